@@ -1,0 +1,1 @@
+"""tp-tools: GPU traces that tell the truth in Perfetto."""

@@ -1,0 +1,1 @@
+"""TraceProcessor, embedded or native."""
