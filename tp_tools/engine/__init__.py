@@ -1,1 +1,69 @@
-"""TraceProcessor, embedded or native."""
+"""TraceProcessor, embedded or native.
+
+`load` puts a trace into it; `rows` and `.query()` ask it; `losses` and `load_stats` say how the
+load went. Nothing heavy is imported before the first `load`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from tp_tools.engine.rows import Rows, query_rows, rows
+from tp_tools.engine.stats import Stat, load_stats, losses
+
+if TYPE_CHECKING:
+    from tp_tools.engine.processor import Processor
+
+__all__ = ["Rows", "Stat", "load", "load_stats", "losses", "query_rows", "rows"]
+
+
+def _say_nothing(_line: str) -> None:
+    pass
+
+
+def load(
+    chunks: Iterable[bytes],
+    *,
+    source: str,
+    engine: str | None = None,
+    size: int | None = None,
+    say: Callable[[str], None] = _say_nothing,
+    allow_loss: bool = False,
+    memory_limit: int | None = None,
+) -> "Processor":
+    """Loads a trace into a TraceProcessor, and makes sure that all of it arrived.
+
+    The result is the `perfetto` package's own object (`.query(sql).as_pandas_dataframe()`), to be
+    closed after use; it is a context manager.
+
+    Args:
+        chunks: the trace's bytes, in anything that TraceProcessor reads; taken one by one.
+        source: the trace's name, for errors.
+        engine: "embedded", "native" (the shell that the `perfetto` package pins), or the path of a
+            trace_processor_shell. By default what $TP_TOOLS_ENGINE says, else "embedded".
+        size: bytes of the trace once uncompressed, if known. A trace takes up to 3.2 bytes of
+            TraceProcessor's memory per byte of JSON; 4 are counted, and half of wasm32's 4 GiB is
+            left to queries. So above 512 MiB the embedded engine is the 64-bit one, which holds
+            16 GiB and takes half as long again. Without a size, it is the 64-bit one if more than
+            32 MiB come.
+        say: gets a line when something takes seconds: the first compilation of the engine.
+        allow_loss: gives the processor even if the load lost data; `losses` then says what.
+        memory_limit: bytes that the embedded engine may use, where less than it could hold.
+
+    Raises:
+        InputError: TraceProcessor cannot read the trace, or its end is missing.
+        TraceLossError: it read it with losses.
+        EngineUnavailable: there is no such engine, or it does not start.
+        EngineOutOfMemory: the trace does not fit.
+        EngineError: the engine failed otherwise.
+    """
+    from tp_tools.engine.opening import open_loaded  # noqa: PLC0415  0.2 s of imports
+
+    return open_loaded(
+        chunks,
+        source=source,
+        engine=engine,
+        size=size,
+        say=say,
+        allow_loss=allow_loss,
+        memory_limit=memory_limit,
+    )

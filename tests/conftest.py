@@ -1,0 +1,42 @@
+"""Fixtures that all tests share: real traces, and the engines to test on."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TRACES = Path(__file__).resolve().parents[1] / "../shared/traces"
+NATIVE_VARIABLE = "TP_TOOLS_TEST_NATIVE"
+
+
+@pytest.fixture(scope="session")
+def real_trace() -> Callable[[str], Path]:
+    """Gives the path of a recorded trace by its file name, or skips the test without it."""
+
+    def path_of(name: str) -> Path:
+        path = TRACES / name
+        if not path.is_file():
+            pytest.skip(f"the recorded trace {name} is not in {TRACES}")
+        return path
+
+    return path_of
+
+
+@pytest.fixture(
+    params=[
+        "embedded",
+        pytest.param(
+            os.environ.get(NATIVE_VARIABLE, ""),
+            id="native",
+            marks=pytest.mark.skipif(
+                NATIVE_VARIABLE not in os.environ,
+                reason=f"${NATIVE_VARIABLE} names no trace_processor_shell",
+            ),
+        ),
+    ]
+)
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """Each engine in turn, as `--engine` takes it."""
+    name: str = request.param
+    return name

@@ -1,0 +1,128 @@
+"""TraceProcessor as a process of its own: the shell that `perfetto` pins, or a given one."""
+
+import os
+import signal
+import subprocess
+import sys
+from http.client import HTTPException
+from pathlib import Path
+
+from tp_tools.engine._perfetto import (
+    PerfettoException,
+    PlatformDelegate,
+    ProtoFactory,
+    TraceProcessorConfig,
+    TraceProcessorHttpSubprocess,
+)
+from tp_tools.engine.rpc import RpcBackend
+from tp_tools.errors import EngineError, EngineOutOfMemory, EngineUnavailable
+
+DOWNLOAD_SECONDS = 60
+"""How long the pinned shell (16 MB) may take to arrive. Behind a firewall that drops packets, the
+package's own download would wait for minutes."""
+
+WHAT_TO_DO = (
+    "use the embedded engine (leave out --engine), or give the path of a trace_processor_shell"
+)
+
+_FETCH = """\
+import contextlib, sys
+from perfetto.prebuilts.manifests.trace_processor_shell import TRACE_PROCESSOR_SHELL_MANIFEST
+from perfetto.prebuilts.perfetto_prebuilts import get_perfetto_prebuilt
+with contextlib.redirect_stdout(sys.stderr):
+    path = get_perfetto_prebuilt(TRACE_PROCESSOR_SHELL_MANIFEST)
+print(path)
+"""
+
+
+def pinned_shell() -> Path:
+    """The shell that the `perfetto` package pins, downloaded if it is not there yet.
+
+    Raises:
+        EngineUnavailable: there is none for this machine, or it cannot be downloaded.
+    """
+    fetch = subprocess.Popen(  # noqa: S603  this interpreter and the text above
+        [sys.executable, "-c", _FETCH],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        path, talk = fetch.communicate(timeout=DOWNLOAD_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(fetch.pid, signal.SIGKILL)
+        fetch.communicate()
+        raise EngineUnavailable(
+            f"the native engine could not be downloaded in {DOWNLOAD_SECONDS} s: {WHAT_TO_DO}"
+        ) from None
+    if fetch.returncode != 0:
+        reason = (talk.strip().splitlines() or ["no reason given"])[-1]
+        raise EngineUnavailable(
+            f"the native engine could not be downloaded ({reason}): {WHAT_TO_DO}"
+        )
+    return Path(path.strip())
+
+
+def given_shell(path: str) -> Path:
+    """The shell at a path that the user gave.
+
+    Raises:
+        EngineUnavailable: there is no file, or it cannot be executed.
+    """
+    shell = Path(path).expanduser()
+    if not shell.is_file():
+        raise EngineUnavailable(
+            f"no such engine: {path}; --engine takes embedded, native, "
+            "or the path of a trace_processor_shell"
+        )
+    if not os.access(shell, os.X_OK):
+        raise EngineUnavailable(f"{path} cannot be executed: chmod +x it")
+    return shell
+
+
+class NativeBackend(RpcBackend):
+    """A trace_processor_shell, started and ended by this object."""
+
+    def __init__(self, protos: ProtoFactory, shell: Path) -> None:
+        """Starts `shell` on a free port of this machine.
+
+        Raises:
+            EngineUnavailable: it does not run.
+        """
+        super().__init__(protos)
+        config = TraceProcessorConfig(bin_path=str(shell))
+        try:
+            self._shell = TraceProcessorHttpSubprocess(config, PlatformDelegate(), protos)
+        except (PerfettoException, OSError) as error:
+            raise EngineUnavailable(f"{shell} did not start: {error}") from error
+
+    def close(self) -> None:
+        """Ends the process."""
+        if hasattr(self, "_shell"):
+            self._shell.close()
+
+    def _exchange(self, request: bytes) -> bytes:
+        process = self._shell.subprocess
+        if process is None:
+            raise EngineError("TraceProcessor cannot be used any more: it was closed")
+        try:
+            self._shell.conn.request("POST", "/rpc", body=request)
+            with self._shell.conn.getresponse() as response:
+                answer: bytes = response.read()
+        except (OSError, HTTPException) as error:
+            raise self._failure(process) from error
+        return answer
+
+    def _failure(self, process: "subprocess.Popen[bytes]") -> EngineError:
+        """Why the process no longer answers."""
+        try:
+            status = process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return EngineError("the native TraceProcessor no longer answers")
+        if status == -signal.SIGKILL:
+            return EngineOutOfMemory(
+                "the native TraceProcessor was killed, most likely for want of memory: "
+                "leave out categories or a part of the time, or use a larger machine"
+            )
+        return EngineError(f"the native TraceProcessor ended with status {status}")

@@ -1,0 +1,63 @@
+"""The `perfetto` package's TraceProcessor on an engine of ours, with errors that name the file."""
+
+from collections.abc import Callable, Iterable
+
+from tp_tools.engine._perfetto import ProtoFactory, QueryResultIterator, TraceProcessor
+from tp_tools.engine.rpc import RpcBackend
+from tp_tools.errors import InputError, SqlError
+
+
+class Processor(TraceProcessor):  # type: ignore[misc]
+    """A TraceProcessor that holds one trace: `.query(sql)` gives rows or a pandas frame.
+
+    Attributes:
+        source: the trace's name, as errors show it.
+    """
+
+    def __init__(self, source: str, open_backend: Callable[[ProtoFactory], RpcBackend]) -> None:
+        """Starts an empty engine; `feed` fills it."""
+        self.source = source
+        self._open_backend = open_backend
+        super().__init__()
+
+    def _create_backend(self, _remote: str | None, _addr: str | None) -> RpcBackend:
+        return self._open_backend(self.protos)
+
+    def feed(self, chunks: Iterable[bytes]) -> None:
+        """Loads the trace, one chunk at a time; the engine keeps no chunk, nor does this.
+
+        Raises:
+            InputError: TraceProcessor cannot read it, or its end is missing.
+            EngineOutOfMemory: it does not fit.
+            EngineError: the engine failed.
+        """
+        for chunk in chunks:
+            self._check(self._backend.parse(chunk).error)
+        self._check(self._backend.notify_eof().error)
+
+    def query(self, sql: str, name: str | None = None) -> QueryResultIterator:
+        """Runs a script and gives the rows of its last statement.
+
+        Args:
+            sql: one or several statements.
+            name: the name of the file that they are from, for errors.
+
+        Raises:
+            SqlError: TraceProcessor refused it; the engine can still be used.
+        """
+        response = self._backend.execute_query(sql)
+        if response.error:
+            reason = response.error.strip()
+            if name:
+                reason = reason.replace('File "stdin"', f'File "{name}"')
+            raise SqlError(f"{name or 'the query'} failed on {self.source}:\n{reason}")
+        return QueryResultIterator(response.column_names, response.batch)
+
+    def version(self) -> str:
+        """The engine's version, as it states it itself."""
+        version: str = self._backend.version()
+        return version
+
+    def _check(self, error: str) -> None:
+        if error:
+            raise InputError(f"{self.source}: TraceProcessor cannot read it: {error}")

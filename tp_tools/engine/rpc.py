@@ -1,0 +1,130 @@
+"""TraceProcessor's RPC, the same for every engine: one message out, a stream of messages back.
+
+The protocol is `protos/perfetto/trace_processor/trace_processor.proto` in Perfetto's sources. The
+Perfetto UI speaks it to its WebAssembly, and the native shell answers it at `/rpc`. Unlike the
+shell's older endpoints, which the `perfetto` package uses, it reports errors at the end of file.
+"""
+
+import abc
+from typing import Any, BinaryIO
+
+from google.protobuf.message import Message
+
+from tp_tools.engine._perfetto import ProtoFactory, TraceProcessorBackend
+from tp_tools.errors import EngineError
+
+REQUEST_BYTES = 1 << 20
+"""The longest piece of a trace in one request."""
+
+REQUEST_ROOM = REQUEST_BYTES + 64
+"""A request with its envelope: a few tags and lengths around the piece."""
+
+
+class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
+    """A backend for the `perfetto` package's TraceProcessor, on top of `_exchange`."""
+
+    def __init__(self, protos: ProtoFactory) -> None:
+        super().__init__(protos)
+
+    @abc.abstractmethod
+    def _exchange(self, request: bytes) -> bytes:
+        """Sends one serialized request, and gives all that came back.
+
+        Raises:
+            EngineError: the engine died, or was dead or closed already.
+        """
+
+    def parse(self, chunk: bytes) -> Message:
+        """Hands over the next bytes of the trace; gives an `AppendTraceDataResult`."""
+        view = memoryview(chunk)
+        result = self.protos.AppendTraceDataResult()
+        for start in range(0, len(view), REQUEST_BYTES):
+            piece = bytes(view[start : start + REQUEST_BYTES])
+            (reply,) = self._call("TPM_APPEND_TRACE_DATA", append_trace_data=piece)
+            result = reply.append_result
+            if result.error:
+                break
+        return result
+
+    def notify_eof(self) -> Message:
+        """Ends the trace; gives a `FinalizeDataResult`, whose `error` may be set."""
+        (reply,) = self._call("TPM_FINALIZE_TRACE_DATA")
+        return reply.finalize_data_result
+
+    def execute_query(self, query: str) -> Message:
+        """Runs a script; gives the last statement's rows as one `QueryResult`."""
+        args = self.protos.QueryArgs(sql_query=query)
+        first, *others = self._call("TPM_QUERY_STREAMING", query_args=args)
+        result = first.query_result
+        for reply in others:
+            result.MergeFrom(reply.query_result)
+        return result
+
+    def compute_metric(self, metrics: list[str]) -> Message:
+        """Computes metrics by name; gives a `ComputeMetricResult`."""
+        args = self.protos.ComputeMetricArgs(metric_names=metrics)
+        (reply,) = self._call("TPM_COMPUTE_METRIC", compute_metric_args=args)
+        return reply.metric_result
+
+    def trace_summary(
+        self,
+        specs: list[str | bytes],
+        metric_ids: list[str] | None = None,
+        metadata_query_id: str | None = None,
+    ) -> Message:
+        """Summarises the trace by `TraceSummarySpec`s (text or binary), as the package does."""
+        args = self.protos.TraceSummaryArgs()
+        args.output_format = self.protos.TraceSummaryArgs.Format.BINARY_PROTOBUF
+        if metric_ids is None:
+            args.computation_spec.run_all_metrics = True
+        else:
+            args.computation_spec.metric_ids.extend(metric_ids)
+        if metadata_query_id is not None:
+            args.computation_spec.metadata_query_id = metadata_query_id
+        for spec in specs:
+            if isinstance(spec, str):
+                args.textproto_specs.append(spec)
+            else:
+                args.proto_specs.add().ParseFromString(spec)
+        (reply,) = self._call("TPM_SUMMARIZE_TRACE", trace_summary_args=args)
+        return reply.trace_summary_result
+
+    def enable_metatrace(self) -> None:
+        """Starts tracing TraceProcessor itself."""
+        self._call("TPM_ENABLE_METATRACE")
+
+    def disable_and_read_metatrace(self) -> Message:
+        """Ends it; gives a `DisableAndReadMetatraceResult`."""
+        (reply,) = self._call("TPM_DISABLE_AND_READ_METATRACE")
+        return reply.metatrace
+
+    def export(self, output_file: BinaryIO, export_format: str) -> None:
+        """Streams an export (`perfetto`, `arrow_tar`, `sqlite`) to a file; needs v59 or later."""
+        args = self.protos.ExportArgs(format=export_format.upper())
+        for reply in self._call("TPM_EXPORT", export_args=args):
+            if reply.export_result.error:
+                raise EngineError(f"export failed: {reply.export_result.error}")
+            output_file.write(reply.export_result.data)
+
+    def version(self) -> str:
+        """The engine's version as it states it itself, such as "Perfetto v52.0-6b9586def (...)"."""
+        (reply,) = self._call("TPM_GET_STATUS")
+        return str(reply.status.human_readable_version)
+
+    def _call(self, method: str, **fields: object) -> list[Any]:
+        """One request; its replies, of which there is at least one.
+
+        Raises:
+            EngineError: see `_exchange`; or this version does not know the method.
+        """
+        message = self.protos.TraceProcessorRpc(request=method, **fields)
+        stream = self.protos.TraceProcessorRpcStream(msg=[message])
+        answer = self.protos.TraceProcessorRpcStream()
+        answer.ParseFromString(self._exchange(stream.SerializeToString()))
+        if not answer.msg:
+            raise EngineError(f"TraceProcessor did not answer {method}")
+        if answer.msg[-1].fatal_error:
+            raise EngineError(f"TraceProcessor failed: {answer.msg[-1].fatal_error}")
+        if answer.msg[0].HasField("invalid_request"):
+            raise EngineError(f"this version of TraceProcessor does not know {method}")
+        return list(answer.msg)

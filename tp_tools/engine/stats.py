@@ -1,0 +1,74 @@
+"""What a load cost: TraceProcessor's own account of it, the table `stats`."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tp_tools.engine.rows import rows
+from tp_tools.errors import InputError, SqlError, TraceLossError
+
+if TYPE_CHECKING:
+    from tp_tools.engine.processor import Processor
+
+LOSS = ("error", "data_loss")
+SHOWN_LOSSES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A counter of the table `stats` that is not zero.
+
+    Attributes:
+        severity: "info", "data_loss", "error", or "notification" (v55 and later).
+        count: how often it happened, over all its indices.
+    """
+
+    name: str
+    severity: str
+    count: int
+
+
+def load_stats(tp: "Processor") -> dict[str, Stat]:
+    """All counters that are not zero, by name.
+
+    Among them, with severity "info", what concerns arrows: `flow_duplicate_id`,
+    `flow_end_without_start`, `flow_no_enclosing_slice`...
+    """
+    found = rows(
+        tp,
+        "SELECT name, severity, SUM(value) FROM stats WHERE value != 0 "
+        "GROUP BY name, severity ORDER BY name",
+    )
+    return {name: Stat(name, severity, count) for name, severity, count in found}
+
+
+def losses(tp: "Processor") -> dict[str, int]:
+    """What was lost or misread on import: counts by the name of the counter; empty when sound."""
+    return {stat.name: stat.count for stat in load_stats(tp).values() if stat.severity in LOSS}
+
+
+def check_loaded(tp: "Processor") -> None:
+    """Makes sure that there is a trace in it.
+
+    Raises:
+        InputError: there is no table `slice`: TraceProcessor gave up on the file.
+    """
+    try:
+        rows(tp, "SELECT id FROM slice LIMIT 1")
+    except SqlError as error:
+        raise InputError(
+            f"{tp.source}: TraceProcessor read no slices from it; is it cut off?"
+        ) from error
+
+
+def check_whole(tp: "Processor") -> None:
+    """Makes sure that nothing was lost.
+
+    Raises:
+        TraceLossError: something was; it says what and how often.
+    """
+    lost = losses(tp)
+    if lost:
+        most = sorted(lost.items(), key=lambda item: -item[1])
+        named = ", ".join(f"{count} x {name}" for name, count in most[:SHOWN_LOSSES])
+        more = f" and {len(lost) - SHOWN_LOSSES} more" if len(lost) > SHOWN_LOSSES else ""
+        raise TraceLossError(f"{tp.source}: TraceProcessor lost data on loading: {named}{more}")
