@@ -1,1 +1,1 @@
-"""chrome"""
+"""Chrome JSON traces: read exactly, write faithfully."""

@@ -1,0 +1,348 @@
+-- Overlaps: which slices partly overlap another one of their row, and how each is repaired.
+--
+-- Perfetto v51 to v56 drops such a slice on import, v57 and later show it on an extra track and
+-- draw its launch arrow to the wrong slice. A row is a (process, thread or stream).
+--
+-- Grain: one row per slice that moves or is trimmed. No rows: nothing overlaps.
+-- Scope: rank
+-- Needs: every category
+-- Runs on: raw traces in Perfetto v57 and later; traces that tp-tools wrote in any version.
+--
+-- The rule. Slices are placed in this order: work before annotations, then by start, longest
+-- first. Each goes to the lowest lane on which it nests or stands free; lane 1 is the row itself.
+-- Where two overlap by at most the tolerance and the one to shorten is no GPU work, it is jitter:
+-- the earlier one is cut where the later one starts near its end, else the later one is cut
+-- where the earlier one ends. GPU work is never trimmed.
+
+-- What counts as jitter, in ns.
+CREATE OR REPLACE PERFETTO FUNCTION tpt_tolerance_ns()
+RETURNS LONG AS
+SELECT 1000;
+
+-- Every slice that takes time, with its row: moved slices carry the tid of theirs in args.
+CREATE OR REPLACE PERFETTO TABLE tpt_row_slice AS
+SELECT
+  s.id,
+  s.track_id,
+  s.ts,
+  s.ts + s.dur AS ts_end,
+  s.dur,
+  thread.upid,
+  COALESCE(
+    EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+    EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid'),
+    thread.tid
+  ) AS row_tid,
+  COALESCE(s.category, '') IN (
+    'kernel', 'gpu_memcpy', 'gpu_memset', 'Kernel', 'Memcpy', 'Memset'
+  ) AS is_gpu_work,
+  COALESCE(s.category, '') IN ('user_annotation', 'gpu_user_annotation')
+  OR s.name GLOB 'ProfilerStep*' AS is_annotation
+FROM slice AS s
+JOIN thread_track ON thread_track.id = s.track_id
+JOIN thread USING (utid)
+WHERE
+  s.dur > 0;
+
+-- The tracks of each row that has several; the one with the most slices is its main one.
+CREATE OR REPLACE PERFETTO TABLE tpt_row_track AS
+WITH
+  track_size AS (
+    SELECT upid, row_tid, track_id, COUNT(*) AS slices
+    FROM tpt_row_slice
+    GROUP BY upid, row_tid, track_id
+  ),
+  ranked AS (
+    SELECT
+      track_id,
+      upid,
+      row_tid,
+      ROW_NUMBER() OVER (
+        PARTITION BY upid, row_tid ORDER BY slices DESC, track_id
+      ) AS place,
+      COUNT(*) OVER (PARTITION BY upid, row_tid) AS tracks
+    FROM track_size
+  )
+SELECT track_id, upid, row_tid, place = 1 AS is_main
+FROM ranked
+WHERE
+  tracks > 1
+ORDER BY track_id;
+
+-- For each start and end of a slice off the main track, and each other track of its row: the slice
+-- there that started last. Only it and its ancestors can be open at that point. Ids grow with ts.
+CREATE OR REPLACE PERFETTO TABLE tpt_near AS
+WITH
+  own AS (
+    SELECT s.id, s.ts, s.ts_end, t.track_id, t.upid, t.row_tid, t.is_main
+    FROM tpt_row_slice AS s
+    JOIN tpt_row_track AS t USING (track_id)
+  ),
+  point AS (
+    SELECT track_id, ts AS at, 0 AS kind, id FROM own
+    UNION ALL
+    SELECT t.track_id, own.ts, 1, own.id
+    FROM own
+    JOIN tpt_row_track AS t USING (upid, row_tid)
+    WHERE
+      NOT own.is_main AND t.track_id != own.track_id
+    UNION ALL
+    SELECT t.track_id, own.ts_end - 1, 1, own.id
+    FROM own
+    JOIN tpt_row_track AS t USING (upid, row_tid)
+    WHERE
+      NOT own.is_main AND t.track_id != own.track_id
+  ),
+  latest AS (
+    SELECT
+      id,
+      kind,
+      MAX(IIF(kind = 0, id, NULL)) OVER (
+        PARTITION BY track_id
+        ORDER BY at, kind
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS near
+    FROM point
+  )
+SELECT DISTINCT id, near
+FROM latest
+WHERE
+  kind = 1 AND near IS NOT NULL;
+
+-- Pairs that partly overlap: a starts first, b ends last.
+CREATE OR REPLACE PERFETTO TABLE tpt_pair AS
+WITH
+  open AS (
+    SELECT id, near AS other FROM tpt_near
+    UNION
+    SELECT n.id, ancestor.id
+    FROM tpt_near AS n
+    JOIN ancestor_slice(n.near) AS ancestor
+  ),
+  ordered AS (
+    SELECT DISTINCT
+      IIF(x.ts < y.ts, x.id, y.id) AS a,
+      IIF(x.ts < y.ts, y.id, x.id) AS b
+    FROM open
+    JOIN slice AS x ON x.id = open.id
+    JOIN slice AS y ON y.id = open.other
+  )
+SELECT
+  ordered.a,
+  ordered.b,
+  a.ts + a.dur - b.ts AS overlap_ns,
+  b.ts + b.dur - a.ts - a.dur AS overhang_ns
+FROM ordered
+JOIN slice AS a ON a.id = ordered.a
+JOIN slice AS b ON b.id = ordered.b
+WHERE
+  a.ts < b.ts AND a.ts + a.dur > b.ts AND a.ts + a.dur < b.ts + b.dur;
+
+-- Which of the two is cut, and where: NULL if neither can be, so that one has to move.
+CREATE OR REPLACE PERFETTO TABLE tpt_verdict AS
+WITH
+  judged AS (
+    SELECT
+      pair.a,
+      pair.b,
+      pair.overlap_ns,
+      a.ts_end AS a_end,
+      b.ts AS b_ts,
+      NOT a.is_gpu_work AND pair.overlap_ns <= tpt_tolerance_ns() AS cut_a,
+      NOT b.is_gpu_work AND pair.overhang_ns <= tpt_tolerance_ns() AS cut_b
+    FROM tpt_pair AS pair
+    JOIN tpt_row_slice AS a ON a.id = pair.a
+    JOIN tpt_row_slice AS b ON b.id = pair.b
+  )
+SELECT
+  a,
+  b,
+  overlap_ns,
+  CASE WHEN cut_a THEN a WHEN cut_b THEN b END AS cut_id,
+  CASE WHEN cut_a THEN b_ts WHEN cut_b THEN a_end END AS cut_at
+FROM judged;
+
+-- The slices of pairs in which one has to move, numbered in the order of placing.
+CREATE OR REPLACE PERFETTO TABLE tpt_conflicting AS
+SELECT
+  ROW_NUMBER() OVER (
+    ORDER BY s.upid, s.row_tid, s.is_annotation, s.ts, s.dur DESC, s.id
+  ) AS seq,
+  s.id
+FROM tpt_row_slice AS s
+WHERE
+  s.id IN (
+    SELECT a FROM tpt_verdict WHERE cut_id IS NULL
+    UNION
+    SELECT b FROM tpt_verdict WHERE cut_id IS NULL
+  )
+ORDER BY seq;
+
+-- Per slice in that order, those before it that it cannot share a lane with.
+CREATE OR REPLACE PERFETTO TABLE tpt_conflict AS
+SELECT MAX(a.seq, b.seq) AS seq, MIN(a.seq, b.seq) AS earlier
+FROM tpt_verdict AS v
+JOIN tpt_conflicting AS a ON a.id = v.a
+JOIN tpt_conflicting AS b ON b.id = v.b
+WHERE
+  v.cut_id IS NULL
+ORDER BY 1, 2;
+
+-- The first slice whose lane a slice or any later one still asks for.
+CREATE OR REPLACE PERFETTO TABLE tpt_walk AS
+WITH
+  first_asked AS (
+    SELECT seq, MIN(earlier) AS earlier FROM tpt_conflict GROUP BY seq
+  )
+SELECT
+  c.seq,
+  MIN(COALESCE(f.earlier, c.seq)) OVER (
+    ORDER BY c.seq ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+  ) AS keep_from
+FROM tpt_conflicting AS c
+LEFT JOIN first_asked AS f USING (seq)
+ORDER BY c.seq;
+
+-- Lanes 1, 2, ...: as many as could ever be needed.
+CREATE OR REPLACE PERFETTO TABLE tpt_lane_number AS
+WITH RECURSIVE
+  number(lane) AS (
+    SELECT 1
+    UNION ALL
+    SELECT lane + 1
+    FROM number
+    WHERE
+      lane <= (SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM tpt_conflict GROUP BY seq))
+  )
+SELECT lane FROM number ORDER BY lane;
+
+-- Placing, one slice after the other: each takes the lowest lane that no conflict before it has.
+-- `lanes` holds a character per slice from `base` on, its code the lane.
+CREATE OR REPLACE PERFETTO TABLE tpt_placed AS
+WITH RECURSIVE
+  placed(seq, base, lanes) AS (
+    SELECT 0, 1, ''
+    UNION ALL
+    SELECT
+      walk.seq,
+      MIN(walk.keep_from, walk.seq),
+      SUBSTR(placed.lanes, MIN(walk.keep_from, walk.seq) - placed.base + 1) || CHAR(
+        64 + (
+          SELECT number.lane
+          FROM tpt_lane_number AS number
+          WHERE
+            NOT EXISTS (
+              SELECT 1
+              FROM tpt_conflict AS c
+              WHERE
+                c.seq = walk.seq
+                AND SUBSTR(placed.lanes, c.earlier - placed.base + 1, 1) = CHAR(64 + number.lane)
+            )
+          ORDER BY number.lane
+          LIMIT 1
+        )
+      )
+    FROM placed
+    JOIN tpt_walk AS walk ON walk.seq = placed.seq + 1
+  )
+SELECT c.id, UNICODE(SUBSTR(placed.lanes, -1)) - 64 AS lane
+FROM placed
+JOIN tpt_conflicting AS c USING (seq)
+ORDER BY c.id;
+
+-- Where each trimmed slice ends: at the first cut by a slice that stays on its lane.
+CREATE OR REPLACE PERFETTO TABLE tpt_trimmed AS
+SELECT v.cut_id AS id, MIN(v.cut_at) AS ts_end
+FROM tpt_verdict AS v
+LEFT JOIN tpt_placed AS a ON a.id = v.a
+LEFT JOIN tpt_placed AS b ON b.id = v.b
+WHERE
+  v.cut_id IS NOT NULL AND COALESCE(a.lane, 1) = COALESCE(b.lane, 1)
+GROUP BY v.cut_id;
+
+-- The slices that are repaired.
+CREATE OR REPLACE PERFETTO TABLE tpt_repair AS
+WITH
+  repaired AS (
+    SELECT id, lane, NULL AS ts_end FROM tpt_placed WHERE lane > 1
+    UNION ALL
+    SELECT id, NULL, ts_end FROM tpt_trimmed
+  )
+SELECT id, MAX(lane) AS lane, MAX(ts_end) AS ts_end
+FROM repaired
+GROUP BY id
+ORDER BY id;
+
+-- For each of them the slice it overlaps longest among those that call for its repair.
+CREATE OR REPLACE PERFETTO TABLE tpt_cause AS
+WITH
+  side AS (
+    SELECT a AS id, b AS other, overlap_ns, cut_id, cut_at FROM tpt_verdict
+    UNION ALL
+    SELECT b, a, overlap_ns, cut_id, cut_at FROM tpt_verdict
+  ),
+  ranked AS (
+    SELECT
+      side.id,
+      side.other,
+      side.overlap_ns,
+      ROW_NUMBER() OVER (
+        PARTITION BY side.id ORDER BY side.overlap_ns DESC, side.other
+      ) AS place
+    FROM side
+    JOIN tpt_repair AS repair USING (id)
+    WHERE
+      IIF(
+        repair.lane IS NULL,
+        side.cut_id = side.id AND side.cut_at = repair.ts_end,
+        side.cut_id IS NULL
+      )
+  )
+SELECT id, other, overlap_ns
+FROM ranked
+WHERE
+  place = 1
+ORDER BY id;
+
+SELECT
+  -- id of the slice in the table slice
+  s.id,
+  -- number of its event in the file; only `tp-tools fix` knows it, elsewhere NULL
+  EXTRACT_ARG(s.arg_set_id, 'args.tpt_event') AS event,
+  -- pid of its process
+  process.pid,
+  -- tid of its row as recorded: on a GPU the stream
+  row.row_tid AS tid,
+  -- its name
+  s.name,
+  -- its category
+  s.category,
+  -- its start, ns
+  s.ts,
+  -- its recorded duration, ns
+  s.dur,
+  -- id of the slice that it overlaps; the longest such overlap if several
+  cause.other AS other_id,
+  -- name of that slice
+  other.name AS other_name,
+  -- how long the two overlap, ns
+  cause.overlap_ns,
+  -- concurrent: both really ran; jitter: at most the tolerance, from reading clocks
+  IIF(p.lane IS NULL, 'jitter', 'concurrent') AS kind,
+  -- lane on which it is shown: 1 is the row itself
+  COALESCE(p.lane, 1) AS lane,
+  -- what is done: move, trim, or both
+  CASE
+    WHEN p.ts_end IS NULL THEN 'move'
+    WHEN p.lane IS NULL THEN 'trim'
+    ELSE 'move and trim'
+  END AS repair,
+  -- its duration after the repair, ns
+  COALESCE(p.ts_end - s.ts, s.dur) AS repaired_dur
+FROM tpt_repair AS p
+JOIN tpt_cause AS cause USING (id)
+JOIN slice AS s ON s.id = p.id
+JOIN slice AS other ON other.id = cause.other
+JOIN tpt_row_slice AS row ON row.id = p.id
+LEFT JOIN process ON process.upid = row.upid
+ORDER BY s.ts, s.id;

@@ -1,0 +1,67 @@
+"""Lossless lanes: every slice gets a lane of its row on which no other partly overlaps it.
+
+TraceProcessor v51 to v56 drops a slice that partly overlaps an earlier one of its track, so no SQL
+could see it there. Placing it on a lane of its own (as v57 does on import) loads every slice. It
+decides nothing else: which slice moves, and where, is for SQL to say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tp_tools.chrome.events import Ints
+    from tp_tools.slices import Slices
+
+
+def place(table: Slices) -> Ints:
+    """The lane of each slice, 0 for the row itself: the lowest on which it nests or stands free."""
+    lane = np.zeros(len(table), np.int64)
+    for start, stop in table.row_ranges():
+        _place_row(table.ts[start:stop], table.end[start:stop], lane[start:stop])
+    return lane
+
+
+def _place_row(ts: Ints, end: Ints, lane: Ints) -> None:
+    """Slices in order of ts, longest first; the end of each one open on a lane is on its stack."""
+    main: list[int] = []
+    others: list[list[int]] = []
+    for i, (starts, ends) in enumerate(zip(ts.tolist(), end.tolist(), strict=True)):
+        while main and main[-1] <= starts:
+            main.pop()
+        if not main or ends <= main[-1]:
+            main.append(ends)
+        else:
+            lane[i] = _lowest(others, starts, ends) + 1
+
+
+def _lowest(lanes: list[list[int]], starts: int, ends: int) -> int:
+    for number, stack in enumerate(lanes):
+        while stack and stack[-1] <= starts:
+            stack.pop()
+        if not stack or ends <= stack[-1]:
+            stack.append(ends)
+            return number
+    lanes.append([ends])
+    return len(lanes) - 1
+
+
+def around(table: Slices, lane: Ints, tolerance_ns: int) -> Ints:
+    """Which slices SQL must see to decide about the overlaps: indices, ascending.
+
+    A slice that partly overlaps another covers a start or an end of a slice off the main lane; what
+    a trim can touch lies within the tolerance of such a point. So: the slices that contain one of
+    these points or come within the tolerance of it.
+    """
+    wanted = np.zeros(len(table), np.bool_)
+    for start, stop in table.row_ranges():
+        off = lane[start:stop] > 0
+        if off.any():
+            ts, end = table.ts[start:stop], table.end[start:stop]
+            points = np.sort(np.concatenate([ts[off], end[off]]))
+            first = np.searchsorted(points, ts - tolerance_ns, side="left")
+            behind = np.searchsorted(points, end + tolerance_ns, side="right")
+            wanted[start:stop] = behind > first
+    return np.flatnonzero(wanted)

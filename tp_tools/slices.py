@@ -1,0 +1,87 @@
+"""The slices of a trace: X events and B/E pairs, by row (pid, tid), in the order Perfetto sorts them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tp_tools.chrome.events import UNTIMED, is_phase
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.events import Ints, Trace
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Row i is a slice; sorted by row, then ts, longest first, then place in the file.
+
+    Attributes:
+        event: number of its event in the file, of B for a pair.
+        closing: number of the E event of a pair, else -1.
+        row: index of its (pid, tid) in Trace.tracks.
+        ts, end: nanoseconds.
+    """
+
+    event: Ints
+    closing: Ints
+    row: Ints
+    ts: Ints
+    end: Ints
+
+    def __len__(self) -> int:
+        return len(self.event)
+
+    def row_ranges(self) -> list[tuple[int, int]]:
+        """First and last-plus-one index of each row that has slices."""
+        edges = np.flatnonzero(np.diff(self.row)) + 1
+        starts = [0, *edges.tolist()]
+        return list(zip(starts, [*edges.tolist(), len(self)], strict=True)) if len(self) else []
+
+
+def slices(trace: Trace) -> Slices:
+    """All slices that have a time; an X without a usable `dur` counts as 0 long."""
+    complete = np.flatnonzero(is_phase(trace, "X") & (trace.ts != UNTIMED))
+    opening, closing = _pairs(trace)
+    event = np.concatenate([complete, opening])
+    return _sorted(
+        event=event,
+        closing=np.concatenate([np.full(len(complete), -1), closing]),
+        row=trace.track[event].astype(np.int64),
+        ts=trace.ts[event],
+        end=np.concatenate(
+            [trace.ts[complete] + np.maximum(trace.dur[complete], 0), trace.ts[closing]]
+        ),
+    )
+
+
+def _sorted(event: Ints, closing: Ints, row: Ints, ts: Ints, end: Ints) -> Slices:
+    order = np.lexsort((event, ts - end, ts, row))
+    return Slices(event[order], closing[order], row[order], ts[order], end[order])
+
+
+def with_ends(table: Slices, end: Ints) -> Slices:
+    """The same slices with other ends, sorted again."""
+    return _sorted(table.event, table.closing, table.row, table.ts, end)
+
+
+def _pairs(trace: Trace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """B events and the E that ends each: the last open one of the row; unfinished ones are left out."""
+    marks = np.flatnonzero(is_phase(trace, "BE") & (trace.ts != UNTIMED))
+    is_open = trace.phase[marks] == ord("B")
+    # at one time E comes before B, as Perfetto sorts them
+    order = np.lexsort((marks, is_open, trace.ts[marks]))
+    open_by_row: dict[int, list[int]] = defaultdict(list)
+    opening, closing = [], []
+    for mark, opens in zip(marks[order].tolist(), is_open[order].tolist(), strict=True):
+        stack = open_by_row[int(trace.track[mark])]
+        if opens:
+            stack.append(mark)
+        elif stack:
+            opening.append(stack.pop())
+            closing.append(mark)
+    return np.array(opening, np.int64), np.array(closing, np.int64)
