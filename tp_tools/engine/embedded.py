@@ -52,10 +52,10 @@ class EmbeddedBackend(RpcBackend):
         self._bits = bits
         self._limit = min(memory_limit or MEMORY_LIMITS[bits], MEMORY_LIMITS[bits])
         self._replies: list[bytes] = []
+        self._unusable = ""
         engine, module = load_module(bits, say)
         self._store = Store(engine)
         self._host = Host(self._store, bits, self._limit)
-        self._unusable = ""
         with self._alive_or_dead():
             self._start(module)
 
@@ -69,7 +69,10 @@ class EmbeddedBackend(RpcBackend):
         self._store.set_limits(memory_size=self._limit)
         with Linker(self._store.engine) as linker:
             self._host.define_in(linker, module.imports)
-            exports = linker.instantiate(self._store, module).exports(self._store)
+            try:
+                exports = linker.instantiate(self._store, module).exports(self._store)
+            except WasmtimeError as error:
+                raise EngineOutOfMemory(f"no memory to start TraceProcessor in: {error}") from error
         self._host.memory = cast("Memory", exports["memory"])
 
         def call(name: str, *args: int) -> int:
@@ -100,32 +103,32 @@ class EmbeddedBackend(RpcBackend):
 
     @contextmanager
     def _alive_or_dead(self) -> Iterator[None]:
-        """Whatever leaves it by an exception leaves the module in the middle of something.
+        """What is left by an exception leaves the module amid something: it is closed.
 
         Raises:
-            EngineError: it failed now, or before.
+            EngineError: it failed now, or it was unusable before.
         """
         if self._unusable:
             raise EngineError(f"TraceProcessor cannot be used any more: {self._unusable}")
         self._unusable = "it was interrupted"
         try:
             yield
+            self._unusable = ""
         except (WasmtimeError, Trap, Aborted) as error:
             failure = self._failure(error)
             self._unusable = str(failure)
-            self.close()
             raise failure from error
-        self._unusable = ""
+        finally:
+            if self._unusable:
+                self.close()
 
     def _failure(self, error: Exception) -> EngineError:
         if self._host.refused:
-            return EngineOutOfMemory(self._out_of_memory())
+            larger = "--engine embedded64 (16 GiB) or " if self._bits == 32 else ""  # noqa: PLR2004
+            return EngineOutOfMemory(
+                f"TraceProcessor needs more memory than its {self._limit / 2**30:.3g} GiB: "
+                f"use {larger}--engine native, or leave out categories or a part of the time"
+            )
         reason = next(iter(str(error).splitlines()), "")
-        parts = filter(None, (reason, self._host.console_tail()))
+        parts = filter(None, (reason, self._host.last_words()))
         return EngineError("TraceProcessor crashed: " + "\n".join(parts))
-
-    def _out_of_memory(self) -> str:
-        return (
-            f"TraceProcessor needs more than its {self._limit / 2**30:.3g} GiB: "
-            "leave out categories or a part of the time, or use --engine native"
-        )

@@ -17,6 +17,7 @@ from wasmtime import Func, ImportType, Linker, Memory, Store, WasmtimeError
 PAGE = 64 << 10
 ENOSYS = 52  # both in WASI and in Emscripten
 CONSOLE_PIECES = 50
+SHOWN_LINES = 3
 GROWTH = 1.2
 """Emscripten's own step: the heap grows by a fifth at least, so that growing stays rare."""
 
@@ -50,9 +51,10 @@ class Host:
             function = Func(self._store, item.type, self._answer_to(item))  # type: ignore[arg-type]
             linker.define(self._store, item.module, item.name or "", function)
 
-    def console_tail(self) -> str:
-        """The end of what the module printed, to go with an error."""
-        return b"".join(self._console).decode("utf-8", "replace").replace("\r", "\n").strip()
+    def last_words(self) -> str:
+        """The last lines that the module printed, to go with an error."""
+        text = b"".join(self._console).decode("utf-8", "replace").replace("\r", "\n")
+        return "\n".join([line for line in text.splitlines() if line.strip()][-SHOWN_LINES:])
 
     def read(self, at: int, size: int) -> bytes:
         """`size` bytes of the module's memory from its address `at`."""
@@ -80,7 +82,9 @@ class Host:
             "_abort_js": self._abort,
             "__assert_fail": self._abort,
             "emscripten_err": self._print_line,
-            "_tzset_js": lambda *_: None,
+            "_gmtime_js": self._broken_down_time,
+            "_localtime_js": self._broken_down_time,
+            "_tzset_js": self._set_time_zone,
         }
         if name in known:
             return known[name]
@@ -98,6 +102,19 @@ class Host:
         now = time.monotonic_ns() if clock == 1 else time.time_ns()
         self.write(at, struct.pack("<Q", now))
         return 0
+
+    def _broken_down_time(self, seconds: int, at: int) -> None:
+        """Fills a `struct tm`. Local time is UTC, so that a query answers alike everywhere."""
+        t = time.gmtime(seconds)
+        weekday = (t.tm_wday + 1) % 7  # C counts from Sunday
+        fields = (*t[5:2:-1], t.tm_mday, t.tm_mon - 1, t.tm_year - 1900, weekday, t.tm_yday - 1, 0)
+        self.write(at, struct.pack("<9i", *fields))
+
+    def _set_time_zone(self, offset: int, daylight: int, name: int, summer_name: int) -> None:
+        self.write(offset, bytes(self._word.size))
+        self.write(daylight, bytes(4))
+        self.write(name, b"UTC\0")
+        self.write(summer_name, b"UTC\0")
 
     def _resize_heap(self, size: int) -> int:
         wanted, have = size & self._mask, self.memory.data_len(self._store)

@@ -2,10 +2,10 @@
 
 import os
 import signal
-import subprocess
 import sys
 from http.client import HTTPException
 from pathlib import Path
+from subprocess import PIPE, Popen, TimeoutExpired
 
 from tp_tools.engine._perfetto import (
     PerfettoException,
@@ -26,13 +26,18 @@ WHAT_TO_DO = (
 )
 
 _FETCH = """\
-import contextlib, sys
+import contextlib, subprocess, sys
 from perfetto.prebuilts.manifests.trace_processor_shell import TRACE_PROCESSOR_SHELL_MANIFEST
 from perfetto.prebuilts.perfetto_prebuilts import get_perfetto_prebuilt
-with contextlib.redirect_stdout(sys.stderr):
-    path = get_perfetto_prebuilt(TRACE_PROCESSOR_SHELL_MANIFEST)
+try:
+    with contextlib.redirect_stdout(sys.stderr):
+        path = get_perfetto_prebuilt(TRACE_PROCESSOR_SHELL_MANIFEST)
+except subprocess.CalledProcessError as error:
+    sys.exit(f"curl ended with status {error.returncode}")
 print(path)
 """
+"""The package's own download, in a process that can be given up. It talks on stdout, which is for
+data here, and leaves the transfer to curl."""
 
 
 def pinned_shell() -> Path:
@@ -41,16 +46,16 @@ def pinned_shell() -> Path:
     Raises:
         EngineUnavailable: there is none for this machine, or it cannot be downloaded.
     """
-    fetch = subprocess.Popen(  # noqa: S603  this interpreter and the text above
+    fetch = Popen(  # noqa: S603  this interpreter and the text above
         [sys.executable, "-c", _FETCH],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
         text=True,
         start_new_session=True,
     )
     try:
         path, talk = fetch.communicate(timeout=DOWNLOAD_SECONDS)
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         os.killpg(fetch.pid, signal.SIGKILL)
         fetch.communicate()
         raise EngineUnavailable(
@@ -95,7 +100,14 @@ class NativeBackend(RpcBackend):
         try:
             self._shell = TraceProcessorHttpSubprocess(config, PlatformDelegate(), protos)
         except (PerfettoException, OSError) as error:
-            raise EngineUnavailable(f"{shell} did not start: {error}") from error
+            reason = " ".join(str(error).split())
+            raise EngineUnavailable(f"{shell} did not start: {reason}") from error
+
+    @property
+    def subprocess(self) -> Popen[bytes] | None:
+        """The process; None once it is closed."""
+        process: Popen[bytes] | None = self._shell.subprocess
+        return process
 
     def close(self) -> None:
         """Ends the process."""
@@ -103,7 +115,7 @@ class NativeBackend(RpcBackend):
             self._shell.close()
 
     def _exchange(self, request: bytes) -> bytes:
-        process = self._shell.subprocess
+        process = self.subprocess
         if process is None:
             raise EngineError("TraceProcessor cannot be used any more: it was closed")
         try:
@@ -114,11 +126,11 @@ class NativeBackend(RpcBackend):
             raise self._failure(process) from error
         return answer
 
-    def _failure(self, process: "subprocess.Popen[bytes]") -> EngineError:
+    def _failure(self, process: Popen[bytes]) -> EngineError:
         """Why the process no longer answers."""
         try:
             status = process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             return EngineError("the native TraceProcessor no longer answers")
         if status == -signal.SIGKILL:
             return EngineOutOfMemory(

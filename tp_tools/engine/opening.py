@@ -1,5 +1,6 @@
 """Opens the engine that was asked for, and loads a trace into it whole."""
 
+import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,9 @@ from tp_tools.engine.native import NativeBackend, given_shell, pinned_shell
 from tp_tools.engine.processor import Processor
 from tp_tools.engine.rpc import RpcBackend
 from tp_tools.engine.stats import check_loaded, check_whole
+
+EMBEDDED = {32: "embedded32", 64: "embedded64"}
+"""The embedded engine by the width of its pointers; "embedded" chooses between them."""
 
 MEMORY_PER_BYTE = 4
 """Bytes of TraceProcessor's memory per byte of JSON. Measured with v52 after the load: 1.5 to 3.2
@@ -35,9 +39,11 @@ def open_loaded(
     """See `tp_tools.engine.load`."""
     name = engine or os.environ.get("TP_TOOLS_ENGINE") or "embedded"
     pieces = iter(chunks)
-    if name == "embedded" and size is None:
-        size, pieces = _measured(pieces)
-    tp = Processor(source, _opener(name, size, memory_limit, say))
+    if name == "embedded":
+        if size is None:
+            size, pieces = _measured(pieces)
+        name = EMBEDDED[pointer_bits(size)]
+    tp = Processor(source, _opener(name, memory_limit, say))
     try:
         tp.feed(pieces)
         check_loaded(tp)
@@ -58,13 +64,13 @@ def pointer_bits(size: int) -> int:
 
 
 def _opener(
-    name: str, size: int | None, memory_limit: int | None, say: Callable[[str], None]
+    name: str, memory_limit: int | None, say: Callable[[str], None]
 ) -> Callable[[ProtoFactory], RpcBackend]:
-    if name == "embedded":
-        bits = pointer_bits(size or 0)
-        return lambda protos: EmbeddedBackend(protos, bits=bits, memory_limit=memory_limit, say=say)
+    for bits, embedded in EMBEDDED.items():
+        if name == embedded:
+            return functools.partial(EmbeddedBackend, bits=bits, memory_limit=memory_limit, say=say)
     shell = pinned_shell() if name == "native" else given_shell(name)
-    return lambda protos: NativeBackend(protos, shell)
+    return functools.partial(NativeBackend, shell=shell)
 
 
 def _measured(chunks: Iterator[bytes]) -> tuple[int, Iterator[bytes]]:

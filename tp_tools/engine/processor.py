@@ -1,10 +1,11 @@
 """The `perfetto` package's TraceProcessor on an engine of ours, with errors that name the file."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from tp_tools.engine._perfetto import ProtoFactory, QueryResultIterator, TraceProcessor
-from tp_tools.engine.rpc import RpcBackend
-from tp_tools.errors import InputError, SqlError
+from tp_tools.engine.rpc import REQUEST_BYTES, RpcBackend
+from tp_tools.errors import EngineError, InputError, SqlError
 
 
 class Processor(TraceProcessor):  # type: ignore[misc]
@@ -31,9 +32,10 @@ class Processor(TraceProcessor):  # type: ignore[misc]
             EngineOutOfMemory: it does not fit.
             EngineError: the engine failed.
         """
-        for chunk in chunks:
-            self._check(self._backend.parse(chunk).error)
-        self._check(self._backend.notify_eof().error)
+        with self._named():
+            for chunk in _at_least(REQUEST_BYTES, chunks):
+                self._check(self._backend.parse(chunk).error)
+            self._check(self._backend.notify_eof().error)
 
     def query(self, sql: str, name: str | None = None) -> QueryResultIterator:
         """Runs a script and gives the rows of its last statement.
@@ -45,7 +47,8 @@ class Processor(TraceProcessor):  # type: ignore[misc]
         Raises:
             SqlError: TraceProcessor refused it; the engine can still be used.
         """
-        response = self._backend.execute_query(sql)
+        with self._named():
+            response = self._backend.execute_query(sql)
         if response.error:
             reason = response.error.strip()
             if name:
@@ -58,6 +61,31 @@ class Processor(TraceProcessor):  # type: ignore[misc]
         version: str = self._backend.version()
         return version
 
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Puts the trace's name before what goes wrong in the engine."""
+        try:
+            yield
+        except EngineError as error:
+            raise type(error)(f"{self.source}: {error}") from error
+
     def _check(self, error: str) -> None:
         if error:
             raise InputError(f"{self.source}: TraceProcessor cannot read it: {error}")
+
+
+def _at_least(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in chunks of `size` or more, but for the last.
+
+    TraceProcessor tells the kind of file from its first chunk, so that may not be a mere bracket.
+    """
+    held: list[bytes] = []
+    length = 0
+    for chunk in chunks:
+        held.append(chunk)
+        length += len(chunk)
+        if length >= size:
+            yield b"".join(held)
+            held.clear()
+            length = 0
+    yield b"".join(held)

@@ -37,25 +37,24 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
     def parse(self, chunk: bytes) -> Message:
         """Hands over the next bytes of the trace; gives an `AppendTraceDataResult`."""
         view = memoryview(chunk)
-        result = self.protos.AppendTraceDataResult()
+        result: Any = self.protos.AppendTraceDataResult()
         for start in range(0, len(view), REQUEST_BYTES):
             piece = bytes(view[start : start + REQUEST_BYTES])
-            (reply,) = self._call("TPM_APPEND_TRACE_DATA", append_trace_data=piece)
-            result = reply.append_result
+            result = self._ask("TPM_APPEND_TRACE_DATA", "append_result", append_trace_data=piece)
             if result.error:
                 break
-        return result
+        answer: Message = result
+        return answer
 
     def notify_eof(self) -> Message:
         """Ends the trace; gives a `FinalizeDataResult`, whose `error` may be set."""
-        (reply,) = self._call("TPM_FINALIZE_TRACE_DATA")
-        return reply.finalize_data_result
+        return self._ask("TPM_FINALIZE_TRACE_DATA", "finalize_data_result")
 
     def execute_query(self, query: str) -> Message:
         """Runs a script; gives the last statement's rows as one `QueryResult`."""
         args = self.protos.QueryArgs(sql_query=query)
         first, *others = self._call("TPM_QUERY_STREAMING", query_args=args)
-        result = first.query_result
+        result: Message = first.query_result
         for reply in others:
             result.MergeFrom(reply.query_result)
         return result
@@ -63,8 +62,7 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
     def compute_metric(self, metrics: list[str]) -> Message:
         """Computes metrics by name; gives a `ComputeMetricResult`."""
         args = self.protos.ComputeMetricArgs(metric_names=metrics)
-        (reply,) = self._call("TPM_COMPUTE_METRIC", compute_metric_args=args)
-        return reply.metric_result
+        return self._ask("TPM_COMPUTE_METRIC", "metric_result", compute_metric_args=args)
 
     def trace_summary(
         self,
@@ -72,7 +70,16 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
         metric_ids: list[str] | None = None,
         metadata_query_id: str | None = None,
     ) -> Message:
-        """Summarises the trace by `TraceSummarySpec`s (text or binary), as the package does."""
+        """Summarises the trace by `TraceSummarySpec`s, as text or binary.
+
+        Args:
+            specs: what to compute.
+            metric_ids: the metrics wanted; None is all of them.
+            metadata_query_id: the query of the specs that gives the summary's metadata.
+
+        Returns:
+            A `TraceSummaryResult`.
+        """
         args = self.protos.TraceSummaryArgs()
         args.output_format = self.protos.TraceSummaryArgs.Format.BINARY_PROTOBUF
         if metric_ids is None:
@@ -86,8 +93,7 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
                 args.textproto_specs.append(spec)
             else:
                 args.proto_specs.add().ParseFromString(spec)
-        (reply,) = self._call("TPM_SUMMARIZE_TRACE", trace_summary_args=args)
-        return reply.trace_summary_result
+        return self._ask("TPM_SUMMARIZE_TRACE", "trace_summary_result", trace_summary_args=args)
 
     def enable_metatrace(self) -> None:
         """Starts tracing TraceProcessor itself."""
@@ -95,8 +101,7 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
 
     def disable_and_read_metatrace(self) -> Message:
         """Ends it; gives a `DisableAndReadMetatraceResult`."""
-        (reply,) = self._call("TPM_DISABLE_AND_READ_METATRACE")
-        return reply.metatrace
+        return self._ask("TPM_DISABLE_AND_READ_METATRACE", "metatrace")
 
     def export(self, output_file: BinaryIO, export_format: str) -> None:
         """Streams an export (`perfetto`, `arrow_tar`, `sqlite`) to a file; needs v59 or later."""
@@ -108,11 +113,17 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
 
     def version(self) -> str:
         """The engine's version as it states it itself, such as "Perfetto v52.0-6b9586def (...)"."""
-        (reply,) = self._call("TPM_GET_STATUS")
-        return str(reply.status.human_readable_version)
+        status: Any = self._ask("TPM_GET_STATUS", "status")
+        return str(status.human_readable_version)
+
+    def _ask(self, method: str, field: str, **fields: object) -> Message:
+        """One request that has one reply; that reply's `field`."""
+        (reply,) = self._call(method, **fields)
+        answer: Message = getattr(reply, field)
+        return answer
 
     def _call(self, method: str, **fields: object) -> list[Any]:
-        """One request; its replies, of which there is at least one.
+        """One request; its replies (`TraceProcessorRpc`), of which there is at least one.
 
         Raises:
             EngineError: see `_exchange`; or this version does not know the method.
