@@ -3,6 +3,7 @@
     TpToolsError
     |-- UsageError            2  the command line asks for something impossible
     |-- InputError            3  a file cannot be used: unreadable, not a trace, contradictory
+    |-- OutputError           4  a result cannot be written
     |-- VerificationError     4  a result failed its own verification
     `-- EngineError           4  TraceProcessor failed
         |-- EngineUnavailable    it could not be had or started
@@ -30,6 +31,10 @@ class InputError(TpToolsError):
     """An input file cannot be used."""
 
     exit_code = 3
+
+
+class OutputError(TpToolsError):
+    """A result cannot be written; nothing of it was left behind."""
 
 
 class VerificationError(TpToolsError):

@@ -1,4 +1,4 @@
-"""The placed trace: slices on lossless lanes, as the small Chrome JSON that TraceProcessor is given.
+"""The placed trace: slices on lossless lanes, as the Chrome JSON that TraceProcessor is given.
 
 It holds what SQL needs to decide about overlaps and no more. Lanes look as in a repaired trace:
 a thread of their own whose slices name their row in `args.tpt_tid`. Every slice carries the number
@@ -49,8 +49,8 @@ def placed_json(trace: Trace, table: Slices, lane: Ints, chosen: Ints) -> Iterat
     for i in chosen.tolist():
         event, row, on = int(table.event[i]), int(table.row[i]), int(lane[i])
         yield (
-            separator
-            + b'{"ph":"X","pid":%d,"tid":%d,"ts":%b,"dur":%b,"cat":%b,"name":%b,"args":{%b"tpt_event":%d}}'
+            separator + b'{"ph":"X","pid":%d,"tid":%d,"ts":%b,"dur":%b,"cat":%b,"name":%b,'
+            b'"args":{%b"tpt_event":%d}}'
             % (
                 row + 1,
                 MAIN_TID + on,

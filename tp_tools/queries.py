@@ -22,10 +22,18 @@ EXACT_IN_FLOAT = 1 << 53
 
 def library() -> dict[str, Path]:
     """The queries that come with tp-tools: file by name (without `.sql`), sorted by name."""
+    return {path.stem: path for path in sorted(_folder().glob(f"*{SUFFIX}"))}
+
+
+def check(name: str) -> Path:
+    """A query that verifies a result; these are not part of the library."""
+    return _folder() / "checks" / f"{name}{SUFFIX}"
+
+
+def _folder() -> Path:
     package = Path(__file__).parent
     in_wheel = package / "sql"
-    folder = in_wheel if in_wheel.is_dir() else package.parent / "sql"
-    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+    return in_wheel if in_wheel.is_dir() else package.parent / "sql"
 
 
 def find(name_or_path: str) -> Path:

@@ -1,4 +1,4 @@
-"""The slices of a trace: X events and B/E pairs, by row (pid, tid), in the order Perfetto sorts them."""
+"""The slices of a trace, X events and B/E pairs, in the order in which Perfetto sorts them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 from tp_tools.chrome.events import UNTIMED, is_phase
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints, Trace
@@ -69,8 +71,24 @@ def with_ends(table: Slices, end: Ints) -> Slices:
     return _sorted(table.event, table.closing, table.row, table.ts, end)
 
 
+def on_lanes(table: Slices, lanes: Mapping[int, int]) -> Slices:
+    """The same slices with every lane as a row of its own.
+
+    Args:
+        table: the slices.
+        lanes: lane by event, from 2; 1 for those not in it.
+    """
+    if not lanes:
+        return table
+    lane = np.ones(len(table), np.int64)
+    moved = np.isin(table.event, list(lanes))
+    lane[moved] = [lanes[event] for event in table.event[moved].tolist()]
+    row = table.row * (int(lane.max()) + 1) + lane
+    return _sorted(table.event, table.closing, row, table.ts, table.end)
+
+
 def _pairs(trace: Trace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """B events and the E that ends each: the last open one of the row; unfinished ones are left out."""
+    """B events, and the E that ends each: the last open B of its row. Others are left out."""
     marks = np.flatnonzero(is_phase(trace, "BE") & (trace.ts != UNTIMED))
     is_open = trace.phase[marks] == ord("B")
     # at one time E comes before B, as Perfetto sorts them

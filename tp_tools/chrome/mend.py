@@ -16,10 +16,10 @@ Everything else passes byte for byte. Mended text needs no mending: doing it twi
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable, Iterator
 
 _BOM = b"\xef\xbb\xbf"

@@ -1,7 +1,7 @@
 """Decimal microseconds as int nanoseconds, exactly.
 
-Chrome's `ts` and `dur` are decimal text in microseconds. A double holds them exactly only below 2^42 us
-(51 days); epoch-sized ones lose up to 244 ns. So no float is used here.
+Chrome's `ts` and `dur` are decimal text in microseconds. A double holds them exactly only below
+2^42 us (51 days); epoch-sized ones lose up to 244 ns. So no float is used here.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Source:
                     if text:
                         yield text
                     rest = member.unused_data if member.eof else b""
-        except isal_zlib.error as error:
+        except isal_zlib.IsalError as error:
             raise InputError(
                 f"{self.name}: its gzip data is damaged ({error}). Copy it again."
             ) from error

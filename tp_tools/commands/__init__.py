@@ -1,1 +1,1 @@
-"""commands"""
+"""One file per command: parse, call the stages, show."""

@@ -1,1 +1,1 @@
-"""rewrite"""
+"""Edits become bytes. Pure: no decisions are made here."""

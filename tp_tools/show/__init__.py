@@ -1,1 +1,1 @@
-"""show"""
+"""What people see: lines, progress, tables."""

@@ -1,0 +1,19 @@
+-- Every finished slice as Perfetto shows it, for comparison with the file.
+--
+-- Grain: one row per slice.
+-- Scope: rank
+SELECT
+  -- its start, ns
+  slice.ts,
+  -- its duration, ns
+  slice.dur,
+  -- tid of its thread; NULL for slices of no thread, such as global instants
+  thread.tid,
+  -- its name; NULL where the file gives none
+  slice.name
+FROM slice
+LEFT JOIN thread_track ON thread_track.id = slice.track_id
+LEFT JOIN thread USING (utid)
+WHERE
+  slice.dur >= 0
+ORDER BY slice.ts, slice.id;

@@ -1,0 +1,5 @@
+"""`python -m tp_tools` is `tp-tools`."""
+
+from tp_tools.cli import main
+
+main()

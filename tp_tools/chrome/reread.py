@@ -1,0 +1,74 @@
+"""The text of a trace that was read before, in the same pieces, for copying or changing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tp_tools.chrome.mend import mended
+from tp_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tp_tools.chrome.events import Span, Trace
+    from tp_tools.chrome.source import Source
+
+_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def runs(
+    source: Source, trace: Trace, seen: Callable[[int], None] = lambda _: None
+) -> Iterator[tuple[Span, bytes]]:
+    """Each run of events with its text; the text around them is in `trace`.
+
+    Raises:
+        InputError: the file is not what it was when it was read.
+    """
+    blocks = source.blocks(seen)
+    if trace.repairs:
+        blocks = mended(blocks, Counter())
+    held = b""
+    skip = len(trace.head.text)
+    for span in trace.spans:
+        parts, have = [held], len(held)
+        while have < skip + span.length:
+            block = next(blocks, None)
+            if block is None:
+                raise _changed(source)
+            parts.append(block)
+            have += len(block)
+        text = b"".join(parts)
+        held = text[skip + span.length :]
+        yield span, text[skip : skip + span.length]
+        skip = 0
+
+
+def events(text: bytes, span: Span, source: Source) -> Iterator[tuple[bytes, bytes]]:
+    """The events of a run: each with the separator before it; their texts joined are the run's.
+
+    What follows the last event comes as a separator with an empty event.
+
+    Raises:
+        InputError: the file is not what it was when it was read.
+    """
+    first = text.find(b"{")
+    try:
+        raws = _DECODER.decode(b"[" + text[first:] + b"]") if span.count else []
+    except msgspec.DecodeError as error:
+        raise _changed(source) from error
+    if len(raws) != span.count:
+        raise _changed(source)
+    behind = 0
+    for raw in raws:
+        event = bytes(raw)
+        start = text.index(b"{", behind)
+        yield text[behind:start], event
+        behind = start + len(event)
+    yield text[behind:], b""
+
+
+def _changed(source: Source) -> InputError:
+    return InputError(f"{source.name}: changed while it was being read. Try again.")

@@ -1,0 +1,77 @@
+"""The command `tp-tools`: finds the command that is meant and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from tp_tools.errors import TpToolsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "fix": "Repair one trace: hidden kernels, inexact times, wrong arrows.",
+}
+"""Each command with its line of help; its module is imported when it is called."""
+
+INTERRUPTED = 130
+DEBUG = "tp_tools.debug"
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"tp_tools.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """From the table above, so that help imports no command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tp-tools")
+def group() -> None:
+    """Make GPU traces tell the truth in Perfetto.
+
+    \b
+    Example:
+      tp-tools fix rank0.json.gz
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits: 0 fine, 1 found something, 2 to 4 as in `errors`."""
+    context: click.Context | None = None
+    try:
+        with group.make_context("tp-tools", list(arguments or sys.argv[1:])) as context:
+            group.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except TpToolsError as error:
+        if context is not None and context.meta.get(DEBUG):
+            raise
+        click.echo(f"tp-tools: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # the reader of our output left; nothing more can be said to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("tp-tools: interrupted; nothing was left behind.", err=True)
+        sys.exit(INTERRUPTED)

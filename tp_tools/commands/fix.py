@@ -1,0 +1,153 @@
+"""`tp-tools fix`: repairs one trace."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tp_tools.commands.options import Duration, engine_option, talk_options
+from tp_tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from tp_tools.chrome.source import Source
+    from tp_tools.fix import Examined
+    from tp_tools.show.talk import Talk
+
+FOUND = 1
+_SUFFIXES = (".gz", ".zst", ".json")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for; see the help texts."""
+
+    trace: str
+    output: str
+    check: bool
+    verify: bool
+    tolerance_ns: int
+    summary: bool
+    force: bool
+    engine: str | None
+
+
+@click.command("fix", short_help="Repair one trace.")
+@click.argument("trace")
+@click.option(
+    "--output",
+    "-o",
+    metavar="OUT",
+    help="Where to write; - is stdout. Default: NAME.fixed.json.gz.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if there is anything to repair.")
+@click.option("--verify", is_flag=True, help="Load the result into TraceProcessor and prove it.")
+@click.option(
+    "--tolerance",
+    "tolerance_ns",
+    type=Duration(),
+    default="1us",
+    show_default=True,
+    help="CPU slices and annotations that overlap by at most this much are trimmed, not moved.",
+)
+@click.option("--summary", type=click.Choice(["json"]), help="Print the summary as JSON on stdout.")
+@click.option("--force", is_flag=True, help="Replace an existing output.")
+@engine_option
+@talk_options
+def command(
+    trace: str,
+    output: str | None,
+    check: bool,  # noqa: FBT001  click passes flags by name
+    verify: bool,  # noqa: FBT001
+    tolerance_ns: int,
+    summary: str | None,
+    force: bool,  # noqa: FBT001
+    engine: str | None,
+    talk: Talk,
+) -> None:
+    """Repair TRACE: what Perfetto shows is then what the profiler recorded.
+
+    TRACE is Chrome JSON as PyTorch's profiler writes it, plain, .gz or .zst; - is stdin.
+
+    \b
+    Examples:
+      tp-tools fix rank0.json.gz
+      tp-tools fix rank0.json.gz -o fixed.json --verify
+      tp-tools fix rank0.json.gz --check --summary json
+    """
+    options = Options(
+        trace,
+        output or default_output(trace, check=check),
+        check,
+        verify,
+        tolerance_ns,
+        summary == "json",
+        force,
+        engine,
+    )
+    _run(options, talk)
+
+
+def default_output(trace: str, *, check: bool) -> str:
+    """NAME.fixed.json.gz beside the input.
+
+    Raises:
+        UsageError: the input is stdin, which has no name.
+    """
+    if trace == "-":
+        if check:
+            return "-"
+        raise UsageError("the trace comes from stdin: say with -o where the result goes.")
+    name = Path(trace).name
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return str(Path(trace).with_name(f"{name}.fixed.json.gz"))
+
+
+def _run(options: Options, talk: Talk) -> None:
+    from tp_tools import fix, output  # noqa: PLC0415  numpy and msgspec: not for --help
+    from tp_tools.chrome.source import open_source  # noqa: PLC0415
+    from tp_tools.decide import Judge  # noqa: PLC0415
+
+    if options.summary and options.output == output.STDOUT and not options.check:
+        raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
+    if not options.check:
+        output.check(options.output, force=options.force)
+    judge = Judge(options.tolerance_ns, options.engine, talk.say)
+    with open_source(options.trace) as source:
+        with talk.progress(f"reading {source.name}", source.size()) as seen:
+            examined = fix.examine(source, judge, seen)
+        verified = None if options.check else _write(source, examined, options, talk)
+    _report(examined, options, talk, verified)
+    if options.check and not examined.is_sound():
+        raise click.exceptions.Exit(FOUND)
+
+
+def _write(source: Source, examined: Examined, options: Options, talk: Talk) -> bool | None:
+    """Writes the repaired trace; whether it was verified, None if that was not asked for."""
+    from tp_tools import fix, output, verify  # noqa: PLC0415
+
+    with talk.progress(f"writing {options.output}", source.size()) as seen:
+        blocks = fix.rewritten(source, examined, seen)
+        with output.written(options.output, blocks) as path:
+            if options.verify:
+                verify.verify(path, options.output, examined, options.engine, talk.say)
+    return True if options.verify else None
+
+
+def _report(examined: Examined, options: Options, talk: Talk, verified: bool | None) -> None:  # noqa: FBT001
+    from tp_tools.show import fixed  # noqa: PLC0415
+    from tp_tools.summary import summary  # noqa: PLC0415
+
+    numbers = summary(examined)
+    for line in fixed.lines(examined, numbers):
+        talk.say(line)
+    if not options.check:
+        talk.say(f"Wrote {options.output}" + (", verified." if verified else "."))
+    if options.summary:
+        target = None if options.check else options.output
+        numbers = {"input": options.trace, "output": target, **numbers, "verified": verified}
+        click.echo(json.dumps(numbers))

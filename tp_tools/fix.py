@@ -1,0 +1,75 @@
+"""The main job: one trace, from file to repaired file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tp_tools import ids, plan
+from tp_tools.chrome.read import read
+from tp_tools.decide import decide
+from tp_tools.errors import InputError
+from tp_tools.hidden import hidden
+from tp_tools.rewrite import chrome_json
+from tp_tools.slices import slices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tp_tools.chrome.events import Ints, Trace
+    from tp_tools.chrome.source import Source
+    from tp_tools.decide import Judge
+    from tp_tools.plan import Plan, Repair
+    from tp_tools.slices import Slices
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A trace and what is to be done about it.
+
+    Attributes:
+        trace: its events as columns.
+        table: its slices, as recorded.
+        repairs: what SQL decided about overlaps.
+        plan: the edits.
+        hidden: events that Perfetto v51 to v56 would not have shown.
+    """
+
+    trace: Trace
+    table: Slices
+    repairs: list[Repair]
+    plan: Plan
+    hidden: Ints
+
+    def is_sound(self) -> bool:
+        """Whether there is nothing to repair."""
+        return self.plan.is_empty() and not self.trace.repairs
+
+
+def examine(source: Source, judge: Judge, seen: Callable[[int], None] = lambda _: None) -> Examined:
+    """Reads a trace and finds what is to be repaired; changes nothing.
+
+    Args:
+        source: the file.
+        judge: how SQL is asked.
+        seen: told bytes read from disk, as they are.
+
+    Raises:
+        InputError: the file cannot be used.
+        EngineError: TraceProcessor could not answer.
+    """
+    trace = read(source, seen)
+    table = slices(trace)
+    try:
+        repairs = decide(trace, table, judge)
+        edits = plan.make(trace, table, repairs, ids.choose(trace))
+    except InputError as error:
+        raise InputError(f"{source.name}: {error}") from error
+    return Examined(trace, table, repairs, edits, hidden(trace))
+
+
+def rewritten(
+    source: Source, examined: Examined, seen: Callable[[int], None] = lambda _: None
+) -> Iterator[bytes]:
+    """The repaired trace as Chrome JSON; of a sound one every byte as it was."""
+    return chrome_json.rewrite(source, examined.trace, examined.plan, seen)

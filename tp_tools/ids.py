@@ -1,0 +1,143 @@
+"""Process and thread ids as Perfetto reads them, and better ones where it misreads them.
+
+Perfetto's JSON importer (v51 to v58) keeps integers of 32 bits. Others it turns into 0, so that
+Kineto's overhead (pid -1) lands in GPU 0; text becomes a number of its own choosing; and tid 0
+under another pid becomes tid = pid, so that stream 0 of device 7 lands in stream 7.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tp_tools.chrome.events import is_phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.events import Scalar, Trace
+
+_LIMIT = 1 << 32
+PROCESS_METADATA = ("process_name", "process_labels", "process_sort_index")
+
+
+@dataclass(frozen=True)
+class Ids:
+    """The ids to write for each entry of Trace.tracks.
+
+    Attributes:
+        pids, tids: by track; as recorded where Perfetto reads that right.
+        changed: which tracks get another pid or tid.
+        is_process_metadata: by event: metadata of a process, whose tid does not matter.
+        repairs: how many ids were changed, by kind.
+    """
+
+    pids: list[Scalar]
+    tids: list[Scalar]
+    changed: NDArray[np.bool_]
+    is_process_metadata: NDArray[np.bool_]
+    repairs: Counter[str]
+
+
+def sound(value: Scalar) -> bool:
+    """Whether Perfetto keeps this id as it is."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LIMIT
+
+
+def misread(pid: Scalar, tid: Scalar) -> tuple[int | str, int | str]:
+    """The (pid, tid) that Perfetto makes of these; text stays text, apart from every number."""
+    read_pid, read_tid = _number(pid), _number(tid)
+    if read_tid == 0 and read_pid != 0:
+        read_tid = read_pid
+    return read_pid, read_tid
+
+
+def _number(value: Scalar) -> int | str:
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool):
+        return 0
+    return int(value) if 0 <= value < _LIMIT else 0
+
+
+def choose(trace: Trace) -> Ids:
+    """Ids that Perfetto reads as they are, each on its own; the same for the same trace."""
+    is_metadata = np.isin(
+        trace.name, [i for i, name in enumerate(trace.names) if name in PROCESS_METADATA]
+    ) & is_phase(trace, "M")
+    in_use = np.zeros(len(trace.tracks), np.bool_)
+    in_use[trace.track[~is_metadata]] = True
+    repairs: Counter[str] = Counter()
+    pids = _pids(trace, repairs)
+    tids = _tids(trace, pids, in_use.tolist(), repairs)
+    changed = [
+        (pid, tid) != track for pid, tid, track in zip(pids, tids, trace.tracks, strict=True)
+    ]
+    return Ids(pids, tids, np.array(changed, np.bool_), is_metadata, repairs)
+
+
+def _pids(trace: Trace, repairs: Counter[str]) -> list[Scalar]:
+    recorded = dict.fromkeys(pid for pid, _ in trace.tracks)
+    taken = _integers(recorded) | _integers(tid for _, tid in trace.tracks)
+    new: dict[Scalar, Scalar] = {}
+    for pid in recorded:
+        if sound(pid):
+            new[pid] = pid
+        else:
+            repairs[_kind(pid, "pids")] += 1
+            new[pid] = free(_highest(recorded) + 1, taken)
+    return [new[pid] for pid, _ in trace.tracks]
+
+
+def _tids(
+    trace: Trace, pids: list[Scalar], in_use: list[bool], repairs: Counter[str]
+) -> list[Scalar]:
+    taken: dict[Scalar, set[int]] = {}
+    highest: dict[Scalar, int] = {}
+    for pid, (_, tid) in zip(pids, trace.tracks, strict=True):
+        # a tid equal to the pid is the main thread's, in use or not
+        taken.setdefault(pid, _integers([pid])).update(_integers([tid]))
+        highest[pid] = max(highest.get(pid, 0), *_integers([pid, tid]), 0)
+    new: list[Scalar] = []
+    for pid, (_, tid), used in zip(pids, trace.tracks, in_use, strict=True):
+        if not used or (sound(tid) and (tid != 0 or pid == 0)):
+            new.append(tid)
+        elif tid == 0:
+            repairs["zero_tids"] += 1
+            new.append(free(1, taken[pid]))  # stream 0 stays before the others
+        else:
+            repairs[_kind(tid, "tids")] += 1
+            new.append(free(highest[pid] + 1, taken[pid]))
+    return new
+
+
+def free(start: int, taken: set[int]) -> int:
+    """The lowest number from `start` on that is not taken (from 1 on if none is left); takes it."""
+    number = start
+    while number in taken:
+        number += 1
+    if number >= _LIMIT:
+        return free(1, taken)
+    taken.add(number)
+    return number
+
+
+def _integers(values: Iterable[Scalar]) -> set[int]:
+    return {int(value) for value in values if sound(value) and value is not None}
+
+
+def _highest(values: Iterable[Scalar]) -> int:
+    return max(_integers(values), default=0)
+
+
+def _kind(value: Scalar, ids: str) -> str:
+    if isinstance(value, str):
+        return f"text_{ids}"
+    if isinstance(value, int | float) and value < 0:
+        return f"negative_{ids}"
+    return f"other_{ids}"

@@ -1,0 +1,134 @@
+"""Output that appears whole or not at all, compressed as its suffix says."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import zstandard
+from isal import igzip_threaded
+
+from tp_tools.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import BinaryIO
+
+STDOUT = "-"
+SUFFIXES = (".json", ".json.gz", ".json.zst")
+GZIP_LEVEL = 1  # isal's; 0 to 3. Level 2 and 3 are slower by half and smaller by a few per cent
+ZSTD_LEVEL = 3
+
+
+class Sink(Protocol):
+    """What bytes are written to."""
+
+    def write(self, data: bytes, /) -> object:
+        """Takes all of the bytes."""
+
+
+def check(name: str, *, force: bool) -> None:
+    """Refuses an output that cannot be written, before any work is done.
+
+    Raises:
+        UsageError: its suffix says nothing, or it exists and `force` is not set.
+        OutputError: its folder does not exist.
+    """
+    if name == STDOUT:
+        return
+    path = Path(name)
+    if not path.name.endswith(SUFFIXES):
+        raise UsageError(f"{name}: the output's suffix must be one of {', '.join(SUFFIXES)}.")
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"{name}: its folder does not exist. Create it first.")
+    if path.is_dir():
+        raise UsageError(f"{name}: is a folder. Name a file in it.")
+    if path.exists() and not force:
+        raise UsageError(f"{name}: exists. Give --force to replace it, or another name with -o.")
+
+
+@contextmanager
+def written(name: str, blocks: Iterable[bytes]) -> Iterator[Path]:
+    """Writes all blocks, gives the finished file for a last look, then puts it in its place.
+
+    The file is a temporary one in the target's folder. If anything fails, here or in the caller's
+    block, it is removed and nothing else has changed.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    target = None if name == STDOUT else Path(name).absolute()
+    suffix = "".join(Path(name).suffixes[-2:]) if target else ".json"
+    try:
+        handle, temporary = tempfile.mkstemp(
+            prefix=".tp-tools-", suffix=suffix, dir=target.parent if target else None
+        )
+    except OSError as error:
+        raise OutputError(f"{name}: cannot be written: {error.strerror}.") from error
+    path = Path(temporary)
+    try:
+        with _reported(name), os.fdopen(handle, "wb") as file:
+            _write(file, suffix, blocks)
+            file.flush()
+            os.fsync(file.fileno())
+        yield path
+        with _reported(name):
+            _deliver(path, target)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _reported(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{name}: cannot be written: {error.strerror}. Nothing was left behind."
+        ) from error
+
+
+def _write(file: BinaryIO, suffix: str, blocks: Iterable[bytes]) -> None:
+    if suffix.endswith(".gz"):
+        with _gzip(file) as packed:
+            _copy(packed, blocks)
+    elif suffix.endswith(".zst"):
+        with zstandard.ZstdCompressor(ZSTD_LEVEL).stream_writer(file, closefd=False) as packed:
+            _copy(packed, blocks)
+    else:
+        _copy(file, blocks)
+
+
+def _gzip(file: BinaryIO) -> AbstractContextManager[Sink]:
+    """Compresses on a thread of its own; the header carries no time and no name."""
+    packed: AbstractContextManager[Sink] = igzip_threaded.open(  # type: ignore[no-untyped-call]
+        file, "wb", compresslevel=GZIP_LEVEL, threads=1
+    )
+    return packed
+
+
+def _copy(sink: Sink, blocks: Iterable[bytes]) -> None:
+    for block in blocks:
+        sink.write(block)
+
+
+def _deliver(path: Path, target: Path | None) -> None:
+    if target is None:
+        with path.open("rb") as file:
+            _copy(sys.stdout.buffer, iter(lambda: file.read(1 << 20), b""))
+        sys.stdout.buffer.flush()
+        return
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    path.chmod(mode)
+    path.replace(target)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,38 @@
+"""Parameters of a query file: functions in it that return one constant.
+
+    CREATE OR REPLACE PERFETTO FUNCTION tpt_tolerance_ns()
+    RETURNS LONG AS
+    SELECT 1000;
+
+So the file runs as it is wherever it is pasted, and a command can run it with another value.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tp_tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DEFINITION = r"(FUNCTION\s+tpt_{name}\(\)\s+RETURNS\s+LONG\s+AS\s+SELECT\s+)-?\d+(\s*;)"
+
+
+def with_parameters(sql: str, values: Mapping[str, int]) -> str:
+    """The query with other constants.
+
+    Args:
+        sql: the text of a query file.
+        values: by name, without the prefix `tpt_`.
+
+    Raises:
+        UsageError: the file has no such parameter.
+    """
+    for name, value in values.items():
+        pattern = re.compile(_DEFINITION.format(name=re.escape(name)))
+        sql, count = pattern.subn(rf"\g<1>{value:d}\g<2>", sql)
+        if count != 1:
+            raise UsageError(f"the query has no parameter named {name}.")
+    return sql

@@ -1,0 +1,204 @@
+"""A plan carried out on Chrome JSON: events that it names are rewritten, all other bytes copied."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from tp_tools.chrome import reread
+from tp_tools.chrome.events import UNTIMED, is_phase
+from tp_tools.chrome.numbers import microseconds
+from tp_tools.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from collections.abc import Callable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.events import Scalar, Span, Trace
+    from tp_tools.chrome.source import Source
+    from tp_tools.plan import Plan
+
+Fields: TypeAlias = "dict[str, msgspec.Raw | bytes]"
+
+BASE_KEY = "baseTimeNanoseconds"
+_BASE = re.compile(rb'"baseTimeNanoseconds"\s*:\s*(-?\d+)')
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def rewrite(
+    source: Source, trace: Trace, plan: Plan, seen: Callable[[int], None] = lambda _: None
+) -> Iterator[bytes]:
+    """The repaired trace as Chrome JSON, block by block.
+
+    Args:
+        source: the file that `trace` was read from; it is read again.
+        trace: its columns.
+        plan: what to change.
+        seen: told bytes read from disk, as they are.
+
+    Raises:
+        InputError: the file changed meanwhile, or its base time cannot be moved.
+    """
+    head, tail = rebased(trace.head.text, trace.tail.text, plan.rebase_ns)
+    yield head
+    editor = _Editor(trace, plan)
+    wrote_any = False
+    for span, text in reread.runs(source, trace, seen):
+        touched = editor.touched[span.first : span.first + span.count]
+        if touched.any():
+            out = b"".join(
+                _edited(editor, span, reread.events(text, span, source), first=not wrote_any)
+            )
+        else:
+            out = text
+        wrote_any = wrote_any or b"{" in out
+        yield out
+    added = b",\n".join(_metadata(plan))
+    if added:
+        yield (b",\n" if wrote_any else b"") + added
+    yield tail
+
+
+def _edited(
+    editor: _Editor, span: Span, events: Iterator[tuple[bytes, bytes]], *, first: bool
+) -> Iterator[bytes]:
+    """The run's text with its touched events rewritten, and the untimed ones left out."""
+    for number, (separator, event) in enumerate(events, span.first):
+        if not event:
+            yield separator
+            return
+        if number in editor.untimed:
+            continue
+        # the first event of the file stands without a comma, whatever was left out before it
+        yield separator.replace(b",", b"") if first else separator
+        yield editor.rewritten(number, event) if editor.touched[number] else event
+        first = False
+
+
+class _Editor:
+    """Rewrites single events as the plan says."""
+
+    def __init__(self, trace: Trace, plan: Plan) -> None:
+        self.trace = trace
+        self.plan = plan
+        self.untimed = frozenset(plan.untimed)
+        self.durationless = frozenset(plan.durationless)
+        self.touched = self._touched()
+
+    def _touched(self) -> NDArray[np.bool_]:
+        plan, trace = self.plan, self.trace
+        touched: NDArray[np.bool_] = plan.ids.changed[trace.track]
+        touched[[*plan.moves, *plan.trims, *plan.durationless, *plan.untimed]] = True
+        if plan.rebase_ns:
+            touched |= (trace.ts != UNTIMED) & (
+                ~is_phase(trace, "M") | (trace.ts >= plan.rebase_ns)
+            )
+        return touched
+
+    def rewritten(self, number: int, event: bytes) -> bytes:
+        fields: Fields = dict(_FIELDS.decode(event))
+        self._place(number, fields)
+        self._time(number, fields)
+        return b"{" + b", ".join(_quoted(k) + b": " + bytes(v) for k, v in fields.items()) + b"}"
+
+    def _place(self, number: int, fields: Fields) -> None:
+        """Pid and tid; a slice that moves keeps its row's tid and its lane in args."""
+        plan, track = self.plan, int(self.trace.track[number])
+        if plan.ids.changed[track]:
+            fields["pid"] = _json(plan.ids.pids[track])
+            if not plan.ids.is_process_metadata[number]:
+                fields["tid"] = _json(plan.ids.tids[track])
+        if number in plan.moves:
+            lane = plan.lanes[track, plan.moves[number]]
+            fields["tid"] = _json(lane.tid)
+            if self.trace.phase[number] in b"XB":
+                row = _json(plan.ids.tids[track])
+                _note(fields, b'"tpt_tid": %b, "tpt_lane": %d' % (row, lane.number))
+
+    def _time(self, number: int, fields: Fields) -> None:
+        """Start and duration; a recorded duration that is trimmed or unusable stays in args."""
+        plan, trace = self.plan, self.trace
+        rebased = plan.rebase_ns and (
+            trace.phase[number] != ord("M") or trace.ts[number] >= plan.rebase_ns
+        )
+        if rebased and trace.ts[number] != UNTIMED:
+            fields["ts"] = microseconds(int(trace.ts[number]) - plan.rebase_ns)
+        if number in self.durationless:
+            _note(fields, b'"tpt_recorded_dur": ' + bytes(fields.get("dur", b"null")))
+            fields["dur"] = b"0"
+        if number in plan.trims:
+            end = plan.trims[number]
+            if trace.phase[number] == ord("X"):
+                _note(fields, b'"tpt_recorded_dur": ' + bytes(fields["dur"]))
+                fields["dur"] = microseconds(end - int(trace.ts[number]))
+            else:
+                _note(fields, b'"tpt_recorded_ts": ' + bytes(fields["ts"]))
+                fields["ts"] = microseconds(end - plan.rebase_ns)
+
+
+def _note(fields: Fields, note: bytes) -> None:
+    """Adds members to the event's args."""
+    args = bytes(fields.get("args", b"{}")).strip()
+    if not args.startswith(b"{"):
+        args = b'{"args": ' + args + b"}"
+    inner = args[1:-1].rstrip()
+    fields["args"] = b"{" + inner + (b", " if inner.strip() else b"") + note + b"}"
+
+
+def _json(value: Scalar) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def _quoted(key: str) -> bytes:
+    return msgspec.json.encode(key)
+
+
+def _metadata(plan: Plan) -> Iterator[bytes]:
+    """Names for the rows that are new, and for those whose text id was their only name."""
+    for lane in plan.lanes.values():
+        yield _metadatum("thread_name", lane.pid, lane.tid, {"name": lane.name})
+        if lane.sort_index is not None:
+            index = {"sort_index": lane.sort_index}
+            yield _metadatum("thread_sort_index", lane.pid, lane.tid, index)
+    for key, pid, tid, name in plan.names:
+        yield _metadatum(key, pid, tid, {"name": name})
+
+
+def _metadatum(key: str, pid: Scalar, tid: Scalar, args: Mapping[str, Scalar]) -> bytes:
+    return b'{"name": %b, "ph": "M", "pid": %b, "tid": %b, "args": %b}' % (
+        _json(key),
+        _json(pid),
+        _json(tid),
+        msgspec.json.encode(args),
+    )
+
+
+def rebased(head: bytes, tail: bytes, shift: int) -> tuple[bytes, bytes]:
+    """Head and tail with `baseTimeNanoseconds` moved by the shift; added where there is none.
+
+    Raises:
+        InputError: there is one that is no integer.
+    """
+    if not shift:
+        return head, tail
+    if head.lstrip()[:1] == b"[":
+        return b'{"traceEvents": [', b'],\n"%b": %d}\n' % (BASE_KEY.encode(), shift)
+    base = _FIELDS.decode(head + tail).get(BASE_KEY)
+    if base is None:
+        end = b'],\n"%b": %d' % (BASE_KEY.encode(), shift)
+        return head, end + tail[1:]
+    try:
+        wanted = b"%d" % (int(bytes(base)) + shift)
+    except ValueError:
+        raise InputError(f"{BASE_KEY} is {bytes(base).decode()}, not an integer.") from None
+    for match in _BASE.finditer(head + tail):
+        start, stop = match.span(1)
+        changed = (head + tail)[:start] + wanted + (head + tail)[stop:]
+        if bytes(_FIELDS.decode(changed)[BASE_KEY]) == wanted:
+            split = len(head) + (len(wanted) - (stop - start) if start < len(head) else 0)
+            return changed[:split], changed[split:]
+    raise InputError(f"{BASE_KEY} cannot be found in the text.")

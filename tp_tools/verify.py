@@ -1,0 +1,128 @@
+"""Proves a repaired file: reads it back, loads it, compares both with what was recorded.
+
+What must hold: every event is there in its place, with its exact time or the planned one;
+TraceProcessor loads all of it, shows each slice with that time and name, and no launch arrow ends
+at another's kernel.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tp_tools import engine, queries
+from tp_tools.chrome.events import UNTIMED, is_phase
+from tp_tools.chrome.read import read
+from tp_tools.chrome.source import Source
+from tp_tools.errors import TraceLossError, VerificationError
+from tp_tools.slices import slices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tp_tools.chrome.events import Ints, Trace
+    from tp_tools.engine.processor import Processor
+    from tp_tools.fix import Examined
+
+_PLAIN = str.maketrans("", "", '\\"')
+
+
+def verify(
+    path: Path, name: str, examined: Examined, engine_name: str | None, say: Callable[[str], None]
+) -> None:
+    """Proves the repaired file.
+
+    Args:
+        path: where the file lies now.
+        name: where it will lie, for messages.
+        examined: the trace it was made from, and the plan.
+        engine_name: the TraceProcessor to load it with.
+        say: gets lines about things that take seconds.
+
+    Raises:
+        VerificationError: something does not hold.
+        EngineError: TraceProcessor failed.
+    """
+    source = Source(path, name)
+    result = read(source)
+    _compare_events(name, examined, result)
+    try:
+        with engine.load(source.blocks(), source=name, engine=engine_name, say=say) as tp:
+            _compare_slices(name, result, tp)
+            _check_arrows(name, tp)
+    except TraceLossError as error:
+        raise VerificationError(f"{error} The result was not kept.") from error
+
+
+def _compare_events(name: str, examined: Examined, result: Trace) -> None:
+    """The file holds each event, with the times that were recorded or planned."""
+    trace, plan = examined.trace, examined.plan
+    kept = np.ones(len(trace), np.bool_)
+    kept[plan.untimed] = False
+    shown = result.ts[: int(kept.sum())]
+    ts, end = trace.ts.copy(), trace.ts + np.maximum(trace.dur, 0)
+    for event, planned in plan.trims.items():
+        end[event] = planned
+        if trace.phase[event] != ord("X"):
+            ts[event] = planned
+    timed = kept & (trace.ts != UNTIMED) & ~is_phase(trace, "M")
+    same = (
+        len(result) >= len(shown)
+        and (result.phase[: len(shown)] == trace.phase[kept]).all()
+        and (shown[timed[kept]] == ts[timed] - plan.rebase_ns).all()
+        and ((shown + result.dur[: len(shown)])[timed[kept]] == (end - plan.rebase_ns)[timed]).all()
+    )
+    if not same:
+        raise _failed(name, "its events are not those of the input")
+
+
+def _compare_slices(name: str, result: Trace, tp: Processor) -> None:
+    """TraceProcessor shows each slice of the file, and no other."""
+    answer = queries.run_rows(tp, queries.check("slices"))
+    seen = Counter((ts, dur, _comparable(text)) for ts, dur, _, text in answer.rows)
+    table = slices(result)
+    wanted = Counter(_keys(result, table.event, table.ts, table.end))
+    instants = np.flatnonzero(is_phase(result, "iIR") & (result.ts != UNTIMED))
+    wanted.update(_keys(result, instants, result.ts[instants], result.ts[instants]))
+    if seen != wanted:
+        missing, extra = (wanted - seen).total(), (seen - wanted).total()
+        example = next(iter(wanted - seen), next(iter(seen - wanted), None))
+        raise _failed(
+            name, f"{missing} slices are not shown and {extra} are shown wrongly, as {example}"
+        )
+
+
+def _keys(result: Trace, event: Ints, ts: Ints, end: Ints) -> list[tuple[int, int, str]]:
+    names = [_comparable(text) for text in result.names]
+    return [
+        (start, stop - start, names[code])
+        for start, stop, code in zip(
+            ts.tolist(), end.tolist(), result.name[event].tolist(), strict=True
+        )
+    ]
+
+
+def _comparable(name: str | None) -> str:
+    """A name without what versions of Perfetto read differently: escapes and control characters."""
+    plain = (name or "").translate(_PLAIN)
+    return plain if plain.isprintable() and "\\" not in (name or "") else ""
+
+
+def _check_arrows(name: str, tp: Processor) -> None:
+    wrong = queries.run_rows(tp, queries.check("arrows")).rows
+    if wrong:
+        launch, correlation, work, other = wrong[0]
+        raise _failed(
+            name,
+            f"{len(wrong)} launch arrows end at the wrong slice, such as that of {launch} "
+            f"({correlation}) at {work} ({other})",
+        )
+
+
+def _failed(name: str, what: str) -> VerificationError:
+    return VerificationError(
+        f"{name}: {what}. The result was not kept; please report this with the trace."
+    )
