@@ -9,6 +9,8 @@ come from one server, since the UI's own policy lets it fetch from its origin an
 port but 9001.
 """
 
+from __future__ import annotations
+
 import functools
 import http.server
 import json
@@ -16,13 +18,15 @@ import re
 import shutil
 import threading
 import urllib.parse
-from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, sync_playwright
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -50,6 +54,13 @@ MARK_INTEGERS = "BigInt.prototype.toJSON = function () { return {int: this.toStr
 
 class UiError(Exception):
     """The UI shows an error where a result was expected."""
+
+
+def missing() -> str | None:
+    """Return what is missing to drive the UI, or None if nothing is."""
+    if find_spec("playwright") is None:
+        return "playwright is not installed"
+    return None if find_browser() else "no Chromium on PATH"
 
 
 def find_browser() -> str | None:
@@ -109,6 +120,9 @@ def serve_ui() -> Iterator[UiServer]:
 @contextmanager
 def launch_browser() -> Iterator[Browser]:
     """Run a headless Chromium while the block runs."""
+    # Imported here, so that tests can be collected, and skipped, without playwright.
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
         try:
@@ -119,15 +133,28 @@ def launch_browser() -> Iterator[Browser]:
 
 @contextmanager
 def open_trace(
-    browser: Browser, server: UiServer, trace: Path, viewport: ViewportSize = VIEWPORT
-) -> Iterator["PerfettoUi"]:
+    browser: Browser,
+    server: UiServer,
+    trace: Path,
+    viewport: ViewportSize = VIEWPORT,
+    scale: float = 1,
+) -> Iterator[PerfettoUi]:
     """Open a trace in a fresh browser profile and wait until the UI has loaded it.
+
+    Args:
+        browser: where to open it.
+        server: what serves the UI and the trace.
+        trace: the file.
+        viewport: size of the page in CSS pixels.
+        scale: device pixels per CSS pixel, for sharp pictures.
 
     Raises:
         UiError: the UI refuses the file; with the text of its dialog.
     """
     permissions = ["clipboard-read", "clipboard-write"]
-    context = browser.new_context(viewport=viewport, permissions=permissions)
+    context = browser.new_context(
+        viewport=viewport, device_scale_factor=scale, permissions=permissions
+    )
     try:
         ui = PerfettoUi(context.new_page())
         ui.open(server.offer(trace))
@@ -191,6 +218,11 @@ class PerfettoUi:
             "tracks => tracks.map(track => track.getAttribute('ref'))"
         )
         return refs
+
+    def show_only(self, name: str) -> None:
+        """Show only rows whose name contains `name`, as the timeline's filter does; unfolded."""
+        self.page.evaluate("name => { self.app.trace.tracks.filters.nameFilter = name; }", name)
+        self.command("dev.perfetto.ExpandAllGroups")
 
     def zoom(self, start: int, end: int) -> None:
         """Show the timeline from `start` to `end`, in ns of trace time."""
