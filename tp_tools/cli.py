@@ -43,7 +43,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tp-tools")
 def group() -> None:
-    """Make GPU traces tell the truth in Perfetto.
+    r"""Make GPU traces tell the truth in Perfetto.
 
     \b
     Example:

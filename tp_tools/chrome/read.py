@@ -79,7 +79,7 @@ _NULL = b"null"
 _NO_NUMBERS = (b"null", b'"NaN"', b'"Infinity"', b'"-Infinity"', b'""')
 
 
-class _Phases(dict[object, int]):
+class _Phases(dict[Any, int]):
     """The code of a phase's character."""
 
     def __missing__(self, key: object) -> int:
@@ -87,7 +87,7 @@ class _Phases(dict[object, int]):
         return code
 
 
-class _Codes(dict[object, int]):
+class _Codes(dict[Any, int]):
     """Numbers values in the order in which they are met."""
 
     def __missing__(self, key: object) -> int:

@@ -22,6 +22,7 @@ BLOCK = 256 << 10
 """Bytes read from disk at a time; gzip makes about 15 times as much of them."""
 
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+_GZIP_ERROR: type[Exception] = isal_zlib.error
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -92,7 +93,7 @@ class Source:
                     if text:
                         yield text
                     rest = member.unused_data if member.eof else b""
-        except isal_zlib.IsalError as error:
+        except _GZIP_ERROR as error:
             raise InputError(
                 f"{self.name}: its gzip data is damaged ({error}). Copy it again."
             ) from error

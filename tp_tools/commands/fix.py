@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.commands.options import Duration, engine_option, talk_options
+from tp_tools.commands.options import duration, engine_option, talk_options
 from tp_tools.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Options:
 @click.option(
     "--tolerance",
     "tolerance_ns",
-    type=Duration(),
+    type=duration,
+    metavar="DURATION",
     default="1us",
     show_default=True,
     help="CPU slices and annotations that overlap by at most this much are trimmed, not moved.",
@@ -57,7 +58,7 @@ class Options:
 @click.option("--force", is_flag=True, help="Replace an existing output.")
 @engine_option
 @talk_options
-def command(
+def command(  # noqa: PLR0917  click passes all by name
     trace: str,
     output: str | None,
     check: bool,  # noqa: FBT001  click passes flags by name
@@ -68,7 +69,7 @@ def command(
     engine: str | None,
     talk: Talk,
 ) -> None:
-    """Repair TRACE: what Perfetto shows is then what the profiler recorded.
+    r"""Repair TRACE: what Perfetto shows is then what the profiler recorded.
 
     TRACE is Chrome JSON as PyTorch's profiler writes it, plain, .gz or .zst; - is stdin.
 

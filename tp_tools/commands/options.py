@@ -18,28 +18,21 @@ _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _DURATION = re.compile(r"(\d+)(?:\.(\d{1,9}))?\s*(ns|us|ms|s)")
 
 
-class Duration(click.ParamType):
-    """A length of time with its unit: 500ns, 1.5us, 2ms. Its value is int nanoseconds."""
+def duration(text: str) -> int:
+    """Int nanoseconds of a length of time with its unit: 500ns, 1.5us, 2ms.
 
-    name = "duration"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401  click's signature
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> int:
-        """Nanoseconds; fails on text without a unit, and on fractions of a nanosecond."""
-        if isinstance(value, int):
-            return value
-        match = _DURATION.fullmatch(value.strip())
-        if match is None:
-            self.fail(f"{value!r} is no duration; write 500ns, 1us or 0.5ms.", param, ctx)
-        whole, fraction, unit = match[1], match[2] or "", match[3]
-        scaled = int(whole + fraction) * _UNITS[unit]
-        if scaled % 10 ** len(fraction):
-            self.fail(f"{value!r} is finer than a nanosecond.", param, ctx)
-        return scaled // 10 ** len(fraction)
+    Raises:
+        click.BadParameter: there is no unit, or a fraction of a nanosecond.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no duration; write 500ns, 1us or 0.5ms.")
+    whole, fraction, unit = match[1], match[2] or "", match[3]
+    scaled = int(whole + fraction) * _UNITS[unit]
+    parts: int = 10 ** len(fraction)
+    if scaled % parts:
+        raise click.BadParameter(f"{text!r} is finer than a nanosecond.")
+    return scaled // parts
 
 
 def talk_options(command: Command) -> Command:

@@ -48,7 +48,8 @@ def load(
             32 MiB come.
         say: gets a line when something takes seconds: the first compilation of the engine.
         allow_loss: gives the processor even if the load lost data; `losses` then says what.
-        memory_limit: bytes that the embedded engine may use, where less than it could hold.
+        memory_limit: bytes that the embedded engine may take, where that is less than what it can
+            hold and less than what the machine has left.
 
     Raises:
         InputError: TraceProcessor cannot read the trace, or its end is missing.

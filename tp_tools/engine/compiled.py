@@ -127,6 +127,8 @@ def _config(bits: int) -> Config:
     config = Config()
     if bits == 64:  # noqa: PLR2004  the pointer width
         config.wasm_memory64 = True
+        # Addresses only. By default the memory moves when it passes 4 GiB, and is there twice.
+        config.memory_reservation = 16 << 30
     return config
 
 

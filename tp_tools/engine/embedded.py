@@ -20,6 +20,7 @@ from wasmtime import (
 from tp_tools.engine._perfetto import ProtoFactory
 from tp_tools.engine.compiled import load_module
 from tp_tools.engine.host import Aborted, Host
+from tp_tools.engine.memory import available
 from tp_tools.engine.rpc import REQUEST_ROOM, RpcBackend
 from tp_tools.errors import EngineError, EngineOutOfMemory
 
@@ -44,13 +45,17 @@ class EmbeddedBackend(RpcBackend):
     ) -> None:
         """Starts TraceProcessor with pointers of 32 or 64 `bits`, for 4 or 16 GiB.
 
+        It may grow to that, to what the machine has left, or to `memory_limit` bytes, whatever is
+        least.
+
         Raises:
             EngineUnavailable: there is no such module.
-            EngineOutOfMemory: not even the empty engine fits into `memory_limit` bytes.
+            EngineOutOfMemory: not even the empty engine fits.
         """
         super().__init__(protos)
         self._bits = bits
-        self._limit = min(memory_limit or MEMORY_LIMITS[bits], MEMORY_LIMITS[bits])
+        limits = (MEMORY_LIMITS[bits], memory_limit, available())
+        self._limit = min(filter(None, limits))
         self._replies: list[bytes] = []
         self._unusable = ""
         engine, module = load_module(bits, say)
@@ -72,7 +77,8 @@ class EmbeddedBackend(RpcBackend):
             try:
                 exports = linker.instantiate(self._store, module).exports(self._store)
             except WasmtimeError as error:
-                raise EngineOutOfMemory(f"no memory to start TraceProcessor in: {error}") from error
+                reason = " ".join(str(error).split())
+                raise EngineOutOfMemory(f"no room to start TraceProcessor in: {reason}") from error
         self._host.memory = cast("Memory", exports["memory"])
 
         def call(name: str, *args: int) -> int:
@@ -111,6 +117,7 @@ class EmbeddedBackend(RpcBackend):
         if self._unusable:
             raise EngineError(f"TraceProcessor cannot be used any more: {self._unusable}")
         self._unusable = "it was interrupted"
+        self._host.refused = False
         try:
             yield
             self._unusable = ""
@@ -124,11 +131,19 @@ class EmbeddedBackend(RpcBackend):
 
     def _failure(self, error: Exception) -> EngineError:
         if self._host.refused:
-            larger = "--engine embedded64 (16 GiB) or " if self._bits == 32 else ""  # noqa: PLR2004
-            return EngineOutOfMemory(
-                f"TraceProcessor needs more memory than its {self._limit / 2**30:.3g} GiB: "
-                f"use {larger}--engine native, or leave out categories or a part of the time"
-            )
+            return EngineOutOfMemory(self._out_of_memory())
         reason = next(iter(str(error).splitlines()), "")
         parts = filter(None, (reason, self._host.last_words()))
         return EngineError("TraceProcessor crashed: " + "\n".join(parts))
+
+    def _out_of_memory(self) -> str:
+        advice = "leave out categories or a part of the time"
+        if self._limit < MEMORY_LIMITS[self._bits]:
+            what = f"the {self._limit / 2**30:.2g} GiB that it may take here"
+        elif self._bits == 32:  # noqa: PLR2004  the pointer width
+            what = "the 4 GiB of its 32-bit addresses"
+            advice = f"use --engine embedded64 or --engine native, or {advice}"
+        else:
+            what = "the 16 GiB that it was built for"
+            advice = f"use --engine native, or {advice}"
+        return f"TraceProcessor needs more memory than {what}: {advice}"

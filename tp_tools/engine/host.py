@@ -58,15 +58,19 @@ class Host:
 
     def read(self, at: int, size: int) -> bytes:
         """`size` bytes of the module's memory from its address `at`."""
-        return string_at(self._base() + (at & self._mask), size)
+        return string_at(self._here(at, size), size)
 
     def write(self, at: int, data: bytes) -> None:
         """Copies `data` into the module's memory; the module owns the room at `at`."""
-        memmove(self._base() + (at & self._mask), data, len(data))
+        memmove(self._here(at, len(data)), data, len(data))
 
-    def _base(self) -> int:
+    def _here(self, at: int, size: int) -> int:
+        """Where the module's address `at` is in this process, if `size` bytes are there."""
+        start = at & self._mask
+        if start + size > self.memory.data_len(self._store):
+            raise Aborted(f"it named {size} bytes at {start:#x}, outside its memory")
         # Not kept: the memory moves when it grows.
-        return addressof(self.memory.data_ptr(self._store).contents)
+        return addressof(self.memory.data_ptr(self._store).contents) + start
 
     def _answer_to(self, item: ImportType) -> Callable[..., object]:
         name = item.name or ""
@@ -149,7 +153,7 @@ class Host:
         return 0
 
     def _print_line(self, at: int) -> None:
-        self._console.append(string_at(self._base() + (at & self._mask)) + b"\n")
+        self._console.append(string_at(self._here(at, 1)) + b"\n")
 
     def _abort(self, *reason: object) -> None:
         raise Aborted(*(text for text in reason if isinstance(text, str)))

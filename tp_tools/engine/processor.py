@@ -5,7 +5,10 @@ from contextlib import contextmanager
 
 from tp_tools.engine._perfetto import ProtoFactory, QueryResultIterator, TraceProcessor
 from tp_tools.engine.rpc import REQUEST_BYTES, RpcBackend
-from tp_tools.errors import EngineError, InputError, SqlError
+from tp_tools.errors import EngineError, EngineOutOfMemory, InputError, SqlError
+
+OUT_OF_MEMORY = "out of memory"
+"""How SQLite says it (SQLITE_NOMEM), in the last line of TraceProcessor's message."""
 
 
 class Processor(TraceProcessor):  # type: ignore[misc]
@@ -46,20 +49,30 @@ class Processor(TraceProcessor):  # type: ignore[misc]
 
         Raises:
             SqlError: TraceProcessor refused it; the engine can still be used.
+            EngineOutOfMemory: it needs more memory than there is.
+            EngineError: the engine failed.
         """
         with self._named():
             response = self._backend.execute_query(sql)
         if response.error:
-            reason = response.error.strip()
-            if name:
-                reason = reason.replace('File "stdin"', f'File "{name}"')
-            raise SqlError(f"{name or 'the query'} failed on {self.source}:\n{reason}")
+            raise self._refusal(response.error.strip(), name)
         return QueryResultIterator(response.column_names, response.batch)
 
     def version(self) -> str:
         """The engine's version, as it states it itself."""
         version: str = self._backend.version()
         return version
+
+    def _refusal(self, reason: str, name: str | None) -> EngineError:
+        what = f"{name or 'the query'} failed on {self.source}:"
+        if reason.endswith(OUT_OF_MEMORY):
+            return EngineOutOfMemory(
+                f"{what} TraceProcessor ran out of memory: ask for less, "
+                "or use --engine embedded64 or --engine native"
+            )
+        if name:
+            reason = reason.replace('File "stdin"', f'File "{name}"')
+        return SqlError(f"{what}\n{reason}")
 
     @contextmanager
     def _named(self) -> Iterator[None]:

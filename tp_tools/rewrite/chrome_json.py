@@ -13,9 +13,9 @@ from tp_tools.chrome.numbers import microseconds
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
     from collections.abc import Callable, Iterator, Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Scalar, Span, Trace
