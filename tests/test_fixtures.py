@@ -3,6 +3,9 @@
 import gzip
 import json
 import math
+import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -16,6 +19,7 @@ from fixtures.make import FIXTURES, HERE, contents, truth_of
 Event = dict[str, Any]
 Interval = tuple[int, int]
 MADE = sorted(FIXTURES)
+TP_TOOLS = Path(sys.executable).with_name("tp-tools")
 RECORDED = ["torch_cpu_with_stack.json.gz"]
 
 
@@ -196,3 +200,25 @@ def test_the_recording_holds_what_it_was_recorded_for() -> None:
     annotations = dropped(slices(RECORDED[0], exactly))
     assert [event["cat"] for event in annotations] == ["user_annotation"] * 10
     assert len(dropped(slices(RECORDED[0], as_perfetto))) == 12
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_fix_does_what_the_truth_says(name: str, tmp_path: Path) -> None:
+    """The command moves and trims the slices that a truth names, to those lanes and ends."""
+    fixed = tmp_path / "fixed.json.gz"
+    subprocess.run([TP_TOOLS, "fix", HERE / name, "-o", fixed, "--quiet"], check=True, timeout=120)
+    document = json.loads(read(fixed), parse_float=Decimal)["traceEvents"]
+    names = {
+        (it["pid"], it["tid"]): it["args"]["name"] for it in document if it["name"] == "thread_name"
+    }
+    moved, trimmed = [], []
+    after = (event for event in document if event["ph"] == "X")
+    for before, event in zip(slices(name, exactly), after, strict=True):
+        lane = re.search(r" \((\d+)\)$", names.get((event["pid"], event["tid"]), ""))
+        if lane:
+            moved.append((*key(before), int(lane[1])))
+        if exactly(event["dur"]) != before["dur"]:
+            trimmed.append((*key(before), exactly(event["dur"])))
+    truth = truth_of(name)
+    assert sorted(moved) == sorted((*key(it), it["lane"]) for it in truth["moved"])
+    assert sorted(trimmed) == sorted((*key(it), it["trimmed_dur"]) for it in truth["trimmed"])
