@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_two_engines_at_once(engine_name: str) -> None:
             assert rows(a, "SELECT name FROM slice") == [("one",)]
         a.close()
         assert rows(b, "SELECT COUNT(*) FROM slice") == [(2,)]
+
+
+def test_engines_in_threads() -> None:
+    """Engines in several threads do not mix up their traces or answers."""
+
+    def names(thread: int) -> list[tuple[str]]:
+        trace = json_trace(*(slice_of(f"{thread}.{i}", 2 * i, 1) for i in range(2000)))
+        with load(in_pieces(trace, 1000), source=str(thread)) as tp:
+            return rows(tp, "SELECT name FROM slice ORDER BY ts")
+
+    with ThreadPoolExecutor(4) as pool:
+        for thread, found in enumerate(pool.map(names, range(8))):
+            assert found == [(f"{thread}.{i}",) for i in range(2000)]
 
 
 @needs_statm

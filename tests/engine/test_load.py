@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine.small_traces import OVERLAPPING, SOUND, in_pieces, json_trace, slice_of
-from tp_tools.engine import Stat, load, load_stats, losses, rows
+from tp_tools.engine import Stat, embedded, load, load_stats, losses, rows
+from tp_tools.engine.embedded import MEMORY_LIMITS
 from tp_tools.engine.opening import PEEK_BYTES, pointer_bits
 from tp_tools.errors import EngineOutOfMemory, InputError, TraceLossError
 
@@ -149,18 +150,42 @@ def test_a_long_trace_of_unknown_size_gets_the_larger_module() -> None:
         assert tp._backend._bits == 32
 
 
+MANY = json_trace(
+    *(slice_of(f"name {i}", 2 * i, 1, args={"i": i, "text": f"text {i}"}) for i in range(100_000))
+)
+
+
 @pytest.mark.parametrize("engine", ["embedded32", "embedded64"])
 def test_out_of_memory(engine: str) -> None:
-    """A trace that outgrows the engine is said to, with what to do, and names the file."""
-    events = [slice_of(f"name {i}", 2 * i, 1, args={"i": i}) for i in range(100_000)]
-    with pytest.raises(EngineOutOfMemory, match=r"^big\.json: .*--engine native") as error:
-        load(
-            in_pieces(json_trace(*events)),
-            source="big.json",
-            engine=engine,
-            memory_limit=48 << 20,
-        )
-    assert ("embedded64" in str(error.value)) == (engine == "embedded32")
+    """A trace that outgrows what the engine may take is said to, with the file and what to do."""
+    with pytest.raises(EngineOutOfMemory, match=r"^big\.json: .*0\.047 GiB.*categories") as error:
+        load(in_pieces(MANY), source="big.json", engine=engine, memory_limit=48 << 20)
+    assert error.value.exit_code == 4
+
+
+@pytest.mark.parametrize(("engine", "bits"), [("embedded32", 32), ("embedded64", 64)])
+def test_out_of_addresses(engine: str, bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trace that outgrows what the module can hold is sent to one that holds more."""
+    monkeypatch.setitem(MEMORY_LIMITS, bits, 48 << 20)
+    with pytest.raises(EngineOutOfMemory, match="--engine native") as error:
+        load(in_pieces(MANY), source="big.json", engine=engine)
+    assert ("--engine embedded64" in str(error.value)) == (bits == 32)
+
+
+def test_a_query_can_run_out_of_memory() -> None:
+    """A query that needs too much says so; the trace stays loaded and can be asked for less."""
+    greedy = "SELECT LENGTH(REPLACE(HEX(ZEROBLOB(100000000)), '0', 'ab'))"
+    with load([SOUND], source="rank0.json", memory_limit=64 << 20) as tp:
+        with pytest.raises(EngineOutOfMemory, match=r"failed on rank0\.json: .*memory"):
+            rows(tp, greedy)
+        assert rows(tp, "SELECT COUNT(*) FROM slice") == [(2,)]
+
+
+def test_a_machine_with_little_memory_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine stops at what the machine has left, instead of being killed by the kernel."""
+    monkeypatch.setattr(embedded, "available", lambda: 48 << 20)
+    with pytest.raises(EngineOutOfMemory, match=r"that it may take here"):
+        load(in_pieces(MANY), source="big.json")
 
 
 def test_no_memory_to_start() -> None:

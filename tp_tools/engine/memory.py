@@ -53,9 +53,9 @@ def _of_group(folder: Path, limit: str, usage: str, reclaimable: str) -> int | N
 
 
 def _numbers(path: Path) -> dict[str, int]:
-    """The first two words of each line."""
+    """The first two words of each line that says a number."""
     words = (line.split() for line in _lines(path))
-    return {name: int(value) for name, value, *_ in words}
+    return {word[0]: int(word[1]) for word in words if len(word) > 1 and word[1].isdecimal()}
 
 
 def _lines(path: Path) -> list[str]:
