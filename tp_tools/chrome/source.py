@@ -22,7 +22,7 @@ BLOCK = 256 << 10
 """Bytes read from disk at a time; gzip makes about 15 times as much of them."""
 
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
-_GZIP_ERROR: type[Exception] = isal_zlib.error
+_GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub is wrong
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
