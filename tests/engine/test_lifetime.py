@@ -126,18 +126,26 @@ def test_closed_is_said(engine_name: str) -> None:
         tp.query("SELECT 1")
 
 
+def test_a_file_that_crashes_the_module() -> None:
+    """A trace on which v52 itself aborts (args 50,000 arrays deep) is an engine error."""
+    deep = b"[" * 50_000 + b"]" * 50_000
+    trace = json_trace(slice_of("a", 1, 1, args={"deep": 0})).replace(b"0}", deep + b"}")
+    with pytest.raises(EngineError, match=r"^deep\.json: TraceProcessor crashed: it aborted"):
+        load([trace], source="deep.json", engine="embedded")
+
+
 def test_crash_is_told_once_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that aborts gives an error with its last words; later calls repeat the reason."""
     with load([SOUND], source="rank0.json") as tp:
         backend = tp._backend
-        backend._host._console.append(b"CHECK failed: x < y\n")
+        backend._host._console.append(b"\rLoading trace 1 MB\nCHECK failed: x < y\n")
 
         def abort(*_: object) -> None:
-            raise Aborted
+            raise Aborted("it aborted")
 
         monkeypatch.setattr(backend, "_on_request", abort)
         with pytest.raises(
-            EngineError, match=r"(?s)^rank0\.json: .*crashed: .*CHECK failed: x < y$"
+            EngineError, match=r"^rank0\.json: .*crashed: it aborted\nCHECK failed: x < y$"
         ):
             tp.query("SELECT 1")
         monkeypatch.undo()

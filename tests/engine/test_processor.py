@@ -35,6 +35,7 @@ def test_the_package_interface(engine_name: str) -> None:
         frame = tp.query("SELECT name, dur FROM slice ORDER BY ts").as_pandas_dataframe()
         assert isinstance(frame, pd.DataFrame)
         assert frame["dur"].tolist() == [100_000, 30_000]
+        assert tp.metadata == {}
 
 
 def test_rows_hold_each_type(engine_name: str) -> None:

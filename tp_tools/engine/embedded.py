@@ -19,7 +19,7 @@ from wasmtime import (
 
 from tp_tools.engine._perfetto import ProtoFactory
 from tp_tools.engine.compiled import load_module
-from tp_tools.engine.host import Aborted, Host
+from tp_tools.engine.host import PAGE, Aborted, Host
 from tp_tools.engine.memory import available
 from tp_tools.engine.rpc import REQUEST_ROOM, RpcBackend
 from tp_tools.errors import EngineError, EngineOutOfMemory
@@ -28,8 +28,8 @@ MEMORY_LIMITS = {32: 0xFFFF_0000, 64: 16 << 30}
 """How far each module's memory may grow: a page below 4 GiB, and 16 GiB, as they are linked."""
 
 STACK_BYTES = 2 << 20
-"""What Perfetto links with since v53. v52 has 64 KiB, which a SQL expression 300 levels deep
-overruns into the module's own data; SQLite allows 1000 levels."""
+"""What newer Perfettos link with. v52 has 64 KiB, which a SQL expression 300 levels deep overruns
+into the module's own data; SQLite allows 1000 levels."""
 
 
 class EmbeddedBackend(RpcBackend):
@@ -55,7 +55,7 @@ class EmbeddedBackend(RpcBackend):
         super().__init__(protos)
         self._bits = bits
         limits = (MEMORY_LIMITS[bits], memory_limit, available())
-        self._limit = min(filter(None, limits))
+        self._limit = min(filter(None, limits)) // PAGE * PAGE
         self._replies: list[bytes] = []
         self._unusable = ""
         engine, module = load_module(bits, say)

@@ -18,6 +18,7 @@ PAGE = 64 << 10
 ENOSYS = 52  # both in WASI and in Emscripten
 CONSOLE_PIECES = 50
 SHOWN_LINES = 3
+CHATTER = ("Loading trace", "warning: unsupported syscall")
 GROWTH = 1.2
 """Emscripten's own step: the heap grows by a fifth at least, so that growing stays rare."""
 
@@ -53,8 +54,9 @@ class Host:
 
     def last_words(self) -> str:
         """The last lines that the module printed, to go with an error."""
-        text = b"".join(self._console).decode("utf-8", "replace").replace("\r", "\n")
-        return "\n".join([line for line in text.splitlines() if line.strip()][-SHOWN_LINES:])
+        lines = b"".join(self._console).decode("utf-8", "replace").splitlines()
+        said = [line for line in lines if line.strip() and not line.startswith(CHATTER)]
+        return "\n".join(said[-SHOWN_LINES:])
 
     def read(self, at: int, size: int) -> bytes:
         """`size` bytes of the module's memory from its address `at`."""
@@ -84,7 +86,7 @@ class Host:
             "environ_sizes_get": self._environ_sizes_get,
             "environ_get": lambda *_: 0,
             "_abort_js": self._abort,
-            "__assert_fail": self._abort,
+            "__assert_fail": lambda *_: self._abort("an assertion failed"),
             "emscripten_err": self._print_line,
             "_gmtime_js": self._broken_down_time,
             "_localtime_js": self._broken_down_time,
@@ -155,5 +157,5 @@ class Host:
     def _print_line(self, at: int) -> None:
         self._console.append(string_at(self._here(at, 1)) + b"\n")
 
-    def _abort(self, *reason: object) -> None:
-        raise Aborted(*(text for text in reason if isinstance(text, str)))
+    def _abort(self, why: str = "it aborted") -> None:
+        raise Aborted(why)

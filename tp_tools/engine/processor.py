@@ -14,6 +14,8 @@ OUT_OF_MEMORY = "out of memory"
 class Processor(TraceProcessor):  # type: ignore[misc]
     """A TraceProcessor that holds one trace: `.query(sql)` gives rows or a pandas frame.
 
+    One thread at a time may use it; several can run side by side.
+
     Attributes:
         source: the trace's name, as errors show it.
     """
@@ -23,6 +25,7 @@ class Processor(TraceProcessor):  # type: ignore[misc]
         self.source = source
         self._open_backend = open_backend
         super().__init__()
+        self._metadata: dict[str, str] = {}  # the package sets it where it loads a trace itself
 
     def _create_backend(self, _remote: str | None, _addr: str | None) -> RpcBackend:
         return self._open_backend(self.protos)

@@ -18,7 +18,7 @@ class Stat:
     """A counter of the table `stats` that is not zero.
 
     Attributes:
-        severity: "info", "data_loss", "error", or "notification" (v55 and later).
+        severity: "info", "notice" (newer versions), "data_loss" or "error".
         count: how often it happened, over all its indices.
     """
 
@@ -30,8 +30,8 @@ class Stat:
 def load_stats(tp: "Processor") -> dict[str, Stat]:
     """All counters that are not zero, by name.
 
-    Among them, with severity "info", what concerns arrows: `flow_duplicate_id`,
-    `flow_end_without_start`, `flow_no_enclosing_slice`...
+    What concerns arrows is partly no loss: `flow_end_without_start` and `flow_step_without_start`
+    are "info"; `flow_duplicate_id` and `flow_no_enclosing_slice` are "error".
     """
     found = rows(
         tp,
