@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tp_tools.arrows import following
 from tp_tools.chrome.events import EXACT_BELOW_NS, UNTIMED, is_phase
 from tp_tools.errors import EngineError, InputError
-from tp_tools.ids import free
+from tp_tools.lanes import make_lanes, make_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from tp_tools.chrome.events import Ints, Scalar, Trace
+    from tp_tools.chrome.events import Ints, Trace
     from tp_tools.ids import Ids
+    from tp_tools.lanes import Lane
     from tp_tools.slices import Slices
 
 DAY_NS = 86_400 * 10**9
@@ -43,26 +45,6 @@ class Repair:
     def kind(self) -> str:
         """Why: both really ran, or clocks were read unevenly."""
         return "concurrent" if self.lane > 1 else "jitter"
-
-
-@dataclass(frozen=True)
-class Lane:
-    """A row of its own for moved slices.
-
-    Attributes:
-        track: index in Trace.tracks of the row that it belongs to.
-        number: from 2; the row itself is 1.
-        pid, tid: the ids of its thread.
-        name: what its thread is called, "stream 7 (2)".
-        sort_index: where the viewer puts it; None where the row has no place of its own either.
-    """
-
-    track: int
-    number: int
-    pid: int
-    tid: int
-    name: str
-    sort_index: int | None
 
 
 @dataclass(frozen=True)
@@ -140,15 +122,16 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
     end_of = {r.event: r.end for r in repairs}
     moves = dict(lane_of)
     trims: dict[int, int] = {}
-    columns = (table.event, table.closing, table.end)
-    for event, closing, end in zip(*(column.tolist() for column in columns), strict=True):
+    edited = np.isin(table.event, list(end_of))
+    columns = (column[edited].tolist() for column in (table.event, table.closing, table.end))
+    for event, closing, end in zip(*columns, strict=True):
         if event in lane_of and closing >= 0:
             moves[closing] = lane_of[event]
         if event in end_of and end_of[event] != end:
             trims[event if closing < 0 else closing] = end_of[event]
-    moves.update(_following(trace, table, lane_of))
+    moves.update(following(trace, table, lane_of))
     usable = is_phase(trace, "X") & (trace.ts != UNTIMED)
-    lanes = _lanes(trace, {(int(trace.track[e]), lane) for e, lane in lane_of.items()}, ids)
+    lanes = make_lanes(trace, {(int(trace.track[e]), lane) for e, lane in lane_of.items()}, ids)
     return Plan(
         lanes=lanes,
         moves=moves,
@@ -157,123 +140,8 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
         untimed=np.flatnonzero((trace.ts == UNTIMED) & ~is_phase(trace, "M")).tolist(),
         rebase_ns=_rebase(trace),
         ids=ids,
-        names=list(_names(trace, ids, {track for track, _ in lanes})),
+        names=list(make_names(trace, ids, {track for track, _ in lanes})),
     )
-
-
-def _following(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[int, int]:
-    """The lane of each flow event whose slice moves.
-
-    A flow event belongs to the slice of its row that starts with it: the one with its correlation,
-    else the shortest. Where none starts then, to the innermost one that is open.
-    """
-    flows = np.flatnonzero(is_phase(trace, "stf"))
-    by_track: dict[int, list[int]] = {}
-    for flow in flows.tolist():
-        by_track.setdefault(int(trace.track[flow]), []).append(flow)
-    follow = {}
-    for start, stop in table.row_ranges():
-        events = table.event[start:stop]
-        on_row = by_track.get(int(table.row[start]), [])
-        if on_row and any(event in lane_of for event in events.tolist()):
-            owners = _owners(trace, on_row, events, table.ts[start:stop], table.end[start:stop])
-            follow.update({f: lane_of[e] for f, e in owners.items() if e in lane_of})
-    return follow
-
-
-def _owners(trace: Trace, flows: list[int], events: Ints, ts: Ints, end: Ints) -> dict[int, int]:
-    """The slice's event of each flow event of one row, where there is one."""
-    owners = {}
-    link = trace.link[events]
-    for flow in flows:
-        at = trace.ts[flow]
-        first, behind = np.searchsorted(ts, at, "left"), np.searchsorted(ts, at, "right")
-        same = first + np.flatnonzero(link[first:behind] == trace.link[flow])
-        if len(same):
-            owners[flow] = int(events[same[-1]])
-        elif behind > first:
-            owners[flow] = int(events[behind - 1])
-        else:
-            open_ones = np.flatnonzero(end[:first] > at)
-            if len(open_ones):
-                owners[flow] = int(events[open_ones[-1]])
-    return owners
-
-
-def _lanes(trace: Trace, wanted: set[tuple[int, int]], ids: Ids) -> dict[tuple[int, int], Lane]:
-    """Thread ids just above the row's, since viewers before v57 sort threads by tid."""
-    names, indices = _thread_metadata(trace)
-    taken: dict[object, set[int]] = {}
-    for pid, tid in zip(ids.pids, ids.tids, strict=True):
-        taken.setdefault(pid, {_int(pid)}).add(_int(tid))
-    lanes = {}
-    for track, number in sorted(wanted):
-        pid, tid = ids.pids[track], _int(ids.tids[track])
-        name = names.get(track) or _default_name(trace, track)
-        lanes[track, number] = Lane(
-            track,
-            number,
-            _int(pid),
-            free(tid + 1, taken[pid]),
-            f"{name.strip()} ({number})",
-            indices.get(track),
-        )
-    return lanes
-
-
-def _int(value: object) -> int:
-    """An id that is in use is an integer by now; others stand for none."""
-    return value if isinstance(value, int) else 0
-
-
-def _default_name(trace: Trace, track: int) -> str:
-    """What a row without a name is called: by its recorded id, or its kind of work."""
-    tid = trace.tracks[track][1]
-    if isinstance(tid, str):
-        return tid or "no thread"
-    cats = {trace.cats[cat] for cat in np.unique(trace.cat[trace.track == track]).tolist()}
-    kind = "stream" if cats & {"kernel", "gpu_memcpy", "gpu_memset"} else "thread"
-    return f"{kind} {tid}"
-
-
-def _names(trace: Trace, ids: Ids, split: set[int]) -> Iterator[tuple[str, int, int, str]]:
-    """Names for nameless rows that have lanes, and for changed ids: what was recorded as the id."""
-    threads, _ = _thread_metadata(trace)
-    named = {
-        trace.tracks[trace.track[event]][0]
-        for event in trace.metadata
-        if trace.names[trace.name[event]] == "process_name"
-    }
-    in_use = set(np.unique(trace.track[~ids.is_process_metadata]).tolist())
-    for track in sorted(in_use):
-        (pid, tid), new_pid, new_tid = trace.tracks[track], ids.pids[track], ids.tids[track]
-        if new_pid != pid and pid not in named:
-            named.add(pid)
-            yield "process_name", _int(new_pid), _int(new_tid), _process_label(trace, pid)
-        if (new_tid != tid or track in split) and track not in threads:
-            yield "thread_name", _int(new_pid), _int(new_tid), _default_name(trace, track)
-
-
-def _process_label(trace: Trace, pid: Scalar) -> str:
-    """What was recorded as its id, or what it does: Kineto writes its own overhead as pid -1."""
-    if isinstance(pid, str):
-        return pid or "no process"
-    tracks = [i for i, (other, _) in enumerate(trace.tracks) if other == pid]
-    cats = {trace.cats[cat] for cat in np.unique(trace.cat[np.isin(trace.track, tracks)])} - {""}
-    return f"{cats.pop() if len(cats) == 1 else 'process'} {pid}"
-
-
-def _thread_metadata(trace: Trace) -> tuple[dict[int, str], dict[int, int]]:
-    """Names and sort indices of threads by track, as the trace's metadata events say."""
-    names: dict[int, str] = {}
-    indices: dict[int, int] = {}
-    for event, value in trace.metadata.items():
-        key, track = trace.names[trace.name[event]], int(trace.track[event])
-        if key == "thread_name" and isinstance(value, str):
-            names[track] = value
-        elif key == "thread_sort_index" and isinstance(value, int):
-            indices[track] = value
-    return names, indices
 
 
 def _rebase(trace: Trace) -> int:
