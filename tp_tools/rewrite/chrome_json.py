@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
+import numpy as np
 
 from tp_tools.chrome import reread
 from tp_tools.chrome.events import UNTIMED, is_phase
@@ -15,7 +16,6 @@ from tp_tools.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Scalar, Span, Trace
@@ -30,7 +30,11 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def rewrite(
-    source: Source, trace: Trace, plan: Plan, seen: Callable[[int], None] = lambda _: None
+    source: Source,
+    trace: Trace,
+    plan: Plan,
+    seen: Callable[[int], None] = lambda _: None,
+    keep: NDArray[np.bool_] | None = None,
 ) -> Iterator[bytes]:
     """The repaired trace as Chrome JSON, block by block.
 
@@ -39,22 +43,28 @@ def rewrite(
         trace: its columns.
         plan: what to change.
         seen: told bytes read from disk, as they are.
+        keep: which events are wanted, one flag per event; None is all of them.
 
     Raises:
         InputError: the file changed meanwhile, or its base time cannot be moved.
     """
     head, tail = rebased(trace.head.text, trace.tail.text, plan.rebase_ns)
     yield head
-    editor = _Editor(trace, plan)
+    editor = _Editor(trace, plan, keep)
     wrote_any = False
     for span, text in reread.runs(source, trace, seen):
-        touched = editor.touched[span.first : span.first + span.count]
-        if touched.any():
+        here = slice(span.first, span.first + span.count)
+        if span.count and editor.left_out[here].all():
+            continue
+        if editor.touched[here].any():
             out = b"".join(
                 _edited(editor, span, reread.events(text, span, source), first=not wrote_any)
             )
         else:
-            out = text
+            # what stood before it may have been left out
+            out = (
+                text if wrote_any else text.replace(b",", b"", text[: text.find(b"{")].count(b","))
+            )
         wrote_any = wrote_any or b"{" in out
         yield out
     added = b",\n".join(_metadata(plan))
@@ -63,36 +73,45 @@ def rewrite(
     yield tail
 
 
+def _without_comma(text: bytes) -> bytes:
+    """A run's text without a comma before its first event: what stood there was left out."""
+    return text.replace(b",", b"", text.count(b",", 0, text.find(b"{")))
+
+
 def _edited(
     editor: _Editor, span: Span, events: Iterator[tuple[bytes, bytes]], *, first: bool
 ) -> Iterator[bytes]:
-    """The run's text with its touched events rewritten, and the untimed ones left out."""
-    for number, (separator, event) in enumerate(events, span.first):
+    """The run's text with its touched events rewritten, and some left out."""
+    here = slice(span.first, span.first + span.count)
+    left_out, touched = editor.left_out[here].tolist(), editor.touched[here].tolist()
+    for i, (separator, event) in enumerate(events):
         if not event:
             yield separator
             return
-        if number in editor.untimed:
+        if left_out[i]:
             continue
         # the first event of the file stands without a comma, whatever was left out before it
         yield separator.replace(b",", b"") if first else separator
-        yield editor.rewritten(number, event) if editor.touched[number] else event
+        yield editor.rewritten(span.first + i, event) if touched[i] else event
         first = False
 
 
 class _Editor:
     """Rewrites single events as the plan says."""
 
-    def __init__(self, trace: Trace, plan: Plan) -> None:
+    def __init__(self, trace: Trace, plan: Plan, keep: NDArray[np.bool_] | None) -> None:
         self.trace = trace
         self.plan = plan
-        self.untimed = frozenset(plan.untimed)
         self.durationless = frozenset(plan.durationless)
-        self.touched = self._touched()
+        self.left_out = np.zeros(len(trace), np.bool_) if keep is None else ~keep
+        self.left_out[plan.untimed] = True
+        self.touched = self._touched() | self.left_out
 
     def _touched(self) -> NDArray[np.bool_]:
+        """Events of which something is rewritten."""
         plan, trace = self.plan, self.trace
         touched: NDArray[np.bool_] = plan.ids.changed[trace.track]
-        touched[[*plan.moves, *plan.trims, *plan.durationless, *plan.untimed]] = True
+        touched[[*plan.moves, *plan.trims, *plan.durationless]] = True
         if plan.rebase_ns:
             touched |= (trace.ts != UNTIMED) & (
                 ~is_phase(trace, "M") | (trace.ts >= plan.rebase_ns)
