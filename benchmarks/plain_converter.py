@@ -3,8 +3,8 @@
     python -m benchmarks.plain_converter TRACE.json.gz OUT.json.gz
 
 The whole file becomes Python objects; one loop moves a kernel that starts before the one ahead of
-it on its stream ends to a row of its own, and its flow events with it; gzip -9 writes the result. It
-assumes that file order is time order, sees NVIDIA kernels only, and computes with floats.
+it on its stream ends to a row of its own, and its flow events with it; gzip -9 writes the result.
+It assumes that file order is time order, sees NVIDIA kernels only, and computes with floats.
 """
 
 from __future__ import annotations
