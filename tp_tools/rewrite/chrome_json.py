@@ -61,10 +61,7 @@ def rewrite(
                 _edited(editor, span, reread.events(text, span, source), first=not wrote_any)
             )
         else:
-            # what stood before it may have been left out
-            out = (
-                text if wrote_any else text.replace(b",", b"", text[: text.find(b"{")].count(b","))
-            )
+            out = text if wrote_any else _without_comma(text)
         wrote_any = wrote_any or b"{" in out
         yield out
     added = b",\n".join(_metadata(plan))
