@@ -13,10 +13,12 @@ from tp_tools.parameters import with_parameters
 from tp_tools.place import around, place
 from tp_tools.placed import placed_json
 from tp_tools.plan import Repair
-from tp_tools.slices import on_lanes, with_ends
+from tp_tools.slices import on_lanes, subset, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints, Trace
     from tp_tools.slices import Slices
@@ -52,17 +54,27 @@ def decide(trace: Trace, table: Slices, judge: Judge) -> list[Repair]:
     """
     recorded = np.zeros(len(trace), np.int64)
     recorded[table.event] = table.end
-    end, lanes = recorded.copy(), dict[int, int]()
+    end, lanes, now = recorded.copy(), dict[int, int](), table
+    lane = place(now)
     for _ in range(MOST_ROUNDS):
-        now = with_ends(table, end[table.event])
-        if not place(on_lanes(now, lanes)).any():
+        if not lane.any():
             return _repairs(recorded, end, lanes)
-        answer = _ask(trace, now, judge)
+        answer = _ask(trace, now, lane, judge)
         found = plan.repairs_of(answer.columns, answer.rows, end)
         lanes = {repair.event: repair.lane for repair in found if repair.lane > 1}
         for repair in found:
             end[repair.event] = repair.end
+        now = with_ends(table, end[table.event])
+        lane = place(now) if _is_left(now, lanes, end != recorded) else np.zeros(0, np.int64)
     raise VerificationError(f"overlaps are left after {MOST_ROUNDS} rounds of repair.")
+
+
+def _is_left(table: Slices, lanes: dict[int, int], trimmed: NDArray[np.bool_]) -> bool:
+    """Whether two slices still overlap on one lane; one of them was edited then."""
+    edited = trimmed.copy()
+    edited[list(lanes)] = True
+    near = around(table, edited[table.event], 0)
+    return bool(place(on_lanes(subset(table, near), lanes)).any())
 
 
 def _repairs(recorded: Ints, end: Ints, lanes: dict[int, int]) -> list[Repair]:
@@ -72,8 +84,7 @@ def _repairs(recorded: Ints, end: Ints, lanes: dict[int, int]) -> list[Repair]:
     ]
 
 
-def _ask(trace: Trace, table: Slices, judge: Judge) -> engine.Rows:
-    lane = place(table)
+def _ask(trace: Trace, table: Slices, lane: Ints, judge: Judge) -> engine.Rows:
     chosen = np.arange(len(table)) if judge.everything else around(table, lane, judge.tolerance_ns)
     path = queries.find(QUERY)
     sql = with_parameters(queries.read(path), {"tolerance_ns": judge.tolerance_ns})

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tp_tools.chrome.events import Ints
     from tp_tools.slices import Slices
 
@@ -48,16 +50,25 @@ def _lowest(lanes: list[list[int]], starts: int, ends: int) -> int:
     return len(lanes) - 1
 
 
-def around(table: Slices, lane: Ints, tolerance_ns: int) -> Ints:
-    """Which slices SQL must see to decide about the overlaps: indices, ascending.
+def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Ints:
+    """The slices that could partly overlap a marked one, or that a trim of it could touch.
 
-    A slice that partly overlaps another covers a start or an end of a slice off the main lane; what
-    a trim can touch lies within the tolerance of such a point. So: the slices that contain one of
-    these points or come within the tolerance of it.
+    A slice that partly overlaps another covers a start or an end of it; what a trim can touch lies
+    within the tolerance of such a point. So: the slices that contain a start or an end of a marked
+    slice, or come within the tolerance of it.
+
+    Args:
+        table: all slices.
+        marked: by slice: anything but 0 marks it. Of any two that overlap one must be marked, as
+            are those off the main lane.
+        tolerance_ns: what counts as jitter.
+
+    Returns:
+        Indices, ascending.
     """
     wanted = np.zeros(len(table), np.bool_)
     for start, stop in table.row_ranges():
-        off = lane[start:stop] > 0
+        off = marked[start:stop] != 0
         if off.any():
             ts, end = table.ts[start:stop], table.end[start:stop]
             points = np.sort(np.concatenate([ts[off], end[off]]))

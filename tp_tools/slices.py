@@ -66,6 +66,22 @@ def _sorted(event: Ints, closing: Ints, row: Ints, ts: Ints, end: Ints) -> Slice
     return Slices(event[order], closing[order], row[order], ts[order], end[order])
 
 
+def subset(table: Slices, chosen: Ints) -> Slices:
+    """Some of the slices, in the same order.
+
+    Args:
+        table: all slices.
+        chosen: indices of those wanted, ascending.
+    """
+    return Slices(
+        table.event[chosen],
+        table.closing[chosen],
+        table.row[chosen],
+        table.ts[chosen],
+        table.end[chosen],
+    )
+
+
 def with_ends(table: Slices, end: Ints) -> Slices:
     """The same slices with other ends, sorted again."""
     return _sorted(table.event, table.closing, table.row, table.ts, end)

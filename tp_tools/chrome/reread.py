@@ -46,10 +46,8 @@ def runs(
         skip = 0
 
 
-def events(text: bytes, span: Span, source: Source) -> Iterator[tuple[bytes, bytes]]:
-    """The events of a run: each with the separator before it; their texts joined are the run's.
-
-    What follows the last event comes as a separator with an empty event.
+def places(text: bytes, span: Span, source: Source) -> list[tuple[int, int]]:
+    """Where each event of a run stands in its text: start and stop.
 
     Raises:
         InputError: the file is not what it was when it was read.
@@ -61,13 +59,12 @@ def events(text: bytes, span: Span, source: Source) -> Iterator[tuple[bytes, byt
         raise _changed(source) from error
     if len(raws) != span.count:
         raise _changed(source)
-    behind = 0
+    found, behind = [], 0
     for raw in raws:
-        event = bytes(raw)
         start = text.index(b"{", behind)
-        yield text[behind:start], event
-        behind = start + len(event)
-    yield text[behind:], b""
+        behind = start + memoryview(raw).nbytes
+        found.append((start, behind))
+    return found
 
 
 def _changed(source: Source) -> InputError:

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from tp_tools.chrome.source import Source
     from tp_tools.plan import Plan
 
-Fields: TypeAlias = "dict[str, msgspec.Raw | bytes]"
+Fields: TypeAlias = "dict[str, msgspec.Raw]"
 
 BASE_KEY = "baseTimeNanoseconds"
 _BASE = re.compile(rb'"baseTimeNanoseconds"\s*:\s*(-?\d+)')
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENCODER = msgspec.json.Encoder()
 
 
 def rewrite(
@@ -56,12 +57,10 @@ def rewrite(
         here = slice(span.first, span.first + span.count)
         if span.count and editor.left_out[here].all():
             continue
+        out = text
         if editor.touched[here].any():
-            out = b"".join(
-                _edited(editor, span, reread.events(text, span, source), first=not wrote_any)
-            )
-        else:
-            out = text if wrote_any else _without_comma(text)
+            out = b"".join(_edited(editor, span, text, reread.places(text, span, source)))
+        out = out if wrote_any else _without_comma(out)
         wrote_any = wrote_any or b"{" in out
         yield out
     added = b",\n".join(_metadata(plan))
@@ -76,21 +75,19 @@ def _without_comma(text: bytes) -> bytes:
 
 
 def _edited(
-    editor: _Editor, span: Span, events: Iterator[tuple[bytes, bytes]], *, first: bool
+    editor: _Editor, span: Span, text: bytes, places: list[tuple[int, int]]
 ) -> Iterator[bytes]:
-    """The run's text with its touched events rewritten, and some left out."""
-    here = slice(span.first, span.first + span.count)
-    left_out, touched = editor.left_out[here].tolist(), editor.touched[here].tolist()
-    for i, (separator, event) in enumerate(events):
-        if not event:
-            yield separator
-            return
-        if left_out[i]:
-            continue
-        # the first event of the file stands without a comma, whatever was left out before it
-        yield separator.replace(b",", b"") if first else separator
-        yield editor.rewritten(span.first + i, event) if touched[i] else event
-        first = False
+    """The run's text with its touched events rewritten, and some left out with their commas."""
+    copied = 0
+    for i in np.flatnonzero(editor.touched[span.first : span.first + span.count]).tolist():
+        start, stop = places[i]
+        if editor.left_out[span.first + i]:
+            yield text[copied : max(copied, places[i - 1][1] if i else 0)]
+        else:
+            yield text[copied:start]
+            yield editor.rewritten(span.first + i, text[start:stop])
+        copied = stop
+    yield text[copied:]
 
 
 class _Editor:
@@ -116,10 +113,10 @@ class _Editor:
         return touched
 
     def rewritten(self, number: int, event: bytes) -> bytes:
-        fields: Fields = dict(_FIELDS.decode(event))
+        fields = _FIELDS.decode(event)
         self._place(number, fields)
         self._time(number, fields)
-        return b"{" + b", ".join(_quoted(k) + b": " + bytes(v) for k, v in fields.items()) + b"}"
+        return _ENCODER.encode(fields)
 
     def _place(self, number: int, fields: Fields) -> None:
         """Pid and tid; a slice that moves keeps its row's tid and its lane in args."""
@@ -142,18 +139,18 @@ class _Editor:
             trace.phase[number] != ord("M") or trace.ts[number] >= plan.rebase_ns
         )
         if rebased and trace.ts[number] != UNTIMED:
-            fields["ts"] = microseconds(int(trace.ts[number]) - plan.rebase_ns)
+            fields["ts"] = _time(int(trace.ts[number]) - plan.rebase_ns)
         if number in self.durationless:
             _note(fields, b'"tpt_recorded_dur": ' + bytes(fields.get("dur", b"null")))
-            fields["dur"] = b"0"
+            fields["dur"] = msgspec.Raw(b"0")
         if number in plan.trims:
             end = plan.trims[number]
             if trace.phase[number] == ord("X"):
                 _note(fields, b'"tpt_recorded_dur": ' + bytes(fields["dur"]))
-                fields["dur"] = microseconds(end - int(trace.ts[number]))
+                fields["dur"] = _time(end - int(trace.ts[number]))
             else:
                 _note(fields, b'"tpt_recorded_ts": ' + bytes(fields["ts"]))
-                fields["ts"] = microseconds(end - plan.rebase_ns)
+                fields["ts"] = _time(end - plan.rebase_ns)
 
 
 def _note(fields: Fields, note: bytes) -> None:
@@ -162,15 +159,15 @@ def _note(fields: Fields, note: bytes) -> None:
     if not args.startswith(b"{"):
         args = b'{"args": ' + args + b"}"
     inner = args[1:-1].rstrip()
-    fields["args"] = b"{" + inner + (b", " if inner.strip() else b"") + note + b"}"
+    fields["args"] = msgspec.Raw(b"{" + inner + (b", " if inner.strip() else b"") + note + b"}")
 
 
-def _json(value: Scalar) -> bytes:
-    return msgspec.json.encode(value)
+def _time(time: int) -> msgspec.Raw:
+    return msgspec.Raw(microseconds(time))
 
 
-def _quoted(key: str) -> bytes:
-    return msgspec.json.encode(key)
+def _json(value: Scalar) -> msgspec.Raw:
+    return msgspec.Raw(_ENCODER.encode(value))
 
 
 def _metadata(plan: Plan) -> Iterator[bytes]:
