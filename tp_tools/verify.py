@@ -50,7 +50,8 @@ def verify(
     result = read(source)
     _compare_events(name, examined, result)
     try:
-        with engine.load(source.blocks(), source=name, engine=engine_name, say=say) as tp:
+        blocks, size = source.blocks(), result.text_size()
+        with engine.load(blocks, source=name, engine=engine_name, size=size, say=say) as tp:
             _compare_slices(name, result, tp)
             _check_arrows(name, tp)
     except TraceLossError as error:

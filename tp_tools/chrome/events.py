@@ -85,6 +85,11 @@ class Trace:
     def __len__(self) -> int:
         return len(self.phase)
 
+    def text_size(self) -> int:
+        """Bytes of its text."""
+        around = len(self.head.text) + len(self.tail.text)
+        return around + sum(span.length for span in self.spans)
+
 
 def is_phase(trace: Trace, phases: str) -> NDArray[np.bool_]:
     """Which events are of one of these phases."""
