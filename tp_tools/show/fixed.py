@@ -60,13 +60,14 @@ def _hidden(examined: Examined) -> Iterator[str]:
     if not hidden.slices:
         yield "Perfetto v51-56 would have shown every slice."
         return
-    others = plural(hidden.slices - hidden.kernels, "other slice")
+    others = hidden.slices - hidden.kernels
     if not hidden.kernels:
-        yield f"Perfetto v51-56 would have hidden {others}, no kernel."
+        yield f"Perfetto v51-56 would have hidden {plural(others, 'slice')}, no kernel."
         return
     yield (
         f"Perfetto v51-56 would have hidden {plural(hidden.kernels, 'kernel')}, "
-        f"{span(hidden.kernel_ns)}, {percent(hidden.share)} of kernel time, and {others}:"
+        f"{span(hidden.kernel_ns)}, {percent(hidden.share)} of kernel time"
+        + (f", and {plural(others, 'other slice')}:" if others else ":")
     )
     width = min(shutil.get_terminal_size().columns, _WIDEST) - 22
     for name, count, time in hidden.names[:_MOST_NAMES]:
