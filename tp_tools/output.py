@@ -32,8 +32,13 @@ class Sink(Protocol):
         """Takes all of the bytes."""
 
 
-def check(name: str, *, force: bool) -> None:
+def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> None:
     """Refuses an output that cannot be written, before any work is done.
+
+    Args:
+        name: a file, or "-" for stdout.
+        force: whether an existing file may be replaced.
+        suffixes: those that say what is to be written.
 
     Raises:
         UsageError: its suffix says nothing, or it exists and `force` is not set.
@@ -42,8 +47,8 @@ def check(name: str, *, force: bool) -> None:
     if name == STDOUT:
         return
     path = Path(name)
-    if not path.name.endswith(SUFFIXES):
-        raise UsageError(f"{name}: the output's suffix must be one of {', '.join(SUFFIXES)}.")
+    if not path.name.endswith(suffixes):
+        raise UsageError(f"{name}: the output's suffix must be one of {', '.join(suffixes)}.")
     if not path.absolute().parent.is_dir():
         raise OutputError(f"{name}: its folder does not exist. Create it first.")
     if path.is_dir():
