@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import ids
-from tp_tools.chrome.events import UNTIMED, is_phase
+from tp_tools.chrome.events import UNTIMED, each, is_phase
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +32,7 @@ def hidden(trace: Trace) -> Ints:
     dropped: list[int] = []
     kept: list[int] = []  # the ends of the slices that are open, innermost last
     current = -1
-    columns = (event[order], thread[order], ts[order], (ts + dur)[order])
-    for number, on, start, end in zip(*(column.tolist() for column in columns), strict=True):
+    for number, on, start, end in each(event[order], thread[order], ts[order], (ts + dur)[order]):
         if on != current:
             current, kept = on, []
         while kept and kept[-1] <= start:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tp_tools.chrome.events import each
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ def _place_row(ts: Ints, end: Ints, lane: Ints) -> None:
     """Slices in order of ts, longest first; the end of each one open on a lane is on its stack."""
     main: list[int] = []
     others: list[list[int]] = []
-    for i, (starts, ends) in enumerate(zip(ts.tolist(), end.tolist(), strict=True)):
+    for i, (starts, ends) in enumerate(each(ts, end)):
         while main and main[-1] <= starts:
             main.pop()
         if not main or ends <= main[-1]:
