@@ -1,1 +1,28 @@
-"""tp-tools: GPU traces that tell the truth in Perfetto."""
+"""tp-tools: GPU traces that tell the truth in Perfetto.
+
+import tp_tools
+
+kernels = tp_tools.query("kernels", "traces/")
+tp = tp_tools.open_trace("rank0.json.gz")
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tp_tools import errors
+
+if TYPE_CHECKING:
+    from tp_tools.api import LossWarning, open_trace, query
+
+__all__ = ["LossWarning", "errors", "open_trace", "query"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  as PEP 562 has it
+    """What the API offers, imported when it is first asked for: the command line needs none."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("tp_tools.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "fix": "Repair one trace: hidden kernels, inexact times, wrong arrows.",
+    "query": "Ask a trace, or every rank of a job, in SQL.",
+    "sql": "List the queries that come with tp-tools, or print one.",
 }
 """Each command with its line of help; its module is imported when it is called."""
 
@@ -46,8 +48,9 @@ def group() -> None:
     r"""Make GPU traces tell the truth in Perfetto.
 
     \b
-    Example:
+    Examples:
       tp-tools fix rank0.json.gz
+      tp-tools query kernels rank0.json.gz
     """
 
 

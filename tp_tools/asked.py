@@ -1,0 +1,140 @@
+"""Asks a query of one trace, or of each rank of a job."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from tp_tools import header, inputs, queries
+from tp_tools.chrome.source import open_source
+from tp_tools.engine import Rows, query_rows
+from tp_tools.errors import UsageError
+from tp_tools.opened import opened, passes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tp_tools.header import Header
+    from tp_tools.opened import Opening
+
+Progress: TypeAlias = "Callable[[str, int], AbstractContextManager[Callable[[int], None]]]"
+"""Shows how far something of so many bytes is; gives what is to be told of bytes done."""
+
+Origin = Literal["library", "file", "text"]
+
+RANK = "rank"
+
+
+@dataclass(frozen=True)
+class Query:
+    """SQL to run.
+
+    Attributes:
+        name: the file that it is from, for errors; None if it is from none.
+        sql: its text.
+        header: what it says about itself.
+        origin: the library, a file of the user's, or text of the user's.
+    """
+
+    name: str | None
+    sql: str
+    header: Header
+    origin: Origin
+
+
+def from_file(name_or_path: str) -> Query:
+    """The query of that name in the library, or the file at that path.
+
+    Raises:
+        UsageError: there is neither.
+        InputError: the file cannot be read, or its header is wrong.
+    """
+    path = queries.find(name_or_path)
+    sql = queries.read(path)
+    origin: Origin = "library" if path in queries.library().values() else "file"
+    return Query(path.name, sql, header.parse(sql, path.name), origin)
+
+
+def from_text(sql: str) -> Query:
+    """SQL as it was typed.
+
+    Raises:
+        InputError: it begins with a header that is wrong.
+    """
+    return Query(None, sql, header.parse(sql, "the query"), "text")
+
+
+def ask(
+    query: Query,
+    traces: list[str],
+    how: Opening,
+    progress: Progress = lambda _doing, _total: nullcontext(lambda _: None),
+    limit: int | None = None,
+) -> Rows:
+    """The rows of one trace; of several, those of each rank, in order, a column `rank` first.
+
+    A query that has a column `rank` itself keeps what stands in it: a merged trace knows its ranks.
+    Only where it is NULL does the rank of the trace go there.
+
+    Args:
+        query: what is asked.
+        traces: files, or "-" alone for standard input.
+        how: how they are opened.
+        progress: shows how far the loading is.
+        limit: at most so many rows of each trace; None for all.
+
+    Raises:
+        UsageError: the query is about a whole job, and these are its ranks, not yet merged.
+        InputError: a trace cannot be used, or the ranks do not fit together.
+        EngineError: TraceProcessor failed, or refused the query.
+    """
+
+    def answer(trace: str) -> Rows:
+        rows = _answer(query, trace, how, progress)
+        return Rows(rows.columns, rows.rows[:limit])
+
+    if len(traces) == 1:
+        return answer(traces[0])
+    if query.header.scope == "job":
+        return _of_job(query)
+    by_rank = sorted(zip(inputs.ranks(traces), traces, strict=True))
+    return _joined({rank: answer(trace) for rank, trace in by_rank})
+
+
+def _of_job(query: Query) -> Rows:
+    """All ranks in one TraceProcessor. They must have been merged before: on one clock.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError(
+        f"{query.name or 'the query'} is about a whole job. Merge its ranks first: "
+        "tp-tools merge TRACE... -o job.json.gz; then query job.json.gz."
+    )
+
+
+def _answer(query: Query, trace: str, how: Opening, progress: Progress) -> Rows:
+    with open_source(trace) as source:
+        with progress(f"loading {source.name}", passes(source, how) * source.size()) as seen:
+            tp = opened(source, how, seen)
+        with tp:
+            return query_rows(tp, query.sql, query.name)
+
+
+def _joined(answers: dict[int, Rows]) -> Rows:
+    """The rows of all ranks, each with its rank."""
+    columns = next(iter(answers.values())).columns
+    if RANK not in columns:
+        return Rows(
+            (RANK, *columns), [(rank, *row) for rank, it in answers.items() for row in it.rows]
+        )
+    at = columns.index(RANK)
+    return Rows(
+        columns,
+        [
+            row if row[at] is not None else (*row[:at], rank, *row[at + 1 :])
+            for rank, it in answers.items()
+            for row in it.rows
+        ],
+    )
