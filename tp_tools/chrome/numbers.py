@@ -1,12 +1,15 @@
 """Decimal microseconds as int nanoseconds, exactly.
 
 Chrome's `ts` and `dur` are decimal text in microseconds. A double holds them exactly only below
-2^42 us (51 days); epoch-sized ones lose up to 244 ns. So no float is used here.
+2^42 us (51 days); epoch-sized ones lose up to 244 ns. So no float is used here, but to foretell
+what Perfetto makes of a text.
 """
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+import math
+import re
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,24 +22,69 @@ if TYPE_CHECKING:
 _LARGEST = (1 << 63) - 1
 _PLAIN_DIGITS = 16  # with three decimals more they still fit a uint64
 _PLAIN_DECIMALS = 3
+_NUMBER = re.compile(rb"(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d{1,6}))?")
+_HUGE = 10**16  # 2^63 ns is 9.2e15 us
+_NANO = Decimal("0.001")
+_MOST_POWER = 308  # of ten, in a double
+_HALF = 0.5
+
+MOST_DECIMALS = 18
+"""Decimals that Perfetto's parser can hold; with more it overflows."""
 
 
 def nanoseconds(text: bytes) -> int:
-    """One JSON number, or number in quotes, from microseconds to nanoseconds.
+    """One JSON number, or JSON number in quotes, from microseconds to nanoseconds.
 
-    Digits below a nanosecond round half away from zero, as Perfetto's llround does.
+    Digits below a nanosecond round half away from zero.
 
     Raises:
-        ValueError: the text is no number, or does not fit 64 bits.
+        ValueError: the text is no such number, or does not fit 64 bits.
     """
-    try:
-        value = Decimal(text.strip(b'" \t\r\n').decode("ascii"))
-        result = int((value * 1000).to_integral_value(ROUND_HALF_UP))
-    except (InvalidOperation, UnicodeDecodeError, OverflowError, ValueError) as error:
-        raise ValueError(f"not a number of microseconds: {text!r}") from error
+    value = Decimal(_parts(text)[0].decode())
+    if abs(value) >= _HUGE:
+        raise ValueError(f"too large for 64 bits of nanoseconds: {text!r}")
+    result = int(value.quantize(_NANO, ROUND_HALF_UP).scaleb(3))
     if not -_LARGEST <= result <= _LARGEST:
         raise ValueError(f"too large for 64 bits of nanoseconds: {text!r}")
     return result
+
+
+def perfetto_agrees(text: bytes, time: int) -> bool:
+    """Whether Perfetto v52 to v58 read this number of microseconds as that many nanoseconds.
+
+    Integers they read exactly. Else their own parser adds whole and fraction as doubles and scales
+    by the exponent (src/trace_processor/util/json_parser.h, StringToDouble); the double, times
+    1000, goes to the nearest integer. More than 18 decimals overflow.
+
+    Raises:
+        ValueError: the text is no JSON number, in quotes or not.
+    """
+    _, sign, whole, fraction, exponent = _parts(text)
+    if not fraction and not exponent:
+        return int(sign + whole) * 1000 == time
+    if len(fraction) > MOST_DECIMALS:
+        return False
+    scale = int(exponent or b"0")
+    power = 10.0 ** abs(scale) if abs(scale) <= _MOST_POWER else math.inf
+    value = float(int(whole)) + (int(fraction) / 10.0 ** len(fraction) if fraction else 0.0)
+    value = value / power if scale < 0 else value * power
+    if not math.isfinite(value):
+        return False
+    product = value * 1000.0
+    read = int(value) * 1000 if value.is_integer() else int(product)
+    if not value.is_integer() and product - read >= _HALF:
+        read += 1
+    return (-read if sign else read) == time
+
+
+def _parts(text: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """The number without quotes, its sign, whole part, fraction and exponent."""
+    quoted = text[:1] == b'"'
+    match = _NUMBER.fullmatch(text[1:-1] if quoted else text)
+    if match is None:
+        raise ValueError(f"not a number of microseconds: {text!r}")
+    sign, whole, fraction, exponent = match.groups(b"")
+    return match[0], sign, whole, fraction, exponent
 
 
 def microseconds(time: int) -> bytes:
@@ -46,8 +94,8 @@ def microseconds(time: int) -> bytes:
 
 
 def has_decimals(text: bytes) -> bool:
-    """Whether Perfetto reads this number through a double: a point, an exponent or quotes."""
-    return not text.lstrip(b"-").isdigit()
+    """Whether Perfetto reads this number through a double: it has a point or an exponent."""
+    return not text.strip(b'"').lstrip(b"-").isdigit()
 
 
 def column(texts: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
