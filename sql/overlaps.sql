@@ -12,21 +12,39 @@
 -- first. Each goes to the lowest lane on which it nests or stands free; lane 1 is the row itself.
 -- Where two overlap by at most the tolerance and the one to shorten is no GPU work, it is jitter:
 -- the earlier one is cut where the later one starts near its end, else the later one is cut
--- where the earlier one ends. GPU work is never trimmed.
+-- where the earlier one ends. GPU work is never trimmed, and nothing by more than the tolerance.
+-- A trim can lay bare an overlap of two slices that both overlapped a third: `tp-tools fix` trims,
+-- and asks again until nothing overlaps.
 
 -- What counts as jitter, in ns.
 CREATE OR REPLACE PERFETTO FUNCTION tpt_tolerance_ns()
 RETURNS LONG AS
 SELECT 1000;
 
--- Every slice that takes time, with its row: moved slices carry the tid of theirs in args.
+-- Every slice that takes time, with its row: moved slices carry the tid of theirs in args, trimmed
+-- ones the duration that was recorded, in us.
 CREATE OR REPLACE PERFETTO TABLE tpt_row_slice AS
 SELECT
   s.id,
   s.track_id,
   s.ts,
   s.ts + s.dur AS ts_end,
-  s.dur,
+  s.ts
+  + MAX(
+    s.dur,
+    COALESCE(
+      CAST(
+        ROUND(
+          1000.0
+          * COALESCE(
+            EXTRACT_ARG(s.arg_set_id, 'args.tpt_recorded_dur'),
+            EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_recorded_dur')
+          )
+        ) AS LONG
+      ),
+      0
+    )
+  ) AS recorded_end,
   thread.upid,
   COALESCE(
     EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
@@ -42,9 +60,10 @@ FROM slice AS s
 JOIN thread_track ON thread_track.id = s.track_id
 JOIN thread USING (utid)
 WHERE
-  s.dur > 0;
+  s.dur > 0
+ORDER BY s.id;
 
--- The tracks of each row that has several; the one with the most slices is its main one.
+-- The tracks of each row that has several, the one with the most slices first.
 CREATE OR REPLACE PERFETTO TABLE tpt_row_track AS
 WITH
   track_size AS (
@@ -63,139 +82,136 @@ WITH
       COUNT(*) OVER (PARTITION BY upid, row_tid) AS tracks
     FROM track_size
   )
-SELECT track_id, upid, row_tid, place = 1 AS is_main
+SELECT track_id, upid, row_tid, place
 FROM ranked
 WHERE
   tracks > 1
 ORDER BY track_id;
 
--- For each start and end of a slice off the main track, and each other track of its row: the slice
--- there that started last. Only it and its ancestors can be open at that point. Ids grow with ts.
+-- For the start and the end of each slice, and each larger track of its row: the slice there that
+-- started last. Only it and its ancestors can be open at that point. Ids grow with ts.
 CREATE OR REPLACE PERFETTO TABLE tpt_near AS
 WITH
   own AS (
-    SELECT s.id, s.ts, s.ts_end, t.track_id, t.upid, t.row_tid, t.is_main
+    SELECT s.id, s.ts, s.ts_end, t.track_id, t.upid, t.row_tid, t.place
     FROM tpt_row_slice AS s
     JOIN tpt_row_track AS t USING (track_id)
   ),
+  -- what is at a point: 0 a slice of the track itself, 1 a start and 2 an end on a smaller track
   point AS (
-    SELECT track_id, ts AS at, 0 AS kind, id FROM own
+    SELECT track_id, ts AS at, 0 AS what, id FROM own
     UNION ALL
     SELECT t.track_id, own.ts, 1, own.id
     FROM own
     JOIN tpt_row_track AS t USING (upid, row_tid)
     WHERE
-      NOT own.is_main AND t.track_id != own.track_id
+      t.place < own.place
     UNION ALL
-    SELECT t.track_id, own.ts_end - 1, 1, own.id
+    SELECT t.track_id, own.ts_end - 1, 2, own.id
     FROM own
     JOIN tpt_row_track AS t USING (upid, row_tid)
     WHERE
-      NOT own.is_main AND t.track_id != own.track_id
+      t.place < own.place
   ),
   latest AS (
     SELECT
       id,
-      kind,
-      MAX(IIF(kind = 0, id, NULL)) OVER (
+      what,
+      MAX(IIF(what = 0, id, NULL)) OVER (
         PARTITION BY track_id
-        ORDER BY at, kind
+        ORDER BY at, what
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS near
     FROM point
   )
-SELECT DISTINCT id, near
+SELECT id, what = 1 AS is_start, near
 FROM latest
 WHERE
-  kind = 1 AND near IS NOT NULL;
+  what != 0 AND near IS NOT NULL;
 
--- Pairs that partly overlap: a starts first, b ends last.
+-- Pairs that partly overlap: a starts first, b ends last. Which of the two is cut, and where: NULL
+-- if neither can be, so that one has to move.
 CREATE OR REPLACE PERFETTO TABLE tpt_pair AS
 WITH
   open AS (
-    SELECT id, near AS other FROM tpt_near
-    UNION
-    SELECT n.id, ancestor.id
+    SELECT id, is_start, near AS other FROM tpt_near
+    UNION ALL
+    SELECT n.id, n.is_start, ancestor.id
     FROM tpt_near AS n
+    JOIN slice AS s ON s.id = n.near
     JOIN ancestor_slice(n.near) AS ancestor
+    WHERE
+      s.parent_id IS NOT NULL
   ),
   ordered AS (
-    SELECT DISTINCT
-      IIF(x.ts < y.ts, x.id, y.id) AS a,
-      IIF(x.ts < y.ts, y.id, x.id) AS b
+    SELECT IIF(is_start, other, id) AS a, IIF(is_start, id, other) AS b
     FROM open
-    JOIN slice AS x ON x.id = open.id
-    JOIN slice AS y ON y.id = open.other
-  )
-SELECT
-  ordered.a,
-  ordered.b,
-  a.ts + a.dur - b.ts AS overlap_ns,
-  b.ts + b.dur - a.ts - a.dur AS overhang_ns
-FROM ordered
-JOIN slice AS a ON a.id = ordered.a
-JOIN slice AS b ON b.id = ordered.b
-WHERE
-  a.ts < b.ts AND a.ts + a.dur > b.ts AND a.ts + a.dur < b.ts + b.dur;
-
--- Which of the two is cut, and where: NULL if neither can be, so that one has to move.
-CREATE OR REPLACE PERFETTO TABLE tpt_verdict AS
-WITH
+  ),
   judged AS (
     SELECT
-      pair.a,
-      pair.b,
-      pair.overlap_ns,
+      a.id AS a,
+      b.id AS b,
       a.ts_end AS a_end,
       b.ts AS b_ts,
-      NOT a.is_gpu_work AND pair.overlap_ns <= tpt_tolerance_ns() AS cut_a,
-      NOT b.is_gpu_work AND pair.overhang_ns <= tpt_tolerance_ns() AS cut_b
-    FROM tpt_pair AS pair
-    JOIN tpt_row_slice AS a ON a.id = pair.a
-    JOIN tpt_row_slice AS b ON b.id = pair.b
+      NOT a.is_gpu_work AND a.recorded_end - b.ts <= tpt_tolerance_ns() AS cut_a,
+      NOT b.is_gpu_work AND b.recorded_end - a.ts_end <= tpt_tolerance_ns() AS cut_b
+    FROM ordered
+    JOIN tpt_row_slice AS a ON a.id = ordered.a
+    JOIN tpt_row_slice AS b ON b.id = ordered.b
+    WHERE
+      a.ts < b.ts AND a.ts_end > b.ts AND a.ts_end < b.ts_end
   )
 SELECT
   a,
   b,
-  overlap_ns,
+  a_end - b_ts AS overlap_ns,
   CASE WHEN cut_a THEN a WHEN cut_b THEN b END AS cut_id,
   CASE WHEN cut_a THEN b_ts WHEN cut_b THEN a_end END AS cut_at
 FROM judged;
 
--- The slices of pairs in which one has to move, numbered in the order of placing.
+-- The slices of pairs in which one has to move, numbered in the order of placing: all work first.
 CREATE OR REPLACE PERFETTO TABLE tpt_conflicting AS
 SELECT
+  s.id,
+  s.is_annotation,
   ROW_NUMBER() OVER (
-    ORDER BY s.upid, s.row_tid, s.is_annotation, s.ts, s.dur DESC, s.id
-  ) AS seq,
-  s.id
+    ORDER BY s.is_annotation, s.upid, s.row_tid, s.ts, s.ts_end DESC, s.id
+  ) AS seq
 FROM tpt_row_slice AS s
 WHERE
   s.id IN (
-    SELECT a FROM tpt_verdict WHERE cut_id IS NULL
+    SELECT a FROM tpt_pair WHERE cut_id IS NULL
     UNION
-    SELECT b FROM tpt_verdict WHERE cut_id IS NULL
+    SELECT b FROM tpt_pair WHERE cut_id IS NULL
   )
-ORDER BY seq;
+ORDER BY s.id;
 
 -- Per slice in that order, those before it that it cannot share a lane with.
 CREATE OR REPLACE PERFETTO TABLE tpt_conflict AS
-SELECT MAX(a.seq, b.seq) AS seq, MIN(a.seq, b.seq) AS earlier
-FROM tpt_verdict AS v
-JOIN tpt_conflicting AS a ON a.id = v.a
-JOIN tpt_conflicting AS b ON b.id = v.b
+SELECT
+  MAX(a.seq, b.seq) AS seq,
+  MIN(a.seq, b.seq) AS earlier,
+  a.is_annotation != b.is_annotation AS is_mixed
+FROM tpt_pair AS pair
+JOIN tpt_conflicting AS a ON a.id = pair.a
+JOIN tpt_conflicting AS b ON b.id = pair.b
 WHERE
-  v.cut_id IS NULL
+  pair.cut_id IS NULL
 ORDER BY 1, 2;
 
--- The first slice whose lane a slice or any later one still asks for.
+-- The first slice of its kind whose lane a slice or any later one still asks for.
 CREATE OR REPLACE PERFETTO TABLE tpt_walk AS
 WITH
   first_asked AS (
-    SELECT seq, MIN(earlier) AS earlier FROM tpt_conflict GROUP BY seq
+    SELECT seq, MIN(earlier) AS earlier
+    FROM tpt_conflict
+    WHERE
+      NOT is_mixed
+    GROUP BY seq
   )
 SELECT
   c.seq,
+  c.is_annotation,
   MIN(COALESCE(f.earlier, c.seq)) OVER (
     ORDER BY c.seq ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
   ) AS keep_from
@@ -203,62 +219,101 @@ FROM tpt_conflicting AS c
 LEFT JOIN first_asked AS f USING (seq)
 ORDER BY c.seq;
 
--- Lanes 1, 2, ...: as many as could ever be needed.
-CREATE OR REPLACE PERFETTO TABLE tpt_lane_number AS
-WITH RECURSIVE
-  number(lane) AS (
-    SELECT 1
-    UNION ALL
-    SELECT lane + 1
-    FROM number
-    WHERE
-      lane <= (SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM tpt_conflict GROUP BY seq))
-  )
-SELECT lane FROM number ORDER BY lane;
-
--- Placing, one slice after the other: each takes the lowest lane that no conflict before it has.
--- `lanes` holds a character per slice from `base` on, its code the lane.
-CREATE OR REPLACE PERFETTO TABLE tpt_placed AS
-WITH RECURSIVE
-  placed(seq, base, lanes) AS (
-    SELECT 0, 1, ''
-    UNION ALL
-    SELECT
-      walk.seq,
-      MIN(walk.keep_from, walk.seq),
-      SUBSTR(placed.lanes, MIN(walk.keep_from, walk.seq) - placed.base + 1) || CHAR(
-        64 + (
-          SELECT number.lane
-          FROM tpt_lane_number AS number
-          WHERE
-            NOT EXISTS (
-              SELECT 1
-              FROM tpt_conflict AS c
-              WHERE
-                c.seq = walk.seq
-                AND SUBSTR(placed.lanes, c.earlier - placed.base + 1, 1) = CHAR(64 + number.lane)
+-- Placing, one slice after the other: each takes the lowest lane that is free of conflicts.
+-- `walk`: slices (seq without gaps, keep_from). `asked`: conflicts among them (seq, earlier).
+-- `taken`: lanes that others have (seq, lane). `lanes` holds a character per slice from `base` on,
+-- its code the lane.
+CREATE OR REPLACE PERFETTO MACRO tpt_first_fit(
+  walk TableOrSubquery,
+  asked TableOrSubquery,
+  taken TableOrSubquery
+)
+RETURNS TableOrSubquery AS
+(
+  WITH RECURSIVE
+    placed(seq, base, lanes) AS (
+      SELECT MIN(seq) - 1, MIN(seq), '' FROM $walk
+      UNION ALL
+      SELECT
+        walk.seq,
+        walk.keep_from,
+        SUBSTR(placed.lanes, walk.keep_from - placed.base + 1) || CHAR(
+          64 + (
+            -- taken lanes in ascending order equal their place up to the first gap
+            SELECT 1 + COUNT(*)
+            FROM (
+              SELECT lane, ROW_NUMBER() OVER (ORDER BY lane) AS place
+              FROM (
+                SELECT
+                  UNICODE(SUBSTR(placed.lanes, asked.earlier - placed.base + 1, 1)) - 64 AS lane
+                FROM $asked AS asked
+                WHERE
+                  asked.seq = walk.seq
+                UNION
+                SELECT taken.lane
+                FROM $taken AS taken
+                WHERE
+                  taken.seq = walk.seq
+              )
             )
-          ORDER BY number.lane
-          LIMIT 1
+            WHERE
+              lane = place
+          )
         )
-      )
-    FROM placed
-    JOIN tpt_walk AS walk ON walk.seq = placed.seq + 1
+      FROM placed
+      JOIN $walk AS walk ON walk.seq = placed.seq + 1
+    )
+  SELECT seq, UNICODE(SUBSTR(lanes, -1)) - 64 AS lane
+  FROM placed
+  WHERE
+    lanes != ''
+);
+
+CREATE OR REPLACE PERFETTO TABLE tpt_work_lane AS
+SELECT seq, lane
+FROM tpt_first_fit!(
+  (SELECT * FROM tpt_walk WHERE NOT is_annotation),
+  (SELECT * FROM tpt_conflict WHERE NOT is_mixed),
+  (SELECT 0 AS seq, 0 AS lane WHERE FALSE)
+)
+ORDER BY seq;
+
+-- What annotations find taken by work.
+CREATE OR REPLACE PERFETTO TABLE tpt_taken AS
+SELECT c.seq, work.lane
+FROM tpt_conflict AS c
+JOIN tpt_work_lane AS work ON work.seq = c.earlier
+WHERE
+  c.is_mixed
+ORDER BY c.seq;
+
+-- The lane of each slice of a pair in which one has to move.
+CREATE OR REPLACE PERFETTO TABLE tpt_placed AS
+WITH
+  placed AS (
+    SELECT seq, lane FROM tpt_work_lane
+    UNION ALL
+    SELECT seq, lane
+    FROM tpt_first_fit!(
+      (SELECT * FROM tpt_walk WHERE is_annotation),
+      (SELECT * FROM tpt_conflict WHERE NOT is_mixed),
+      tpt_taken
+    )
   )
-SELECT c.id, UNICODE(SUBSTR(placed.lanes, -1)) - 64 AS lane
+SELECT c.id, placed.lane
 FROM placed
 JOIN tpt_conflicting AS c USING (seq)
 ORDER BY c.id;
 
 -- Where each trimmed slice ends: at the first cut by a slice that stays on its lane.
 CREATE OR REPLACE PERFETTO TABLE tpt_trimmed AS
-SELECT v.cut_id AS id, MIN(v.cut_at) AS ts_end
-FROM tpt_verdict AS v
-LEFT JOIN tpt_placed AS a ON a.id = v.a
-LEFT JOIN tpt_placed AS b ON b.id = v.b
+SELECT pair.cut_id AS id, MIN(pair.cut_at) AS ts_end
+FROM tpt_pair AS pair
+LEFT JOIN tpt_placed AS a ON a.id = pair.a
+LEFT JOIN tpt_placed AS b ON b.id = pair.b
 WHERE
-  v.cut_id IS NOT NULL AND COALESCE(a.lane, 1) = COALESCE(b.lane, 1)
-GROUP BY v.cut_id;
+  pair.cut_id IS NOT NULL AND COALESCE(a.lane, 1) = COALESCE(b.lane, 1)
+GROUP BY pair.cut_id;
 
 -- The slices that are repaired.
 CREATE OR REPLACE PERFETTO TABLE tpt_repair AS
@@ -277,9 +332,9 @@ ORDER BY id;
 CREATE OR REPLACE PERFETTO TABLE tpt_cause AS
 WITH
   side AS (
-    SELECT a AS id, b AS other, overlap_ns, cut_id, cut_at FROM tpt_verdict
+    SELECT a AS id, b AS other, overlap_ns, cut_id, cut_at FROM tpt_pair
     UNION ALL
-    SELECT b, a, overlap_ns, cut_id, cut_at FROM tpt_verdict
+    SELECT b, a, overlap_ns, cut_id, cut_at FROM tpt_pair
   ),
   ranked AS (
     SELECT

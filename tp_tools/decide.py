@@ -48,6 +48,8 @@ class Judge:
 def decide(trace: Trace, table: Slices, judge: Judge) -> list[Repair]:
     """The repair of every slice that overlaps, in the order of the file.
 
+    Each row is asked about again until nothing overlaps on its lanes, whatever other rows need.
+
     Raises:
         EngineError: TraceProcessor could not answer.
         VerificationError: the answers do not lead to a trace without overlaps.
@@ -59,22 +61,35 @@ def decide(trace: Trace, table: Slices, judge: Judge) -> list[Repair]:
     for _ in range(MOST_ROUNDS):
         if not lane.any():
             return _repairs(recorded, end, lanes)
-        answer = _ask(trace, now, lane, judge)
+        asked = set(np.unique(now.row[lane > 0]).tolist())
+        answer = _ask(trace, now, lane, recorded, judge)
         found = plan.repairs_of(answer.columns, answer.rows, end)
-        lanes = {repair.event: repair.lane for repair in found if repair.lane > 1}
+        lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked}
+        lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         for repair in found:
             end[repair.event] = repair.end
         now = with_ends(table, end[table.event])
-        lane = place(now) if _is_left(now, lanes, end != recorded) else np.zeros(0, np.int64)
+        rows = _unfinished(trace, now, lanes, end != recorded)
+        lane = _placed(now, now.row if judge.everything and len(rows) else rows)
     raise VerificationError(f"overlaps are left after {MOST_ROUNDS} rounds of repair.")
 
 
-def _is_left(table: Slices, lanes: dict[int, int], trimmed: NDArray[np.bool_]) -> bool:
-    """Whether two slices still overlap on one lane; one of them was edited then."""
+def _unfinished(
+    trace: Trace, table: Slices, lanes: dict[int, int], trimmed: NDArray[np.bool_]
+) -> Ints:
+    """The rows in which two slices still overlap on one lane; one of the two was edited then."""
     edited = trimmed.copy()
     edited[list(lanes)] = True
-    near = around(table, edited[table.event], 0)
-    return bool(place(on_lanes(subset(table, near), lanes)).any())
+    near = on_lanes(subset(table, around(table, edited[table.event], 0)), lanes)
+    return trace.track[near.event[place(near) > 0]].astype(np.int64)
+
+
+def _placed(table: Slices, rows: Ints) -> Ints:
+    """The lanes of all slices, 0 for those of other rows."""
+    lane = np.zeros(len(table), np.int64)
+    chosen = np.flatnonzero(np.isin(table.row, rows))
+    lane[chosen] = place(subset(table, chosen))
+    return lane
 
 
 def _repairs(recorded: Ints, end: Ints, lanes: dict[int, int]) -> list[Repair]:
@@ -84,10 +99,10 @@ def _repairs(recorded: Ints, end: Ints, lanes: dict[int, int]) -> list[Repair]:
     ]
 
 
-def _ask(trace: Trace, table: Slices, lane: Ints, judge: Judge) -> engine.Rows:
+def _ask(trace: Trace, table: Slices, lane: Ints, recorded: Ints, judge: Judge) -> engine.Rows:
     chosen = np.arange(len(table)) if judge.everything else around(table, lane, judge.tolerance_ns)
     path = queries.find(QUERY)
     sql = with_parameters(queries.read(path), {"tolerance_ns": judge.tolerance_ns})
-    blocks = placed_json(trace, table, lane, chosen)
+    blocks = placed_json(trace, table, lane, recorded[table.event], chosen)
     with engine.load(blocks, source="the overlaps", engine=judge.engine, say=judge.say) as tp:
         return engine.query_rows(tp, sql, path.name)

@@ -1,8 +1,9 @@
 """The placed trace: slices on lossless lanes, as the Chrome JSON that TraceProcessor is given.
 
 It holds what SQL needs to decide about overlaps and no more. Lanes look as in a repaired trace:
-a thread of their own whose slices name their row in `args.tpt_tid`. Every slice carries the number
-of its event, so that the rows of a query lead back to the file.
+a thread of their own whose slices name their row in `args.tpt_tid`; trimmed slices have their
+recorded duration in `args.tpt_recorded_dur`. Every slice carries the number of its event, so that
+the rows of a query lead back to the file.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ MAIN_TID = 1
 """tid of a row's own thread in the placed trace; lane n has tid n + 1, each row its own pid."""
 
 
-def placed_json(trace: Trace, table: Slices, lane: Ints, chosen: Ints) -> Iterator[bytes]:
+def placed_json(
+    trace: Trace, table: Slices, lane: Ints, recorded: Ints, chosen: Ints
+) -> Iterator[bytes]:
     """Chrome JSON of the chosen slices, in blocks.
 
     Times are counted from the first chosen slice, so that a double holds them exactly.
@@ -34,6 +37,7 @@ def placed_json(trace: Trace, table: Slices, lane: Ints, chosen: Ints) -> Iterat
         trace: for names and categories.
         table: all slices.
         lane: their lanes, 0 for the row itself.
+        recorded: where they ended before any of them was trimmed, ns.
         chosen: indices of the slices to write.
 
     Raises:
@@ -50,7 +54,7 @@ def placed_json(trace: Trace, table: Slices, lane: Ints, chosen: Ints) -> Iterat
         event, row, on = int(table.event[i]), int(table.row[i]), int(lane[i])
         yield (
             separator + b'{"ph":"X","pid":%d,"tid":%d,"ts":%b,"dur":%b,"cat":%b,"name":%b,'
-            b'"args":{%b"tpt_event":%d}}'
+            b'"args":{%b%b"tpt_event":%d}}'
             % (
                 row + 1,
                 MAIN_TID + on,
@@ -59,11 +63,18 @@ def placed_json(trace: Trace, table: Slices, lane: Ints, chosen: Ints) -> Iterat
                 cats[trace.cat[event]],
                 names[trace.name[event]],
                 b'"tpt_tid":%d,"tpt_lane":%d,' % (MAIN_TID, on + 1) if on else b"",
+                _recorded_dur(int(recorded[i] - table.ts[i]))
+                if recorded[i] != table.end[i]
+                else b"",
                 event,
             )
         )
         separator = b",\n"
     yield b"]}"
+
+
+def _recorded_dur(dur: int) -> bytes:
+    return b'"tpt_recorded_dur":%b,' % microseconds(dur)
 
 
 def _text(value: str) -> bytes:

@@ -54,7 +54,8 @@ class Plan:
     Attributes:
         lanes: by (track, number).
         moves: lane number by event, of slices and of the flow events that follow them.
-        trims: new end in ns by the event whose time changes.
+        trims: new end in ns by event, of X or B.
+        closings: the E event of each trimmed B.
         durationless: X events without a usable `dur`: they get 0.
         untimed: events without a usable `ts`, which Perfetto could not place: they are left out.
         rebase_ns: what is taken from all times, and added to baseTimeNanoseconds.
@@ -65,6 +66,7 @@ class Plan:
     lanes: dict[tuple[int, int], Lane]
     moves: dict[int, int]
     trims: dict[int, int]
+    closings: dict[int, int]
     durationless: list[int]
     untimed: list[int]
     rebase_ns: int
@@ -122,13 +124,16 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
     end_of = {r.event: r.end for r in repairs}
     moves = dict(lane_of)
     trims: dict[int, int] = {}
+    closings: dict[int, int] = {}
     edited = np.isin(table.event, list(end_of))
     columns = (column[edited].tolist() for column in (table.event, table.closing, table.end))
     for event, closing, end in zip(*columns, strict=True):
         if event in lane_of and closing >= 0:
             moves[closing] = lane_of[event]
-        if event in end_of and end_of[event] != end:
-            trims[event if closing < 0 else closing] = end_of[event]
+        if end_of[event] != end:
+            trims[event] = end_of[event]
+            if closing >= 0:
+                closings[event] = closing
     moves.update(following(trace, table, lane_of))
     usable = is_phase(trace, "X") & (trace.ts != UNTIMED)
     lanes = make_lanes(trace, {(int(trace.track[e]), lane) for e, lane in lane_of.items()}, ids)
@@ -136,18 +141,23 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
         lanes=lanes,
         moves=moves,
         trims=trims,
+        closings=closings,
         durationless=np.flatnonzero(usable & (trace.dur < 0)).tolist(),
         untimed=np.flatnonzero((trace.ts == UNTIMED) & ~is_phase(trace, "M")).tolist(),
-        rebase_ns=_rebase(trace),
+        rebase_ns=_rebase(trace, [trims[event] for event in closings]),
         ids=ids,
         names=list(make_names(trace, ids, {track for track, _ in lanes})),
     )
 
 
-def _rebase(trace: Trace) -> int:
+def _rebase(trace: Trace, new: Iterable[int]) -> int:
     """Whole days to take from all times, so that Perfetto's double holds them.
 
     Days, so that the ranks of a job keep one base. 0 where the times are exact as they are.
+
+    Args:
+        trace: the trace.
+        new: times that will be written into it, ns.
 
     Raises:
         InputError: even so they would not be.
@@ -157,7 +167,10 @@ def _rebase(trace: Trace) -> int:
         return 0
     ts = trace.ts[timed]
     first, last = int(ts.min()), int(ts.max())
-    if first >= 0 and not (trace.inexact[timed] & (ts >= EXACT_BELOW_NS)).any():
+    inexact = (trace.inexact[timed] & (ts >= EXACT_BELOW_NS)).any() or any(
+        time % 1000 and time >= EXACT_BELOW_NS for time in new
+    )
+    if first >= 0 and not inexact:
         return 0
     shift = first // DAY_NS * DAY_NS
     if last - shift >= EXACT_BELOW_NS:

@@ -66,9 +66,11 @@ def _compare_events(name: str, examined: Examined, result: Trace) -> None:
     shown = result.ts[: int(kept.sum())]
     ts, end = trace.ts.copy(), trace.ts + np.maximum(trace.dur, 0)
     for event, planned in plan.trims.items():
-        end[event] = planned
-        if trace.phase[event] != ord("X"):
-            ts[event] = planned
+        closing = plan.closings.get(event)
+        if closing is None:
+            end[event] = planned
+        else:
+            ts[closing] = end[closing] = planned
     timed = kept & (trace.ts != UNTIMED) & ~is_phase(trace, "M")
     same = (
         len(result) >= len(shown)

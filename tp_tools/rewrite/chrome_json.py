@@ -97,6 +97,7 @@ class _Editor:
         self.trace = trace
         self.plan = plan
         self.durationless = frozenset(plan.durationless)
+        self.opening = {closing: event for event, closing in plan.closings.items()}
         self.left_out = np.zeros(len(trace), np.bool_) if keep is None else ~keep
         self.left_out[plan.untimed] = True
         self.touched = self._touched() | self.left_out
@@ -105,7 +106,7 @@ class _Editor:
         """Events of which something is rewritten."""
         plan, trace = self.plan, self.trace
         touched: NDArray[np.bool_] = plan.ids.changed[trace.track]
-        touched[[*plan.moves, *plan.trims, *plan.durationless]] = True
+        touched[[*plan.moves, *plan.trims, *self.opening, *plan.durationless]] = True
         if plan.rebase_ns:
             touched |= (trace.ts != UNTIMED) & (
                 ~is_phase(trace, "M") | (trace.ts >= plan.rebase_ns)
@@ -144,13 +145,19 @@ class _Editor:
             _note(fields, b'"tpt_recorded_dur": ' + bytes(fields.get("dur", b"null")))
             fields["dur"] = msgspec.Raw(b"0")
         if number in plan.trims:
-            end = plan.trims[number]
-            if trace.phase[number] == ord("X"):
-                _note(fields, b'"tpt_recorded_dur": ' + bytes(fields["dur"]))
-                fields["dur"] = _time(end - int(trace.ts[number]))
-            else:
-                _note(fields, b'"tpt_recorded_ts": ' + bytes(fields["ts"]))
-                fields["ts"] = _time(end - plan.rebase_ns)
+            self._trim(number, fields)
+        if number in self.opening:
+            fields["ts"] = _closing_time(plan.trims[self.opening[number]] - plan.rebase_ns)
+
+    def _trim(self, number: int, fields: Fields) -> None:
+        """A new duration, where the event has one; the recorded one stays in args."""
+        plan, ts = self.plan, int(self.trace.ts[number])
+        if number in plan.closings:
+            recorded = microseconds(int(self.trace.ts[plan.closings[number]]) - ts)
+        else:
+            recorded = bytes(fields["dur"])
+            fields["dur"] = _time(plan.trims[number] - ts)
+        _note(fields, b'"tpt_recorded_dur": ' + recorded)
 
 
 def _note(fields: Fields, note: bytes) -> None:
@@ -164,6 +171,11 @@ def _note(fields: Fields, note: bytes) -> None:
 
 def _time(time: int) -> msgspec.Raw:
     return msgspec.Raw(microseconds(time))
+
+
+def _closing_time(time: int) -> msgspec.Raw:
+    """Without decimals where it needs none: in a trace of whole microseconds all stay exact."""
+    return _time(time) if time % 1000 else msgspec.Raw(b"%d" % (time // 1000))
 
 
 def _json(value: Scalar) -> msgspec.Raw:
