@@ -19,6 +19,9 @@ NULL = "-"
 NARROWEST = 20
 """To what text is shortened before columns are left out."""
 
+LONGEST = 100
+"""To what text is shortened where the width does not matter: a kernel's name may have 2,000."""
+
 _IDENTIFIER = re.compile(
     r"(?:.*_)?(?:id|ids|pid|tid|upid|utid|rank|device|gpu|stream|lane|correlation|seq|step|hash|comm)"
 )
@@ -67,11 +70,11 @@ def table(answer: Rows, width: int | None = None) -> Table:
 
     Args:
         answer: the rows.
-        width: characters in a line; None if it does not matter.
+        width: characters in a line; None if it does not matter. No column is left out then.
     """
     by_column = zip(*answer.rows, strict=True) if answer.rows else [()] * len(answer.columns)
     columns = [_column(name, cells) for name, cells in zip(answer.columns, by_column, strict=True)]
-    shown = columns if width is None else _fitted(columns, width)
+    shown = _capped(columns) if width is None else _fitted(columns, width)
     return Table(list(_lines(shown)), [column.name for column in columns[len(shown) :]])
 
 
@@ -106,6 +109,13 @@ def _decimals(values: list[float]) -> int:
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     whole = math.floor(math.log10(largest)) + 1 if largest else 1
     return min(max(_DIGITS - whole, 1), 12)
+
+
+def _capped(columns: list[_Column]) -> list[_Column]:
+    for column in columns:
+        if column.is_text:
+            column.width = min(column.width, max(LONGEST, len(column.name)))
+    return columns
 
 
 def _fitted(columns: list[_Column], width: int) -> list[_Column]:
