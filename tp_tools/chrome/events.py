@@ -61,6 +61,7 @@ class Trace:
         name: index into `names`.
         link: index into `links`, of args.correlation or of a flow's `id`; NO_LINK if none.
         inexact: whether `ts` is written so that Perfetto reads it through a double.
+        bound: the code of `bp` of flow events, of `s` (p or g) of instants; 0 where it is another.
         tracks: (pid, tid) as the file writes them.
         links: JSON text of ids.
         metadata: what each metadata event says, by event: its name or sort index.
@@ -78,6 +79,7 @@ class Trace:
     name: NDArray[np.int32]
     link: NDArray[np.int32]
     inexact: NDArray[np.bool_]
+    bound: NDArray[np.uint8]
     tracks: list[tuple[Scalar, Scalar]]
     cats: list[str]
     names: list[str]

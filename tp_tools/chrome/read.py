@@ -44,6 +44,8 @@ class Event(msgspec.Struct, gc=False):
     pid: Scalar = None
     tid: Scalar = None
     id: msgspec.Raw = ABSENT
+    bp: Scalar = None
+    s: Scalar = None
     args: Args | Scalar | list[msgspec.Raw] = None
 
 
@@ -136,6 +138,7 @@ class _Builder:
                 np.array([names[e.name] for e in events], np.int32),
                 np.array([links[_link(e)] for e in events], np.int32),
                 inexact,
+                _bound(events, phases),
             )
         )
         for i in np.flatnonzero(phases == ord("M")).tolist():
@@ -174,9 +177,10 @@ class _Builder:
             np.empty(0, np.int64),
             *(np.empty(0, np.int32) for _ in range(4)),
             np.empty(0, np.bool_),
+            np.empty(0, np.uint8),
         )
         columns = [np.concatenate(column) for column in zip(empty, *self.columns, strict=True)]
-        keys = ("phase", "ts", "dur", "track", "cat", "name", "link", "inexact")
+        keys = ("phase", "ts", "dur", "track", "cat", "name", "link", "inexact", "bound")
         arrays: dict[str, Any] = dict(zip(keys, columns, strict=True))
         return Trace(
             head=head,
@@ -190,6 +194,19 @@ class _Builder:
             repairs=repairs,
             **arrays,
         )
+
+
+_BOUND: dict[object, int] = {"e": ord("e"), "p": ord("p"), "g": ord("g")}
+_MAY_BE_BOUND = np.frombuffer(b"stfiIR", np.uint8)
+
+
+def _bound(events: list[Event], phases: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What each flow event and each instant is bound to: see Trace.bound."""
+    bound = np.zeros(len(events), np.uint8)
+    for i in np.flatnonzero(np.isin(phases, _MAY_BE_BOUND)).tolist():
+        event = events[i]
+        bound[i] = _BOUND.get(event.s if event.bp is None else event.bp, 0)
+    return bound
 
 
 def _link(event: Event) -> bytes:
