@@ -57,8 +57,11 @@ def open_trace(
         tp_tools.errors.EngineError: TraceProcessor failed.
     """
     needs = None if categories is None else frozenset(categories)
+    lost: list[str] = []
     with open_source(os.fspath(path)) as source:
-        return opened(source, Opening(engine, raw, needs, warn=_warn))
+        tp = opened(source, Opening(engine, raw, needs, warn=lost.append))
+    _warn(lost)
+    return tp
 
 
 def query(
@@ -92,13 +95,18 @@ def query(
     """
     it = asked.from_text(query) if _is_sql(query) else asked.from_file(os.fspath(query))
     given = [traces] if isinstance(traces, str | os.PathLike) else traces
-    how = Opening(engine, raw, None if all_categories else it.header.needs, warn=_warn)
-    return queries.frame(asked.ask(it, inputs.expand([os.fspath(trace) for trace in given]), how))
+    lost: list[str] = []
+    how = Opening(engine, raw, None if all_categories else it.header.needs, warn=lost.append)
+    answer = asked.ask(it, inputs.expand([os.fspath(trace) for trace in given]), how)
+    _warn(lost)
+    return queries.frame(answer)
 
 
 def _is_sql(query: PathLike) -> TypeGuard[str]:
     return isinstance(query, str) and not query.endswith(queries.SUFFIX) and len(query.split()) > 1
 
 
-def _warn(line: str) -> None:
-    warnings.warn(line, LossWarning, stacklevel=5)
+def _warn(lost: list[str]) -> None:
+    """Warns at the line that called the API."""
+    for line in lost:
+        warnings.warn(line, LossWarning, stacklevel=3)

@@ -65,7 +65,7 @@ def _expanded(name: str) -> list[str]:
 
 
 def _in_folder(folder: Path) -> list[str]:
-    files = sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIXES))
+    files = sorted(it for it in folder.iterdir() if it.name.endswith(SUFFIXES) and it.is_file())
     repaired = {f"{_stem(path)}{_FIXED}" for path in files}
     traces = [path for path in files if _stem(path) not in repaired]
     if not traces:
