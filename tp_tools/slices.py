@@ -104,7 +104,10 @@ def on_lanes(table: Slices, lanes: Mapping[int, int]) -> Slices:
 
 
 def _pairs(trace: Trace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """B events, and the E that ends each: the last open B of its row. Others are left out."""
+    """B events, and the E that ends each: the last open B of its row of which it may be the end.
+
+    Others are left out. So does Perfetto pair them (v52.0, importers/common/slice_tracker.cc).
+    """
     marks = np.flatnonzero(is_phase(trace, "BE") & (trace.ts != UNTIMED))
     is_open = trace.phase[marks] == ord("B")
     # at one time E comes before B, as Perfetto sorts them
@@ -115,7 +118,18 @@ def _pairs(trace: Trace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         stack = open_by_row[int(trace.track[mark])]
         if opens:
             stack.append(mark)
-        elif stack:
-            opening.append(stack.pop())
+            continue
+        ended = next((i for i in reversed(range(len(stack))) if _ends(trace, stack[i], mark)), None)
+        if ended is not None:
+            opening.append(stack.pop(ended))
             closing.append(mark)
     return np.array(opening, np.int64), np.array(closing, np.int64)
+
+
+def _ends(trace: Trace, opening: int, closing: int) -> bool:
+    """Whether an E may be the end of a B: where it has a name or a category, it is the B's."""
+    name, cat = trace.name[closing], trace.cat[closing]
+    return bool(
+        (not trace.names[name] or name == trace.name[opening])
+        and (not trace.cats[cat] or cat == trace.cat[opening])
+    )
