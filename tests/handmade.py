@@ -61,7 +61,11 @@ def arrow(number: int, start: Event, target: Event, cat: str = "ac2g") -> list[E
     return [
         {
             **{key: event[key] for key in ("pid", "tid", "ts")},
-            **{"ph": phase, "id": number, "cat": cat, "name": cat, **binding},
+            "ph": phase,
+            "id": number,
+            "cat": cat,
+            "name": cat,
+            **binding,
         }
         for phase, event, binding in ends
     ]

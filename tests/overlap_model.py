@@ -35,10 +35,12 @@ class Slice:
 
     @property
     def is_gpu_work(self) -> bool:
+        """Whether it must never be trimmed."""
         return self.cat in GPU_WORK
 
     @property
     def is_annotation(self) -> bool:
+        """Whether it gives way to work."""
         return self.cat in ANNOTATIONS or self.name.startswith("ProfilerStep")
 
 
