@@ -3,79 +3,119 @@ r"""Repairs of the text itself, before it is read as JSON.
 What Perfetto refuses or misreads is put right block by block, as it streams past:
 
     byte order mark      dropped
-    NaN, Infinity        as text: "NaN"
-    integers over 63 bit as text, or Perfetto reads -1.0
+    zero bytes at the end    dropped: what a crash leaves of a file
+    "meta" as first key  behind another one, or Perfetto takes the file for a Firefox profile
     \u escapes           as UTF-8: v52 shows them as they are, v53+ refuses surrogates
     lone surrogates      U+FFFD
+    unknown escapes      C:\dir as C:\\dir: no JSON
     a string ending in a backslash ("...\\"): \u005c, since v52 reads on past the quote
     invalid UTF-8        U+FFFD
+    numbers              see `suspects`
+    all else             see `tokens`, where it is asked for
 
 Everything else passes byte for byte. Mended text needs no mending: doing it twice changes nothing.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING
+
+from tp_tools.chrome import suspects
+from tp_tools.chrome.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable, Iterator
 
-_BOM = b"\xef\xbb\xbf"
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_DIGITS = bytes(ord("0") if ord("0") <= b <= ord("9") else b for b in range(256))
-_LONG = b"0" * 19  # 2^63 = 9.2e18 has 19 digits
-_LARGEST = (1 << 63) - 1
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
+_BETWEEN = b", \t\r\n\\"
+"""What a piece never ends with but at the end of the file: no token is cut then, nor an escape."""
 
-_STRING = rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)'
-_TOKEN = re.compile(_STRING + rb"|-?Infinity|NaN|(?<![\d.eE+-])-?\d{19,}(?![\d.eE])", re.DOTALL)
-_INTEGER = re.compile(rb"\d+")
-_STRING_END = re.compile(rb'(?:[^"\\]|\\.)*"', re.DOTALL)
+_MISTAKEN = re.compile(rb'\s*\{(?=\s*"(?:meta|libs|perfetto_manifest)")')
+_FIRST_KEY = b'"tpt_first": "or Perfetto takes this file for another format",'
+
 _ESCAPE = re.compile(
-    rb'\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\\\"?|\\.',
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}"
+    rb'|\\u[0-9a-fA-F]{0,3}|\\\\"?|\\.',
     re.DOTALL,
 )
+_KNOWN = frozenset(b'"\\/bfnrt')
+_UNICODE = len(b"\\u0000")
 
 
-def mended(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[bytes]:
+def mended(
+    blocks: Iterable[bytes], repairs: Counter[str], *, thorough: bool = False
+) -> Iterator[bytes]:
     """The same text, mended; blocks may be cut elsewhere.
 
     Args:
         blocks: the text of a JSON file, cut anywhere.
         repairs: counts what was mended, by kind.
+        thorough: whether to look at every token, for a text that is no JSON without it.
     """
-    inside = False  # whether the block at hand begins inside a string
-    held = b""
+    tokens = Tokens(repairs)
+    inside = False  # whether the piece at hand begins inside a string
     first = True
-    for block in blocks:
-        text = held + block
-        if first and len(text) >= len(_BOM):
-            first = False
-            if text.startswith(_BOM):
-                text = text[len(_BOM) :]
-                repairs["byte_order_marks"] += 1
-        # No token and no escape that is mended here contains a comma: a cut behind one is safe.
-        cut = text.rfind(b",") + 1
-        held = text[cut:]
-        if cut:
-            part, inside = _mend(text[:cut], repairs, inside=inside)
-            yield part
-    if held:
-        yield _mend(held, repairs, inside=inside)[0]
+    for piece, last in _pieces(blocks, repairs):
+        text = _first_key(piece, repairs) if first else piece
+        first = False
+        if not text.isascii():
+            text = _valid_utf8(text, repairs, last=last)
+        has_escapes = b"\\" in text
+        begins_inside, inside = inside, _ends_inside(text, inside=inside, has_escapes=has_escapes)
+        if thorough:
+            text = tokens.mended(text, inside=begins_inside)
+        else:
+            text = suspects.mended(text, repairs, inside=begins_inside)
+        yield _mend_escapes(text, repairs, last=last) if has_escapes else text
 
 
-def _mend(text: bytes, repairs: Counter[str], *, inside: bool) -> tuple[bytes, bool]:
-    """A block that ends outside of any token, and whether the next one begins inside a string."""
-    if not text.isascii():
-        text = _valid_utf8(text, repairs)
-    has_escapes = b"\\" in text
-    ends_inside = _ends_inside(text, inside=inside, has_escapes=has_escapes)
-    if _has_suspect(text):
-        text = _mend_tokens(text, repairs, inside=inside)
-    if has_escapes:
-        text = _mend_escapes(text, repairs)
-    return text, ends_inside
+def _pieces(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[tuple[bytes, bool]]:
+    """The text without a byte order mark, cut before commas, and whether a piece is the last."""
+    held: list[bytes] = []
+    for block in _without_mark(blocks, repairs):
+        comma = block.rfind(b",")
+        held.append(block)
+        if comma >= 0:
+            text = b"".join(held)
+            end = len(text) - len(block) + comma
+            cut = len(text[:end].rstrip(_BETWEEN))
+            if cut:
+                yield text[:cut], False
+            held = [text[cut:]]
+    text = b"".join(held)
+    rest = text.rstrip(b"\0")
+    if rest != text:
+        repairs["zero_bytes"] += 1
+    if rest:
+        yield rest, True
+
+
+def _without_mark(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[bytes]:
+    start = b""
+    stream = iter(blocks)
+    for block in stream:
+        start += block
+        if len(start) >= len(codecs.BOM_UTF8):
+            break
+    if start.startswith(codecs.BOM_UTF8):
+        repairs["byte_order_marks"] += 1
+    yield start.removeprefix(codecs.BOM_UTF8)
+    yield from stream
+
+
+def _first_key(text: bytes, repairs: Counter[str]) -> bytes:
+    """The beginning of a file, with a key in front of one that stands for another format.
+
+    Firefox profiles begin so (util/trace_type.cc), and since v57 lists of traces.
+    """
+    mistaken = _MISTAKEN.match(text)
+    if mistaken is None:
+        return text
+    repairs["first_keys"] += 1
+    return mistaken[0] + _FIRST_KEY + text[mistaken.end() :]
 
 
 def _ends_inside(text: bytes, *, inside: bool, has_escapes: bool) -> bool:
@@ -84,56 +124,22 @@ def _ends_inside(text: bytes, *, inside: bool, has_escapes: bool) -> bool:
     return inside ^ bool(text.count(b'"') & 1)
 
 
-def _valid_utf8(text: bytes, repairs: Counter[str]) -> bytes:
+def _valid_utf8(text: bytes, repairs: Counter[str], *, last: bool) -> bytes:
+    """Each invalid sequence replaced; one that the file's end cuts off is left as it is."""
     try:
         text.decode()
     except UnicodeDecodeError:
-        repairs["invalid_utf8"] += 1
-        return text.decode(errors="replace").encode()
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoded = decoder.decode(text, final=not last)
+        repaired = decoded.encode() + decoder.getstate()[0]
+        bad = repaired.count(_REPLACEMENT) - text.count(_REPLACEMENT)
+        if bad:
+            repairs["invalid_utf8"] += bad
+        return repaired
     return text
 
 
-def _has_suspect(text: bytes) -> bool:
-    """Whether a token that wants mending may be in the text: quick, and its no is certain."""
-    patterns = ((text, b"NaN"), (text, b"Infinity"), (text.translate(_DIGITS), _LONG))
-    for searched, pattern in patterns:
-        at = -1
-        while (at := searched.find(pattern, at + 1)) >= 0:
-            before = text[max(0, at - 2) : at].rstrip(b"- \t\r\n")[-1:]
-            if before in (b":", b",", b"[", b"") and not _fits(text, at):
-                return True
-    return False
-
-
-def _fits(text: bytes, at: int) -> bool:
-    """Whether what stands there is an integer that Perfetto reads right."""
-    digits = _INTEGER.match(text, at)
-    return digits is not None and int(digits[0]) <= _LARGEST
-
-
-def _mend_tokens(text: bytes, repairs: Counter[str], *, inside: bool) -> bytes:
-    """NaN, Infinity and too large integers outside of strings become strings."""
-
-    def mend(match: re.Match[bytes]) -> bytes:
-        token = match[0]
-        if token.startswith(b'"'):
-            return token
-        if token[-1:].isdigit():
-            if -_LARGEST - 1 <= int(token) <= _LARGEST:
-                return token
-            repairs["large_integers"] += 1
-        else:
-            repairs["not_a_number"] += 1
-        return b'"' + token + b'"'
-
-    start = 0
-    if inside:
-        end = _STRING_END.match(text)
-        start = end.end() if end else len(text)
-    return text[:start] + _TOKEN.sub(mend, text[start:])
-
-
-def _mend_escapes(text: bytes, repairs: Counter[str]) -> bytes:
+def _mend_escapes(text: bytes, repairs: Counter[str], *, last: bool) -> bytes:
     """Backslashes occur in strings only, so that a scan from the left reads every escape right."""
 
     def mend(match: re.Match[bytes]) -> bytes:
@@ -141,13 +147,23 @@ def _mend_escapes(text: bytes, repairs: Counter[str]) -> bytes:
         if escape == b'\\\\"':
             repairs["trailing_backslashes"] += 1
             return b'\\u005c"'
-        if not escape.startswith(b"\\u"):
-            return escape
-        character = escape.decode().encode().decode("unicode_escape")
-        if character < " " or character in '"\\':
-            return escape  # JSON wants these escaped
-        whole = character.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        repairs["lone_surrogates" if whole == _REPLACEMENT else "escapes"] += 1
-        return whole.encode()
+        if len(escape) == _UNICODE or len(escape) == 2 * _UNICODE:
+            return _mend_unicode(escape, repairs)
+        if escape[1] in _KNOWN or (last and escape[1:2] == b"u" and match.end() == len(text)):
+            return escape  # a \u without four digits may be cut off by the file's end
+        repairs["unknown_escapes"] += 1
+        return b"\\" + escape
 
     return _ESCAPE.sub(mend, text)
+
+
+def _mend_unicode(escape: bytes, repairs: Counter[str]) -> bytes:
+    r"""A \u escape, or a pair of surrogates, as UTF-8."""
+    character = escape.decode("unicode_escape")
+    if character < " " or character in '"\\':
+        return escape  # JSON wants these escaped
+    if len(character) == 1 and "\ud800" <= character <= "\udfff":
+        repairs["lone_surrogates"] += 1
+        return _REPLACEMENT
+    repairs["escapes"] += 1
+    return character.encode("utf-16", "surrogatepass").decode("utf-16").encode()

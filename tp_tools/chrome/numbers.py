@@ -28,8 +28,9 @@ _NANO = Decimal("0.001")
 _MOST_POWER = 308  # of ten, in a double
 _HALF = 0.5
 
-MOST_DECIMALS = 18
-"""Decimals that Perfetto's parser can hold; with more it overflows."""
+_MOST_DECIMALS = 19
+SAFE_DECIMALS = 18
+"""Decimals that Perfetto's parser can hold whatever they are."""
 
 
 def nanoseconds(text: bytes) -> int:
@@ -54,7 +55,7 @@ def perfetto_agrees(text: bytes, time: int) -> bool:
 
     Integers they read exactly. Else their own parser adds whole and fraction as doubles and scales
     by the exponent (src/trace_processor/util/json_parser.h, StringToDouble); the double, times
-    1000, goes to the nearest integer. More than 18 decimals overflow.
+    1000, goes to the nearest integer.
 
     Raises:
         ValueError: the text is no JSON number, in quotes or not.
@@ -62,7 +63,7 @@ def perfetto_agrees(text: bytes, time: int) -> bool:
     _, sign, whole, fraction, exponent = _parts(text)
     if not fraction and not exponent:
         return int(sign + whole) * 1000 == time
-    if len(fraction) > MOST_DECIMALS:
+    if overflows(whole, fraction):
         return False
     scale = int(exponent or b"0")
     power = 10.0 ** abs(scale) if abs(scale) <= _MOST_POWER else math.inf
@@ -75,6 +76,18 @@ def perfetto_agrees(text: bytes, time: int) -> bool:
     if not value.is_integer() and product - read >= _HALF:
         read += 1
     return (-read if sign else read) == time
+
+
+def overflows(whole: bytes, fraction: bytes) -> bool:
+    """Whether the parts of a decimal overflow Perfetto's parser, which then reads a wrong number.
+
+    Both go into an int64, and ten to the number of decimals into a uint64.
+    """
+    return (
+        int(whole) > _LARGEST
+        or len(fraction) > _MOST_DECIMALS
+        or (len(fraction) == _MOST_DECIMALS and int(fraction) > _LARGEST)
+    )
 
 
 def _parts(text: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:

@@ -1,0 +1,108 @@
+"""Repairs of the few numbers in a text that Perfetto refuses or misreads, found without a scan.
+
+NaN, Infinity                     as text: "NaN"
+integers over 63 bits             as text, or Perfetto reads -1.0
+decimals of too many digits       with 18 digits, or Perfetto's parser overflows
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from tp_tools.chrome import numbers
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator
+
+_LARGEST = (1 << 63) - 1
+_DIGITS = bytes(ord("0") if ord("0") <= b <= ord("9") else b for b in range(256))
+_LONG = b"0" * 19  # 2^63 = 9.2e18 has 19 digits
+_WORDS = (b"NaN", b"Infinity")
+TOKEN = re.compile(rb"-?(?:NaN|Infinity|(\d+)(?:\.(\d+))?([eE][+-]?\d+)?)(?![\w.+-])")
+_NUMBER_BYTES = frozenset(bytes([byte]) for byte in b"0123456789.")
+_LONGEST = 512  # characters of a number before the digits that caught the eye
+_ESCAPES = re.compile(rb"\\.", re.DOTALL)
+_BEFORE_VALUES = (b":", b",", b"[", b"")
+
+
+def mended(text: bytes, repairs: Counter[str], *, inside: bool) -> bytes:
+    """The text with these numbers put right.
+
+    Args:
+        text: a piece of JSON that ends outside of any number or word.
+        repairs: counts what was mended, by kind.
+        inside: whether the piece begins inside a string.
+    """
+    parts, done = [], 0
+    plain = b""
+    for start, stop, value in _found(text):
+        plain = plain or _ESCAPES.sub(b"__", text)
+        inside ^= bool(plain.count(b'"', done, start) & 1)
+        parts += [text[done:start], text[start:stop] if inside else mended_token(value, repairs)]
+        done = stop
+    return b"".join([*parts, text[done:]]) if parts else text
+
+
+def mended_token(token: bytes, repairs: Counter[str]) -> bytes:
+    """NaN, Infinity or a number that Perfetto misreads, as JSON that it reads right."""
+    if not token[-1:].isdigit():
+        repairs["not_a_number"] += 1
+        return b'"' + token + b'"'
+    if token.lstrip(b"-").isdigit():
+        repairs["large_integers"] += 1
+        return b'"' + token + b'"'
+    repairs["long_decimals"] += 1
+    return shortened(token)
+
+
+def is_misread(token: re.Match[bytes]) -> bool:
+    """Whether Perfetto refuses or misreads a number, given its whole part, fraction, exponent."""
+    whole, fraction, exponent = token.groups(b"")
+    if fraction or exponent:
+        return numbers.overflows(whole, fraction)
+    return not whole or not -_LARGEST - 1 <= int(token[0]) <= _LARGEST
+
+
+def _found(text: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Start, stop and text of each of these numbers, some of them in strings, in order."""
+    done = 0
+    for at in sorted(_places(text)):
+        if at < done:
+            continue
+        start = at
+        while start > at - _LONGEST and text[start - 1 : start] in _NUMBER_BYTES:
+            start -= 1
+        start -= text[start - 1 : start] == b"-"
+        token = TOKEN.match(text, start)
+        before = text[max(0, start - 2) : start].rstrip(b" \t\r\n")[-1:]
+        if token and before in _BEFORE_VALUES and is_misread(token):
+            done = token.end()
+            yield start, done, token[0]
+
+
+def _places(text: bytes) -> Iterator[int]:
+    for word in _WORDS:
+        yield from _all(text, word)
+    yield from _all(text.translate(_DIGITS), _LONG)
+
+
+def _all(text: bytes, word: bytes) -> Iterator[int]:
+    at = text.find(word)
+    while at >= 0:
+        yield at
+        at = text.find(word, at + len(word))
+
+
+def shortened(number: bytes) -> bytes:
+    """A decimal of too many digits with 18 of them: the same nanosecond, a bit of a double off."""
+    whole, _, rest = number.partition(b".")
+    if 0 < len(whole.strip(b"-0")) < numbers.SAFE_DECIMALS:
+        exponent = rest.lstrip(b"0123456789")
+        return whole + b"." + rest[: numbers.SAFE_DECIMALS] + exponent
+    value = Decimal(number.decode())
+    digits = "".join(map(str, value.as_tuple().digits))[: numbers.SAFE_DECIMALS]
+    sign = "-" if value.is_signed() else ""
+    return f"{sign}{digits[0]}.{digits[1:] or '0'}e{value.adjusted() if value else 0}".encode()
