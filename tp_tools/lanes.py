@@ -38,14 +38,14 @@ class Lane:
 
 def make_lanes(trace: Trace, wanted: set[tuple[int, int]], ids: Ids) -> dict[tuple[int, int], Lane]:
     """Thread ids just above the row's, since viewers before v57 sort threads by tid."""
-    names, indices = _thread_metadata(trace)
+    names, indices = thread_metadata(trace)
     taken: dict[object, set[int]] = {}
     for pid, tid in zip(ids.pids, ids.tids, strict=True):
         taken.setdefault(pid, {_int(pid)}).add(_int(tid))
     lanes = {}
     for track, number in sorted(wanted):
         pid, tid = ids.pids[track], _int(ids.tids[track])
-        name = names.get(track) or _default_name(trace, track)
+        name = names.get(track) or default_name(trace, track)
         lanes[track, number] = Lane(
             track,
             number,
@@ -62,7 +62,7 @@ def _int(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _default_name(trace: Trace, track: int) -> str:
+def default_name(trace: Trace, track: int) -> str:
     """What a row without a name is called: by its recorded id, or its kind of work."""
     tid = trace.tracks[track][1]
     if isinstance(tid, str):
@@ -74,7 +74,7 @@ def _default_name(trace: Trace, track: int) -> str:
 
 def make_names(trace: Trace, ids: Ids, split: set[int]) -> Iterator[tuple[str, int, int, str]]:
     """Names for nameless rows that have lanes, and for changed ids: what was recorded as the id."""
-    threads, _ = _thread_metadata(trace)
+    threads, _ = thread_metadata(trace)
     named = {
         trace.tracks[trace.track[event]][0]
         for event in trace.metadata
@@ -87,7 +87,7 @@ def make_names(trace: Trace, ids: Ids, split: set[int]) -> Iterator[tuple[str, i
             named.add(pid)
             yield "process_name", _int(new_pid), _int(new_tid), _process_label(trace, pid)
         if (new_tid != tid or track in split) and track not in threads:
-            yield "thread_name", _int(new_pid), _int(new_tid), _default_name(trace, track)
+            yield "thread_name", _int(new_pid), _int(new_tid), default_name(trace, track)
 
 
 def _process_label(trace: Trace, pid: Scalar) -> str:
@@ -99,7 +99,7 @@ def _process_label(trace: Trace, pid: Scalar) -> str:
     return f"{cats.pop() if len(cats) == 1 else 'process'} {pid}"
 
 
-def _thread_metadata(trace: Trace) -> tuple[dict[int, str], dict[int, int]]:
+def thread_metadata(trace: Trace) -> tuple[dict[int, str], dict[int, int]]:
     """Names and sort indices of threads by track, as the trace's metadata events say."""
     names: dict[int, str] = {}
     indices: dict[int, int] = {}
