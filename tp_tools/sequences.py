@@ -10,7 +10,7 @@ nearest rival says how sure that is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-SHARP_NS = 5_000.0
-"""Ends that lie this far apart still support a match by half."""
+_SHARP_NS = (5_000.0, 25_000.0)
+"""Ends that lie this far apart still support a match by half: at least, at most."""
+
+_SHARP_SHARE = 0.125  # and no further than this share of what lies between two collectives
 
 _NEAR_NS = 50_000  # ends further apart than this are no match at all
 _SURE = 0.7  # the rival's support, as a share of the best, above which nothing is sure
@@ -38,6 +40,7 @@ _ELECTED = 8  # candidates of each vote
 _FOLLOWED = 32  # candidates in all
 _FIRST_NEAR_NS = 15_000.0
 _DRIFT = 2e-4  # no two clocks drift apart faster
+_USUAL_DRIFT = 1e-4
 _LEAST_SHARE = 0.3  # of the collectives in reach must match for a candidate to be followed further
 _LEAST_MATCHES = 6
 _KEY_STEP = 1 << 50  # ns, 13 days: keeps the times of different keys apart
@@ -62,6 +65,7 @@ class Sequence:
     Attributes:
         key: what must be equal for two collectives to match; small numbers from 0.
         end: ns after some moment that all sequences share.
+        pause: what usually lies between two ends of one key, ns.
     """
 
     def __init__(self, key: Ints, end: Ints) -> None:
@@ -69,6 +73,9 @@ class Sequence:
         place = key * _KEY_STEP + end
         self._order = np.argsort(place, kind="stable")
         self._sorted = place[self._order]
+        pauses = np.diff(self._sorted)
+        pauses = pauses[pauses < _KEY_STEP // 2]
+        self.pause = float(np.median(pauses)) if len(pauses) else float(_KEY_STEP)
 
     def __len__(self) -> int:
         return len(self.key)
@@ -132,9 +139,12 @@ def lay(base: Sequence, other: Sequence, hint: Line | None) -> Laid | None:
     if not found or found[0].support < _LEAST_SUPPORT:
         return None
     best = found[0]
-    rivals = [laid.support for laid in found[1:] if not _same(laid, best)]
-    sure = max(rivals, default=0.0) <= _SURE * best.support
-    return Laid(best.line, best.match, best.keys, best.support, sure)
+    rivals = [it for it in found if it.support > _SURE * best.support and not _same(it, best)]
+    if not rivals:
+        return best
+    # nothing is sure: the times as they were recorded are then most likely nearly right
+    middle = np.float64(other.end.mean())
+    return replace(min([best, *rivals], key=lambda it: abs(float(it.line.at(middle)))), sure=False)
 
 
 def _same(laid: Laid, other: Laid) -> bool:
@@ -231,8 +241,9 @@ def _fitted(time: Floats, difference: Floats, line: Line) -> Line:
         residual = off - matrix @ change
         scale = max(2 * float(np.median(np.abs(residual))), 500.0)
         weight = 1 / (1 + (residual / scale) ** 2)
-        # a little ridge: a stretch of equal times has no slope
-        normal = (matrix.T * weight) @ matrix + np.diag([0, 1e-9])
+        # what is known beforehand about drift keeps short stretches from inventing some
+        ridge = np.diag([0.0, (scale / (_USUAL_DRIFT * unit)) ** 2])
+        normal = (matrix.T * weight) @ matrix + ridge
         change = np.linalg.solve(normal, (matrix.T * weight) @ off)
     return Line(line.offset + change[0], line.slope + change[1] / unit, line.centre)
 
@@ -245,7 +256,10 @@ def _supported(base: Sequence, other: Sequence, line: Line) -> Laid:
     found = match >= 0
     off = base.end[match[found]] - moved[found]
     keys = np.unique(other.key)
-    strength = np.bincount(other.key[found], 1 / (1 + (off / SHARP_NS) ** 2), int(keys[-1]) + 1)
+    usual = 2 * float(np.median(np.abs(off))) if len(off) else 0.0
+    most = min(_SHARP_NS[1], _SHARP_SHARE * base.pause)
+    sharp = max(min(usual, most), _SHARP_NS[0])
+    strength = np.bincount(other.key[found], 1 / (1 + (off / sharp) ** 2), int(keys[-1]) + 1)
     total, agreed = 0.0, []
     for key in keys.tolist():
         mine = other.key == key
