@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.asking import kernel, write_trace
+from tp_tools.chrome import source
 from tp_tools.chrome.source import Source
 from tp_tools.errors import InputError, UsageError
 from tp_tools.inputs import expand, ranks, recorded_rank
@@ -76,6 +77,20 @@ def test_a_rank_behind_the_events(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(text.encode(), 1))
     assert ranks([str(path)]) == [5]
     assert recorded_rank(Source(path, "t"), thorough=False) is None
+
+
+@pytest.mark.parametrize("block", [40, 100, 250])
+def test_a_rank_between_two_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    """Wherever the file is cut while it is read, its rank is found, before or behind the events."""
+    monkeypatch.setattr(source, "BLOCK", block)
+    job = {"distributedInfo": {"backend": "nccl", "pg_config": ["x" * 100], "rank": 5}}
+    events = {"traceEvents": [kernel("k" * 200, 1, 1)]}
+    for parts in ({**job, **events}, {**events, **job}):
+        path = tmp_path / "t.json"
+        path.write_text(json.dumps(parts))
+        assert recorded_rank(Source(path, "t"), thorough=True) == 5
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_found_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_unknown_names_are_answered_with_close_ones() -> None:
     """A misspelt name is a usage error that offers what was meant."""
-    with pytest.raises(UsageError, match=r"'overlap\.sql'; did you mean overlaps\?"):
+    with pytest.raises(UsageError, match=r"'overlap\.sql'; did you mean overlaps"):
         find("overlap.sql")
     with pytest.raises(UsageError, match="tp-tools sql"):
         find("zzz")
@@ -65,6 +65,13 @@ def test_a_refused_file_is_named(tmp_path: Path) -> None:
         ),
     ):
         run(tp, path)
+
+
+def test_a_byte_order_mark_is_no_sql(tmp_path: Path) -> None:
+    """A file that a Windows editor saved runs."""
+    path = tmp_path / "q.sql"
+    path.write_text("SELECT 1", encoding="utf-8-sig")
+    assert queries.read(path) == "SELECT 1"
 
 
 def test_unreadable_files_are_input_errors(tmp_path: Path) -> None:

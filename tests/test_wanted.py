@@ -95,3 +95,20 @@ def test_pairs_stay_pairs(tmp_path: Path) -> None:
     path = write_trace(tmp_path / "t.json", begin, end, *other)
     sql = "SELECT name, dur FROM slice"
     assert answers(Source(path, "t"), frozenset({"kernel"}), {"": sql})[""].rows == [("k", 4000)]
+
+
+def test_arrows_are_no_category() -> None:
+    """Arrows are loaded as `flows` and not by their category, which would leave them dangling."""
+    source = Source(HERE / "sound.json.gz", "sound")
+    sql = {"": "SELECT COUNT(*) FROM flow"}
+    kinds = [frozenset({"kernel", "cuda_runtime", arrows}) for arrows in ("flows", "ac2g")]
+    assert [answers(source, needs, sql)[""].rows for needs in kinds] == [[(4,)], [(0,)]]
+
+
+def test_rows_keep_their_names(tmp_path: Path) -> None:
+    """Names of processes and threads are there, whatever is left out."""
+    name = {"ph": "M", "name": "thread_name", "pid": 0, "tid": 7, "args": {"name": "stream 7"}}
+    path = write_trace(tmp_path / "t.json", kernel("k", 1, 1), name)
+    sql = """SELECT thread.name FROM slice
+    JOIN thread_track AS t ON t.id = track_id JOIN thread USING (utid)"""
+    assert answers(Source(path, "t"), frozenset({"kernel"}), {"": sql})[""].rows == [("stream 7",)]
