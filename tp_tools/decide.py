@@ -62,25 +62,34 @@ def decide(trace: Trace, table: Slices, judge: Judge) -> list[Repair]:
         if not lane.any():
             return _repairs(recorded, end, lanes)
         asked = set(np.unique(now.row[lane > 0]).tolist())
+        touched = np.zeros(len(trace), np.bool_)
+        touched[now.event[lane > 0]] = True
         answer = _ask(trace, now, lane, recorded, judge)
         found = plan.repairs_of(answer.columns, answer.rows, end)
         lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         for repair in found:
             end[repair.event] = repair.end
+        touched |= end != recorded
+        touched[list(lanes)] = True
         now = with_ends(table, end[table.event])
-        rows = _unfinished(trace, now, lanes, end != recorded)
+        rows = _unfinished(trace, now, lanes, touched)
         lane = _placed(now, now.row if judge.everything and len(rows) else rows)
     raise VerificationError(f"overlaps are left after {MOST_ROUNDS} rounds of repair.")
 
 
 def _unfinished(
-    trace: Trace, table: Slices, lanes: dict[int, int], trimmed: NDArray[np.bool_]
+    trace: Trace, table: Slices, lanes: dict[int, int], touched: NDArray[np.bool_]
 ) -> Ints:
-    """The rows in which two slices still overlap on one lane; one of the two was edited then."""
-    edited = trimmed.copy()
-    edited[list(lanes)] = True
-    near = on_lanes(subset(table, around(table, edited[table.event], 0)), lanes)
+    """The rows in which two slices still overlap on one lane.
+
+    Args:
+        trace: the trace.
+        table: its slices as repaired so far.
+        lanes: by event, of those that moved.
+        touched: by event; of any two that overlap one is repaired, or was off the main lane.
+    """
+    near = on_lanes(subset(table, around(table, touched[table.event], 0)), lanes)
     return trace.track[near.event[place(near) > 0]].astype(np.int64)
 
 
