@@ -29,7 +29,7 @@ Scope = Literal["rank", "job"]
 
 _KEYS = ("Grain", "Scope", "Needs")
 _FIELD = re.compile(r"([A-Z][a-z]*(?: [a-z]+)?): +(.*)")
-_TITLE = re.compile(r"[A-Z][\w ]{0,30}: +")
+_TITLE = re.compile(r"[A-Z]\w*: +")
 _CATEGORY = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -96,7 +96,7 @@ def _fields(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _first_sentence(lines: list[str]) -> str:
-    """The first paragraph without the title before its colon, unless that is a field already."""
+    """The first paragraph, without a title of one word; nothing if it is a field already."""
     first = lines.index("") if "" in lines else len(lines)
     paragraph = " ".join(lines[:first])
     return "" if paragraph.startswith(_KEYS) else _TITLE.sub("", paragraph, count=1)

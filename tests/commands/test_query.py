@@ -173,7 +173,8 @@ def test_columns_without_room_are_named(
 ) -> None:
     """What does not fit the terminal is left out on the right, and stderr says so."""
     monkeypatch.setenv("COLUMNS", "20")
-    ran = tp_tools("query", "-e", "SELECT 123456789012 AS a, 2 AS b, 345678 AS c", trace)
+    row = "SELECT 123456789012 AS a, 2 AS b, 345678 AS c"
+    ran = tp_tools("query", "-e", f"{row} UNION ALL {row}", trace)
     assert ran.out.decode().splitlines()[0].split() == ["a", "b"]
     assert ran.err.startswith("No room for c: ")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tp_tools.engine import Rows
-from tp_tools.show.table import table
+from tp_tools.show.table import Table, table
 
 GEMM = "nvjet_tst_192x192_64x4_2x1_v_bz_coopA_TNN"
 FILL = (
@@ -73,6 +73,26 @@ def test_without_a_width_no_column_is_left_out() -> None:
     assert laid_out.lines[0].split() == list(KERNELS.columns)
     assert laid_out.lines[2].startswith(FILL[:48] + "...")
     assert laid_out.lines[3].startswith(GEMM + " ")
+
+
+TURNED = """\
+rank                                        0      10
+device                                      0       0
+ts                        682,725,898,082,228       -
+communication_ns                  396,199,000       1
+exposed_communication_ns          336,983,000       0
+busy_percent                             23.8   100.0
+kind                                  compute  copies
+"""
+
+
+def test_a_short_answer_is_turned() -> None:
+    """Few rows of many numbers stand upright where that shows every column."""
+    names = [line.split()[0] for line in TURNED.splitlines()]
+    first = (0, 0, 682725898082228, 396199000, 336983000, 23.84, "compute")
+    second = (10, 0, None, 1, 0, 100.0, "copies")
+    assert table(Rows(tuple(names), [first, second]), 60) == Table(TURNED.splitlines(), [])
+    assert table(Rows(tuple(names), [first] * 4), 60).left_out == names[4:]
 
 
 def cells(name: str, *values: object) -> list[str]:

@@ -65,8 +65,9 @@ class _Column:
 def table(answer: Rows, width: int | None = None) -> Table:
     """Lays out an answer.
 
-    Names of columns are broken at underscores where that saves room. Then text is shortened, the
-    widest first; where even that does not do, the columns on the right are left out.
+    Where it is too wide, names of columns are broken at underscores, and text is shortened, the
+    widest first. Where even that does not do, a short answer is turned: a line per column. Of a
+    long one, the columns on the right are left out.
 
     Args:
         answer: the rows.
@@ -75,6 +76,10 @@ def table(answer: Rows, width: int | None = None) -> Table:
     by_column = zip(*answer.rows, strict=True) if answer.rows else [()] * len(answer.columns)
     columns = [_column(name, cells) for name, cells in zip(answer.columns, by_column, strict=True)]
     shown = _capped(columns) if width is None else _fitted(columns, width)
+    if width is not None and len(shown) < len(columns):
+        turned = _turned(columns)
+        if all(len(line) <= width for line in turned):
+            return Table(turned, [])
     return Table(list(_lines(shown)), [column.name for column in columns[len(shown) :]])
 
 
@@ -132,6 +137,17 @@ def _fitted(columns: list[_Column], width: int) -> list[_Column]:
     for column in shown:
         column.head = _broken(column.name, column.width)
     return shown
+
+
+def _turned(columns: list[_Column]) -> list[str]:
+    """A line per column: its name, and its cell in each row."""
+    rows = zip(*(column.cells for column in columns), strict=True)
+    widths = [max(map(len, cells)) for cells in rows]
+    widest = max(len(column.name) for column in columns)
+    return [
+        GAP.join([column.name.ljust(widest), *map(str.rjust, column.cells, widths)])
+        for column in columns
+    ]
 
 
 def _total(columns: list[_Column]) -> int:
