@@ -1,0 +1,112 @@
+-- The steps of each rank: ProfilerStep annotations; without them the outermost annotations of the
+-- CPU (those of single collectives aside); without these the outermost ones of the GPU.
+CREATE OR REPLACE PERFETTO TABLE tpt_step AS
+WITH
+  annotation AS (
+    SELECT
+      s.id,
+      s.track_id,
+      s.name,
+      s.ts,
+      s.ts + COALESCE(
+        CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'args.tpt_recorded_dur') * 1000) AS INT),
+        CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_recorded_dur') * 1000) AS INT),
+        s.dur
+      ) AS ts_end,
+      tpt_process_rank.rank,
+      s.category = 'gpu_user_annotation' AS on_gpu,
+      s.name GLOB 'ProfilerStep*' AS is_profiler_step
+    FROM slice AS s
+    JOIN tpt_row USING (track_id)
+    LEFT JOIN tpt_process_rank USING (upid)
+    WHERE
+      (
+        s.category IN ('user_annotation', 'gpu_user_annotation')
+        OR (s.category = 'Operator' AND s.name GLOB 'ProfilerStep*')
+      )
+      AND NOT s.name GLOB 'nccl:*'
+      AND NOT s.name GLOB 'gloo:*'
+  ),
+  ranked AS (
+    SELECT *, 2 * on_gpu + NOT is_profiler_step AS place FROM annotation
+  ),
+  best AS (
+    SELECT *, MIN(place) OVER (PARTITION BY rank) AS best_place FROM ranked
+  ),
+  -- the GPU has a copy of each annotation per stream that it reaches
+  joined AS (
+    SELECT
+      MIN(id) AS id,
+      track_id,
+      name,
+      MIN(ts) AS ts,
+      MAX(ts_end) AS ts_end,
+      rank,
+      on_gpu,
+      is_profiler_step
+    FROM best
+    WHERE
+      place = best_place
+    GROUP BY rank, IIF(is_profiler_step OR on_gpu, name, id)
+  ),
+  nested AS (
+    SELECT
+      *,
+      MAX(ts_end) OVER (
+        PARTITION BY rank
+        ORDER BY ts, ts_end DESC, id
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ) AS covered_until
+    FROM joined
+  )
+SELECT
+  ROW_NUMBER() OVER (ORDER BY rank, ts, id) AS seq,
+  id,
+  track_id,
+  name,
+  ts,
+  ts_end,
+  rank,
+  on_gpu
+FROM nested
+WHERE
+  is_profiler_step OR covered_until IS NULL OR covered_until < ts_end
+ORDER BY seq;
+
+-- The step of each piece of GPU work: the one in which it was launched. Where the trace has no
+-- launch, or steps of the GPU alone, the one in which it started.
+CREATE OR REPLACE PERFETTO TABLE tpt_step_work AS
+WITH
+  on_gpu AS MATERIALIZED (
+    SELECT rank, MAX(on_gpu) AS steps_on_gpu FROM tpt_step GROUP BY rank
+  ),
+  point AS (
+    SELECT rank, ts AS at, 0 AS is_work, seq, NULL AS id FROM tpt_step
+    UNION ALL
+    SELECT
+      work.rank,
+      IIF(on_gpu.steps_on_gpu, work.ts, COALESCE(launch.ts, work.ts)),
+      1,
+      NULL,
+      work.id
+    FROM tpt_gpu_slice AS work
+    JOIN on_gpu ON on_gpu.rank IS work.rank
+    LEFT JOIN tpt_launch AS launch USING (launch_key)
+  ),
+  latest AS (
+    SELECT
+      id,
+      at,
+      MAX(seq) OVER (
+        PARTITION BY rank
+        ORDER BY at, is_work
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS seq
+    FROM point
+  )
+SELECT latest.id, step.seq
+FROM latest
+JOIN tpt_step AS step USING (seq)
+WHERE
+  latest.id IS NOT NULL AND latest.at < step.ts_end
+ORDER BY latest.id;

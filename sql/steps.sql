@@ -1,0 +1,445 @@
+-- Steps: how long each took on CPU and GPU, and how much of that the GPU was busy for it.
+--
+-- A step is a ProfilerStep; without those an outermost annotation of the CPU, as inference engines
+-- write them, single collectives aside; without these an outermost annotation of the GPU. Work
+-- belongs to the step in which it was launched, so a step on the GPU ends later than on the CPU.
+--
+-- Grain: one row per step and device that it used; one without device where it used none.
+-- Scope: rank
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, user_annotation,
+--   gpu_user_annotation, Kernel, Memcpy, Memset, Runtime, Operator
+
+-- [[[cog shared("gpu_slice", "launch", "step") ]]]
+
+-- The rank of each process of a merged trace, by its name: "rank 3 (TP3 DP0) GPU 3", "[TP03] 3",
+-- "[TP03-PP01] 3". Where TP numbers repeat, ranks are counted in the order of DP, PP, TP, EP.
+-- NULL where the name says none: in the trace of one rank.
+CREATE OR REPLACE PERFETTO TABLE tpt_process_rank AS
+WITH
+  label AS (
+    SELECT
+      upid,
+      CAST(REGEXP_EXTRACT(name, '^\[?[Rr]ank[ _]?([0-9]+)') AS INT) AS rank,
+      CAST(REGEXP_EXTRACT(name, '^\[[^ ]*TP([0-9]+)') AS INT) AS tp,
+      COALESCE(CAST(REGEXP_EXTRACT(name, '^\[[^ ]*DP([0-9]+)') AS INT), 0) AS dp,
+      COALESCE(CAST(REGEXP_EXTRACT(name, '^\[[^ ]*PP([0-9]+)') AS INT), 0) AS pp,
+      COALESCE(CAST(REGEXP_EXTRACT(name, '^\[[^ ]*EP([0-9]+)') AS INT), 0) AS ep
+    FROM process
+  ),
+  place AS (
+    SELECT DISTINCT tp, dp, pp, ep FROM label WHERE tp IS NOT NULL
+  ),
+  numbered AS (
+    SELECT
+      *,
+      IIF(
+        (SELECT COUNT(*) = COUNT(DISTINCT tp) FROM place),
+        tp,
+        ROW_NUMBER() OVER (ORDER BY dp, pp, tp, ep) - 1
+      ) AS rank
+    FROM place
+  )
+SELECT label.upid, COALESCE(label.rank, numbered.rank) AS rank
+FROM label
+LEFT JOIN numbered USING (tp, dp, pp, ep)
+ORDER BY label.upid;
+
+-- The process of each track, and its row: a thread or stream with all its lanes has one number.
+CREATE OR REPLACE PERFETTO TABLE tpt_row AS
+SELECT
+  track.id AS track_id,
+  COALESCE(thread.upid, process_track.upid) AS upid,
+  thread.tid,
+  -- "stream 7", "thread 12 (python)": named tracks stand for rows in a .pftrace
+  COALESCE(
+    thread.tid,
+    CAST(REGEXP_EXTRACT(track.name, '^[a-z]+ ([0-9]+)') AS INT),
+    HASH(COALESCE(track.name, ''))
+  ) AS row_id
+FROM track
+LEFT JOIN thread_track ON thread_track.id = track.id
+LEFT JOIN thread USING (utid)
+LEFT JOIN process_track ON process_track.id = track.id
+ORDER BY track.id;
+
+-- The collective that a kernel is, by its name alone; NULL: none. Custom kernels are told by the
+-- name of the function: what stands between its namespaces and its template or arguments.
+-- 'unknown' is a collective whose name does not say which: RCCL has one kernel for all.
+CREATE OR REPLACE PERFETTO FUNCTION tpt_collective_by_name(name STRING)
+RETURNS STRING AS
+WITH
+  qualified AS (
+    SELECT
+      REGEXP_EXTRACT(
+        REPLACE(
+          IIF($name GLOB 'void *', SUBSTR($name, 6), $name), '(anonymous namespace)::', ''
+        ),
+        '^([^<( ]+)'
+      ) AS path
+  ),
+  called AS (
+    SELECT path, REGEXP_EXTRACT(path, '([^:]+)$') AS fn FROM qualified
+  )
+SELECT
+  CASE
+    -- not collectives, whatever follows
+    WHEN fn GLOB 'paged_attention*' OR fn GLOB '*splitKreduce*' OR fn GLOB 'kn_mla_reduce*'
+      OR fn = 'reduce_kernel' OR fn GLOB 'triton_*_fused*' THEN NULL
+    -- NCCL, RCCL, MSCCL
+    WHEN fn GLOB 'nccl*Kernel*' OR fn GLOB 'msccl*Kernel*' THEN
+      CASE
+        WHEN fn GLOB '*AllReduce*' THEN 'all_reduce'
+        WHEN fn GLOB '*ReduceScatter*' THEN 'reduce_scatter'
+        WHEN fn GLOB '*AllGather*' THEN 'all_gather'
+        WHEN fn GLOB '*AllToAll*' THEN 'all_to_all'
+        WHEN fn GLOB '*SendRecv*' THEN 'send_recv'
+        WHEN fn GLOB '*Broadcast*' THEN 'broadcast'
+        WHEN fn GLOB '*Reduce*' THEN 'reduce'
+        ELSE 'unknown'
+      END
+    -- vLLM, SGLang, AITER, PyTorch, TensorRT-LLM, FlashInfer, quickreduce
+    WHEN fn GLOB 'cross_device_reduce_[12]stage*' OR fn GLOB '*all_reduce*'
+      OR fn GLOB '*allreduce*' OR fn GLOB '*AllReduce*' THEN 'all_reduce'
+    WHEN fn GLOB '*reduce_scatter*' OR fn GLOB '*reducescatter*'
+      OR fn GLOB '*ReduceScatter*' THEN 'reduce_scatter'
+    WHEN fn GLOB '*all_gather*' OR fn GLOB '*allgather*' OR fn GLOB '*AllGather*' THEN 'all_gather'
+    WHEN fn GLOB '*all_to_all*' OR fn GLOB '*alltoall*' OR fn GLOB '*AllToAll*' THEN 'all_to_all'
+    -- DeepEP, TensorRT-LLM
+    WHEN path GLOB '*intranode::dispatch' OR path GLOB '*internode::dispatch'
+      OR path GLOB '*internode_ll::dispatch' OR fn = 'moeA2ADispatchKernel' THEN 'dispatch'
+    WHEN path GLOB '*intranode::combine' OR path GLOB '*internode::combine'
+      OR path GLOB '*internode_ll::combine' OR fn = 'moeA2ACombineKernel' THEN 'combine'
+  END
+FROM called;
+
+-- The same kinds, from what PyTorch calls the collective in `Collective name`.
+CREATE OR REPLACE PERFETTO FUNCTION tpt_collective_by_arg(arg STRING)
+RETURNS STRING AS
+SELECT
+  CASE
+    WHEN $arg GLOB '*all*reduce*' THEN 'all_reduce'
+    WHEN $arg GLOB '*reduce*scatter*' THEN 'reduce_scatter'
+    WHEN $arg GLOB '*all*gather*' THEN 'all_gather'
+    WHEN $arg GLOB '*all*to*all*' THEN 'all_to_all'
+    WHEN $arg GLOB '*broadcast*' THEN 'broadcast'
+    WHEN $arg GLOB '*reduce*' THEN 'reduce'
+    WHEN $arg GLOB '*gather*' THEN 'gather'
+    WHEN $arg GLOB '*scatter*' THEN 'scatter'
+    WHEN $arg GLOB '*send*' THEN 'send'
+    WHEN $arg GLOB '*recv*' THEN 'recv'
+    WHEN $arg GLOB '*barrier*' THEN 'barrier'
+  END;
+
+-- GPU work: kernels, copies and memsets, from traces as recorded, repaired or merged, as JSON or
+-- .pftrace. Annotations are no work. Device and stream are what the work itself says, else its row.
+CREATE OR REPLACE PERFETTO TABLE tpt_gpu_slice AS
+WITH
+  work AS (
+    SELECT
+      s.id,
+      s.ts,
+      s.dur,
+      s.name,
+      s.track_id,
+      s.category IN ('kernel', 'Kernel') AS is_kernel,
+      COALESCE(
+        EXTRACT_ARG(s.arg_set_id, 'args.device'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.device')
+      ) AS device,
+      COALESCE(
+        EXTRACT_ARG(s.arg_set_id, 'args.stream'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.stream'),
+        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid')
+      ) AS stream,
+      COALESCE(
+        EXTRACT_ARG(s.arg_set_id, 'args.correlation'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.correlation')
+      ) AS correlation,
+      COALESCE(
+        EXTRACT_ARG(s.arg_set_id, 'args.Collective name'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.Collective name')
+      ) AS collective_name
+    FROM slice AS s
+    WHERE
+      s.category IN ('kernel', 'gpu_memcpy', 'gpu_memset', 'Kernel', 'Memcpy', 'Memset')
+      AND s.dur >= 0
+  ),
+  kernel_name AS MATERIALIZED (
+    SELECT name, tpt_collective_by_name(name) AS collective
+    FROM (SELECT DISTINCT name FROM work WHERE is_kernel)
+  )
+SELECT
+  work.id,
+  work.ts,
+  work.dur,
+  work.ts + work.dur AS ts_end,
+  work.name,
+  work.track_id,
+  tpt_process_rank.rank,
+  tpt_row.upid,
+  CAST(COALESCE(work.device, process.pid) AS INT) AS device,
+  CAST(COALESCE(work.stream, tpt_row.row_id) AS INT) AS stream,
+  -- the launch that it comes from, in a number that no two ranks share
+  ((COALESCE(tpt_process_rank.rank, 0) + 1) << 40)
+  + NULLIF(CAST(work.correlation AS INT), 0) AS launch_key,
+  -- compute, collective, or copy: a memset is counted as one
+  CASE
+    WHEN NOT work.is_kernel THEN 'copy'
+    WHEN COALESCE(work.collective_name, kernel_name.collective) IS NOT NULL THEN 'collective'
+    ELSE 'compute'
+  END AS kind,
+  -- which collective it is; NULL: none
+  IIF(
+    work.is_kernel,
+    IIF(
+      work.collective_name IS NULL,
+      kernel_name.collective,
+      COALESCE(tpt_collective_by_arg(work.collective_name), kernel_name.collective, 'unknown')
+    ),
+    NULL
+  ) AS collective
+FROM work
+JOIN tpt_row USING (track_id)
+LEFT JOIN process USING (upid)
+LEFT JOIN tpt_process_rank USING (upid)
+LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name
+ORDER BY work.id;
+
+-- Calls of the CUDA, HIP or XPU runtime and driver. What repairs trimmed is as recorded.
+CREATE OR REPLACE PERFETTO TABLE tpt_call AS
+WITH
+  call AS (
+    SELECT
+      s.ts,
+      COALESCE(
+        CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'args.tpt_recorded_dur') * 1000) AS INT),
+        CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_recorded_dur') * 1000) AS INT),
+        s.dur
+      ) AS dur,
+      s.name,
+      tpt_process_rank.rank,
+      tpt_row.upid,
+      IIF(
+        tpt_row.tid IS NULL,
+        tpt_row.row_id,
+        COALESCE(EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'), tpt_row.tid)
+      ) AS row_id,
+      CAST(
+        COALESCE(
+          EXTRACT_ARG(s.arg_set_id, 'args.correlation'),
+          EXTRACT_ARG(s.arg_set_id, 'debug.args.correlation')
+        ) AS INT
+      ) AS correlation
+    FROM slice AS s
+    JOIN tpt_row USING (track_id)
+    LEFT JOIN tpt_process_rank USING (upid)
+    WHERE
+      s.category IN ('cuda_runtime', 'cuda_driver', 'xpu_runtime', 'Runtime')
+  )
+SELECT
+  ((COALESCE(rank, 0) + 1) << 40) + NULLIF(correlation, 0) AS launch_key,
+  ts,
+  dur,
+  ts + dur AS ts_end,
+  name,
+  rank,
+  upid,
+  row_id
+FROM call
+ORDER BY launch_key;
+
+-- The call that launched GPU work, by the work's `launch_key`. Where several share it, the first.
+CREATE OR REPLACE PERFETTO TABLE tpt_launch AS
+SELECT launch_key, MIN(ts) AS ts, dur, ts_end, name, rank, upid, row_id
+FROM tpt_call
+WHERE
+  launch_key IS NOT NULL
+GROUP BY launch_key
+ORDER BY launch_key;
+
+-- The steps of each rank: ProfilerStep annotations; without them the outermost annotations of the
+-- CPU (those of single collectives aside); without these the outermost ones of the GPU.
+CREATE OR REPLACE PERFETTO TABLE tpt_step AS
+WITH
+  annotation AS (
+    SELECT
+      s.id,
+      s.track_id,
+      s.name,
+      s.ts,
+      s.ts + COALESCE(
+        CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'args.tpt_recorded_dur') * 1000) AS INT),
+        CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_recorded_dur') * 1000) AS INT),
+        s.dur
+      ) AS ts_end,
+      tpt_process_rank.rank,
+      s.category = 'gpu_user_annotation' AS on_gpu,
+      s.name GLOB 'ProfilerStep*' AS is_profiler_step
+    FROM slice AS s
+    JOIN tpt_row USING (track_id)
+    LEFT JOIN tpt_process_rank USING (upid)
+    WHERE
+      (
+        s.category IN ('user_annotation', 'gpu_user_annotation')
+        OR (s.category = 'Operator' AND s.name GLOB 'ProfilerStep*')
+      )
+      AND NOT s.name GLOB 'nccl:*'
+      AND NOT s.name GLOB 'gloo:*'
+  ),
+  ranked AS (
+    SELECT *, 2 * on_gpu + NOT is_profiler_step AS place FROM annotation
+  ),
+  best AS (
+    SELECT *, MIN(place) OVER (PARTITION BY rank) AS best_place FROM ranked
+  ),
+  -- the GPU has a copy of each annotation per stream that it reaches
+  joined AS (
+    SELECT
+      MIN(id) AS id,
+      track_id,
+      name,
+      MIN(ts) AS ts,
+      MAX(ts_end) AS ts_end,
+      rank,
+      on_gpu,
+      is_profiler_step
+    FROM best
+    WHERE
+      place = best_place
+    GROUP BY rank, IIF(is_profiler_step OR on_gpu, name, id)
+  ),
+  nested AS (
+    SELECT
+      *,
+      MAX(ts_end) OVER (
+        PARTITION BY rank
+        ORDER BY ts, ts_end DESC, id
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ) AS covered_until
+    FROM joined
+  )
+SELECT
+  ROW_NUMBER() OVER (ORDER BY rank, ts, id) AS seq,
+  id,
+  track_id,
+  name,
+  ts,
+  ts_end,
+  rank,
+  on_gpu
+FROM nested
+WHERE
+  is_profiler_step OR covered_until IS NULL OR covered_until < ts_end
+ORDER BY seq;
+
+-- The step of each piece of GPU work: the one in which it was launched. Where the trace has no
+-- launch, or steps of the GPU alone, the one in which it started.
+CREATE OR REPLACE PERFETTO TABLE tpt_step_work AS
+WITH
+  on_gpu AS MATERIALIZED (
+    SELECT rank, MAX(on_gpu) AS steps_on_gpu FROM tpt_step GROUP BY rank
+  ),
+  point AS (
+    SELECT rank, ts AS at, 0 AS is_work, seq, NULL AS id FROM tpt_step
+    UNION ALL
+    SELECT
+      work.rank,
+      IIF(on_gpu.steps_on_gpu, work.ts, COALESCE(launch.ts, work.ts)),
+      1,
+      NULL,
+      work.id
+    FROM tpt_gpu_slice AS work
+    JOIN on_gpu ON on_gpu.rank IS work.rank
+    LEFT JOIN tpt_launch AS launch USING (launch_key)
+  ),
+  latest AS (
+    SELECT
+      id,
+      at,
+      MAX(seq) OVER (
+        PARTITION BY rank
+        ORDER BY at, is_work
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS seq
+    FROM point
+  )
+SELECT latest.id, step.seq
+FROM latest
+JOIN tpt_step AS step USING (seq)
+WHERE
+  latest.id IS NOT NULL AND latest.at < step.ts_end
+ORDER BY latest.id;
+
+-- [[[end]]]
+
+WITH
+  work AS (
+    SELECT step_work.seq, work.*
+    FROM tpt_gpu_slice AS work
+    JOIN tpt_step_work AS step_work USING (id)
+  ),
+  edge AS (
+    SELECT seq, device, ts AS at, 1 AS step FROM work
+    UNION ALL
+    SELECT seq, device, ts_end, -1 FROM work
+  ),
+  change AS (
+    SELECT seq, device, at, SUM(step) AS step FROM edge GROUP BY seq, device, at
+  ),
+  state AS (
+    SELECT
+      seq,
+      device,
+      LEAD(at) OVER step_order - at AS dur,
+      SUM(step) OVER step_order AS running
+    FROM change
+    WINDOW step_order AS (PARTITION BY seq, device ORDER BY at)
+  ),
+  busy AS (
+    SELECT seq, device, SUM(dur) AS busy_ns FROM state WHERE running > 0 GROUP BY seq, device
+  ),
+  total AS (
+    SELECT
+      seq,
+      device,
+      MIN(ts) AS gpu_ts,
+      MAX(ts_end) - MIN(ts) AS gpu_dur,
+      SUM(kind != 'copy') AS kernels,
+      SUM(kind = 'collective') AS collectives,
+      SUM(kind = 'copy') AS copies
+    FROM work
+    GROUP BY seq, device
+  )
+SELECT
+  -- rank; NULL in the trace of one rank
+  step.rank,
+  -- name of the annotation
+  step.name,
+  -- its start on the CPU, ns; on the GPU where the CPU has none
+  step.ts,
+  -- its duration there, ns
+  step.ts_end - step.ts AS dur,
+  -- device; NULL where the step launched no work
+  total.device,
+  -- start of its first work on the device, ns; NULL likewise
+  total.gpu_ts,
+  -- from there to the end of its last work, ns; NULL likewise
+  total.gpu_dur,
+  -- of that, while work of this step ran, ns; 0 without work
+  COALESCE(busy.busy_ns, 0) AS busy_ns,
+  -- gpu_dur - busy_ns, ns; NULL without work
+  total.gpu_dur - COALESCE(busy.busy_ns, 0) AS idle_ns,
+  -- kernels that it launched, collectives among them
+  COALESCE(total.kernels, 0) AS kernels,
+  -- collectives that it launched
+  COALESCE(total.collectives, 0) AS collectives,
+  -- copies and memsets that it launched
+  COALESCE(total.copies, 0) AS copies,
+  -- id of the annotation's slice in this trace; in the UI it makes the row a link
+  step.id AS slice_id,
+  -- id of its track in this trace
+  step.track_id
+FROM tpt_step AS step
+LEFT JOIN total USING (seq)
+LEFT JOIN busy USING (seq, device)
+ORDER BY step.rank, step.ts, step.name, total.device;
