@@ -162,11 +162,16 @@ class _Editor:
 
 def _note(fields: Fields, note: bytes) -> None:
     """Adds members to the event's args."""
-    args = bytes(fields.get("args", b"{}")).strip()
+    fields["args"] = msgspec.Raw(noted(bytes(fields.get("args", b"{}")), note))
+
+
+def noted(args: bytes, note: bytes) -> bytes:
+    """The text of an event's args with more members."""
+    args = args.strip()
     if not args.startswith(b"{"):
         args = b'{"args": ' + args + b"}"
     inner = args[1:-1].rstrip()
-    fields["args"] = msgspec.Raw(b"{" + inner + (b", " if inner.strip() else b"") + note + b"}")
+    return b"{" + inner + (b", " if inner.strip() else b"") + note + b"}"
 
 
 def _time(time: int) -> msgspec.Raw:
