@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.chrome.split import Head, Tail
+    from tp_tools.chrome.outer import Head, Tail
 
 Scalar: TypeAlias = int | float | str | bool | None
 Ints: TypeAlias = "NDArray[np.int64]"
@@ -66,6 +66,7 @@ class Trace:
         links: JSON text of ids.
         metadata: what each metadata event says, by event: its name or sort index.
         repairs: what was mended in the text, by kind.
+        thorough: whether it was mended thoroughly, and must be again when it is read again.
     """
 
     head: Head
@@ -86,6 +87,7 @@ class Trace:
     links: list[bytes]
     metadata: dict[int, Scalar]
     repairs: Counter[str]
+    thorough: bool = False
 
     def __len__(self) -> int:
         return len(self.phase)

@@ -160,7 +160,7 @@ def _mend_escapes(text: bytes, repairs: Counter[str], *, last: bool) -> bytes:
 def _mend_unicode(escape: bytes, repairs: Counter[str]) -> bytes:
     r"""A \u escape, or a pair of surrogates, as UTF-8."""
     character = escape.decode("unicode_escape")
-    if character < " " or character in '"\\':
+    if character < " " or character in '"\\\x7f':
         return escape  # JSON wants these escaped
     if len(character) == 1 and "\ud800" <= character <= "\udfff":
         repairs["lone_surrogates"] += 1

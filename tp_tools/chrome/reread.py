@@ -28,8 +28,8 @@ def runs(
         InputError: the file is not what it was when it was read.
     """
     blocks = source.blocks(seen)
-    if trace.repairs:
-        blocks = mended(blocks, Counter())
+    if trace.repairs or trace.thorough:
+        blocks = mended(blocks, Counter(), thorough=trace.thorough)
     held = b""
     skip = len(trace.head.text)
     for span in trace.spans:

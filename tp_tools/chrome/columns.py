@@ -1,0 +1,200 @@
+"""The columns of a trace, collected from its events run by run."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from tp_tools.chrome.events import NO_LINK, UNTIMED, Span, Trace
+from tp_tools.chrome.feed import Malformed
+from tp_tools.chrome.schema import ABSENT, Args, Event, Id, Scalar
+from tp_tools.chrome.times import Times
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.outer import Head, Tail
+    from tp_tools.chrome.split import Run
+
+NAMELESS = "[No name]"
+"""What Perfetto shows where there is no name."""
+
+_NULL = b"null"
+_NAMES = ("process_name", "thread_name")
+
+
+class _Phases(dict[Any, int]):
+    """The code of a phase's character."""
+
+    def __missing__(self, key: object) -> int:
+        # of its first byte, as Perfetto takes it
+        self[key] = code = key.encode()[0] if isinstance(key, str) and key else 0
+        return code
+
+
+class _Codes(dict[Any, int]):
+    """Numbers values in the order in which they are met."""
+
+    def __missing__(self, key: object) -> int:
+        self[key] = code = len(self)
+        return code
+
+
+class _Links(_Codes):
+    """Numbers ids; null has none."""
+
+    def __init__(self) -> None:
+        super().__init__({_NULL: NO_LINK})
+
+    def __missing__(self, key: object) -> int:
+        self[key] = code = len(self) - 1
+        return code
+
+
+class Columns:
+    """Collects the columns, run by run."""
+
+    def __init__(self, name: str) -> None:
+        """Args: name: of the file, for messages."""
+        self.name = name
+        self.times = Times(name)
+        self.spans: list[Span] = []
+        self.count = 0
+        self.columns: list[tuple[NDArray[np.generic], ...]] = []
+        self.phases = _Phases()
+        self.metadata: dict[int, Scalar] = {}
+        self.tracks, self.cats, self.names, self.links = _Codes(), _Codes(), _Codes(), _Links()
+
+    def add(self, run: Run[Event]) -> None:
+        """Takes the next run.
+
+        Raises:
+            InputError: a time is no number of 64 bits.
+            Malformed: Perfetto would stop at an event or misread it.
+        """
+        events = run.events
+        phases = np.array([self.phases[e.ph] for e in events], np.uint8)
+        ts, dur, inexact = self.times.of_run(events, phases, self.count)
+        ts[_unplaceable(events, phases)] = UNTIMED
+        tracks, cats, names, links = self.tracks, self.cats, self.names, self.links
+        self.columns.append(
+            (
+                phases,
+                ts,
+                dur,
+                np.array([tracks[e.pid, e.tid] for e in events], np.int32),
+                np.array([cats[e.cat] for e in events], np.int32),
+                np.array([names[e.name] for e in events], np.int32),
+                np.array([links[_link(e)] for e in events], np.int32),
+                inexact,
+                _bound(events, phases),
+            )
+        )
+        for i in np.flatnonzero(phases == ord("M")).tolist():
+            self.metadata[self.count + i] = self._said(events[i])
+        self.spans.append(Span(self.count, len(events), len(run.text)))
+        self.count += len(events)
+
+    def _said(self, event: Event) -> Scalar:
+        """The name or the sort index in a metadata event's args; None if there is neither."""
+        args = event.args
+        if not isinstance(args, Args):
+            return None
+        value = msgspec.json.decode(args.sort_index if args.name is ABSENT else args.name)
+        if event.name in _NAMES and not isinstance(value, str | None):
+            raise Malformed(f"{self.name}: a {event.name} is {value}, not text.")
+        return value if isinstance(value, str | int) else None
+
+    def trace(
+        self, head: Head, tail: Tail, repairs: Counter[str], *, thorough: bool = False
+    ) -> Trace:
+        """All runs as one trace.
+
+        Args:
+            head: the text before them.
+            tail: the text behind them.
+            repairs: what was mended in the text.
+            thorough: whether it was mended thoroughly.
+
+        Raises:
+            Malformed: a phase, a category or a name is no text.
+        """
+        for texts in (self.phases, self.cats, self.names):
+            for text in texts:
+                if not isinstance(text, str | None):
+                    raise Malformed(f"{self.name}: {text} stands where a text should.")
+        empty = (
+            np.empty(0, np.uint8),
+            np.empty(0, np.int64),
+            np.empty(0, np.int64),
+            *(np.empty(0, np.int32) for _ in range(4)),
+            np.empty(0, np.bool_),
+            np.empty(0, np.uint8),
+        )
+        columns = [np.concatenate(column) for column in zip(empty, *self.columns, strict=True)]
+        keys = ("phase", "ts", "dur", "track", "cat", "name", "link", "inexact", "bound")
+        arrays: dict[str, Any] = dict(zip(keys, columns, strict=True))
+        return Trace(
+            head=head,
+            tail=tail,
+            spans=self.spans,
+            tracks=[(_id(pid), _id(tid)) for pid, tid in self.tracks],
+            cats=[cat or "" for cat in self.cats],
+            names=[name or NAMELESS for name in self.names],
+            links=list(self.links)[1:],
+            metadata=self.metadata,
+            repairs=repairs,
+            thorough=thorough,
+            **arrays,
+        )
+
+
+_WITH_ID = np.frombuffer(b"stfbne", np.uint8)
+_FLOW_ID = re.compile(rb'-?\d+|"\s*[+-]?(?:0[xX])?[0-9a-fA-F]+"')
+_ASYNC_ID = re.compile(rb'-?\d+|".*', re.DOTALL)
+
+
+def _unplaceable(events: list[Event], phases: NDArray[np.uint8]) -> list[int]:
+    """What Perfetto drops wherever it stands: no phase, or no usable id for an arrow or a span.
+
+    Ids are integers or text, of arrows text that is a hexadecimal number.
+    """
+    found = np.flatnonzero(phases == 0).tolist()
+    for i in np.flatnonzero(np.isin(phases, _WITH_ID)).tolist():
+        event = events[i]
+        is_flow = phases[i] in b"stf"
+        usable = (_FLOW_ID if is_flow else _ASYNC_ID).fullmatch(event.id)
+        if not usable and (is_flow or event.id2 is ABSENT):
+            found.append(i)
+    return found
+
+
+_BOUND: dict[object, int] = {"e": ord("e"), "p": ord("p"), "g": ord("g")}
+_MAY_BE_BOUND = np.frombuffer(b"stfiIR", np.uint8)
+
+
+def _bound(events: list[Event], phases: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What each flow event and each instant is bound to: see Trace.bound."""
+    bound = np.zeros(len(events), np.uint8)
+    for i in np.flatnonzero(np.isin(phases, _MAY_BE_BOUND)).tolist():
+        event = events[i]
+        bound[i] = _BOUND.get(event.s if event.bp is None else event.bp, 0)
+    return bound
+
+
+def _link(event: Event) -> bytes:
+    """The id of a flow event; of a slice the correlation."""
+    if event.id is not ABSENT and event.ph != "X":
+        return bytes(event.id)
+    args = event.args
+    return bytes(args.correlation) if isinstance(args, Args) else _NULL
+
+
+def _id(value: Id) -> Id:
+    """Perfetto takes 7.0 for 7."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

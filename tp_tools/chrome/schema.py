@@ -1,0 +1,43 @@
+"""What is read of each event."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+Scalar: TypeAlias = int | float | str | bool | None
+Id: TypeAlias = int | float | str | None
+
+ABSENT = msgspec.Raw(b"null")
+"""The default of what stays text; told from a null in the file by identity."""
+
+
+class Args(msgspec.Struct, gc=False):
+    """The arguments that matter: a kernel's tie to its launch, and what metadata events say."""
+
+    correlation: msgspec.Raw = ABSENT
+    name: msgspec.Raw = ABSENT
+    sort_index: msgspec.Raw = ABSENT
+
+
+class Event(msgspec.Struct, gc=False):
+    """The members that matter; times and ids of arrows stay text."""
+
+    ph: Scalar = None
+    cat: Scalar = None
+    name: Scalar = None
+    ts: msgspec.Raw = ABSENT
+    dur: msgspec.Raw = ABSENT
+    tts: msgspec.Raw = ABSENT
+    tdur: msgspec.Raw = ABSENT
+    pid: Id = None
+    tid: Id = None
+    id: msgspec.Raw = ABSENT
+    id2: msgspec.Raw = ABSENT
+    bp: Scalar = None
+    s: Scalar = None
+    args: Args | Scalar | list[msgspec.Raw] = None
+
+
+DECODER = msgspec.json.Decoder(list[Event])

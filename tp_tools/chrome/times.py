@@ -1,0 +1,115 @@
+"""The times of many events at once, and which of them Perfetto could not read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tp_tools.chrome import numbers
+from tp_tools.chrome.events import EXACT_BELOW_NS, UNTIMED
+from tp_tools.chrome.feed import Malformed
+from tp_tools.chrome.schema import ABSENT
+from tp_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import msgspec
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.events import Ints
+    from tp_tools.chrome.schema import Event
+
+_NO_NUMBERS = (b"null", b'"NaN"', b'"Infinity"', b'"-Infinity"', b'""')
+"""What stands where a profiler had no time."""
+
+_LARGEST = (1 << 63) - 1
+
+
+class Times:
+    """Reads the times of a file's events, run by run."""
+
+    def __init__(self, name: str) -> None:
+        """Args: name: of the file, for messages."""
+        self.name = name
+
+    def of_run(
+        self, events: list[Event], phases: NDArray[np.uint8], first: int
+    ) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+        """Start and duration in ns, and which starts Perfetto reads through a double.
+
+        Args:
+            events: a run of events.
+            phases: the codes of their phases.
+            first: the number of the first one.
+
+        Raises:
+            InputError: a time is no number of 64 bits.
+            Malformed: Perfetto would stop at a time, or read another one.
+        """
+        numbers_of_all = range(first, first + len(events))
+        ts, inexact = self._column([e.ts for e in events], "ts", numbers_of_all)
+        complete = np.flatnonzero(phases == ord("X"))
+        dur = np.zeros(len(events), np.int64)
+        dur[complete], _ = self._column(
+            [events[i].dur for i in complete], "dur", (complete + first).tolist()
+        )
+        too_long = np.flatnonzero(dur > _LARGEST - np.maximum(ts, 0))
+        if len(too_long):
+            number = first + int(too_long[0])
+            raise InputError(f"{self.name}: event {number} ends behind what 64 bits of ns can say.")
+        self._check_others(events, phases, first)
+        return ts, dur, inexact
+
+    def _check_others(self, events: list[Event], phases: NDArray[np.uint8], first: int) -> None:
+        """Perfetto v52 and v53 stop at a time that is no number, wherever it stands."""
+        complete, metadata = ord("X"), ord("M")
+        for number, (event, phase) in enumerate(zip(events, phases.tolist(), strict=True), first):
+            if event.tts is not ABSENT or event.tdur is not ABSENT:
+                self._check(event.tts, "tts", number)
+                self._check(event.tdur, "tdur", number)
+            if phase != complete:
+                self._check(event.dur, "dur", number)
+                if phase == metadata:
+                    self._check(event.ts, "ts", number)
+
+    def _check(self, raw: msgspec.Raw, key: str, number: int) -> None:
+        if raw is ABSENT:
+            return
+        times, _ = self._column([raw], key, [number])
+        if times[0] == UNTIMED:
+            raise Malformed(f"{self.name}: {key} of event {number} is {bytes(raw).decode()}.")
+
+    def _column(
+        self, raws: list[msgspec.Raw], key: str, events: Sequence[int]
+    ) -> tuple[Ints, NDArray[np.bool_]]:
+        """Nanoseconds, UNTIMED where there are none, and which are read through a double."""
+        plain = numbers.column(raws)
+        if plain is not None:
+            return plain
+        texts = [bytes(raw) for raw in raws]
+        known = np.array([text not in _NO_NUMBERS for text in texts])
+        times, inexact = np.full(len(texts), UNTIMED), np.zeros(len(texts), np.bool_)
+        where = np.flatnonzero(known).tolist()
+        texts = [texts[i] for i in where]
+        times[known], inexact[known] = numbers.column(texts) or (
+            [self._time(text, key, events[i]) for text, i in zip(texts, where, strict=True)],
+            [numbers.has_decimals(text) for text in texts],
+        )
+        return times, inexact
+
+    def _time(self, text: bytes, key: str, event: int) -> int:
+        try:
+            time = numbers.nanoseconds(text)
+        except ValueError:
+            raise InputError(
+                f"{self.name}: {key} of event {event} is {text.decode(errors='replace')}, not a "
+                "number of microseconds that fits 64 bits of nanoseconds."
+            ) from None
+        if 0 <= time < EXACT_BELOW_NS and not numbers.perfetto_agrees(text, time):
+            raise Malformed(
+                f"{self.name}: {key} of event {event} is {text.decode()}, which Perfetto reads as "
+                "another nanosecond."
+            )
+        return time
