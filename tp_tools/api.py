@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from tp_tools import asked, inputs, queries
 from tp_tools.chrome.source import open_source
-from tp_tools.opened import Opening, opened
+from tp_tools.opened import LARGE, Opening, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,7 +80,9 @@ def query(
         traces: files, folders, globs. Several traces are the ranks of one job.
         engine: as for `open_trace`.
         raw: asks the files as they are, not as repaired.
-        all_categories: loads all events, even if the query's header says that it needs less.
+        all_categories: loads all events of large traces, too. Of more than 256 MiB of JSON, only
+            those are loaded that the query's header says it needs; ids of slices and tracks are
+            then other than in the viewer.
 
     Returns:
         The rows of the query's last statement, with its columns. Of several traces, the rows of
@@ -96,7 +98,8 @@ def query(
     it = asked.from_text(query) if _is_sql(query) else asked.from_file(os.fspath(query))
     given = [traces] if isinstance(traces, str | os.PathLike) else traces
     lost: list[str] = []
-    how = Opening(engine, raw, None if all_categories else it.header.needs, warn=lost.append)
+    needs = None if all_categories else it.header.needs
+    how = Opening(engine, raw, needs, LARGE, warn=lost.append)
     answer = asked.ask(it, inputs.expand([os.fspath(trace) for trace in given]), how)
     _warn(lost)
     return queries.frame(answer)

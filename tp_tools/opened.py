@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tp_tools.chrome.events import Trace
     from tp_tools.chrome.source import Source
     from tp_tools.engine.processor import Processor
-    from tp_tools.fix import Examined
 
 TOLERANCE_NS = 1000
 """What counts as jitter: the default of `tp-tools fix`."""
+
+LARGE = 256 << 20
+"""Bytes of JSON above which a query gets only the events that it needs. Below, everything is
+loaded, so that ids of slices and tracks are those that the viewer shows for the repaired file."""
 
 _ZIP = b"PK\x03\x04"
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]")
@@ -47,6 +51,7 @@ class Opening:
         engine: the TraceProcessor, as `engine.load` takes it; None for the default.
         raw: the file as it is, with what TraceProcessor makes of it.
         needs: what is loaded, as a query's header says; None for everything.
+        needs_above: bytes of JSON up to which everything is loaded all the same.
         say: gets lines about things that take seconds.
         warn: gets lines about what was lost on loading.
     """
@@ -54,6 +59,7 @@ class Opening:
     engine: str | None = None
     raw: bool = False
     needs: frozenset[str] | None = None
+    needs_above: int = 0
     say: Callable[[str], None] = _nothing
     warn: Callable[[str], None] = _nothing
 
@@ -81,9 +87,11 @@ def opened(source: Source, how: Opening, seen: Callable[[int], None] = _nothing)
             how.warn(f"{source.name}: TraceProcessor lost data on loading: {counts}.")
         return tp
     examined = fix.examine(source, Judge(TOLERANCE_NS, how.engine, how.say), seen)
-    keep = None if how.needs is None else wanted(examined.trace, examined.table, how.needs)
+    keep = None
+    if how.needs is not None and _bytes_of(examined.trace) > how.needs_above:
+        keep = wanted(examined.trace, examined.table, how.needs)
     blocks = chrome_json.rewrite(source, examined.trace, examined.plan, seen, keep)
-    return load(blocks, size=_size(examined, keep))
+    return load(blocks, size=_size(examined.trace, keep))
 
 
 def passes(source: Source, how: Opening) -> int:
@@ -127,10 +135,13 @@ def _as_it_is(source: Source, seen: Callable[[int], None]) -> Iterator[bytes]:
             yield block
 
 
-def _size(examined: Examined, keep: NDArray[np.bool_] | None) -> int:
+def _bytes_of(trace: Trace) -> int:
+    return sum(span.length for span in trace.spans)
+
+
+def _size(trace: Trace, keep: NDArray[np.bool_] | None) -> int:
     """Bytes of JSON that will be loaded, about, and rather too many."""
-    trace = examined.trace
-    total = sum(span.length for span in trace.spans)
+    total = _bytes_of(trace)
     if keep is None or not len(trace):
         return total
     return min(total, _MARGIN * total * int(keep.sum()) // len(trace))

@@ -79,7 +79,8 @@ class Options:
 @click.option(
     "--all-categories",
     is_flag=True,
-    help="Load all events, even if the query says in its header that it needs less.",
+    help="Load all events, of large traces too. Of more than 256 MiB of JSON, only those are "
+    "loaded that QUERY says in its header it needs.",
 )
 @engine_option
 @talk_options
@@ -147,12 +148,12 @@ def format_of(output: str) -> str:
 
 def _run(options: Options, talk: Talk) -> None:
     from tp_tools import asked, inputs, output  # noqa: PLC0415  numpy and msgspec: not for --help
-    from tp_tools.opened import Opening  # noqa: PLC0415
+    from tp_tools.opened import LARGE, Opening  # noqa: PLC0415
 
     output.check(options.output, force=options.force, suffixes=("",))
     query = asked.from_text(options.sql) if options.sql else asked.from_file(options.query or "")
     needs = None if options.all_categories else query.header.needs
-    how = Opening(options.engine, options.raw, needs, talk.say, talk.warn)
+    how = Opening(options.engine, options.raw, needs, LARGE, talk.say, talk.warn)
     try:
         answer = asked.ask(query, inputs.expand(options.traces), how, talk.progress, options.limit)
     except SqlError as error:
