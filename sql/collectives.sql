@@ -5,7 +5,7 @@
 --
 -- Grain: one row per collective kernel on a rank.
 -- Scope: rank
--- Needs: kernel, Kernel
+-- Needs: kernel
 
 -- [[[cog shared("gpu_slice", "collective") ]]]
 

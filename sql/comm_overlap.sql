@@ -6,7 +6,7 @@
 --
 -- Grain: one row per rank.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, Kernel, Memcpy, Memset
+-- Needs: kernel, gpu_memcpy, gpu_memset
 
 -- [[[cog shared("gpu_slice", "gpu_state") ]]]
 

@@ -2,7 +2,7 @@
 --
 -- Grain: one row per rank and kind of copy, as the profiler names it.
 -- Scope: rank
--- Needs: gpu_memcpy, gpu_memset, Memcpy, Memset
+-- Needs: gpu_memcpy, gpu_memset
 
 -- [[[cog shared("gpu_slice") ]]]
 

@@ -14,7 +14,7 @@
 -- Grain: one row per idle gap of a device.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, user_annotation,
---   gpu_user_annotation, Kernel, Memcpy, Memset, Runtime, Operator
+--   gpu_user_annotation
 
 -- [[[cog shared("gpu_slice", "gpu_state", "launch", "step") ]]]
 
@@ -325,10 +325,7 @@ WITH
     JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
-      (
-        s.category IN ('user_annotation', 'gpu_user_annotation')
-        OR (s.category = 'Operator' AND s.name GLOB 'ProfilerStep*')
-      )
+      s.category IN ('user_annotation', 'gpu_user_annotation')
       AND NOT s.name GLOB 'nccl:*'
       AND NOT s.name GLOB 'gloo:*'
   ),
@@ -549,8 +546,9 @@ SELECT
   after.launch_ts,
   -- name of that call; NULL likewise
   after.launch_name,
-  -- call in which its thread waited for the GPU when the gap began; NULL: in none
-  wait.name AS waited_in,
+  -- call in which its thread waited for the GPU when the gap began; NULL: in none, or it was
+  -- launched before
+  IIF(after.launched_by > gap.ts, wait.name, NULL) AS waited_in,
   -- id of the slice of the work after it in this trace; in the UI it makes the row a link
   after.id AS slice_id,
   -- id of its track in this trace

@@ -5,7 +5,7 @@
 --
 -- Grain: one row per rank, kernel name and kind.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, Kernel, Memcpy, Memset
+-- Needs: kernel, gpu_memcpy, gpu_memset
 
 -- [[[cog shared("gpu_slice") ]]]
 

@@ -5,8 +5,7 @@
 --
 -- Grain: one row per kernel, copy or memset.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, Kernel, Memcpy,
---   Memset, Runtime
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime
 
 -- [[[cog shared("gpu_slice", "launch") ]]]
 

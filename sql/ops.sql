@@ -7,8 +7,7 @@
 --
 -- Grain: one row per rank and op name.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, Kernel,
---   Memcpy, Memset, Runtime, Operator
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op
 
 -- [[[cog shared("gpu_slice", "launch") ]]]
 
@@ -272,59 +271,76 @@ WHERE
 GROUP BY launch_key
 ORDER BY launch_key;
 
--- Ops, and the calls that launched work as ops that take no time, thread after thread on one time
--- axis: `seq` is the order of their starts.
+-- Ops, and the calls that launched work as ops that take no time.
+CREATE OR REPLACE PERFETTO TABLE tpt_op_or_launch AS
+SELECT
+  tpt_process_rank.rank,
+  tpt_row.upid,
+  IIF(
+    tpt_row.tid IS NULL,
+    tpt_row.row_id,
+    COALESCE(EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'), tpt_row.tid)
+  ) AS row_id,
+  s.ts,
+  COALESCE(
+    CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'args.tpt_recorded_dur') * 1000) AS INT),
+    CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_recorded_dur') * 1000) AS INT),
+    s.dur
+  ) AS dur,
+  s.name,
+  CAST(
+    COALESCE(
+      EXTRACT_ARG(s.arg_set_id, 'args.External id'),
+      EXTRACT_ARG(s.arg_set_id, 'debug.args.External id')
+    ) AS INT
+  ) AS external_id,
+  NULL AS launch_key
+FROM slice AS s
+JOIN tpt_row USING (track_id)
+LEFT JOIN tpt_process_rank USING (upid)
+WHERE
+  s.category IN ('cpu_op', 'Operator') AND s.dur >= 0
+UNION ALL
+SELECT rank, upid, row_id, ts, 0, NULL, NULL, launch_key
+FROM tpt_launch
+JOIN tpt_work_of_launch USING (launch_key);
+
+-- The same, thread after thread on one time axis; `seq` is the order of their starts.
 CREATE OR REPLACE PERFETTO TABLE tpt_op AS
 WITH
-  item AS MATERIALIZED (
+  axis AS MATERIALIZED (
     SELECT
-      tpt_process_rank.rank,
-      tpt_row.upid,
-      IIF(
-        tpt_row.tid IS NULL,
-        tpt_row.row_id,
-        COALESCE(EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'), tpt_row.tid)
-      ) AS row_id,
-      s.ts,
-      COALESCE(
-        CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'args.tpt_recorded_dur') * 1000) AS INT),
-        CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_recorded_dur') * 1000) AS INT),
-        s.dur
-      ) AS dur,
-      s.name,
-      CAST(
-        COALESCE(
-          EXTRACT_ARG(s.arg_set_id, 'args.External id'),
-          EXTRACT_ARG(s.arg_set_id, 'debug.args.External id')
-        ) AS INT
-      ) AS external_id,
-      NULL AS launch_key
-    FROM slice AS s
-    JOIN tpt_row USING (track_id)
-    LEFT JOIN tpt_process_rank USING (upid)
-    WHERE
-      s.category IN ('cpu_op', 'Operator')
-    UNION ALL
-    SELECT rank, upid, row_id, ts, 0, NULL, NULL, launch_key
-    FROM tpt_launch
-    JOIN tpt_work_of_launch USING (launch_key)
+      MIN(ts) AS first,
+      -- further apart than what counts as within
+      MAX(ts + dur) - MIN(ts) + 10000 AS length
+    FROM tpt_op_or_launch
   ),
-  axis AS (
-    SELECT MIN(ts) AS first, MAX(ts + dur) - MIN(ts) + 2000 AS length FROM item
-  ),
-  row AS (
+  thread_row AS MATERIALIZED (
     SELECT upid, row_id, ROW_NUMBER() OVER (ORDER BY upid, row_id) AS number
-    FROM (SELECT DISTINCT upid, row_id FROM item)
+    FROM (SELECT DISTINCT upid, row_id FROM tpt_op_or_launch)
+  ),
+  placed AS (
+    SELECT
+      op.rank,
+      op.dur,
+      op.name,
+      op.external_id,
+      op.launch_key,
+      op.ts - axis.first + thread_row.number * axis.length AS start
+    FROM tpt_op_or_launch AS op
+    JOIN thread_row USING (upid, row_id)
+    CROSS JOIN axis
   )
 SELECT
-  ROW_NUMBER() OVER (ORDER BY row.number, item.ts, item.dur DESC, item.name) AS seq,
-  item.*,
-  item.ts - axis.first + row.number * axis.length AS start,
-  item.ts + item.dur - axis.first + row.number * axis.length AS stop
-FROM item
-JOIN row USING (upid, row_id)
-JOIN axis
-ORDER BY seq;
+  ROW_NUMBER() OVER (ORDER BY start, dur DESC, name) AS seq,
+  start,
+  start + dur AS stop,
+  rank,
+  dur,
+  name,
+  external_id,
+  launch_key
+FROM placed;
 
 -- The op that each lies in, 0 for none. One pass over all in their order: `top` is the innermost op
 -- that may still be open, `below` those around it, with their ends. Where the next one does not lie

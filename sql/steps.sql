@@ -7,7 +7,7 @@
 -- Grain: one row per step and device that it used; one without device where it used none.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, user_annotation,
---   gpu_user_annotation, Kernel, Memcpy, Memset, Runtime, Operator
+--   gpu_user_annotation
 
 -- [[[cog shared("gpu_slice", "launch", "step") ]]]
 
@@ -279,10 +279,7 @@ WITH
     JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
-      (
-        s.category IN ('user_annotation', 'gpu_user_annotation')
-        OR (s.category = 'Operator' AND s.name GLOB 'ProfilerStep*')
-      )
+      s.category IN ('user_annotation', 'gpu_user_annotation')
       AND NOT s.name GLOB 'nccl:*'
       AND NOT s.name GLOB 'gloo:*'
   ),

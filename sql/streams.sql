@@ -2,7 +2,7 @@
 --
 -- Grain: one row per rank, device and stream.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, Kernel, Memcpy, Memset
+-- Needs: kernel, gpu_memcpy, gpu_memset
 
 -- [[[cog shared("gpu_slice") ]]]
 

@@ -20,10 +20,7 @@ WITH
     JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
-      (
-        s.category IN ('user_annotation', 'gpu_user_annotation')
-        OR (s.category = 'Operator' AND s.name GLOB 'ProfilerStep*')
-      )
+      s.category IN ('user_annotation', 'gpu_user_annotation')
       AND NOT s.name GLOB 'nccl:*'
       AND NOT s.name GLOB 'gloo:*'
   ),

@@ -1,0 +1,22 @@
+-- Contents: what is in a trace, by category.
+--
+-- Grain: one row per category.
+-- Scope: rank
+-- Needs: every category
+
+SELECT
+  -- category; NULL for slices without one
+  category,
+  -- how many slices
+  COUNT(*) AS slices,
+  -- on how many tracks
+  COUNT(DISTINCT track_id) AS tracks,
+  -- their durations, summed, ns; what is nested counts twice, and what never ended not at all
+  SUM(MAX(dur, 0)) AS total_ns,
+  -- start of the first, ns
+  MIN(ts) AS first_ts,
+  -- end of the last, ns
+  MAX(ts + MAX(dur, 0)) AS last_ts
+FROM slice
+GROUP BY category
+ORDER BY slices DESC, category;
