@@ -9,8 +9,8 @@ import numpy as np
 
 from tp_tools import match, order
 from tp_tools.clock import Clock, Readings, common_ends, fit, residuals
+from tp_tools.collectives import UNKNOWN
 from tp_tools.errors import InputError
-from tp_tools.match import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,9 +102,9 @@ def align(members: Sequence[Member], mode: Mode) -> Alignment:
     state = _State(pool, start, np.full(len(members), UNKNOWN))
     state.match()
     if mode in ("base", "none"):
-        how = BY_BASE if mode == "base" else UNALIGNED
+        asked = BY_BASE if mode == "base" else UNALIGNED
         state.clocks, state.part = start, np.full(len(members), UNKNOWN)
-        return _stated(state, [how] * len(members), [""] * len(members))
+        return _stated(state, [asked] * len(members), [""] * len(members))
     how, why = state.judge(start)
     _keep_hosts(state, how, why, [it.host for it in members])
     if mode == "collectives" and (lost := [i for i, it in enumerate(how) if it != BY_COLLECTIVES]):
@@ -297,7 +297,9 @@ def _stated(state: _State, how: list[str], why: list[str]) -> Alignment:
     for rank, clock in enumerate(state.clocks):
         mine = off[readings.rank == rank]
         middle, most = (
-            (int(np.percentile(mine, 50)), int(np.percentile(mine, 95))) if len(mine) else (None, None)
+            (int(np.percentile(mine, 50)), int(np.percentile(mine, 95)))
+            if len(mine)
+            else (None, None)
         )
         ranks.append(Aligned(clock, how[rank], why[rank], len(mine), middle, most))
     return Alignment(ranks, state.pool, state.matches)

@@ -131,8 +131,10 @@ def fit(readings: Readings, clocks: list[Clock]) -> list[Clock]:
 def _anchored(
     system: _System, solution: Floats, present: list[int]
 ) -> dict[int, tuple[float, float]]:
-    """Per rank (a, b), such that a guessed time t becomes t + a + b * (t - centre), seen from the
-    lowest rank, which gets (0, 0)."""
+    """Per rank (a, b): a guessed time t becomes t + a + b * (t - centre).
+
+    Seen from the lowest rank, which gets (0, 0).
+    """
     offset, slope = solution[0], solution[1] / system.unit
     a0, b0 = offset[present[0]], slope[present[0]]
     return {r: ((offset[r] - a0) / (1 + b0), (slope[r] - b0) / (1 + b0)) for r in present}
@@ -180,7 +182,8 @@ class _System:
         return solution
 
     def corrected(self, solution: Floats) -> Floats:
-        return self.time + solution[0][self.rank] + solution[1][self.rank] * self.x
+        corrected: Floats = self.time + solution[0][self.rank] + solution[1][self.rank] * self.x
+        return corrected
 
     def reweight(self, solution: Floats, *, by_median: bool) -> None:
         """Tukey's biweight of the residuals, at the scale that most of them have."""

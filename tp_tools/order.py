@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.clock import Clock, medians
-from tp_tools.match import ORDER, TESTED, UNCERTAIN, Matches, shared
+from tp_tools.match import ALONE, ORDER, TESTED, UNCERTAIN, Matches, shared
 from tp_tools.sequences import Line, Sequence, lay
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def lay_out(pool: Pool, clocks: Listed[Clock], part: Ints) -> Laying:
     cluster = 0
     while left.any():
         counts = np.bincount(state.rank[left], minlength=len(clocks))
-        if (counts >= LEAST).sum() < 2:
+        if (counts >= LEAST).sum() <= ALONE:
             break
         reference = int(counts.argmax())
         _Cluster(state, left, cluster, reference).grow()
@@ -181,11 +181,17 @@ def grouped(laying: Laying, end: Ints, near: int) -> Matches:
         unsure |= (laying.rank == rank) & (laying.cluster == cluster)
     count = int(number.max(initial=-1)) + 1
     vague = set(number[unsure & (number >= 0)].tolist())
-    return Matches(number, [ORDER] * count, [UNCERTAIN if m in vague else TESTED for m in range(count)])
+    return Matches(
+        number, [ORDER] * count, [UNCERTAIN if m in vague else TESTED for m in range(count)]
+    )
 
 
 def _unrepeated(label: Ints, rank: Ints, end: Ints) -> NDArray[np.bool_]:
-    """Takes what a rank has twice in a group out of it, but for the closest; rows of such groups."""
+    """Takes what a rank has twice in a group out of it, but for the closest.
+
+    Returns:
+        The rows that are left of such groups.
+    """
     off = np.zeros(len(label), np.int64)
     found = label >= 0
     off[found] = np.abs(end[found] - medians(label[found], end[found])[label[found]])
@@ -210,7 +216,7 @@ def by_count(pool: Pool, open_rows: NDArray[np.bool_]) -> Matches:
     for key in np.unique(pool.key[open_rows]).tolist():
         mine = pool.key == key
         ranks, counts = np.unique(pool.rank[mine], return_counts=True)
-        if len(ranks) < 2 or (counts != counts[0]).any() or not open_rows[mine].all():
+        if len(ranks) <= ALONE or (counts != counts[0]).any() or not open_rows[mine].all():
             continue
         label[mine] = following + np.tile(np.arange(counts[0]), len(ranks))
         following += int(counts[0])

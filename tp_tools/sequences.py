@@ -58,6 +58,10 @@ class Line:
         """What is added at these times."""
         return self.offset + self.slope * (time - self.centre)
 
+    def there(self, time: float) -> float:
+        """What is added at one time."""
+        return self.offset + self.slope * (time - self.centre)
+
 
 class Sequence:
     """Ends of collectives in order of time.
@@ -143,21 +147,22 @@ def lay(base: Sequence, other: Sequence, hint: Line | None) -> Laid | None:
     if not rivals:
         return best
     # nothing is sure: the times as they were recorded are then most likely nearly right
-    middle = np.float64(other.end.mean())
-    return replace(min([best, *rivals], key=lambda it: abs(float(it.line.at(middle)))), sure=False)
+    middle = float(other.end.mean())
+    return replace(min([best, *rivals], key=lambda it: abs(it.line.there(middle))), sure=False)
 
 
 def _same(laid: Laid, other: Laid) -> bool:
     """Whether two candidates that were followed came to the same end."""
     both = (laid.match >= 0) & (other.match >= 0)
-    return bool(both.any()) and bool((laid.match[both] == other.match[both]).mean() > 0.5)
+    same = laid.match[both] == other.match[both]
+    return bool(both.any()) and int(same.sum()) > len(same) // 2
 
 
 def _followed(base: Sequence, other: Sequence) -> Iterator[Laid]:
     candidates = sorted(_candidates(base, other), key=lambda voted: -voted[1])
     found: list[Line] = []
     for (offset, centre), _ in candidates[:_FOLLOWED]:
-        if any(abs(float(line.at(np.float64(centre))) - offset) < _VOTES_NS[-1] for line in found):
+        if any(abs(line.there(centre) - offset) < _VOTES_NS[-1] for line in found):
             continue
         line = _follow(base, other, Line(offset, 0.0, centre))
         if line is not None:
@@ -184,7 +189,9 @@ def _stretches(other: Sequence, size: int) -> list[int]:
     pauses = np.argsort(-np.diff(other.end), kind="stable")[: 4 * _STRETCHES]
     chosen: list[int] = []
     for start in np.clip(pauses - size // 2, 0, last).tolist():
-        if len(chosen) < _STRETCHES and all(abs(start - other_start) >= size // 2 for other_start in chosen):
+        if len(chosen) < _STRETCHES and all(
+            abs(start - other_start) >= size // 2 for other_start in chosen
+        ):
             chosen.append(start)
     return sorted({*even, *chosen})
 
