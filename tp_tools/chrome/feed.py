@@ -75,9 +75,12 @@ class Feed:
 
 
 def fault(error: msgspec.DecodeError) -> tuple[str, int | None]:
-    """What msgspec found wrong and at which byte; None where the text ends too early."""
+    """What msgspec found wrong and at which byte, from 0; None where the text ends too early."""
     place = _FAULT.match(str(error))
-    return (place[1], int(place[2])) if place else (str(error), None)
+    if place is None:
+        return str(error), None
+    # of trailing characters it names the end of the first one, of all else the place itself
+    return place[1], int(place[2]) - (ENDED_BEFORE in place[1])
 
 
 def last_end(text: bytes, mark: bytes, *, depth: int) -> int:
