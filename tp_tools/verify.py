@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import engine, queries
-from tp_tools.chrome.events import UNTIMED, is_phase
+from tp_tools.chrome.events import NO_LINK, UNTIMED, is_phase
 from tp_tools.chrome.read import read
 from tp_tools.chrome.source import Source
 from tp_tools.errors import TraceLossError, VerificationError
+from tp_tools.rewrite.chrome_json import metadata_count
 from tp_tools.slices import slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tp_tools.chrome.events import Ints, Trace
     from tp_tools.engine.processor import Processor
     from tp_tools.fix import Examined
+    from tp_tools.plan import Plan
 
 _PLAIN = str.maketrans("", "", '\\"')
 
@@ -59,11 +61,33 @@ def verify(
 
 
 def _compare_events(name: str, examined: Examined, result: Trace) -> None:
-    """The file holds each event, with the times that were recorded or planned."""
+    """The file holds each event in its place, as recorded or planned, and names for new rows."""
     trace, plan = examined.trace, examined.plan
     kept = np.ones(len(trace), np.bool_)
     kept[plan.untimed] = False
-    shown = result.ts[: int(kept.sum())]
+    count = int(kept.sum())
+    added = is_phase(result, "M")[count:]
+    if len(added) != metadata_count(plan) or not added.all():
+        raise _failed(name, f"it has {len(result)} events instead of {count} and names of rows")
+    timed = kept & (trace.ts != UNTIMED) & ~is_phase(trace, "M")
+    ts, end = _planned_times(trace, plan)
+    columns = {
+        "phases": (result.phase[:count], trace.phase[kept]),
+        "starts": (result.ts[:count][timed[kept]], ts[timed]),
+        "ends": ((result.ts + result.dur)[:count][timed[kept]], end[timed]),
+        "threads": (result.track[:count], _planned_tracks(examined, result)[kept]),
+        "names": (result.name[:count], _codes(trace.names, result.names)[trace.name[kept]]),
+        "categories": (result.cat[:count], _codes(trace.cats, result.cats)[trace.cat[kept]]),
+        "correlations": (result.link[:count], _codes(trace.links, result.links)[trace.link[kept]]),
+    }
+    for what, (found, planned) in columns.items():
+        wrong = int((found != planned).sum())
+        if wrong:
+            raise _failed(name, f"the {what} of {wrong} of its events are not those of the input")
+
+
+def _planned_times(trace: Trace, plan: Plan) -> tuple[Ints, Ints]:
+    """Start and end of each event, ns, as the file should have them."""
     ts, end = trace.ts.copy(), trace.ts + np.maximum(trace.dur, 0)
     for event, planned in plan.trims.items():
         closing = plan.closings.get(event)
@@ -71,15 +95,34 @@ def _compare_events(name: str, examined: Examined, result: Trace) -> None:
             end[event] = planned
         else:
             ts[closing] = end[closing] = planned
-    timed = kept & (trace.ts != UNTIMED) & ~is_phase(trace, "M")
-    same = (
-        len(result) >= len(shown)
-        and (result.phase[: len(shown)] == trace.phase[kept]).all()
-        and (shown[timed[kept]] == ts[timed] - plan.rebase_ns).all()
-        and ((shown + result.dur[: len(shown)])[timed[kept]] == (end - plan.rebase_ns)[timed]).all()
-    )
-    if not same:
-        raise _failed(name, "its events are not those of the input")
+    return ts - plan.rebase_ns, end - plan.rebase_ns
+
+
+def _planned_tracks(examined: Examined, result: Trace) -> Ints:
+    """Which of the result's tracks each event should be on; -1 where there is none such."""
+    trace, plan = examined.trace, examined.plan
+    known: dict[object, int] = {track: i for i, track in enumerate(result.tracks)}
+    pids, tids = plan.ids.pids, plan.ids.tids
+    threads = [known.get(ids, -1) for ids in zip(pids, tids, strict=True)]
+    processes = [
+        known.get((pid, tid), -1) for pid, (_, tid) in zip(pids, trace.tracks, strict=True)
+    ]
+    of_process = plan.ids.is_process_metadata
+    tracks = np.where(of_process, _ints(processes)[trace.track], _ints(threads)[trace.track])
+    for event, number in plan.moves.items():
+        lane = plan.lanes[int(trace.track[event]), number]
+        tracks[event] = known.get((lane.pid, lane.tid), -1)
+    return tracks
+
+
+def _codes(texts: Sequence[str | bytes], result: Sequence[str | bytes]) -> Ints:
+    """The result's code of each text of the input, and behind them NO_LINK for NO_LINK."""
+    known = {text: code for code, text in enumerate(result)}
+    return _ints([*(known.get(text, len(result)) for text in texts), NO_LINK])
+
+
+def _ints(values: list[int]) -> Ints:
+    return np.array(values, np.int64)
 
 
 def _compare_slices(name: str, result: Trace, tp: Processor) -> None:

@@ -56,7 +56,7 @@ def test_unedited_events_keep_their_bytes() -> None:
     """Odd spacing, escapes, duplicate keys, numbers of any form: copied as they are."""
     odd = [
         '{ "ph":"X",\t"name":"a\\tb \\u0007 \\"q\\"", "pid":1,"tid":2,"ts":1e1,"dur":2.50 }',
-        '{"name":"no phase", "pid": 1, "tid": 2, "custom": [1, {"b": null}], "ts": 5}',
+        '{"name":"object", "ph": "N", "pid": 1, "tid": 2, "custom": [1, {"b": null}], "ts": 5}',
         '{"ph":"i","s":"g","name":"é ü 漢字","pid":1,"tid":2,"ts":3}',
         '{"ph":"X","ph":"X","name":"twice","pid":1,"tid":3,"ts":"4","dur":"1"}',
     ]

@@ -187,6 +187,11 @@ def _json(value: Scalar) -> msgspec.Raw:
     return msgspec.Raw(_ENCODER.encode(value))
 
 
+def metadata_count(plan: Plan) -> int:
+    """How many events are added behind the recorded ones."""
+    return sum(1 for _ in _metadata(plan))
+
+
 def _metadata(plan: Plan) -> Iterator[bytes]:
     """Names for the rows that are new, and for those whose text id was their only name."""
     for lane in plan.lanes.values():
