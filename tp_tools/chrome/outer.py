@@ -87,7 +87,7 @@ def _members(text: bytes) -> dict[str, msgspec.Raw] | None:
 
 def _check_members(feed: Feed, members: dict[str, msgspec.Raw]) -> None:
     """Perfetto refuses a file with other values there, or with a DEL in any of its members."""
-    if any(_DELETE in bytes(value) for value in members.values()):
+    if any(_DELETE in key.encode() + bytes(value) for key, value in members.items()):
         raise Malformed(f"{feed.name}: has the control character DEL in its text.")
     for key in _TEXTS:
         value = bytes(members.get(key, b'""'))
