@@ -18,6 +18,8 @@ COMMANDS = {
     "fix": "Repair one trace: hidden kernels, inexact times, wrong arrows.",
     "query": "Ask a trace, or every rank of a job, in SQL.",
     "sql": "List the queries that come with tp-tools, or print one.",
+    "view": "Open a trace in the Perfetto UI, repaired, offline.",
+    "info": "Say what is in a trace: job, GPUs, streams, steps, collectives, defects.",
 }
 """Each command with its line of help; its module is imported when it is called."""
 

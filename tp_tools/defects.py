@@ -1,0 +1,100 @@
+"""What is wrong with a trace, as far as that is known without asking SQL. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tp_tools import ids, plan
+from tp_tools.chrome.events import is_phase
+from tp_tools.errors import InputError
+from tp_tools.hidden import hidden
+from tp_tools.place import place
+from tp_tools.slices import slices
+from tp_tools.summary import hidden_of
+
+if TYPE_CHECKING:
+    from tp_tools.chrome.events import Ints, Trace
+    from tp_tools.slices import Slices
+    from tp_tools.summary import Hidden
+
+
+@dataclass(frozen=True)
+class Defects:
+    """What `tp-tools fix` would repair.
+
+    Attributes:
+        overlapping: slices for which there is no room on their row: they start inside another one
+            and end behind it. Which of them move and which are trimmed is for SQL to say.
+        hidden: what Perfetto v51 to v56 would not show.
+        rebase_ns: what would be taken from all times, so that none is rounded.
+        mended: what else would be put right, by kind.
+        hopeless: why `fix` would refuse; None if it would not.
+    """
+
+    overlapping: int
+    hidden: Hidden
+    rebase_ns: int
+    mended: dict[str, int]
+    hopeless: str | None
+
+    def is_sound(self) -> bool:
+        """Whether there is nothing to repair."""
+        return not (self.overlapping or self.rebase_ns or self.mended or self.hopeless)
+
+    def as_object(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "sound": self.is_sound(),
+            "overlapping": self.overlapping,
+            "hidden": {
+                "slices": self.hidden.slices,
+                "kernels": self.hidden.kernels,
+                "kernel_ns": self.hidden.kernel_ns,
+                "share": round(self.hidden.share, 6),
+            },
+            "rebase_ns": self.rebase_ns,
+            "mended": self.mended,
+            "hopeless": self.hopeless,
+        }
+
+
+def defects(trace: Trace) -> Defects:
+    """Finds them."""
+    table, chosen = slices(trace), ids.choose(trace)
+    lane = place(table)
+    overlapping, counts = int((lane > 0).sum()), trace.repairs + chosen.repairs
+    try:
+        edits = plan.make(trace, table, [], chosen)
+    except InputError as error:
+        missing = hidden_of(trace, hidden(trace))
+        return Defects(overlapping, missing, 0, dict(sorted(counts.items())), str(error))
+    counts["durationless"] = len(edits.durationless)
+    counts["untimed"] = len(edits.untimed)
+    misread = edits.rebase_ns or edits.durationless or _are_merged(trace)
+    return Defects(
+        overlapping,
+        hidden_of(trace, hidden(trace) if misread else _without_room(trace, table, lane)),
+        edits.rebase_ns,
+        {kind: count for kind, count in sorted(counts.items()) if count},
+        None,
+    )
+
+
+def _without_room(trace: Trace, table: Slices, lane: Ints) -> Ints:
+    """What `hidden` gives where Perfetto reads all times and rows right, in half the time.
+
+    `place` keeps slices on their row by the rule by which Perfetto v51 to v56 keeps them. Only
+    pairs of B and E are different: those it never drops.
+    """
+    if is_phase(trace, "BE").any():
+        return hidden(trace)
+    return np.sort(table.event[lane > 0])
+
+
+def _are_merged(trace: Trace) -> bool:
+    """Whether Perfetto takes two rows that have slices for one."""
+    rows = [trace.tracks[track] for track in np.unique(trace.track[is_phase(trace, "X")])]
+    return len({ids.misread(*row) for row in rows}) < len(rows)

@@ -1,0 +1,141 @@
+"""A trace as a file that the Perfetto UI can read, and that shows all of it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from tp_tools import engine, fix, output
+from tp_tools.decide import Judge
+from tp_tools.errors import InputError, OutputError
+from tp_tools.opened import TOLERANCE_NS, is_chrome_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+    from tp_tools.chrome.source import Source
+    from tp_tools.fix import Examined
+
+Progress: TypeAlias = "Callable[[str, int], AbstractContextManager[Callable[[int], None]]]"
+"""Shows how far something of so many bytes is; gives what is to be told of bytes done."""
+
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_START = 1 << 20
+_UNKNOWN = "Unknown trace type"
+_SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace")
+
+
+@dataclass(frozen=True)
+class Viewable:
+    """What the UI is given.
+
+    Attributes:
+        path: the file: the trace itself where it is sound, else a repaired or repacked copy.
+        name: what the UI calls it.
+        examined: the trace, and what was repaired; None if it was not looked into.
+    """
+
+    path: Path
+    name: str
+    examined: Examined | None
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """How a trace is made viewable.
+
+    Attributes:
+        folder: where a copy goes if there has to be one.
+        raw: take Chrome JSON as it is, too.
+        engine: the TraceProcessor that decides about overlaps; None for the default.
+        say: gets lines about things that take seconds.
+        progress: shows how far the reading and writing is.
+    """
+
+    folder: Path
+    raw: bool = False
+    engine: str | None = None
+    say: Callable[[str], None] = lambda _: None
+    progress: Progress = lambda _doing, _total: nullcontext(lambda _: None)
+
+
+def viewable(source: Source, how: Preparing) -> Viewable:
+    """The trace, repaired if it needs that.
+
+    Raises:
+        InputError: the file is no trace, or cannot be used.
+        EngineError: TraceProcessor could not answer.
+        OutputError: there is no room for the copy.
+    """
+    examined = None
+    if not is_chrome_json(source):
+        _check_is_trace(source)
+    elif not how.raw:
+        examined = _examined(source, how)
+        if not examined.is_sound():
+            copy = how.folder / f"{_stem(source)}.fixed.json.gz"
+            with how.progress(f"repairing {source.name}", source.size()) as seen:
+                _write(copy, fix.rewritten(source, examined, seen))
+            return Viewable(copy, copy.name, examined)
+    if _is_zstd(source):
+        copy = how.folder / f"{_stem(source)}.gz"
+        with how.progress(f"repacking {source.name}", source.size()) as seen:
+            _write(copy, source.blocks(seen))
+        return Viewable(copy, copy.name, examined)
+    return Viewable(source.path.absolute(), _name(source), examined)
+
+
+def _examined(source: Source, how: Preparing) -> Examined:
+    with how.progress(f"reading {source.name}", source.size()) as seen:
+        return fix.examine(source, Judge(TOLERANCE_NS, how.engine, how.say), seen)
+
+
+def _check_is_trace(source: Source) -> None:
+    """Shows its beginning to TraceProcessor, which knows some twenty formats by it.
+
+    Raises:
+        InputError: it knows none.
+    """
+    with source.path.open("rb") as file:
+        start = file.read(_START)
+    if _is_zstd(source):
+        start = next(source.blocks())
+    try:
+        engine.load([start], source=source.name, engine="embedded", allow_loss=True).close()
+    except InputError as error:
+        # the beginning alone may well be called broken
+        if _UNKNOWN in str(error):
+            raise InputError(
+                f"{source.name}: is no trace that Perfetto knows. Give the file that the profiler "
+                "wrote: .json, .json.gz, .pftrace..."
+            ) from error
+
+
+def _write(copy: Path, blocks: Iterable[bytes]) -> None:
+    try:
+        with output.written(str(copy), blocks):
+            pass
+    except OutputError as error:
+        raise OutputError(
+            f"{error} It is a temporary copy: set TMPDIR to a folder with more room, or give --raw."
+        ) from error
+
+
+def _is_zstd(source: Source) -> bool:
+    """Whether it is packed as TraceProcessor reads since v58 only."""
+    with source.path.open("rb") as file:
+        return file.read(len(_ZSTD)) == _ZSTD
+
+
+def _name(source: Source) -> str:
+    return "stdin" if source.name == "-" else Path(source.name).name
+
+
+def _stem(source: Source) -> str:
+    name = _name(source)
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
