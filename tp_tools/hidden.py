@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 _EXACT_IN_DOUBLE = float(1 << 52)
 
 
-def hidden(trace: Trace) -> Ints:
-    """Numbers of the X events that Perfetto v51 to v56 drops, in the order of the file."""
+def hidden(trace: Trace, *, misread_ids: bool = True) -> Ints:
+    """Numbers of the X events that Perfetto v51 to v56 drops, in the order of the file.
+
+    Args:
+        trace: the trace.
+        misread_ids: whether ids are misread; without, only times are.
+    """
     wanted = is_phase(trace, "X") & (trace.ts >= 0) & (trace.dur >= 0)
     event = np.flatnonzero(wanted & (trace.dur != UNTIMED))
-    thread = _threads(trace)[trace.track[event]]
+    threads = _threads(trace) if misread_ids else np.arange(len(trace.tracks))
+    thread = threads[trace.track[event]]
     ts, dur = as_double(trace.ts[event]), as_double(trace.dur[event])
     order = np.lexsort((event, -dur, ts, thread))
     dropped: list[int] = []

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tp_tools.chrome.events import is_phase
+from tp_tools.chrome.events import each, is_phase
+from tp_tools.hidden import hidden
+from tp_tools.place import place
+from tp_tools.slices import subset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints, Trace
     from tp_tools.fix import Examined
+    from tp_tools.slices import Slices
 
 KERNEL_CATS = ("kernel", "Kernel")
 
@@ -67,9 +71,6 @@ def summary(examined: Examined) -> dict[str, Any]:
     trace, plan = examined.trace, examined.plan
     missing = hidden_of(trace, examined.hidden)
     kinds = Counter(repair.kind for repair in examined.repairs)
-    exact = {repair.event for repair in examined.repairs}
-    misread = plan.ids.changed[trace.track]
-    precision = sum(e not in exact and not misread[e] for e in examined.hidden.tolist())
     return {
         "events": len(trace),
         "slices": len(examined.table),
@@ -77,7 +78,7 @@ def summary(examined: Examined) -> dict[str, Any]:
         "overlaps": {
             "concurrent": kinds["concurrent"],
             "jitter": kinds["jitter"],
-            "precision": precision if plan.rebase_ns else 0,
+            "precision": _rounded(examined) if plan.rebase_ns else 0,
         },
         "hidden": {
             "slices": missing.slices,
@@ -91,6 +92,27 @@ def summary(examined: Examined) -> dict[str, Any]:
         "lanes": len(plan.lanes),
         "repairs": _repairs(examined),
     }
+
+
+def _rounded(examined: Examined) -> int:
+    """How many slices are hidden by rounding alone: to the nanosecond, nothing overlaps them."""
+    candidates = np.intersect1d(examined.hidden, hidden(examined.trace, misread_ids=False))
+    return len(candidates) - len(_overlapping(examined.table, candidates))
+
+
+def _overlapping(table: Slices, events: Ints) -> set[int]:
+    """Which of these events partly overlap a slice of their row; of any two one is off the row."""
+    off = subset(table, np.flatnonzero(place(table)))
+    found = set(off.event.tolist())
+    chosen = np.flatnonzero(np.isin(table.event, events))
+    for event, row, ts, end in each(
+        *(c[chosen] for c in (table.event, table.row, table.ts, table.end))
+    ):
+        before = (off.ts < ts) & (ts < off.end) & (off.end < end)
+        behind = (ts < off.ts) & (off.ts < end) & (end < off.end)
+        if ((off.row == row) & (before | behind)).any():
+            found.add(event)
+    return found & set(events.tolist())
 
 
 def _repairs(examined: Examined) -> dict[str, int]:
