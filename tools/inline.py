@@ -24,6 +24,9 @@ NEEDED_FIRST = {
     "gpu_state": ("gpu_slice",),
     "launch": ("process_rank", "row"),
     "step": ("process_rank", "row"),
+    "collective_part": ("gpu_slice", "collective"),
+    "collective_match": ("collective_part",),
+    "collective_window": ("collective_match", "launch", "step"),
 }
 """What a shared definition uses of others."""
 
