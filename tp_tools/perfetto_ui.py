@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tp_tools.errors import UsageError
-from tp_tools.serve import Resource, Site, address, new_token
+from tp_tools.site import Resource, Site, address, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,6 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,72 +33,24 @@ from typing import TYPE_CHECKING
 from isal import igzip
 
 from tp_tools.errors import UsageError
+from tp_tools.site import LOOPBACK, Site, address, new_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from typing import BinaryIO
 
-LOOPBACK = "127.0.0.1"
+    from tp_tools.site import Resource
+
 ANY_PORT = 0
 GRACE_S = 5.0
 """How long nobody has to be there before the server stops: reloading a page takes less."""
 
-_TOKEN_BYTES = 16
 _NAMES_OF_THIS_MACHINE = (LOOPBACK, "localhost")
 _POLL_S = 0.25
 _BEAT_S = 15.0  # a comment on an event stream, so that nothing between takes it for dead
 _IDLE_S = 60.0
 _YEAR_S = 365 * 86_400
 _COPY = 1 << 20
-
-
-@dataclass(frozen=True)
-class Resource:
-    """What an address answers.
-
-    Attributes:
-        mime: its type.
-        content: a file, bytes; or None for a stream of events that never comes to an end, by which
-            the server knows that a page is open.
-        is_packed: sent gzip-compressed to a browser that takes it so.
-        is_kept: the browser may keep it, it never changes.
-        attends: while it is being sent somebody is there, and the server does not stop.
-        location: where the browser is sent on to instead.
-    """
-
-    mime: str = "application/octet-stream"
-    content: Path | bytes | None = b""
-    is_packed: bool = False
-    is_kept: bool = False
-    attends: bool = False
-    location: str | None = None
-
-
-@dataclass(frozen=True)
-class Site:
-    """Everything that is served.
-
-    Attributes:
-        token: what every path begins with.
-        resources: by the path behind it.
-        headers: sent with every answer.
-        origins: foreign origins whose pages may read answers.
-    """
-
-    token: str
-    resources: Mapping[str, Resource]
-    headers: Mapping[str, str] = field(default_factory=dict)
-    origins: frozenset[str] = frozenset()
-
-
-def new_token() -> str:
-    """What nobody can guess."""
-    return secrets.token_urlsafe(_TOKEN_BYTES)
-
-
-def address(token: str, port: int, path: str = "") -> str:
-    """Where a browser on this machine finds a resource."""
-    return f"http://{LOOPBACK}:{port}/{token}/{path}"
 
 
 class Attendance:
