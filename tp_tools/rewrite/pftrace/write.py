@@ -1,0 +1,80 @@
+"""A repaired trace as a stream of TrackEvent packets.
+
+All that columns say is written before the text is read again: clock, names, tracks, every END.
+Then, run by run, the BEGINs and INSTANTs with their args. Packets are sorted by their reader.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from tp_tools.chrome import reread
+from tp_tools.rewrite.pftrace import header, wire
+from tp_tools.rewrite.pftrace.compressed import compressed
+from tp_tools.rewrite.pftrace.late import Late
+from tp_tools.rewrite.pftrace.packets import Packets
+from tp_tools.rewrite.pftrace.part import Part
+from tp_tools.rewrite.pftrace.runs import Runs
+from tp_tools.rewrite.pftrace.scene import scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.events import Trace
+    from tp_tools.chrome.source import Source
+    from tp_tools.plan import Plan
+    from tp_tools.rewrite.pftrace.scene import Scene
+    from tp_tools.slices import Slices
+
+ALONE = Part()
+"""A trace that has the file to itself."""
+
+
+def rewrite(
+    source: Source,
+    trace: Trace,
+    table: Slices,
+    plan: Plan,
+    *,
+    part: Part = ALONE,
+    seen: Callable[[int], None] = lambda _: None,
+    keep: NDArray[np.bool_] | None = None,
+) -> Iterator[bytes]:
+    """The repaired trace as `.pftrace`, block by block; each block holds whole packets.
+
+    Args:
+        source: the file that `trace` was read from; it is read again.
+        trace: its columns.
+        table: its slices, with recorded ends.
+        plan: what to change.
+        part: where it stands among other traces of the file, and how it is to look.
+        seen: told bytes read from disk, as they are.
+        keep: which events are wanted, one flag per event; None is all of them.
+
+    Raises:
+        InputError: the file changed meanwhile, or its base time is no integer.
+    """
+    blocks = _blocks(source, scene(trace, table, plan, part, keep), seen)
+    return compressed(blocks) if part.compressed else blocks
+
+
+def _blocks(source: Source, shot: Scene, seen: Callable[[int], None]) -> Iterator[bytes]:
+    trace, part, tracks = shot.trace, shot.part, shot.tracks
+    members = header.fields(trace, shot.plan.rebase_ns)
+    base = header.base_time(members, shot.first_ns)
+    yield from header.opening(trace, part, shot.first_ns, base)
+    yield tracks.drained(part)
+    packets = Packets(shot)
+    yield from packets.ends()
+    with closing(Late()) as late:
+        runs = Runs(shot, packets, late)
+        for number, (span, text) in enumerate(reread.runs(source, trace, seen)):
+            yield from runs.packets(number, span, text, source)
+        yield from late.in_order()
+    uuid = tracks.new(name=wire.text(2, header.HEADER_NAME))
+    yield tracks.drained(part)
+    yield header.closing(part, uuid, shot.first_ns, members, runs.metadata)
