@@ -12,7 +12,7 @@ from tests.asking import kernel, write_trace
 from tp_tools.chrome import source
 from tp_tools.chrome.source import Source
 from tp_tools.errors import InputError, UsageError
-from tp_tools.inputs import expand, ranks, recorded_rank
+from tp_tools.inputs import distributed_info, expand, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,15 +58,17 @@ def test_stdin_stands_alone() -> None:
 )
 def test_a_rank_is_what_the_trace_says(tmp_path: Path, name: str) -> None:
     """The trace says its rank, whatever it is called; a name that says the same is fine."""
-    assert ranks([str(write_trace(tmp_path / name, kernel("k", 1, 1), rank=7))]) == [7]
+    path = str(write_trace(tmp_path / name, kernel("k", 1, 1), rank=7))
+    assert in_order([path]) == [(7, path)]
 
 
 def test_a_rank_may_be_in_the_name_alone(tmp_path: Path) -> None:
     """A file or its folder may name the rank of a trace that does not."""
     folder = tmp_path / "rank3"
     folder.mkdir()
-    names = [tmp_path / "job_rank12.json", folder / "t.json"]
-    assert ranks([str(write_trace(name, kernel("k", 1, 1))) for name in names]) == [12, 3]
+    files = [tmp_path / "job_rank12.json", folder / "t.json"]
+    twelve, three = [str(write_trace(file, kernel("k", 1, 1))) for file in files]
+    assert in_order([twelve, three]) == [(3, three), (12, twelve)]
 
 
 def test_a_rank_behind_the_events(tmp_path: Path) -> None:
@@ -75,8 +77,8 @@ def test_a_rank_behind_the_events(tmp_path: Path) -> None:
     path = tmp_path / "t.json.gz"
     text = json.dumps({"traceEvents": events, "distributedInfo": {"rank": 5, "pg_config": [{}]}})
     path.write_bytes(gzip.compress(text.encode(), 1))
-    assert ranks([str(path)]) == [5]
-    assert recorded_rank(Source(path, "t"), thorough=False) is None
+    assert in_order([str(path)]) == [(5, str(path))]
+    assert distributed_info(Source(path, "t"), thorough=False) == {}
 
 
 @pytest.mark.parametrize("block", [40, 100, 250])
@@ -90,7 +92,7 @@ def test_a_rank_between_two_blocks(
     for parts in ({**job, **events}, {**events, **job}):
         path = tmp_path / "t.json"
         path.write_text(json.dumps(parts))
-        assert recorded_rank(Source(path, "t"), thorough=True) == 5
+        assert distributed_info(Source(path, "t"), thorough=True)["rank"] == 5
 
 
 @pytest.mark.parametrize(
@@ -106,11 +108,12 @@ def test_ranks_of_real_traces(
     real_trace: Callable[[str], Path], name: str, rank: int | None
 ) -> None:
     """What real profilers wrote is understood."""
-    assert recorded_rank(Source(real_trace(name), name), thorough=True) == rank
+    info = distributed_info(Source(real_trace(name), name), thorough=True)
+    assert info.get("rank") == rank
 
 
 def test_no_rank_at_all(tmp_path: Path) -> None:
     """A trace without a rank is an error that says what to do."""
     path = write_trace(tmp_path / "t.json", kernel("k", 1, 1))
     with pytest.raises(InputError, match=r"t\.json: its rank is unknown.*Name it rank0"):
-        ranks([str(path)])
+        in_order([str(path)])

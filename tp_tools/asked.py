@@ -98,8 +98,7 @@ def ask(
         return answer(traces[0])
     if query.header.scope == "job":
         return _of_job(query)
-    by_rank = sorted(zip(inputs.ranks(traces), traces, strict=True))
-    return _joined({rank: answer(trace) for rank, trace in by_rank})
+    return _joined({rank: answer(trace) for rank, trace in inputs.in_order(traces)})
 
 
 def _of_job(query: Query) -> Rows:

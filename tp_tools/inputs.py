@@ -5,12 +5,14 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tp_tools import ranks
 from tp_tools.chrome.source import Source
 from tp_tools.errors import InputError, UsageError
+from tp_tools.jobs import Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +31,6 @@ SUFFIXES = (
 
 _FIXED = ".fixed"
 _MAGIC = "*?["
-_NAMED = re.compile(r"rank[-_]?(\d+)", re.IGNORECASE)
 _EVENTS = b'"traceEvents"'
 _JOB = re.compile(r'"distributedInfo"\s*:\s*(?=\{)')
 _LARGEST_HEAD = 64 << 20
@@ -78,40 +79,28 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(suffix)
 
 
-def ranks(names: list[str]) -> list[int]:
-    """The rank of each trace: what it says itself, else what its name says.
+def in_order(files: list[str]) -> list[tuple[int, str]]:
+    """The ranks of these traces with their files, by number; some of the job's may be missing.
 
     Raises:
-        InputError: a trace says none, or another one than its name; two are of one rank.
+        InputError: a trace says no rank, or another one than its name; two are of one rank, or of
+            two jobs.
     """
-    files = defaultdict[int, list[str]](list)
-    found = [_rank(name) for name in names]
-    for rank, name in zip(found, names, strict=True):
-        files[rank].append(name)
-    for rank, same in files.items():
-        if len(same) > 1:
-            raise InputError(f"{' and '.join(same[:2])} are both of rank {rank}. Leave one out.")
-    return found
+    said = [(file, _said(file)) for file in files]
+    found, _ = ranks.resolve(said, ranks.Choice(allow_missing=True), lambda _: None)
+    return [(rank.rank, rank.file) for rank in found]
 
 
-def _rank(name: str) -> int:
-    file = Path(name)
-    match = _NAMED.search(file.name) or _NAMED.search(file.absolute().parent.name)
-    named = int(match[1]) if match else None
-    recorded = recorded_rank(Source(file, name), thorough=named is None)
-    rank = named if recorded is None else recorded
-    if rank is None:
-        raise InputError(
-            f"{name}: its rank is unknown: it has no distributedInfo, and no rank in its name. "
-            "Name it rank0.json.gz, or query it alone."
-        )
-    if named not in {None, rank}:
-        raise InputError(f"{name}: its name says rank {named}, its distributedInfo {rank}.")
-    return rank
+def _said(file: str) -> Said:
+    name = ranks.named(file)
+    thorough = name.rank is None and not name.labels
+    info = distributed_info(Source(Path(file), file), thorough=thorough)
+    numbers = {key: info[key] for key in ("rank", "world_size") if isinstance(info.get(key), int)}
+    return Said(**numbers)
 
 
-def recorded_rank(source: Source, *, thorough: bool) -> int | None:
-    """`distributedInfo.rank` of Chrome JSON; None if there is none.
+def distributed_info(source: Source, *, thorough: bool) -> dict[str, Any]:
+    """What Chrome JSON says of its job, without reading its events; empty if it says nothing.
 
     Args:
         source: the file.
@@ -128,22 +117,18 @@ def recorded_rank(source: Source, *, thorough: bool) -> int | None:
             in_head = _EVENTS not in head and len(head) < _LARGEST_HEAD
             if in_head:
                 continue
-            rank = _rank_in(head.partition(_EVENTS)[0])
-            if rank is not None or not thorough:
-                return rank
+            info = _info_in(head.partition(_EVENTS)[0])
+            if info or not thorough:
+                return info
         tail = (tail + block)[-_TAIL:]
-    return _rank_in(tail or head)
+    return _info_in(tail or head)
 
 
-def _rank_in(text: bytes) -> int | None:
-    """The rank in the last whole `distributedInfo` in this text."""
-    rank = None
+def _info_in(text: bytes) -> dict[str, Any]:
+    """The last whole `distributedInfo` in this text."""
+    found: dict[str, Any] = {}
     decoded = text.decode(errors="replace")
     for match in _JOB.finditer(decoded):
-        try:
-            info: dict[str, Any] = json.JSONDecoder().raw_decode(decoded, match.end())[0]
-        except json.JSONDecodeError:
-            continue
-        if isinstance(info.get("rank"), int):
-            rank = info["rank"]
-    return rank
+        with suppress(json.JSONDecodeError):
+            found, _ = json.JSONDecoder().raw_decode(decoded, match.end())
+    return found

@@ -219,7 +219,7 @@ def test_what_fix_left_is_no_other_rank(tp_tools: TpTools, ranks: Path) -> None:
     ("name", "rank", "complaint"),
     [
         ("another.json", 2, "both of rank 2"),
-        ("rank3.json", 4, "name says rank 3, its distributedInfo 4"),
+        ("rank3.json", 4, "name says rank 3, its distributedInfo rank 4"),
         ("another.json", None, "rank is unknown"),
     ],
 )
