@@ -208,6 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", resource.mime)
+        self.send_header("Connection", "close")
         self._send_caching(is_kept=False)
         self.end_headers()
         self.connection.settimeout(_BEAT_S)
