@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -92,6 +95,27 @@ def test_errors_are_the_projects_own(ranks: Path) -> None:
         tp_tools.query("SELECT missing", ranks / "0.json")
     with pytest.raises(tp_tools.errors.InputError, match=r"no\.json"):
         tp_tools.open_trace("no.json")
+
+
+def test_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What docs/python.md shows works as it stands, piece after piece."""
+    text = (HERE.parent / "docs" / "python.md").read_text()
+    pieces = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "traces").mkdir()
+    for name in ("rank0.json.gz", "large.json.gz", "traces/rank0.json.gz"):
+        shutil.copy(DECODE, tmp_path / name)
+    for name in ("rank1.json.gz", "traces/rank1.json.gz"):
+        trace = write_trace(tmp_path / "plain.json", kernel("k", 1, 1), rank=1)
+        (tmp_path / name).write_bytes(gzip.compress(trace.read_bytes()))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for piece in pieces:
+        exec(piece, names)  # noqa: S102  the project's own docs
+    assert len(pieces) == 4
+    assert names["kernels"]["count"].sum() == 67
+    assert names["per_rank"].columns[0] == "rank"
+    assert set(names["per_rank"]["rank"]) == {0, 1}
+    assert len(names["frame"]) > 0
 
 
 def test_importing_is_light() -> None:
