@@ -62,8 +62,13 @@ def traces(most_rows: int = 6) -> SearchStrategy[list[list[Slice]]]:
     return st.lists(rows(), min_size=1, max_size=most_rows)
 
 
-def events_of(trace: list[list[Slice]]) -> list[Event]:
-    """The slices as events, row by row: two rows to a process; names say row and number."""
+def events_of(trace: list[list[Slice]], start: int = 0) -> list[Event]:
+    """The slices as events, row by row: two rows to a process; names say row and number.
+
+    Args:
+        trace: the rows.
+        start: what their time 0 is in the trace, ns.
+    """
     return [
         {
             "ph": "X",
@@ -71,7 +76,7 @@ def events_of(trace: list[list[Slice]]) -> list[Event]:
             "name": f"{row}.{number}",
             "pid": row // 2 + 1,
             "tid": 100 + row,
-            "ts": micros(it.ts),
+            "ts": micros(start + it.ts),
             "dur": micros(it.recorded_end - it.ts),
             "args": {"correlation": 1000 * row + number},
         }
