@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import shutil
+import stat
 import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import zstandard
 from isal import isal_zlib
@@ -21,9 +24,14 @@ if TYPE_CHECKING:
 BLOCK = 256 << 10
 """Bytes read from disk at a time; gzip makes about 15 times as much of them."""
 
-_GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+_GZIP = re.compile(rb"\x1f\x8b")
+_ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # pzstd begins with the second
+_ZIP = b"PK\x03\x04"
 _GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub is wrong
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_UTF16 = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0|\0[{\[]")
+_LONGEST_HEADER = 4096
+_LONGEST_MAGIC = 4
+_WIDEST_WINDOW = 1 << 31  # what zstd --long=31 writes
 
 
 @dataclass
@@ -58,65 +66,86 @@ class Source:
             with self.path.open("rb") as file:
                 yield from self._decompressed(_raw_blocks(file.read, seen))
         except OSError as error:
-            raise InputError(f"{self.name}: cannot be read: {error.strerror}.") from error
+            raise _unreadable(self.name, error) from error
 
     def _decompressed(self, raw: Iterator[bytes]) -> Iterator[bytes]:
         first = next(raw, b"")
+        blocks = itertools.chain((first,), raw)
         if not first:
             raise InputError(f"{self.name}: is empty. Was the profiler stopped before it wrote?")
-        if first.startswith(_GZIP):
-            yield from self._gunzip(first, raw)
-        elif first.startswith(_ZSTD):
-            yield from self._unzstd(first, raw)
+        if _GZIP.match(first):
+            gzip = _Packing("gzip", _GZIP, lambda: isal_zlib.decompressobj(wbits=31))
+            yield from self._unpacked(blocks, gzip)
+        elif _ZSTD.match(first):
+            zstd = zstandard.ZstdDecompressor(max_window_size=_WIDEST_WINDOW)
+            yield from self._unpacked(blocks, _Packing("zstd", _ZSTD, zstd.decompressobj))
         elif first.startswith(_ZIP):
             raise InputError(
                 f"{self.name}: is a zip archive. Unpack it, then give the trace in it."
             )
-        elif first.startswith(_UTF16):
+        elif _UTF16.match(first):
             raise InputError(f"{self.name}: is UTF-16 text. Convert it: iconv -f UTF-16 -t UTF-8.")
         else:
-            yield first
-            yield from raw
+            yield from blocks
 
-    def _gunzip(self, first: bytes, raw: Iterator[bytes]) -> Iterator[bytes]:
-        """Any number of gzip members (RFC 1952), zero padding between them allowed."""
-        member = isal_zlib.decompressobj(wbits=31)
+    def _unpacked(self, blocks: Iterator[bytes], packing: _Packing) -> Iterator[bytes]:
+        """Any number of gzip members (RFC 1952) or zstd frames (RFC 8878), zeros between them."""
+        member: _Member | None = None
+        rest = b""
         try:
-            for block in _chain(first, raw):
-                rest = block
+            for block in itertools.chain(blocks, (b"",)):
+                rest += block
                 while rest:
-                    if member.eof:
+                    if member is None:
                         rest = rest.lstrip(b"\0")
-                        member = isal_zlib.decompressobj(wbits=31)
-                        continue
+                        if len(rest) < _LONGEST_HEADER and block:
+                            break  # isal loses track in a header with options that is cut in two
+                        if len(rest) >= _LONGEST_MAGIC and not packing.magic.match(rest):
+                            raise self._damaged(packing, "something else follows it")
+                        member = packing.new()
                     text = member.decompress(rest)
                     if text:
                         yield text
                     rest = member.unused_data if member.eof else b""
-        except _GZIP_ERROR as error:
-            raise InputError(
-                f"{self.name}: its gzip data is damaged ({error}). Copy it again."
-            ) from error
-        self.truncated = not member.eof
+                    member = None if member.eof else member
+        except (_GZIP_ERROR, zstandard.ZstdError) as error:
+            raise self._damaged(packing, str(error)) from error
+        self.truncated = member is not None
 
-    def _unzstd(self, first: bytes, raw: Iterator[bytes]) -> Iterator[bytes]:
-        """Any number of zstd frames (RFC 8878)."""
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        try:
-            for block in _chain(first, raw):
-                rest = block
-                while rest:
-                    if frame.eof:
-                        frame = zstandard.ZstdDecompressor().decompressobj()
-                    text = frame.decompress(rest)
-                    if text:
-                        yield text
-                    rest = frame.unused_data if frame.eof else b""
-        except zstandard.ZstdError as error:
-            raise InputError(
-                f"{self.name}: its zstd data is damaged ({error}). Copy it again."
-            ) from error
-        self.truncated = not frame.eof
+    def _damaged(self, packing: _Packing, why: str) -> InputError:
+        return InputError(
+            f"{self.name}: its {packing.name} data is damaged ({why}). Copy the file again."
+        )
+
+
+@dataclass(frozen=True)
+class _Packing:
+    """A way of packing.
+
+    Attributes:
+        name: what it is called.
+        magic: what each member begins with.
+        new: makes a decompressor of one member.
+    """
+
+    name: str
+    magic: re.Pattern[bytes]
+    new: Callable[[], _Member]
+
+
+class _Member(Protocol):
+    """A decompressor of one gzip member or zstd frame."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether it is at its end."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What was given beyond its end."""
+
+    def decompress(self, data: bytes, /) -> bytes:
+        """Takes the next bytes, gives what comes of them."""
 
 
 def _raw_blocks(read: Callable[[int], bytes], seen: Callable[[int], None]) -> Iterator[bytes]:
@@ -125,29 +154,53 @@ def _raw_blocks(read: Callable[[int], bytes], seen: Callable[[int], None]) -> It
         yield block
 
 
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+def _unreadable(name: str, error: OSError) -> InputError:
+    return InputError(f"{name}: cannot be read: {error.strerror or error}.")
 
 
 @contextmanager
 def open_source(name: str) -> Iterator[Source]:
     """The source that a command line names: a path, or "-" for standard input.
 
-    Standard input is kept in a temporary file, since a trace is read more than once.
+    What can be read only once, as standard input or a pipe, is kept in a temporary file, since a
+    trace is read more than once.
 
     Raises:
-        InputError: there is no such file, or it is a folder.
+        InputError: there is no such file, it is a folder, or it cannot be read.
     """
     if name == "-":
-        with tempfile.NamedTemporaryFile(prefix="tp-tools-") as spool:
-            shutil.copyfileobj(sys.stdin.buffer, spool)
-            spool.flush()
-            yield Source(Path(spool.name), "-")
+        if sys.stdin is None:
+            raise InputError("-: standard input is closed.")
+        with _spooled("-", sys.stdin.buffer) as path:
+            yield Source(path, "-")
         return
     path = Path(name)
-    if not path.exists():
-        raise InputError(f"{name}: no such file.")
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file.") from None
+    except OSError as error:
+        raise _unreadable(name, error) from error
+    if stat.S_ISDIR(mode):
         raise InputError(f"{name}: is a folder. Give one trace file.")
-    yield Source(path, name)
+    if stat.S_ISREG(mode):
+        yield Source(path, name)
+        return
+    try:
+        pipe = path.open("rb")
+    except OSError as error:
+        raise _unreadable(name, error) from error
+    with pipe, _spooled(name, pipe) as spool:
+        yield Source(spool, name)
+
+
+@contextmanager
+def _spooled(name: str, stream: BinaryIO) -> Iterator[Path]:
+    """A temporary file with all that comes from a stream."""
+    with tempfile.NamedTemporaryFile(prefix="tp-tools-") as spool:
+        try:
+            shutil.copyfileobj(stream, spool)
+            spool.flush()
+        except OSError as error:
+            raise _unreadable(name, error) from error
+        yield Path(spool.name)
