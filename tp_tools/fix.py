@@ -11,6 +11,7 @@ from tp_tools.decide import decide
 from tp_tools.errors import InputError
 from tp_tools.hidden import hidden
 from tp_tools.rewrite import chrome_json
+from tp_tools.rewrite.pftrace import write as pftrace
 from tp_tools.slices import slices
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tp_tools.chrome.source import Source
     from tp_tools.decide import Judge
     from tp_tools.plan import Plan, Repair
+    from tp_tools.rewrite.pftrace.part import Part
     from tp_tools.slices import Slices
 
 
@@ -69,7 +71,21 @@ def examine(source: Source, judge: Judge, seen: Callable[[int], None] = lambda _
 
 
 def rewritten(
-    source: Source, examined: Examined, seen: Callable[[int], None] = lambda _: None
+    source: Source,
+    examined: Examined,
+    seen: Callable[[int], None] = lambda _: None,
+    part: Part | None = None,
 ) -> Iterator[bytes]:
-    """The repaired trace as Chrome JSON; of a sound one every byte as it was."""
-    return chrome_json.rewrite(source, examined.trace, examined.plan, seen)
+    """The repaired trace.
+
+    Args:
+        source: the file.
+        examined: what was found in it.
+        seen: told bytes read from disk, as they are.
+        part: how it is to look as `.pftrace`; without it, it is written as Chrome JSON, and of a
+            sound trace every byte as it was.
+    """
+    trace, edits = examined.trace, examined.plan
+    if part is None:
+        return chrome_json.rewrite(source, trace, edits, seen)
+    return pftrace.rewrite(source, trace, examined.table, edits, part=part, seen=seen)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 STDOUT = "-"
-SUFFIXES = (".json", ".json.gz", ".json.zst")
+PFTRACE_SUFFIXES = (".pftrace", ".pftrace.gz")
+SUFFIXES = (".json", ".json.gz", ".json.zst", *PFTRACE_SUFFIXES)
 GZIP_LEVEL = 1  # isal's; 0 to 3. Level 2 and 3 are slower by half and smaller by a few per cent
 ZSTD_LEVEL = 3
 

@@ -55,7 +55,7 @@ def verify(
         blocks, size = source.blocks(), result.text_size()
         with engine.load(blocks, source=name, engine=engine_name, size=size, say=say) as tp:
             _compare_slices(name, result, tp)
-            _check_arrows(name, tp)
+            check_arrows(name, tp)
     except TraceLossError as error:
         raise VerificationError(f"{error} The result was not kept.") from error
 
@@ -68,7 +68,7 @@ def _compare_events(name: str, examined: Examined, result: Trace) -> None:
     count = int(kept.sum())
     added = is_phase(result, "M")[count:]
     if len(added) != metadata_count(plan) or not added.all():
-        raise _failed(name, f"it has {len(result)} events instead of {count} and names of rows")
+        raise failed(name, f"it has {len(result)} events instead of {count} and names of rows")
     timed = kept & (trace.ts != UNTIMED) & ~is_phase(trace, "M")
     ts, end = _planned_times(trace, plan)
     columns = {
@@ -83,7 +83,7 @@ def _compare_events(name: str, examined: Examined, result: Trace) -> None:
     for what, (found, planned) in columns.items():
         wrong = int((found != planned).sum())
         if wrong:
-            raise _failed(name, f"the {what} of {wrong} of its events are not those of the input")
+            raise failed(name, f"the {what} of {wrong} of its events are not those of the input")
 
 
 def _planned_times(trace: Trace, plan: Plan) -> tuple[Ints, Ints]:
@@ -128,7 +128,7 @@ def _ints(values: list[int]) -> Ints:
 def _compare_slices(name: str, result: Trace, tp: Processor) -> None:
     """TraceProcessor shows each slice of the file, and no other."""
     answer = queries.run_rows(tp, queries.check("slices"))
-    seen = Counter((ts, dur, _comparable(text)) for ts, dur, _, text in answer.rows)
+    seen = Counter((ts, dur, comparable(text)) for ts, dur, _, text in answer.rows)
     table = slices(result)
     wanted = Counter(_keys(result, table.event, table.ts, table.end))
     instants = np.flatnonzero(is_phase(result, "iIR") & (result.ts != UNTIMED))
@@ -136,13 +136,13 @@ def _compare_slices(name: str, result: Trace, tp: Processor) -> None:
     if seen != wanted:
         missing, extra = (wanted - seen).total(), (seen - wanted).total()
         example = next(iter(wanted - seen), next(iter(seen - wanted), None))
-        raise _failed(
+        raise failed(
             name, f"{missing} slices are not shown and {extra} are shown wrongly, as {example}"
         )
 
 
 def _keys(result: Trace, event: Ints, ts: Ints, end: Ints) -> list[tuple[int, int, str]]:
-    names = [_comparable(text) for text in result.names]
+    names = [comparable(text) for text in result.names]
     return [
         (start, stop - start, names[code])
         for start, stop, code in zip(
@@ -151,24 +151,30 @@ def _keys(result: Trace, event: Ints, ts: Ints, end: Ints) -> list[tuple[int, in
     ]
 
 
-def _comparable(name: str | None) -> str:
+def comparable(name: str | None) -> str:
     """A name without what versions of Perfetto read differently: escapes and control characters."""
     plain = (name or "").translate(_PLAIN)
     return plain if plain.isprintable() and "\\" not in (name or "") else ""
 
 
-def _check_arrows(name: str, tp: Processor) -> None:
+def check_arrows(name: str, tp: Processor) -> None:
+    """No launch arrow ends at another's kernel.
+
+    Raises:
+        VerificationError: one does.
+    """
     wrong = queries.run_rows(tp, queries.check("arrows")).rows
     if wrong:
         launch, correlation, work, other = wrong[0]
-        raise _failed(
+        raise failed(
             name,
             f"{len(wrong)} launch arrows end at the wrong slice, such as that of {launch} "
             f"({correlation}) at {work} ({other})",
         )
 
 
-def _failed(name: str, what: str) -> VerificationError:
+def failed(name: str, what: str) -> VerificationError:
+    """What a file that does not hold what it should is refused with."""
     return VerificationError(
         f"{name}: {what}. The result was not kept; please report this with the trace."
     )

@@ -11,10 +11,12 @@ import click
 
 from tp_tools.commands.options import duration, engine_option, talk_options
 from tp_tools.errors import UsageError
+from tp_tools.rewrite.pftrace.part import Part
 
 if TYPE_CHECKING:
     from tp_tools.chrome.source import Source
     from tp_tools.fix import Examined
+    from tp_tools.rewrite.pftrace.part import Lanes
     from tp_tools.show.talk import Talk
 
 FOUND = 1
@@ -33,6 +35,7 @@ class Options:
     summary: bool
     force: bool
     engine: str | None
+    lanes: Lanes | None
 
 
 @click.command("fix", short_help="Repair one trace.")
@@ -55,6 +58,12 @@ class Options:
     help="CPU slices and annotations that overlap by at most this much are trimmed, not moved.",
 )
 @click.option("--summary", type=click.Choice(["json"]), help="Print the summary as JSON on stdout.")
+@click.option(
+    "--lanes",
+    type=click.Choice(["shared", "rows"]),
+    help="In a .pftrace: moved slices share the row of their stream (default), or have rows of "
+    "their own, as in JSON.",
+)
 @click.option("--force", is_flag=True, help="Replace an existing output.")
 @engine_option
 @talk_options
@@ -65,6 +74,7 @@ def command(  # noqa: PLR0917  click passes all by name
     verify: bool,  # noqa: FBT001
     tolerance_ns: int,
     summary: str | None,
+    lanes: Lanes | None,
     force: bool,  # noqa: FBT001
     engine: str | None,
     talk: Talk,
@@ -77,6 +87,7 @@ def command(  # noqa: PLR0917  click passes all by name
     Examples:
       tp-tools fix rank0.json.gz
       tp-tools fix rank0.json.gz -o fixed.json --verify
+      tp-tools fix rank0.json.gz -o fixed.pftrace
       tp-tools fix rank0.json.gz --check --summary json
     """
     options = Options(
@@ -88,6 +99,7 @@ def command(  # noqa: PLR0917  click passes all by name
         summary == "json",
         force,
         engine,
+        lanes,
     )
     _run(options, talk)
 
@@ -108,6 +120,21 @@ def default_output(trace: str, *, check: bool) -> str:
     return str(Path(trace).with_name(f"{name}.fixed.json.gz"))
 
 
+def part_of(output: str, lanes: Lanes | None) -> Part | None:
+    """How the output is to look as `.pftrace`; None where it is JSON.
+
+    Raises:
+        UsageError: lanes cannot share a row there.
+    """
+    from tp_tools.output import PFTRACE_SUFFIXES  # noqa: PLC0415
+
+    if output.endswith(PFTRACE_SUFFIXES):
+        return Part(lanes=lanes or "shared", compressed=not output.endswith(".gz"))
+    if lanes == "shared":
+        raise UsageError("--lanes shared wants a .pftrace: in JSON each lane is a row of its own.")
+    return None
+
+
 def _run(options: Options, talk: Talk) -> None:
     from tp_tools import fix, output  # noqa: PLC0415  numpy and msgspec: not for --help
     from tp_tools.chrome.source import open_source  # noqa: PLC0415
@@ -115,26 +142,33 @@ def _run(options: Options, talk: Talk) -> None:
 
     if options.summary and options.output == output.STDOUT and not options.check:
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
+    part = part_of(options.output, options.lanes)
     if not options.check:
         output.check(options.output, force=options.force)
     judge = Judge(options.tolerance_ns, options.engine, talk.say)
     with open_source(options.trace) as source:
         with talk.progress(f"reading {source.name}", source.size()) as seen:
             examined = fix.examine(source, judge, seen)
-        verified = None if options.check else _write(source, examined, options, talk)
+        verified = None if options.check else _write(source, examined, options, talk, part)
     _report(examined, options, talk, verified)
     if options.check and not examined.is_sound():
         raise click.exceptions.Exit(FOUND)
 
 
-def _write(source: Source, examined: Examined, options: Options, talk: Talk) -> bool | None:
+def _write(
+    source: Source, examined: Examined, options: Options, talk: Talk, part: Part | None
+) -> bool | None:
     """Writes the repaired trace; whether it was verified, None if that was not asked for."""
-    from tp_tools import fix, output, verify  # noqa: PLC0415
+    from tp_tools import fix, output, verify, verify_pftrace  # noqa: PLC0415
 
     with talk.progress(f"writing {options.output}", source.size()) as seen:
-        blocks = fix.rewritten(source, examined, seen)
+        blocks = fix.rewritten(source, examined, seen, part)
         with output.written(options.output, blocks) as path:
-            if options.verify:
+            if options.verify and part:
+                verify_pftrace.verify(
+                    path, options.output, examined, options.engine, talk.say, part=part
+                )
+            elif options.verify:
                 verify.verify(path, options.output, examined, options.engine, talk.say)
     return True if options.verify else None
 

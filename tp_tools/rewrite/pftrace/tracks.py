@@ -38,11 +38,13 @@ class Tracks:
 
     Attributes:
         entries: the track of each entry of Shown.
+        tids: the tid of the thread that it belongs to.
         processes: the track of the process of each row that is in use.
         next: the first id that is free.
     """
 
     entries: Ints
+    tids: Ints
     processes: dict[int, int]
     next: int
     _described: list[bytes] = field(default_factory=list)
@@ -73,7 +75,8 @@ def tracks(trace: Trace, plan: Plan, found: Shown, part: Part) -> Tracks:
         found: what is shown.
         part: how lanes are shown, and which ids to use.
     """
-    made = Tracks(np.empty(len(found), np.int64), {}, part.first_uuid)
+    entries, tids = np.empty((2, len(found)), np.int64)
+    made = Tracks(entries, tids, {}, part.first_uuid)
     ids, names = _ids(plan, _in_use(trace, plan)), _Names(trace, plan)
     starts: dict[int, list[tuple[int, int]]] = {}
     for start, stop in found.track_ranges():
@@ -117,15 +120,15 @@ def _threads(
         for start, stop in ranges:
             number = int(found.lane[start])
             lane = process.plan.lanes.get((row, number % DEEPER))
-            uuid = thread
+            uuid, tid = thread, process.ids[row][1]
             if number > DEEPER:
                 uuid = _child(made, thread, f"{name} (deeper)", _deeper(number // DEEPER))
             elif lane and not shares:
-                moved = _moved(stop - start, name)
-                uuid = _thread(made, process, lane.tid, lane.name, rank=rank, description=moved)
+                moved, tid = _moved(stop - start, name), lane.tid
+                uuid = _thread(made, process, tid, lane.name, rank=rank, description=moved)
             elif shares:
                 uuid = _child(made, thread, name, _moved(stop - start, name) if lane else "")
-            made.entries[start:stop] = uuid
+            made.entries[start:stop], made.tids[start:stop] = uuid, tid
 
 
 def _thread(
