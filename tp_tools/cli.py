@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "fix": "Repair one trace: hidden kernels, inexact times, wrong arrows.",
+    "merge": "Merge all ranks of a job on one clock, with right arrows.",
     "query": "Ask a trace, or every rank of a job, in SQL.",
     "sql": "List the queries that come with tp-tools, or print one.",
     "view": "Open a trace in the Perfetto UI, repaired, offline.",

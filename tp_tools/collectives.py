@@ -21,6 +21,12 @@ SYNCHRONISING = frozenset(
 A broadcast's root or a sender may leave as soon as its data is on its way.
 """
 
+TESTABLE = SYNCHRONISING | {"unknown", "send_recv"}
+"""Kinds that are taken for synchronising if their ends turn out to fall together.
+
+RCCL has one kernel for all collectives, and NCCL runs all-to-all as sends and receives.
+"""
+
 
 @dataclass(frozen=True)
 class Collectives:
@@ -30,6 +36,7 @@ class Collectives:
         event: number of its event in the rank's file.
         kind: "all_reduce", "all_gather", ...
         group: what its process group is called; "" if the trace does not say.
+        description: what the group is for; "" if the trace does not say.
         members: the group's ranks as the trace writes them; "" if it does not.
         size: how many ranks the group has; UNKNOWN if the trace does not say.
         seq: its number within the group; UNKNOWN if the trace does not say.
@@ -44,6 +51,7 @@ class Collectives:
     event: Ints
     kind: list[str]
     group: list[str]
+    description: list[str]
     members: list[str]
     size: Ints
     seq: Ints
@@ -62,4 +70,6 @@ class Collectives:
 def none() -> Collectives:
     """The collectives of a rank that has none."""
     ints = np.empty(0, np.int64)
-    return Collectives(ints, [], [], [], ints, ints, [], ints, ints, [], [], ints, ints)
+    return Collectives(
+        ints, [], [], [], [], ints, ints, [], ints, ints, [], [], ints, ints
+    )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.clock import Readings
-from tp_tools.collectives import SYNCHRONISING, UNKNOWN
+from tp_tools.collectives import SYNCHRONISING, TESTABLE, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,7 +102,7 @@ def pool(ranks: Sequence[Collectives], replicas: Sequence[int]) -> Pool:
             identity.append(UNKNOWN if how is None else identities[named, seen[named]])
             by_comms_id.append(how == COMMS_ID)
             key.append(keys[_key(table, i, replica, streams)])
-            synchronising.append(table.kind[i] in SYNCHRONISING)
+            synchronising.append(table.kind[i] in (TESTABLE if how is None else SYNCHRONISING))
     return Pool(
         rank=_joined([np.full(len(rows), r) for r, rows in enumerate(chosen)]),
         row=_joined(chosen),

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tp_tools.chrome.source import Source
 
 QUERY = queries.check("collective_kinds")
-SHARED = QUERY.parents[1] / "shared" / "collective_kind.sql"
+DEFINITIONS = ("process_rank", "row", "collective_kind", "gpu_slice", "collective")
+"""What the query uses of `sql/shared`, in order."""
 
 _CATS = ("kernel", "Kernel", "user_annotation")
 _SAID = b'"Collective name"'
@@ -115,7 +116,9 @@ class Recogniser:
         if not listed:
             return
         self.known.update(dict.fromkeys(listed))
-        sql = queries.read(SHARED) + queries.read(QUERY)
+        shared = QUERY.parents[1] / "shared"
+        sql = "".join(queries.read(shared / f"{name}.sql") for name in DEFINITIONS)
+        sql += queries.read(QUERY)
         blocks = _asked_json(listed)
         with engine.load(blocks, source="the names", engine=self.engine, say=self.say) as tp:
             for event, kind, element in engine.query_rows(tp, sql, QUERY.name).rows:
@@ -165,6 +168,7 @@ class _Row:
 
     kind: str
     group: str
+    description: str
     members: str
     size: int
     seq: int
@@ -186,6 +190,7 @@ class _Row:
         return cls(
             kind=kind,
             group=_text(args.group) or "",
+            description=_text(args.description) or "",
             members=_text(args.members) or "",
             size=_whole(args.size),
             seq=_whole(args.seq),
@@ -213,6 +218,7 @@ def _table(trace: Trace, events: Ints, rows: list[_Row], base_ns: int) -> Collec
         event=events,
         kind=[row.kind for row in rows],
         group=[row.group for row in rows],
+        description=[row.description for row in rows],
         members=[row.members for row in rows],
         size=ints("size"),
         seq=ints("seq"),
