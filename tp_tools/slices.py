@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.chrome.events import UNTIMED, is_phase
+from tp_tools.chrome.events import NAMELESS, UNTIMED, is_phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,6 +130,6 @@ def _ends(trace: Trace, opening: int, closing: int) -> bool:
     """Whether an E may be the end of a B: where it has a name or a category, it is the B's."""
     name, cat = trace.name[closing], trace.cat[closing]
     return bool(
-        (not trace.names[name] or name == trace.name[opening])
+        (trace.names[name] in {"", NAMELESS} or name == trace.name[opening])
         and (not trace.cats[cat] or cat == trace.cat[opening])
     )

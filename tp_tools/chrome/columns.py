@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from tp_tools.chrome.events import NO_LINK, UNTIMED, Span, Trace
+from tp_tools.chrome.events import NAMELESS, NO_LINK, UNTIMED, Span, Trace
 from tp_tools.chrome.feed import Malformed
 from tp_tools.chrome.schema import ABSENT, Args, Event, Id, Scalar
 from tp_tools.chrome.times import Times
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from tp_tools.chrome.outer import Head, Tail
     from tp_tools.chrome.split import Run
-
-NAMELESS = "[No name]"
-"""What Perfetto shows where there is no name."""
 
 _NULL = b"null"
 _NAMES = ("process_name", "thread_name")

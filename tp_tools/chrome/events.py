@@ -25,6 +25,9 @@ UNTIMED = -(1 << 62)
 """Stands in `ts` or `dur` where the file has no number."""
 
 NO_LINK = -1
+NAMELESS = "[No name]"
+"""What Perfetto shows where there is no name."""
+
 _PIECE = 1 << 16
 
 EXACT_BELOW_NS = (1 << 42) * 1000
