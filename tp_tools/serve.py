@@ -93,8 +93,18 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = os.name != "nt"  # there it lets two programs share a port
     timeout = _POLL_S
 
-    def __init__(self, port: int = ANY_PORT, grace_s: float = GRACE_S) -> None:
+    def __init__(
+        self,
+        port: int = ANY_PORT,
+        way_out: str = "choose another port",
+        grace_s: float = GRACE_S,
+    ) -> None:
         """Listens at once; requests wait until `serve_until_left`.
+
+        Args:
+            port: where it listens.
+            way_out: what a person can do if that port is taken.
+            grace_s: how long nobody has to be there before it stops.
 
         Raises:
             UsageError: the port cannot be had.
@@ -104,7 +114,7 @@ class Server(ThreadingHTTPServer):
         try:
             super().__init__((LOOPBACK, port), _Handler)
         except OSError as error:
-            raise UsageError(_port_refused(port, error)) from error
+            raise UsageError(_port_refused(port, way_out, error)) from error
 
     def address(self, path: str = "") -> str:
         """Where a browser on this machine finds a resource."""
@@ -121,10 +131,10 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
-def _port_refused(port: int, error: OSError) -> str:
+def _port_refused(port: int, way_out: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} is taken by another program. Stop it, or choose another port."
-    return f"port {port} cannot be used: {error.strerror}. Choose another one."
+        return f"port {port} is taken by another program. Stop it, or {way_out}."
+    return f"port {port} cannot be used: {error.strerror}. Instead, {way_out}."
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -81,7 +81,7 @@ def viewable(source: Source, how: Preparing) -> Viewable:
                 _write(copy, fix.rewritten(source, examined, seen))
             return Viewable(copy, copy.name, examined)
     if _is_zstd(source):
-        copy = how.folder / f"{_stem(source)}.gz"
+        copy = how.folder / f"{_name(source).removesuffix('.zst')}.gz"
         with how.progress(f"repacking {source.name}", source.size()) as seen:
             _write(copy, source.blocks(seen))
         return Viewable(copy, copy.name, examined)

@@ -20,11 +20,13 @@ from tp_tools.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tp_tools.serve import Server
     from tp_tools.show.talk import Talk
     from tp_tools.viewable import Viewable
 
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 _HIGHEST_PORT = 65535
+_ONE_PORT = "ui.perfetto.dev fetches from port 9001 and no other"
 
 
 @dataclass(frozen=True)
@@ -85,21 +87,19 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools view rank0.json.gz --online
     """
     if online and port is not None:
-        raise UsageError("ui.perfetto.dev fetches from port 9001 only: leave out --port.")
+        raise UsageError(f"leave out --port: {_ONE_PORT}.")
     _run(Options(trace, online, browser, port, raw, engine), talk)
 
 
 def _run(options: Options, talk: Talk) -> None:
     from tp_tools import perfetto_ui, startup  # noqa: PLC0415  not for --help
     from tp_tools.chrome.source import open_source  # noqa: PLC0415
-    from tp_tools.serve import ANY_PORT, Server  # noqa: PLC0415
     from tp_tools.viewable import Preparing, viewable  # noqa: PLC0415
 
-    port = perfetto_ui.ONLINE_PORT if options.online else options.port or ANY_PORT
     make_site = perfetto_ui.online_site if options.online else perfetto_ui.offline_site
     with (
         _unwound_by_signals(),
-        Server(port) as server,
+        _server(options) as server,
         open_source(options.trace) as source,
         tempfile.TemporaryDirectory(prefix="tp-tools-") as folder,
     ):
@@ -107,9 +107,19 @@ def _run(options: Options, talk: Talk) -> None:
         shown = viewable(source, how)
         _tell(shown, talk)
         server.site = make_site(shown.path, shown.name, startup.commands(shown.examined))
-        _open(server.address(), options, talk)
         with suppress(KeyboardInterrupt):  # the usual way to end it
+            _open(server.address(), options, talk)
             server.serve_until_left()
+
+
+def _server(options: Options) -> Server:
+    """Listens before anything else is done, so that a port that is taken is known at once."""
+    from tp_tools.perfetto_ui import ONLINE_PORT  # noqa: PLC0415  not for --help
+    from tp_tools.serve import ANY_PORT, Server  # noqa: PLC0415
+
+    if options.online:
+        return Server(ONLINE_PORT, f"leave out --online: {_ONE_PORT}")
+    return Server(options.port or ANY_PORT)
 
 
 @contextmanager
