@@ -56,9 +56,16 @@ def overlaps(row: list[Slice]) -> list[tuple[Slice, Slice]]:
     return [(a, b) if a.ts < b.ts else (b, a) for a, b in pairs if partly_overlap(a, b)]
 
 
-def repair(row: list[Slice], tolerance: int) -> None:
-    """Gives each slice its lane and its end."""
-    while overlaps(row):
+def repair(row: list[Slice], tolerance: int, rounds: int = 100) -> None:
+    """Gives each slice its lane and its end.
+
+    Args:
+        row: slices of one row; changed in place.
+        tolerance: ns.
+        rounds: how often it is looked for overlaps that a trim lays bare.
+    """
+    while rounds and overlaps(row):
+        rounds -= 1
         for it in row:
             it.lane = 1
         cuts, conflicts = _verdicts(row, tolerance)
