@@ -250,12 +250,12 @@ def test_a_file_that_fails_while_it_is_read_is_refused(
 ) -> None:
     """A disk or network error in the middle of the file is an error of the input."""
 
-    class Failing(io.BytesIO):
+    class Failing(io.FileIO):
         def read(self, _size: int | None = -1, /) -> bytes:
             raise OSError(5, "Input/output error")
 
     source = source_of(TEXT)
-    monkeypatch.setattr(Path, "open", lambda *_: Failing())
+    monkeypatch.setattr(Path, "open", lambda path, _: Failing(path))
     with pytest.raises(InputError, match=r"^trace\.json: cannot be read: Input/output error\.$"):
         read(source)
 

@@ -27,6 +27,7 @@ def runs(
     Raises:
         InputError: the file is not what it was when it was read.
     """
+    stamp = source.stamp
     blocks = source.blocks(seen)
     if trace.repairs or trace.thorough:
         blocks = mended(blocks, Counter(), thorough=trace.thorough)
@@ -36,7 +37,7 @@ def runs(
         parts, have = [held], len(held)
         while have < skip + span.length:
             block = next(blocks, None)
-            if block is None:
+            if block is None or source.stamp != stamp:
                 raise _changed(source)
             parts.append(block)
             have += len(block)

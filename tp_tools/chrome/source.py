@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shutil
 import stat
@@ -42,11 +43,13 @@ class Source:
         path: the file that is read.
         name: what messages and summaries call it ("-" for standard input).
         truncated: set after a read in which the compressed stream ended too early.
+        stamp: size and time of change of the file when it was last opened.
     """
 
     path: Path
     name: str
     truncated: bool = False
+    stamp: tuple[int, int] = (0, 0)
 
     def size(self) -> int:
         """Bytes on disk."""
@@ -64,6 +67,8 @@ class Source:
         self.truncated = False
         try:
             with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                self.stamp = status.st_size, status.st_mtime_ns
                 yield from self._decompressed(_raw_blocks(file.read, seen))
         except OSError as error:
             raise _unreadable(self.name, error) from error
