@@ -121,7 +121,7 @@ def gather(file: str, spool: Path, engine: str | None, *, based: bool) -> Gather
     base = about.base_ns if based else 0
     collectives = _recogniser(engine).collectives(source, trace, base)
     with spool.open("wb") as kept:
-        pickle.dump((trace, examined.plan, examined.table), kept, pickle.HIGHEST_PROTOCOL)
+        pickle.dump((source, trace, examined.plan, examined.table), kept, pickle.HIGHEST_PROTOCOL)
     first, last = _span(trace, base)
     return Gathered(file, about, collectives, base, len(trace.links), first, last)
 
@@ -146,20 +146,20 @@ def write(files: Files, where: Placement, wanted: Selection, matched: tuple[Ints
     Raises:
         InputError: the file changed meanwhile, or the rank has too many ids.
     """
-    trace, plan, table = _kept(files.spool)
+    source, trace, plan, table = _kept(files.spool)
     rank = placed(trace, plan, table, where, wanted)
     numbers = dict(zip(matched[0].tolist(), matched[1].tolist(), strict=True))
-    blocks = merged_json.fragment(Source(Path(files.trace), files.trace), rank, where, numbers)
+    blocks = merged_json.fragment(source, rank, where, numbers)
     with files.part.open("wb") as out:
         for block in blocks:
             out.write(block)
     return _written(rank, table, matched[0])
 
 
-def _kept(spool: Path) -> tuple[Trace, Plan, Slices]:
+def _kept(spool: Path) -> tuple[Source, Trace, Plan, Slices]:
     with spool.open("rb") as kept:
-        trace, plan, table = pickle.load(kept)  # noqa: S301  what `gather` wrote
-    return trace, plan, table
+        source, trace, plan, table = pickle.load(kept)  # noqa: S301  what `gather` wrote
+    return source, trace, plan, table
 
 
 def _written(rank: Placed, table: Slices, events: Ints) -> Written:

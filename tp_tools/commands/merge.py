@@ -88,7 +88,7 @@ class Milliseconds(click.ParamType):
 @engine_option
 @talk_options
 def command(inputs: tuple[str, ...], output: str, talk: Talk, **options: Any) -> None:  # noqa: ANN401
-    r"""Merge the ranks of a job: each repaired as by fix, all on one clock.
+    """Merge the ranks of a job: each repaired as by fix, all on one clock.
 
     INPUT: traces, folders or globs, in any order. Ranks are told by distributedInfo and by the
     names of the files.
@@ -98,7 +98,7 @@ def command(inputs: tuple[str, ...], output: str, talk: Talk, **options: Any) ->
       tp-tools merge traces/ -o all.json.gz
       tp-tools merge 'run7/*TP-*.json.gz' -o all.json.gz --gpu-only
       tp-tools merge traces/ -o step.json.gz --start 1200 --end 1350 --exclude python_function
-    """
+    """  # noqa: D301  click wants the character, not the backslash
     if options["summary"] and output == "-":
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
     _run(inputs, output, talk, options)
