@@ -7,12 +7,13 @@ a counter of its own. Source: perfetto v52.0, importers/json/json_trace_parser.c
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from tp_tools.rewrite.pftrace import wire
-from tp_tools.rewrite.pftrace.header import ARGS, packet
+from tp_tools.rewrite.pftrace.header import ARGS, NO_NAME, packet
 from tp_tools.rewrite.pftrace.packets import BEGIN, END, INSTANT
 from tp_tools.rewrite.pftrace.rest import EMPTY, NO_ARGS
 
@@ -23,9 +24,18 @@ if TYPE_CHECKING:
 Key: TypeAlias = "tuple[object, ...]"
 
 PHASES = "bneCiIR"
-_NO_NAME = "[No name]"
 _COUNTER = 4
 _TYPES = {"b": BEGIN, "e": END, "n": INSTANT}
+
+
+@dataclass
+class _Stack:
+    """A track of asynchronous slices: its id, its process, when its first event is, its name."""
+
+    uuid: int
+    owner: int | None
+    first: tuple[int, int]
+    name: str
 
 
 class Loose:
@@ -38,6 +48,7 @@ class Loose:
         self._tracks = shot.tracks
         self._part = shot.part
         self._known: dict[Key, int] = {}
+        self._stacks: dict[Key, _Stack] = {}
 
     def packets(self, number: int, rest: Rest) -> bytes:
         """The packets of one event, of a phase in PHASES; none if it shows nothing."""
@@ -60,11 +71,24 @@ class Loose:
         key = self._key(number, rest)
         if key is None:
             return b""
-        name = self._name(number)
-        owner = self._process(number) if key[0] == "local" else None
-        uuid = self._track(name or _NO_NAME, owner, *key)
-        shown = _NO_NAME if phase == "b" and not name else name
-        return self._event(number, _TYPES[phase], uuid, shown, rest.args)
+        name, time = self._name(number), (int(self._trace.ts[number]), number)
+        if key not in self._stacks:
+            owner = self._process(number) if key[0] == "local" else None
+            self._stacks[key] = _Stack(self._tracks.reserved(), owner, time, name)
+        stack = self._stacks[key]
+        if time < stack.first:
+            stack.first, stack.name = time, name
+        shown = NO_NAME if phase == "b" and not name else name
+        return self._event(number, _TYPES[phase], stack.uuid, shown, rest.args)
+
+    def describe_stacks(self) -> None:
+        """Describes the tracks of asynchronous slices, named by the first event of each."""
+        for stack in self._stacks.values():
+            self._tracks.describe(
+                stack.uuid,
+                parent=wire.number(5, stack.owner) if stack.owner else b"",
+                name=wire.text(2, stack.name or NO_NAME),
+            )
 
     def _key(self, number: int, rest: Rest) -> Key | None:
         """What asynchronous events of one stack have in common."""
@@ -75,7 +99,9 @@ class Loose:
             if identifier is not None:
                 return "global", cat, *identifier
         identifier = _id(two.get("local", EMPTY))
-        return None if identifier is None else ("local", cat, *identifier)
+        if identifier is None:
+            return None
+        return "local", cat, *identifier, self._process(number)
 
     def _counters(self, number: int, rest: Rest) -> bytes:
         identifier = _id(rest.id)
@@ -95,11 +121,13 @@ class Loose:
         return self._tracks.processes[int(self._trace.track[number])]
 
     def _name(self, number: int) -> str:
-        return self._trace.names[int(self._trace.name[number])]
+        """The name as it is in the file: nothing where Trace.names stands in for one."""
+        name = self._trace.names[int(self._trace.name[number])]
+        return "" if name == NO_NAME else name
 
-    def _track(self, name: str, parent: int | None, *key: object, counter: bool = False) -> int:
-        """The track with this key, or with this name if there is none, made when first asked."""
-        known = (parent, counter, *(key or (name,)))
+    def _track(self, name: str, parent: int | None, *, counter: bool = False) -> int:
+        """The track with this name, made when it is first asked for."""
+        known = parent, counter, name
         if known not in self._known:
             self._known[known] = self._tracks.new(
                 parent=wire.number(5, parent) if parent else b"",

@@ -38,6 +38,7 @@ class Runs:
     """Makes the packets of a trace run by run.
 
     Attributes:
+        loose: makes those of events that are on no thread's row.
         metadata: JSON text of metadata events that are no name of a process or thread.
     """
 
@@ -45,7 +46,8 @@ class Runs:
         """Takes what is to be written, what makes packets of it, and who keeps those that wait."""
         trace, plan, found = shot.trace, shot.plan, shot.found
         self._trace, self._plan, self._found, self._level = trace, plan, found, shot.level
-        self._packets, self._loose, self._late = packets, Loose(shot), late
+        self._packets, self._late = packets, late
+        self.loose = Loose(shot)
         self._order = np.lexsort((found.ts, shot.run))
         self._edges = np.searchsorted(shot.run[self._order], np.arange(len(trace.spans) + 1))
         self._durationless = frozenset(plan.durationless)
@@ -76,7 +78,7 @@ class Runs:
             if self._trace.phase[span.first + i] == ord("M"):
                 self.metadata.append(self._metadatum(span.first + i, read[i]))
             else:
-                yield self._loose.packets(span.first + i, read[i])
+                yield self.loose.packets(span.first + i, read[i])
 
     def _starts(self, index: Ints, span: Span, read: list[Rest], *, has_arrows: bool) -> bytes:
         """BEGINs and INSTANTs; those that have to wait are put aside."""

@@ -50,15 +50,24 @@ class Tracks:
     _described: list[bytes] = field(default_factory=list)
 
     def new(self, **fields: bytes) -> int:
-        """Describes one more track; returns its id.
+        """Describes one more track; returns its id. See `describe`."""
+        uuid = self.reserved()
+        self.describe(uuid, **fields)
+        return uuid
+
+    def reserved(self) -> int:
+        """The id of a track that is described later."""
+        self.next += 1
+        return self.next - 1
+
+    def describe(self, uuid: int, **fields: bytes) -> None:
+        """Describes a track.
 
         Args:
+            uuid: its id.
             fields: encoded fields of TrackDescriptor, by any name.
         """
-        uuid, self.next = self.next, self.next + 1
-        body = wire.number(1, uuid) + b"".join(fields.values())
-        self._described.append(wire.message(60, body))
-        return uuid
+        self._described.append(wire.message(60, wire.number(1, uuid) + b"".join(fields.values())))
 
     def drained(self, part: Part) -> bytes:
         """The packets of the tracks that were made since this was asked last."""

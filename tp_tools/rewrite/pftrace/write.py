@@ -75,6 +75,7 @@ def _blocks(source: Source, shot: Scene, seen: Callable[[int], None]) -> Iterato
         for number, (span, text) in enumerate(reread.runs(source, trace, seen)):
             yield from runs.packets(number, span, text, source)
         yield from late.in_order()
+    runs.loose.describe_stacks()
     uuid = tracks.new(name=wire.text(2, header.HEADER_NAME))
     yield tracks.drained(part)
     yield header.closing(part, uuid, shot.first_ns, members, runs.metadata)
