@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -59,25 +60,50 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 fine, 1 found something, 2 to 4 as in `errors`."""
+    _clean_up_when_told_to_end()
     context: click.Context | None = None
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        with group.make_context("tp-tools", list(arguments or sys.argv[1:])) as context:
+        with group.make_context("tp-tools", given) as context:
             group.invoke(context)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except TpToolsError as error:
+    except (TpToolsError, OSError) as error:
         if context is not None and context.meta.get(DEBUG):
             raise
-        click.echo(f"tp-tools: {error}", err=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # the reader of our output left; nothing more can be said to it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(_told(error))
     except (KeyboardInterrupt, click.Abort):
         click.echo("tp-tools: interrupted; nothing was left behind.", err=True)
         sys.exit(INTERRUPTED)
+
+
+def _told(error: TpToolsError | OSError) -> int:
+    """Says what went wrong, if anybody listens; the exit code."""
+    if isinstance(error, TpToolsError):
+        click.echo(f"tp-tools: {error}", err=True)
+        return error.exit_code
+    if sys.stdout is not None:
+        # so that what is still held for stdout is not tried again when the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 1  # the reader of our output left; nothing more can be said to it
+    click.echo(f"tp-tools: {error.filename or 'standard output'}: {error.strerror}.", err=True)
+    return TpToolsError.exit_code
+
+
+def _clean_up_when_told_to_end() -> None:
+    """Signals that end a process do so here too, but not before temporary files are removed."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, _frame: object) -> None:
+    click.echo("tp-tools: terminated; nothing was left behind.", err=True)
+    sys.exit(128 + number)

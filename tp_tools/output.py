@@ -43,18 +43,24 @@ def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> No
 
     Raises:
         UsageError: its suffix says nothing, or it exists and `force` is not set.
-        OutputError: its folder does not exist.
+        OutputError: its folder does not exist, or stdout is closed.
     """
     if name == STDOUT:
+        if sys.stdout is None:
+            raise OutputError("-: standard output is closed.")
         return
     path = Path(name)
     if not path.name.endswith(suffixes):
         raise UsageError(f"{name}: the output's suffix must be one of {', '.join(suffixes)}.")
-    if not path.absolute().parent.is_dir():
-        raise OutputError(f"{name}: its folder does not exist. Create it first.")
-    if path.is_dir():
-        raise UsageError(f"{name}: is a folder. Name a file in it.")
-    if path.exists() and not force:
+    try:
+        if not path.absolute().parent.is_dir():
+            raise OutputError(f"{name}: its folder does not exist. Create it first.")
+        if path.is_dir():
+            raise UsageError(f"{name}: is a folder. Name a file in it.")
+        exists = path.exists()
+    except OSError as error:
+        raise OutputError(f"{name}: cannot be written: {error.strerror}.") from error
+    if exists and not force:
         raise UsageError(f"{name}: exists. Give --force to replace it, or another name with -o.")
 
 
@@ -63,23 +69,24 @@ def written(name: str, blocks: Iterable[bytes]) -> Iterator[Path]:
     """Writes all blocks, gives the finished file for a last look, then puts it in its place.
 
     The file is a temporary one in the target's folder. If anything fails, here or in the caller's
-    block, it is removed and nothing else has changed.
+    block, it is removed and nothing else has changed. Where the target is a symbolic link, what it
+    points to is replaced.
 
     Raises:
         OutputError: it cannot be written.
+        BrokenPipeError: it goes to stdout, and nobody reads that any more.
     """
-    target = None if name == STDOUT else Path(name).absolute()
-    suffix = "".join(Path(name).suffixes[-2:]) if target else ".json"
+    target = None if name == STDOUT else Path(os.path.realpath(name))
     try:
         handle, temporary = tempfile.mkstemp(
-            prefix=".tp-tools-", suffix=suffix, dir=target.parent if target else None
+            prefix=".tp-tools-", dir=target.parent if target else None
         )
     except OSError as error:
         raise OutputError(f"{name}: cannot be written: {error.strerror}.") from error
     path = Path(temporary)
     try:
         with _reported(name), os.fdopen(handle, "wb") as file:
-            _write(file, suffix, blocks)
+            _write(file, name, blocks)
             file.flush()
             os.fsync(file.fileno())
         yield path
@@ -93,17 +100,19 @@ def written(name: str, blocks: Iterable[bytes]) -> Iterator[Path]:
 def _reported(name: str) -> Iterator[None]:
     try:
         yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise OutputError(
             f"{name}: cannot be written: {error.strerror}. Nothing was left behind."
         ) from error
 
 
-def _write(file: BinaryIO, suffix: str, blocks: Iterable[bytes]) -> None:
-    if suffix.endswith(".gz"):
+def _write(file: BinaryIO, name: str, blocks: Iterable[bytes]) -> None:
+    if name.endswith(".gz"):
         with _gzip(file) as packed:
             _copy(packed, blocks)
-    elif suffix.endswith(".zst"):
+    elif name.endswith(".zst"):
         with zstandard.ZstdCompressor(ZSTD_LEVEL).stream_writer(file, closefd=False) as packed:
             _copy(packed, blocks)
     else:

@@ -12,6 +12,7 @@ import click
 from tp_tools.commands.options import duration, engine_option, talk_options
 from tp_tools.errors import UsageError
 from tp_tools.rewrite.pftrace.part import Part
+from tp_tools.show.text import plural
 
 if TYPE_CHECKING:
     from tp_tools.chrome.source import Source
@@ -114,10 +115,11 @@ def default_output(trace: str, *, check: bool) -> str:
         if check:
             return "-"
         raise UsageError("the trace comes from stdin: say with -o where the result goes.")
-    name = Path(trace).name
+    path = Path(trace)
+    name = path.name
     for suffix in _SUFFIXES:
         name = name.removesuffix(suffix)
-    return str(Path(trace).with_name(f"{name}.fixed.json.gz"))
+    return str(path.parent / f"{name}.fixed.json.gz")
 
 
 def part_of(output: str, lanes: Lanes | None) -> Part | None:
@@ -149,10 +151,25 @@ def _run(options: Options, talk: Talk) -> None:
     with open_source(options.trace) as source:
         with talk.progress(f"reading {source.name}", source.size()) as seen:
             examined = fix.examine(source, judge, seen)
+        _warn(source, examined, talk)
         verified = None if options.check else _write(source, examined, options, talk, part)
     _report(examined, options, talk, verified)
     if options.check and not examined.is_sound():
         raise click.exceptions.Exit(FOUND)
+
+
+def _warn(source: Source, examined: Examined, talk: Talk) -> None:
+    """Says what of the file could not be kept."""
+    tail = examined.trace.tail
+    if tail.cut_short or source.truncated:
+        talk.warn(
+            f"{source.name}: was cut short: {plural(tail.lost, 'byte')} behind its last whole "
+            "event were left out."
+        )
+    elif tail.lost:
+        talk.warn(
+            f"{source.name}: {plural(tail.lost, 'byte')} behind the end of the trace were left out."
+        )
 
 
 def _write(
@@ -184,5 +201,7 @@ def _report(examined: Examined, options: Options, talk: Talk, verified: bool | N
         talk.say(f"Wrote {options.output}" + (", verified." if verified else "."))
     if options.summary:
         target = None if options.check else options.output
-        numbers = {"input": options.trace, "output": target, **numbers, "verified": verified}
+        lost = examined.trace.tail.lost
+        numbers = {"input": options.trace, "output": target, **numbers, "lost_bytes": lost}
+        numbers["verified"] = verified
         click.echo(json.dumps(numbers))
