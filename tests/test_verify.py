@@ -186,6 +186,19 @@ def test_events_left_out_pass(tmp_path: Path) -> None:
     verified(result, result.data, tmp_path)
 
 
+@pytest.mark.parametrize("end", [12 * US, 5 * US])
+def test_kernels_that_start_together_pass(end: int, tmp_path: Path) -> None:
+    """Perfetto cannot tell their arrows apart, in the raw trace no more than in ours."""
+    work = [kernel("a", 9 * US, 12 * US, 1), kernel("b", 9 * US, 9 * US + end, 2)]
+    launches = [
+        cpu(f"launch {i}", i * US, i * US + 500, cat="cuda_runtime", args={"correlation": i})
+        for i in (1, 2)
+    ]
+    flows = [it for i in (0, 1) for it in arrow(i + 1, launches[i], work[i])]
+    result = fixed(text([*work, *launches, *flows]))
+    verified(result, result.data, tmp_path)
+
+
 def test_rebased_times_pass(tmp_path: Path) -> None:
     """Times are compared after the shift."""
     base = 1_712_188_800_000_000 * US
