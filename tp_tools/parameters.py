@@ -28,11 +28,12 @@ def with_parameters(sql: str, values: Mapping[str, int]) -> str:
         values: by name, without the prefix `tpt_`.
 
     Raises:
-        UsageError: the file has no such parameter.
+        UsageError: the file has no such parameter, or defines it more than once.
     """
     for name, value in values.items():
         pattern = re.compile(_DEFINITION.format(name=re.escape(name)))
         sql, count = pattern.subn(rf"\g<1>{value:d}\g<2>", sql)
         if count != 1:
-            raise UsageError(f"the query has no parameter named {name}.")
+            found = "no parameter" if count == 0 else f"{count} parameters"
+            raise UsageError(f"the query has {found} named {name}.")
     return sql
