@@ -26,7 +26,7 @@ NEEDED_FIRST = {
     "step": ("process_rank", "row"),
     "collective_part": ("gpu_slice", "collective"),
     "collective_match": ("collective_part",),
-    "collective_window": ("collective_match", "launch", "step"),
+    "collective_window": ("collective_match",),
 }
 """What a shared definition uses of others."""
 
