@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PPT = 10**12
 """Drift is counted in 1e-12: an hour at 1e-12 is 4 ns."""
 
+_SECOND_NS = 10**9
 _ROUNDS = 25
 _BIWEIGHT = 4.685  # 95 % efficient on normal residuals
 _MAD = 1.4826  # from median absolute deviation to standard deviation of a normal
@@ -49,10 +50,14 @@ class Clock:
     def common(self, time: Ints) -> Ints:
         """Times of the rank, int64 ns since the epoch, on the common clock; keeps their order.
 
-        The drift is applied per whole microsecond, in integers that cannot overflow within a
-        month, so that two times never change places.
+        The drift is applied per whole microsecond, in integers that hold centuries, and rounded
+        down once, so that two times never change places.
         """
-        return time + self.offset_ns + (time - self.at_ns) // 1000 * self.drift_ppt // 10**9
+        seconds, rest = np.divmod(time - self.at_ns, _SECOND_NS)
+        whole, part = np.divmod(seconds * self.drift_ppt, 1000)
+        drift = whole + (part * 10**6 + rest // 1000 * self.drift_ppt) // 10**9
+        shifted: Ints = time + self.offset_ns + drift
+        return shifted
 
     @property
     def drift_ppb(self) -> float:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MERGED_KEY = "tpToolsMerge"
 """A top-level key of what `tp-tools merge` writes."""
 
+_NO_HOST = "localhost"  # what every machine calls itself
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KEYS = ("distributedInfo", "baseTimeNanoseconds", "host_name", MERGED_KEY)
 
@@ -67,11 +68,12 @@ def _said(found: dict[str, Any]) -> Said:
     info = found.get("distributedInfo")
     info = info if isinstance(info, dict) else {}
     host = found.get("host_name")
+    named = isinstance(host, str) and host != _NO_HOST
     return Said(
         rank=_whole(info.get("rank")),
         world_size=_whole(info.get("world_size")),
         groups=_groups(info.get("pg_config")),
-        host=host if isinstance(host, str) else "",
+        host=str(host) if named else "",
         base_ns=_whole(found.get("baseTimeNanoseconds")) or 0,
         is_merged=MERGED_KEY in found,
     )
