@@ -57,7 +57,7 @@ def mark(phase: str, ts: int, **more: Any) -> Event:  # noqa: ANN401
 
 def arrow(number: int, start: Event, target: Event, cat: str = "ac2g") -> list[Event]:
     """A flow pair from the start of one slice to the start of another, as Kineto writes it."""
-    ends = (("s", start, {}), ("f", target, {"bp": "e"}))
+    ends: tuple[tuple[str, Event, Event], ...] = (("s", start, {}), ("f", target, {"bp": "e"}))
     return [
         {
             **{key: event[key] for key in ("pid", "tid", "ts")},

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from tests.handmade import Event
 
-_SLOW_MACHINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-PURE = settings(max_examples=100, **_SLOW_MACHINE)
+_SLOW_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PURE = settings(_SLOW_MACHINE, max_examples=100)
 """For tests that stay in this process."""
-LOADING = settings(max_examples=20, **_SLOW_MACHINE)
+LOADING = settings(_SLOW_MACHINE, max_examples=20)
 """For tests that load a TraceProcessor, a tenth of a second each."""
 
 WORK = ("cpu_op", "python_function", "kernel", "gpu_memcpy")

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from tests import overlap_model
 from tests.handmade import Event, cpu, fixed, judge, kernel, text, trace_of, x
 from tests.strategies import LOADING, events_of, traces
-from tp_tools import decide as deciding
-from tp_tools import queries
+from tp_tools import engine, queries
 from tp_tools.decide import decide
 from tp_tools.errors import VerificationError
 from tp_tools.slices import slices
@@ -44,7 +43,7 @@ def durs(*events: Event, tolerance_ns: int = US) -> dict[str, int]:
 
 def step(name: str, ts: int, end: int, **more: object) -> Event:
     """An annotation on stream 7."""
-    return x(name, ts, end, **{"cat": "gpu_user_annotation", **more})
+    return x(name, ts, end, cat="gpu_user_annotation") | more
 
 
 def repairs(data: bytes, how: Judge) -> dict[str, tuple[int, int]]:
@@ -293,5 +292,5 @@ def test_sql_alone_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_sound_trace_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing overlaps, no TraceProcessor is started."""
-    monkeypatch.setattr(deciding.engine, "load", None)
+    monkeypatch.setattr(engine, "load", None)
     assert lanes(kernel("k1", 0, 10, 1), kernel("k2", 10, 22, 2)) == NOTHING

@@ -198,10 +198,10 @@ def test_only_moved_slices_change_thread(case: Case) -> None:
     for before, after in case.pairs():
         if before["ph"] == "X" and "tpt_lane" not in (after.get("args") or {}):
             ids[before["pid"], before["tid"]].add((after["pid"], after["tid"]))
-    assert {len(after) for after in ids.values()} <= {1}
-    for (pid, tid), after in ids.items():
+    assert {len(now) for now in ids.values()} <= {1}
+    for (pid, tid), now in ids.items():
         if isinstance(pid, int) and isinstance(tid, int) and pid >= 0 and tid > 0:
-            assert after == {(pid, tid)}
+            assert now == {(pid, tid)}
 
 
 def test_perfetto_shows_everything(case: Case) -> None:

@@ -66,7 +66,8 @@ def spilled(rows: Iterable[tuple[int, int, list[tuple[str, str, int, int, int]]]
             else:
                 descriptor.parent_uuid, descriptor.name = base, f"lane {lane}"
             _write(trace, base + lane, [it for it in slices if it[4] == lane])
-    return trace.SerializeToString()
+    data: bytes = trace.SerializeToString()
+    return data
 
 
 def _write(trace: Trace, uuid: int, slices: list[tuple[str, str, int, int, int]]) -> None:
