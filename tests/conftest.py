@@ -5,6 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# What lands must not depend on chance or on the machine's load; at the desk chance may search on.
+settings.register_profile("desk", deadline=None)
+settings.register_profile("landing", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("landing" if os.environ.get("CI") else "desk")
 
 TRACES = Path(__file__).resolve().parents[1] / "../shared/traces"
 NATIVE_VARIABLE = "TP_TOOLS_TEST_NATIVE"
