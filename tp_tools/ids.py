@@ -70,11 +70,9 @@ def choose(trace: Trace) -> Ids:
     is_metadata = np.isin(
         trace.name, [i for i, name in enumerate(trace.names) if name in PROCESS_METADATA]
     ) & is_phase(trace, "M")
-    in_use = np.zeros(len(trace.tracks), np.bool_)
-    in_use[trace.track[~is_metadata]] = True
     repairs: Counter[str] = Counter()
     pids = _pids(trace, repairs)
-    tids = _tids(trace, pids, in_use.tolist(), repairs)
+    tids = _tids(trace, pids, ~is_metadata, repairs)
     changed = [
         (pid, tid) != track for pid, tid, track in zip(pids, tids, trace.tracks, strict=True)
     ]
@@ -82,11 +80,14 @@ def choose(trace: Trace) -> Ids:
 
 
 def _pids(trace: Trace, repairs: Counter[str]) -> list[Scalar]:
+    instants_of_all = is_phase(trace, "iIR") & (trace.bound == ord("g"))
+    counts = _used(trace, ~instants_of_all)
+    matters = {pid for (pid, _), on in zip(trace.tracks, counts, strict=True) if on}
     recorded = dict.fromkeys(pid for pid, _ in trace.tracks)
     taken = _integers(recorded) | _integers(tid for _, tid in trace.tracks)
     new: dict[Scalar, Scalar] = {}
     for pid in recorded:
-        if sound(pid):
+        if sound(pid) or (pid not in matters and not isinstance(pid, str)):
             new[pid] = pid
         else:
             repairs[_kind(pid, "pids")] += 1
@@ -95,7 +96,7 @@ def _pids(trace: Trace, repairs: Counter[str]) -> list[Scalar]:
 
 
 def _tids(
-    trace: Trace, pids: list[Scalar], in_use: list[bool], repairs: Counter[str]
+    trace: Trace, pids: list[Scalar], candidates: NDArray[np.bool_], repairs: Counter[str]
 ) -> list[Scalar]:
     taken: dict[Scalar, set[int]] = {}
     highest: dict[Scalar, int] = {}
@@ -103,9 +104,11 @@ def _tids(
         # a tid equal to the pid is the main thread's, in use or not
         taken.setdefault(pid, _integers([pid])).update(_integers([tid]))
         highest[pid] = max(highest.get(pid, 0), *_integers([pid, tid]), 0)
+    used, matters = _used(trace, candidates), _used(trace, candidates & _on_thread(trace))
     new: list[Scalar] = []
-    for pid, (_, tid), used in zip(pids, trace.tracks, in_use, strict=True):
-        if not used or (sound(tid) and (tid != 0 or pid == 0)):
+    for i, (pid, (_, tid)) in enumerate(zip(pids, trace.tracks, strict=True)):
+        is_read = matters[i] or (used[i] and isinstance(tid, str))
+        if not is_read or (sound(tid) and (tid != 0 or pid == 0)):
             new.append(tid)
         elif tid == 0:
             repairs["zero_tids"] += 1
@@ -114,6 +117,24 @@ def _tids(
             repairs[_kind(tid, "tids")] += 1
             new.append(free(highest[pid] + 1, taken[pid]))
     return new
+
+
+def _used(trace: Trace, events: NDArray[np.bool_]) -> list[bool]:
+    """By track, whether one of these events is on it."""
+    found = np.zeros(len(trace.tracks), np.bool_)
+    found[trace.track[events]] = True
+    return found.tolist()
+
+
+def _on_thread(trace: Trace) -> NDArray[np.bool_]:
+    """Events that Perfetto puts on a thread; counters, say, and asynchronous spans it does not.
+
+    Of these a number that it misreads does no harm. Text does: its thread may be taken for another.
+    """
+    on_thread: NDArray[np.bool_] = is_phase(trace, "XBEstfM") | (
+        is_phase(trace, "iIR") & (trace.bound == 0)
+    )
+    return on_thread
 
 
 def free(start: int, taken: set[int]) -> int:
