@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import html
+import http.client
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +43,15 @@ class Viewing:
         with urllib.request.urlopen(self.address + path, timeout=SECONDS) as answer:  # noqa: S310  its own
             content: bytes = answer.read()
         return content
+
+    def sent_on_to(self) -> str:
+        """Where its address leads a browser."""
+        parts = urllib.parse.urlsplit(self.address)
+        with closing(http.client.HTTPConnection(parts.netloc, timeout=SECONDS)) as connection:
+            connection.request("GET", parts.path)
+            location = connection.getresponse().headers["Location"]
+        assert location is not None
+        return location
 
     def data(self, name: str) -> str:
         """What the page tells its script under this name."""

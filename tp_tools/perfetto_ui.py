@@ -75,9 +75,16 @@ def offline_site(trace: Path, name: str, commands: str) -> Site:
     return Site(new_token(), resources, headers)
 
 
-def online_site(trace: Path, name: str, commands: str) -> Site:
-    """One trace for ui.perfetto.dev, and the way there."""
-    at, token = trace_path(name), new_token()
+def online_site(trace: Path, commands: str) -> Site:
+    """One trace for ui.perfetto.dev, and the way there.
+
+    The UI reports its whole address to Google Analytics, so no name of the user's stands in it.
+
+    Args:
+        trace: the file, as the UI can read it.
+        commands: what the UI does when it is loaded, JSON; it becomes known as well.
+    """
+    at, token = trace_path("trace" + "".join(trace.suffixes[-2:])), new_token()
     url = quote(address(token, ONLINE_PORT, at), safe="")
     start = f"{ONLINE}/#!/?url={url}&startupCommands={quote(commands, safe='')}"
     resources = {

@@ -11,6 +11,7 @@ import socket
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 import zstandard
@@ -20,9 +21,12 @@ from tests.asking import TpTools, kernel, write_trace
 from tests.viewing import SECONDS, TP_TOOLS, viewing
 from tp_tools import perfetto_ui, viewable
 from tp_tools.errors import OutputError
+from tp_tools.serve import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tp_tools.site import Site
 
 DECODE = HERE / "pdl_decode.json.gz"
 SOUND = HERE / "sound.json.gz"
@@ -167,16 +171,34 @@ def test_without_a_browser_the_address_is_said() -> None:
             process.kill()
 
 
-def test_online_leads_to_perfetto_with_the_trace() -> None:
-    """--online sends the browser to ui.perfetto.dev, which is told where the trace lies."""
-    site = perfetto_ui.online_site(SOUND, "a trace.json.gz", '[{"id": "x"}]')
-    start = site.resources[""].location
-    at = f"http%3A%2F%2F127.0.0.1%3A9001%2F{site.token}%2Ftrace%2Fa_trace.json.gz"
-    assert start == (
+def test_online_leads_to_perfetto_with_the_trace(tmp_path: Path) -> None:
+    """The browser is sent to ui.perfetto.dev, which is told where the trace lies."""
+    trace = tmp_path / "secret-model.json.gz"
+    site = perfetto_ui.online_site(trace, '[{"id": "x"}]')
+    at = f"http%3A%2F%2F127.0.0.1%3A9001%2F{site.token}%2Ftrace%2Ftrace.json.gz"
+    assert site.resources[""].location == (
         f"https://ui.perfetto.dev/#!/?url={at}&startupCommands=%5B%7B%22id%22%3A%20%22x%22%7D%5D"
     )
-    assert site.resources["trace/a_trace.json.gz"].content == SOUND
+    assert site.resources["trace/trace.json.gz"].content == trace
     assert site.origins == {"https://ui.perfetto.dev"}
+
+
+def test_online_no_name_becomes_known(
+    tp_tools: TpTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Perfetto's UI reports its address to Google: no name of file, process or kernel is in it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setattr(perfetto_ui, "ONLINE_PORT", port)
+    monkeypatch.setattr(Server, "serve_until_left", lambda server: sites.append(server.site))
+    sites: list[Site] = []
+    trace = tmp_path / "secret-model.json.gz"
+    trace.write_bytes(DECODE.read_bytes())
+    assert tp_tools("view", trace, "--online", "--no-browser").code == 0
+    location = unquote(sites[0].resources[""].location or "")
+    assert location.startswith("https://ui.perfetto.dev/")
+    for name in ("secret", "python3", "VLLM", "bmm_"):
+        assert name not in location
 
 
 def test_offline_lets_no_foreign_page_read() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tp_tools.serve import Server
     from tp_tools.show.talk import Talk
+    from tp_tools.site import Site
     from tp_tools.viewable import Viewable
 
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
@@ -92,11 +93,9 @@ def command(  # noqa: PLR0917  click passes all by name
 
 
 def _run(options: Options, talk: Talk) -> None:
-    from tp_tools import perfetto_ui, startup  # noqa: PLC0415  not for --help
-    from tp_tools.chrome.source import open_source  # noqa: PLC0415
+    from tp_tools.chrome.source import open_source  # noqa: PLC0415  not for --help
     from tp_tools.viewable import Preparing, viewable  # noqa: PLC0415
 
-    make_site = perfetto_ui.online_site if options.online else perfetto_ui.offline_site
     with (
         _unwound_by_signals(),
         _server(options) as server,
@@ -106,7 +105,7 @@ def _run(options: Options, talk: Talk) -> None:
         how = Preparing(Path(folder), options.raw, options.engine, talk.say, talk.progress)
         shown = viewable(source, how)
         _tell(shown, talk)
-        server.site = make_site(shown.path, shown.name, startup.commands(shown.examined))
+        server.site = _site(shown, options)
         with suppress(KeyboardInterrupt):  # the usual way to end it
             _open(server.address(), options, talk)
             server.serve_until_left()
@@ -120,6 +119,14 @@ def _server(options: Options) -> Server:
     if options.online:
         return Server(ONLINE_PORT, f"leave out --online: {_ONE_PORT}")
     return Server(options.port or ANY_PORT)
+
+
+def _site(shown: Viewable, options: Options) -> Site:
+    from tp_tools import perfetto_ui, startup  # noqa: PLC0415  not for --help
+
+    if options.online:
+        return perfetto_ui.online_site(shown.path, startup.commands(None))
+    return perfetto_ui.offline_site(shown.path, shown.name, startup.commands(shown.examined))
 
 
 @contextmanager
