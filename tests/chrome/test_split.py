@@ -53,7 +53,8 @@ def events(text: bytes, *places: int) -> list[dict[str, Any]]:
 # -- whole texts ---------------------------------------------------------------------------------
 
 nasty_text = st.one_of(
-    st.text(st.characters(exclude_characters="\x7f"), max_size=6),
+    # lone surrogates are mended before the text is split
+    st.text(st.characters(exclude_characters="\x7f", exclude_categories=["Cs"]), max_size=6),
     st.sampled_from(
         [
             "},{",
