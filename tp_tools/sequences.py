@@ -37,12 +37,14 @@ _STRETCHES = 8
 _BALLOT = 1 << 22  # differences in one vote
 _VOTES_NS = (6_000, 30_000)  # how close differences must be to pile up
 _ELECTED = 8  # candidates of each vote
-_FOLLOWED = 32  # candidates in all
+_BEST = _ELECTED * _STRETCH
+_FOLLOWED = 24  # candidates in all
 _FIRST_NEAR_NS = 15_000.0
 _DRIFT = 2e-4  # no two clocks drift apart faster
 _USUAL_DRIFT = 1e-4
 _LEAST_SHARE = 0.3  # of the collectives in reach must match for a candidate to be followed further
 _LEAST_MATCHES = 6
+_REWEIGHTED = 3
 _KEY_STEP = 1 << 50  # ns, 13 days: keeps the times of different keys apart
 
 
@@ -198,9 +200,12 @@ def _stretches(other: Sequence, size: int) -> list[int]:
 
 def _elected(votes: Ints, width: int) -> Iterator[tuple[float, int]]:
     """The offsets at which most votes pile up, and how many do."""
+    if not len(votes):
+        return
     count = np.searchsorted(votes, votes + width, "right") - np.arange(len(votes))
     taken: list[int] = []
-    for i in np.argsort(-count, kind="stable")[: _ELECTED * _STRETCH].tolist():
+    most = np.sort(np.argpartition(-count, min(_BEST, len(count)) - 1)[:_BEST])
+    for i in most[np.argsort(-count[most], kind="stable")].tolist():
         if all(abs(votes[i] - votes[j]) > 2 * width for j in taken):
             taken.append(i)
             yield float(np.median(votes[i : i + count[i]])), int(count[i])
@@ -244,7 +249,7 @@ def _fitted(time: Floats, difference: Floats, line: Line) -> Line:
     unit = max(float(np.abs(x).max()), 1.0)
     matrix = np.stack([np.ones_like(x), x / unit], 1)
     change = np.array([np.median(off), 0.0])
-    for _ in range(5):
+    for _ in range(_REWEIGHTED):
         residual = off - matrix @ change
         scale = max(2 * float(np.median(np.abs(residual))), 500.0)
         weight = 1 / (1 + (residual / scale) ** 2)
