@@ -2,24 +2,30 @@
 
 Times go through a double, ids are misread (see `ids`), and an X event that starts inside a kept
 slice of its thread and ends behind that slice's end is dropped. Sources: Perfetto v52.0,
-importers/json/json_utils.cc, importers/common/slice_tracker.cc. Checked against v52 in the tests.
+importers/json/json_trace_tokenizer.cc, importers/common/slice_tracker.cc, sorter/trace_sorter.cc.
+Checked against v52 in the tests.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tp_tools import ids
-from tp_tools.chrome.events import UNTIMED, each, is_phase
+from tp_tools.chrome.events import NAMELESS, UNTIMED, each, is_phase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints, Trace
 
 _EXACT_IN_DOUBLE = float(1 << 52)
+_DEEPEST = 512  # slices on the stack; what comes on top is shown, but hides nothing
+_OPEN = -1
 
 
 def hidden(trace: Trace, *, misread_ids: bool = True) -> Ints:
@@ -27,27 +33,121 @@ def hidden(trace: Trace, *, misread_ids: bool = True) -> Ints:
 
     Args:
         trace: the trace.
-        misread_ids: whether ids are misread; without, only times are.
+        misread_ids: whether to count what ids and negative times hide; without, only slices that
+            overlap on their own row, in times as Perfetto reads them.
     """
-    wanted = is_phase(trace, "X") & (trace.ts >= 0) & (trace.dur >= 0)
-    event = np.flatnonzero(wanted & (trace.dur != UNTIMED))
+    complete = is_phase(trace, "X") & (trace.dur >= 0)
+    usable = complete & (trace.ts >= 0)
     threads = _threads(trace) if misread_ids else np.arange(len(trace.tracks))
-    thread = threads[trace.track[event]]
+    thread = threads[trace.track]
+    paired = is_phase(trace, "BE") & (trace.ts >= 0)
+    is_mixed = np.isin(thread, np.unique(thread[paired]))
+    instants = is_phase(trace, "iIR") & (trace.bound == 0) & (trace.ts >= 0)
+    mixed = np.flatnonzero((usable | paired | instants) & is_mixed)
+    dropped = [
+        *_dropped(trace, thread, np.flatnonzero(usable & ~is_mixed)),
+        *_dropped_among_pairs(trace, thread, mixed),
+    ]
+    if misread_ids:
+        dropped += np.flatnonzero(complete & (trace.ts < 0) & (trace.ts != UNTIMED)).tolist()
+    return np.sort(np.array(dropped, np.int64))
+
+
+def _dropped(trace: Trace, thread: Ints, event: Ints) -> Iterator[int]:
+    """Of these X events those that overlap a kept one, thread by thread."""
+    on = thread[event]
     ts, dur = as_double(trace.ts[event]), as_double(trace.dur[event])
-    order = np.lexsort((event, -dur, ts, thread))
-    dropped: list[int] = []
+    order = np.lexsort((event, -dur, ts, on))
     kept: list[int] = []  # the ends of the slices that are open, innermost last
     current = -1
-    for number, on, start, end in each(event[order], thread[order], ts[order], (ts + dur)[order]):
-        if on != current:
-            current, kept = on, []
+    columns = (event[order], on[order], ts[order], (ts + dur)[order])
+    for number, row, start, end in each(*columns):
+        if row != current:
+            current, kept = row, []
         while kept and kept[-1] <= start:
             kept.pop()
         if kept and end > kept[-1]:
-            dropped.append(number)
-        else:
+            yield number
+        elif len(kept) < _DEEPEST:
             kept.append(end)
-    return np.sort(np.array(dropped, np.int64))
+
+
+def _dropped_among_pairs(trace: Trace, thread: Ints, event: Ints) -> Iterator[int]:
+    """Of these X, B, E and instant events the X events that are dropped, thread by thread."""
+    ts, dur = as_double(trace.ts[event]), as_double(np.maximum(trace.dur[event], 0))
+    phase = trace.phase[event]
+    # at one time E comes first, then X, longest first; B, instants and X of no length stay behind
+    key = np.where(phase == ord("E"), -(1 << 62), -dur)
+    order = np.lexsort((event, key, ts, thread[event]))
+    stacks: dict[int, _Stack] = {}
+    columns = (event[order], phase[order], ts[order], dur[order])
+    for number, kind, start, length in each(*columns):
+        stack = stacks.setdefault(int(thread[number]), _Stack([]))
+        cat, name = trace.cats[trace.cat[number]], trace.names[trace.name[number]]
+        if kind == ord("E"):
+            stack.close(start, cat, name)
+        elif not stack.open(_Slice(start, _OPEN if kind == ord("B") else length, cat, name)):
+            yield number
+
+
+@dataclass
+class _Slice:
+    """A slice on its thread's stack; `dur` is _OPEN until its E comes."""
+
+    ts: int
+    dur: int
+    cat: str
+    name: str
+
+    @property
+    def end(self) -> int:
+        return self.ts + self.dur
+
+
+@dataclass
+class _Stack:
+    """The slices of a thread that may still hold others, innermost last."""
+
+    slices: list[_Slice]
+
+    def open(self, new: _Slice) -> bool:
+        """Puts a slice on top; whether it is kept."""
+        if not self._settle(new.ts, new.dur):
+            return False
+        if len(self.slices) < _DEEPEST:
+            self.slices.append(new)
+        return True
+
+    def close(self, ts: int, cat: str, name: str) -> None:
+        """Ends the innermost open slice of this name and category, where the E says any."""
+        self._settle(ts, _OPEN)
+        for i in reversed(range(len(self.slices))):
+            found = self.slices[i]
+            if found.dur == _OPEN and cat in ("", found.cat) and name in (NAMELESS, found.name):
+                found.dur = ts - found.ts
+                if i == len(self.slices) - 1:
+                    self.slices.pop()
+                return
+
+    def _settle(self, ts: int, dur: int) -> bool:
+        """Takes off what ended by now; False if a slice of this length overlaps what is left.
+
+        A slice that is still open keeps what lies under it from being looked at, until that ended.
+        """
+        under_open = False
+        for i in reversed(range(len(self.slices))):
+            found = self.slices[i]
+            if found.dur == _OPEN:
+                under_open = True
+            elif under_open:
+                if ts > found.end:
+                    del self.slices[i:]
+                    under_open = False
+            elif found.end < ts or (found.end == ts and (found.dur or dur)):
+                self.slices.pop()
+            elif dur != _OPEN and ts < found.end < ts + dur:
+                return False
+        return True
 
 
 def as_double(time: Ints) -> Ints:
@@ -63,7 +163,7 @@ def as_double(time: Ints) -> Ints:
     result: NDArray[np.int64] = np.where(
         is_whole, np.floor(value).astype(np.int64) * 1000, rounded.astype(np.int64)
     )
-    return result
+    return np.where(fraction == 0, time, result)
 
 
 def _threads(trace: Trace) -> Ints:
