@@ -18,5 +18,8 @@ SELECT
   -- end of the last, ns
   MAX(ts + MAX(dur, 0)) AS last_ts
 FROM slice
+WHERE
+  -- the instant in which a .pftrace keeps the header of its JSON
+  category IS NOT 'tpt_header'
 GROUP BY category
 ORDER BY slices DESC, category;

@@ -364,8 +364,8 @@ SELECT
   s.id,
   -- number of its event in the file; only `tp-tools fix` knows it, elsewhere NULL
   EXTRACT_ARG(s.arg_set_id, 'args.tpt_event') AS event,
-  -- pid of its process
-  process.pid,
+  -- pid of its process, as recorded: in a .pftrace that of GPU 0 cannot be 0
+  COALESCE(EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_pid'), process.pid) AS pid,
   -- tid of its row as recorded: on a GPU the stream
   row.row_tid AS tid,
   -- its name

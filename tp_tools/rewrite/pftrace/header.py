@@ -29,6 +29,7 @@ NO_NAME = "[No name]"
 HEADER_NAME = "trace header"
 """What the instant that holds the file's header, and its track, are called."""
 
+HEADER_CATEGORY = "tpt_header"
 _BOOTTIME, _REALTIME = 6, 1  # builtin clocks
 _CLEARED, _NEEDED = 1, 2  # of sequence_flags
 _EPOCH_FROM_NS = 10**18
@@ -120,6 +121,7 @@ def closing(
     """
     said = {**members, "metadata": msgspec.Raw(b"[" + b",".join(metadata) + b"]")}
     args = wire.number(1, ARGS) + wire.message(9, msgspec.json.encode(said))
-    event = wire.number(9, 3) + wire.number(11, uuid) + wire.text(23, HEADER_NAME)
+    event = wire.number(9, 3) + wire.number(11, uuid)
+    event += wire.text(22, HEADER_CATEGORY) + wire.text(23, HEADER_NAME)
     body = wire.number(8, ts) + wire.number(13, _NEEDED)
     return packet(part.sequence, body + wire.message(11, event + wire.message(4, args)))

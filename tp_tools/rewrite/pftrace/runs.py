@@ -50,6 +50,7 @@ class Runs:
         self.loose = Loose(shot)
         self._order = np.lexsort((found.ts, shot.run))
         self._edges = np.searchsorted(shot.run[self._order], np.arange(len(trace.spans) + 1))
+        self._pids = shot.tracks.pids
         self._durationless = frozenset(plan.durationless)
         self._is_loose = _is_loose(trace) & shot.is_wanted
         self._is_noted = np.zeros(len(trace), np.bool_)
@@ -119,10 +120,13 @@ class Runs:
         return args or NO_ARGS
 
     def _place(self, number: int) -> bytes:
-        """Where a moved slice comes from, as in a repaired JSON trace."""
-        track = int(self._trace.track[number])
-        tid = _ENCODER.encode(self._plan.ids.tids[track])
-        return b'"tpt_tid": %b, "tpt_lane": %d' % (tid, self._plan.moves[number])
+        """Where a moved slice comes from, as in a repaired JSON trace; the pid if it is another."""
+        row = int(self._trace.track[number])
+        pid, tid = self._plan.ids.pids[row], self._plan.ids.tids[row]
+        notes = {"tpt_tid": tid, "tpt_lane": self._plan.moves[number]}
+        if self._pids[row] != pid:
+            notes["tpt_pid"] = pid
+        return _ENCODER.encode(notes)[1:-1]
 
     def _metadatum(self, number: int, rest: Rest) -> bytes:
         trace = self._trace

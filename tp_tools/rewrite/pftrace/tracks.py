@@ -40,12 +40,14 @@ class Tracks:
         entries: the track of each entry of Shown.
         tids: the tid of the thread that it belongs to.
         processes: the track of the process of each row that is in use.
+        pids: its pid.
         next: the first id that is free.
     """
 
     entries: Ints
     tids: Ints
     processes: dict[int, int]
+    pids: dict[int, int]
     next: int
     _described: list[bytes] = field(default_factory=list)
 
@@ -85,7 +87,7 @@ def tracks(trace: Trace, plan: Plan, found: Shown, part: Part) -> Tracks:
         part: how lanes are shown, and which ids to use.
     """
     entries, tids = np.empty((2, len(found)), np.int64)
-    made = Tracks(entries, tids, {}, part.first_uuid)
+    made = Tracks(entries, tids, {}, {}, part.first_uuid)
     ids, names = _ids(plan, _in_use(trace, plan)), _Names(trace, plan)
     starts: dict[int, list[tuple[int, int]]] = {}
     for start, stop in found.track_ranges():
@@ -98,7 +100,7 @@ def tracks(trace: Trace, plan: Plan, found: Shown, part: Part) -> Tracks:
             rank=wire.number(12, rank),
         )
         for row in rows:
-            made.processes[row] = process
+            made.processes[row], made.pids[row] = process, pid
         _threads(made, found, starts, _Process(process, pid, rows, ids, names, plan, part))
     return made
 
