@@ -138,7 +138,7 @@ def part_of(output: str, lanes: Lanes | None) -> Part | None:
 
 
 def _run(options: Options, talk: Talk) -> None:
-    from tp_tools import fix, output  # noqa: PLC0415  numpy and msgspec: not for --help
+    from tp_tools import fix, output, protobuf  # noqa: PLC0415  numpy, msgspec: not for --help
     from tp_tools.chrome.source import open_source  # noqa: PLC0415
     from tp_tools.decide import Judge  # noqa: PLC0415
 
@@ -149,6 +149,12 @@ def _run(options: Options, talk: Talk) -> None:
         output.check(options.output, force=options.force)
     judge = Judge(options.tolerance_ns, options.engine, talk.say)
     with open_source(options.trace) as source:
+        if protobuf.is_protobuf(source):
+            protobuf.check_sound(source, options.engine, talk.say)
+            talk.say(
+                f"{source.name}: Perfetto shows all of it; nothing to repair, nothing written."
+            )
+            return
         with talk.progress(f"reading {source.name}", source.size()) as seen:
             examined = fix.examine(source, judge, seen)
         _warn(source, examined, talk)
