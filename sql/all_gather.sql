@@ -146,7 +146,8 @@ WITH
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.stream'),
         EXTRACT_ARG(s.arg_set_id, 'debug.args.stream'),
-        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid')
+        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid')
       ) AS stream,
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.correlation'),
@@ -426,8 +427,8 @@ ORDER BY kernel.id;
 
 -- Which collectives of different ranks are one. What `tp-tools merge` found stands. In other
 -- merges: by Comms Id, else by number within the process group, else by order within process group
--- (or stream), kind and bytes. Messages are matched by their two ends: PyTorch numbers them on each
--- rank by itself, so that neither Seq nor Comms Id is the same at both.
+-- (or stream), kind and bytes. Messages are matched by their two ranks and order: PyTorch writes
+-- the Seq of the next collective on them, and a Comms Id made from that.
 --
 -- Order is tested against time: all ranks are in a collective at one moment. Where counts differ,
 -- or time says otherwise, time decides, and nothing is matched where it does not.
@@ -837,9 +838,9 @@ ORDER BY part.id;
 
 -- Each collective, from the first arrival to the last end.
 --
--- Bandwidths are those of nccl-tests (github.com/NVIDIA/nccl-tests: doc/PERFORMANCE.md; src/*.cu for
--- gather, scatter and messages): algbw = size / time, busbw = algbw * factor, with n the size of the
--- group; GB is 1e9 bytes. Its ranks start together, so time is from the last arrival on here.
+-- Bandwidths are those of nccl-tests (github.com/NVIDIA/nccl-tests, doc/PERFORMANCE.md, and for
+-- gather, scatter and messages src/*.cu): algbw = size / time, busbw = algbw * factor, with n the
+-- size of the group; GB is 1e9 bytes. Its ranks start together: here time is from the last arrival.
 CREATE OR REPLACE PERFETTO TABLE tpt_collective_window AS
 WITH
   total AS (

@@ -1,7 +1,7 @@
 -- Which collectives of different ranks are one. What `tp-tools merge` found stands. In other
 -- merges: by Comms Id, else by number within the process group, else by order within process group
--- (or stream), kind and bytes. Messages are matched by their two ends: PyTorch numbers them on each
--- rank by itself, so that neither Seq nor Comms Id is the same at both.
+-- (or stream), kind and bytes. Messages are matched by their two ranks and order: PyTorch writes
+-- the Seq of the next collective on them, and a Comms Id made from that.
 --
 -- Order is tested against time: all ranks are in a collective at one moment. Where counts differ,
 -- or time says otherwise, time decides, and nothing is matched where it does not.

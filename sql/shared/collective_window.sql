@@ -162,9 +162,9 @@ ORDER BY part.id;
 
 -- Each collective, from the first arrival to the last end.
 --
--- Bandwidths are those of nccl-tests (github.com/NVIDIA/nccl-tests: doc/PERFORMANCE.md; src/*.cu for
--- gather, scatter and messages): algbw = size / time, busbw = algbw * factor, with n the size of the
--- group; GB is 1e9 bytes. Its ranks start together, so time is from the last arrival on here.
+-- Bandwidths are those of nccl-tests (github.com/NVIDIA/nccl-tests, doc/PERFORMANCE.md, and for
+-- gather, scatter and messages src/*.cu): algbw = size / time, busbw = algbw * factor, with n the
+-- size of the group; GB is 1e9 bytes. Its ranks start together: here time is from the last arrival.
 CREATE OR REPLACE PERFETTO TABLE tpt_collective_window AS
 WITH
   total AS (
