@@ -144,7 +144,8 @@ WITH
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.stream'),
         EXTRACT_ARG(s.arg_set_id, 'debug.args.stream'),
-        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid')
+        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid')
       ) AS stream,
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.correlation'),
@@ -194,7 +195,7 @@ SELECT
     NULL
   ) AS collective
 FROM work
-JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_row USING (track_id)
 LEFT JOIN process USING (upid)
 LEFT JOIN tpt_process_rank USING (upid)
 LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name
@@ -215,7 +216,7 @@ WITH
         ) AS INT
       ) AS bytes
     FROM tpt_gpu_slice AS work
-    JOIN slice USING (id)
+    CROSS JOIN slice USING (id)
     WHERE
       work.kind = 'copy'
   )

@@ -1,8 +1,8 @@
 -- Gaps: when a device had nothing to do, and why, longest first.
 --
 -- A gap is a time between the first and the last work of a device in which no stream runs anything;
--- the gaps of a device add up to its idle_ns in gpu_time. Why it ended no earlier, asked of the work
--- that ended it, in this order:
+-- the gaps of a device add up to its idle_ns in gpu_time. Why it ended no earlier, asked of the
+-- work that ended it, in this order:
 --   dependency   its launch call had returned before the gap began, or its graph was already
 --                running: it waited for other work, for an event, or for the GPU itself
 --   end of step  launched too late for that, and in another step than the work before the gap
@@ -156,7 +156,8 @@ WITH
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.stream'),
         EXTRACT_ARG(s.arg_set_id, 'debug.args.stream'),
-        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid')
+        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid')
       ) AS stream,
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.correlation'),
@@ -206,14 +207,15 @@ SELECT
     NULL
   ) AS collective
 FROM work
-JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_row USING (track_id)
 LEFT JOIN process USING (upid)
 LEFT JOIN tpt_process_rank USING (upid)
 LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name
 ORDER BY work.id;
 
 -- What each device is doing, piece by piece: how many kernels, collectives and copies run from `ts`
--- on for `dur` ns. Pieces of one device touch and do not overlap; all three 0 is a gap.
+-- on for `dur` ns. Pieces of one device touch and do not overlap. Where all three are 0 it is a
+-- gap, or, of 0 ns, the end.
 CREATE OR REPLACE PERFETTO TABLE tpt_gpu_state AS
 WITH
   edge AS (
@@ -237,7 +239,7 @@ WITH
       upid,
       device,
       at AS ts,
-      LEAD(at) OVER device_order - at AS dur,
+      COALESCE(LEAD(at) OVER device_order - at, 0) AS dur,
       SUM(compute) OVER device_order AS compute,
       SUM(collective) OVER device_order AS collective,
       SUM(copy) OVER device_order AS copy
@@ -247,8 +249,6 @@ WITH
 SELECT tpt_process_rank.rank, state.*
 FROM state
 LEFT JOIN tpt_process_rank USING (upid)
-WHERE
-  state.dur IS NOT NULL
 ORDER BY state.upid, state.device, state.ts;
 
 -- Calls of the CUDA, HIP or XPU runtime and driver. What repairs trimmed is as recorded.
@@ -268,7 +268,11 @@ WITH
       IIF(
         tpt_row.tid IS NULL,
         tpt_row.row_id,
-        COALESCE(EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'), tpt_row.tid)
+        COALESCE(
+          EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+          EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid'),
+          tpt_row.tid
+        )
       ) AS row_id,
       CAST(
         COALESCE(
@@ -277,7 +281,7 @@ WITH
         ) AS INT
       ) AS correlation
     FROM slice AS s
-    JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category IN ('cuda_runtime', 'cuda_driver', 'xpu_runtime', 'Runtime')
@@ -322,7 +326,7 @@ WITH
       s.category = 'gpu_user_annotation' AS on_gpu,
       s.name GLOB 'ProfilerStep*' AS is_profiler_step
     FROM slice AS s
-    JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category IN ('user_annotation', 'gpu_user_annotation')
@@ -380,7 +384,9 @@ ORDER BY seq;
 CREATE OR REPLACE PERFETTO TABLE tpt_step_work AS
 WITH
   on_gpu AS MATERIALIZED (
-    SELECT rank, MAX(on_gpu) AS steps_on_gpu FROM tpt_step GROUP BY rank
+    SELECT COALESCE(rank, -1) AS rank_or_none, MAX(on_gpu) AS steps_on_gpu
+    FROM tpt_step
+    GROUP BY 1
   ),
   point AS (
     SELECT rank, ts AS at, 0 AS is_work, seq, NULL AS id FROM tpt_step
@@ -392,7 +398,7 @@ WITH
       NULL,
       work.id
     FROM tpt_gpu_slice AS work
-    JOIN on_gpu ON on_gpu.rank IS work.rank
+    CROSS JOIN on_gpu ON on_gpu.rank_or_none = COALESCE(work.rank, -1)
     LEFT JOIN tpt_launch AS launch USING (launch_key)
   ),
   latest AS (
@@ -408,7 +414,7 @@ WITH
   )
 SELECT latest.id, step.seq
 FROM latest
-JOIN tpt_step AS step USING (seq)
+CROSS JOIN tpt_step AS step USING (seq)
 WHERE
   latest.id IS NOT NULL AND latest.at < step.ts_end
 ORDER BY latest.id;
@@ -435,40 +441,71 @@ LEFT JOIN tpt_launch AS launch USING (launch_key)
 LEFT JOIN tpt_step_work AS step_work USING (id)
 ORDER BY work.id;
 
--- Each gap with the work that ended when it began, and the work that ended it. Of several the one on
--- the lowest stream stands for all.
+-- Each gap with the work that ended when it began, and the work that ended it. Of several the one
+-- on the lowest stream stands for all.
 CREATE OR REPLACE PERFETTO TABLE tpt_gap AS
 WITH
-  work AS MATERIALIZED (
-    SELECT id, upid, device, ts, ts_end, stream, name FROM tpt_gpu_slice
-  ),
   gap AS (
-    SELECT ROW_NUMBER() OVER () AS gap_id, rank, upid, device, ts, ts + dur AS ts_end
+    SELECT ROW_NUMBER() OVER () AS gap_id, upid, device, ts, ts + dur AS ts_end
     FROM tpt_gpu_state
     WHERE
-      compute = 0 AND collective = 0 AND copy = 0
+      compute = 0 AND collective = 0 AND copy = 0 AND dur > 0
   ),
-  before AS (
+  starting AS (
     SELECT
-      gap.gap_id,
-      work.id,
-      ROW_NUMBER() OVER (PARTITION BY gap.gap_id ORDER BY work.stream, work.name, work.id) AS place
-    FROM gap
-    JOIN work ON work.upid = gap.upid AND work.device = gap.device AND work.ts_end = gap.ts
+      upid,
+      device,
+      ts AS at,
+      id,
+      ROW_NUMBER() OVER (PARTITION BY upid, device, ts ORDER BY stream, name, id) AS place
+    FROM tpt_gpu_slice
   ),
-  after AS (
+  ending AS (
     SELECT
-      gap.gap_id,
-      work.id,
-      ROW_NUMBER() OVER (PARTITION BY gap.gap_id ORDER BY work.stream, work.name, work.id) AS place
+      upid,
+      device,
+      ts_end AS at,
+      id,
+      ROW_NUMBER() OVER (PARTITION BY upid, device, ts_end ORDER BY stream, name, id) AS place
+    FROM tpt_gpu_slice
+  ),
+  met AS (
+    SELECT upid, device, ts AS at, gap_id AS begins, NULL AS ends, NULL AS before, NULL AS after
     FROM gap
-    JOIN work ON work.upid = gap.upid AND work.device = gap.device AND work.ts = gap.ts_end
+    UNION ALL
+    SELECT upid, device, ts_end, NULL, gap_id, NULL, NULL FROM gap
+    UNION ALL
+    SELECT upid, device, at, NULL, NULL, id, NULL FROM ending WHERE place = 1
+    UNION ALL
+    SELECT upid, device, at, NULL, NULL, NULL, id FROM starting WHERE place = 1
+  ),
+  moment AS (
+    SELECT
+      at,
+      MAX(begins) AS begins,
+      MAX(ends) AS ends,
+      MAX(before) AS before_id,
+      MAX(after) AS after_id
+    FROM met
+    GROUP BY upid, device, at
+  ),
+  side AS (
+    SELECT begins AS gap_id, at AS ts, NULL AS ts_end, before_id, NULL AS after_id
+    FROM moment
+    WHERE
+      begins IS NOT NULL
+    UNION ALL
+    SELECT ends, NULL, at, NULL, after_id FROM moment WHERE ends IS NOT NULL
   )
-SELECT gap.*, before.id AS before_id, after.id AS after_id
-FROM gap
-JOIN before ON before.gap_id = gap.gap_id AND before.place = 1
-JOIN after ON after.gap_id = gap.gap_id AND after.place = 1
-ORDER BY gap.gap_id;
+SELECT
+  gap_id,
+  MAX(ts) AS ts,
+  MAX(ts_end) AS ts_end,
+  MAX(before_id) AS before_id,
+  MAX(after_id) AS after_id
+FROM side
+GROUP BY gap_id
+ORDER BY gap_id;
 
 -- The calls in which a thread waits for the GPU.
 CREATE OR REPLACE PERFETTO TABLE tpt_wait AS
@@ -487,7 +524,7 @@ WITH
     UNION ALL
     SELECT after.launch_upid, after.launch_row, gap.ts, 1, NULL, gap.gap_id
     FROM tpt_gap AS gap
-    JOIN tpt_launched_work AS after ON after.id = gap.after_id
+    CROSS JOIN tpt_launched_work AS after ON after.id = gap.after_id
     WHERE
       after.launch_row IS NOT NULL
   ),
@@ -509,7 +546,7 @@ WITH
   )
 SELECT latest.gap_id, MIN(wait.name) AS name
 FROM latest
-JOIN wait
+CROSS JOIN wait
   ON wait.upid = latest.upid AND wait.row_id = latest.row_id AND wait.ts_end = latest.ts_end
 WHERE
   latest.gap_id IS NOT NULL AND latest.ts_end > latest.at
@@ -518,9 +555,9 @@ ORDER BY latest.gap_id;
 
 SELECT
   -- rank; NULL in the trace of one rank
-  gap.rank,
+  after.rank,
   -- device
-  gap.device,
+  after.device,
   -- when the last work before it ended, ns
   gap.ts,
   -- how long nothing ran, ns
@@ -554,7 +591,7 @@ SELECT
   -- id of its track in this trace
   after.track_id
 FROM tpt_gap AS gap
-JOIN tpt_launched_work AS before ON before.id = gap.before_id
-JOIN tpt_launched_work AS after ON after.id = gap.after_id
+CROSS JOIN tpt_launched_work AS before ON before.id = gap.before_id
+CROSS JOIN tpt_launched_work AS after ON after.id = gap.after_id
 LEFT JOIN tpt_gap_wait AS wait USING (gap_id)
-ORDER BY dur DESC, gap.rank, gap.device, gap.ts;
+ORDER BY dur DESC, after.rank, after.device, gap.ts;

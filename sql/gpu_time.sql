@@ -150,7 +150,8 @@ WITH
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.stream'),
         EXTRACT_ARG(s.arg_set_id, 'debug.args.stream'),
-        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid')
+        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid')
       ) AS stream,
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.correlation'),
@@ -200,14 +201,15 @@ SELECT
     NULL
   ) AS collective
 FROM work
-JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_row USING (track_id)
 LEFT JOIN process USING (upid)
 LEFT JOIN tpt_process_rank USING (upid)
 LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name
 ORDER BY work.id;
 
 -- What each device is doing, piece by piece: how many kernels, collectives and copies run from `ts`
--- on for `dur` ns. Pieces of one device touch and do not overlap; all three 0 is a gap.
+-- on for `dur` ns. Pieces of one device touch and do not overlap. Where all three are 0 it is a
+-- gap, or, of 0 ns, the end.
 CREATE OR REPLACE PERFETTO TABLE tpt_gpu_state AS
 WITH
   edge AS (
@@ -231,7 +233,7 @@ WITH
       upid,
       device,
       at AS ts,
-      LEAD(at) OVER device_order - at AS dur,
+      COALESCE(LEAD(at) OVER device_order - at, 0) AS dur,
       SUM(compute) OVER device_order AS compute,
       SUM(collective) OVER device_order AS collective,
       SUM(copy) OVER device_order AS copy
@@ -241,8 +243,6 @@ WITH
 SELECT tpt_process_rank.rank, state.*
 FROM state
 LEFT JOIN tpt_process_rank USING (upid)
-WHERE
-  state.dur IS NOT NULL
 ORDER BY state.upid, state.device, state.ts;
 
 -- [[[end]]]

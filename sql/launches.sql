@@ -147,7 +147,8 @@ WITH
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.stream'),
         EXTRACT_ARG(s.arg_set_id, 'debug.args.stream'),
-        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid')
+        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid')
       ) AS stream,
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.correlation'),
@@ -197,7 +198,7 @@ SELECT
     NULL
   ) AS collective
 FROM work
-JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_row USING (track_id)
 LEFT JOIN process USING (upid)
 LEFT JOIN tpt_process_rank USING (upid)
 LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name
@@ -220,7 +221,11 @@ WITH
       IIF(
         tpt_row.tid IS NULL,
         tpt_row.row_id,
-        COALESCE(EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'), tpt_row.tid)
+        COALESCE(
+          EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+          EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid'),
+          tpt_row.tid
+        )
       ) AS row_id,
       CAST(
         COALESCE(
@@ -229,7 +234,7 @@ WITH
         ) AS INT
       ) AS correlation
     FROM slice AS s
-    JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category IN ('cuda_runtime', 'cuda_driver', 'xpu_runtime', 'Runtime')
@@ -268,7 +273,7 @@ SELECT
     EXTRACT_ARG(slice.arg_set_id, 'debug.args.graph id')
   ) AS graph_id
 FROM tpt_gpu_slice AS work
-JOIN slice USING (id)
+CROSS JOIN slice USING (id)
 LEFT JOIN tpt_launch AS launch USING (launch_key)
 ORDER BY work.id;
 

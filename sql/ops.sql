@@ -1,9 +1,9 @@
 -- CPU ops by name: calls, self and total CPU time, and GPU time of the kernels that they launched.
 --
--- An op lies in another where it starts in it, on the same thread, and ends in it, or outlasts it by
--- at most 1 us, as clocks are read one after the other. Time in an op called by itself counts once.
--- Work belongs to the innermost op around its launch call; where the trace has no such call, to the
--- op of its External id. GPU times are sums of durations.
+-- An op lies in another where it starts in it, on the same thread, and ends in it, or outlasts it
+-- by at most 1 us, as clocks are read one after the other. Time in an op called by itself counts
+-- once. Work belongs to the innermost op around its launch call; where there is no such call or no
+-- op around it, to the op of its External id. GPU times are sums of durations.
 --
 -- Grain: one row per rank and op name.
 -- Scope: rank
@@ -149,7 +149,8 @@ WITH
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.stream'),
         EXTRACT_ARG(s.arg_set_id, 'debug.args.stream'),
-        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid')
+        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid')
       ) AS stream,
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.correlation'),
@@ -199,7 +200,7 @@ SELECT
     NULL
   ) AS collective
 FROM work
-JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_row USING (track_id)
 LEFT JOIN process USING (upid)
 LEFT JOIN tpt_process_rank USING (upid)
 LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name
@@ -222,7 +223,11 @@ WITH
       IIF(
         tpt_row.tid IS NULL,
         tpt_row.row_id,
-        COALESCE(EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'), tpt_row.tid)
+        COALESCE(
+          EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+          EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid'),
+          tpt_row.tid
+        )
       ) AS row_id,
       CAST(
         COALESCE(
@@ -231,7 +236,7 @@ WITH
         ) AS INT
       ) AS correlation
     FROM slice AS s
-    JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category IN ('cuda_runtime', 'cuda_driver', 'xpu_runtime', 'Runtime')
@@ -279,7 +284,11 @@ SELECT
   IIF(
     tpt_row.tid IS NULL,
     tpt_row.row_id,
-    COALESCE(EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'), tpt_row.tid)
+    COALESCE(
+      EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+      EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid'),
+      tpt_row.tid
+    )
   ) AS row_id,
   s.ts,
   COALESCE(
@@ -296,14 +305,14 @@ SELECT
   ) AS external_id,
   NULL AS launch_key
 FROM slice AS s
-JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_row USING (track_id)
 LEFT JOIN tpt_process_rank USING (upid)
 WHERE
   s.category IN ('cpu_op', 'Operator') AND s.dur >= 0
 UNION ALL
 SELECT rank, upid, row_id, ts, 0, NULL, NULL, launch_key
 FROM tpt_launch
-JOIN tpt_work_of_launch USING (launch_key);
+CROSS JOIN tpt_work_of_launch USING (launch_key);
 
 -- The same, thread after thread on one time axis; `seq` is the order of their starts.
 CREATE OR REPLACE PERFETTO TABLE tpt_op AS
@@ -328,7 +337,7 @@ WITH
       op.launch_key,
       op.ts - axis.first + thread_row.number * axis.length AS start
     FROM tpt_op_or_launch AS op
-    JOIN thread_row USING (upid, row_id)
+    CROSS JOIN thread_row USING (upid, row_id)
     CROSS JOIN axis
   )
 SELECT
@@ -384,14 +393,14 @@ WITH
   launched AS (
     SELECT op.launch_key, parent.parent AS seq
     FROM tpt_op_parent AS parent
-    JOIN tpt_op AS op USING (seq)
+    CROSS JOIN tpt_op AS op USING (seq)
     WHERE
       op.launch_key IS NOT NULL AND parent.parent > 0
   ),
   in_op AS (
     SELECT launched.seq, work.events, work.gpu_ns
     FROM launched
-    JOIN tpt_work_of_launch AS work USING (launch_key)
+    CROSS JOIN tpt_work_of_launch AS work USING (launch_key)
   ),
   elsewhere AS (
     SELECT
@@ -404,7 +413,7 @@ WITH
         ) AS INT
       ) AS external_id
     FROM tpt_gpu_slice AS work
-    JOIN slice USING (id)
+    CROSS JOIN slice USING (id)
     WHERE
       work.launch_key IS NULL OR work.launch_key NOT IN (SELECT launch_key FROM launched)
   ),
@@ -418,7 +427,7 @@ WITH
   by_id AS (
     SELECT op_of_id.seq, 1 AS events, elsewhere.dur AS gpu_ns
     FROM elsewhere
-    JOIN op_of_id
+    CROSS JOIN op_of_id
       ON op_of_id.external_id = elsewhere.external_id
       AND op_of_id.rank = COALESCE(elsewhere.rank, -1)
   )
@@ -439,8 +448,8 @@ WITH
         PARTITION BY parent.parent ORDER BY op.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
       ) AS covered_until
     FROM tpt_op_parent AS parent
-    JOIN tpt_op AS op USING (seq)
-    JOIN tpt_op AS around ON around.seq = parent.parent
+    CROSS JOIN tpt_op AS op USING (seq)
+    CROSS JOIN tpt_op AS around ON around.seq = parent.parent
     WHERE
       op.launch_key IS NULL
   ),
@@ -473,19 +482,19 @@ WITH RECURSIVE
     UNION ALL
     SELECT around.work_seq, parent.parent
     FROM around
-    JOIN tpt_op_parent AS parent USING (seq)
+    CROSS JOIN tpt_op_parent AS parent USING (seq)
     WHERE
       parent.parent > 0
   ),
   named AS (
     SELECT DISTINCT around.work_seq, op.rank, op.name
     FROM around
-    JOIN tpt_op AS op USING (seq)
+    CROSS JOIN tpt_op AS op USING (seq)
   ),
   total_work AS (
     SELECT named.rank, named.name, SUM(work.events) AS events, SUM(work.gpu_ns) AS gpu_ns
     FROM named
-    JOIN tpt_op_work AS work ON work.seq = named.work_seq
+    CROSS JOIN tpt_op_work AS work ON work.seq = named.work_seq
     GROUP BY named.rank, named.name
   ),
   called AS (

@@ -149,7 +149,8 @@ WITH
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.stream'),
         EXTRACT_ARG(s.arg_set_id, 'debug.args.stream'),
-        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid')
+        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid')
       ) AS stream,
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.correlation'),
@@ -199,7 +200,7 @@ SELECT
     NULL
   ) AS collective
 FROM work
-JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_row USING (track_id)
 LEFT JOIN process USING (upid)
 LEFT JOIN tpt_process_rank USING (upid)
 LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name
@@ -222,7 +223,11 @@ WITH
       IIF(
         tpt_row.tid IS NULL,
         tpt_row.row_id,
-        COALESCE(EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'), tpt_row.tid)
+        COALESCE(
+          EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+          EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid'),
+          tpt_row.tid
+        )
       ) AS row_id,
       CAST(
         COALESCE(
@@ -231,7 +236,7 @@ WITH
         ) AS INT
       ) AS correlation
     FROM slice AS s
-    JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category IN ('cuda_runtime', 'cuda_driver', 'xpu_runtime', 'Runtime')
@@ -276,7 +281,7 @@ WITH
       s.category = 'gpu_user_annotation' AS on_gpu,
       s.name GLOB 'ProfilerStep*' AS is_profiler_step
     FROM slice AS s
-    JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category IN ('user_annotation', 'gpu_user_annotation')
@@ -334,7 +339,9 @@ ORDER BY seq;
 CREATE OR REPLACE PERFETTO TABLE tpt_step_work AS
 WITH
   on_gpu AS MATERIALIZED (
-    SELECT rank, MAX(on_gpu) AS steps_on_gpu FROM tpt_step GROUP BY rank
+    SELECT COALESCE(rank, -1) AS rank_or_none, MAX(on_gpu) AS steps_on_gpu
+    FROM tpt_step
+    GROUP BY 1
   ),
   point AS (
     SELECT rank, ts AS at, 0 AS is_work, seq, NULL AS id FROM tpt_step
@@ -346,7 +353,7 @@ WITH
       NULL,
       work.id
     FROM tpt_gpu_slice AS work
-    JOIN on_gpu ON on_gpu.rank IS work.rank
+    CROSS JOIN on_gpu ON on_gpu.rank_or_none = COALESCE(work.rank, -1)
     LEFT JOIN tpt_launch AS launch USING (launch_key)
   ),
   latest AS (
@@ -362,7 +369,7 @@ WITH
   )
 SELECT latest.id, step.seq
 FROM latest
-JOIN tpt_step AS step USING (seq)
+CROSS JOIN tpt_step AS step USING (seq)
 WHERE
   latest.id IS NOT NULL AND latest.at < step.ts_end
 ORDER BY latest.id;
@@ -373,7 +380,7 @@ WITH
   work AS (
     SELECT step_work.seq, work.*
     FROM tpt_gpu_slice AS work
-    JOIN tpt_step_work AS step_work USING (id)
+    CROSS JOIN tpt_step_work AS step_work USING (id)
   ),
   edge AS (
     SELECT seq, device, ts AS at, 1 AS step FROM work

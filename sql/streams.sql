@@ -144,7 +144,8 @@ WITH
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.stream'),
         EXTRACT_ARG(s.arg_set_id, 'debug.args.stream'),
-        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid')
+        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid')
       ) AS stream,
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.correlation'),
@@ -194,7 +195,7 @@ SELECT
     NULL
   ) AS collective
 FROM work
-JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_row USING (track_id)
 LEFT JOIN process USING (upid)
 LEFT JOIN tpt_process_rank USING (upid)
 LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name
@@ -279,8 +280,8 @@ WITH
       SUM(b.ts_end - b.ts) AS busy_ns,
       SUM(z.shared_ns - a.shared_ns) AS overlap_ns
     FROM tpt_stream_busy AS b
-    JOIN until AS a ON a.upid = b.upid AND a.device = b.device AND a.at = b.ts
-    JOIN until AS z ON z.upid = b.upid AND z.device = b.device AND z.at = b.ts_end
+    CROSS JOIN until AS a ON a.upid = b.upid AND a.device = b.device AND a.at = b.ts
+    CROSS JOIN until AS z ON z.upid = b.upid AND z.device = b.device AND z.at = b.ts_end
     GROUP BY b.upid, b.device, b.stream
   ),
   work AS (

@@ -23,7 +23,7 @@ WITH
         EXTRACT_ARG(slice.arg_set_id, 'debug.args.device') IS NULL, 'args.', 'debug.args.'
       ) AS prefix
     FROM tpt_gpu_slice AS work
-    JOIN slice USING (id)
+    CROSS JOIN slice USING (id)
     WHERE
       work.collective IS NOT NULL
   ),

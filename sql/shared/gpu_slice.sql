@@ -17,7 +17,8 @@ WITH
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.stream'),
         EXTRACT_ARG(s.arg_set_id, 'debug.args.stream'),
-        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid')
+        EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+        EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid')
       ) AS stream,
       COALESCE(
         EXTRACT_ARG(s.arg_set_id, 'args.correlation'),
@@ -67,7 +68,7 @@ SELECT
     NULL
   ) AS collective
 FROM work
-JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_row USING (track_id)
 LEFT JOIN process USING (upid)
 LEFT JOIN tpt_process_rank USING (upid)
 LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name

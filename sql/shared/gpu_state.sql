@@ -1,5 +1,6 @@
 -- What each device is doing, piece by piece: how many kernels, collectives and copies run from `ts`
--- on for `dur` ns. Pieces of one device touch and do not overlap; all three 0 is a gap.
+-- on for `dur` ns. Pieces of one device touch and do not overlap. Where all three are 0 it is a
+-- gap, or, of 0 ns, the end.
 CREATE OR REPLACE PERFETTO TABLE tpt_gpu_state AS
 WITH
   edge AS (
@@ -23,7 +24,7 @@ WITH
       upid,
       device,
       at AS ts,
-      LEAD(at) OVER device_order - at AS dur,
+      COALESCE(LEAD(at) OVER device_order - at, 0) AS dur,
       SUM(compute) OVER device_order AS compute,
       SUM(collective) OVER device_order AS collective,
       SUM(copy) OVER device_order AS copy
@@ -33,6 +34,4 @@ WITH
 SELECT tpt_process_rank.rank, state.*
 FROM state
 LEFT JOIN tpt_process_rank USING (upid)
-WHERE
-  state.dur IS NOT NULL
 ORDER BY state.upid, state.device, state.ts;

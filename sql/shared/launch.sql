@@ -15,7 +15,11 @@ WITH
       IIF(
         tpt_row.tid IS NULL,
         tpt_row.row_id,
-        COALESCE(EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'), tpt_row.tid)
+        COALESCE(
+          EXTRACT_ARG(s.arg_set_id, 'args.tpt_tid'),
+          EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_tid'),
+          tpt_row.tid
+        )
       ) AS row_id,
       CAST(
         COALESCE(
@@ -24,7 +28,7 @@ WITH
         ) AS INT
       ) AS correlation
     FROM slice AS s
-    JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category IN ('cuda_runtime', 'cuda_driver', 'xpu_runtime', 'Runtime')

@@ -17,7 +17,7 @@ WITH
       s.category = 'gpu_user_annotation' AS on_gpu,
       s.name GLOB 'ProfilerStep*' AS is_profiler_step
     FROM slice AS s
-    JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category IN ('user_annotation', 'gpu_user_annotation')
@@ -75,7 +75,9 @@ ORDER BY seq;
 CREATE OR REPLACE PERFETTO TABLE tpt_step_work AS
 WITH
   on_gpu AS MATERIALIZED (
-    SELECT rank, MAX(on_gpu) AS steps_on_gpu FROM tpt_step GROUP BY rank
+    SELECT COALESCE(rank, -1) AS rank_or_none, MAX(on_gpu) AS steps_on_gpu
+    FROM tpt_step
+    GROUP BY 1
   ),
   point AS (
     SELECT rank, ts AS at, 0 AS is_work, seq, NULL AS id FROM tpt_step
@@ -87,7 +89,7 @@ WITH
       NULL,
       work.id
     FROM tpt_gpu_slice AS work
-    JOIN on_gpu ON on_gpu.rank IS work.rank
+    CROSS JOIN on_gpu ON on_gpu.rank_or_none = COALESCE(work.rank, -1)
     LEFT JOIN tpt_launch AS launch USING (launch_key)
   ),
   latest AS (
@@ -103,7 +105,7 @@ WITH
   )
 SELECT latest.id, step.seq
 FROM latest
-JOIN tpt_step AS step USING (seq)
+CROSS JOIN tpt_step AS step USING (seq)
 WHERE
   latest.id IS NOT NULL AND latest.at < step.ts_end
 ORDER BY latest.id;

@@ -1,0 +1,213 @@
+"""`collectives`, and the one list of names by which all of `sql/` tells them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.handmade import text
+from tests.sql.gpu_traces import ask, copy, work
+from tp_tools import queries
+from tp_tools.engine import load, rows
+
+NCCL = "ncclDevKernel_AllReduce_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)"
+ARGS = {
+    "Collective name": "_reduce_scatter_base",
+    "In msg nelems": 1_000,
+    "Out msg nelems": 125,
+    "Group size": 8,
+    "dtype": "BFloat16",
+    "Process Group Name": "3",
+    "Process Group Description": "TP",
+    "Process Group Ranks": "[0, 1, 2, 3, 4, 5, 6, 7]",
+    "Seq": 41,
+}
+
+NAMES = {
+    "all_reduce": [
+        NCCL,
+        "ncclKernel_AllReduce_RING_LL_Sum_float(ncclDevComm*, unsigned long, ncclWork*)",
+        "ncclSymkDevKernel_AllReduce_RSxLD_AGxST(ncclSymkDevWorkArgs)",
+        "void vllm::cross_device_reduce_1stage<__nv_bfloat16, 8>(vllm::RankData*, int)",
+        "void sglang::cross_device_reduce_2stage<half, 4>(sglang::RankData*, int)",
+        "void (anonymous namespace)::multimem_all_reduce_kernel<c10::BFloat16, 16>(c10::BFloat16*)",
+        "void multimem_one_shot_all_reduce_kernel<float>(float*)",
+        "void c10d::symmetric_memory::one_shot_all_reduce_kernel<float, 16, 8>(float**)",
+        "void two_shot_all_reduce_kernel_inplace<float>(float**)",
+        "all_reduce_one_shot_push_kernel",
+        "all_reduce_2shot_kernel",
+        "void flashinfer::trtllm_allreduce_fusion::allreduce_fusion_kernel_oneshot_lamport<1>(p)",
+        "void tensorrt_llm::kernels::ar_fusion::allreduce_fusion_kernel_twoshot_sync<(x)0>(p)",
+        "void moereduction_allreduce_fusion_kernel<a>(p)",
+        "void tensorrt_llm::kernels::oneShotAllReduceKernel<__nv_bfloat16, 8, false>(p)",
+        "void tensorrt_llm::kernels::twoShotAllReduceKernel<half, 4>(p)",
+        "void tensorrt_llm::kernels::lamport_style_one_shot_all_reduce_norm_kernel<half>(p)",
+        "void quickreduce::allreduce_prototype_twoshot<quickreduce::X<1>>(a)",
+        "allreduce_1shotLL_kernel",
+    ],
+    "reduce_scatter": [
+        "ncclDevKernel_ReduceScatter_Sum_f32_RING_LL(ncclDevKernelArgsStorage<4096ul>)",
+        "void reduce_scatter_kernel<float>(float*)",
+        "void aiter::cross_device_reduce_scatter<half>(a)",
+    ],
+    "all_gather": [
+        "ncclDevKernel_AllGather_RING_LL(ncclDevKernelArgsStorage<4096ul>)",
+        "void multimem_all_gather_kernel<8>(a)",
+        "_all_gather_kernel",
+        "void allgather_lamport<half>(a)",
+        "void aiter::cross_device_all_gather<half>(a)",
+    ],
+    "all_to_all": ["void tensorrt_llm::kernels::moeAllToAllKernel<4>(p)"],
+    "broadcast": ["ncclDevKernel_Broadcast_RING_LL(ncclDevKernelArgsStorage<4096ul>)"],
+    "reduce": ["ncclDevKernel_Reduce_Sum_f32_RING_LL(ncclDevKernelArgsStorage<4096ul>)"],
+    "send_recv": ["ncclKernel_SendRecv_RING_SIMPLE_Sum_int8_t(ncclDevComm*, unsigned long)"],
+    "dispatch": [
+        "void deep_ep::intranode::dispatch<8, 768, 4096>(int4*, float*)",
+        "void deep_ep::internode::dispatch<true, 2>(int4*)",
+        "void deep_ep::internode_ll::dispatch<true, false, 7168>(void*)",
+        "void tensorrt_llm::kernels::moe_comm::moeA2ADispatchKernel<int>(p)",
+    ],
+    "combine": [
+        "void deep_ep::intranode::combine<__nv_bfloat16, 8, 768, 4096>(a)",
+        "void deep_ep::internode_ll::combine<false, 7168, 9>(void*)",
+        "void tensorrt_llm::kernels::moe_comm::moeA2ACombineKernel<int>(p)",
+    ],
+    "unknown": [
+        "ncclDevKernel_Generic(ncclDevKernelArgsStorage<4096ul>)",
+        "ncclDevKernel_Generic_4(ncclDevKernelArgsStorage<4096ul>)",
+        "mscclKernel_Sum_half_Simple_true(ncclDevComm*, mscclAlgo*)",
+    ],
+    None: [
+        "void paged_attention_ll4mi_reduce_kernel<__hip_bfloat16, 128, 256, 3>(x)",
+        "void splitKreduce_kernel<32, 16, int, float, float>(cublasSplitKParams<float>)",
+        "void cublasLt::splitKreduce_kernel<32, 16, int, float>(x)",
+        "void at::native::reduce_kernel<512, 1, at::native::ReduceOp<float, all_reduce>>(x)",
+        "kn_mla_reduce_v1_ps",
+        "triton_red_fused_all_reduce_mean_mul_pow_rsqrt_0",
+        "void at::native::vectorized_gather_kernel<16, long>(char*, char*)",
+        "void at::native::_scatter_gather_elementwise_kernel<128, 4>(x)",
+        "void deep_ep::intranode::get_dispatch_layout<256>(x)",
+        "void tensorrt_llm::kernels::moe_comm::moeA2APrepareDispatchKernel(x)",
+        "void (anonymous namespace)::groupnorm_kernel_dispatch_up<__hip_bfloat16, 1024u>(x)",
+        "void flashinfer::trtllm_allreduce_fusion::lamport_initialize_kernel<half>(x)",
+        "void gemm<cutlass::AllReduce>(x)",
+        "Memcpy DtoD (Device -> Device)",
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_by_name(kind: str | None) -> None:
+    """Every name that libraries use for this kind is told, and nothing that only looks like one."""
+    events = [work(name, 10 * i, 10 * i + 1) for i, name in enumerate(NAMES[kind])]
+    told = {row["name"]: row["kind"] for row in ask("collectives", events)}
+    assert told == ({} if kind is None else dict.fromkeys(NAMES[kind], kind))
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("allreduce", "all_reduce"),
+        ("allreduce_coalesced", "all_reduce"),
+        ("_allgather_base", "all_gather"),
+        ("all_gather_into_tensor_coalesced", "all_gather"),
+        ("reduce_scatter_tensor_coalesced", "reduce_scatter"),
+        ("all_to_allv", "all_to_all"),
+        ("alltoall_base", "all_to_all"),
+        ("_broadcast_oop", "broadcast"),
+        ("_reduce_oop", "reduce"),
+        ("gather", "gather"),
+        ("scatter", "scatter"),
+        ("send", "send"),
+        ("recv", "recv"),
+        ("barrier", "barrier"),
+    ],
+)
+def test_by_args(said: str, kind: str) -> None:
+    """What PyTorch says beats the kernel's name: RCCL and coalesced calls share kernels."""
+    kernel = "ncclDevKernel_SendRecv(ncclDevKernelArgsStorage<4096ul>)"
+    (row,) = ask("collectives", [work(kernel, 0, 5, **{"Collective name": said})])
+    assert (row["kind"], row["recognised_by"]) == (kind, "args")
+
+
+def test_args_that_say_nothing_new() -> None:
+    """A word that is not known leaves the name to tell, or is an unknown collective."""
+    events = [
+        work(NCCL, 0, 5, **{"Collective name": "coalesced"}),
+        work("mine", 10, 15, **{"Collective name": "coalesced"}),
+    ]
+    rows_ = [(row["kind"], row["recognised_by"]) for row in ask("collectives", events)]
+    assert rows_ == [("all_reduce", "args"), ("unknown", "args")]
+
+
+def test_every_column_by_hand() -> None:
+    """A reduce-scatter of 1,000 bf16 over 8 ranks: 2,000 bytes in, 250 out."""
+    (row,) = ask("collectives", [work("k", 10, 15, stream=20, **ARGS), work("gemm", 0, 5)])
+    assert row == {
+        "rank": None,
+        "device": 0,
+        "stream": 20,
+        "ts": 10,
+        "dur": 5,
+        "kind": "reduce_scatter",
+        "recognised_by": "args",
+        "process_group": "3",
+        "process_group_desc": "TP",
+        "seq": 41,
+        "group_size": 8,
+        "ranks": "[0, 1, 2, 3, 4, 5, 6, 7]",
+        "in_bytes": 2_000,
+        "out_bytes": 250,
+        "dtype": "BFloat16",
+        "name": "k",
+    }
+
+
+def test_without_args_the_rest_is_null() -> None:
+    """A custom all-reduce tells nothing but its name: no bytes are made up."""
+    (row,) = ask("collectives", [work("all_reduce_one_shot_push", 10, 15)])
+    assert (row["kind"], row["recognised_by"]) == ("all_reduce", "name")
+    told = ("process_group", "process_group_desc", "seq", "group_size", "ranks", "in_bytes")
+    assert {row[column] for column in (*told, "out_bytes", "dtype")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [
+        ("Float", 4),
+        ("Half", 2),
+        ("BFloat16", 2),
+        ("Double", 8),
+        ("Long", 8),
+        ("Int", 4),
+        ("Byte", 1),
+        ("Bool", 1),
+        ("Float8_e4m3fn", 1),
+        ("Float8_e5m2fnuz", 1),
+        ("Float8_e8m0fnu", 1),
+        ("Float4_e2m1fn_x2", 1),
+        ("ComplexFloat", 8),
+        ("ComplexDouble", 16),
+        ("Nonsense", None),
+    ],
+)
+def test_bytes_of_every_type(dtype: str, size: int | None) -> None:
+    """fp8 too; a type that is not known makes the bytes unknown, not wrong."""
+    (row,) = ask("collectives", [work("k", 0, 5, **(ARGS | {"dtype": dtype}))])
+    assert row["in_bytes"] == (None if size is None else 1_000 * size)
+
+
+def test_copies_are_never_collectives() -> None:
+    """A copy between GPUs is a copy, whatever it is called."""
+    assert ask("collectives", [copy("all_reduce", 0, 5)]) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("18446744073709551615", "18446744073709551615"), (123, "123"), ((1 << 64) - 1, None)],
+)
+def test_comms_ids_are_exact_or_unknown(given: object, kept: str | None) -> None:
+    """The import turns numbers above 2^63 into a negative float: better none than a wrong one."""
+    event = work("k", 0, 5, **ARGS, **{"Comms Id": given})
+    with load([text([event])], source="trace.json") as tp:
+        queries.run_rows(tp, queries.library()["collectives"])
+        assert rows(tp, "SELECT comms_id FROM tpt_collective") == [(kept,)]

@@ -1,0 +1,123 @@
+"""A query gives the same rows whatever form the trace has."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.handmade import judge, source_of
+from tests.sql.gpu_traces import Row, answer
+from tests.sql.recorded import repaired
+from tp_tools import fix
+from tp_tools.chrome.source import Source
+from tp_tools.engine import load
+from tp_tools.rewrite.pftrace import write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+QUERIES = [
+    "collectives",
+    "comm_overlap",
+    "copies",
+    "gaps",
+    "gpu_time",
+    "kernels",
+    "launches",
+    "ops",
+    "steps",
+    "streams",
+]
+# PDL and a CPU op on lanes; AMD: stream 0, two streams, collectives with args, trimmed slices
+TRACES = ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0"]
+
+
+def answers(trace: bytes) -> dict[str, list[Row]]:
+    """The rows of every query."""
+    with load([trace], source="trace") as tp:
+        return {query: answer(query, tp) for query in QUERIES}
+
+
+@pytest.fixture(scope="module", params=TRACES)
+def recorded(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) -> Path:
+    """Each trace in turn."""
+    return real_trace(f"{request.param}.json.gz")
+
+
+@pytest.fixture(scope="module")
+def fixed(recorded: Path) -> bytes:
+    """It, as `tp-tools fix` writes it."""
+    return repaired(recorded)
+
+
+@pytest.fixture(scope="module")
+def expected(fixed: bytes) -> dict[str, list[Row]]:
+    """The rows of every query on that."""
+    return answers(fixed)
+
+
+def differing(one: Mapping[str, list[Row]], other: Mapping[str, list[Row]]) -> list[str]:
+    """The queries whose rows are not the same."""
+    return [query for query in QUERIES if one[query] != other[query]]
+
+
+def test_pftrace(recorded: Path, expected: dict[str, list[Row]]) -> None:
+    """Perfetto's own format: args are `debug.args`, streams are named tracks of a process."""
+    source = Source(recorded, recorded.name)
+    it = fix.examine(source, judge())
+    written = b"".join(write.rewrite(source, it.trace, it.table, it.plan))
+    assert differing(expected, answers(written)) == []
+
+
+def merged(fixed: bytes, labels: list[str]) -> bytes:
+    """Copies of a trace in one file, each with its label before every pid: torch_utils, SGLang."""
+    events = [
+        event | {"pid": f"[{label}] {event['pid']}"}
+        for label in labels
+        for event in json.loads(fixed)["traceEvents"]
+        # arrows of all ranks would share ids, as they do in those merges
+        if event["ph"] in "XM"
+    ]
+    return json.dumps({"traceEvents": events}, ensure_ascii=False).encode()
+
+
+def test_merge_of_sglang(fixed: bytes, expected: dict[str, list[Row]]) -> None:
+    """Of a merge with "[TP03] 0" for pids each rank has its own rows."""
+    rows = answers(merged(fixed, ["TP00", "TP03"]))
+    for rank in (0, 3):
+        of_rank = {
+            query: [row | {"rank": None} for row in rows[query] if row["rank"] == rank]
+            for query in QUERIES
+        }
+        assert differing(expected, of_rank) == []
+
+
+def named(fixed: bytes) -> bytes:
+    """The trace as a merge of ours names its processes."""
+    trace = json.loads(fixed)
+    devices = {event["args"].get("device") for event in trace["traceEvents"] if _is_kernel(event)}
+    events = [event for event in trace["traceEvents"] if event["name"] != "process_name"]
+    for pid in {event["pid"] for event in events}:
+        kind = f"GPU {pid}" if pid in devices else "python3"
+        args = {"name": f"rank 5 (TP1 DP2) {kind}"}
+        events.append({"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": args})
+    return json.dumps(trace | {"traceEvents": events}, ensure_ascii=False).encode()
+
+
+def _is_kernel(event: dict[str, Any]) -> bool:
+    return event["ph"] == "X" and event.get("cat") == "kernel"
+
+
+def test_merge_of_ours(fixed: bytes, expected: dict[str, list[Row]], tmp_path: Path) -> None:
+    """Of a merge with "rank 5 (TP1 DP2) GPU 0" for names the rank is told; as .pftrace too."""
+    data = named(fixed)
+    source = source_of(data, tmp_path)
+    it = fix.examine(source, judge())
+    for form in (data, b"".join(write.rewrite(source, it.trace, it.table, it.plan))):
+        rows = answers(form)
+        assert {row["rank"] for query in QUERIES for row in rows[query]} == {5}
+        unranked = {query: [row | {"rank": None} for row in rows[query]] for query in QUERIES}
+        assert differing(expected, unranked) == []

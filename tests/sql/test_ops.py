@@ -1,0 +1,166 @@
+"""`ops`: CPU time of ops, and what they launched."""
+
+from __future__ import annotations
+
+from tests.sql.gpu_traces import THREAD, ask, call, copy, op, slice_of, work
+
+
+def by_name(events: list[dict[str, object]]) -> dict[str, tuple[int, int, int, int, int, int]]:
+    """The columns after the name, by it."""
+    return {
+        row["name"]: tuple(v for k, v in row.items() if k not in ("rank", "name"))
+        for row in ask("ops", events)
+    }
+
+
+def test_every_column_by_hand() -> None:
+    """Linear calls addmm, which launches two kernels; linear copies by itself."""
+    events = [
+        op("aten::linear", 0, 100),
+        op("aten::addmm", 10, 60),
+        op("aten::linear", 200, 230),
+        call("cudaLaunchKernel", 20, 25, 1),
+        call("cudaLaunchKernel", 30, 35, 2),
+        call("cudaMemcpyAsync", 70, 75, 3),
+        work("gemm", 300, 340, correlation=1),
+        work("splitKreduce", 340, 345, correlation=2),
+        copy("Memcpy DtoD (Device -> Device)", 345, 352, correlation=3),
+    ]
+    rows = ask("ops", events)
+    assert rows == [
+        {
+            "rank": None,
+            "name": "aten::addmm",
+            "calls": 1,
+            "total_ns": 50,
+            "self_ns": 50,
+            "gpu_events": 2,
+            "gpu_ns": 45,
+            "self_gpu_ns": 45,
+        },
+        {
+            "rank": None,
+            "name": "aten::linear",
+            "calls": 2,
+            "total_ns": 130,
+            "self_ns": 80,
+            "gpu_events": 3,
+            "gpu_ns": 52,
+            "self_gpu_ns": 7,
+        },
+    ]
+
+
+def test_python_frames_between_ops_do_not_part_them() -> None:
+    """An op lies in the next op around it, whatever else is in between."""
+    events = [
+        op("outer", 0, 100),
+        slice_of("python_function", "frame", (100, THREAD), 10, 90),
+        op("inner", 20, 50),
+    ]
+    assert by_name(events)["outer"][:3] == (1, 100, 70)
+
+
+def test_an_op_that_calls_itself_counts_its_time_once() -> None:
+    """Total time is that of the outermost, self time that of each, GPU time once."""
+    events = [
+        op("aten::sum", 0, 100),
+        op("aten::sum", 10, 60),
+        call("cudaLaunchKernel", 20, 25, 1),
+        work("reduce", 200, 230, correlation=1),
+    ]
+    assert by_name(events) == {"aten::sum": (2, 100, 100, 1, 30, 30)}
+
+
+def test_threads_are_apart() -> None:
+    """The backward thread's ops lie in no op of the main thread, though they run meanwhile."""
+    events = [
+        op("forward", 0, 100),
+        op("backward", 10, 90, thread=21),
+        call("cudaLaunchKernel", 20, 25, 1, thread=21),
+        work("k", 200, 230, correlation=1),
+    ]
+    assert by_name(events) == {
+        "backward": (1, 80, 80, 1, 30, 30),
+        "forward": (1, 100, 100, 0, 0, 0),
+    }
+
+
+def test_the_call_beats_the_external_id() -> None:
+    """Inside an op the launch call tells; without a call in the trace, the External id does."""
+    events = [
+        op("a", 0, 100, **{"External id": 1}),
+        op("b", 200, 300, **{"External id": 2}),
+        call("cudaLaunchKernel", 50, 55, 1),
+        work("k", 400, 410, correlation=1, **{"External id": 2}),
+        work("k", 420, 425, correlation=9, **{"External id": 2}),
+        work("k", 430, 433, correlation=8, **{"External id": 7}),
+    ]
+    rows = by_name(events)
+    assert rows["a"][3:] == (1, 10, 10)
+    assert rows["b"][3:] == (1, 5, 5)
+
+
+def test_a_call_outside_of_all_ops() -> None:
+    """A kernel that no op launched, and that names none, is nobody's."""
+    events = [
+        op("a", 0, 10, **{"External id": 1}),
+        call("cudaLaunchKernel", 50, 55, 1),
+        work("k", 400, 410, correlation=1),
+    ]
+    assert by_name(events)["a"][3:] == (0, 0, 0)
+
+
+def test_all_kernels_of_a_graph_belong_to_the_op_that_launched_it() -> None:
+    """One call, many kernels."""
+    events = [
+        op("a", 0, 100),
+        call("cudaGraphLaunch", 50, 55, 1),
+        work("k", 400, 410, correlation=1),
+        work("k", 410, 430, correlation=1),
+    ]
+    assert by_name(events)["a"][3:] == (2, 30, 30)
+
+
+def moved(name: str, ts: int, end: int) -> dict[str, object]:
+    """An op that `fix` put on a lane of its thread."""
+    return op(name, ts, end, tpt_tid=THREAD) | {"tid": THREAD + 1}
+
+
+def test_an_op_on_a_lane_is_on_its_thread() -> None:
+    """An op that was moved lies in the op that is open on its thread, and others lie in it."""
+    events = [op("outer", 0, 50_000), moved("inner", 10_000, 50_600), op("leaf", 20_000, 30_000)]
+    rows = by_name(events)
+    assert rows["outer"][:3] == (1, 50_000, 10_000)
+    assert rows["inner"][:3] == (1, 40_600, 30_600)
+
+
+def test_an_op_that_starts_as_another_ends_lies_beside_it() -> None:
+    """An overlap of at most 1 us at the end of the earlier one is a clock that was read late."""
+    events = [
+        op("first", 0, 10_000),
+        moved("second", 9_500, 20_000),
+        op("leaf", 12_000, 13_000),
+    ]
+    rows = by_name(events)
+    assert rows["first"][1:3] == (10_000, 10_000)
+    assert rows["second"][1:3] == (10_500, 9_500)
+
+
+def test_ops_that_really_overlap_lie_beside_each_other() -> None:
+    """Neither is within the other, so neither loses time to it."""
+    events = [op("first", 0, 10_000), moved("second", 5_000, 20_000)]
+    rows = by_name(events)
+    assert (rows["first"][2], rows["second"][2]) == (10_000, 15_000)
+
+
+def test_trimmed_ops_are_as_recorded() -> None:
+    """What `fix` cut keeps its recorded duration here."""
+    assert by_name([op("a", 0, 9_500, tpt_recorded_dur=10.001)])["a"][1:3] == (10_001, 10_001)
+
+
+def test_equal_names_on_two_ranks() -> None:
+    """In a merge, each rank's calls are its own."""
+    events = [op("a", 0, 10) | {"pid": f"[TP{rank:02d}] 100"} for rank in (0, 1)]
+    rows = [(r["rank"], r["name"], r["calls"]) for r in ask("ops", events)]
+    assert rows == [(0, "a", 1), (1, "a", 1)]

@@ -1,0 +1,294 @@
+"""The library on real traces, against plain Python that reads the recorded JSON."""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sql.gpu_traces import answer
+from tests.sql.recorded import CALLS, GPU, Slice, repaired, slices, spans, union
+from tp_tools.engine import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tp_tools.engine.processor import Processor
+
+TRACES = [
+    "alexnet_whole_us",
+    "b200_vllm_tp8_rank0",
+    "epoch_decimals_rank0",
+    "h100_qwen15_chat",
+    "mi300_resnet_ddp8_rank0",
+    "mi300_xdit_sd35_rank0",
+    "nccl_args_rank0",
+    "sglang_qwen3_decode",
+    "train128_rank0",
+    "train128_rank1",
+    "vllm_piecewise_graph_execution",
+]
+TOLERANCE_NS = 1000
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A trace as recorded, and repaired in a TraceProcessor."""
+
+    tp: Processor
+    slices: list[Slice]
+
+    def of(self, *cats: str) -> list[Slice]:
+        """Its slices of these categories."""
+        return [it for it in self.slices if it.cat in cats]
+
+    def work(self) -> list[Slice]:
+        """Its kernels, copies and memsets."""
+        return self.of(*GPU)
+
+    def launches(self) -> dict[int, Slice]:
+        """The runtime calls by correlation."""
+        return {it.args["correlation"]: it for it in self.of(*CALLS)}
+
+    def ask(self, query: str) -> list[dict[str, Any]]:
+        """Rows of a query of the library."""
+        return answer(query, self.tp)
+
+
+@pytest.fixture(scope="module", params=TRACES)
+def recorded(
+    request: pytest.FixtureRequest, real_trace: Callable[[str], Path]
+) -> Iterator[Recorded]:
+    """Each trace in turn."""
+    path = real_trace(f"{request.param}.json.gz")
+    with load([repaired(path)], source=request.param) as tp:
+        yield Recorded(tp, slices(path))
+
+
+def test_kernels(recorded: Recorded) -> None:
+    """Counts, totals and maxima by name are those of the file, to the ns."""
+    durs = defaultdict(list)
+    for it in recorded.work():
+        durs[it.name].append(it.dur)
+    rows = {r["name"]: (r["count"], r["total_ns"], r["max_ns"]) for r in recorded.ask("kernels")}
+    assert rows == {name: (len(of), sum(of), max(of)) for name, of in durs.items()}
+
+
+def test_gpu_time_and_overlap(recorded: Recorded) -> None:
+    """Unions are those of sorted intervals, and the parts add up to the span."""
+    work = recorded.work()
+    compute = spans(it for it in work if not it.is_copy() and not it.is_collective())
+    comm = spans(it for it in work if it.is_collective())
+    copies = spans(it for it in work if it.is_copy())
+    (row,) = recorded.ask("gpu_time")
+    everything = compute + comm + copies
+    assert row["compute_ns"] == union(compute)
+    assert row["communication_ns"] == union(comm)
+    assert row["exposed_communication_ns"] == union(compute + comm) - union(compute)
+    assert row["copy_ns"] == union(copies)
+    assert row["exposed_copy_ns"] == union(everything) - union(compute + comm)
+    assert row["busy_ns"] == union(everything)
+    assert row["span_ns"] == max(it.end for it in work) - min(it.ts for it in work)
+    parts = ("compute_ns", "exposed_communication_ns", "exposed_copy_ns", "idle_ns")
+    assert sum(row[part] for part in parts) == row["span_ns"]
+    (overlap,) = recorded.ask("comm_overlap")
+    assert overlap["collectives"] == len(comm)
+    assert overlap["hidden_ns"] == union(compute) + union(comm) - union(compute + comm)
+    assert overlap["hidden_ns"] + overlap["exposed_ns"] == row["communication_ns"]
+
+
+def test_streams(recorded: Recorded) -> None:
+    """Busy and shared time of each stream are those of sorted intervals."""
+    streams = defaultdict(list)
+    for it in recorded.work():
+        streams[it.args["stream"]].append(it)
+    rows = {r["stream"]: r for r in recorded.ask("streams")}
+    assert rows.keys() == streams.keys()
+    for stream, on_it in streams.items():
+        own = spans(on_it)
+        others = spans(it for it in recorded.work() if it.args["stream"] != stream)
+        row = rows[stream]
+        assert (row["events"], row["busy_ns"]) == (len(on_it), union(own))
+        assert row["overlap_ns"] == union(own) + union(others) - union(own + others)
+        assert row["total_ns"] == sum(it.dur for it in on_it)
+
+
+def test_copies(recorded: Recorded) -> None:
+    """Counts, times and bytes are those of the file."""
+    copies = defaultdict(list)
+    for it in recorded.work():
+        if it.is_copy():
+            copies[it.name].append(it)
+    rows = {r["name"]: (r["count"], r["total_ns"], r["bytes"]) for r in recorded.ask("copies")}
+    assert rows == {
+        name: (
+            len(of),
+            sum(it.dur for it in of),
+            sum(it.args.get("bytes", 0) for it in of)
+            if any("bytes" in it.args for it in of)
+            else None,
+        )
+        for name, of in copies.items()
+    }
+
+
+def test_launches(recorded: Recorded) -> None:
+    """Every piece of work has a row; delays and queues are those counted one by one."""
+    calls = recorded.launches()
+    launched = [(calls.get(it.args["correlation"]), it) for it in recorded.work()]
+    starts, queued = defaultdict(list), defaultdict(list)
+    for call, it in launched:
+        if call:
+            queued[it.args["stream"]].append(call.ts)
+            starts[it.args["stream"]].append(max(call.ts, it.ts))
+    for of in (*starts.values(), *queued.values()):
+        of.sort()
+    expected: Counter[tuple[object, ...]] = Counter()
+    for call, it in launched:
+        if call is None:
+            expected[it.name, it.dur, None, None, None] += 1
+            continue
+        stream = it.args["stream"]
+        depth = bisect.bisect_left(queued[stream], call.ts) - bisect.bisect_left(
+            starts[stream], call.ts
+        )
+        expected[it.name, it.dur, it.ts - call.ts, depth, int("GraphLaunch" in call.name)] += 1
+    assert expected == Counter(
+        (r["name"], r["dur"], r["delay_ns"], r["queue_depth"], r["is_graph"])
+        for r in recorded.ask("launches")
+    )
+
+
+def test_gaps(recorded: Recorded) -> None:
+    """They are the times in which nothing runs, each once, and add up to the idle time."""
+    expected, until = [], None
+    for ts, end in sorted(spans(recorded.work())):
+        if until is not None and ts > until:
+            expected.append(ts - until)
+        until = max(end, until or end)
+    gaps = [row["dur"] for row in recorded.ask("gaps")]
+    assert gaps == sorted(expected, reverse=True)
+    assert sum(gaps) == recorded.ask("gpu_time")[0]["idle_ns"]
+
+
+def test_steps(recorded: Recorded) -> None:
+    """Where there are ProfilerSteps, each has the work launched, or else started, in it."""
+    steps = [it for it in recorded.of("user_annotation") if it.name.startswith("ProfilerStep")]
+    if not steps:
+        pytest.skip("it has no ProfilerStep")
+    calls = recorded.launches()
+    work = defaultdict(list)
+    for it in recorded.work():
+        at = calls.get(it.args["correlation"], it).ts
+        inside = [step for step in steps if step.ts <= at < step.end]
+        if inside:
+            work[max(inside, key=lambda step: step.ts).name].append(it)
+    rows = {
+        r["name"]: (r["dur"], r["kernels"], r["copies"], r["busy_ns"])
+        for r in recorded.ask("steps")
+    }
+    assert rows == {
+        step.name: (
+            step.dur,
+            sum(not it.is_copy() for it in work[step.name]),
+            sum(it.is_copy() for it in work[step.name]),
+            union(spans(work[step.name])),
+        )
+        for step in steps
+    }
+
+
+def nested(ops: list[Slice]) -> Iterator[tuple[Slice, list[Slice]]]:
+    """Each op of one thread with those that it lies in, outermost first."""
+    around: list[Slice] = []
+    for it in sorted(ops, key=lambda it: (it.ts, -it.dur, it.name)):
+        while around and not _lies_in(it, around[-1]):
+            around.pop()
+        yield it, list(around)
+        around.append(it)
+
+
+def _lies_in(it: Slice, outer: Slice) -> bool:
+    if it.end <= outer.end:
+        return it.ts < outer.end
+    return it.end <= outer.end + TOLERANCE_NS and outer.end - it.ts > TOLERANCE_NS
+
+
+@dataclass(frozen=True)
+class Ops:
+    """What a walk over the ops of a trace counts, by name.
+
+    Attributes:
+        calls: how often each was called.
+        self_ns: CPU time in it and in no op beneath.
+        own_gpu: GPU time of the launches in it and in no op beneath.
+        all_gpu: GPU time of the launches in it.
+    """
+
+    calls: Counter[str]
+    self_ns: Counter[str]
+    own_gpu: Counter[str]
+    all_gpu: Counter[str]
+
+
+def walked(rows: list[list[Slice]], gpu_ns: Counter[int]) -> Ops:
+    """Counts the ops of each thread, launches among them, with the GPU time by correlation."""
+    ops = Ops(Counter(), Counter(), Counter(), Counter())
+    inner: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for it, around in (pair for row in rows for pair in nested(row)):
+        if it.cat == "launch":
+            gpu = gpu_ns[it.args["correlation"]]
+            ops.own_gpu.update({around[-1].name: gpu} if around else {})
+            ops.all_gpu.update(dict.fromkeys({op.name for op in around}, gpu))
+            continue
+        ops.calls[it.name] += 1
+        if around:
+            inner[id(around[-1])].append((it.ts, min(it.end, around[-1].end)))
+    for it in (it for row in rows for it in row if it.cat == "cpu_op"):
+        ops.self_ns[it.name] += it.dur - union(inner[id(it)])
+    return ops
+
+
+def test_ops(recorded: Recorded) -> None:
+    """Calls, self time and GPU time by op are those of a stack walked in Python."""
+    gpu_ns: Counter[int] = Counter()
+    for it in recorded.work():
+        gpu_ns[it.args["correlation"]] += it.dur
+    by_row = defaultdict(list)
+    for it in recorded.of("cpu_op"):
+        by_row[it.row].append(it)
+    launches = recorded.launches()
+    for it in launches.values():
+        if it.args["correlation"] in gpu_ns:
+            by_row[it.row].append(Slice("launch", "", it.row, it.ts, it.ts, it.args))
+    ops = walked(list(by_row.values()), gpu_ns)
+    rows = {row["name"]: row for row in recorded.ask("ops")}
+    assert {name: row["calls"] for name, row in rows.items()} == ops.calls
+    assert {name: row["self_ns"] for name, row in rows.items()} == ops.self_ns
+    # work whose call is in no op may still name one by its External id
+    named = {it.args.get("External id") for it in recorded.of("cpu_op")}
+    orphans = [it.args for it in recorded.work() if it.args["correlation"] not in launches]
+    told = any(args.get("External id") in named for args in orphans)
+    for name, row in rows.items():
+        assert row["self_gpu_ns"] >= ops.own_gpu[name]
+        assert row["gpu_ns"] >= ops.all_gpu[name]
+        assert told or row["self_gpu_ns"] == ops.own_gpu[name]
+
+
+def test_collectives(recorded: Recorded) -> None:
+    """Every collective has a row; bytes are elements times the size of the type."""
+    size = {"BFloat16": 2, "Float": 4, "Long": 8, "Int": 4, "Byte": 1}
+    expected: Counter[tuple[object, ...]] = Counter()
+    for it in recorded.work():
+        if it.is_collective():
+            told = "Collective name" in it.args
+            of = it.args["In msg nelems"] * size[it.args["dtype"]] if told else None
+            expected[it.name, it.dur, "args" if told else "name", of] += 1
+    assert expected == Counter(
+        (r["name"], r["dur"], r["recognised_by"], r["in_bytes"])
+        for r in recorded.ask("collectives")
+    )
