@@ -9,7 +9,7 @@ import functools
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,16 +19,22 @@ from tp_tools.chrome.source import Source
 from tp_tools.decide import Judge
 from tp_tools.jobs import said
 from tp_tools.recognise import Recogniser
-from tp_tools.rewrite import merged_json
+from tp_tools.rewrite import merged_json, merged_pftrace
 from tp_tools.rewrite.merged import placed
+from tp_tools.rewrite.merged_json import Match
+from tp_tools.rewrite.merged_pftrace import FIRST_ARROW
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tp_tools.chrome.events import Ints, Trace
     from tp_tools.collectives import Collectives
     from tp_tools.jobs import Said
     from tp_tools.plan import Plan
     from tp_tools.rewrite.merged import Placed, Placement, Selection
     from tp_tools.slices import Slices
+
+Form = Literal["json", "pftrace"]
 
 TOLERANCE_NS = 1000
 """What counts as jitter: the default of `tp-tools fix`."""
@@ -47,6 +53,31 @@ class Files:
     trace: str
     spool: Path
     part: Path
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The collectives of a rank that are matched with those of others.
+
+    Attributes:
+        event: their events.
+        number: the numbers of the collectives.
+        links: whether arrows join the ranks.
+        is_first: whether the arrow begins at this rank.
+    """
+
+    event: Ints
+    number: Ints
+    links: bool
+    is_first: NDArray[np.bool_]
+
+    def by_event(self, *, carried: bool) -> dict[int, Match]:
+        """By event what it is a part of; `carried` says whether events carry arrows themselves."""
+        columns = (self.event.tolist(), self.number.tolist(), self.is_first.tolist())
+        return {
+            event: Match(number, FIRST_ARROW + number if self.links and carried else None, first)
+            for event, number, first in zip(*columns, strict=True)
+        }
 
 
 @dataclass(frozen=True)
@@ -134,26 +165,33 @@ def _span(trace: Trace, base: int) -> tuple[int | None, int | None]:
     return int(ts.min()) + base, int((ts + np.maximum(trace.dur[timed], 0)).max()) + base
 
 
-def write(files: Files, where: Placement, wanted: Selection, matched: tuple[Ints, Ints]) -> Written:
+def write(
+    files: Files, where: Placement, wanted: Selection, matched: Matched, form: Form
+) -> Written:
     """Writes a rank's part of the merged trace.
 
     Args:
         files: where it lies, and where its part goes.
         where: its place in the merged trace.
         wanted: which events.
-        matched: the events of its matched collectives, and the numbers of these.
+        matched: its matched collectives.
+        form: what the output is.
 
     Raises:
         InputError: the file changed meanwhile, or the rank has too many ids.
     """
     source, trace, plan, table = _kept(files.spool)
     rank = placed(trace, plan, table, where, wanted)
-    numbers = dict(zip(matched[0].tolist(), matched[1].tolist(), strict=True))
-    blocks = merged_json.fragment(source, rank, where, numbers)
+    events = matched.by_event(carried=form == "pftrace")
+    if form == "pftrace":
+        between = files.part.with_suffix(".json")
+        blocks = merged_pftrace.fragment(source, rank, where, events, between)
+    else:
+        blocks = merged_json.fragment(source, rank, where, events)
     with files.part.open("wb") as out:
         for block in blocks:
             out.write(block)
-    return _written(rank, table, matched[0])
+    return _written(rank, table, matched.event)
 
 
 def _kept(spool: Path) -> tuple[Source, Trace, Plan, Slices]:

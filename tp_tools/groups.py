@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.collectives import UNKNOWN
+from tp_tools.gather import Matched
 from tp_tools.match import members
 from tp_tools.rewrite.together import Collective, Part
 
@@ -17,15 +18,44 @@ if TYPE_CHECKING:
     from tp_tools.chrome.events import Ints
     from tp_tools.collectives import Collectives
     from tp_tools.gather import Written
+    from tp_tools.rewrite.merged import Selection
 
 
-def matched(alignment: Alignment, tables: Sequence[Collectives]) -> list[tuple[Ints, Ints]]:
-    """By rank: the events that are part of a matched collective, and the numbers of these."""
+def matched(
+    alignment: Alignment, tables: Sequence[Collectives], selection: Selection, *, links: bool
+) -> list[Matched]:
+    """By rank: its collectives that are matched with those of others.
+
+    Args:
+        alignment: the matches.
+        tables: by rank.
+        selection: which events are wanted: an arrow begins at the first rank that is inside.
+        links: whether arrows join the ranks.
+    """
     pool, of = alignment.pool, alignment.matches.of
+    begin, end = (_common(alignment, times) for times in (pool.ts, pool.end))
+    outside = np.zeros(len(pool), np.bool_)
+    if selection.start_ns is not None:
+        outside |= end <= selection.start_ns
+    if selection.end_ns is not None:
+        outside |= begin >= selection.end_ns
+    first = np.zeros(len(pool), np.bool_)
+    order = np.lexsort((pool.rank, begin, outside, of))
+    order = order[of[order] >= 0]
+    first[order[np.flatnonzero(np.diff(of[order], prepend=-1))]] = True
     result = []
     for rank, table in enumerate(tables):
         rows = np.flatnonzero((pool.rank == rank) & (of >= 0))
-        result.append((table.event[pool.row[rows]], of[rows]))
+        result.append(Matched(table.event[pool.row[rows]], of[rows], links, first[rows]))
+    return result
+
+
+def _common(alignment: Alignment, times: Ints) -> Ints:
+    """Times of the pool on the common clock."""
+    result = times.copy()
+    for rank, aligned in enumerate(alignment.ranks):
+        mine = alignment.pool.rank == rank
+        result[mine] = aligned.clock.common(times[mine])
     return result
 
 

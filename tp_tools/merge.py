@@ -15,11 +15,11 @@ from tp_tools.alignment import Member, align
 from tp_tools.errors import InputError
 from tp_tools.groups import collectives, matched
 from tp_tools.jobs import MERGED_KEY
-from tp_tools.rewrite import together
+from tp_tools.rewrite import merged_json, merged_pftrace, together
 from tp_tools.rewrite.merged import Placement, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tp_tools.alignment import Alignment, Mode
     from tp_tools.gather import Gathered, Written
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SECOND_NS = 10**9
 _BLOCK = 1 << 20
-_COMMA = b",\n"
+_NO_NAMES: dict[str, object] = {}
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Prepared:
         first_ns: when the first rank begins, ns since the epoch on the common clock.
         wishes: what was asked for.
         spools: where each rank is kept.
-        counts: filled in while the output is written.
+        written, counts: filled in while the output is written.
     """
 
     ranks: list[Rank]
@@ -87,6 +87,7 @@ class Prepared:
     first_ns: int
     wishes: Wishes
     spools: list[Path]
+    written: list[Written] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
     @property
@@ -183,59 +184,87 @@ def merged(
     prepared: Prepared,
     workers: Workers,
     about: object,
+    form: gather.Form = "json",
     seen: Callable[[int], None] = lambda _: None,
 ) -> Iterator[bytes]:
-    """The merged trace as Chrome JSON, block by block; fills in `prepared.counts`.
+    """The merged trace, block by block; fills in `prepared.counts`.
 
     Args:
         prepared: the ranks.
         workers: who writes them.
         about: what the output says about itself.
+        form: what it is to be.
         seen: told the size of each input once it was written.
 
     Raises:
         InputError: a file changed meanwhile, or a rank has too many ids.
     """
+    if form == "pftrace":
+        yield from _parts(prepared, workers, form, seen)
+        yield from _collectives_part(prepared, workers.folder / "collectives.json", about)
+        return
     yield b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n"%b":%b,\n' % (
         prepared.start_ns,
         MERGED_KEY.encode(),
         msgspec.json.encode(about),
     )
     yield b'"traceEvents":[\n'
-    yield from _without_last_comma(_events(prepared, workers, seen))
+    yield from merged_json.without_last_comma(_events(prepared, workers, seen))
     yield b"\n]}\n"
 
 
 def _events(prepared: Prepared, workers: Workers, seen: Callable[[int], None]) -> Iterator[bytes]:
     """All events, each with a comma behind it."""
+    yield from _parts(prepared, workers, "json", seen)
+    first_flow = 1 + sum(it.links for it in prepared.gathered)
+    links = prepared.wishes.links
+    for block, count in together.events(_collectives(prepared), first_flow, links=links):
+        prepared.counts.links += count
+        yield block
+
+
+def _parts(
+    prepared: Prepared, workers: Workers, form: gather.Form, seen: Callable[[int], None]
+) -> Iterator[bytes]:
+    """What the workers write of each rank."""
     tables = [it.collectives for it in prepared.gathered]
-    numbers = matched(prepared.alignment, tables)
+    selection = prepared.selection()
     files = [
         gather.Files(it.file, spool, spool.with_suffix(".part"))
         for it, spool in zip(prepared.gathered, prepared.spools, strict=True)
     ]
-    selection = prepared.selection()
+    shared = matched(prepared.alignment, tables, selection, links=prepared.wishes.links)
     flows = np.cumsum([1, *(it.links for it in prepared.gathered)]).tolist()
     calls = (
-        (
-            (files[place], _placement(prepared, place, flows[place]), selection, numbers[place]),
-            dict[str, object](),
-        )
-        for place in range(len(tables))
+        ((files[i], _placement(prepared, i, flows[i]), selection, shared[i], form), _NO_NAMES)
+        for i in range(len(tables))
     )
-    written = []
     for it, lying in zip(workers.in_order(gather.write, calls), files, strict=True):
         yield from _file(lying.part)
         lying.part.unlink()
-        written.append(it)
+        prepared.written.append(it)
         _count(prepared.counts, it)
         seen(Path(lying.trace).stat().st_size)
+
+
+def _collectives(prepared: Prepared) -> list[Collective]:
+    """Every matched collective within the window, once all ranks are written."""
+    tables = [it.collectives for it in prepared.gathered]
     names = [it.rank for it in prepared.ranks]
-    found = collectives(prepared.alignment, tables, names, written)
-    inside = [it for it in found if _is_inside(it, selection, prepared.start_ns)]
-    for block, count in together.events(inside, flows[-1], links=prepared.wishes.links):
-        prepared.counts.links += count
-        yield block
+    selection = prepared.selection()
+    found = collectives(prepared.alignment, tables, names, prepared.written)
+    return [it for it in found if _is_inside(it, selection, prepared.start_ns)]
+
+
+def _collectives_part(prepared: Prepared, between: Path, about: object) -> Iterator[bytes]:
+    """The process of the collectives as packets, and what the output says about itself."""
+    found = _collectives(prepared)
+    if prepared.wishes.links:
+        prepared.counts.links += sum(max(sum(p.shown for p in it.parts) - 1, 0) for it in found)
+    blocks = [block for block, _ in together.events(found, 0, links=False)]
+    trace = merged_pftrace.written(blocks, prepared.start_ns, between, {MERGED_KEY: about})
+    plan = merged_pftrace.nothing_to_do(trace)
+    yield from merged_pftrace.packets(between, trace, plan, len(prepared.ranks))
 
 
 def _placement(prepared: Prepared, place: int, first_flow: int) -> Placement:
@@ -267,13 +296,3 @@ def _file(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             yield block
-
-
-def _without_last_comma(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same text without the separator behind the last event."""
-    held = b""
-    for block in blocks:
-        text = held + block
-        held = text[-len(_COMMA) :]
-        yield text[: -len(_COMMA)]
-    yield held.removesuffix(_COMMA)

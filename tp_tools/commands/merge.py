@@ -14,6 +14,7 @@ from tp_tools.errors import UsageError
 
 if TYPE_CHECKING:
     from tp_tools.alignment import Mode
+    from tp_tools.gather import Form
     from tp_tools.merge import Wishes
     from tp_tools.show.talk import Talk
 
@@ -140,7 +141,8 @@ def _run(inputs: tuple[str, ...], output: str, talk: Talk, options: dict[str, An
             prepared = merge.prepare(files, wishes, staff, talk.say, seen)
         about = shown.summary(prepared)
         with talk.progress(f"writing {output}", size) as seen:
-            blocks = merge.merged(prepared, staff, about, seen)
+            form: Form = "pftrace" if output.endswith(out.PFTRACE_SUFFIXES) else "json"
+            blocks = merge.merged(prepared, staff, about, form, seen)
             with out.written(output, blocks):
                 pass
     for line in shown.lines(prepared):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import msgspec
@@ -13,7 +14,7 @@ from tp_tools.chrome.events import is_phase
 from tp_tools.chrome.numbers import microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tp_tools.chrome.events import Ints, Span
     from tp_tools.chrome.source import Source
@@ -38,20 +39,44 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     args: _Member = UNSET
 
 
+class _Linked(_Event, gc=False):
+    """An event that carries the end of an arrow itself."""
+
+    bind_id: int = 0
+    flow_in: bool | UnsetType = UNSET
+    flow_out: bool | UnsetType = UNSET
+
+
 _EVENTS = msgspec.json.Decoder(list[_Event])
 _FIELDS = msgspec.json.Decoder(list[dict[str, Raw]])
 _ENCODER = msgspec.json.Encoder()
 _PROCESS = Raw(b'"p"')
 _GLOBAL = b'"g"'
 _ZERO = Raw(b"0")
+_COMMA = b",\n"
 _ID_BITS = 40  # of a rank in the ids of arrows that Chrome writes as bind_id
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which collective an event is a part of.
+
+    Attributes:
+        number: that of the collective.
+        arrow: the id of the arrow between its ranks, if events carry arrows; else None.
+        is_first: whether the arrow begins here.
+    """
+
+    number: int
+    arrow: int | None = None
+    is_first: bool = False
 
 
 def fragment(
     source: Source,
     placed: Placed,
     where: Placement,
-    matched: Mapping[int, int],
+    matched: Mapping[int, Match],
     seen: Callable[[int], None] = lambda _: None,
 ) -> Iterator[bytes]:
     """The events of a rank, each with a comma behind it, block by block.
@@ -60,7 +85,7 @@ def fragment(
         source: the file that the rank was read from; it is read again.
         placed: the rank in the merged trace.
         where: its place in it.
-        matched: by event: the number of the collective that it is a part of.
+        matched: by event: the collective that it is a part of.
         seen: told bytes read from disk, as they are.
 
     Raises:
@@ -97,7 +122,7 @@ def _sorted_at(key: str, pid: int, tid: int, index: int) -> bytes:
 class _Writer:
     """Writes runs of a rank's events."""
 
-    def __init__(self, placed: Placed, where: Placement, matched: Mapping[int, int]) -> None:
+    def __init__(self, placed: Placed, where: Placement, matched: Mapping[int, Match]) -> None:
         self.placed, self.where, self.matched = placed, where, matched
         trace, plan = placed.trace, placed.plan
         self.pids = [Raw(_ENCODER.encode(pid)) for pid in plan.ids.pids]
@@ -126,6 +151,7 @@ class _Writer:
         self._set_all(events, numbers)
         for i in np.flatnonzero(self.special[numbers]).tolist():
             self._set_special(events[i], int(numbers[i]))
+            events[i] = self._linked(events[i], int(numbers[i]))
         return _ENCODER.encode(events)[1:-1] + b",\n"
 
     def _keep_odd(self, events: list[_Event], numbers: Ints) -> None:
@@ -170,9 +196,21 @@ class _Writer:
         if number in self.opening:
             event.ts = Raw(microseconds(plan.trims[self.opening[number]]))
         if number in self.matched:
-            _note(event, b'"tpt_collective":%d' % self.matched[number])
+            _note(event, b'"tpt_collective":%d' % self.matched[number].number)
         if event.s is not UNSET and bytes(event.s) == _GLOBAL and ts >= 0:
             event.s = _PROCESS
+
+    def _linked(self, event: _Event, number: int) -> _Event:
+        """The event with its end of the arrow between ranks, where it is to carry one."""
+        match = self.matched.get(number)
+        if match is None or match.arrow is None:
+            return event
+        linked = _Linked(**msgspec.structs.asdict(event), bind_id=match.arrow)
+        if match.is_first:
+            linked.flow_out = True
+        else:
+            linked.flow_in = True
+        return linked
 
     def _trim(self, event: _Event, number: int) -> None:
         plan, trace = self.placed.plan, self.placed.trace
@@ -198,6 +236,7 @@ class _Writer:
             self._set_all([event], number)
             if self.special[first + i]:
                 self._set_special(event, first + i)
+                event = self._linked(event, first + i)
             written.append(_ENCODER.encode(event)[:-1] + self._rest(rest) + b"}")
         return b",".join(written) + b",\n"
 
@@ -232,3 +271,13 @@ def _note(event: _Event, note: bytes) -> None:
         args = b'{"args": ' + args + b"}"
     inner = args[1:-1].rstrip()
     event.args = Raw(b"{" + inner + (b"," if inner.strip() else b"") + note + b"}")
+
+
+def without_last_comma(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same text without the separator behind the last event."""
+    held = b""
+    for block in blocks:
+        text = held + block
+        held = text[-len(_COMMA) :]
+        yield text[: -len(_COMMA)]
+    yield held.removesuffix(_COMMA)
