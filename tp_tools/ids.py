@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.chrome.events import is_phase
+from tp_tools.chrome.events import UNTIMED, is_phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,13 +81,13 @@ def choose(trace: Trace) -> Ids:
 
 def _pids(trace: Trace, repairs: Counter[str]) -> list[Scalar]:
     instants_of_all = is_phase(trace, "iIR") & (trace.bound == ord("g"))
-    counts = _used(trace, ~instants_of_all)
-    matters = {pid for (pid, _), on in zip(trace.tracks, counts, strict=True) if on}
+    used = _pids_of(trace, np.ones(len(trace), np.bool_))
+    matters = _pids_of(trace, ~instants_of_all)
     recorded = dict.fromkeys(pid for pid, _ in trace.tracks)
     taken = _integers(recorded) | _integers(tid for _, tid in trace.tracks)
     new: dict[Scalar, Scalar] = {}
     for pid in recorded:
-        if sound(pid) or (pid not in matters and not isinstance(pid, str)):
+        if sound(pid) or pid not in (used if isinstance(pid, str) else matters):
             new[pid] = pid
         else:
             repairs[_kind(pid, "pids")] += 1
@@ -119,10 +119,15 @@ def _tids(
     return new
 
 
+def _pids_of(trace: Trace, events: NDArray[np.bool_]) -> set[Scalar]:
+    used = _used(trace, events)
+    return {pid for (pid, _), on in zip(trace.tracks, used, strict=True) if on}
+
+
 def _used(trace: Trace, events: NDArray[np.bool_]) -> list[bool]:
-    """By track, whether one of these events is on it."""
+    """By track, whether one of these events is on it, and will be written."""
     found = np.zeros(len(trace.tracks), np.bool_)
-    found[trace.track[events]] = True
+    found[trace.track[events & ((trace.ts != UNTIMED) | is_phase(trace, "M"))]] = True
     return found.tolist()
 
 

@@ -113,7 +113,11 @@ def test_a_packed_file_cut_anywhere_gives_what_it_holds(
     lengths = []
     for size in [*range(4, 200), *random.Random(1).sample(range(200, len(data)), 40)]:
         source = source_of(data[:size])
-        text = read(source)
+        try:
+            text = read(source)
+        except InputError as refusal:
+            assert str(refusal).startswith("trace.json: holds no text")  # noqa: PT017
+            text = b""
         assert TEXT.startswith(text)
         lengths.append(len(text))
         if "of" not in kind and "with" not in kind and "by" not in kind:
@@ -146,6 +150,9 @@ DAMAGED = gzip.compress(random.Random(7).randbytes(4000))
     ("data", "message"),
     [
         (b"", "is empty. Was the profiler stopped before it wrote?"),
+        (gzip.compress(b""), "holds no text. Was the profiler stopped before it wrote?"),
+        (zst(b""), "holds no text. Was the profiler stopped before it wrote?"),
+        (gzip.compress(TEXT)[:12], "holds no text. Was the profiler stopped before it wrote?"),
         (b"PK\x03\x04rest", "is a zip archive. Unpack it, then give the trace in it."),
         ("{}".encode("utf-16"), "is UTF-16 text. Convert it: iconv -f UTF-16 -t UTF-8."),
         ("{}".encode("utf-16-be"), "is UTF-16 text. Convert it: iconv -f UTF-16 -t UTF-8."),

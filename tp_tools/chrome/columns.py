@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from tp_tools.chrome.outer import Head, Tail
     from tp_tools.chrome.split import Run
 
+_NOTHING = "\0"
+"""Stands for no name where Perfetto shows none either: at instants of a process or of all."""
+
 _NULL = b"null"
+_INSTANTS = np.frombuffer(b"iIR", np.uint8)
 _NAMES = ("process_name", "thread_name")
 
 
@@ -79,6 +83,10 @@ class Columns:
         ts, dur, inexact = self.times.of_run(events, phases, self.count)
         ts[_unplaceable(events, phases)] = UNTIMED
         tracks, cats, names, links = self.tracks, self.cats, self.names, self.links
+        bound = _bound(events, phases)
+        name = np.array([names[e.name] for e in events], np.int32)
+        is_nameless = np.isin(name, [names.get(None, -1), names.get("", -1)])
+        name[is_nameless & (bound != 0) & np.isin(phases, _INSTANTS)] = names[_NOTHING]
         self.columns.append(
             (
                 phases,
@@ -86,10 +94,10 @@ class Columns:
                 dur,
                 np.array([tracks[e.pid, e.tid] for e in events], np.int32),
                 np.array([cats[e.cat] for e in events], np.int32),
-                np.array([names[e.name] for e in events], np.int32),
+                name,
                 np.array([links[_link(e)] for e in events], np.int32),
                 inexact,
-                _bound(events, phases),
+                bound,
             )
         )
         for i in np.flatnonzero(phases == ord("M")).tolist():
@@ -142,7 +150,7 @@ class Columns:
             spans=self.spans,
             tracks=[(_id(pid), _id(tid)) for pid, tid in self.tracks],
             cats=[cat or "" for cat in self.cats],
-            names=[name or NAMELESS for name in self.names],
+            names=["" if name == _NOTHING else name or NAMELESS for name in self.names],
             links=list(self.links)[1:],
             metadata=self.metadata,
             repairs=repairs,

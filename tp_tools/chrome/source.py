@@ -97,6 +97,7 @@ class Source:
         """Any number of gzip members (RFC 1952) or zstd frames (RFC 8878), zeros between them."""
         member: _Member | None = None
         rest = b""
+        size = 0
         try:
             for block in itertools.chain(blocks, (b"",)):
                 rest += block
@@ -110,12 +111,17 @@ class Source:
                         member = packing.new()
                     text = member.decompress(rest)
                     if text:
+                        size += len(text)
                         yield text
                     rest = member.unused_data if member.eof else b""
                     member = None if member.eof else member
         except (_GZIP_ERROR, zstandard.ZstdError) as error:
             raise self._damaged(packing, str(error)) from error
         self.truncated = member is not None
+        if not size:
+            raise InputError(
+                f"{self.name}: holds no text. Was the profiler stopped before it wrote?"
+            )
 
     def _damaged(self, packing: _Packing, why: str) -> InputError:
         return InputError(
