@@ -109,8 +109,8 @@ def align(members: Sequence[Member], mode: Mode) -> Alignment:
     _keep_hosts(state, how, why, [it.host for it in members])
     if mode == "collectives" and (lost := [i for i, it in enumerate(how) if it != BY_COLLECTIVES]):
         raise InputError(
-            f"{len(lost)} of {len(members)} ranks cannot be aligned by collectives ({why[lost[0]]});"
-            " --align auto takes their base times."
+            f"{len(lost)} of {len(members)} ranks cannot be aligned by collectives: "
+            f"{why[lost[0]]}. --align auto takes their base times."
         )
     return _stated(state, how, why)
 
@@ -208,8 +208,8 @@ class _State:
 
 def _too_few(count: int) -> str:
     if not count:
-        return "no collective in common with other ranks"
-    return f"only {count} collectives in common with other ranks, {LEAST} are needed"
+        return "no collective is surely one with another rank's"
+    return f"only {count} collectives are surely those of other ranks, {LEAST} are needed"
 
 
 def tied(readings: Readings, ranks: int) -> tuple[NDArray[np.bool_], Ints]:

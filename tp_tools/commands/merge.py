@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from decimal import Decimal
@@ -21,25 +22,15 @@ if TYPE_CHECKING:
 _MS = re.compile(r"-?\d+(\.\d{1,6})?")
 
 
-class Milliseconds(click.ParamType):
-    """A time in ms, decimals allowed; its value is int nanoseconds."""
+def milliseconds(text: str) -> int:
+    """Int nanoseconds of a time in ms with up to six decimals.
 
-    name = "ms"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401  click's signature
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> int:
-        """Nanoseconds; fails on anything but a decimal number with up to six decimals."""
-        if isinstance(value, int):
-            return value
-        if not _MS.fullmatch(value.strip()):
-            self.fail(
-                f"{value!r} is no number of milliseconds with up to six decimals.", param, ctx
-            )
-        return int(Decimal(value.strip()) * 1_000_000)
+    Raises:
+        click.BadParameter: it is no such number.
+    """
+    if not _MS.fullmatch(text.strip()):
+        raise click.BadParameter(f"{text!r} is no number of milliseconds with up to six decimals.")
+    return int(Decimal(text.strip()) * 1_000_000)
 
 
 @click.command("merge", short_help="Merge all ranks of a job.")
@@ -62,12 +53,12 @@ class Milliseconds(click.ParamType):
     help="Leave out a category, such as python_function; may be repeated.",
 )
 @click.option(
-    "--start", "start_ns", type=Milliseconds(), metavar="MS", help="Only what ends after this time."
+    "--start", "start_ns", type=milliseconds, metavar="MS", help="Only what ends after this time."
 )
 @click.option(
     "--end",
     "end_ns",
-    type=Milliseconds(),
+    type=milliseconds,
     metavar="MS",
     help="Only what begins before this time. Both count from the first event of all ranks.",
 )
@@ -100,25 +91,33 @@ def command(inputs: tuple[str, ...], output: str, talk: Talk, **options: Any) ->
       tp-tools merge 'run7/*TP-*.json.gz' -o all.json.gz --gpu-only
       tp-tools merge traces/ -o step.json.gz --start 1200 --end 1350 --exclude python_function
     """  # noqa: D301  click wants the character, not the backslash
+    _check(output, options)
+    _run(inputs, output, talk, options)
+
+
+def _check(output: str, options: dict[str, Any]) -> None:
+    """Raises UsageError for what contradicts itself."""
     if options["summary"] and output == "-":
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
-    _run(inputs, output, talk, options)
+    start, end = options["start_ns"], options["end_ns"]
+    if None not in (start, end) and start >= end:
+        raise UsageError("--start is not before --end: nothing would be left.")
+    selects = options["gpu_only"] or options["excluded"] or (start, end) != (None, None)
+    if options["form"] == "archive" and selects:
+        raise UsageError("--format archive leaves the traces as they are; it cannot select events.")
 
 
 def _wishes(options: dict[str, Any]) -> Wishes:
     from tp_tools.merge import Wishes  # noqa: PLC0415  numpy and msgspec: not for --help
     from tp_tools.ranks import Choice  # noqa: PLC0415
 
-    start, end = options["start_ns"], options["end_ns"]
-    if None not in (start, end) and start >= end:
-        raise UsageError("--start is not before --end: nothing would be left.")
     return Wishes(
         align=cast("Mode", options["align"]),
         choice=Choice(options["profile"], options["stage"], options["allow_missing"]),
         gpu_only=options["gpu_only"],
         excluded=frozenset(options["excluded"]),
-        start_ns=start,
-        end_ns=end,
+        start_ns=options["start_ns"],
+        end_ns=options["end_ns"],
         links=not options["no_links"],
         engine=options["engine"],
     )
@@ -127,13 +126,14 @@ def _wishes(options: dict[str, Any]) -> Wishes:
 def _run(inputs: tuple[str, ...], output: str, talk: Talk, options: dict[str, Any]) -> None:
     from pathlib import Path  # noqa: PLC0415
 
-    from tp_tools import merge  # noqa: PLC0415
+    from tp_tools import archive, merge  # noqa: PLC0415
     from tp_tools import output as out  # noqa: PLC0415
     from tp_tools.show import merged as shown  # noqa: PLC0415
     from tp_tools.workers import workers  # noqa: PLC0415
 
     wishes = _wishes(options)
-    out.check(output, force=options["force"])
+    suffixes = archive.SUFFIXES if options["form"] == "archive" else out.SUFFIXES
+    out.check(output, force=options["force"], suffixes=suffixes)
     files = merge.files(inputs, output, wishes.choice)
     size = sum(Path(file).stat().st_size for file in files)
     with workers(options["jobs"] or merge.usual_jobs(files)) as staff:
@@ -141,21 +141,16 @@ def _run(inputs: tuple[str, ...], output: str, talk: Talk, options: dict[str, An
             prepared = merge.prepare(files, wishes, staff, talk.say, seen)
         about = shown.summary(prepared)
         with talk.progress(f"writing {output}", size) as seen:
-            form: Form = "pftrace" if output.endswith(out.PFTRACE_SUFFIXES) else "json"
-            blocks = merge.merged(prepared, staff, about, form, seen)
+            if options["form"] == "archive":
+                blocks = archive.archive(prepared, staff.folder / "archive", seen)
+            else:
+                form: Form = "pftrace" if output.endswith(out.PFTRACE_SUFFIXES) else "json"
+                blocks = merge.merged(prepared, staff, about, form, seen)
             with out.written(output, blocks):
                 pass
     for line in shown.lines(prepared):
         talk.say(line)
     talk.say(f"Wrote {output}.")
     if options["summary"]:
-        counts = prepared.counts
-        numbers = {
-            **about,
-            "events": counts.events,
-            "slices": counts.slices,
-            "flows": counts.flows,
-            "links": counts.links,
-            "output": output,
-        }
+        numbers = {**about, **dataclasses.asdict(prepared.counts), "output": output}
         click.echo(json.dumps(numbers))

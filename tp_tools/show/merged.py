@@ -54,10 +54,11 @@ def summary(prepared: Prepared) -> dict[str, Any]:
 def lines(prepared: Prepared) -> Iterator[str]:
     """The terminal's account of the merge."""
     counts = prepared.counts
-    yield (
-        f"{plural(len(prepared.ranks), 'rank')}, {plural(counts.events, 'event')}, "
-        f"{plural(counts.slices, 'slice')}, {plural(counts.flows, 'arrow')}"
+    written = (
+        f", {plural(counts.events, 'event')}, {plural(counts.slices, 'slice')}, "
+        f"{plural(counts.flows, 'arrow')}, {plural(counts.links, 'arrow')} between ranks"
     )
+    yield plural(len(prepared.ranks), "rank") + (written if counts.events else "")
     if prepared.missing:
         yield f"  missing  {_numbers(prepared.missing)}"
     matches = prepared.alignment.matches

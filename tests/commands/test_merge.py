@@ -1,0 +1,171 @@
+"""`tp-tools merge` as it is called: files, exit codes, what it says where."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.asking import TpTools
+from tests.test_merge import GLOO, info, launched, write_rank
+from tp_tools.chrome.source import Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USAGE, INPUT = 2, 3
+
+
+@pytest.fixture
+def tp_tools(capsysbinary: pytest.CaptureFixture[bytes]) -> TpTools:
+    """Runs the command line."""
+    return TpTools(capsysbinary)
+
+
+@pytest.fixture
+def traces(tmp_path: Path) -> Path:
+    """A folder with two ranks."""
+    for rank in range(2):
+        events = [e for i in range(10) for e in launched(1000 + 50 * i, i + 1)]
+        write_rank(tmp_path / "traces", f"rank{rank}.json.gz", events, **info(rank))
+    return tmp_path / "traces"
+
+
+def events_of(path: Path) -> list[dict[str, Any]]:
+    """What a merge holds."""
+    found: dict[str, Any] = json.loads(b"".join(Source(path, "it").blocks()))
+    return found["traceEvents"]  # type: ignore[no-any-return]
+
+
+def test_a_folder_becomes_one_trace(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:
+    """Compressed as the suffix says; the talk is on stderr."""
+    out = tmp_path / "all.json.gz"
+    ran = tp_tools("merge", traces, "-o", out)
+    assert (ran.code, ran.out) == (0, b"")
+    assert "2 ranks" in ran.err
+    assert sum(e["ph"] == "X" for e in events_of(out)) == 40
+
+
+def test_the_summary_is_the_contract(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:
+    """One JSON object on stdout with the keys of the contract, ranks in order."""
+    out = tmp_path / "all.json"
+    files = sorted(traces.glob("*"), reverse=True)
+    ran = tp_tools("merge", *files, "-o", out, "--summary", "json", "-q")
+    told = json.loads(ran.out)
+    assert [it["rank"] for it in told["ranks"]] == [0, 1]
+    wanted = {"rank", "file", "labels", "offset_ns", "drift_ppb", "residual_ns", "collectives"}
+    assert wanted <= told["ranks"][0].keys()
+    assert (told["events"], told["slices"], told["flows"]) == (80, 40, 20)
+    assert (told["align"], told["output"]) == ("auto", str(out))
+    assert ran.err == ""
+
+
+def test_an_earlier_output_in_the_folder_is_no_rank(tp_tools: TpTools, traces: Path) -> None:
+    """Merging again into the same folder gives the same."""
+    out = traces / "all.json"
+    assert tp_tools("merge", traces, "-o", out).code == 0
+    first = out.read_bytes()
+    assert tp_tools("merge", traces, "-o", out, "--force").code == 0
+    assert out.read_bytes() == first
+
+
+def test_nothing_is_overwritten_unasked(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:
+    """An existing file needs --force."""
+    out = tmp_path / "all.json"
+    out.write_text("mine")
+    assert tp_tools("merge", traces, "-o", out).code == USAGE
+    assert out.read_text() == "mine"
+
+
+def test_missing_ranks_stop_it(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:
+    """Exit 3, the missing rank named, nothing written; --allow-missing goes on and says so."""
+    (traces / "rank0.json.gz").unlink()
+    out = tmp_path / "all.json"
+    ran = tp_tools("merge", traces, "-o", out)
+    assert ran.code == INPUT
+    assert "1 of 2 ranks have no file: 0" in ran.err
+    assert not out.exists()
+    ran = tp_tools("merge", traces, "-o", out, "--allow-missing", "--summary", "json")
+    assert json.loads(ran.out)["missing_ranks"] == [0]
+    assert "missing  0" in ran.err
+
+
+def test_a_damaged_rank_is_named(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:
+    """Exit 3, the file, and no output, also from a worker of its own."""
+    (traces / "rank1.json.gz").write_bytes(b"\x1f\x8bnonsense")
+    ran = tp_tools("merge", traces, "-o", tmp_path / "all.json", "--jobs", "2")
+    assert ran.code == INPUT
+    assert "rank1.json.gz" in ran.err
+    assert not (tmp_path / "all.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--start", "5", "--end", "5"), "not before"),
+        (("--start", "x"), "no number of milliseconds"),
+        (("--summary", "json", "-o", "-"), "both want stdout"),
+        (("--jobs", "0"), "jobs"),
+        (("--format", "archive", "--gpu-only", "-o", "a.zip"), "leaves the traces as they are"),
+        (("-o", "all.txt"), "suffix"),
+    ],
+)
+def test_impossible_wishes_are_refused(
+    tp_tools: TpTools, traces: Path, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    """Exit 2, and a reason."""
+    ran = tp_tools("merge", traces, "-o", tmp_path / "all.json", *options)
+    assert ran.code == USAGE
+    assert said in ran.err
+
+
+def test_the_window_is_in_milliseconds(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:
+    """Decimals reach down to the nanosecond."""
+    out = tmp_path / "all.json"
+    window = ("--start", "0.099", "--end", "0.112001")
+    assert tp_tools("merge", traces, "-o", out, *window).code == 0
+    # of each rank the launch at 100 us and its kernel at 105 us
+    assert sorted(e["dur"] for e in events_of(out) if e["ph"] == "X") == [2, 2, 10, 10]
+
+
+def test_an_archive_leaves_the_traces_alone(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Each trace as it was recorded, and a manifest with a machine per rank."""
+    out = tmp_path / "all.zip"
+    assert tp_tools("merge", GLOO, "-o", out, "--format", "archive").code == 0
+    with zipfile.ZipFile(out) as packed:
+        manifest = json.loads(packed.read("perfetto_manifest.json"))["perfetto_manifest"]
+        recorded = b"".join(Source(GLOO / "rank2.json.gz", "it").blocks())
+        assert packed.read("rank2.json") == recorded
+    assert manifest["version"] == 1
+    assert [it["machine"]["name"] for it in manifest["files"]] == [f"rank {r}" for r in range(4)]
+    assert manifest["files"][3]["clocks"]["sync_to"] == {"file": "rank0.json"}
+
+
+def test_an_archive_holds_base_times_in_its_offsets(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Perfetto does not read baseTimeNanoseconds, so an offset says how much later a rank is."""
+    base = 1_767_189_312_000_000_000
+    for rank in range(2):
+        said = {"distributedInfo": {"rank": rank, "world_size": 2}}
+        later = {"baseTimeNanoseconds": base + rank * 77}
+        write_rank(tmp_path / "in", f"rank{rank}.json", launched(100, 1), **said, **later)
+    out = tmp_path / "all.zip"
+    assert tp_tools("merge", tmp_path / "in", "-o", out, "--format", "archive").code == 0
+    with zipfile.ZipFile(out) as packed:
+        files = json.loads(packed.read("perfetto_manifest.json"))["perfetto_manifest"]["files"]
+    assert files[1]["clocks"]["offset_ns"] == 77
+
+
+def test_stages_are_chosen_by_option(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:
+    """Two stages of the same ranks in one folder: asked for, then told apart."""
+    both = tmp_path / "both"
+    both.mkdir()
+    for rank in range(2):
+        for stage in ("prefill", "decode"):
+            shutil.copy(traces / f"rank{rank}.json.gz", both / f"9-TP-{rank}-{stage}.trace.json.gz")
+    ran = tp_tools("merge", both, "-o", tmp_path / "all.json")
+    assert ran.code == INPUT
+    assert "--stage" in ran.err
+    assert tp_tools("merge", both, "-o", tmp_path / "all.json", "--stage", "decode").code == 0
