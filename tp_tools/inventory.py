@@ -147,9 +147,9 @@ def process_names(trace: Trace) -> dict[Scalar, str]:
     }
 
 
-def gpu_tracks(trace: Trace) -> list[int]:
-    """Indices of the tracks on which a GPU worked."""
-    tracks = np.unique(trace.track[is_phase(trace, "X") & _of_cats(trace, GPU_WORK_CATS)])
+def tracks_of(trace: Trace, cats: tuple[str, ...]) -> list[int]:
+    """Indices of the tracks that hold slices of these categories."""
+    tracks = np.unique(trace.track[is_phase(trace, "X") & _of_cats(trace, cats)])
     return [int(track) for track in tracks]
 
 
@@ -211,7 +211,7 @@ def _streams(
     work = slices & _of_cats(trace, GPU_WORK_CATS)
     usable = (trace.ts != UNTIMED) & (trace.dur >= 0)
     threads, _ = thread_metadata(trace)
-    for track in gpu_tracks(trace):
+    for track in tracks_of(trace, GPU_WORK_CATS):
         here = work & (trace.track == track)
         timed = here & usable
         pid = trace.tracks[track][0]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tp_tools import about, engine, kinds
+from tp_tools import about, engine, kinds, ranks
 from tp_tools.chrome.read import read
 from tp_tools.contents import contents
 from tp_tools.defects import defects
@@ -34,6 +35,7 @@ class Seen:
 
     Attributes:
         file: its name.
+        named: its rank and its place on the parallel axes, as its name says.
         bytes: on disk.
         text_bytes: of its text; None where it is no Chrome JSON.
         about: what it says about itself; None likewise.
@@ -44,6 +46,7 @@ class Seen:
     """
 
     file: str
+    named: dict[str, int]
     bytes: int
     text_bytes: int | None
     about: About | None
@@ -80,6 +83,7 @@ class Seen:
         del found["kernels"]  # thousands of names, and `tp-tools query kernels` says more
         return {
             "file": self.file,
+            "named": self.named,
             "bytes": self.bytes,
             "text_bytes": self.text_bytes,
             "about": asdict(self.about) if self.about is not None else None,
@@ -113,4 +117,16 @@ def look(source: Source, how: Opening, seen: Callable[[int], None] = lambda _: N
             found, lost = contents(tp), engine.losses(tp)
         text_bytes, said, wrong = None, None, None
     names = kinds.collectives(kernels.name for kernels in found.kernels)
-    return Seen(source.name, source.size(), text_bytes, said, found, names, wrong, lost)
+    named = _named(source, said)
+    return Seen(source.name, named, source.size(), text_bytes, said, found, names, wrong, lost)
+
+
+def _named(source: Source, said: About | None) -> dict[str, int]:
+    """What the file's name says of its place in the job: {"RANK": 3, "TP": 3}.
+
+    "tp8" in the name of rank 0 is how many there are, and no place.
+    """
+    name = ranks.named(Path(source.name).name)
+    known = said.rank if said is not None and said.rank is not None else name.rank
+    labels = {axis: at for axis, at in name.labels.items() if known is None or at <= known}
+    return labels if name.rank is None else {"RANK": name.rank, **labels}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tp_tools import queries
-from tp_tools.inventory import gpu_tracks, in_order, process_names
+from tp_tools.inventory import GPU_WORK_CATS, in_order, process_names, tracks_of
 from tp_tools.lanes import thread_metadata
 
 if TYPE_CHECKING:
@@ -31,22 +31,24 @@ MOST_PINNED = 12
 
 QUERY = "overlaps"
 _ANY_STREAM = r"^stream \d+\b"
-_COLLECTIVES = r"^collectives\b"
+_ANY_GROUP = r"^ranks \d"
+_COLLECTIVES = ("collective",)
+"""The category of what `tp-tools merge` adds: a row per process group, over all ranks."""
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A row on which a GPU worked, as the UI writes it.
+    """A row worth seeing, as the UI writes it.
 
     Attributes:
         title: of the row.
         process: title of the group that it is in.
-        work: ns that its work took.
+        weight: what is heavier is pinned where there are too many.
     """
 
     title: str
     process: str
-    work: int
+    weight: int
 
 
 def commands(examined: Examined | None) -> str:
@@ -57,44 +59,44 @@ def commands(examined: Examined | None) -> str:
     """
     ask = _command("RunQueryAndShowTab", queries.read(queries.find(QUERY)), QUERY)
     if examined is None:
-        return json.dumps([_pin(_ANY_STREAM), _pin(_COLLECTIVES), ask])
-    rows = list(_gpu_rows(examined))
+        return json.dumps([_pin(_ANY_GROUP), _pin(_ANY_STREAM), ask])
+    rows = [*_rows(examined, _COLLECTIVES), *_rows(examined, GPU_WORK_CATS)]
     wanted = [_pin(_exactly([title])) for title in _to_pin(rows)]
     if rows:
         expanded = _exactly(sorted({row.process for row in rows}))
-        wanted = [_command("ExpandTracksByRegex", expanded, "name"), *wanted, _pin(_COLLECTIVES)]
+        wanted.insert(0, _command("ExpandTracksByRegex", expanded, "name"))
     if examined.plan.moves or examined.plan.trims:
         wanted.append(ask)
     return json.dumps(wanted)
 
 
 def _to_pin(rows: list[_Row]) -> list[str]:
-    """Titles of the busiest rows, in the order of the rows; ranks have rows of one title."""
-    work = Counter[str]()
+    """Titles of the heaviest rows, in the order of the rows; ranks may have rows of one title."""
+    weight = Counter[str]()
     for row in rows:
-        work[row.title] += row.work
-    busiest = {title for title, _ in work.most_common(MOST_PINNED)}
-    return [title for title in work if title in busiest]
+        weight[row.title] += row.weight
+    heaviest = {title for title, _ in weight.most_common(MOST_PINNED)}
+    return [title for title in weight if title in heaviest]
 
 
-def _gpu_rows(examined: Examined) -> Iterator[_Row]:
-    """The rows of streams and their lanes in the repaired trace."""
+def _rows(examined: Examined, cats: tuple[str, ...]) -> Iterator[_Row]:
+    """The rows of the repaired trace that hold slices of these categories, with their lanes."""
     trace, plan = examined.trace, examined.plan
     threads, _ = thread_metadata(trace)
     added: dict[tuple[Scalar, Scalar], str] = {
         (pid, tid): name for key, pid, tid, name in plan.names if key == "thread_name"
     }
     processes = process_names(trace)
-    ids = {track: (plan.ids.pids[track], plan.ids.tids[track]) for track in gpu_tracks(trace)}
+    ids = {track: (plan.ids.pids[track], plan.ids.tids[track]) for track in tracks_of(trace, cats)}
     for track, (pid, tid) in sorted(ids.items(), key=lambda item: in_order(str(item[1]))):
         recorded = processes.get(trace.tracks[track][0])
         process = f"{recorded} {pid}" if recorded else f"Process {pid}"
         name = threads.get(track) or added.get((pid, tid))
-        work = int(np.maximum(trace.dur[trace.track == track], 0).sum())
-        yield _Row(f"{name} {tid}" if name else f"Thread {tid}", process, work)
+        weight = int(np.maximum(trace.dur[trace.track == track], 0).sum())
+        yield _Row(f"{name} {tid}" if name else f"Thread {tid}", process, weight)
         for lane in plan.lanes.values():
             if lane.track == track:
-                yield _Row(f"{lane.name} {lane.tid}", process, work)
+                yield _Row(f"{lane.name} {lane.tid}", process, weight)
 
 
 def _pin(pattern: str) -> _Command:

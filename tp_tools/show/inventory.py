@@ -46,6 +46,8 @@ def _facts(seen: Seen) -> Iterator[tuple[str, str]]:
     it = seen.inventory
     if seen.about is not None:
         yield from _said(seen.about)
+    if seen.named:
+        yield "By name", " ".join(f"{axis}{at}" for axis, at in seen.named.items())
     if it.merged:
         yield "Ranks", f"{len(it.merged)} merged: {_first_and_last(it.merged)}"
     if it.start_ns is not None and it.end_ns is not None:
@@ -113,7 +115,8 @@ def _streams(it: Inventory) -> Iterator[tuple[str, ...]]:
 
 def _row(stream: Stream) -> str:
     process = middle(stream.process or "", _WIDEST_NAME - 16)
-    return " ".join(filter(None, (process, f"GPU {stream.pid}", stream.name)))
+    device = "" if "GPU" in process else f"GPU {stream.pid}"
+    return " ".join(filter(None, (process, device, stream.name)))
 
 
 def _indented(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
