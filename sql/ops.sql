@@ -356,16 +356,21 @@ FROM placed;
 -- in it, the top is taken off, else the next becomes the top.
 CREATE OR REPLACE PERFETTO TABLE tpt_op_parent AS
 WITH RECURSIVE
+  op AS MATERIALIZED (
+    SELECT seq, start, stop FROM tpt_op
+  ),
   -- how much an op may outlast the one that it lies in, ns
   answer(lies_in, tolerance_ns) AS (
     VALUES (0, 1000), (1, 1000)
   ),
-  walk(next, parent, top, top_stop, below) AS (
-    SELECT 1, NULL, 0, 1 << 62, ''
+  walk(next, start, parent, parent_stop, top, top_stop, below) AS (
+    SELECT 1, NULL, NULL, NULL, 0, 1 << 62, ''
     UNION ALL
     SELECT
       next + lies_in,
+      op.start,
       IIF(lies_in, top, NULL),
+      top_stop,
       IIF(lies_in, op.seq, CAST(SUBSTR(below, -32, 12) AS INT)),
       IIF(lies_in, op.stop, CAST(SUBSTR(below, -20) AS INT)),
       IIF(
@@ -374,18 +379,17 @@ WITH RECURSIVE
         SUBSTR(below, 1, LENGTH(below) - 32)
       )
     FROM walk
-    CROSS JOIN tpt_op AS op ON op.seq = walk.next
+    CROSS JOIN op ON op.seq = walk.next
     CROSS JOIN answer ON answer.lies_in = (
       top_stop > op.start
       AND op.stop
       <= top_stop + IIF(top_stop - op.start > answer.tolerance_ns, answer.tolerance_ns, 0)
     )
   )
-SELECT next - 1 AS seq, parent
+SELECT next - 1 AS seq, parent, start, MIN(top_stop, parent_stop) AS stop
 FROM walk
 WHERE
-  parent IS NOT NULL
-ORDER BY seq;
+  parent IS NOT NULL;
 
 -- Ops that launched work themselves, with that work.
 CREATE OR REPLACE PERFETTO TABLE tpt_op_work AS
@@ -441,17 +445,15 @@ CREATE OR REPLACE PERFETTO TABLE tpt_op_time AS
 WITH
   child AS (
     SELECT
-      parent.parent AS seq,
-      op.start,
-      MIN(op.stop, around.stop) AS stop,
-      MAX(op.stop) OVER (
-        PARTITION BY parent.parent ORDER BY op.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      parent AS seq,
+      start,
+      stop,
+      MAX(stop) OVER (
+        PARTITION BY parent ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
       ) AS covered_until
-    FROM tpt_op_parent AS parent
-    CROSS JOIN tpt_op AS op USING (seq)
-    CROSS JOIN tpt_op AS around ON around.seq = parent.parent
+    FROM tpt_op_parent
     WHERE
-      op.launch_key IS NULL
+      parent > 0
   ),
   covered AS MATERIALIZED (
     SELECT seq, SUM(MAX(0, stop - MAX(start, COALESCE(covered_until, start)))) AS covered_ns
@@ -477,14 +479,15 @@ WHERE
 ORDER BY op.seq;
 
 WITH RECURSIVE
+  parent AS MATERIALIZED (
+    SELECT seq, parent FROM tpt_op_parent WHERE parent > 0
+  ),
   around(work_seq, seq) AS (
     SELECT seq, seq FROM tpt_op_work
     UNION ALL
     SELECT around.work_seq, parent.parent
     FROM around
-    CROSS JOIN tpt_op_parent AS parent USING (seq)
-    WHERE
-      parent.parent > 0
+    CROSS JOIN parent USING (seq)
   ),
   named AS (
     SELECT DISTINCT around.work_seq, op.rank, op.name
