@@ -107,7 +107,7 @@ WITH
     WHERE
       t.place < own.place
     UNION ALL
-    SELECT t.track_id, own.ts_end - 1, 2, own.id
+    SELECT t.track_id, own.ts_end, 2, own.id
     FROM own
     JOIN tpt_row_track AS t USING (upid, row_tid)
     WHERE
