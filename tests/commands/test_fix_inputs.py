@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,10 @@ import pytest
 import zstandard
 
 from tests.asking import TpTools
-from tests.handmade import US, kernel, text
+from tests.handmade import US, arrows, kernel, loaded, text
+from tp_tools import ids
+from tp_tools.chrome import mend
+from tp_tools.show.fixed import REPAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -284,6 +288,43 @@ def test_what_perfetto_refuses_or_misreads_is_mended(
     again = fix((folder / "out.json").read_bytes(), name="again.json", output="twice.json")
     assert "Nothing to repair." in again.err
     assert (folder / "twice.json").read_bytes() == (folder / "out.json").read_bytes()
+
+
+def test_arrows_with_ids_over_63_bits_join_what_they_joined(
+    fix: Callable[..., Ran], folder: Path
+) -> None:
+    """Perfetto drops them as numbers, and would take long decimal text for one and the same id."""
+    slices = [x_of(f"{name}{n}", tid=1 + (name == "to"), ts=ts) for n, name, ts in PAIRS]
+    ends = [
+        {"ph": ph, "bp": "e", "id": (1 << 63) + n, "name": "ac2g", "cat": "ac2g", **slice_of}
+        for (n, name, _), ph, slice_of in zip(
+            PAIRS,
+            ["s", "f"] * 3,
+            [{key: s[key] for key in ("pid", "tid", "ts")} for s in slices],
+            strict=True,
+        )
+    ]
+    assert fix(json.dumps([*slices, *ends]).encode(), "--verify").code == 0
+    with loaded((folder / "out.json").read_bytes()) as tp:
+        assert sorted(arrows(tp)) == [("from1", "to1"), ("from2", "to2"), ("from3", "to3")]
+
+
+PAIRS = [(n, name, ts) for n in (1, 2, 3) for name, ts in (("from", 10 * n), ("to", 10 * n + 5))]
+
+
+def x_of(name: str, *, tid: int, ts: int) -> dict[str, Any]:
+    """A slice of 2 us."""
+    return {"ph": "X", "name": name, "pid": 1, "tid": tid, "ts": ts, "dur": 2}
+
+
+def test_every_repair_has_words() -> None:
+    """Whatever is counted can be said in the terminal's summary."""
+    sources = [ids.__file__, *(str(path) for path in Path(mend.__file__).parent.glob("*.py"))]
+    texts = [Path(source).read_text() for source in sources]
+    counted = {kind for text in texts for kind in re.findall(r'repairs\["(\w+)"\]', text)}
+    kinds = {f"{kind}_{of}" for kind in ("text", "negative", "other") for of in ("pids", "tids")}
+    assert counted > {"truncated_tail", "escapes", "zero_tids"}
+    assert counted | kinds | {"durationless", "untimed"} <= set(REPAIRS)
 
 
 # -- what was cut short --------------------------------------------------------------------------

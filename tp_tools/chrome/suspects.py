@@ -25,6 +25,8 @@ TOKEN = re.compile(rb"-?(?:NaN|Infinity|(\d+)(?:\.(\d+))?([eE][+-]?\d+)?)(?![\w.
 _NUMBER_BYTES = frozenset(bytes([byte]) for byte in b"0123456789.")
 _LONGEST = 512  # characters of a number before the digits that caught the eye
 _ESCAPES = re.compile(rb"\\.", re.DOTALL)
+_ID_KEY = re.compile(rb'"(?:bind_)?id"\s*:\s*\Z')
+_LONGEST_KEY = 64
 _BEFORE_VALUES = (b":", b",", b"[", b"")
 
 
@@ -41,19 +43,29 @@ def mended(text: bytes, repairs: Counter[str], *, inside: bool) -> bytes:
     for start, stop, value in _found(text):
         plain = plain or _ESCAPES.sub(b"__", text)
         inside ^= bool(plain.count(b'"', done, start) & 1)
-        parts += [text[done:start], text[start:stop] if inside else mended_token(value, repairs)]
+        if not inside:
+            is_id = _ID_KEY.search(text, max(0, start - _LONGEST_KEY), start) is not None
+            parts += [text[done:start], mended_token(value, repairs, is_id=is_id)]
+        else:
+            parts.append(text[done:stop])
         done = stop
     return b"".join([*parts, text[done:]]) if parts else text
 
 
-def mended_token(token: bytes, repairs: Counter[str]) -> bytes:
-    """NaN, Infinity or a number that Perfetto misreads, as JSON that it reads right."""
+def mended_token(token: bytes, repairs: Counter[str], *, is_id: bool) -> bytes:
+    """NaN, Infinity or a number that Perfetto misreads, as JSON that it reads right.
+
+    Args:
+        token: the number.
+        repairs: counts it.
+        is_id: whether it is the value of a key `id` or `bind_id`.
+    """
     if not token[-1:].isdigit():
         repairs["not_a_number"] += 1
         return b'"' + token + b'"'
     if token.lstrip(b"-").isdigit():
         repairs["large_integers"] += 1
-        return b'"' + token + b'"'
+        return b'"0x%x"' % int(token) if is_id and int(token) > 0 else b'"' + token + b'"'
     repairs["long_decimals"] += 1
     return shortened(token)
 

@@ -40,6 +40,7 @@ _TOKENS = re.compile(
             rb"(?P<void>" + _TIME + rb"(?=\s*:\s*" + _VOID + rb"))",
             rb"(?P<time>" + _TIME + rb'\s*:\s*(?:"-?\d[\d.eE+-]*"|-?\d[\d.eE+-]*))',
             rb'(?P<bare>"(?:name|cat|ph)"\s*:\s*(?:-?\d[\d.eE+-]*|true|false))',
+            rb'(?P<id>"(?:bind_)?id"\s*:\s*\d{19,}(?![\w.+-]))',
             _STRING,
             rb"(?P<null>\bnull\b)",
             rb"(?P<number>(?<![\w.+-])(?:" + _NONFINITE + b"|" + _LONG + rb")(?![\w.+-]))",
@@ -65,6 +66,7 @@ class Tokens:
             "void": self._void,
             "time": self._time,
             "bare": self._bare,
+            "id": self._id,
             "string": self._string,
             "null": self._null,
             "number": self._number,
@@ -134,11 +136,15 @@ class Tokens:
             self.repairs["control_characters"] += count
         return mended
 
-    def _number(self, token: bytes) -> bytes:
+    def _id(self, member: bytes) -> bytes:
+        number = member.partition(b":")[2].strip()
+        return member[: -len(number)] + self._number(number, is_id=True)
+
+    def _number(self, token: bytes, *, is_id: bool = False) -> bytes:
         number = suspects.TOKEN.fullmatch(token)
         if number and not suspects.is_misread(number):
             return token
-        return suspects.mended_token(token, self.repairs)
+        return suspects.mended_token(token, self.repairs, is_id=is_id)
 
     def _null(self, null: bytes) -> bytes:
         return b"{}" if self.level and self.depth == self.level - 1 else null
