@@ -12,8 +12,10 @@ from tp_tools import about, engine, kinds, ranks
 from tp_tools.chrome.read import read
 from tp_tools.contents import contents
 from tp_tools.defects import defects
+from tp_tools.errors import InputError
 from tp_tools.inventory import Kernels, inventory
 from tp_tools.opened import Opening, is_chrome_json, opened
+from tp_tools.unknown import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,7 +115,12 @@ def look(source: Source, how: Opening, seen: Callable[[int], None] = lambda _: N
         text_bytes, said, wrong = trace.text_size(), about.about(trace), defects(trace)
         lost: dict[str, int] = {}
     else:
-        with opened(source, how, seen) as tp:
+        try:
+            tp = opened(source, how, seen)
+        except InputError as error:
+            refuse_unknown(source.name, error)
+            raise
+        with tp:
             found, lost = contents(tp), engine.losses(tp)
         text_bytes, said, wrong = None, None, None
     names = kinds.collectives(kernels.name for kernels in found.kernels)

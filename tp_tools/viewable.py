@@ -11,6 +11,7 @@ from tp_tools import engine, fix, output
 from tp_tools.decide import Judge
 from tp_tools.errors import InputError, OutputError
 from tp_tools.opened import TOLERANCE_NS, is_chrome_json
+from tp_tools.unknown import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,7 +25,6 @@ Progress: TypeAlias = "Callable[[str, int], AbstractContextManager[Callable[[int
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _START = 1 << 20
-_UNKNOWN = "Unknown trace type"
 _SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace")
 
 
@@ -106,12 +106,7 @@ def _check_is_trace(source: Source) -> None:
     try:
         engine.load([start], source=source.name, engine="embedded", allow_loss=True).close()
     except InputError as error:
-        # the beginning alone may well be called broken
-        if _UNKNOWN in str(error):
-            raise InputError(
-                f"{source.name}: is no trace that Perfetto knows. Give the file that the profiler "
-                "wrote: .json, .json.gz, .pftrace..."
-            ) from error
+        refuse_unknown(source.name, error)  # the beginning alone may well be called broken
 
 
 def _write(copy: Path, blocks: Iterable[bytes]) -> None:
