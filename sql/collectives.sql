@@ -319,8 +319,8 @@ SELECT
   dtype,
   -- name of the kernel
   name,
-  -- id of its slice in this trace; in the UI it makes the row a link
-  id AS slice_id,
+  -- id of its slice in this trace; in the UI (v55 and later) a link to it
+  id,
   -- id of its track in this trace
   track_id
 FROM tpt_collective

@@ -586,8 +586,8 @@ SELECT
   -- call in which its thread waited for the GPU when the gap began; NULL: in none, or it was
   -- launched before
   IIF(after.launched_by > gap.ts, wait.name, NULL) AS waited_in,
-  -- id of the slice of the work after it in this trace; in the UI it makes the row a link
-  after.id AS slice_id,
+  -- id of the slice of the work after it in this trace; in the UI (v55 and later) a link to it
+  after.id,
   -- id of its track in this trace
   after.track_id
 FROM tpt_gap AS gap

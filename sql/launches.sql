@@ -334,8 +334,8 @@ SELECT
     WHEN work.graph_id > 0 OR work.launch_name GLOB '*GraphLaunch*' THEN 1
     WHEN work.launch_name IS NOT NULL THEN 0
   END AS is_graph,
-  -- id of its slice in this trace; in the UI it makes the row a link
-  work.id AS slice_id,
+  -- id of its slice in this trace; in the UI (v55 and later) a link to it
+  work.id,
   -- id of its track in this trace
   work.track_id
 FROM tpt_launched AS work

@@ -439,8 +439,8 @@ SELECT
   COALESCE(total.collectives, 0) AS collectives,
   -- copies and memsets that it launched
   COALESCE(total.copies, 0) AS copies,
-  -- id of the annotation's slice in this trace; in the UI it makes the row a link
-  step.id AS slice_id,
+  -- id of the annotation's slice in this trace; in the UI (v55 and later) a link to it
+  step.id,
   -- id of its track in this trace
   step.track_id
 FROM tpt_step AS step

@@ -17,7 +17,7 @@ Event = dict[str, Any]
 Row = dict[str, Any]
 
 PROCESS, THREAD = 100, 20
-LINKS = ("slice_id", "track_id")
+LINKS = ("id", "slice_id", "track_id")
 """Columns of a trace's own numbers: they differ between forms of one trace."""
 
 
