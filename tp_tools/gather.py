@@ -90,6 +90,7 @@ class Gathered:
         collectives: what it shares with other ranks.
         base_ns: what its times are counted from, ns since the epoch.
         links: how many ids its arrows have.
+        size: bytes of its events as JSON.
         first_ns, last_ns: when it begins and ends, ns on its own clock; None if it has no events.
     """
 
@@ -98,6 +99,7 @@ class Gathered:
     collectives: Collectives
     base_ns: int
     links: int
+    size: int
     first_ns: int | None
     last_ns: int | None
 
@@ -154,7 +156,8 @@ def gather(file: str, spool: Path, engine: str | None, *, based: bool) -> Gather
     with spool.open("wb") as kept:
         pickle.dump((source, trace, examined.plan, examined.table), kept, pickle.HIGHEST_PROTOCOL)
     first, last = _span(trace, base)
-    return Gathered(file, about, collectives, base, len(trace.links), first, last)
+    size = sum(span.length for span in trace.spans)
+    return Gathered(file, about, collectives, base, len(trace.links), size, first, last)
 
 
 def _span(trace: Trace, base: int) -> tuple[int | None, int | None]:

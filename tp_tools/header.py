@@ -5,8 +5,10 @@
     -- Grain: one row per kernel name.
     -- Scope: rank
     -- Needs: kernel, gpu_memcpy, gpu_memset
+    -- Args: device, stream
 
-A file without a header is about a rank and needs every category.
+A file without a header is about a rank and needs every category. `Args` may be given where only
+those of collectives are needed in full: of other events these are enough.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ EVERYTHING = "every category"
 
 Scope = Literal["rank", "job"]
 
-_KEYS = ("Grain", "Scope", "Needs")
+_KEYS = ("Grain", "Scope", "Needs", "Args")
 _FIELD = re.compile(r"([A-Z][a-z]*(?: [a-z]+)?): +(.*)")
 _TITLE = re.compile(r"[A-Z]\w*: +")
 _CATEGORY = re.compile(r"[A-Za-z_]\w*")
@@ -43,12 +45,14 @@ class Header:
         scope: "rank" if it is run on each trace by itself, "job" if on all ranks in one.
         needs: the categories of the events that it reads, with `FLOWS` where it follows arrows;
             None for all there is.
+        args: the args that it reads of events that are no collectives; None for all there are.
     """
 
     answers: str
     grain: str
     scope: Scope
     needs: frozenset[str] | None
+    args: frozenset[str] | None = None
 
 
 def parse(sql: str, name: str) -> Header:
@@ -71,6 +75,7 @@ def parse(sql: str, name: str) -> Header:
         grain=fields.get("Grain", ""),
         scope="job" if scope == "job" else "rank",
         needs=_needs(fields.get("Needs", EVERYTHING), name),
+        args=frozenset(_listed(fields["Args"])) if "Args" in fields else None,
     )
 
 
@@ -105,10 +110,14 @@ def _first_sentence(lines: list[str]) -> str:
 def _needs(text: str, name: str) -> frozenset[str] | None:
     if text.rstrip(".") == EVERYTHING:
         return None
-    categories = [category.strip() for category in text.rstrip(".").split(",")]
+    categories = _listed(text)
     if not all(map(_CATEGORY.fullmatch, categories)):
         raise InputError(
             f"{name}: its header says 'Needs: {text}'; it must list categories, "
             f"as in 'Needs: kernel, gpu_memcpy', or say '{EVERYTHING}'."
         )
     return frozenset(categories)
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.rstrip(".").split(",")]

@@ -42,6 +42,7 @@ class Wishes:
         gpu_only, excluded: which events.
         start_ns, end_ns: the window, in ns after the first event of any rank; None is open.
         links: whether arrows join the ranks of a collective.
+        needs, args: what a query needs, as its header says; None for everything.
         engine: the TraceProcessor to ask; None for the default.
     """
 
@@ -52,6 +53,8 @@ class Wishes:
     start_ns: int | None = None
     end_ns: int | None = None
     links: bool = True
+    needs: frozenset[str] | None = None
+    args: frozenset[str] | None = None
     engine: str | None = None
 
 
@@ -101,7 +104,8 @@ class Prepared:
         start, end = (
             None if it is None else self.first_ns + it for it in (wishes.start_ns, wishes.end_ns)
         )
-        return Selection(wishes.gpu_only, wishes.excluded, start, end)
+        kinds = (wishes.gpu_only, wishes.excluded)
+        return Selection(*kinds, start, end, wishes.needs, wishes.args)
 
 
 def files(names: Sequence[str], output: str, choice: Choice) -> list[str]:

@@ -13,7 +13,9 @@ import numpy as np
 from tp_tools.arrows import following
 from tp_tools.chrome.events import NO_LINK, UNTIMED, is_phase
 from tp_tools.errors import InputError
+from tp_tools.header import FLOWS
 from tp_tools.lanes import default_name, thread_metadata
+from tp_tools.wanted import wanted as needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,12 +71,16 @@ class Selection:
         excluded: categories to leave out.
         start_ns, end_ns: only what runs within this window, in ns after the epoch on the common
             clock; None is open.
+        needs: only these categories, as `wanted` takes them; None for all.
+        args: the args to keep of events that are no collectives; None for all.
     """
 
     gpu_only: bool = False
     excluded: frozenset[str] = frozenset()
     start_ns: int | None = None
     end_ns: int | None = None
+    needs: frozenset[str] | None = None
+    args: frozenset[str] | None = None
 
     def is_everything(self) -> bool:
         """Whether nothing is left out."""
@@ -115,6 +121,7 @@ class Placed:
         plan: with the ids to write; it rebases nothing.
         keep: by event: whether it is written.
         processes, threads: those that have events, in the order in which they are shown.
+        args: the args to write of events that are no collectives; None for all.
     """
 
     trace: Trace
@@ -122,6 +129,7 @@ class Placed:
     keep: NDArray[np.bool_]
     processes: list[Process]
     threads: list[Thread]
+    args: frozenset[str] | None = None
 
     def row_of(self, event: int) -> tuple[int, int]:
         """The pid and tid under which an event is written."""
@@ -152,7 +160,8 @@ def placed(trace: Trace, plan: Plan, table: Slices, where: Placement, wanted: Se
     edited = _with_ids(result.plan, mapped)
     used = np.unique(trace.track[keep]).tolist()
     processes = list(_processes(trace, edited, where, used))
-    return Placed(result.trace, edited, keep, processes, list(_threads(trace, edited, keep, used)))
+    threads = list(_threads(trace, edited, keep, used))
+    return Placed(result.trace, edited, keep, processes, threads, wanted.args)
 
 
 def _on_common_clock(trace: Trace, plan: Plan, where: Placement) -> tuple[Trace, Plan]:
@@ -236,10 +245,13 @@ def _kept(
         keep &= (until > wanted.start_ns) | (since >= wanted.start_ns)
     if wanted.end_ns is not None:
         keep &= since < wanted.end_ns
+    if wanted.needs is not None:
+        keep &= needed(trace, table, wanted.needs)
     pairs = table.closing >= 0
     keep[table.closing[pairs]] = keep[table.event[pairs]]
     keep[flows] = False
-    keep[_whole_arrows(trace, table, keep)] = True
+    if wanted.needs is None or FLOWS in wanted.needs:
+        keep[_whole_arrows(trace, table, keep)] = True
     return keep
 
 

@@ -49,11 +49,13 @@ class _Linked(_Event, gc=False):
 
 _EVENTS = msgspec.json.Decoder(list[_Event])
 _FIELDS = msgspec.json.Decoder(list[dict[str, Raw]])
+_ARGS = msgspec.json.Decoder(dict[str, Raw])
 _ENCODER = msgspec.json.Encoder()
 _PROCESS = Raw(b'"p"')
 _GLOBAL = b'"g"'
 _ZERO = Raw(b"0")
 _COMMA = b",\n"
+_COLLECTIVE = b'"Collective name"'
 _ID_BITS = 40  # of a rank in the ids of arrows that Chrome writes as bind_id
 
 
@@ -147,12 +149,25 @@ class _Writer:
         if len(numbers) < len(events):
             events = [events[i] for i in numbers.tolist()]
         numbers += span.first
+        self._leave_args(events)
         self._keep_odd(events, numbers)
         self._set_all(events, numbers)
         for i in np.flatnonzero(self.special[numbers]).tolist():
             self._set_special(events[i], int(numbers[i]))
             events[i] = self._linked(events[i], int(numbers[i]))
         return _ENCODER.encode(events)[1:-1] + b",\n"
+
+    def _leave_args(self, events: list[_Event]) -> None:
+        """Leaves out args that nobody asked for, but for those of collectives."""
+        wanted = self.placed.args
+        if wanted is None:
+            return
+        for event in events:
+            if event.args is UNSET or _COLLECTIVE in (args := bytes(event.args)):
+                continue
+            told = _ARGS.decode(args) if args.lstrip().startswith(b"{") else {}
+            kept = {key: value for key, value in told.items() if key in wanted}
+            event.args = Raw(_ENCODER.encode(kept)) if kept else UNSET
 
     def _keep_odd(self, events: list[_Event], numbers: Ints) -> None:
         """Durations that are none stay in args, as they were recorded."""
@@ -232,6 +247,7 @@ class _Writer:
             rest = {key: value for key, value in fields[i].items() if key not in known}
             event = _Event(**known)
             number = np.array([first + i])
+            self._leave_args([event])
             self._keep_odd([event], number)
             self._set_all([event], number)
             if self.special[first + i]:
