@@ -71,6 +71,14 @@ def test_a_kernel_and_an_annotation_that_start_together() -> None:
     assert ends(moved_note.data) == {("launch alone", "alone"), ("launch after", "after")}
 
 
+def test_an_arrow_follows_its_correlation_before_the_shortest() -> None:
+    """A shorter slice that starts with a kernel, but stays, does not keep the kernel's arrow."""
+    short = x("short", 10 * US, 11 * US, cat="gpu_user_annotation")
+    result = fixed(text([*launched(EARLY, LATE), short]))
+    assert result.lanes() == {"late": 2}
+    assert ends(result.data) == {("launch early", "early"), ("launch late", "late")}
+
+
 def test_an_arrow_without_a_correlation_follows_the_shortest() -> None:
     """As Perfetto binds it: to the innermost slice that starts with it."""
     outer, inner = cpu("outer", 10 * US, 30 * US), cpu("inner", 10 * US, 15 * US)
