@@ -265,6 +265,19 @@ def test_a_process_named_by_a_number_keeps_its_name(read_of: ReadOf) -> None:
     assert trace.repairs == {"bare_texts": 1}
 
 
+@pytest.mark.parametrize("name", ["", None, [], {}, {"a": 1}])
+def test_metadata_that_names_nothing_is_left_out(name: object, read_of: ReadOf) -> None:
+    """Perfetto counts an empty name as an error; the name that another event gives stays."""
+    one, other = (
+        {"ph": "M", "name": "thread_name", "pid": 1, "tid": 2, "args": {"name": said}}
+        for said in ("stream 2", name)
+    )
+    trace = read_of(one, other, {**other, "args": {}}, {**other, "name": "thread_sort_index"})
+    assert trace.phase.tobytes() == b"M\0MM"
+    assert trace.ts.tolist() == [UNTIMED] * 4
+    assert {event: said for event, said in trace.metadata.items() if said} == {0: "stream 2"}
+
+
 def test_null_among_the_events_is_left_out(read_of: ReadOf) -> None:
     """Perfetto refuses the file for it."""
     trace = read_of(x(), b"null", x(5))

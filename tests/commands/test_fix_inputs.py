@@ -209,6 +209,11 @@ MENDED = [
     ),
     pytest.param(wrapped(b'{"ph":"X","pid":1,"tid":1,"dur":1}'), {"untimed": 1}, id="no ts"),
     pytest.param(wrapped(b'{"pid":1,"tid":1,"ts":5}'), {"untimed": 1}, id="no phase"),
+    pytest.param(
+        wrapped(b'{"ph":"M","name":"process_name","pid":0,"args":{"name":""}}'),
+        {"untimed": 1},
+        id="an empty name",
+    ),
     pytest.param(wrapped(b"null"), {"untimed": 1}, id="null among the events"),
     pytest.param(
         wrapped(b'{"ph":"s","pid":0,"tid":7,"ts":5,"name":"a"}'), {"untimed": 1}, id="no flow id"

@@ -81,6 +81,7 @@ class Columns:
         events = run.events
         phases = np.array([self.phases[e.ph] for e in events], np.uint8)
         ts, dur, inexact = self.times.of_run(events, phases, self.count)
+        self._read_metadata(events, phases)
         ts[_unplaceable(events, phases)] = UNTIMED
         tracks, cats, names, links = self.tracks, self.cats, self.names, self.links
         bound = _bound(events, phases)
@@ -100,20 +101,23 @@ class Columns:
                 bound,
             )
         )
-        for i in np.flatnonzero(phases == ord("M")).tolist():
-            self.metadata[self.count + i] = self._said(events[i])
         self.spans.append(Span(self.count, len(events), len(run.text)))
         self.count += len(events)
 
-    def _said(self, event: Event) -> Scalar:
-        """The name or the sort index in a metadata event's args; None if there is neither."""
-        args = event.args
-        if not isinstance(args, Args):
-            return None
-        value = msgspec.json.decode(args.sort_index if args.name is ABSENT else args.name)
-        if event.name in _NAMES and not isinstance(value, str | None):
-            raise Malformed(f"{self.name}: a {event.name} is {value}, not text.")
-        return value if isinstance(value, str | int) else None
+    def _read_metadata(self, events: list[Event], phases: NDArray[np.uint8]) -> None:
+        """What metadata events say; names that are empty lose their phase: Perfetto drops them."""
+        for i in np.flatnonzero(phases == ord("M")).tolist():
+            event, args = events[i], events[i].args
+            said = None
+            if isinstance(args, Args):
+                said = msgspec.json.decode(args.sort_index if args.name is ABSENT else args.name)
+                if event.name in _NAMES and args.name is not ABSENT:
+                    if isinstance(said, int | float):
+                        raise Malformed(f"{self.name}: a {event.name} is {said}, not text.")
+                    if not said or not isinstance(said, str):
+                        phases[i] = 0
+                        continue
+            self.metadata[self.count + i] = said if isinstance(said, str | int) else None
 
     def trace(
         self, head: Head, tail: Tail, repairs: Counter[str], *, thorough: bool = False

@@ -56,7 +56,7 @@ class Trace:
     Attributes:
         head, tail: the (mended) text around the events.
         spans: the runs of events in between.
-        phase: the code of `ph`, 0 where there is none.
+        phase: the code of `ph`; 0 where there is none, and where metadata gives an empty name.
         ts: nanoseconds; UNTIMED where there is no number.
         dur: nanoseconds, of X events; UNTIMED where there is no number, 0 for other phases.
         track: index into `tracks`.

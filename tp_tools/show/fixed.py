@@ -40,7 +40,7 @@ REPAIRS = {
     "trailing_text": "text behind the end of the trace dropped",
     "truncated_tail": "the file was cut short: ended behind its last whole event",
     "unknown_escapes": "backslashes that escape nothing doubled",
-    "untimed": "events without a phase or a time left out",
+    "untimed": "events that Perfetto cannot place left out",
     "void_times": "times that are no number renamed",
     "zero_bytes": "zero bytes at the end of the file dropped",
     "zero_tids": "thread ids 0 replaced",
