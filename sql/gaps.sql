@@ -1,4 +1,4 @@
--- Gaps: when a device had nothing to do, and why, longest first.
+-- Idle gaps: when a device had nothing to do, and why, longest first.
 --
 -- A gap is a time between the first and the last work of a device in which no stream runs anything;
 -- the gaps of a device add up to its idle_ns in gpu_time. Why it ended no earlier, asked of the

@@ -1,4 +1,4 @@
--- Launches: when the CPU launched each piece of GPU work, and how long it then waited to start.
+-- Launch delays: when the CPU launched each piece of GPU work, and how long that waited to start.
 --
 -- A small delay with an empty queue means that the GPU waits for the CPU; a long one with a deep
 -- queue, that the CPU is far ahead. Under a graph all kernels come from one call.

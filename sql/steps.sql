@@ -1,4 +1,4 @@
--- Steps: how long each took on CPU and GPU, and how much of that the GPU was busy for it.
+-- Step times: how long each step took on CPU and GPU, and how much of that the GPU worked for it.
 --
 -- A step is a ProfilerStep; without those an outermost annotation of the CPU, as inference engines
 -- write them, single collectives aside; without these an outermost annotation of the GPU. Work

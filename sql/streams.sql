@@ -1,4 +1,4 @@
--- Streams: what ran on each, for how long, and how much of that beside other streams.
+-- GPU streams: what ran on each, for how long, and how much of that beside other streams.
 --
 -- Grain: one row per rank, device and stream.
 -- Scope: rank

@@ -53,7 +53,9 @@ def answers(trace: Source, needs: frozenset[str] | None, sqls: dict[str, str]) -
 
 def without_ids(answer: Rows) -> Rows:
     """The rows without ids of slices and tracks, which number what is loaded."""
-    columns = [i for i, name in enumerate(answer.columns) if name not in {"id", "slice_id", "track_id"}]
+    columns = [
+        i for i, name in enumerate(answer.columns) if name not in {"id", "slice_id", "track_id"}
+    ]
     names = tuple(answer.columns[i] for i in columns)
     return Rows(names, [tuple(row[i] for i in columns) for row in answer.rows])
 
