@@ -1,4 +1,4 @@
--- Collectives of a rank: each kernel that communicates, its process group, its size, how it is told.
+-- Collectives of a rank: each kernel that communicates, with its process group and size.
 --
 -- What only args can tell is NULL where the kernel carries none: under CUDA graphs, in custom
 -- all-reduces, in old traces.
