@@ -84,7 +84,7 @@ def online_site(trace: Path, commands: str) -> Site:
         trace: the file, as the UI can read it.
         commands: what the UI does when it is loaded, JSON; it becomes known as well.
     """
-    at, token = trace_path("trace" + "".join(trace.suffixes[-2:])), new_token()
+    at, token = trace_path("trace"), new_token()
     url = quote(address(token, ONLINE_PORT, at), safe="")
     start = f"{ONLINE}/#!/?url={url}&startupCommands={quote(commands, safe='')}"
     resources = {

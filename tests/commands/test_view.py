@@ -173,13 +173,13 @@ def test_without_a_browser_the_address_is_said() -> None:
 
 def test_online_leads_to_perfetto_with_the_trace(tmp_path: Path) -> None:
     """The browser is sent to ui.perfetto.dev, which is told where the trace lies."""
-    trace = tmp_path / "secret-model.json.gz"
+    trace = tmp_path / "secret.model.json.gz"
     site = perfetto_ui.online_site(trace, '[{"id": "x"}]')
-    at = f"http%3A%2F%2F127.0.0.1%3A9001%2F{site.token}%2Ftrace%2Ftrace.json.gz"
+    at = f"http%3A%2F%2F127.0.0.1%3A9001%2F{site.token}%2Ftrace%2Ftrace"
     assert site.resources[""].location == (
         f"https://ui.perfetto.dev/#!/?url={at}&startupCommands=%5B%7B%22id%22%3A%20%22x%22%7D%5D"
     )
-    assert site.resources["trace/trace.json.gz"].content == trace
+    assert site.resources["trace/trace"].content == trace
     assert site.origins == {"https://ui.perfetto.dev"}
 
 
@@ -192,12 +192,12 @@ def test_online_no_name_becomes_known(
     monkeypatch.setattr(perfetto_ui, "ONLINE_PORT", port)
     monkeypatch.setattr(Server, "serve_until_left", lambda server: sites.append(server.site))
     sites: list[Site] = []
-    trace = tmp_path / "secret-model.json.gz"
+    trace = tmp_path / "secret.model.json.gz"
     trace.write_bytes(DECODE.read_bytes())
     assert tp_tools("view", trace, "--online", "--no-browser").code == 0
     location = unquote(sites[0].resources[""].location or "")
     assert location.startswith("https://ui.perfetto.dev/")
-    for name in ("secret", "python3", "VLLM", "bmm_"):
+    for name in ("secret", "model", "python3", "VLLM", "bmm_"):
         assert name not in location
 
 
