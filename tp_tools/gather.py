@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from tp_tools import fix
+from tp_tools import ids, plan
 from tp_tools.chrome.events import UNTIMED, is_phase
+from tp_tools.chrome.read import read
 from tp_tools.chrome.source import Source
-from tp_tools.decide import Judge
+from tp_tools.decide import Judge, decide
+from tp_tools.errors import InputError
 from tp_tools.jobs import said
 from tp_tools.recognise import Recogniser
 from tp_tools.rewrite import merged_json, merged_pftrace
 from tp_tools.rewrite.merged import placed
 from tp_tools.rewrite.merged_json import Match
 from tp_tools.rewrite.merged_pftrace import FIRST_ARROW
+from tp_tools.slices import slices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,16 +151,26 @@ def gather(file: str, spool: Path, engine: str | None, *, based: bool) -> Gather
         EngineError: TraceProcessor could not answer.
     """
     source = Source(Path(file), file)
-    examined = fix.examine(source, Judge(TOLERANCE_NS, engine, _say_nothing))
-    trace = examined.trace
+    trace = read(source)
+    table = slices(trace)
+    edits = _plan(source, trace, table, engine)
     about = said(trace, file)
     base = about.base_ns if based else 0
     collectives = _recogniser(engine).collectives(source, trace, base)
     with spool.open("wb") as kept:
-        pickle.dump((source, trace, examined.plan, examined.table), kept, pickle.HIGHEST_PROTOCOL)
+        pickle.dump((source, trace, edits, table), kept, pickle.HIGHEST_PROTOCOL)
     first, last = _span(trace, base)
     size = sum(span.length for span in trace.spans)
     return Gathered(file, about, collectives, base, len(trace.links), size, first, last)
+
+
+def _plan(source: Source, trace: Trace, table: Slices, engine: str | None) -> Plan:
+    """The repairs, as `fix.examine` finds them; what was hidden is of no interest here."""
+    try:
+        repairs = decide(trace, table, Judge(TOLERANCE_NS, engine, _say_nothing))
+        return plan.make(trace, table, repairs, ids.choose(trace))
+    except InputError as error:
+        raise InputError(f"{source.name}: {error}") from error
 
 
 def _span(trace: Trace, base: int) -> tuple[int | None, int | None]:
@@ -183,8 +196,8 @@ def write(
     Raises:
         InputError: the file changed meanwhile, or the rank has too many ids.
     """
-    source, trace, plan, table = _kept(files.spool)
-    rank = placed(trace, plan, table, where, wanted)
+    source, trace, edits, table = _kept(files.spool)
+    rank = placed(trace, edits, table, where, wanted)
     events = matched.by_event(carried=form == "pftrace")
     if form == "pftrace":
         between = files.part.with_suffix(".json")
@@ -199,8 +212,8 @@ def write(
 
 def _kept(spool: Path) -> tuple[Source, Trace, Plan, Slices]:
     with spool.open("rb") as kept:
-        source, trace, plan, table = pickle.load(kept)  # noqa: S301  what `gather` wrote
-    return source, trace, plan, table
+        source, trace, edits, table = pickle.load(kept)  # noqa: S301  what `gather` wrote
+    return source, trace, edits, table
 
 
 def _written(rank: Placed, table: Slices, events: Ints) -> Written:
