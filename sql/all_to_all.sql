@@ -6,6 +6,7 @@
 -- Grain: one row per all-to-all, over all its ranks.
 -- Scope: job
 -- Needs: kernel, user_annotation, gpu_user_annotation, collective
+-- Args: device, stream
 
 -- [[[cog shared("collective_window") ]]]
 
@@ -947,20 +948,27 @@ ORDER BY expected.match_id;
 SELECT
   -- number of the collective in this trace, over all kinds
   collective,
-  -- its number within the process group; NULL where the profiler does not give one
-  seq,
   -- name of its process group; NULL without args
   process_group,
   -- description of its process group; NULL without args
   process_group_desc,
-  -- all_to_all
-  kind,
-  -- comms_id, seq: by what the profiler says; order: by order within group or stream and size;
-  -- time: by what ran at the same moment; NULL with one rank
-  matched_by,
+  -- its number within the process group; NULL where the profiler does not give one
+  seq,
+  -- ranks of which the trace holds a kernel of it
+  ranks,
+  -- ranks that take part; where the trace does not say it: the most that such a one has
+  ranks_expected,
   -- certain; tested: by order or time, and all ranks were in it at one moment; uncertain;
   -- alone: with one rank
   confidence,
+  -- the rank that arrived last; NULL in the trace of one rank
+  straggler,
+  -- last_arrival - first_arrival, us
+  skew_us,
+  -- sum over the ranks of last_arrival - own arrival, us
+  wait_us,
+  -- window_end - last_arrival, us
+  transfer_us,
   -- bytes that a rank sends to all, the most of any rank; NULL without args, or where the size of
   -- the dtype is unknown
   bytes,
@@ -970,34 +978,27 @@ SELECT
   out_imbalance,
   -- PyTorch's name of the element type; NULL without args
   dtype,
-  -- ranks of which the trace holds a kernel of it
-  ranks,
-  -- ranks that take part; where the trace does not say it: the most that such a one has
-  ranks_expected,
-  -- of the ranks in the trace, those whose start may be a PDL start
-  pdl_starts,
-  -- first arrival of a rank, ns
-  first_arrival,
-  -- last arrival of a rank, ns
-  last_arrival,
-  -- last end, ns
-  window_end,
-  -- last_arrival - first_arrival, us
-  skew_us,
-  -- the rank that arrived last; NULL in the trace of one rank
-  straggler,
-  -- window_end - last_arrival, us
-  transfer_us,
-  -- sum over the ranks of last_arrival - own arrival, us
-  wait_us,
   -- bytes / transfer_us, GB/s of 1e9 bytes; NULL where bytes is
   algbw,
   -- algbw * (n - 1) / n with n ranks expected, GB/s; NULL where bytes or the size of the group is
   busbw,
   -- compute on the same devices from arrival to end, summed over the ranks, us; NULL on the CPU
   hidden_compute_us,
+  -- comms_id, seq: by what the profiler says; order: by order within group or stream and size;
+  -- time: by what ran at the same moment; NULL with one rank
+  matched_by,
+  -- of the ranks in the trace, those whose start may be a PDL start
+  pdl_starts,
   -- the ProfilerStep in which the straggler's kernel starts; NULL outside of steps
   step,
+  -- first arrival of a rank, ns
+  first_arrival,
+  -- last arrival of a rank, ns
+  last_arrival,
+  -- last end, ns
+  window_end,
+  -- all_to_all
+  kind,
   -- name of the straggler's kernel
   name,
   -- id of the straggler's slice in this trace; in the UI it makes the row a link

@@ -7,6 +7,7 @@
 -- Grain: one row per collective and rank.
 -- Scope: job
 -- Needs: kernel, user_annotation, gpu_user_annotation, collective
+-- Args: device, stream
 
 -- [[[cog shared("collective_window") ]]]
 

@@ -6,6 +6,7 @@
 -- Grain: one row per kernel of a dispatch or combine, over all its ranks.
 -- Scope: job
 -- Needs: kernel, user_annotation, gpu_user_annotation, collective
+-- Args: device, stream
 
 -- [[[cog shared("collective_window") ]]]
 
@@ -949,36 +950,36 @@ SELECT
   collective,
   -- dispatch, combine
   kind,
-  -- comms_id, seq: by what the profiler says; order: by order within group or stream and size;
-  -- time: by what ran at the same moment; NULL with one rank
-  matched_by,
-  -- certain; tested: by order or time, and all ranks were in it at one moment; uncertain;
-  -- alone: with one rank
-  confidence,
   -- ranks of which the trace holds a kernel of it
   ranks,
   -- ranks that take part; where the trace does not say it: the most that such a one has
   ranks_expected,
+  -- certain; tested: by order or time, and all ranks were in it at one moment; uncertain;
+  -- alone: with one rank
+  confidence,
+  -- the rank that arrived last; NULL in the trace of one rank
+  straggler,
+  -- last_arrival - first_arrival, us
+  skew_us,
+  -- sum over the ranks of last_arrival - own arrival, us
+  wait_us,
+  -- window_end - last_arrival, us
+  transfer_us,
+  -- compute on the same devices from arrival to end, summed over the ranks, us; NULL on the CPU
+  hidden_compute_us,
+  -- comms_id, seq: by what the profiler says; order: by order within group or stream and size;
+  -- time: by what ran at the same moment; NULL with one rank
+  matched_by,
   -- of the ranks in the trace, those whose start may be a PDL start
   pdl_starts,
+  -- the ProfilerStep in which the straggler's kernel starts; NULL outside of steps
+  step,
   -- first arrival of a rank, ns
   first_arrival,
   -- last arrival of a rank, ns
   last_arrival,
   -- last end, ns
   window_end,
-  -- last_arrival - first_arrival, us
-  skew_us,
-  -- the rank that arrived last; NULL in the trace of one rank
-  straggler,
-  -- window_end - last_arrival, us
-  transfer_us,
-  -- sum over the ranks of last_arrival - own arrival, us
-  wait_us,
-  -- compute on the same devices from arrival to end, summed over the ranks, us; NULL on the CPU
-  hidden_compute_us,
-  -- the ProfilerStep in which the straggler's kernel starts; NULL outside of steps
-  step,
   -- name of the straggler's kernel
   name,
   -- id of the straggler's slice in this trace; in the UI it makes the row a link

@@ -7,6 +7,7 @@
 -- Grain: one row per message.
 -- Scope: job
 -- Needs: kernel, user_annotation, gpu_user_annotation, collective
+-- Args: device, stream
 
 -- [[[cog shared("collective_window") ]]]
 
@@ -948,55 +949,55 @@ ORDER BY expected.match_id;
 SELECT
   -- number of the collective in this trace, over all kinds
   collective,
-  -- its number within the process group; NULL where the profiler does not give one
-  seq,
   -- name of its process group; NULL without args
   process_group,
   -- description of its process group; NULL without args
   process_group_desc,
-  -- send_recv
-  kind,
+  -- its number within the process group; NULL where the profiler does not give one
+  seq,
   -- the rank that sends; NULL where only the receive is in the trace and does not say it
   src_rank,
   -- the rank that receives; NULL where only the send is in the trace and does not say it
   dst_rank,
-  -- order: by order among messages of that size from the one rank to the other; time: by what ran
-  -- at the same moment; NULL where the trace holds one end only
-  matched_by,
-  -- tested: both ranks were in it at one moment; uncertain; alone: with one end
-  confidence,
-  -- bytes of the message; NULL without args, or where the size of the dtype is unknown
-  bytes,
-  -- PyTorch's name of the element type; NULL without args
-  dtype,
   -- ends that the trace holds, 1 or 2
   ranks,
   -- 2
   ranks_expected,
-  -- of the ranks in the trace, those whose start may be a PDL start
-  pdl_starts,
-  -- first arrival of a rank, ns
-  first_arrival,
-  -- last arrival of a rank, ns
-  last_arrival,
-  -- last end, ns
-  window_end,
-  -- last_arrival - first_arrival, us
-  skew_us,
+  -- tested: both ranks were in it at one moment; uncertain; alone: with one end
+  confidence,
   -- the rank that arrived last; NULL in the trace of one rank
   straggler,
-  -- window_end - last_arrival, us
-  transfer_us,
+  -- last_arrival - first_arrival, us
+  skew_us,
   -- sum over the ranks of last_arrival - own arrival, us
   wait_us,
+  -- window_end - last_arrival, us
+  transfer_us,
+  -- bytes of the message; NULL without args, or where the size of the dtype is unknown
+  bytes,
+  -- PyTorch's name of the element type; NULL without args
+  dtype,
   -- bytes / transfer_us, GB/s of 1e9 bytes; NULL where bytes is
   algbw,
   -- the same as algbw; NULL likewise
   busbw,
   -- compute on the same devices from arrival to end, summed over the ranks, us; NULL on the CPU
   hidden_compute_us,
+  -- order: by order among messages of that size from the one rank to the other; time: by what ran
+  -- at the same moment; NULL where the trace holds one end only
+  matched_by,
+  -- of the ranks in the trace, those whose start may be a PDL start
+  pdl_starts,
   -- the ProfilerStep in which the straggler's kernel starts; NULL outside of steps
   step,
+  -- first arrival of a rank, ns
+  first_arrival,
+  -- last arrival of a rank, ns
+  last_arrival,
+  -- last end, ns
+  window_end,
+  -- send_recv
+  kind,
   -- name of the straggler's kernel
   name,
   -- id of the straggler's slice in this trace; in the UI it makes the row a link

@@ -8,6 +8,7 @@
 -- Grain: one row per rank that has collectives.
 -- Scope: job
 -- Needs: kernel, gpu_memcpy, gpu_memset, user_annotation, gpu_user_annotation, collective
+-- Args: device, stream
 
 -- [[[cog shared("collective_window") ]]]
 

@@ -18,6 +18,7 @@ FULL = """\
 -- Scope: job
 -- Needs: kernel, gpu_memcpy,
 --   flows
+-- Args: device, External id
 -- Runs on: anything
 
 -- Scope: rank
@@ -32,6 +33,7 @@ def test_a_full_header() -> None:
         grain="one row per kernel name. No rows: nothing ran.",
         scope="job",
         needs=frozenset({"kernel", "gpu_memcpy", "flows"}),
+        args=frozenset({"device", "External id"}),
     )
 
 
@@ -39,7 +41,7 @@ def test_a_full_header() -> None:
 def test_without_a_header(sql: str) -> None:
     """A query of a user's own is about a rank and gets every event."""
     header = parse(sql, "own.sql")
-    assert (header.scope, header.needs, header.grain) == ("rank", None, "")
+    assert (header.scope, header.needs, header.args, header.grain) == ("rank", None, None, "")
 
 
 def test_fields_at_the_top_are_no_answer() -> None:

@@ -86,11 +86,13 @@ def query(
 
     Returns:
         The rows of the query's last statement, with its columns. Of several traces, the rows of
-        each rank in order, with a column `rank` (int64) first, unless the query has one itself.
+        each rank in order, with a column `rank` (int64) first, unless the query has one itself; of
+        a query about a whole job, such as "allreduce", those of all ranks merged onto one clock.
         Whole numbers are never floats: int64, or Int64 where there are NULLs.
 
     Raises:
-        tp_tools.errors.UsageError: there is no such query, or it needs ranks that are merged.
+        tp_tools.errors.UsageError: there is no such query, or it needs ranks that are merged, and
+            `raw` keeps them from being.
         tp_tools.errors.InputError: a trace cannot be used, or the ranks do not fit together.
         tp_tools.errors.SqlError: TraceProcessor refused the query.
         tp_tools.errors.EngineError: TraceProcessor failed otherwise.

@@ -6,10 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from tp_tools import header, inputs, queries
+from tp_tools import header, inputs, joined, queries
 from tp_tools.chrome.source import open_source
 from tp_tools.engine import Rows, query_rows
-from tp_tools.errors import UsageError
 from tp_tools.opened import opened, passes
 
 if TYPE_CHECKING:
@@ -74,18 +73,19 @@ def ask(
 ) -> Rows:
     """The rows of one trace; of several, those of each rank, in order, a column `rank` first.
 
-    A query that has a column `rank` itself keeps what stands in it: a merged trace knows its ranks.
-    Only where it is NULL does the rank of the trace go there.
+    A query about a whole job gets all ranks at once, merged onto one clock. Another one that has a
+    column `rank` itself keeps what stands in it: a merged trace knows its ranks. Only where it is
+    NULL does the rank of the trace go there.
 
     Args:
         query: what is asked.
         traces: files, or "-" alone for standard input.
         how: how they are opened.
         progress: shows how far the loading is.
-        limit: at most so many rows of each trace; None for all.
+        limit: at most so many rows of each trace, or of the job; None for all.
 
     Raises:
-        UsageError: the query is about a whole job, and these are its ranks, not yet merged.
+        UsageError: the query is about a whole job, and the files are to be taken as they are.
         InputError: a trace cannot be used, or the ranks do not fit together.
         EngineError: TraceProcessor failed, or refused the query.
     """
@@ -97,20 +97,17 @@ def ask(
     if len(traces) == 1:
         return answer(traces[0])
     if query.header.scope == "job":
-        return _of_job(query)
+        return _of_job(query, traces, how, progress, limit)
     return _joined({rank: answer(trace) for rank, trace in inputs.in_order(traces)})
 
 
-def _of_job(query: Query) -> Rows:
-    """All ranks in one TraceProcessor. They must have been merged before: on one clock.
-
-    Raises:
-        UsageError: always.
-    """
-    raise UsageError(
-        f"{query.name or 'the query'} is about a whole job. Merge its ranks first: "
-        "tp-tools merge TRACE... -o job.json.gz; then query job.json.gz."
-    )
+def _of_job(
+    query: Query, traces: list[str], how: Opening, progress: Progress, limit: int | None
+) -> Rows:
+    """The rows of all ranks in one TraceProcessor."""
+    with joined.opened(traces, query.header, how, progress) as tp:
+        rows = query_rows(tp, query.sql, query.name)
+    return Rows(rows.columns, rows.rows[:limit])
 
 
 def _answer(query: Query, trace: str, how: Opening, progress: Progress) -> Rows:

@@ -235,13 +235,17 @@ def test_ranks_that_do_not_fit(
 
 
 def test_job_scope(tp_tools: TpTools, ranks: Path, tmp_path: Path) -> None:
-    """A query about a job runs on one trace, and asks to merge several."""
+    """A query about a job runs on one trace, and on all ranks at once where there are several."""
     path = tmp_path / "job.sql"
     path.write_text(f"-- Job: all of it.\n--\n-- Scope: job\n{KERNELS}")
-    assert tp_tools("query", path, ranks / "rank2.json", "--format", "csv").out.endswith(b"2000\n")
-    ran = tp_tools("query", path, ranks)
-    assert (ran.code, ran.out) == (2, b"")
-    assert "tp-tools merge" in ran.err
+    alone = tp_tools("query", path, ranks / "rank2.json", "--format", "csv")
+    assert alone.out == b"name,dur\nk2,2000\n"
+    together = tp_tools("query", path, ranks, "--format", "csv")
+    assert (together.code, together.out) == (0, b"name,dur\nk10,10000\nk2,2000\n")
+    assert "missing: 0, 1, 3, 4, 5, 6, 7, 8, 9." in together.err
+    raw = tp_tools("query", path, ranks, "--raw")
+    assert (raw.code, raw.out) == (2, b"")
+    assert "--raw" in raw.err
 
 
 def test_limit_is_per_rank(tp_tools: TpTools, tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ def command(  # noqa: PLR0917  click passes all by name
     QUERY is a name in the library (`tp-tools sql` lists it) or the path of a .sql file. TRACE is a
     file, a folder, a glob, or - for stdin: Chrome JSON, asked as `tp-tools fix` would write it, or
     anything else that TraceProcessor reads. Several traces are the ranks of a job: their rows come
-    with a column `rank`.
+    with a column `rank`. A query about the job itself, such as allreduce, gets all ranks at once,
+    on one clock as by `tp-tools merge`.
 
     SQL that TraceProcessor refuses ends in exit code 2 if it was given with -e, and 3 if it is in
     a file of yours.
@@ -110,6 +111,7 @@ def command(  # noqa: PLR0917  click passes all by name
     Examples:
       tp-tools query kernels rank0.json.gz
       tp-tools query kernels traces/ -o kernels.csv
+      tp-tools query allreduce.sql traces/
       tp-tools query my.sql 'traces/*.json.gz' --format json | jq .
       tp-tools query -e 'SELECT COUNT(*) AS slices FROM slice' rank0.json.gz
     """

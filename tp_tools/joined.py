@@ -1,0 +1,91 @@
+"""Opens all ranks of a job in one TraceProcessor: merged, with the events that a query needs."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tp_tools import engine, merge, ranks
+from tp_tools.chrome.source import BLOCK
+from tp_tools.errors import UsageError
+from tp_tools.header import FLOWS
+from tp_tools.merge import Wishes
+from tp_tools.ranks import Choice
+from tp_tools.workers import workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tp_tools.asked import Progress
+    from tp_tools.engine.processor import Processor
+    from tp_tools.header import Header
+    from tp_tools.merge import Prepared
+    from tp_tools.opened import Opening
+
+MOST_JOBS = 4
+"""Ranks worked on at a time, at most: each takes memory, and the answer does, too."""
+
+_SMALL = 16 << 20
+"""Bytes on disk below which starting others to help takes longer than they save."""
+
+_CHOICE = Choice(allow_missing=True)
+
+
+def opened(traces: list[str], header: Header, how: Opening, progress: Progress) -> Processor:
+    """A TraceProcessor that holds the ranks as `tp-tools merge` would write them; to be closed.
+
+    Args:
+        traces: the files of the ranks, in any order; some may be missing, which is warned about.
+        header: what the query needs, where the traces are large.
+        how: how they are opened.
+        progress: shows how far it is.
+
+    Raises:
+        UsageError: the files are to be taken as they are, which ranks cannot.
+        InputError: a file cannot be used, or they are not the ranks of one job.
+        EngineError: TraceProcessor failed.
+    """
+    if how.raw:
+        raise UsageError("ranks are on one clock only once they are merged: leave out --raw.")
+    with tempfile.TemporaryDirectory(prefix="tp-tools-") as folder:
+        file = Path(folder) / "job.json"
+        _merge(traces, header, how, file, progress)
+        size = file.stat().st_size
+        with progress("loading the job", size) as seen:
+            blocks = _blocks(file, seen)
+            return engine.load(blocks, source="the job", engine=how.engine, size=size, say=how.say)
+
+
+def _merge(traces: list[str], header: Header, how: Opening, file: Path, progress: Progress) -> None:
+    """Writes the merged ranks, as far as they are needed, to a file of JSON."""
+    files = ranks.chosen(traces, _CHOICE)
+    size = sum(Path(it).stat().st_size for it in files)
+    jobs = 1 if size < _SMALL else min(MOST_JOBS, merge.usual_jobs(files))
+    with workers(jobs) as staff:
+        with progress(f"reading {len(files)} ranks", size) as seen:
+            wishes = Wishes(choice=_CHOICE, engine=how.engine)
+            prepared = _needed(merge.prepare(files, wishes, staff, how.say, seen), header, how)
+        if prepared.missing:
+            missing = ", ".join(map(str, prepared.missing))
+            how.warn(f"the job has more ranks than there are files; missing: {missing}.")
+        with progress("merging the ranks", size) as seen, file.open("wb") as out:
+            out.writelines(merge.merged(prepared, staff, {}, seen=seen))
+
+
+def _needed(prepared: Prepared, header: Header, how: Opening) -> Prepared:
+    """The ranks with what is needed of them only, where all of it would be large."""
+    size = sum(it.size for it in prepared.gathered)
+    if how.needs is None or size <= how.needs_above:
+        return prepared
+    links = FLOWS in how.needs
+    wishes = replace(prepared.wishes, needs=how.needs, args=header.args, links=links)
+    return replace(prepared, wishes=wishes)
+
+
+def _blocks(file: Path, seen: Callable[[int], None]) -> Iterator[bytes]:
+    with file.open("rb") as text:
+        while block := text.read(BLOCK):
+            seen(len(block))
+            yield block
