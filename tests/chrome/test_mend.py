@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.strategies import PURE
 from tp_tools.chrome.mend import mended
 
 INF = float("inf")
@@ -282,6 +283,7 @@ def as_compared(value: object) -> object:
     return value
 
 
+@PURE
 @given(texts(), st.lists(st.integers(0, 1 << 20), max_size=6), st.booleans())
 @example(({"a": [1.5, "\\"]}, b'{"a": [1.5, "\\\\"]}'), [9], False)
 def test_any_json_is_mended_to_the_same_values(
@@ -299,6 +301,7 @@ def test_any_json_is_mended_to_the_same_values(
     assert bool(repairs) == (out != text) or thorough
 
 
+@PURE
 @given(texts(), st.booleans())
 def test_mending_twice_changes_nothing(pair: tuple[object, bytes], thorough: bool) -> None:
     """Mended text is left as it is by both ways of mending."""
@@ -307,6 +310,7 @@ def test_mending_twice_changes_nothing(pair: tuple[object, bytes], thorough: boo
     assert mend(once, thorough=True)[0] == once or not thorough
 
 
+@PURE
 @given(st.binary(max_size=60), st.lists(st.integers(0, 100), max_size=4), st.booleans())
 @example(b'"\\u1,"\\ud83d\\u12,\xe6,\\', [3], False)
 def test_any_bytes_are_mended_alike_however_they_are_cut(

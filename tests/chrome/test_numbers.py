@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.strategies import PURE
 from tp_tools import engine
 from tp_tools.chrome import numbers
 
@@ -36,6 +37,7 @@ def json_numbers(draw: st.DrawFn) -> str:
     return f"{sign}{draw(whole)}{'.' + fraction if fraction else ''}{draw(exponents)}"
 
 
+@PURE
 @given(json_numbers(), st.booleans())
 @example("0.0004999999999999999999999999999999", False)
 @example("1.0005", False)
@@ -81,6 +83,7 @@ def test_an_absurd_exponent_is_refused_without_being_computed() -> None:
         numbers.nanoseconds(b"1e999999999999")
 
 
+@PURE
 @given(st.integers(-LARGEST, LARGEST))
 def test_nanoseconds_come_back_from_their_text(time: int) -> None:
     """What is written is read as the same time, and has three decimals."""
@@ -97,6 +100,7 @@ plain = st.builds(
 )
 
 
+@PURE
 @given(st.lists(plain, max_size=20))
 @example(["9223372036854775.807", "9223372036854775.80", "9223372036854775"])
 @example(["0", "0.0", "0.001", "0.01"])

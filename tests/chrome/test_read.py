@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.strategies import PURE
 from tp_tools.chrome import outer, source, split
 from tp_tools.chrome.events import NO_LINK, UNTIMED, Trace
 from tp_tools.chrome.read import read
@@ -97,7 +98,7 @@ times = st.decimals(0, 10**15, places=3, allow_nan=False)
 written = st.sampled_from(["{}", '"{}"', "{}e0", "{:.0f}", "{:.2f}", "{:.1f}"])
 
 
-@settings(max_examples=60)
+@PURE
 @given(rows=st.lists(st.tuples(times, written, times, written), max_size=30), data=st.data())
 def test_times_are_exact_however_they_are_written(
     rows: list[tuple[Decimal, str, Decimal, str]],
