@@ -93,7 +93,8 @@ def test_an_arrow_inside_a_moved_slice() -> None:
     """An arrow in the middle of a slice belongs to the innermost one that is open."""
     moved, target = cpu("moved", 10 * US, 40 * US), cpu("target", 50 * US, 60 * US)
     flow = arrow(9, cpu("", 30 * US, 31 * US), target, cat="fwdbwd")
-    result = fixed(text([cpu("first", 0, 20 * US), moved, target, *flow]))
+    around = [cpu("frame", 0, 100 * US), cpu("first", 0, 20 * US)]
+    result = fixed(text([*around, moved, target, *flow]))
     assert result.lanes() == {"moved": 2}
     assert ends(result.data) == {("moved", "target")}
 

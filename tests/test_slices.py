@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,15 +75,16 @@ def test_pairs_nest() -> None:
     assert table.closing.tolist() == [4, 3]
 
 
-def test_pairs_by_name() -> None:
-    """An E with a name ends the B of that name, so that pairs can overlap."""
+@pytest.mark.parametrize("key", ["name", "cat"])
+def test_pairs_by_what_they_say(key: str) -> None:
+    """An E with a name or a category ends the B that has it, so that pairs can overlap."""
     events = [
-        mark("B", 0, name="a"),
-        mark("B", 10, name="b"),
-        mark("E", 20, name="a"),
-        mark("E", 30, name="b"),
+        mark("B", 0, **{"name": "p", key: "a"}),
+        mark("B", 10, **{"name": "p", key: "b"}),
+        mark("E", 20, **{key: "a"}),
+        mark("E", 30, **{key: "b"}),
     ]
-    assert rows(*table_of(*events)) == [("a", 0, 20), ("b", 10, 30)]
+    assert [(ts, end) for _, ts, end in rows(*table_of(*events))] == [(0, 20), (10, 30)]
 
 
 def test_pairs_do_not_cross_threads() -> None:
