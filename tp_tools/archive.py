@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from tp_tools.merge import Prepared
 
-SUFFIXES = (".zip",)
 MANIFEST = "perfetto_manifest.json"
 _BLOCK = 1 << 20
 _LARGE = 64 << 20  # bytes on disk that may be more than 2 GiB of text

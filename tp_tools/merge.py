@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import msgspec
 import numpy as np
 
 from tp_tools import gather, inputs, ranks
+from tp_tools import workers as staff
 from tp_tools.alignment import Member, align
 from tp_tools.errors import InputError
 from tp_tools.groups import collectives, matched
@@ -123,7 +123,7 @@ def files(names: Sequence[str], output: str, choice: Choice) -> list[str]:
 
 def usual_jobs(files: Sequence[str]) -> int:
     """How many ranks to work on at a time: one per core."""
-    return max(1, min(len(os.sched_getaffinity(0)), len(files)))
+    return max(1, min(staff.usual_jobs(), len(files)))
 
 
 def prepare(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -81,9 +83,14 @@ class _Pool:
                 future.cancel()
 
 
+def usual_jobs() -> int:
+    """How many ranks to work on at a time: one per core that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def workers(jobs: int) -> Iterator[Workers]:
-    """As many workers as that, while the block runs."""
+    """As many workers as that, while the block runs; they get ready in the background."""
     with tempfile.TemporaryDirectory(prefix="tp-tools-", ignore_cleanup_errors=True) as name:
         if jobs == 1:
             yield _Alone(Path(name))
@@ -97,5 +104,6 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tp_tools.gather"])
+    context.set_forkserver_preload(["tp_tools.gather", "tp_tools.engine.opening"])
+    forkserver.ensure_running()
     return context

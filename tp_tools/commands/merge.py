@@ -16,8 +16,9 @@ from tp_tools.errors import UsageError
 if TYPE_CHECKING:
     from tp_tools.alignment import Mode
     from tp_tools.gather import Form
-    from tp_tools.merge import Wishes
+    from tp_tools.merge import Prepared, Wishes
     from tp_tools.show.talk import Talk
+    from tp_tools.workers import Workers
 
 _MS = re.compile(r"-?\d+(\.\d{1,6})?")
 
@@ -124,33 +125,49 @@ def _wishes(options: dict[str, Any]) -> Wishes:
 
 
 def _run(inputs: tuple[str, ...], output: str, talk: Talk, options: dict[str, Any]) -> None:
+    from tp_tools import output as out  # noqa: PLC0415
+    from tp_tools.workers import usual_jobs, workers  # noqa: PLC0415
+
+    suffixes = (".zip",) if options["form"] == "archive" else out.SUFFIXES
+    out.check(output, force=options["force"], suffixes=suffixes)
+    # workers get ready while this process imports what it needs itself
+    with workers(options["jobs"] or usual_jobs()) as staff:
+        prepared = _merge(inputs, output, talk, options, staff)
+    _report(prepared, output, talk, summary=options["summary"] == "json")
+
+
+def _merge(
+    inputs: tuple[str, ...], output: str, talk: Talk, options: dict[str, Any], staff: Workers
+) -> Prepared:
+    """Reads the ranks and writes the output."""
     from pathlib import Path  # noqa: PLC0415
 
     from tp_tools import archive, merge  # noqa: PLC0415
     from tp_tools import output as out  # noqa: PLC0415
-    from tp_tools.show import merged as shown  # noqa: PLC0415
-    from tp_tools.workers import workers  # noqa: PLC0415
+    from tp_tools.show.merged import summary  # noqa: PLC0415
 
     wishes = _wishes(options)
-    suffixes = archive.SUFFIXES if options["form"] == "archive" else out.SUFFIXES
-    out.check(output, force=options["force"], suffixes=suffixes)
     files = merge.files(inputs, output, wishes.choice)
     size = sum(Path(file).stat().st_size for file in files)
-    with workers(options["jobs"] or merge.usual_jobs(files)) as staff:
-        with talk.progress(f"reading {len(files)} ranks", size) as seen:
-            prepared = merge.prepare(files, wishes, staff, talk.say, seen)
-        about = shown.summary(prepared)
-        with talk.progress(f"writing {output}", size) as seen:
-            if options["form"] == "archive":
-                blocks = archive.archive(prepared, staff.folder / "archive", seen)
-            else:
-                form: Form = "pftrace" if output.endswith(out.PFTRACE_SUFFIXES) else "json"
-                blocks = merge.merged(prepared, staff, about, form, seen)
-            with out.written(output, blocks):
-                pass
+    with talk.progress(f"reading {len(files)} ranks", size) as seen:
+        prepared = merge.prepare(files, wishes, staff, talk.say, seen)
+    with talk.progress(f"writing {output}", size) as seen:
+        if options["form"] == "archive":
+            blocks = archive.archive(prepared, staff.folder / "archive", seen)
+        else:
+            form: Form = "pftrace" if output.endswith(out.PFTRACE_SUFFIXES) else "json"
+            blocks = merge.merged(prepared, staff, summary(prepared), form, seen)
+        with out.written(output, blocks):
+            pass
+    return prepared
+
+
+def _report(prepared: Prepared, output: str, talk: Talk, *, summary: bool) -> None:
+    from tp_tools.show import merged as shown  # noqa: PLC0415
+
     for line in shown.lines(prepared):
         talk.say(line)
     talk.say(f"Wrote {output}.")
-    if options["summary"]:
-        numbers = {**about, **dataclasses.asdict(prepared.counts), "output": output}
-        click.echo(json.dumps(numbers))
+    if summary:
+        counts = dataclasses.asdict(prepared.counts)
+        click.echo(json.dumps({**shown.summary(prepared), **counts, "output": output}))
