@@ -147,7 +147,7 @@ def test_a_browser_is_started(tmp_path: Path) -> None:
             opened = next(line for line in lines if line.startswith("Opened "))
             assert said.read_text() == opened.removeprefix("Opened ")
         finally:
-            process.kill()
+            process.terminate()  # so that it tidies up
 
 
 def test_without_a_browser_the_address_is_said() -> None:
@@ -168,7 +168,7 @@ def test_without_a_browser_the_address_is_said() -> None:
             _, said = process.communicate(timeout=SECONDS)
             assert "no browser could be started here; open this address in one:" in said
         finally:
-            process.kill()
+            process.terminate()  # so that it tidies up
 
 
 def test_online_leads_to_perfetto_with_the_trace(tmp_path: Path) -> None:
