@@ -47,6 +47,16 @@ def test_a_right_result_passes(tmp_path: Path) -> None:
     verified(result, result.data, tmp_path)
 
 
+def test_async_spans_and_instants_of_all_kinds_are_no_extra_slices(tmp_path: Path) -> None:
+    """Asynchronous spans lie on tracks of their own and are not taken for slices of a thread."""
+    span = [
+        mark(phase, at * US, name="request", cat="serving", id="0x1")
+        for phase, at in (("b", 3), ("n", 4), ("e", 6))
+    ]
+    result = fixed(text([*work(), *span, mark("i", 7 * US, s="g"), mark("i", 8 * US, s="p")]))
+    verified(result, result.data, tmp_path)
+
+
 def moved(events: Events) -> dict[str, Any]:
     """The slice on the lane."""
     return next(it for it in events if it["name"] == "late")

@@ -162,7 +162,8 @@ def _rebase(trace: Trace, new: Iterable[int]) -> int:
     Raises:
         InputError: even so they would not be.
     """
-    timed = (trace.ts != UNTIMED) & ~is_phase(trace, "M")
+    # of metadata only times before 0 count: Perfetto drops them
+    timed = (trace.ts != UNTIMED) & (~is_phase(trace, "M") | (trace.ts < 0))
     if not timed.any():
         return 0
     ts = trace.ts[timed]

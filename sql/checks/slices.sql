@@ -1,4 +1,5 @@
--- Every finished slice as Perfetto shows it, for comparison with the file.
+-- Every finished slice and instant as Perfetto shows it, for comparison with the file. Asynchronous
+-- spans, which lie on tracks of their own, are none of these.
 --
 -- Grain: one row per slice.
 -- Scope: rank
@@ -12,8 +13,9 @@ SELECT
   -- its name; NULL where the file gives none
   slice.name
 FROM slice
+JOIN track ON track.id = slice.track_id
 LEFT JOIN thread_track ON thread_track.id = slice.track_id
 LEFT JOIN thread USING (utid)
 WHERE
-  slice.dur >= 0
+  slice.dur >= 0 AND (thread.tid IS NOT NULL OR track.type GLOB '*instant*')
 ORDER BY slice.ts, slice.id;
