@@ -45,6 +45,12 @@ def test_dependency() -> None:
     assert row["why"] == "dependency"
 
 
+def test_a_call_that_returned_as_the_gap_began_was_in_time() -> None:
+    """At the very ns it is a dependency still."""
+    row = gap(call("cudaLaunchKernel", 95, 100, 2), work("b", 140, 150, correlation=2))
+    assert row["why"] == "dependency"
+
+
 def test_a_call_that_was_under_way_is_late() -> None:
     """A call that began before the gap and had not returned by then kept the GPU waiting."""
     row = gap(call("cudaLaunchKernel", 95, 130, 2), work("b", 125, 150, correlation=2))
@@ -147,10 +153,17 @@ def test_only_times_without_any_work_are_gaps() -> None:
         work("a", 20, 40),
         work("a", 41, 50),
         work("zero", 60, 60),
-        work("a", 90, 95),
+        copy("Memset (Device)", 70, 75),
+        work("ncclDevKernel_AllReduce_Sum_f32_RING_LL(x)", 75, 80),
+        work("a", 110, 115),
     ]
     rows = [(r["ts"], r["dur"], r["before"], r["after"]) for r in ask("gaps", events)]
-    assert rows == [(60, 30, "zero", "a"), (50, 10, "a", "zero"), (40, 1, "a", "a")]
+    assert rows == [
+        (80, 30, "ncclDevKernel_AllReduce_Sum_f32_RING_LL(x)", "a"),
+        (50, 10, "a", "zero"),
+        (60, 10, "zero", "Memset (Device)"),
+        (40, 1, "a", "a"),
+    ]
 
 
 def test_several_that_end_or_start_together_are_one_gap() -> None:

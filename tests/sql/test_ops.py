@@ -147,6 +147,12 @@ def test_an_op_that_starts_as_another_ends_lies_beside_it() -> None:
     assert rows["second"][1:3] == (10_500, 9_500)
 
 
+def test_a_short_op_at_the_end_of_another_lies_beside_it() -> None:
+    """Where both its start and its end are within 1 us of that end, it came afterwards."""
+    rows = by_name([op("first", 0, 10_000), moved("second", 9_500, 10_400)])
+    assert (rows["first"][2], rows["second"][2]) == (10_000, 900)
+
+
 def test_ops_that_really_overlap_lie_beside_each_other() -> None:
     """Neither is within the other, so neither loses time to it."""
     events = [op("first", 0, 10_000), moved("second", 5_000, 20_000)]
