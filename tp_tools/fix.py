@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tp_tools import ids, plan
@@ -34,14 +35,17 @@ class Examined:
         table: its slices, as recorded.
         repairs: what SQL decided about overlaps.
         plan: the edits.
-        hidden: events that Perfetto v51 to v56 would not have shown.
     """
 
     trace: Trace
     table: Slices
     repairs: list[Repair]
     plan: Plan
-    hidden: Ints
+
+    @cached_property
+    def hidden(self) -> Ints:
+        """Events that Perfetto v51 to v56 would not have shown; worked out when it is asked for."""
+        return hidden(self.trace)
 
     def is_sound(self) -> bool:
         """Whether there is nothing to repair."""
@@ -67,7 +71,7 @@ def examine(source: Source, judge: Judge, seen: Callable[[int], None] = lambda _
         edits = plan.make(trace, table, repairs, ids.choose(trace))
     except InputError as error:
         raise InputError(f"{source.name}: {error}") from error
-    return Examined(trace, table, repairs, edits, hidden(trace))
+    return Examined(trace, table, repairs, edits)
 
 
 def rewritten(

@@ -200,6 +200,8 @@ def _report(examined: Examined, options: Options, talk: Talk, verified: bool | N
     from tp_tools.show import fixed  # noqa: PLC0415
     from tp_tools.summary import summary  # noqa: PLC0415
 
+    if talk.quiet and not options.summary:
+        return
     numbers = summary(examined)
     for line in fixed.lines(examined, numbers):
         talk.say(line)

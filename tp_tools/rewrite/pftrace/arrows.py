@@ -98,13 +98,12 @@ def arrows(trace: Trace, plan: Plan, found: Shown, is_wanted: NDArray[np.bool_])
 
 def _ids(links: list[bytes]) -> Ints:
     """A number for each link, equal where Perfetto takes two ids for one; NONE for no id."""
-    numbers: dict[int, int] = {}
-    codes = [NONE] * (len(links) + 1)  # the last one answers for NO_LINK
-    for i, link in enumerate(msgspec.json.decode(b"[" + b",".join(links) + b"]")):
-        value = identifier(link)
-        if value is not None:
-            codes[i] = numbers.setdefault(value, len(numbers))
-    return np.array(codes, np.int64)
+    numbers: dict[object, int] = {None: NONE}
+    values = msgspec.json.decode(b"[" + b",".join(links) + b"]")
+    if not all(type(value) is int for value in values):
+        values = [identifier(value) for value in values]
+    codes = [numbers.setdefault(value, len(numbers)) for value in values]
+    return np.array([*codes, NONE], np.int64)  # the last one answers for NO_LINK
 
 
 def identifier(value: object) -> int | None:
