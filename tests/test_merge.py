@@ -411,3 +411,45 @@ def test_eight_real_ranks_lose_nothing(real_trace: Callable[[str], Path], tmp_pa
     between = [a for a in arrows if a[0] != a[3]]
     assert len(between) == told["counts"].links == 7 * 74
     assert {(a[2], a[5]) for a in between} == {("kernel", "kernel")}
+
+
+SLICES = """
+SELECT s.name, s.ts, s.dur, process.name, thread.tid
+FROM slice AS s JOIN thread_track ON thread_track.id = s.track_id
+JOIN thread USING (utid) JOIN process USING (upid)
+WHERE s.name != 'trace header'
+ORDER BY s.ts, s.dur, s.name, process.name
+"""
+
+
+def packed(files: list[Path], wishes: merge.Wishes = ANY) -> bytes:
+    """The merged trace as `.pftrace`."""
+    with workers(1) as staff:
+        prepared = merge.prepare([str(file) for file in files], wishes, staff, lambda _: None)
+        return b"".join(merge.merged(prepared, staff, summary(prepared), "pftrace"))
+
+
+@pytest.mark.parametrize("wishes", [ANY, replace(ANY, links=False, start_ns=200_000)])
+def test_pftrace_and_json_hold_the_same(tmp_path: Path, wishes: merge.Wishes) -> None:
+    """Slices, times, rows and all arrows, those between ranks among them."""
+    step = generate_ranks.structure(generated.STEP)
+    job = generate_ranks.generate(step, generate_ranks.Wishes(ranks=3, steps=6))
+    files = list(generate_ranks.written(job, tmp_path))
+    found = []
+    for text in (merged(files, wishes)[2], packed(files, wishes)):
+        with loaded(text) as tp:
+            arrows = sorted(engine.rows(tp, ARROWS))
+            found.append((engine.rows(tp, SLICES), arrows))
+    assert found[0] == found[1]
+    assert (wishes.links and any(a[0] != a[3] for a in found[0][1])) or not wishes.links
+
+
+def test_lanes_share_the_row_of_their_stream_in_a_pftrace(tmp_path: Path) -> None:
+    """Moved kernels stay in the thread of their stream."""
+    files = [
+        write_rank(tmp_path, f"rank{r}.json", [kernel(10, 10, "a"), kernel(15, 10, "b")], **info(r))
+        for r in range(2)
+    ]
+    with loaded(packed(files)) as tp:
+        rows = sorted((name, tid) for name, _, _, _, tid in engine.rows(tp, SLICES))
+    assert rows == [("a", 100_007), ("a", 200_007), ("b", 100_007), ("b", 200_007)]
