@@ -147,6 +147,12 @@ def test_an_op_that_starts_as_another_ends_lies_beside_it() -> None:
     assert rows["second"][1:3] == (10_500, 9_500)
 
 
+def test_siblings_that_overlap_take_their_time_once() -> None:
+    """What two ops beneath share is taken from the one around them once."""
+    events = [op("outer", 0, 50_000), op("first", 1_000, 10_000), moved("second", 9_500, 20_000)]
+    assert by_name(events)["outer"][:3] == (1, 50_000, 31_000)
+
+
 def test_a_short_op_at_the_end_of_another_lies_beside_it() -> None:
     """Where both its start and its end are within 1 us of that end, it came afterwards."""
     rows = by_name([op("first", 0, 10_000), moved("second", 9_500, 10_400)])
