@@ -90,6 +90,14 @@ def make_names(trace: Trace, ids: Ids, split: set[int]) -> Iterator[tuple[str, i
             yield "thread_name", _int(new_pid), _int(new_tid), default_name(trace, track)
 
 
+def label_in(pid: Scalar) -> str | None:
+    """The text id of a process, where mergers of others keep its rank: "[TP03] 0".
+
+    It is what Perfetto shows, instead of the process's name, which is the same for every rank.
+    """
+    return pid if isinstance(pid, str) and pid.startswith("[") else None
+
+
 def _process_label(trace: Trace, pid: Scalar) -> str:
     """What was recorded as its id, or what it does: Kineto writes its own overhead as pid -1."""
     if isinstance(pid, str):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.sql.gpu_traces import ask
+from typing import TYPE_CHECKING
+
+from tests.handmade import judge, source_of, text
+from tests.sql.gpu_traces import answer, ask, process_name
 from tests.sql.rank_traces import (
     CUSTOM,
     NCCL,
@@ -17,6 +20,11 @@ from tests.sql.rank_traces import (
     told,
     work,
 )
+from tp_tools import engine, fix
+from tp_tools.rewrite.pftrace import write
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_every_column_by_hand() -> None:
@@ -116,3 +124,19 @@ def test_no_collective_gives_no_rows() -> None:
     assert ask("collectives_by_rank", events) == []
     assert ask("allreduce", events) == []
     assert ask("stragglers", events) == []
+
+
+def test_repairs_keep_the_ranks_of_other_mergers(tmp_path: Path) -> None:
+    """Their "[TP01] 0" stands in ids, which repairs replace, under names that all ranks share."""
+    parts = foreign([custom(0, 0, 30), custom(1, 10, 30), custom(1, 25, 40, row=8)])
+    names = [process_name(event["pid"], "python3") for event in parts]
+    found = source_of(text([*names, *parts]), tmp_path)
+    it = fix.examine(found, judge())
+    forms = (
+        b"".join(fix.rewritten(found, it)),
+        b"".join(write.rewrite(found, it.trace, it.table, it.plan)),
+    )
+    for form in forms:
+        with engine.load([form], source="repaired") as tp:
+            ranks = [row["rank"] for row in answer("collectives_by_rank", tp)]
+        assert sorted(ranks) == [0, 1, 1]

@@ -12,6 +12,7 @@ from tp_tools.chrome import reread
 from tp_tools.chrome.events import UNTIMED, is_phase
 from tp_tools.chrome.numbers import microseconds
 from tp_tools.errors import InputError
+from tp_tools.lanes import label_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -126,12 +127,20 @@ class _Editor:
             fields["pid"] = _json(plan.ids.pids[track])
             if not plan.ids.is_process_metadata[number]:
                 fields["tid"] = _json(plan.ids.tids[track])
+            elif label := self._label(number):
+                fields["args"] = _json({"name": label})
         if number in plan.moves:
             lane = plan.lanes[track, plan.moves[number]]
             fields["tid"] = _json(lane.tid)
             if self.trace.phase[number] in b"XB":
                 row = _json(plan.ids.tids[track])
                 _note(fields, b'"tpt_tid": %b, "tpt_lane": %d' % (row, lane.number))
+
+    def _label(self, number: int) -> str | None:
+        """What the process is called instead, if the event says its name."""
+        trace = self.trace
+        is_name = trace.names[trace.name[number]] == "process_name"
+        return label_in(trace.tracks[trace.track[number]][0]) if is_name else None
 
     def _time(self, number: int, fields: Fields) -> None:
         """Start and duration; a recorded duration that is trimmed or unusable stays in args."""
@@ -183,7 +192,7 @@ def _closing_time(time: int) -> msgspec.Raw:
     return _time(time) if time % 1000 else msgspec.Raw(b"%d" % (time // 1000))
 
 
-def _json(value: Scalar) -> msgspec.Raw:
+def _json(value: Scalar | dict[str, str]) -> msgspec.Raw:
     return msgspec.Raw(_ENCODER.encode(value))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.ids import free
-from tp_tools.lanes import default_name, thread_metadata
+from tp_tools.lanes import default_name, label_in, thread_metadata
 from tp_tools.rewrite.pftrace import wire
 from tp_tools.rewrite.pftrace.header import packet
 from tp_tools.rewrite.pftrace.shown import DEEPER, LEVELS
@@ -233,7 +233,7 @@ class _Names:
     def process(self, rows: list[int]) -> str:
         """Of the process of these rows: the GPU's, the recorded one, or none."""
         pid = self._trace.tracks[rows[0]][0]
-        name = self._processes.get(pid, "")
+        name = label_in(pid) or self._processes.get(pid, "")
         if type(pid) is int and "GPU" not in name and self._gpu_rows.intersection(rows):
             return f"GPU {pid}"
         new = (self._new.get(("process_name", *self._id(row))) for row in rows)
