@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.asking import TpTools
 from tests.handmade import judge, source_of
 from tests.sql.gpu_traces import Row, answer
 from tests.sql.recorded import repaired
@@ -121,3 +122,32 @@ def test_merge_of_ours(fixed: bytes, expected: dict[str, list[Row]], tmp_path: P
         assert {row["rank"] for query in QUERIES for row in rows[query]} == {5}
         unranked = {query: [row | {"rank": None} for row in rows[query]] for query in QUERIES}
         assert differing(expected, unranked) == []
+
+
+TIMES = {"ts", "gpu_ts", "launch_ts", "first_ts", "last_ts"}
+"""Columns that a merge moves onto one clock."""
+
+
+def unplaced(rows: list[Row]) -> list[Row]:
+    """Rows without their place on the clock, and without a rank."""
+    return [{k: v for k, v in row.items() if k not in {"rank", *TIMES}} for row in rows]
+
+
+@pytest.mark.parametrize("suffix", ["json", "pftrace"])
+def test_merged_by_tp_tools(
+    real_trace: Callable[[str], Path],
+    tmp_path: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    suffix: str,
+) -> None:
+    """Of two recorded ranks in one file each has the rows that it has alone, under its rank."""
+    paths = {rank: real_trace(f"train128_rank{rank}.json.gz") for rank in (0, 1)}
+    out = tmp_path / f"job.{suffix}"
+    ran = TpTools(capfdbinary)("merge", *paths.values(), "-o", out, "--allow-missing")
+    assert ran.code == 0, ran.err
+    together = answers(out.read_bytes())
+    for rank, path in paths.items():
+        alone = answers(repaired(path))
+        for query in QUERIES:
+            of_rank = [row for row in together[query] if row["rank"] == rank]
+            assert unplaced(of_rank) == unplaced(alone[query]), query
