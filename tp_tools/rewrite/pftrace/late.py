@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tp_tools.chrome.events import Ints
+    from tp_tools.rewrite.pftrace.shown import Codes
 
 _IN_MEMORY = 16 << 20
 
@@ -29,7 +30,7 @@ class Late:
         """Lets go of what it keeps."""
         self._file.close()
 
-    def add(self, level: Ints, index: Ints, packets: list[bytes]) -> None:
+    def add(self, level: Codes, index: Ints, packets: list[bytes]) -> None:
         """Keeps packets that are wanted back in the order of level and index."""
         self._level.extend(level.tolist())
         self._index.extend(index.tolist())

@@ -15,13 +15,13 @@ import numpy as np
 if TYPE_CHECKING:
     from tp_tools.chrome.events import Ints
     from tp_tools.rewrite.pftrace.arrows import Arrows
-    from tp_tools.rewrite.pftrace.shown import Shown
+    from tp_tools.rewrite.pftrace.shown import Codes, Shown
 
 _MOST_ROUNDS = 64
 _WIDE = 1 << 32
 
 
-def waits(found: Shown, run: Ints, arrows: Arrows) -> Ints:
+def waits(found: Shown, run: Codes, arrows: Arrows) -> Codes:
     """0 for what is written with its run; others wait for the end, in ascending order of this.
 
     Args:
@@ -39,7 +39,7 @@ def waits(found: Shown, run: Ints, arrows: Arrows) -> Ints:
         if (higher == level).all():
             break
         level = higher
-    return _highest(level, group)
+    return _highest(level, group).astype(np.int32)
 
 
 def _groups(found: Shown) -> Ints:
@@ -49,6 +49,6 @@ def _groups(found: Shown) -> Ints:
     return np.cumsum(changes)
 
 
-def _highest(values: Ints, group: Ints) -> Ints:
+def _highest(values: Codes | Ints, group: Ints) -> Ints:
     """The highest value so far in its group; values are below 2^32."""
     return np.maximum.accumulate(values + group * _WIDE) - group * _WIDE

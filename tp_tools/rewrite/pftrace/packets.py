@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tp_tools.chrome.events import Ints
     from tp_tools.rewrite.pftrace.scene import Scene
-    from tp_tools.rewrite.pftrace.shown import Shown
+    from tp_tools.rewrite.pftrace.shown import Codes, Shown
 
     Texts: TypeAlias = "Sequence[bytes | msgspec.Raw]"
 
@@ -163,7 +163,7 @@ class Packets:
         times = wire.column(found.ts[index], self._sizes[0])
         return self._packet(times, body, extra, wire.number(13, 2))
 
-    def _category(self, event: Ints, types: Ints, size: int) -> NDArray[np.uint8]:
+    def _category(self, event: Codes, types: Ints, size: int) -> NDArray[np.uint8]:
         """The category; where there is none the type once more, which changes nothing."""
         cat = self._cat[event].astype(np.int64)
         none = self._no_cats[cat]

@@ -16,10 +16,10 @@ from tp_tools.rewrite.pftrace.tracks import tracks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.chrome.events import Ints, Trace
+    from tp_tools.chrome.events import Trace
     from tp_tools.plan import Plan
     from tp_tools.rewrite.pftrace.part import Part
-    from tp_tools.rewrite.pftrace.shown import Shown
+    from tp_tools.rewrite.pftrace.shown import Codes, Shown
     from tp_tools.rewrite.pftrace.tracks import Tracks
     from tp_tools.slices import Slices
 
@@ -46,8 +46,8 @@ class Scene:
     found: Shown
     arrows: Arrows
     tracks: Tracks
-    run: Ints
-    level: Ints
+    run: Codes
+    level: Codes
     first_ns: int
 
 
@@ -85,9 +85,9 @@ def scene(
     )
 
 
-def _runs(trace: Trace, found: Shown) -> Ints:
+def _runs(trace: Trace, found: Shown) -> Codes:
     """The number of the run in which each entry's event is read, or its E if that is later."""
     firsts = np.array([span.first for span in trace.spans])
     run = np.searchsorted(firsts, found.event, "right") - 1
     closing = np.searchsorted(firsts, found.closing, "right") - 1
-    return np.maximum(run, np.where(found.closing < 0, 0, closing))
+    return np.maximum(run, np.where(found.closing < 0, 0, closing)).astype(np.int32)

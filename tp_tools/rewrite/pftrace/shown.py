@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from tp_tools.plan import Plan
     from tp_tools.slices import Slices
 
+Codes: TypeAlias = "NDArray[np.int32]"
+"""Numbers and indices: columns of them are what writing a large trace takes most memory for."""
+
 NEVER = 1 << 62
 """Stands for the end of a slice that was begun and not ended."""
 
 LEVELS = 512
 """Slices of one track that Perfetto stacks: SliceTracker::kMaxDepth, v52 to v58."""
 
-DEEPER = 1 << 32
+DEEPER = 1 << 20
 """Added to the lane of a slice for each time that its stack is too deep."""
 
 
@@ -39,10 +42,10 @@ class Shown:
         complete: whether it is an X event, which Perfetto sorts by its duration.
     """
 
-    event: Ints
-    closing: Ints
-    row: Ints
-    lane: Ints
+    event: Codes
+    closing: Codes
+    row: Codes
+    lane: Codes
     ts: Ints
     end: Ints
     complete: NDArray[np.bool_]
@@ -86,12 +89,12 @@ def shown(trace: Trace, table: Slices, plan: Plan, is_wanted: NDArray[np.bool_])
         is_wanted: which events are wanted, one flag per event.
     """
     points, begun = _instants(trace), _begun(trace, table)
-    event = np.concatenate([table.event, points, begun])
+    event = np.concatenate([table.event, points, begun]).astype(np.int32)
     end = np.concatenate([_ends(table, plan), trace.ts[points], np.full(len(begun), NEVER)])
     found = Shown(
         event=event,
-        closing=np.concatenate([table.closing, np.full(len(event) - len(table), -1)]),
-        row=trace.track[event].astype(np.int64),
+        closing=_with(table.closing, -1, len(event)),
+        row=trace.track[event],
         lane=_lanes(plan, event),
         ts=trace.ts[event] - plan.rebase_ns,
         end=np.where(end == NEVER, NEVER, end - plan.rebase_ns),
@@ -122,8 +125,15 @@ def _ends(table: Slices, plan: Plan) -> Ints:
     return end
 
 
-def _lanes(plan: Plan, event: Ints) -> Ints:
-    lane = np.ones(len(event), np.int64)
+def _with(values: Ints, more: int, count: int) -> Codes:
+    """The values, and behind them others, so that there are so many."""
+    out = np.full(count, more, np.int32)
+    out[: len(values)] = values
+    return out
+
+
+def _lanes(plan: Plan, event: Codes) -> Codes:
+    lane = np.ones(len(event), np.int32)
     for i in np.flatnonzero(np.isin(event, list(plan.moves))).tolist():
         lane[i] = plan.moves[int(event[i])]
     return lane
@@ -143,7 +153,8 @@ def _stacked(found: Shown) -> Shown:
     depth = _depth(found)
     if not len(found) or depth.max() < LEVELS:
         return found
-    return replace(found, lane=found.lane + depth // LEVELS * DEEPER).sorted()
+    lane = found.lane + (depth // LEVELS * DEEPER).astype(np.int32)
+    return replace(found, lane=lane).sorted()
 
 
 def _depth(found: Shown) -> Ints:

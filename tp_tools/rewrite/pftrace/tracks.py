@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tp_tools.chrome.events import Ints, Scalar, Trace
     from tp_tools.plan import Plan
     from tp_tools.rewrite.pftrace.part import Part
-    from tp_tools.rewrite.pftrace.shown import Shown
+    from tp_tools.rewrite.pftrace.shown import Codes, Shown
 
 GPU_CATS = frozenset({"kernel", "gpu_memcpy", "gpu_memset", "Kernel", "Memcpy", "Memset"})
 _LARGEST_ID = (1 << 31) - 1  # pid and tid are int32 fields
@@ -45,7 +45,7 @@ class Tracks:
     """
 
     entries: Ints
-    tids: Ints
+    tids: Codes
     processes: dict[int, int]
     pids: dict[int, int]
     next: int
@@ -86,7 +86,7 @@ def tracks(trace: Trace, plan: Plan, found: Shown, part: Part) -> Tracks:
         found: what is shown.
         part: how lanes are shown, and which ids to use.
     """
-    entries, tids = np.empty((2, len(found)), np.int64)
+    entries, tids = np.empty(len(found), np.int64), np.empty(len(found), np.int32)
     made = Tracks(entries, tids, {}, {}, part.first_uuid)
     ids, names = _ids(plan, _in_use(trace, plan)), _Names(trace, plan)
     starts: dict[int, list[tuple[int, int]]] = {}
