@@ -13,6 +13,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from tp_tools.engine import load
 from tp_tools.errors import EngineOutOfMemory
 
 if TYPE_CHECKING:
@@ -89,14 +90,27 @@ def usual_jobs() -> int:
 
 
 @contextmanager
-def workers(jobs: int) -> Iterator[Workers]:
-    """As many workers as that, while the block runs; they get ready in the background."""
+def workers(jobs: int, engine: str | None = None) -> Iterator[Workers]:
+    """As many workers as that, while the block runs; they get ready in the background.
+
+    Args:
+        jobs: how many; 1 is this process itself.
+        engine: the TraceProcessor that they will ask; None for the default.
+    """
     with tempfile.TemporaryDirectory(prefix="tp-tools-", ignore_cleanup_errors=True) as name:
         if jobs == 1:
             yield _Alone(Path(name))
             return
         with ProcessPoolExecutor(jobs, _context()) as pool:
+            for _ in range(jobs):
+                pool.submit(_get_ready, engine)
             yield _Pool(pool, jobs, Path(name))
+
+
+def _get_ready(engine: str | None) -> None:
+    """Does once what a worker's first rank would wait for; a fault is told when it is asked."""
+    nothing = b'{"traceEvents":[{"ph":"X","name":"","pid":1,"tid":1,"ts":1,"dur":1}]}'
+    load([nothing], source="nothing", engine=engine).close()
 
 
 def _context() -> BaseContext:

@@ -131,7 +131,7 @@ def _run(inputs: tuple[str, ...], output: str, talk: Talk, options: dict[str, An
     suffixes = (".zip",) if options["form"] == "archive" else out.SUFFIXES
     out.check(output, force=options["force"], suffixes=suffixes)
     # workers get ready while this process imports what it needs itself
-    with workers(options["jobs"] or usual_jobs()) as staff:
+    with workers(options["jobs"] or usual_jobs(), options["engine"]) as staff:
         prepared = _merge(inputs, output, talk, options, staff)
     _report(prepared, output, talk, summary=options["summary"] == "json")
 

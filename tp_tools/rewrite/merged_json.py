@@ -182,19 +182,21 @@ class _Writer:
         columns = zip(
             events,
             _microseconds(trace.ts[numbers]),
-            _microseconds(np.maximum(trace.dur[numbers], 0)),
             trace.track[numbers].tolist(),
             trace.link[numbers].tolist(),
             strict=True,
         )
-        for event, ts, dur, track, link in columns:
+        for event, ts, track, link in columns:
             event.ts = ts
             event.pid = pids[track]
             event.tid = tids[track]
-            if event.dur is not UNSET:
-                event.dur = dur
             if event.id is not UNSET:
                 event.id = links[link]
+        if self.where.clock.drift_ppt:
+            durations = _microseconds(np.maximum(trace.dur[numbers], 0))
+            for event, dur in zip(events, durations, strict=True):
+                if event.dur is not UNSET:
+                    event.dur = dur
 
     def _set_special(self, event: _Event, number: int) -> None:
         """What the plan says about single events; instants of all stay with their rank."""
