@@ -70,6 +70,4 @@ class Collectives:
 def none() -> Collectives:
     """The collectives of a rank that has none."""
     ints = np.empty(0, np.int64)
-    return Collectives(
-        ints, [], [], [], [], ints, ints, [], ints, ints, [], [], ints, ints
-    )
+    return Collectives(ints, [], [], [], [], ints, ints, [], ints, ints, [], [], ints, ints)
