@@ -213,9 +213,10 @@ SELECT
     WHEN $dtype IN ('ComplexDouble') THEN 16
     WHEN $dtype IN ('Double', 'Long', 'UInt64', 'ComplexFloat') THEN 8
     WHEN $dtype IN ('Float', 'Int', 'UInt32', 'QInt32', 'ComplexHalf') THEN 4
-    WHEN $dtype IN ('Half', 'BFloat16', 'Short', 'UInt16') THEN 2
-    WHEN $dtype IN ('Byte', 'Char', 'Bool', 'QInt8', 'QUInt8', 'QUInt4x2', 'QUInt2x4')
-      OR $dtype GLOB 'Float8_*' OR $dtype GLOB 'Float4_*_x2' THEN 1
+    WHEN $dtype IN ('Half', 'BFloat16', 'Short', 'UInt16', 'Bits16') THEN 2
+    WHEN $dtype IN ('Byte', 'Char', 'Bool', 'QInt8', 'QUInt8', 'QUInt4x2', 'QUInt2x4', 'Bits8')
+      OR $dtype GLOB 'Float8_*' OR $dtype GLOB 'Float4_*_x2' OR $dtype GLOB 'Bits[124]x*'
+      OR $dtype GLOB 'Int[1-7]' OR $dtype GLOB 'UInt[1-7]' THEN 1
   END;
 
 -- Collectives, with what the profiler says about them. All that is told by args is NULL where the

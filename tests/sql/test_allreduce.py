@@ -341,6 +341,11 @@ def test_one_rank_says_what_it_can() -> None:
         ("Float8_e8m0fnu", 1),
         ("Byte", 1),
         ("Bool", 1),
+        ("Float4_e2m1fn_x2", 1),
+        ("Bits2x4", 1),
+        ("Bits16", 2),
+        ("UInt16", 2),
+        ("UInt7", 1),
         ("Odd", None),
     ],
 )
