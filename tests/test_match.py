@@ -214,3 +214,12 @@ def test_each_collective_is_given_away_once() -> None:
     base = Sequence(np.zeros(1, np.int64), np.array([1_000]))
     found = base.nearest(np.zeros(2, np.int64), np.array([990.0, 1_003.0]), 50)
     assert found.tolist() == [-1, 0]
+
+
+def test_messages_that_share_a_number_are_no_collective() -> None:
+    """PyTorch gives all messages up to the next collective one Seq and Comms Id: not to be trusted."""
+    ends = [MS * i for i in range(1, 4)]
+    kinds = (["send", "recv", "send"], ["recv", "send", "recv"])
+    said = {"seq": np.full(3, 5), "comms_id": ["77"] * 3, "group": ["0"] * 3}
+    found, confidence = matched(*(rank(ends, kind=kind, **said) for kind in kinds))
+    assert (found, confidence) == ([[-1] * 3, [-1] * 3], [])

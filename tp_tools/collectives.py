@@ -27,6 +27,10 @@ TESTABLE = SYNCHRONISING | {"unknown", "send_recv"}
 RCCL has one kernel for all collectives, and NCCL runs all-to-all as sends and receives.
 """
 
+MESSAGES = frozenset({"send", "recv"})
+"""Kinds of which each has two ranks only. PyTorch writes the Seq of the next collective on them,
+and a Comms Id made from that: neither says which send belongs to which receive."""
+
 
 @dataclass(frozen=True)
 class Collectives:

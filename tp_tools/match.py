@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.clock import Readings
-from tp_tools.collectives import SYNCHRONISING, TESTABLE, UNKNOWN
+from tp_tools.collectives import MESSAGES, SYNCHRONISING, TESTABLE, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,6 +29,7 @@ CERTAIN, TESTED, UNCERTAIN = "certain", "tested", "uncertain"
 """By identity; by order, and the times leave no other way; by order, and another is possible."""
 
 ALONE = 1
+_MESSAGES = sorted(MESSAGES)
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,13 @@ class Matches:
 
 
 def pool(ranks: Sequence[Collectives], replicas: Sequence[int]) -> Pool:
-    """All collectives that have a partner somewhere, in one table.
+    """All collectives that have a partner somewhere, in one table; messages are none.
 
     Args:
         ranks: the tables.
         replicas: by rank: ranks of different replicas have process groups of their own.
     """
-    chosen = [np.flatnonzero(it.size != ALONE) for it in ranks]
+    chosen = [np.flatnonzero((it.size != ALONE) & ~np.isin(it.kind, _MESSAGES)) for it in ranks]
     keys, identities = _Codes(), _Codes()
     streams = _same_streams(ranks)
     key, identity, by_comms_id, synchronising = [], [], [], []

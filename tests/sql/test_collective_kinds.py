@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from tests.sql.gpu_traces import ask
-from tests.sql.rank_traces import NCCL, Slice, custom, foreign, group, reduction, rows, told, work
+from tests.sql.rank_traces import (
+    NCCL,
+    Slice,
+    custom,
+    foreign,
+    group,
+    ours,
+    reduction,
+    rows,
+    told,
+    work,
+)
 
 WORLD = group("0", *range(8))
 SEND_RECV = "ncclDevKernel_SendRecv(ncclDevKernelArgsStorage<4096ul>)"
@@ -90,6 +101,17 @@ def test_messages_by_their_ends() -> None:
     assert (first["matched_by"], first["confidence"]) == ("order", "tested")
     # 2,000 bytes in 8 us; a message has the whole of its bus
     assert (first["bytes"], first["algbw"], first["busbw"]) == (2000, 0.25, 0.25)
+
+
+def test_messages_in_our_merge() -> None:
+    """`merge` matches no messages: SQL does, and numbers them behind the matches of the merge."""
+    reduced = [custom(rank, 0, 10) for rank in range(2)]
+    parts = [*reduced, message("send", 0, 1, 20, 30), message("recv", 1, 0, 22, 30)]
+    said = {"matched_by": "order", "confidence": "tested"}
+    events = ours(parts, {3: (reduced, said)})
+    found = rows("send_recv", events, "collective", "ranks", "straggler", "confidence")
+    assert found == [(4, 2, 1, "tested")]
+    assert rows("allreduce", events, "collective", "ranks") == [(3, 2)]
 
 
 def test_a_lost_message_shifts_nothing() -> None:
