@@ -536,6 +536,7 @@ WITH
       ROW_NUMBER() OVER (ORDER BY sequence) AS sequence_id,
       sequence,
       COUNT(*) AS ranks,
+      MIN(parts) AS fewest,
       MIN(parts) = MAX(parts) AS is_equal
     FROM counted
     GROUP BY sequence
@@ -601,9 +602,7 @@ WITH
   tried AS (
     SELECT
       sequence_id,
-      SUM(method = 'order') AS places,
       SUM(is_good AND method = 'order') AS good_by_order,
-      SUM(is_possible AND method = 'time') AS moments,
       SUM(is_good AND method = 'time') AS good_by_time
     FROM attempt
     GROUP BY sequence_id
@@ -615,12 +614,8 @@ WITH
         WHEN candidate.is_equal AND tried.good_by_order >= tried.good_by_time THEN 'order'
         WHEN tried.good_by_time > 0 THEN 'time'
       END AS method,
-      -- some fit by chance where hardly any do
-      IIF(
-        candidate.is_equal AND tried.good_by_order >= tried.good_by_time,
-        2 * tried.good_by_order >= tried.places,
-        2 * tried.good_by_time >= tried.moments
-      ) AS is_trusted
+      -- some fit by chance: no more than what they take of the time
+      2 * MAX(tried.good_by_order, tried.good_by_time) >= candidate.fewest AS is_trusted
     FROM candidate
     JOIN tried USING (sequence_id)
   ),

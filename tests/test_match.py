@@ -217,7 +217,7 @@ def test_each_collective_is_given_away_once() -> None:
 
 
 def test_messages_that_share_a_number_are_no_collective() -> None:
-    """PyTorch gives all messages up to the next collective one Seq and Comms Id: not to be trusted."""
+    """PyTorch gives all messages up to the next collective one Seq and Comms Id: unusable."""
     ends = [MS * i for i in range(1, 4)]
     kinds = (["send", "recv", "send"], ["recv", "send", "recv"])
     said = {"seq": np.full(3, 5), "comms_id": ["77"] * 3, "group": ["0"] * 3}

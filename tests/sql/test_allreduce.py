@@ -219,6 +219,15 @@ def test_where_neither_count_nor_time_fits_nothing_matches() -> None:
     assert rows("allreduce", events, *MATCH) == [(None, "alone", 1)] * 9
 
 
+def test_what_coincides_by_chance_is_not_sure() -> None:
+    """A fifth of the time is spent in all-reduces; some of two ranks that differ in count meet."""
+    first = [custom(0, 100 * i, 100 * i + 20) for i in range(20)]
+    other = [custom(1, 113 * i + 40, 113 * i + 60) for i in range(18)]
+    found = rows("allreduce", foreign([*first, *other]), "matched_by", "confidence")
+    assert 0 < found.count(("time", "uncertain")) < 9
+    assert {confidence for _, confidence in found} == {"uncertain", "alone"}
+
+
 def test_groups_that_nothing_tells_apart_are_uncertain() -> None:
     """Two pairs reduce at times of their own, and no arg says so: order joins them, in doubt."""
     events = foreign(
