@@ -223,3 +223,15 @@ def test_messages_that_share_a_number_are_no_collective() -> None:
     said = {"seq": np.full(3, 5), "comms_id": ["77"] * 3, "group": ["0"] * 3}
     found, confidence = matched(*(rank(ends, kind=kind, **said) for kind in kinds))
     assert (found, confidence) == ([[-1] * 3, [-1] * 3], [])
+
+
+def test_uneven_all_to_alls_match() -> None:
+    """Without numbers they go by order; ranks need not send as much as each other."""
+    ends = irregular(30)
+    tables = [
+        rank(ends, kind=["all_to_all"] * 30, group=["0"] * 30, nbytes=np.arange(30) * (r + 1))
+        for r in range(2)
+    ]
+    found, confidence = matched(*tables)
+    assert found == [list(range(30))] * 2
+    assert set(confidence) == {"tested"}

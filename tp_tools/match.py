@@ -140,7 +140,9 @@ def _identity(table: Collectives, i: int, replica: int) -> tuple[object, str | N
 
 def _key(table: Collectives, i: int, replica: int, streams: dict[str, bool]) -> object:
     """What two collectives without identity must share to be one."""
-    kind, nbytes = table.kind[i], int(table.nbytes[i])
+    kind = table.kind[i]
+    # what ranks send to all the others need not be as much
+    nbytes = UNKNOWN if kind == "all_to_all" else int(table.nbytes[i])
     if table.group[i]:
         return replica, kind, nbytes, table.group[i], table.members[i]
     return replica, kind, nbytes, int(table.stream[i]) if streams.get(kind) else None
