@@ -242,7 +242,7 @@ def test_a_lane_says_why_it_is_there() -> None:
     query = "SELECT EXTRACT_ARG(source_arg_set_id, 'description') FROM track"
     found = [it for (it,) in asked(pftrace_of(text(OVERLAPPING)), query) if it]
     assert len(found) == 1
-    assert found[0].startswith("1 slices of stream 7 that overlap")
+    assert found[0].startswith("1 slice of stream 7 that overlaps others")
 
 
 def test_no_process_has_pid_0() -> None:
@@ -351,7 +351,7 @@ def test_nothing_of_the_header_is_lost() -> None:
     query = (
         "SELECT EXTRACT_ARG(arg_set_id, 'debug.args.distributedInfo.rank'), "
         "EXTRACT_ARG(arg_set_id, 'debug.args.baseTimeNanoseconds'), "
-        "EXTRACT_ARG(arg_set_id, 'debug.args.metadata[0].args.labels') "
+        "EXTRACT_ARG(arg_set_id, 'debug.args.metadataEvents[0].args.labels') "
         "FROM slice WHERE category = 'tpt_header'"
     )
     assert asked(data, query) == [(3, HEADER["baseTimeNanoseconds"], "GPU 0")]
@@ -364,10 +364,11 @@ def test_the_time_of_day() -> None:
     assert asked(data, query) == [(5 * US, HEADER["baseTimeNanoseconds"] + 5 * US)]
 
 
-def test_a_trace_without_a_time_of_day() -> None:
+@pytest.mark.parametrize("header", [{}, {"baseTimeNanoseconds": "noon"}])
+def test_a_trace_without_a_time_of_day(header: dict[str, str]) -> None:
     """Times that were counted from some start are not taken for dates."""
     query = "SELECT COUNT(*) FROM clock_snapshot"
-    assert asked(pftrace_of(text([kernel("k", 5 * US, 6 * US, 1)])), query) == [(0,)]
+    assert asked(pftrace_of(text([kernel("k", 5 * US, 6 * US, 1)], **header)), query) == [(0,)]
 
 
 def test_two_traces_in_one_file() -> None:

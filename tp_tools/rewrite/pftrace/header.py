@@ -6,11 +6,11 @@ interned_data/interned_data.proto, track_event/track_event.proto.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tp_tools.errors import InputError
 from tp_tools.rewrite.chrome_json import BASE_KEY, rebased
 from tp_tools.rewrite.pftrace import wire
 
@@ -35,6 +35,7 @@ _CLEARED, _NEEDED = 1, 2  # of sequence_flags
 _EPOCH_FROM_NS = 10**18
 """Times from here on (September 2001) are times of day; others were counted from some start."""
 
+_INTEGER = re.compile(rb"-?\d+")
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -79,7 +80,7 @@ def fields(trace: Trace, rebase_ns: int) -> dict[str, msgspec.Raw]:
     """The top-level members of the file, without its events.
 
     Raises:
-        InputError: its base time is no integer.
+        InputError: its base time has to be moved, and is no integer.
     """
     head, tail = rebased(trace.head.text, trace.tail.text, rebase_ns)
     if head.lstrip()[:1] == b"[":
@@ -95,15 +96,9 @@ def base_time(members: dict[str, msgspec.Raw], first_ns: int) -> int | None:
     Args:
         members: the file's header.
         first_ns: the earliest time in the file.
-
-    Raises:
-        InputError: the base time is no integer.
     """
     base = bytes(members.get(BASE_KEY, b"0"))
-    try:
-        time = int(base)
-    except ValueError:
-        raise InputError(f"{BASE_KEY} is {base.decode()}, not an integer.") from None
+    time = int(base) if _INTEGER.fullmatch(base) else 0
     return time if time + first_ns >= _EPOCH_FROM_NS else None
 
 
@@ -119,7 +114,7 @@ def closing(
         members: the file's header.
         metadata: metadata events that became no name of a track.
     """
-    said = {**members, "metadata": msgspec.Raw(b"[" + b",".join(metadata) + b"]")}
+    said = {**members, "metadataEvents": msgspec.Raw(b"[" + b",".join(metadata) + b"]")}
     args = wire.number(1, ARGS) + wire.message(9, msgspec.json.encode(said))
     event = wire.number(9, 3) + wire.number(11, uuid)
     event += wire.text(22, HEADER_CATEGORY) + wire.text(23, HEADER_NAME)

@@ -163,9 +163,11 @@ def _child(made: Tracks, parent: int, name: str, description: str) -> int:
 
 
 def _moved(count: int, name: str) -> str:
+    slices = "1 slice" if count == 1 else f"{count} slices"
+    verb = "overlaps others of it and does" if count == 1 else "overlap others of it and do"
     return (
-        f"{count} slices of {name.strip()} that overlap others of it and do not nest in them. "
-        "Perfetto v51 to v56 drops such slices; tp-tools gave them a lane of their own."
+        f"{slices} of {name.strip()} that {verb} not nest in them. Perfetto v51 to v56 drops such "
+        "slices; tp-tools gave them a lane of their own."
     )
 
 

@@ -56,7 +56,7 @@ def rewrite(
         keep: which events are wanted, one flag per event; None is all of them.
 
     Raises:
-        InputError: the file changed meanwhile, or its base time is no integer.
+        InputError: the file changed meanwhile, or its base time cannot be moved.
     """
     blocks = _blocks(source, scene(trace, table, plan, part, keep), seen)
     return compressed(blocks) if part.compressed else blocks
