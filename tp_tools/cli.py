@@ -49,7 +49,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tp-tools")
 def group() -> None:
-    r"""Make GPU traces tell the truth in Perfetto.
+    """Make GPU traces tell the truth in Perfetto.
 
     \b
     Examples:

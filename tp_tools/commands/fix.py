@@ -80,7 +80,7 @@ def command(  # noqa: PLR0917  click passes all by name
     engine: str | None,
     talk: Talk,
 ) -> None:
-    r"""Repair TRACE: what Perfetto shows is then what the profiler recorded.
+    """Repair TRACE: what Perfetto shows is then what the profiler recorded.
 
     TRACE is Chrome JSON as PyTorch's profiler writes it, plain, .gz or .zst; - is stdin.
 

@@ -36,7 +36,7 @@ class Options:
 @engine_option
 @talk_options
 def command(traces: tuple[str, ...], form: str, engine: str | None, talk: Talk) -> None:
-    r"""Say what is in each TRACE: its job, GPUs, streams, steps, collectives and defects.
+    """Say what is in each TRACE: its job, GPUs, streams, steps, collectives and defects.
 
     TRACE is a file, a folder or a glob; - is stdin. What is no Chrome JSON is loaded into
     TraceProcessor first, which takes longer.

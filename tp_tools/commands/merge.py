@@ -91,7 +91,7 @@ def command(inputs: tuple[str, ...], output: str, talk: Talk, **options: Any) ->
       tp-tools merge traces/ -o all.json.gz
       tp-tools merge 'run7/*TP-*.json.gz' -o all.json.gz --gpu-only
       tp-tools merge traces/ -o step.json.gz --start 1200 --end 1350 --exclude python_function
-    """  # noqa: D301  click wants the character, not the backslash
+    """
     _check(output, options)
     _run(inputs, output, talk, options)
 

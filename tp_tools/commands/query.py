@@ -96,7 +96,7 @@ def command(  # noqa: PLR0917  click passes all by name
     engine: str | None,
     talk: Talk,
 ) -> None:
-    r"""Run QUERY on TRACE, and print the rows of its last statement.
+    """Run QUERY on TRACE, and print the rows of its last statement.
 
     QUERY is a name in the library (`tp-tools sql` lists it) or the path of a .sql file. TRACE is a
     file, a folder, a glob, or - for stdin: Chrome JSON, asked as `tp-tools fix` would write it, or

@@ -16,7 +16,7 @@ from tp_tools.show.talk import Talk  # noqa: TC001  part of the command's signat
 @click.argument("name", required=False)
 @talk_options
 def command(name: str | None, talk: Talk) -> None:
-    r"""List the queries that come with tp-tools, or print the file of the query NAME.
+    """List the queries that come with tp-tools, or print the file of the query NAME.
 
     A file that is printed runs as it is in the Query tab of the Perfetto UI, on any trace that
     tp-tools wrote.

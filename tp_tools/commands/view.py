@@ -76,7 +76,7 @@ def command(  # noqa: PLR0917  click passes all by name
     engine: str | None,
     talk: Talk,
 ) -> None:
-    r"""Open TRACE in the Perfetto UI, repaired if it needs that.
+    """Open TRACE in the Perfetto UI, repaired if it needs that.
 
     The UI comes with tp-tools and runs in your browser; no network is needed. It ends when the page
     is closed, or with Ctrl-C. TRACE is anything that Perfetto opens; - is stdin.
