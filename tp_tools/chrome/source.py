@@ -22,7 +22,7 @@ from tp_tools.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-BLOCK = 256 << 10
+BLOCK = 64 << 10
 """Bytes read from disk at a time; gzip makes about 15 times as much of them."""
 
 _GZIP = re.compile(rb"\x1f\x8b")

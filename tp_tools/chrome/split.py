@@ -19,7 +19,7 @@ from tp_tools.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RUN = 4 << 20
+RUN = 1 << 20
 """Bytes of text in a run of events, about; a longer event makes a longer run."""
 
 _WIDEST_SEPARATOR = 256  # characters between two events where a run may end
