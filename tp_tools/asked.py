@@ -12,7 +12,7 @@ from tp_tools.engine import Rows, query_rows
 from tp_tools.opened import opened, passes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tp_tools.header import Header
     from tp_tools.opened import Opening
@@ -98,7 +98,7 @@ def ask(
         return answer(traces[0])
     if query.header.scope == "job":
         return _of_job(query, traces, how, progress, limit)
-    return _joined({rank: answer(trace) for rank, trace in inputs.in_order(traces)})
+    return of_ranks({rank: answer(trace) for rank, trace in inputs.in_order(traces)})
 
 
 def _of_job(
@@ -118,8 +118,8 @@ def _answer(query: Query, trace: str, how: Opening, progress: Progress) -> Rows:
             return query_rows(tp, query.sql, query.name)
 
 
-def _joined(answers: dict[int, Rows]) -> Rows:
-    """The rows of all ranks, each with its rank."""
+def of_ranks(answers: Mapping[int | None, Rows]) -> Rows:
+    """The rows of all ranks, each with its rank; None is a trace that does not say which it is."""
     columns = next(iter(answers.values())).columns
     if RANK not in columns:
         return Rows(

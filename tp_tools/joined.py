@@ -18,6 +18,7 @@ from tp_tools.workers import workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tp_tools.alignment import Mode
     from tp_tools.asked import Progress
     from tp_tools.engine.processor import Processor
     from tp_tools.header import Header
@@ -36,11 +37,22 @@ _CHOICE = Choice(allow_missing=True)
 def opened(traces: list[str], header: Header, how: Opening, progress: Progress) -> Processor:
     """A TraceProcessor that holds the ranks as `tp-tools merge` would write them; to be closed.
 
+    See `merged`.
+    """
+    return merged(traces, header, how, progress)[0]
+
+
+def merged(
+    traces: list[str], header: Header, how: Opening, progress: Progress, align: Mode = "auto"
+) -> tuple[Processor, Prepared]:
+    """The same, and what the merge found: the ranks, their clocks and their matches.
+
     Args:
         traces: the files of the ranks, in any order; some may be missing, which is warned about.
         header: what the query needs, where the traces are large.
         how: how they are opened.
         progress: shows how far it is.
+        align: how clocks are brought together.
 
     Raises:
         UsageError: the files are to be taken as they are, which ranks cannot.
@@ -51,27 +63,31 @@ def opened(traces: list[str], header: Header, how: Opening, progress: Progress) 
         raise UsageError("ranks are on one clock only once they are merged: leave out --raw.")
     with tempfile.TemporaryDirectory(prefix="tp-tools-") as folder:
         file = Path(folder) / "job.json"
-        _merge(traces, header, how, file, progress)
+        wishes = Wishes(align=align, choice=_CHOICE, engine=how.engine)
+        prepared = _merge(traces, header, how, wishes, file, progress)
         size = file.stat().st_size
         with progress("loading the job", size) as seen:
             blocks = _blocks(file, seen)
-            return engine.load(blocks, source="the job", engine=how.engine, size=size, say=how.say)
+            tp = engine.load(blocks, source="the job", engine=how.engine, size=size, say=how.say)
+        return tp, prepared
 
 
-def _merge(traces: list[str], header: Header, how: Opening, file: Path, progress: Progress) -> None:
+def _merge(
+    traces: list[str], header: Header, how: Opening, wishes: Wishes, file: Path, progress: Progress
+) -> Prepared:
     """Writes the merged ranks, as far as they are needed, to a file of JSON."""
-    files = ranks.chosen(traces, _CHOICE)
+    files = ranks.chosen(traces, wishes.choice)
     size = sum(Path(it).stat().st_size for it in files)
     jobs = 1 if size < _SMALL else min(MOST_JOBS, merge.usual_jobs(files))
     with workers(jobs) as staff:
         with progress(f"reading {len(files)} ranks", size) as seen:
-            wishes = Wishes(choice=_CHOICE, engine=how.engine)
             prepared = _needed(merge.prepare(files, wishes, staff, how.say, seen), header, how)
         if prepared.missing:
             missing = ", ".join(map(str, prepared.missing))
             how.warn(f"the job has more ranks than there are files; missing: {missing}.")
         with progress("merging the ranks", size) as seen, file.open("wb") as out:
             out.writelines(merge.merged(prepared, staff, {}, seen=seen))
+    return prepared
 
 
 def _needed(prepared: Prepared, header: Header, how: Opening) -> Prepared:
