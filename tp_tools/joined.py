@@ -63,8 +63,7 @@ def merged(
         raise UsageError("ranks are on one clock only once they are merged: leave out --raw.")
     with tempfile.TemporaryDirectory(prefix="tp-tools-") as folder:
         file = Path(folder) / "job.json"
-        wishes = Wishes(align=align, choice=_CHOICE, engine=how.engine)
-        prepared = _merge(traces, header, how, wishes, file, progress)
+        prepared = _merge(traces, header, how, file, progress, align=align)
         size = file.stat().st_size
         with progress("loading the job", size) as seen:
             blocks = _blocks(file, seen)
@@ -73,14 +72,21 @@ def merged(
 
 
 def _merge(
-    traces: list[str], header: Header, how: Opening, wishes: Wishes, file: Path, progress: Progress
+    traces: list[str],
+    header: Header,
+    how: Opening,
+    file: Path,
+    progress: Progress,
+    *,
+    align: Mode,
 ) -> Prepared:
     """Writes the merged ranks, as far as they are needed, to a file of JSON."""
-    files = ranks.chosen(traces, wishes.choice)
+    files = ranks.chosen(traces, _CHOICE)
     size = sum(Path(it).stat().st_size for it in files)
     jobs = 1 if size < _SMALL else min(MOST_JOBS, merge.usual_jobs(files))
     with workers(jobs) as staff:
         with progress(f"reading {len(files)} ranks", size) as seen:
+            wishes = Wishes(align=align, choice=_CHOICE, engine=how.engine)
             prepared = _needed(merge.prepare(files, wishes, staff, how.say, seen), header, how)
         if prepared.missing:
             missing = ", ".join(map(str, prepared.missing))
