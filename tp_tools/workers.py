@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
+import signal
 import tempfile
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
 Result = TypeVar("Result")
+
+_IMPORTED = ("tp_tools.gather", "tp_tools.engine.opening")
+"""What workers need."""
 
 
 class Workers(Protocol):
@@ -101,10 +106,17 @@ def workers(jobs: int, engine: str | None = None) -> Iterator[Workers]:
         if jobs == 1:
             yield _Alone(Path(name))
             return
-        with ProcessPoolExecutor(jobs, _context()) as pool:
+        with ProcessPoolExecutor(jobs, _context(), _obey_signals) as pool:
             for _ in range(jobs):
                 pool.submit(_get_ready, engine)
             yield _Pool(pool, jobs, Path(name))
+
+
+def _obey_signals() -> None:
+    """A worker that is told to end just does: what is to be said and removed is its parent's."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _get_ready(engine: str | None) -> None:
@@ -114,10 +126,23 @@ def _get_ready(engine: str | None) -> None:
 
 
 def _context() -> BaseContext:
-    """A server that forks where there is one: it holds no trace, and what it imported is shared."""
+    """How workers come to be: with what they have to import shared, where that is possible.
+
+    A process without threads may simply fork. Else a server does it, where there is one.
+    """
+    if _is_single_threaded():
+        for name in _IMPORTED:
+            importlib.import_module(name)
+        return multiprocessing.get_context("fork")
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tp_tools.gather", "tp_tools.engine.opening"])
+    context.set_forkserver_preload(list(_IMPORTED))
     forkserver.ensure_running()
     return context
+
+
+def _is_single_threaded() -> bool:
+    """Whether this process surely has one thread, in Python and beneath it; Linux tells."""
+    threads = Path("/proc/self/task")
+    return threads.is_dir() and len(list(threads.iterdir())) == 1

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.strategies import PURE
+from tp_tools.chrome import suspects
 from tp_tools.chrome.mend import mended
 
 INF = float("inf")
@@ -327,3 +328,19 @@ def test_a_long_text_without_a_comma_is_joined_once() -> None:
     """Blocks are not joined again and again while there is no place to cut."""
     blocks = [b'["' + b"x" * 1000] + [b"x" * 1000] * 20_000 + [b'"]']
     assert sum(map(len, mended(blocks, Counter()))) == 1000 * 20_001 + 4
+
+
+@given(
+    before=st.text("0123456789.,:a ", max_size=40),
+    digits=st.text("0123456789", min_size=19, max_size=40),
+    after=st.text("0123456789.,:a ", max_size=40),
+)
+def test_no_run_of_19_digits_is_passed_over(before: str, digits: str, after: str) -> None:
+    """Wherever such a number stands, the look at every sixth byte stops at it."""
+    assert suspects.may_hold_long((before + digits + after).encode())
+
+
+def test_the_times_of_a_trace_are_not_taken_for_long_numbers() -> None:
+    """Ordinary times of 13 digits cost no second look, wherever they stand."""
+    for lead in range(12):
+        assert not suspects.may_hold_long(b" " * lead + b'{"ts": 5512345678901.123, "dur": 1.5}')

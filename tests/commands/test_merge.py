@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -169,3 +173,29 @@ def test_stages_are_chosen_by_option(tp_tools: TpTools, traces: Path, tmp_path: 
     assert ran.code == INPUT
     assert "--stage" in ran.err
     assert tp_tools("merge", both, "-o", tmp_path / "all.json", "--stage", "decode").code == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="wants named pipes")
+@pytest.mark.parametrize(("number", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_who_ends_the_whole_group_is_told_so_once(number: str, code: int, tmp_path: Path) -> None:
+    """As a terminal or a batch system does it: workers, which get the signal too, say nothing."""
+    pipes = [tmp_path / f"rank{rank}.json" for rank in range(2)]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "tp_tools", "merge", *map(str, pipes), "-j", "2", "-o"]
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "all.json.gz")],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )
+    with pipes[0].open("wb"), pipes[1].open("wb"):  # waits until workers read them
+        os.killpg(process.pid, getattr(signal, number))
+        said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == code
+    assert len(said.splitlines()) == 1
+    assert "nothing was left behind" in said
+    assert not list(scratch.iterdir())
+    assert sorted(tmp_path.iterdir()) == sorted([*pipes, scratch])

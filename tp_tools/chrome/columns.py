@@ -15,6 +15,7 @@ from tp_tools.chrome.times import Times
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -96,7 +97,7 @@ class Columns:
                 np.array([tracks[e.pid, e.tid] for e in events], np.int32),
                 np.array([cats[e.cat] for e in events], np.int32),
                 name,
-                np.array([links[_link(e)] for e in events], np.int32),
+                np.array([links[text] for text in _links(events)], np.int32),
                 inexact,
                 bound,
             )
@@ -163,7 +164,8 @@ class Columns:
         )
 
 
-_WITH_ID = np.frombuffer(b"stfbne", np.uint8)
+_ARROWS = np.frombuffer(b"stf", np.uint8)
+_SPANS = np.frombuffer(b"bne", np.uint8)
 _FLOW_ID = re.compile(rb'-?\d+|"\s*[+-]?(?:0[xX])?[0-9a-fA-F]+"')
 _ASYNC_ID = re.compile(rb'-?\d+|".*', re.DOTALL)
 
@@ -173,14 +175,13 @@ def _unplaceable(events: list[Event], phases: NDArray[np.uint8]) -> list[int]:
 
     Ids are integers or text, of arrows text that is a hexadecimal number.
     """
-    found = np.flatnonzero(phases == 0).tolist()
-    for i in np.flatnonzero(np.isin(phases, _WITH_ID)).tolist():
-        event = events[i]
-        is_flow = phases[i] in b"stf"
-        usable = (_FLOW_ID if is_flow else _ASYNC_ID).fullmatch(event.id)
-        if not usable and (is_flow or event.id2 is ABSENT):
-            found.append(i)
-    return found
+    arrows = np.flatnonzero(np.isin(phases, _ARROWS)).tolist()
+    spans = np.flatnonzero(np.isin(phases, _SPANS)).tolist()
+    return [
+        *np.flatnonzero(phases == 0).tolist(),
+        *[i for i in arrows if not _FLOW_ID.fullmatch(events[i].id)],
+        *[i for i in spans if events[i].id2 is ABSENT and not _ASYNC_ID.fullmatch(events[i].id)],
+    ]
 
 
 _BOUND: dict[object, int] = {"e": ord("e"), "p": ord("p"), "g": ord("g")}
@@ -190,18 +191,21 @@ _MAY_BE_BOUND = np.frombuffer(b"stfiIR", np.uint8)
 def _bound(events: list[Event], phases: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What each flow event and each instant is bound to: see Trace.bound."""
     bound = np.zeros(len(events), np.uint8)
-    for i in np.flatnonzero(np.isin(phases, _MAY_BE_BOUND)).tolist():
-        event = events[i]
-        bound[i] = _BOUND.get(event.s if event.bp is None else event.bp, 0)
+    where = np.flatnonzero(np.isin(phases, _MAY_BE_BOUND))
+    said = (events[i].s if events[i].bp is None else events[i].bp for i in where.tolist())
+    bound[where] = [_BOUND.get(value, 0) for value in said]
     return bound
 
 
-def _link(event: Event) -> bytes:
-    """The id of a flow event; of a slice the correlation."""
-    if event.id is not ABSENT and event.ph != "X":
-        return bytes(event.id)
-    args = event.args
-    return bytes(args.correlation) if isinstance(args, Args) else _NULL
+def _links(events: list[Event]) -> Iterator[bytes]:
+    """The id of each flow event; of a slice the correlation."""
+    for event in events:
+        if event.id is not ABSENT and event.ph != "X":
+            yield bytes(event.id)
+        elif isinstance(event.args, Args) and event.args.correlation is not ABSENT:
+            yield bytes(event.args.correlation)
+        else:
+            yield _NULL
 
 
 def _id(value: Id) -> Id:

@@ -22,6 +22,8 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tp_tools.chrome import suspects
 from tp_tools.chrome.tokens import Tokens
 
@@ -41,12 +43,17 @@ _ESCAPE = re.compile(
     rb'|\\u[0-9a-fA-F]{0,3}|\\\\"?|\\.',
     re.DOTALL,
 )
+_QUOTE = ord('"')
 _KNOWN = frozenset(b'"\\/bfnrt')
 _UNICODE = len(b"\\u0000")
 
 
 def mended(
-    blocks: Iterable[bytes], repairs: Counter[str], *, thorough: bool = False
+    blocks: Iterable[bytes],
+    repairs: Counter[str],
+    *,
+    thorough: bool = False,
+    words: bool = True,
 ) -> Iterator[bytes]:
     """The same text, mended; blocks may be cut elsewhere.
 
@@ -54,6 +61,7 @@ def mended(
         blocks: the text of a JSON file, cut anywhere.
         repairs: counts what was mended, by kind.
         thorough: whether to look at every token, for a text that is no JSON without it.
+        words: whether to look for NaN and Infinity; who reads a text as JSON finds them himself.
     """
     tokens = Tokens(repairs)
     inside = False  # whether the piece at hand begins inside a string
@@ -68,7 +76,7 @@ def mended(
         if thorough:
             text = tokens.mended(text, inside=begins_inside)
         else:
-            text = suspects.mended(text, repairs, inside=begins_inside)
+            text = suspects.mended(text, repairs, inside=begins_inside, words=words)
         yield _mend_escapes(text, repairs, last=last) if has_escapes else text
 
 
@@ -121,7 +129,8 @@ def _first_key(text: bytes, repairs: Counter[str]) -> bytes:
 def _ends_inside(text: bytes, *, inside: bool, has_escapes: bool) -> bool:
     if has_escapes:
         text = _ESCAPE.sub(lambda m: b'"' if m[0] == b'\\\\"' else b"", text)
-    return inside ^ bool(text.count(b'"') & 1)
+    quotes = np.count_nonzero(np.frombuffer(text, np.uint8) == _QUOTE)
+    return inside ^ bool(quotes & 1)
 
 
 def _valid_utf8(text: bytes, repairs: Counter[str], *, last: bool) -> bytes:

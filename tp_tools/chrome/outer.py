@@ -66,7 +66,7 @@ def read_head(feed: Feed) -> Head:
         feed.grow(size)
         for match in _KEY.finditer(feed.text, searched):
             searched = match.end()
-            members = _members(feed.text[:searched] + b"null}")
+            members = _members_before(feed, searched)
             if members is not None:
                 _check_members(feed, members)
                 if feed.text[searched : searched + 1] != b"[":
@@ -75,6 +75,23 @@ def read_head(feed: Feed) -> Head:
         if feed.ended:
             raise _headless(feed)
         size = 2 * len(feed.text)
+
+
+def _members_before(feed: Feed, end: int) -> dict[str, msgspec.Raw] | None:
+    """The members of the outermost object, if the value of one of them begins at `end`.
+
+    Raises:
+        Malformed: the text is damaged before that.
+    """
+    try:
+        return _MEMBERS.decode(feed.text[:end] + b"null}")
+    except RecursionError:
+        return None
+    except msgspec.DecodeError as error:
+        why, at = fault(error)
+        if at is not None and at < end and ENDED_BEFORE not in why:
+            raise feed.damaged(at, why) from error
+        return None
 
 
 def _members(text: bytes) -> dict[str, msgspec.Raw] | None:

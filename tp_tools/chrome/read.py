@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def read(source: Source, seen: Callable[[int], None] = lambda _: None) -> Trace:
-    """Reads a trace once, as a stream; once more if its text has to be mended thoroughly.
+    """Reads a trace once, as a stream; again if its text has to be mended more thoroughly.
 
     Args:
         source: the file.
@@ -31,17 +31,25 @@ def read(source: Source, seen: Callable[[int], None] = lambda _: None) -> Trace:
     Raises:
         InputError: it is no Chrome JSON trace, or damaged before its end.
     """
-    try:
-        return _read(source, seen, thorough=False)
-    except Malformed:
-        return _read(source, lambda _: None, thorough=True)
+    for care in ({"words": False}, {}):
+        try:
+            return _read(source, seen, **care)
+        except Malformed:
+            seen = _not_again
+    return _read(source, seen, thorough=True)
 
 
-def _read(source: Source, seen: Callable[[int], None], *, thorough: bool) -> Trace:
+def _not_again(_size: int) -> None:
+    """Bytes that were read before count no more."""
+
+
+def _read(
+    source: Source, seen: Callable[[int], None], *, thorough: bool = False, words: bool = True
+) -> Trace:
     repairs: Counter[str] = Counter()
     columns = Columns(source.name)
     head, tail = Head(b""), Tail(b"")
-    text = mended(source.blocks(seen), repairs, thorough=thorough)
+    text = mended(source.blocks(seen), repairs, thorough=thorough, words=words)
     for part in split(text, DECODER, source.name):
         if isinstance(part, Run):
             columns.add(part)

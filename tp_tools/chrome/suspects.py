@@ -11,15 +11,20 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tp_tools.chrome import numbers
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
 _LARGEST = (1 << 63) - 1
 _DIGITS = bytes(ord("0") if ord("0") <= b <= ord("9") else b for b in range(256))
 _LONG = b"0" * 19  # 2^63 = 9.2e18 has 19 digits
+_STEP, _BEHIND, _TEN = 6, 13, 10
 _WORDS = (b"NaN", b"Infinity")
 TOKEN = re.compile(rb"-?(?:NaN|Infinity|(\d+)(?:\.(\d+))?([eE][+-]?\d+)?)(?![\w.+-])")
 _NUMBER_BYTES = frozenset(bytes([byte]) for byte in b"0123456789.")
@@ -30,17 +35,18 @@ _LONGEST_KEY = 64
 _BEFORE_VALUES = (b":", b",", b"[", b"")
 
 
-def mended(text: bytes, repairs: Counter[str], *, inside: bool) -> bytes:
+def mended(text: bytes, repairs: Counter[str], *, inside: bool, words: bool) -> bytes:
     """The text with these numbers put right.
 
     Args:
         text: a piece of JSON that ends outside of any number or word.
         repairs: counts what was mended, by kind.
         inside: whether the piece begins inside a string.
+        words: whether to look for NaN and Infinity, and not for numbers alone.
     """
     parts, done = [], 0
     plain = b""
-    for start, stop, value in _found(text):
+    for start, stop, value in _found(text, words=words):
         plain = plain or _ESCAPES.sub(b"__", text)
         inside ^= bool(plain.count(b'"', done, start) & 1)
         if not inside:
@@ -78,10 +84,10 @@ def is_misread(token: re.Match[bytes]) -> bool:
     return not whole or not -_LARGEST - 1 <= int(token[0]) <= _LARGEST
 
 
-def _found(text: bytes) -> Iterator[tuple[int, int, bytes]]:
+def _found(text: bytes, *, words: bool) -> Iterator[tuple[int, int, bytes]]:
     """Start, stop and text of each of these numbers, some of them in strings, in order."""
     done = 0
-    for at in sorted(_places(text)):
+    for at in sorted(_places(text, words=words)):
         if at < done:
             continue
         start = at
@@ -95,10 +101,30 @@ def _found(text: bytes) -> Iterator[tuple[int, int, bytes]]:
             yield start, done, token[0]
 
 
-def _places(text: bytes) -> Iterator[int]:
-    for word in _WORDS:
+def _places(text: bytes, *, words: bool) -> Iterator[int]:
+    for word in _WORDS if words else ():
         yield from _all(text, word)
-    yield from _all(text.translate(_DIGITS), _LONG)
+    if may_hold_long(text):
+        yield from _all(text.translate(_DIGITS), _LONG)
+
+
+def may_hold_long(text: bytes) -> bool:
+    """Whether a run of 19 digits is possible: False is certain, True is not.
+
+    Every sixth byte is looked at. Of the first three such bytes in the run the first stands at its
+    sixth digit at the latest, so that the 13 bytes behind that one are digits too.
+    """
+    marks = np.frombuffer(text, np.uint8)
+    sampled = _is_digit(marks[::_STEP])
+    first = np.flatnonzero(sampled[:-2] & sampled[1:-1] & sampled[2:]) * _STEP
+    first = first[first < len(text) - _BEHIND]
+    for behind in range(1, _BEHIND + 1):
+        first = first[_is_digit(marks[first + behind])]
+    return len(first) > 0
+
+
+def _is_digit(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return marks - np.uint8(ord("0")) < _TEN  # what is smaller than "0" wraps around
 
 
 def _all(text: bytes, word: bytes) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,10 +51,11 @@ class Times:
         """
         numbers_of_all = range(first, first + len(events))
         ts, inexact = self._column([e.ts for e in events], "ts", numbers_of_all)
-        complete = np.flatnonzero(phases == ord("X"))
+        complete = phases == ord("X")
+        durations = list(compress([e.dur for e in events], complete.tolist()))
         dur = np.zeros(len(events), np.int64)
         dur[complete], _ = self._column(
-            [events[i].dur for i in complete], "dur", (complete + first).tolist()
+            durations, "dur", list(compress(numbers_of_all, complete.tolist()))
         )
         too_long = np.flatnonzero(dur > _LARGEST - np.maximum(ts, 0))
         if len(too_long):
@@ -64,15 +66,14 @@ class Times:
 
     def _check_others(self, events: list[Event], phases: NDArray[np.uint8], first: int) -> None:
         """Perfetto v52 and v53 stop at a time that is no number, wherever it stands."""
-        complete, metadata = ord("X"), ord("M")
-        for number, (event, phase) in enumerate(zip(events, phases.tolist(), strict=True), first):
+        for i, event in enumerate(events):
             if event.tts is not ABSENT or event.tdur is not ABSENT:
-                self._check(event.tts, "tts", number)
-                self._check(event.tdur, "tdur", number)
-            if phase != complete:
-                self._check(event.dur, "dur", number)
-                if phase == metadata:
-                    self._check(event.ts, "ts", number)
+                self._check(event.tts, "tts", first + i)
+                self._check(event.tdur, "tdur", first + i)
+        for i in np.flatnonzero(phases != ord("X")).tolist():
+            self._check(events[i].dur, "dur", first + i)
+        for i in np.flatnonzero(phases == ord("M")).tolist():
+            self._check(events[i].ts, "ts", first + i)
 
     def _check(self, raw: msgspec.Raw, key: str, number: int) -> None:
         if raw is ABSENT:

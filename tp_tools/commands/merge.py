@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -125,6 +126,9 @@ def _wishes(options: dict[str, Any]) -> Wishes:
 
 
 def _run(inputs: tuple[str, ...], output: str, talk: Talk, options: dict[str, Any]) -> None:
+    # numpy's linear algebra starts threads, of which there is no need here: a process without any
+    # has its workers at once
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from tp_tools import output as out  # noqa: PLC0415
     from tp_tools.workers import usual_jobs, workers  # noqa: PLC0415
 
