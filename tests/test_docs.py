@@ -1,0 +1,164 @@
+"""The pages of `docs/`: the site builds, its links lead somewhere, and what it shows was run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urldefrag
+
+import pytest
+
+import tp_tools
+from tools import commands, docs_site, examples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from _pytest.mark import ParameterSet
+
+ROOT = Path(__file__).resolve().parents[1]
+FIXTURE = ROOT / "fixtures" / "pdl_decode.json.gz"
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+READABLE = [ROOT / "README.md", *PAGES]
+SQL = re.compile(r"^```sql[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+OWN = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), ("source", "src")}
+"""Where a page names what a browser fetches by itself."""
+
+
+class Links(HTMLParser):
+    """What a page of the site leads to, what it loads, and where it can be led to."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.leads: set[str] = set()
+        self.loads: set[str] = set()
+        self.anchors: set[str] = set()
+        self.feed(page.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keeps the links of a tag, and its id."""
+        for name, value in attrs:
+            if (tag, name) in OWN and value:
+                self.loads.add(value)
+            elif (tag, name) == ("a", "href") and value:
+                self.leads.add(value)
+            elif name == "id" and value:
+                self.anchors.add(value)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Links]:
+    """The pages of the built site."""
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(folder)]
+    quiet = {"NO_MKDOCS_2_WARNING": "1", "PYTHONWARNINGS": "default"}
+    done = subprocess.run(
+        build, cwd=ROOT, env=os.environ | quiet, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return {page.resolve(): Links(page) for page in folder.rglob("*.html")}
+
+
+def test_every_page_is_there(site: dict[Path, Links]) -> None:
+    """Each page of `docs/` and each query of the library is a page of the site; no script is."""
+    names = {page.stem for page in site}
+    assert {page.stem for page in PAGES} <= names
+    assert {query.stem for query in (ROOT / "sql").glob("*.sql")} <= names
+    assert not list(next(iter(site)).parent.rglob("*.py"))
+
+
+def test_links_lead_somewhere(site: dict[Path, Links]) -> None:
+    """Whatever a page links to or loads from the site is there, with the place that is meant."""
+    lost = [
+        f"{page.name}: {link}"
+        for page, links in site.items()
+        if page.name != "404.html"  # its links are absolute, since it may be shown anywhere
+        for link in links.leads | links.loads
+        if not re.match(r"[a-z]+:", link) and not _is_there(site, page, link)
+    ]
+    assert not lost
+
+
+def _is_there(site: dict[Path, Links], page: Path, link: str) -> bool:
+    path, anchor = urldefrag(unquote(link))
+    target = (page.parent / path).resolve() if path else page
+    target = target / "index.html" if target.is_dir() else target
+    if anchor and target in site:
+        return anchor in site[target].anchors or anchor.startswith("__")
+    return target.is_file()
+
+
+def test_nothing_is_fetched_from_elsewhere(site: dict[Path, Links]) -> None:
+    """Scripts, styles, pictures and fonts come with the site: it can be read without a network."""
+    outside = {
+        f"{page.name}: {link}"
+        for page, links in site.items()
+        for link in links.loads
+        if re.match(r"([a-z]+:)?//", link)
+    }
+    assert not outside
+
+
+@pytest.mark.parametrize("page", READABLE, ids=lambda page: page.name)
+def test_links_lead_somewhere_in_the_sources(page: Path) -> None:
+    """Where the sources are browsed, relative links lead to a file as well."""
+    links = [urldefrag(link)[0] for link in LINK.findall(page.read_text("utf-8"))]
+    inner = [link for link in links if link and not re.match(r"[a-z]+:", link)]
+    pages_of_site = {"changelog.md"}  # made for the site alone
+    assert not [it for it in inner if it not in pages_of_site and not (page.parent / it).exists()]
+
+
+def test_links_to_queries_become_pages() -> None:
+    """A link to a file of SQL leads to its page in the site, and others stay."""
+    assert docs_site.target("../sql/gaps.sql") == "sql/gaps.md"
+    assert docs_site.target("../sql/shared/step.sql") == "sql/shared/step.md"
+    assert docs_site.target("../tp_tools/view.js") == "../tp_tools/view.js"
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    """docs/commands.md is up to date: `python -m tools.commands` writes it."""
+    assert commands.TARGET.read_text("utf-8") == commands.page()
+
+
+def _sql() -> Iterator[ParameterSet]:
+    for page in READABLE:
+        for number, sql in enumerate(SQL.findall(page.read_text("utf-8")), 1):
+            if re.search(r"^(SELECT|WITH|CREATE)\b", sql, re.MULTILINE):
+                yield pytest.param(sql, id=f"{page.stem}-{number}")
+
+
+@pytest.mark.parametrize("sql", list(_sql()))
+def test_sql_on_pages_runs(sql: str) -> None:
+    """Each block of SQL that a reader may paste runs as it stands."""
+    with tp_tools.open_trace(FIXTURE) as tp:
+        tp.query(sql)
+
+
+@pytest.fixture(scope="module")
+def workplace() -> Iterator[Path]:
+    """The folder in which the examples of pages run."""
+    with examples.workplace() as folder:
+        yield folder
+
+
+def _examples() -> Iterator[ParameterSet]:
+    for page in examples.pages():
+        for number, block in enumerate(examples.blocks(page), 1):
+            yield pytest.param(page, block, id=f"{page.stem}-{number}")
+
+
+@pytest.mark.parametrize(("page", "block"), list(_examples()))
+def test_examples_print_what_pages_show(page: Path, block: str, workplace: Path) -> None:
+    """Commands on pages print what stands below them: `python -m tools.examples` writes it."""
+    examples.prepare(page, workplace)
+    try:
+        now = examples.ran(block, workplace)
+    except examples.Missing as missing:
+        pytest.skip(f"the recorded trace {missing} is not there")
+    assert now == block

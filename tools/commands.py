@@ -1,0 +1,62 @@
+"""Writes `docs/commands.md` from what the commands say of themselves.
+
+python -m tools.commands [--check]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from tp_tools.cli import COMMANDS, group
+
+TARGET = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
+WIDTH = 88
+"""Characters in a line of help."""
+
+HEAD = """# Commands
+
+This page is what `tp-tools --help` and `tp-tools COMMAND --help` print; `python -m tools.commands`
+writes it. Results go to stdout, progress and messages to stderr.
+
+| exit code | means |
+|---|---|
+| 0 | fine |
+| 1 | `--check` found something to repair |
+| 2 | usage: an unknown option, or SQL given with `-e` that TraceProcessor refuses |
+| 3 | an input that cannot be used |
+| 4 | a result failed its own verification or could not be written, or an engine failed |
+"""
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    return "\n".join([HEAD, _help(), *(_help(name) for name in COMMANDS)])
+
+
+def _help(*command: str) -> str:
+    done = CliRunner().invoke(
+        group,
+        [*command, "--help"],
+        prog_name="tp-tools",
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+    )
+    assert done.exit_code == 0, done.output
+    return f"## {' '.join(['tp-tools', *command])}\n\n```text\n{done.output.rstrip()}\n```\n"
+
+
+def main() -> int:
+    """Exit code 1 if `--check` found that the page is out of date."""
+    said, wanted = TARGET.read_text("utf-8") if TARGET.is_file() else "", page()
+    if "--check" in sys.argv[1:]:
+        sys.stdout.write("" if said == wanted else f"{TARGET.name}: python -m tools.commands\n")
+        return int(said != wanted)
+    TARGET.write_text(wanted, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

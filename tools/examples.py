@@ -1,0 +1,172 @@
+"""Runs the examples of `docs/*.md` and writes down what they print.
+
+    python -m tools.examples [--check] [PAGE...]
+
+An example is a fenced block
+
+    ```console
+    $ tp-tools query kernels fixtures/pdl_decode.json.gz
+    what it prints
+    ```
+
+It runs in a folder of its own, which holds `fixtures/`; `traces/`, four generated ranks of a job;
+the recorded traces of `../shared/traces`, where they are there; and every block of SQL of its page
+that has a title, as a file of that name. A block about a trace that is not there stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fixtures.generate_ranks import Wishes, generate, structure, trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+RECORDED = ROOT / "../shared/traces"
+COLUMNS = "92"
+"""Characters in a line of output."""
+
+JOB = Wishes(
+    ranks=4,
+    steps=12,
+    latest=1_000_000,
+    straggling=0.3,
+    seed=4,
+    cut=0,
+    lossy_rank=None,
+    args="comms_id",
+)
+LARGE = 1 << 20
+"""Elements that every other all-reduce of the generated job reduces: 2 MiB of bfloat16."""
+
+_CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SQL = re.compile(r'^```sql title="(\w+\.sql)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"^\$ (.+)\n", re.MULTILINE)
+_TRACE = re.compile(r"\w+_rank\d\.json\.gz")
+
+
+class Missing(Exception):  # noqa: N818  it is no error
+    """An example is about a recorded trace that is not there: its name."""
+
+
+def pages() -> list[Path]:
+    """The pages that hold examples."""
+    return [it for it in sorted(DOCS.glob("*.md")) if _CONSOLE.search(it.read_text("utf-8"))]
+
+
+def blocks(page: Path) -> list[str]:
+    """What stands in each example of a page."""
+    return _CONSOLE.findall(page.read_text("utf-8"))
+
+
+@contextlib.contextmanager
+def workplace() -> Iterator[Path]:
+    """The folder in which examples run; it goes away afterwards."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(ROOT / "fixtures", folder / "fixtures")
+        for recorded in RECORDED.glob("*.json.gz"):
+            (folder / recorded.name).symlink_to(recorded.resolve())
+        _write_ranks(folder / "traces")
+        yield folder
+
+
+def _write_ranks(folder: Path) -> None:
+    folder.mkdir()
+    job = generate(structure(ROOT / "fixtures" / "pdl_decode.json.gz"), JOB)
+    for rank in range(JOB.ranks):
+        made = json.loads(trace(job, rank).text())
+        for event in made["traceEvents"]:
+            _enlarge(event.get("args", {}))
+        text = json.dumps(made).encode()
+        (folder / f"rank{rank}.json.gz").write_bytes(gzip.compress(text, 1, mtime=0))
+
+
+def _enlarge(args: dict[str, Any]) -> None:
+    if args.get("Seq", 1) % 2 == 0:
+        args["In msg nelems"] = args["Out msg nelems"] = LARGE
+
+
+def prepare(page: Path, folder: Path) -> None:
+    """Puts the page's SQL into the folder."""
+    for name, sql in _SQL.findall(page.read_text("utf-8")):
+        (folder / name).write_text(sql, "utf-8")
+
+
+def ran(block: str, folder: Path) -> str:
+    """An example with what its commands print now.
+
+    Raises:
+        Missing: one is about a trace that is not there.
+    """
+    return "".join(f"$ {line}\n{_output(line, folder)}" for line in _COMMAND.findall(block))
+
+
+def _output(line: str, folder: Path) -> str:
+    program, *arguments = shlex.split(line)
+    assert program == "tp-tools", f"examples run tp-tools, not {program}"
+    for argument in arguments:
+        if _TRACE.fullmatch(argument) and not (folder / argument).exists():
+            raise Missing(argument)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TP_TOOLS")}
+    done = subprocess.run(  # noqa: S603  the project's own command
+        [sys.executable, "-m", "tp_tools", *arguments],
+        cwd=folder,
+        env=environment | {"COLUMNS": COLUMNS, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in {0, 1}, f"{line}: exit {done.returncode}: {done.stdout}"
+    lines = [text.rstrip() for text in done.stdout.rstrip("\n").split("\n")]
+    return "\n".join(lines) + "\n" if done.stdout else ""
+
+
+def written(page: Path, folder: Path) -> str:
+    """The page with what its examples print now."""
+    prepare(page, folder)
+
+    def now(found: re.Match[str]) -> str:
+        try:
+            return f"```console\n{ran(found[1], folder)}```"
+        except Missing as missing:
+            sys.stderr.write(f"{page.name}: left as it is: no {missing}\n")
+            return found[0]
+
+    return _CONSOLE.sub(now, page.read_text("utf-8"))
+
+
+def main() -> int:
+    """Exit code 1 if `--check` found an example that prints something else."""
+    check = "--check" in sys.argv[1:]
+    named = [DOCS / name for name in sys.argv[1:] if name.endswith(".md")]
+    stale = 0
+    with workplace() as folder:
+        for page in named or pages():
+            text = written(page, folder)
+            if text == page.read_text("utf-8"):
+                continue
+            stale += 1
+            sys.stdout.write(f"{page.name}: {'out of date' if check else 'written'}\n")
+            if not check:
+                page.write_text(text, "utf-8")
+    return int(check and stale > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
