@@ -59,18 +59,9 @@ _COMMAND = re.compile(r"^\$ (.+)\n", re.MULTILINE)
 _TRACE = re.compile(r"\w+_rank\d\.json\.gz")
 
 
-class Missing(Exception):  # noqa: N818  it is no error
-    """An example is about a recorded trace that is not there: its name."""
-
-
 def pages() -> list[Path]:
     """The pages that hold examples."""
     return [it for it in sorted(DOCS.glob("*.md")) if _CONSOLE.search(it.read_text("utf-8"))]
-
-
-def blocks(page: Path) -> list[str]:
-    """What stands in each example of a page."""
-    return _CONSOLE.findall(page.read_text("utf-8"))
 
 
 @contextlib.contextmanager
@@ -101,27 +92,32 @@ def _enlarge(args: dict[str, Any]) -> None:
         args["In msg nelems"] = args["Out msg nelems"] = LARGE
 
 
-def prepare(page: Path, folder: Path) -> None:
-    """Puts the page's SQL into the folder."""
-    for name, sql in _SQL.findall(page.read_text("utf-8")):
+def written(page: Path, folder: Path) -> tuple[str, list[str]]:
+    """The page with what its examples print now, and the recorded traces that are not there."""
+    text = page.read_text("utf-8")
+    for name, sql in _SQL.findall(text):
         (folder / name).write_text(sql, "utf-8")
+    missing: set[str] = set()
+
+    def now(block: re.Match[str]) -> str:
+        lines = _COMMAND.findall(block[1])
+        lost = {it for line in lines for it in shlex.split(line) if _is_lost(it, folder)}
+        if lost:
+            missing.update(lost)
+            return block[0]
+        printed = "".join(f"$ {line}\n{_output(line, folder)}" for line in lines)
+        return f"```console\n{printed}```"
+
+    return _CONSOLE.sub(now, text), sorted(missing)
 
 
-def ran(block: str, folder: Path) -> str:
-    """An example with what its commands print now.
-
-    Raises:
-        Missing: one is about a trace that is not there.
-    """
-    return "".join(f"$ {line}\n{_output(line, folder)}" for line in _COMMAND.findall(block))
+def _is_lost(argument: str, folder: Path) -> bool:
+    return _TRACE.fullmatch(argument) is not None and not (folder / argument).exists()
 
 
 def _output(line: str, folder: Path) -> str:
     program, *arguments = shlex.split(line)
     assert program == "tp-tools", f"examples run tp-tools, not {program}"
-    for argument in arguments:
-        if _TRACE.fullmatch(argument) and not (folder / argument).exists():
-            raise Missing(argument)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TP_TOOLS")}
     done = subprocess.run(  # noqa: S603  the project's own command
         [sys.executable, "-m", "tp_tools", *arguments],
@@ -137,34 +133,22 @@ def _output(line: str, folder: Path) -> str:
     return "\n".join(lines) + "\n" if done.stdout else ""
 
 
-def written(page: Path, folder: Path) -> str:
-    """The page with what its examples print now."""
-    prepare(page, folder)
-
-    def now(found: re.Match[str]) -> str:
-        try:
-            return f"```console\n{ran(found[1], folder)}```"
-        except Missing as missing:
-            sys.stderr.write(f"{page.name}: left as it is: no {missing}\n")
-            return found[0]
-
-    return _CONSOLE.sub(now, page.read_text("utf-8"))
-
-
 def main() -> int:
     """Exit code 1 if `--check` found an example that prints something else."""
     check = "--check" in sys.argv[1:]
     named = [DOCS / name for name in sys.argv[1:] if name.endswith(".md")]
     stale = 0
-    with workplace() as folder:
-        for page in named or pages():
-            text = written(page, folder)
-            if text == page.read_text("utf-8"):
-                continue
-            stale += 1
-            sys.stdout.write(f"{page.name}: {'out of date' if check else 'written'}\n")
-            if not check:
-                page.write_text(text, "utf-8")
+    for page in named or pages():
+        with workplace() as folder:
+            text, missing = written(page, folder)
+        for it in missing:
+            sys.stderr.write(f"{page.name}: left as they are: examples about {it}\n")
+        if text == page.read_text("utf-8"):
+            continue
+        stale += 1
+        sys.stdout.write(f"{page.name}: {'out of date' if check else 'written'}\n")
+        if not check:
+            page.write_text(text, "utf-8")
     return int(check and stale > 0)
 
 
