@@ -23,13 +23,15 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from click.testing import CliRunner
+
 from fixtures.generate_ranks import Wishes, generate, structure, trace
+from tp_tools.cli import group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 RECORDED = ROOT / "../shared/traces"
-COLUMNS = "92"
-"""Characters in a line of output."""
+ENVIRONMENT = {"COLUMNS": "92", "TP_TOOLS_ENGINE": None}
+EXPECTED = {0, 1}
+"""Exit codes: fine, and found something to repair."""
 
 JOB = Wishes(
     ranks=4,
@@ -118,19 +121,16 @@ def _is_lost(argument: str, folder: Path) -> bool:
 def _output(line: str, folder: Path) -> str:
     program, *arguments = shlex.split(line)
     assert program == "tp-tools", f"examples run tp-tools, not {program}"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("TP_TOOLS")}
-    done = subprocess.run(  # noqa: S603  the project's own command
-        [sys.executable, "-m", "tp_tools", *arguments],
-        cwd=folder,
-        env=environment | {"COLUMNS": COLUMNS, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode in {0, 1}, f"{line}: exit {done.returncode}: {done.stdout}"
-    lines = [text.rstrip() for text in done.stdout.rstrip("\n").split("\n")]
-    return "\n".join(lines) + "\n" if done.stdout else ""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        done = CliRunner().invoke(group, arguments, prog_name=program, env=ENVIRONMENT)
+    finally:
+        os.chdir(before)
+    if done.exit_code not in EXPECTED:
+        raise RuntimeError(f"{line}: {done.output}") from done.exception
+    lines = [text.rstrip() for text in done.output.rstrip("\n").split("\n")]
+    return "\n".join(lines) + "\n" if done.output else ""
 
 
 def main() -> int:
