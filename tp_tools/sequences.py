@@ -205,10 +205,14 @@ def _elected(votes: Ints, width: int) -> Iterator[tuple[float, int]]:
     count = np.searchsorted(votes, votes + width, "right") - np.arange(len(votes))
     taken: list[int] = []
     most = np.sort(np.argpartition(-count, min(_BEST, len(count)) - 1)[:_BEST])
-    for i in most[np.argsort(-count[most], kind="stable")].tolist():
-        if all(abs(votes[i] - votes[j]) > 2 * width for j in taken):
-            taken.append(i)
-            yield float(np.median(votes[i : i + count[i]])), int(count[i])
+    most = most[np.argsort(-count[most], kind="stable")]
+    for i, first, many in zip(
+        most.tolist(), votes[most].tolist(), count[most].tolist(), strict=True
+    ):
+        if all(abs(first - other) > 2 * width for other in taken):
+            taken.append(first)
+            # the median, since they are in order
+            yield int(votes[i + (many - 1) // 2] + votes[i + many // 2]) / 2, many
         if len(taken) == _ELECTED:
             return
 
