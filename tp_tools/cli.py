@@ -21,6 +21,7 @@ COMMANDS = {
     "query": "Ask a trace, or every rank of a job, in SQL.",
     "sql": "List the queries that come with tp-tools, or print one.",
     "view": "Open a trace in the Perfetto UI, repaired, offline.",
+    "report": "Make one page of tables and plots of a trace or a job.",
     "info": "Say what is in a trace: job, GPUs, streams, steps, collectives, defects.",
 }
 """Each command with its line of help; its module is imported when it is called."""

@@ -26,7 +26,7 @@ def lines(seen: Seen) -> Iterator[str]:
     """For people."""
     text = f", {size(seen.text_bytes)} of text" if seen.text_bytes else ""
     yield f"{seen.file}: {size(seen.bytes)}{text}"
-    for label, value in _facts(seen):
+    for label, value in facts(seen):
         yield f"  {label:<{_LABEL}} {value}"
     yield ""
     yield from _indented(_categories(seen.inventory))
@@ -42,7 +42,8 @@ def lines(seen: Seen) -> Iterator[str]:
     yield from _judgement(seen)
 
 
-def _facts(seen: Seen) -> Iterator[tuple[str, str]]:
+def facts(seen: Seen) -> Iterator[tuple[str, str]]:
+    """What it is, each with its label: job, GPUs, versions, span, steps, events."""
     it = seen.inventory
     if seen.about is not None:
         yield from _said(seen.about)

@@ -1,0 +1,289 @@
+"""The collectives that ranks share: who came late, who kept others waiting."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tp_tools.report.bandwidth import bandwidth
+from tp_tools.report.plots import Part, bars, heat_map, unit
+from tp_tools.report.section import Figure, Section
+from tp_tools.report.table import Column, Table, duration
+from tp_tools.show.text import plural
+
+if TYPE_CHECKING:
+    from tp_tools.report.gather import Answers
+    from tp_tools.report.labels import Labels
+
+MOST_COLLECTIVES = 2000
+MOST_CELLS = 64 * MOST_COLLECTIVES
+MOST_ROWS = 40
+MOST_RANK_COLUMNS = 8
+SURE = ("certain", "tested")
+ALONE = "alone"
+UNCERTAIN = "uncertain"
+
+
+@dataclass
+class Collective:
+    """A collective, and when each rank came to it.
+
+    Attributes:
+        number: in the trace, over all kinds.
+        kind, seq, group, confidence, step: as `collectives_by_rank` says.
+        arrivals: ns, by rank.
+    """
+
+    number: int
+    kind: str
+    seq: int | None
+    group: str | None
+    confidence: str
+    step: str | None
+    arrivals: dict[int | None, int] = field(default_factory=dict)
+
+    @property
+    def first(self) -> int:
+        """The first arrival, ns."""
+        return min(self.arrivals.values())
+
+    @property
+    def skew_us(self) -> float:
+        """From the first to the last arrival."""
+        return (max(self.arrivals.values()) - self.first) / 1e3
+
+    @property
+    def last(self) -> int | None:
+        """The rank that came last; of several the lowest."""
+        return max(self.arrivals, key=lambda rank: (self.arrivals[rank], -(rank or 0)))
+
+    def late_us(self, rank: int | None) -> float | None:
+        """How long after the first one it came; None if it has no part."""
+        return (self.arrivals[rank] - self.first) / 1e3 if rank in self.arrivals else None
+
+    def title(self) -> str:
+        """What it is, in a line."""
+        seq = "" if self.seq is None else f", seq {self.seq}"
+        group = "" if self.group is None else f", group {self.group}"
+        step = "" if self.step is None else f", {self.step}"
+        return f"{self.number}: {self.kind}{seq}{group}{step} ({self.confidence})"
+
+
+def exchanges(answers: Answers, labels: Labels) -> Section:
+    """All there is to say of collectives."""
+    title = "Collectives: ranks waiting for each other"
+    found = _collectives(answers)
+    if not found:
+        return Section(
+            "collectives", title, "The trace has no collectives: its GPUs exchanged no data."
+        )
+    ranks = {rank for it in found for rank in it.arrivals}
+    says = (
+        "A collective is an exchange of data between several ranks (processes, usually with a GPU "
+        "each). It ends when all have taken part, so the last one to come, the straggler, makes "
+        f"all others wait. {plural(len(found), 'collective')} of {plural(len(ranks), 'rank')} "
+        f"{'was' if len(found) == 1 else 'were'} found."
+    )
+    figures = [_kinds(found)]
+    if answers.answers["comm_overlap"].rows:
+        figures.append(_overlap(answers, labels))
+    figures += [_late(found, labels), *bandwidth(answers), _stragglers(answers, labels)]
+    return Section("collectives", title, says, figures)
+
+
+def _collectives(answers: Answers) -> list[Collective]:
+    """By their first arrival."""
+    found: dict[int, Collective] = {}
+    columns = ("collective", "kind", "seq", "process_group", "confidence", "step")
+    rows = answers.rows("collectives_by_rank", *columns, "rank", "arrival")
+    for number, kind, seq, group, confidence, step, rank, arrival in rows:
+        whole = "send_recv" if kind in ("send", "recv") else kind
+        it = found.setdefault(number, Collective(number, whole, seq, group, confidence, step))
+        it.arrivals[rank] = max(arrival, it.arrivals.get(rank, arrival))
+    return sorted(found.values(), key=lambda it: (it.first, it.number))
+
+
+def _kinds(found: list[Collective]) -> Figure:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for it in found:
+        counts[it.kind][it.confidence] += 1
+    known = [name for name in (*SURE, UNCERTAIN, ALONE) if any(it[name] for it in counts.values())]
+    columns = [
+        Column("kind", "kind", "text"),
+        Column("collectives", "in all"),
+        *(Column(name, _CONFIDENCE[name]) for name in known),
+    ]
+    rows = [
+        (kind, it.total(), *(it[name] for name in known))
+        for kind, it in sorted(counts.items(), key=lambda pair: (-pair[1].total(), pair[0]))
+    ]
+    return Figure(
+        "collective-kinds",
+        "What was exchanged, and how sure the matches are",
+        "Which parts on different ranks are one collective is known for certain where the profiler "
+        "numbered them. Elsewhere they are matched by order and time, and tested: all ranks must "
+        "have been in it at one moment. What failed that test is uncertain, and left out below; "
+        "what was found on one rank only is alone.",
+        queries=("collectives_by_rank",),
+        table=Table(columns, rows, is_open=True),
+    )
+
+
+def _matches(count: int) -> str:
+    return "1 match" if count == 1 else f"{count:,} matches"
+
+
+_CONFIDENCE = {
+    "certain": "match certain",
+    "tested": "match tested",
+    UNCERTAIN: "match uncertain",
+    ALONE: "on one rank only",
+}
+
+
+def _overlap(answers: Answers, labels: Labels) -> Figure:
+    keys = (
+        "rank",
+        "collectives",
+        "communication_ns",
+        "hidden_ns",
+        "exposed_ns",
+        "hidden_percent",
+    )
+    columns = [
+        Column("label", "rank", "text"),
+        Column("collectives", "collectives"),
+        Column("communication_ns", "communication", "ns"),
+        Column("hidden_ns", "hidden behind compute", "ns"),
+        Column("exposed_ns", "exposed", "ns"),
+        Column("hidden_percent", "hidden", "percent"),
+    ]
+    rows = [(labels.rank(rank), *rest) for rank, *rest in answers.rows("comm_overlap", *keys)]
+    return Figure(
+        "communication-overlap",
+        "Communication hidden behind compute",
+        "The larger the hidden share, the less communication costs.",
+        queries=("comm_overlap",),
+        table=Table(columns, rows),
+    )
+
+
+def _late(found: list[Collective], labels: Labels) -> Figure:
+    title = "Who came late"
+    shared = [it for it in found if it.confidence != ALONE]
+    sure = [it for it in shared if it.confidence in SURE]
+    unsure = len(shared) - len(sure)
+    if not sure:
+        why = (
+            f"All that the ranks share ({_matches(unsure)}) is matched uncertainly: not known."
+            if unsure
+            else "This can be told only with traces of several ranks that share collectives."
+        )
+        return Figure("skew", title, why, queries=("collectives_by_rank",))
+    ranks = sorted({rank for it in sure for rank in it.arrivals}, key=lambda rank: rank or 0)
+    most = min(MOST_COLLECTIVES, max(1, MOST_CELLS // len(ranks)))
+    worst = sorted(sure, key=lambda it: (-it.skew_us, it.number))
+    chosen = {it.number for it in worst[:most]}
+    shown = [it for it in sure if it.number in chosen]
+    notes = ["What stands in one column is one moment on the common clock: see Clocks below."]
+    if len(shown) < len(sure):
+        notes.append(f"The plot has the {most:,} with the largest skew, of {len(sure):,}.")
+    if unsure:
+        notes.append(f"Left out: {plural(unsure, 'collective')} with an uncertain match.")
+    return Figure(
+        "skew",
+        title,
+        "A row per rank, a column per collective. The stronger the colour, the longer after the "
+        "first rank this one came. A row that stands out is a rank that is always late; a column "
+        "that does is one late start. Blank: the rank has no part in it. The table has those with "
+        "the largest skew: the time from the first to the last arrival.",
+        queries=("collectives_by_rank",),
+        plot=heat_map(
+            [labels.rank(rank) for rank in ranks],
+            [[it.late_us(rank) for it in shown] for rank in ranks],
+            [it.title() for it in shown],
+        ),
+        table=_skews(worst, ranks, labels),
+        notes=notes,
+    )
+
+
+def _skews(worst: list[Collective], ranks: list[int | None], labels: Labels) -> Table:
+    with_ranks = ranks if len(ranks) <= MOST_RANK_COLUMNS else []
+    columns = [
+        Column("collective", "#", "number"),
+        Column("kind", "kind", "text"),
+        Column("seq", "seq", "number"),
+        Column("process_group", "group", "text"),
+        Column("step", "step", "text"),
+        Column("confidence", "match", "text"),
+        Column("ranks", "ranks"),
+        Column("skew_us", "skew", "us"),
+        Column("straggler", "last", "text"),
+        *(Column(f"late_us_{rank}", f"{labels.rank(rank)} late by", "us") for rank in with_ranks),
+    ]
+    rows = [
+        (
+            it.number,
+            it.kind,
+            it.seq,
+            it.group,
+            it.step,
+            it.confidence,
+            len(it.arrivals),
+            it.skew_us,
+            labels.rank(it.last),
+            *(it.late_us(rank) for rank in with_ranks),
+        )
+        for it in worst[:MOST_ROWS]
+    ]
+    more = len(worst) - len(rows)
+    return Table(columns, rows, f"And {plural(more, 'collective')} more." if more else "")
+
+
+_STRAGGLER_COLUMNS = (
+    Column("label", "rank", "text"),
+    Column("collectives", "shared collectives"),
+    Column("uncertain", "left out: uncertain"),
+    Column("times_last", "came last"),
+    Column("caused_wait_us", "others waited for it", "us"),
+    Column("wait_us", "it waited for others", "us"),
+    Column("median_lateness_us", "usually late by", "us"),
+    Column("late_work_us", "when last: more work", "us"),
+    Column("late_gaps_us", "when last: more idle", "us"),
+    Column("late_kernel", "what ran longer", "name"),
+    Column("late_kernel_us", "by", "us"),
+)
+
+
+def _stragglers(answers: Answers, labels: Labels) -> Figure:
+    title = "Stragglers: whom the others wait for"
+    keys = [column.key for column in _STRAGGLER_COLUMNS[1:]]
+    rows = [(labels.rank(rank), *rest) for rank, *rest in answers.rows("stragglers", "rank", *keys)]
+    if not any(row[1] for row in rows):
+        unsure = max((row[2] for row in rows), default=0)
+        why = f" ({_matches(unsure)}: all uncertain)" if unsure else ""
+        says = f"No two ranks share a collective whose match is sure{why}, so it is not known."
+        return Figure("stragglers", title, says, queries=("stragglers",))
+    waits = [round(1000 * row[4]) for row in rows]
+    scale, written = unit(waits)
+    part = Part(
+        "others waited for it",
+        "var(--exposed)",
+        [wait / scale for wait in waits],
+        [
+            f"{row[0]}: came last {row[3]:,} of {row[1]:,} times\nothers waited {duration(wait)}"
+            for row, wait in zip(rows, waits, strict=True)
+        ],
+    )
+    return Figure(
+        "stragglers",
+        title,
+        "The bar of a rank is what all others together waited for it, at collectives to which it "
+        "came last. The table says what kept it then, against the rank in the middle: more work, "
+        "with the kernel that ran longer, or more time in which nothing ran.",
+        queries=("stragglers",),
+        plot=bars([row[0] for row in rows], [part], f"waiting that it caused, {written}"),
+        table=Table(_STRAGGLER_COLUMNS, rows, is_open=True),
+    )

@@ -1,0 +1,175 @@
+"""What the job is, and its numbers at a glance."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from tp_tools.report.section import Figure, Section, Tile
+from tp_tools.report.table import Column, Table, duration
+from tp_tools.show import inventory
+from tp_tools.show.text import percent, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tp_tools.report.gather import Answers, Member
+    from tp_tools.report.labels import Labels
+
+_OF_EACH = ("Job", "By name", "Span", "Steps", "Events")
+"""Facts that differ from rank to rank."""
+
+
+def title(answers: Answers) -> str:
+    """A line on top of the page."""
+    about = answers.members[0].seen.about
+    world = about.world_size if about is not None else None
+    count = len(answers.members)
+    if count > 1:
+        return f"{count} of {world:,} ranks" if world and world > count else f"{count} ranks"
+    merged = answers.members[0].seen.inventory.merged
+    if merged:
+        return f"{len(merged)} merged ranks"
+    named = answers.members[0].title
+    return f"{named} of {world:,}" if world and answers.members[0].rank is not None else named
+
+
+def job(answers: Answers) -> Section:
+    """The facts, and the traces that they are from."""
+    facts = _common(answers.members)
+    columns = [Column("fact", "", "text"), Column("value", "", "text")]
+    figures = [
+        Figure(
+            "facts",
+            "The job",
+            "What the profiler wrote down about the job and the machine.",
+            command="tp-tools info TRACE",
+            table=Table(columns, facts, is_open=True),
+        )
+    ]
+    if len(answers.members) > 1:
+        figures.append(_traces(answers))
+    says = (
+        "This page is made from recordings of the PyTorch profiler: what each CPU thread and each "
+        "GPU did, with start and end. There is one per rank, a process of the job that usually has "
+        "one GPU."
+    )
+    return Section("job", "What was recorded", says, figures)
+
+
+def _common(members: list[Member]) -> list[tuple[str, str]]:
+    """The facts on which all agree; of one trace all."""
+    each = [dict(inventory.facts(it.seen)) for it in members]
+    if len(members) == 1:
+        return [("File", members[0].file), *each[0].items()]
+    found = []
+    for label in each[0]:
+        said = sorted({facts[label] for facts in each if label in facts})
+        if label not in _OF_EACH:
+            found.append((label, "; ".join(said)))
+    return found or [("Ranks", str(len(members)))]
+
+
+def _traces(answers: Answers) -> Figure:
+    columns = [
+        Column("label", "rank", "text"),
+        Column("file", "file", "text"),
+        Column("start", "began", "text"),
+        Column("span_ns", "recorded", "ns"),
+        Column("events", "events"),
+        Column("kernels", "kernels"),
+    ]
+    rows = [
+        (
+            it.title,
+            it.file,
+            it.seen.start_utc(),
+            (it.seen.inventory.end_ns or 0) - (it.seen.inventory.start_ns or 0),
+            it.seen.inventory.events,
+            sum(kernels.count for kernels in it.seen.inventory.kernels),
+        )
+        for it in answers.members
+    ]
+    missing = answers.merge["missing_ranks"] if answers.merge is not None else []
+    notes = (
+        [f"{plural(len(missing), 'rank')} of the job are missing: {_listed(missing)}."]
+        if missing
+        else []
+    )
+    return Figure(
+        "traces",
+        "The traces",
+        "One per rank. Starts are by each rank's own clock.",
+        command="tp-tools info TRACE",
+        table=Table(columns, rows),
+        notes=notes,
+    )
+
+
+def _listed(numbers: list[int]) -> str:
+    """0, 3, 5-127."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and spans[-1][-1] == number - 1:
+            spans[-1][1:] = [number]
+        else:
+            spans.append([number])
+    return ", ".join("-".join(map(str, span)) for span in spans)
+
+
+def tiles(answers: Answers, labels: Labels) -> Iterator[Tile]:
+    """The numbers that matter most; those that the traces do not have are left out."""
+    gpus = list(answers.rows("gpu_time", "span_ns", "busy_percent", "exposed_communication_ns"))
+    spans = [it for it in gpus if it[0]]
+    if spans:
+        busy = [it[1] for it in spans]
+        yield Tile("GPU busy", _range(busy), "of the time from first to last work", "time")
+        if any(it[2] for it in spans):
+            exposed = [100 * it[2] / it[0] for it in spans]
+            yield Tile("Exposed communication", _range(exposed), "of that time", "time")
+    yield from _steps(answers)
+    yield from _gap(answers, labels)
+    yield from _straggler(answers, labels)
+    yield from _hidden(answers)
+
+
+def _range(values: list[float]) -> str:
+    low, high = min(values), max(values)
+    if f"{low:.1f}" == f"{high:.1f}":
+        return f"{low:.1f} %"
+    return f"{low:.1f} to {high:.1f} %"
+
+
+def _steps(answers: Answers) -> Iterator[Tile]:
+    durs = {(rank, ts): dur for rank, ts, dur in answers.rows("steps", "rank", "ts", "dur")}
+    if durs:
+        about = f"{plural(len(durs), 'step')} of {plural(len(answers.members), 'rank')}"
+        yield Tile("Step, median", duration(round(median(durs.values()))), about, "steps")
+
+
+def _gap(answers: Answers, labels: Labels) -> Iterator[Tile]:
+    rows: Iterator[Any] = answers.rows("gaps", "dur", "rank", "device", "why")
+    longest = max(rows, key=lambda row: row[0], default=None)
+    if longest is not None:
+        dur, rank, device, why = longest
+        about = f"{labels.gpu(rank, device)}, cause: {why or 'not known'}"
+        yield Tile("Longest gap", duration(dur), about, "gaps")
+
+
+def _straggler(answers: Answers, labels: Labels) -> Iterator[Tile]:
+    rows = list(answers.rows("stragglers", "caused_wait_us", "rank", "times_last"))
+    waits = [row for row in rows if row[0]]
+    if waits:
+        wait, rank, times = max(waits, key=lambda row: row[0])
+        share = percent(wait / sum(row[0] for row in waits))
+        about = f"came last {times:,} times: {share} of all waiting"
+        yield Tile("Most waited for", labels.rank(rank), about, "stragglers")
+
+
+def _hidden(answers: Answers) -> Iterator[Tile]:
+    known = [it.seen.defects.hidden for it in answers.members if it.seen.defects is not None]
+    kernels = sum(it.kernels for it in known)
+    if kernels:
+        lost = duration(sum(it.kernel_ns for it in known))
+        about = f"{lost} of kernels, shown here"
+        yield Tile("Hidden by Perfetto 51-56", plural(kernels, "kernel"), about, "hidden")

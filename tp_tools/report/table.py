@@ -1,0 +1,117 @@
+"""Tables of a page: numbers as people read them, with the exact ones beside them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+from tp_tools.show.text import middle, size, span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+Unit = Literal["text", "name", "count", "number", "ns", "us", "bytes", "percent", "gbps", "ppm"]
+"""What a column holds: `name` is of a kernel and may be long, `number` names something, the rest
+is counted or measured."""
+
+UNKNOWN = "-"
+_LONGEST = 72
+_TEXTS = ("text", "name")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        key: what it is called in the page's data: a column of the query where it is one.
+        head: what people read.
+        unit: how its cells are written.
+    """
+
+    key: str
+    head: str
+    unit: Unit = "count"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        columns: of each row.
+        rows: a cell per column; None is unknown.
+        rest: what is said of rows that are not shown; empty if there are none.
+        is_open: whether it is shown without being asked for.
+    """
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Any]]
+    rest: str = ""
+    is_open: bool = False
+
+
+def html(table: Table, label: str) -> Iterator[str]:
+    """Its markup.
+
+    Each cell has its exact value in `data-value`, without it where it is unknown; each row and cell
+    is found by `data-row` and `data-column`.
+
+    Args:
+        table: what it holds.
+        label: what it is called, for those who cannot see where it stands.
+    """
+    yield f'<div class="scroll"><table aria-label="{escape(label)}">\n<thead><tr>'
+    for column in table.columns:
+        kind = "" if column.unit in _TEXTS else ' class="number"'
+        yield f'<th scope="col"{kind}>{escape(column.head)}</th>'
+    yield "</tr></thead>\n<tbody>\n"
+    for number, row in enumerate(table.rows):
+        yield f'<tr data-row="{number}">'
+        yield from map(_cell, table.columns, row)
+        yield "</tr>\n"
+    yield "</tbody></table></div>\n"
+    if table.rest:
+        yield f'<p class="rest">{escape(table.rest)}</p>\n'
+
+
+def _cell(column: Column, value: object) -> str:
+    kind = "name" if column.unit == "name" else "text" if column.unit == "text" else "number"
+    at = f'class="{kind}" data-column="{column.key}"'
+    if value is None:
+        return f'<td {at} title="not known">{UNKNOWN}</td>'
+    said = text(value, column.unit)
+    whole = f' title="{escape(str(value))}"' if column.unit == "name" and said != value else ""
+    return f'<td {at} data-value="{escape(str(value))}"{whole}>{escape(said)}</td>'
+
+
+def text(value: Any, unit: Unit) -> str:  # noqa: ANN401  a cell of SQL
+    """A number or name as people read it."""
+    return _WRITTEN[unit](value)
+
+
+def duration(time_ns: int) -> str:
+    """2.346 ms; 17.2 \N{MICRO SIGN}s."""
+    return span(time_ns).replace(" us", " \N{MICRO SIGN}s")
+
+
+def bandwidth(gbps: float) -> str:
+    """Three digits: 1.23 GB/s."""
+    decimals = max(0, 2 - math.floor(math.log10(gbps))) if gbps > 0 else 0
+    return f"{gbps:.{decimals}f} GB/s"
+
+
+_WRITTEN: dict[Unit, Callable[[Any], str]] = {
+    "text": str,
+    "name": lambda name: middle(" ".join(str(name).split()), _LONGEST),
+    "count": "{:,}".format,
+    "number": str,
+    "ns": duration,
+    "us": lambda time_us: duration(round(time_us * 1000)),
+    "bytes": size,
+    "percent": "{:.1f} %".format,
+    "gbps": bandwidth,
+    "ppm": "{:.3f} ppm".format,
+}
