@@ -453,3 +453,28 @@ def test_lanes_share_the_row_of_their_stream_in_a_pftrace(tmp_path: Path) -> Non
     with loaded(packed(files)) as tp:
         rows = sorted((name, tid) for name, _, _, _, tid in engine.rows(tp, SLICES))
     assert rows == [("a", 100_007), ("a", 200_007), ("b", 100_007), ("b", 200_007)]
+
+
+PLACES = """
+SELECT t.name, CAST(a.display_value AS INT)
+FROM track t JOIN args a ON a.arg_set_id = t.source_arg_set_id
+WHERE a.key = 'sibling_order_rank' AND t.type = 'process_track_event'
+ORDER BY 2
+"""
+
+
+def test_processes_of_a_pftrace_are_ranked_rank_by_rank(tmp_path: Path) -> None:
+    """Perfetto v58 draws processes in this order: a rank with 1100 of them keeps to itself."""
+    many = [kernel(10), *(kernel(10, cat="cpu_op", pid=20_000 + i) for i in range(1100))]
+    files = [write_rank(tmp_path, "rank0.json", many, **info(0, 3))]
+    files += [
+        write_rank(
+            tmp_path, f"rank{r}.json", [kernel(10), kernel(10, cat="cpu_op", pid=99)], **info(r, 3)
+        )
+        for r in (1, 2)
+    ]
+    with loaded(packed(files)) as tp:
+        names, places = zip(*engine.rows(tp, PLACES), strict=True)
+    assert len(set(places)) == len(places)
+    assert [name.split()[1] for name in names] == ["0"] * 1101 + ["1"] * 2 + ["2"] * 2
+    assert [name.split()[2] for name in names[-4:]] == ["CPU", "GPU", "CPU", "GPU"]

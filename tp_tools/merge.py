@@ -17,6 +17,7 @@ from tp_tools.groups import collectives, matched
 from tp_tools.jobs import MERGED_KEY
 from tp_tools.rewrite import merged_json, merged_pftrace, together
 from tp_tools.rewrite.merged import Placement, Selection
+from tp_tools.rewrite.pftrace.part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -268,7 +269,7 @@ def _collectives_part(prepared: Prepared, between: Path, about: object) -> Itera
     blocks = [block for block, _ in together.events(found, 0, links=False)]
     trace = merged_pftrace.written(blocks, prepared.start_ns, between, {MERGED_KEY: about})
     plan = merged_pftrace.nothing_to_do(trace)
-    yield from merged_pftrace.packets(between, trace, plan, len(prepared.ranks))
+    yield from merged_pftrace.packets(between, trace, plan, Part(number=len(prepared.ranks)))
 
 
 def _placement(prepared: Prepared, place: int, first_flow: int) -> Placement:

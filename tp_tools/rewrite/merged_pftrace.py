@@ -18,6 +18,7 @@ from tp_tools.chrome.read import read
 from tp_tools.chrome.source import Source
 from tp_tools.plan import Plan
 from tp_tools.rewrite import merged_json
+from tp_tools.rewrite.merged import RANK_IDS
 from tp_tools.rewrite.pftrace.part import Part
 from tp_tools.rewrite.pftrace.write import rewrite
 from tp_tools.slices import slices
@@ -62,7 +63,8 @@ def fragment(
     blocks = merged_json.fragment(source, unmoved, where, matched)
     trace = written(blocks, where.start_ns, between)
     first = int(np.flatnonzero(trace.phase != ord("M"))[0]) if placed.keep.any() else 0
-    yield from packets(between, trace, _plan(trace, placed, first), where.position)
+    part = Part(number=where.position, first_place=1 + where.position * RANK_IDS)
+    yield from packets(between, trace, _plan(trace, placed, first), part)
 
 
 def written(
@@ -88,18 +90,18 @@ def written(
     return read(Source(between, between.name))
 
 
-def packets(between: Path, trace: Trace, plan: Plan, number: int) -> Iterator[bytes]:
+def packets(between: Path, trace: Trace, plan: Plan, part: Part) -> Iterator[bytes]:
     """The packets of a temporary file.
 
     Args:
         between: the file.
         trace: its columns.
         plan: what is left to do.
-        number: its place among the parts of the output.
+        part: where it stands among the parts of the output.
     """
     source = Source(between, between.name)
     next(source.blocks(), b"")
-    yield from rewrite(source, trace, slices(trace), plan, part=Part(number=number))
+    yield from rewrite(source, trace, slices(trace), plan, part=part)
 
 
 def nothing_to_do(trace: Trace) -> Plan:

@@ -14,12 +14,15 @@ class Part:
 
     Attributes:
         number: from 0, another for each trace; below 2^24.
+        first_place: the place of its first process among all processes of the file; the others
+            follow.
         label: stands before the names of its processes, "rank 3".
         lanes: whether moved slices share the row of their stream, or get rows of their own.
         compressed: whether packets are compressed inside the file.
     """
 
     number: int = 0
+    first_place: int = 0
     label: str = ""
     lanes: Lanes = "shared"
     compressed: bool = True

@@ -92,7 +92,7 @@ def tracks(trace: Trace, plan: Plan, found: Shown, part: Part) -> Tracks:
     starts: dict[int, list[tuple[int, int]]] = {}
     for start, stop in found.track_ranges():
         starts.setdefault(int(found.row[start]), []).append((start, stop))
-    for rank, (pid, rows) in enumerate(_processes(ids, names)):
+    for rank, (pid, rows) in enumerate(_processes(ids, names), part.first_place):
         name = " ".join(filter(None, (part.label, names.process(rows))))
         process = made.new(
             name=wire.text(2, name) if name else b"",
