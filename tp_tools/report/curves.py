@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ class Points:
 
     Attributes:
         name: what the legend calls it.
-        x, y: of each point; None breaks a line.
+        x, y: of each point.
         hover: what each says when it is pointed at.
         low, high: the ends of each point's whisker; empty for none.
         is_hollow: whether points are drawn as outlines.
@@ -29,7 +30,7 @@ class Points:
 
     name: str
     x: Sequence[float]
-    y: Sequence[float | None]
+    y: Sequence[float]
     hover: Sequence[str]
     low: Sequence[float] = ()
     high: Sequence[float] = ()
@@ -56,18 +57,25 @@ def over_sizes(kinds: Sequence[Points]) -> dict[str, Any]:
                 "line": {"width": 1.5, "color": SERIES[place] if it.is_hollow else "var(--card)"},
             },
             error_y={
-                "array": [high - y for y, high in zip(it.y, it.high, strict=True) if y is not None],
-                "arrayminus": [
-                    y - low for y, low in zip(it.y, it.low, strict=True) if y is not None
-                ],
+                "array": [high - y for y, high in zip(it.y, it.high, strict=True)],
+                "arrayminus": [y - low for y, low in zip(it.y, it.low, strict=True)],
                 "color": SERIES[place],
                 "thickness": 1.5,
                 "width": 3,
             },
         )
-    figure.update_xaxes(type="log", tickvals=list(_SIZES), ticktext=list(_SIZES.values()))
+    figure.update_xaxes(
+        type="log",
+        range=_around([x for it in kinds for x in it.x]),
+        tickvals=list(_SIZES),
+        ticktext=list(_SIZES.values()),
+    )
     figure.update_yaxes(
-        type="log", title_text="bus bandwidth, GB/s", dtick="D1", exponentformat="none"
+        type="log",
+        range=_around([y for it in kinds for y in (*it.low, *it.high)]),
+        title_text="bus bandwidth, GB/s",
+        dtick="D1",
+        exponentformat="none",
     )
     figure.update_layout(showlegend=True)
     return plain(figure)
@@ -103,3 +111,10 @@ def over_steps(lines: Sequence[Points], names: Sequence[str], unit: str) -> dict
     figure.update_yaxes(title_text=f"duration, {unit}", rangemode="tozero")
     figure.update_layout(showlegend=len(lines) > 1)
     return plain(figure)
+
+
+def _around(values: Sequence[float]) -> list[float]:
+    """The range of a logarithmic axis that holds these values, with room around them."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    room = max(0.15, 0.08 * (high - low))
+    return [low - room, high + room]

@@ -126,7 +126,7 @@ def _kinds(found: list[Collective]) -> Figure:
         "have been in it at one moment. What failed that test is uncertain, and left out below; "
         "what was found on one rank only is alone.",
         queries=("collectives_by_rank",),
-        table=Table(columns, rows, is_open=True),
+        table=Table(columns, rows, is_shown=True),
     )
 
 
@@ -186,7 +186,7 @@ def _late(found: list[Collective], labels: Labels) -> Figure:
     worst = sorted(sure, key=lambda it: (-it.skew_us, it.number))
     chosen = {it.number for it in worst[:most]}
     shown = [it for it in sure if it.number in chosen]
-    notes = ["What stands in one column is one moment on the common clock: see Clocks below."]
+    notes = []
     if len(shown) < len(sure):
         notes.append(f"The plot has the {most:,} with the largest skew, of {len(sure):,}.")
     if unsure:
@@ -196,8 +196,9 @@ def _late(found: list[Collective], labels: Labels) -> Figure:
         title,
         "A row per rank, a column per collective. The stronger the colour, the longer after the "
         "first rank this one came. A row that stands out is a rank that is always late; a column "
-        "that does is one late start. Blank: the rank has no part in it. The table has those with "
-        "the largest skew: the time from the first to the last arrival.",
+        "that does is one late start. Blank: the rank has no part in it. Times are on the common "
+        "clock: see Clocks below. The table has those with the largest skew: the time from the "
+        "first to the last arrival.",
         queries=("collectives_by_rank",),
         plot=heat_map(
             [labels.rank(rank) for rank in ranks],
@@ -285,5 +286,5 @@ def _stragglers(answers: Answers, labels: Labels) -> Figure:
         "with the kernel that ran longer, or more time in which nothing ran.",
         queries=("stragglers",),
         plot=bars([row[0] for row in rows], [part], f"waiting that it caused, {written}"),
-        table=Table(_STRAGGLER_COLUMNS, rows, is_open=True),
+        table=Table(_STRAGGLER_COLUMNS, rows, is_shown=True),
     )

@@ -112,13 +112,11 @@ def _time(rows: list[dict[str, Any]], labels: Labels) -> Figure:
         "GPU time by what the GPU did",
         "A bar per GPU. Exposed communication is time in which the GPU only exchanged data with "
         "other GPUs and everything else waited; hidden communication ran behind compute and cost "
-        "nothing. Idle is time in which nothing ran.",
+        "nothing. Idle is time in which nothing ran. Where two kernels run at once, their time "
+        "counts once.",
         queries=("gpu_time",),
         plot=bars(names, parts, f"time, {written}"),
         table=Table(columns, table),
-        notes=(
-            "Times are unions, not sums: where two kernels run at once, their time counts once.",
-        ),
     )
 
 
@@ -226,13 +224,11 @@ def kernels(answers: Answers, labels: Labels) -> Section:
         "top-kernels",
         "Kernels by their time",
         f"The {plural(len(shown), 'kernel')} with the most time, over all ranks: all runs of one "
-        "name added up. Making one of them faster can save at most the length of its bar.",
+        "name added up, so where kernels ran at once it is more than the GPU was busy. Making one "
+        "of them faster can save at most the length of its bar.",
         queries=("kernels",),
         plot=bars([row[0] for row in shown], parts, f"time, {written}"),
         table=Table(columns, rows, rest),
-        notes=(
-            "Sums of single kernels. Where kernels overlap, the sum is more than the GPU was busy.",
-        ),
     )
     return Section("kernels", title, says, [figure])
 

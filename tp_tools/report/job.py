@@ -19,19 +19,43 @@ if TYPE_CHECKING:
 _OF_EACH = ("Job", "By name", "Span", "Steps", "Events")
 """Facts that differ from rank to rank."""
 
+_FEW = 16
+"""Traces that are listed without being asked for."""
+
 
 def title(answers: Answers) -> str:
-    """A line on top of the page."""
-    about = answers.members[0].seen.about
-    world = about.world_size if about is not None else None
+    """A line on top of the page: the ranks, and what they ran on."""
+    gpus = {gpu.name for it in answers.members if it.seen.about for gpu in it.seen.about.gpus}
+    named = sorted(name for name in gpus if name)
+    return " on ".join(filter(None, (_ranks(answers), " and ".join(named))))
+
+
+def _ranks(answers: Answers) -> str:
+    first = answers.members[0]
+    world = first.seen.about.world_size if first.seen.about is not None else None
     count = len(answers.members)
     if count > 1:
         return f"{count} of {world:,} ranks" if world and world > count else f"{count} ranks"
-    merged = answers.members[0].seen.inventory.merged
-    if merged:
-        return f"{len(merged)} merged ranks"
-    named = answers.members[0].title
-    return f"{named} of {world:,}" if world and answers.members[0].rank is not None else named
+    if first.seen.inventory.merged:
+        return f"{len(first.seen.inventory.merged)} merged ranks"
+    if first.rank is None:
+        return first.file
+    return f"Rank {first.rank} of {world:,}" if world else f"Rank {first.rank}"
+
+
+def lead(answers: Answers) -> str:
+    """What is to be known first: when it was recorded, for how long, and what the page is."""
+    spans = [
+        (it.seen.inventory.end_ns or 0) - (it.seen.inventory.start_ns or 0)
+        for it in answers.members
+    ]
+    began = min(filter(None, (it.seen.start_utc() for it in answers.members)), default="")
+    when = f" from {began}" if began else ""
+    return (
+        f"Recorded by the PyTorch profiler{when}, for up to {duration(max(spans))}. Each figure "
+        "says in words how to read it, has its numbers in a table, and names the SQL that they "
+        "come from."
+    )
 
 
 def job(answers: Answers) -> Section:
@@ -44,7 +68,7 @@ def job(answers: Answers) -> Section:
             "The job",
             "What the profiler wrote down about the job and the machine.",
             command="tp-tools info TRACE",
-            table=Table(columns, facts, is_open=True),
+            table=Table(columns, facts, is_shown=True),
         )
     ]
     if len(answers.members) > 1:
@@ -101,7 +125,7 @@ def _traces(answers: Answers) -> Figure:
         "The traces",
         "One per rank. Starts are by each rank's own clock.",
         command="tp-tools info TRACE",
-        table=Table(columns, rows),
+        table=Table(columns, rows, is_shown=len(rows) <= _FEW),
         notes=notes,
     )
 

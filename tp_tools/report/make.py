@@ -11,11 +11,6 @@ from tp_tools.report.labels import Labels
 if TYPE_CHECKING:
     from tp_tools.report.gather import Answers
 
-LEAD = (
-    "What GPUs and ranks did, from recordings of the PyTorch profiler. Each figure says in words "
-    "how to read it, has its numbers in a table below it, and names the SQL that they come from."
-)
-
 
 def html(answers: Answers) -> str:
     """The page, as text; the same answers give the same text.
@@ -37,5 +32,5 @@ def html(answers: Answers) -> str:
     generator = f"tp-tools {version('tp-tools')}"
     tiles = job.tiles(answers, labels)
     return page.page(
-        job.title(answers), LEAD, tiles, sections, sql=answers.sql, generator=generator
+        job.title(answers), job.lead(answers), tiles, sections, sql=answers.sql, generator=generator
     )

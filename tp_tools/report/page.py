@@ -112,9 +112,11 @@ def _figure(figure: Figure) -> Iterator[str]:
         yield from (f"<li>{escape(note)}</li>" for note in figure.notes)
         yield "</ul>\n"
     if figure.table is not None:
-        yield f"<details{' open' if figure.table.is_open else ''}><summary>Numbers</summary>\n"
-        yield from table.html(figure.table, figure.title)
-        yield "</details>\n"
+        markup = table.html(figure.table, figure.title)
+        if figure.table.is_shown:
+            yield from markup
+        else:
+            yield from ("<details><summary>Numbers</summary>\n", *markup, "</details>\n")
     yield from _source(figure)
     yield "</figure>\n"
 

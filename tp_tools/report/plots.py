@@ -51,6 +51,11 @@ class Part:
     hover: Sequence[str]
     inside: Sequence[str] = ()
 
+    @property
+    def ink(self) -> str:
+        """The colour of what stands inside."""
+        return "var(--ink)" if self.color == "var(--idle)" else "var(--on-bar)"
+
 
 def graph_objects() -> Any:  # noqa: ANN401  plotly has no types
     """The package that makes plots.
@@ -117,7 +122,7 @@ def bars(labels: Sequence[str], parts: Sequence[Part], axis: str) -> dict[str, A
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
-            textfont={"color": "var(--on-bar)", "size": 12},
+            textfont={"color": part.ink, "size": 12},
             hovertext=[hover(text) for text in part.hover],
             hoverinfo="text",
         )
@@ -161,7 +166,7 @@ def heat_map(
         xgap=1 if len(columns) <= _MANY_CELLS else 0,
         ygap=1,
         colorbar={
-            "title": {"text": "late by"},
+            "title": {"text": "late by", "font": {"size": 13}},
             "tickvals": [at for at, _ in marks if at <= top],
             "ticktext": [said for at, said in marks if at <= top],
             "thickness": 12,
@@ -189,6 +194,7 @@ def layout(height: int, axis: str) -> dict[str, Any]:
         height: in pixels.
         axis: what the horizontal axis shows.
     """
+    title = {"font": {"size": 13, "color": "var(--soft)"}, "standoff": 8}
     line = {"gridcolor": "var(--grid)", "zerolinecolor": "var(--grid)", "linecolor": "var(--grid)"}
     return {
         "template": "none",
@@ -205,8 +211,8 @@ def layout(height: int, axis: str) -> dict[str, Any]:
             "align": "left",
             "namelength": -1,
         },
-        "xaxis": {"title": {"text": axis}, "automargin": True, "zeroline": False, **line},
-        "yaxis": {"automargin": True, "zeroline": False, **line},
+        "xaxis": {"title": {"text": axis, **title}, "automargin": True, "zeroline": False, **line},
+        "yaxis": {"title": title, "automargin": True, "zeroline": False, **line},
     }
 
 

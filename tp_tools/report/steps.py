@@ -93,19 +93,21 @@ def _figure(found: list[_Step], labels: Labels) -> Figure:
     ranks = list(dict.fromkeys(rank for it in shown for rank in it.durs))
     if len(ranks) <= MOST_LINES:
         lines = [_line(shown, rank, labels.rank(rank), scale) for rank in ranks]
-        says = "A line per rank." if len(ranks) > 1 else "A point per step."
+        says = "A line per rank. " if len(ranks) > 1 else ""
     else:
         lines = [_over_ranks(shown, name, scale) for name in _OVER_RANKS]
-        says = f"The longest, the median and the shortest of {len(ranks)} ranks."
+        says = f"The longest, the median and the shortest of {len(ranks)} ranks. "
     notes = [_left_out(found, shown)] if len(found) > len(shown) else []
     return Figure(
         "step-times",
         "Duration of each step",
-        f"{says} Steps that differ, or a rank that stands apart, are worth a look. Time is that of "
+        f"{says}Steps that differ, or a rank that stands apart, are worth a look. Time is that of "
         "the step's annotation, on the CPU where it has one; the table says how much of its time "
         "on the GPU was work.",
         queries=("steps",),
-        plot=over_steps(lines, [_short(it.name) for it in shown], written),
+        plot=over_steps(lines, [_short(it.name) for it in shown], written)
+        if len(shown) > 1
+        else None,
         table=_table(found, labels),
         notes=notes,
     )

@@ -18,6 +18,7 @@ is counted or measured."""
 
 UNKNOWN = "-"
 _LONGEST = 72
+_UNBROKEN = 26
 _TEXTS = ("text", "name")
 
 
@@ -44,47 +45,87 @@ class Table:
         columns: of each row.
         rows: a cell per column; None is unknown.
         rest: what is said of rows that are not shown; empty if there are none.
-        is_open: whether it is shown without being asked for.
+        is_shown: whether it stands on the page without being asked for.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
     rest: str = ""
-    is_open: bool = False
+    is_shown: bool = False
 
 
 def html(table: Table, label: str) -> Iterator[str]:
     """Its markup.
 
     Each cell has its exact value in `data-value`, without it where it is unknown; each row and cell
-    is found by `data-row` and `data-column`.
+    is found by `data-row` and `data-column`. Times of a column are all written in one unit.
 
     Args:
         table: what it holds.
         label: what it is called, for those who cannot see where it stands.
     """
-    yield f'<div class="scroll"><table aria-label="{escape(label)}">\n<thead><tr>'
-    for column in table.columns:
-        kind = "" if column.unit in _TEXTS else ' class="number"'
-        yield f'<th scope="col"{kind}>{escape(column.head)}</th>'
-    yield "</tr></thead>\n<tbody>\n"
+    cells = [[row[place] for row in table.rows] for place in range(len(table.columns))]
+    scales = [_scale(column, of) for column, of in zip(table.columns, cells, strict=True)]
+    yield f'<div class="scroll"><table aria-label="{escape(label)}">\n'
+    if any(column.head for column in table.columns):
+        yield "<thead><tr>"
+        yield from map(_head, table.columns, scales)
+        yield "</tr></thead>\n"
+    yield "<tbody>\n"
     for number, row in enumerate(table.rows):
         yield f'<tr data-row="{number}">'
-        yield from map(_cell, table.columns, row)
+        yield from map(_cell, table.columns, row, scales)
         yield "</tr>\n"
     yield "</tbody></table></div>\n"
     if table.rest:
         yield f'<p class="rest">{escape(table.rest)}</p>\n'
 
 
-def _cell(column: Column, value: object) -> str:
-    kind = "name" if column.unit == "name" else "text" if column.unit == "text" else "number"
-    at = f'class="{kind}" data-column="{column.key}"'
+def _scale(column: Column, cells: Sequence[Any]) -> _Scale | None:
+    """The unit of a column of times, by its longest; None of other columns."""
+    if column.unit not in _TIMES:
+        return None
+    longest = max((abs(cell) for cell in cells if cell is not None), default=0)
+    return next((it for it in _SCALES if longest * _TIMES[column.unit] >= it.size), _SCALES[-1])
+
+
+def _head(column: Column, scale: _Scale | None) -> str:
+    kind = "" if column.unit in _TEXTS else ' class="number"'
+    of = f", {scale.name}" if scale is not None else ""
+    return f'<th scope="col"{kind}>{escape(column.head + of)}</th>'
+
+
+def _cell(column: Column, value: Any, scale: _Scale | None) -> str:  # noqa: ANN401  a cell of SQL
+    at = f'data-column="{escape(column.key)}"'
+    kind: str = column.unit if column.unit in _TEXTS else "number"
     if value is None:
-        return f'<td {at} title="not known">{UNKNOWN}</td>'
-    said = text(value, column.unit)
+        return f'<td class="{kind}" {at} title="not known">{UNKNOWN}</td>'
+    said = text(value, column.unit) if scale is None else scale.text(value * _TIMES[column.unit])
+    if kind == "text" and len(said) <= _UNBROKEN:
+        kind = "short"
     whole = f' title="{escape(str(value))}"' if column.unit == "name" and said != value else ""
-    return f'<td {at} data-value="{escape(str(value))}"{whole}>{escape(said)}</td>'
+    return f'<td class="{kind}" {at} data-value="{escape(str(value))}"{whole}>{escape(said)}</td>'
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """A unit of time; `size` is in ns."""
+
+    size: int
+    name: str
+    decimals: int
+
+    def text(self, time_ns: float) -> str:
+        return f"{time_ns / self.size:,.{self.decimals}f}"
+
+
+_SCALES = (
+    _Scale(10**9, "s", 3),
+    _Scale(10**6, "ms", 3),
+    _Scale(10**3, "\N{MICRO SIGN}s", 2),
+    _Scale(1, "ns", 0),
+)
+_TIMES: dict[Unit, int] = {"ns": 1, "us": 1000}
 
 
 def text(value: Any, unit: Unit) -> str:  # noqa: ANN401  a cell of SQL
