@@ -11,18 +11,18 @@ from tp_tools import match, order
 from tp_tools.clock import Clock, Readings, common_ends, fit, residuals
 from tp_tools.collectives import UNKNOWN
 from tp_tools.errors import InputError
+from tp_tools.hosts import followed
+from tp_tools.match import UNCERTAIN
+from tp_tools.ties import LEAST, tied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints
     from tp_tools.collectives import Collectives
     from tp_tools.match import Matches, Pool
 
 Mode = Literal["auto", "collectives", "base", "none"]
-LEAST = order.LEAST
 
 BY_COLLECTIVES = "collectives"
 BY_HOST = "host"
@@ -106,7 +106,11 @@ def align(members: Sequence[Member], mode: Mode) -> Alignment:
         state.clocks, state.part = start, np.full(len(members), UNKNOWN)
         return _stated(state, [asked] * len(members), [""] * len(members))
     how, why = state.judge(start)
-    _keep_hosts(state, how, why, [it.host for it in members])
+    state.clocks, follows = followed(state.clocks, state.part, [it.host for it in members])
+    for rank, other in follows.items():
+        if how[rank] == BY_BASE:
+            how[rank] = BY_HOST
+            why[rank] += f"; moved as rank {other} on its machine"
     if mode == "collectives" and (lost := [i for i, it in enumerate(how) if it != BY_COLLECTIVES]):
         raise InputError(
             f"{len(lost)} of {len(members)} ranks cannot be aligned by collectives: "
@@ -180,7 +184,8 @@ class _State:
         chosen, part = tied(readings, len(start))
         count = np.bincount(readings.rank, minlength=len(start))
         how = [BY_BASE] * len(start)
-        why = [_too_few(int(n)) for n in count]
+        unsure = self._unsure(len(start))
+        why = [_too_few(*pair) for pair in zip(count.tolist(), unsure, strict=True)]
         for number in np.unique(part[part >= 0]).tolist():
             mine = readings.where(chosen & (part[readings.rank] == number))
             helps = self._helps(mine, start)
@@ -194,6 +199,12 @@ class _State:
         self.part = part
         return how, why
 
+    def _unsure(self, ranks: int) -> list[bool]:
+        """By rank: whether some of its collectives have a match that is uncertain."""
+        vague = np.array([it == UNCERTAIN for it in self.matches.confidence] + [False], np.bool_)
+        found = vague[self.matches.of] & (self.matches.of >= 0)
+        return [rank in self.pool.rank[found] for rank in range(ranks)]
+
     def _helps(self, readings: Readings, start: list[Clock]) -> bool:
         """Whether a fit to half of the collectives predicts the other half better than nothing."""
         fitted_half = readings.collective % 2 == 0
@@ -206,88 +217,16 @@ class _State:
         return bool(np.median(by_fit) < np.median(by_base))
 
 
-def _too_few(count: int) -> str:
-    if not count:
-        return "no collective is surely one with another rank's"
-    return f"only {count} collectives are surely those of other ranks, {LEAST} are needed"
-
-
-def tied(readings: Readings, ranks: int) -> tuple[NDArray[np.bool_], Ints]:
-    """Which readings tie ranks together, and the part of each rank.
-
-    A rank counts if it shares LEAST collectives or more with others that count.
-
-    Returns:
-        By reading whether it is used; by rank the number of its part (its lowest rank), UNKNOWN
-        for one that is not tied.
-    """
-    used = np.ones(len(readings.rank), np.bool_)
-    while True:
-        present = np.bincount(readings.collective[used], minlength=_size(readings))
-        enough = np.bincount(readings.rank[used], minlength=ranks) >= LEAST
-        now = used & (present[readings.collective] > 1) & enough[readings.rank]
-        if (now == used).all():
-            break
-        used = now
-    return used, _parts(readings.where(used), ranks)
-
-
-def _size(readings: Readings) -> int:
-    return int(readings.collective.max(initial=-1)) + 1
-
-
-def _parts(readings: Readings, ranks: int) -> Ints:
-    """The lowest rank that each rank is connected with; UNKNOWN for those without readings."""
-    part = np.where(np.bincount(readings.rank, minlength=ranks) > 0, np.arange(ranks), UNKNOWN)
-    while True:
-        lowest = np.full(_size(readings), ranks)
-        np.minimum.at(lowest, readings.collective, part[readings.rank])
-        now = part.copy()
-        np.minimum.at(now, readings.rank, lowest[readings.collective])
-        if (now == part).all():
-            return part
-        part = now
-
-
-def _keep_hosts(state: _State, how: list[str], why: list[str], hosts: list[str]) -> None:
-    """Ranks that are not tied to the first keep their relation to those on their machine."""
-    part = state.part
-    done = part == part[0] if part[0] != UNKNOWN else np.arange(len(how)) == 0
-    groups = [np.flatnonzero(part == number) for number in np.unique(part[part >= 0]).tolist()]
-    groups += [np.array([rank]) for rank in np.flatnonzero(part < 0).tolist()]
-    for group in sorted(groups, key=lambda ranks: int(ranks[0])):
-        if done[group].any():
-            continue
-        pair = next(
-            (
-                (rank, other)
-                for rank in group.tolist()
-                for other in np.flatnonzero(done).tolist()
-                if hosts[rank] and hosts[rank] == hosts[other]
-            ),
-            None,
+def _too_few(count: int, unsure: bool) -> str:  # noqa: FBT001
+    """Why a rank with so many sure matches, and perhaps others, is not aligned by them."""
+    if count:
+        return f"only {count} collectives are surely those of other ranks, {LEAST} are needed"
+    if unsure:
+        return (
+            "collectives could be matched in other ways as well: neither Comms Id nor Seq tells "
+            "them apart, nor do the times between them"
         )
-        if pair is not None:
-            _carry(state, group.tolist(), *pair)
-            for rank in group.tolist():
-                if how[rank] == BY_BASE:
-                    how[rank] = BY_HOST
-                    why[rank] += f"; moved as rank {pair[1]} on its machine"
-        done[group] = True
-
-
-def _carry(state: _State, group: list[int], rank: int, other: int) -> None:
-    """Moves a group of ranks so that one of them has the clock of another on its machine."""
-    clocks = state.clocks
-    mine, wanted = clocks[rank], clocks[other]
-    at = wanted.offset_ns + (mine.at_ns - wanted.at_ns) * wanted.drift_ppt // 10**12
-    shift, drift = at - mine.offset_ns, wanted.drift_ppt - mine.drift_ppt
-    for member in group:
-        clock = clocks[member]
-        later = clock.at_ns + clock.offset_ns - mine.at_ns - mine.offset_ns
-        clocks[member] = Clock(
-            clock.offset_ns + shift + later * drift // 10**12, clock.drift_ppt + drift, clock.at_ns
-        )
+    return "no collective is surely one with another rank's"
 
 
 def _stated(state: _State, how: list[str], why: list[str]) -> Alignment:

@@ -16,6 +16,7 @@ import numpy as np
 from tp_tools.clock import Clock, medians
 from tp_tools.match import ALONE, ORDER, TESTED, UNCERTAIN, Matches, shared
 from tp_tools.sequences import Line, Sequence, lay
+from tp_tools.ties import LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Listed
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from tp_tools.chrome.events import Ints
     from tp_tools.match import Pool
     from tp_tools.sequences import Laid
-
-LEAST = 8
-"""Matched collectives that tie two ranks together."""
 
 KNOWN = Line(0.0, 0.0, 0.0)
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.asking import TpTools
-from tests.test_merge import GLOO, info, launched, write_rank
+from tests.generated import write_rank
+from tests.test_merge import GLOO, info, kernel, launched
 from tp_tools.chrome.source import Source
 
 if TYPE_CHECKING:
@@ -173,6 +174,23 @@ def test_stages_are_chosen_by_option(tp_tools: TpTools, traces: Path, tmp_path: 
     assert ran.code == INPUT
     assert "--stage" in ran.err
     assert tp_tools("merge", both, "-o", tmp_path / "all.json", "--stage", "decode").code == 0
+
+
+def test_evenly_spaced_collectives_are_said_to_be_uncertain(
+    tp_tools: TpTools, tmp_path: Path
+) -> None:
+    """They could be shifted against each other: base times stay, and why is said, once for all."""
+    for rank in range(3):
+        events = [kernel(1000 * i + 3 * rank, name="ncclDevKernel_AllReduce") for i in range(40)]
+        write_rank(tmp_path / "in", f"rank{rank}.json", events, **info(rank, 3))
+    ran = tp_tools("merge", tmp_path / "in", "-o", tmp_path / "all.json")
+    (line,) = [line for line in ran.err.splitlines() if "base times" in line]
+    assert line.endswith("ranks 0, 1, 2")
+    assert "could be matched in other ways" in line
+    assert "only as good as their clocks" in ran.err
+    insisted = tp_tools("merge", tmp_path / "in", "-o", tmp_path / "a.json", "--align=collectives")
+    assert insisted.code == INPUT
+    assert "could be matched in other ways" in insisted.err
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="wants named pipes")

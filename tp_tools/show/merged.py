@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tp_tools.alignment import BY_BASE, BY_COLLECTIVES, BY_HOST
 from tp_tools.show.text import plural, span
+from tp_tools.ties import LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,9 @@ def _clocks(prepared: Prepared) -> Iterator[str]:
     for (how, why), numbers in by_why.items():
         because = f": {why}" if why else ""
         yield f"  clock    {_HOW.get(how, 'times as they are written')}{because}; {_named(numbers)}"
+    if any(it.how == BY_BASE and it.why and it.used < LEAST for it in prepared.alignment.ranks):
+        yield "           skew between machines is then only as good as their clocks; NCCL kernels"
+        yield "           say their Seq where CPU activities were profiled too, not in CUDA graphs"
     known = [it for it in prepared.alignment.ranks if it.how == BY_COLLECTIVES]
     if known:
         largest = max(abs(it.clock.offset_ns) for it in known)
