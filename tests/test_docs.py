@@ -26,6 +26,7 @@ FIXTURE = ROOT / "fixtures" / "pdl_decode.json.gz"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 READABLE = [ROOT / "README.md", *PAGES]
 SQL = re.compile(r"^```sql[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 OWN = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), ("source", "src")}
 """Where a page names what a browser fetches by itself."""
@@ -148,3 +149,10 @@ def test_examples_print_what_pages_show(page: Path) -> None:
     assert now == page.read_text("utf-8")
     if missing:
         pytest.skip(f"all but examples about recorded traces that are not there: {missing}")
+
+
+@pytest.mark.parametrize("program", PYTHON.findall((ROOT / "docs/cookbook.md").read_text("utf-8")))
+def test_programs_of_the_cookbook_run(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block of Python in the cookbook runs where the fixtures are."""
+    monkeypatch.chdir(ROOT)
+    exec(program, {})  # noqa: S102  the project's own page
