@@ -14,7 +14,7 @@ from tests import generated
 from tests.handmade import text
 from tests.sql.gpu_traces import answer, slice_of
 from tp_tools import engine, merge
-from tp_tools.ranks import Choice
+from tp_tools.file_names import Choice
 from tp_tools.show.merged import summary
 from tp_tools.workers import workers
 

@@ -16,7 +16,7 @@ from tests import generated
 from tests.generated import write_rank
 from tp_tools import engine, merge
 from tp_tools.errors import InputError
-from tp_tools.ranks import Choice
+from tp_tools.file_names import Choice
 from tp_tools.show.merged import summary
 from tp_tools.workers import workers
 

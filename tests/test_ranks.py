@@ -7,8 +7,9 @@ import random
 import pytest
 
 from tp_tools.errors import InputError
+from tp_tools.file_names import Choice, chosen, named
 from tp_tools.jobs import Said
-from tp_tools.ranks import Choice, Rank, chosen, named, resolve
+from tp_tools.ranks import Rank, resolve
 
 ALL_MISSING = Choice(allow_missing=True)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tp_tools import ranks
+from tp_tools import file_names, ranks
 from tp_tools.chrome.source import Source
 from tp_tools.errors import InputError, UsageError
 from tp_tools.jobs import Said
@@ -87,12 +87,12 @@ def in_order(files: list[str]) -> list[tuple[int, str]]:
             two jobs.
     """
     said = [(file, _said(file)) for file in files]
-    found, _ = ranks.resolve(said, ranks.Choice(allow_missing=True), lambda _: None)
+    found, _ = ranks.resolve(said, file_names.Choice(allow_missing=True), lambda _: None)
     return [(rank.rank, rank.file) for rank in found]
 
 
 def _said(file: str) -> Said:
-    name = ranks.named(file)
+    name = file_names.named(file)
     thorough = name.rank is None and not name.labels
     info = distributed_info(Source(Path(file), file), thorough=thorough)
     numbers = {key: info[key] for key in ("rank", "world_size") if isinstance(info.get(key), int)}

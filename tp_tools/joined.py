@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tp_tools import engine, merge, ranks
+from tp_tools import engine, file_names, merge
 from tp_tools.chrome.source import BLOCK
 from tp_tools.errors import UsageError
+from tp_tools.file_names import Choice
 from tp_tools.header import FLOWS
 from tp_tools.merge import Wishes
-from tp_tools.ranks import Choice
 from tp_tools.workers import workers
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _merge(
     align: Mode,
 ) -> Prepared:
     """Writes the merged ranks, as far as they are needed, to a file of JSON."""
-    files = ranks.chosen(traces, _CHOICE)
+    files = file_names.chosen(traces, _CHOICE)
     size = sum(Path(it).stat().st_size for it in files)
     jobs = 1 if size < _SMALL else min(MOST_JOBS, merge.usual_jobs(files))
     with workers(jobs) as staff:

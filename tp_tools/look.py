@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tp_tools import about, engine, kinds, ranks
+from tp_tools import about, engine, file_names, kinds
 from tp_tools.chrome.read import read
 from tp_tools.contents import contents
 from tp_tools.defects import defects
@@ -133,7 +133,7 @@ def _named(source: Source, said: About | None) -> dict[str, int]:
 
     "tp8" in the name of rank 0 is how many there are, and no place.
     """
-    name = ranks.named(Path(source.name).name)
+    name = file_names.named(Path(source.name).name)
     known = said.rank if said is not None and said.rank is not None else name.rank
     labels = {axis: at for axis, at in name.labels.items() if known is None or at <= known}
     return labels if name.rank is None else {"RANK": name.rank, **labels}

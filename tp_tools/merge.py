@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from tp_tools import gather, inputs, ranks
+from tp_tools import file_names, gather, inputs, ranks
 from tp_tools import workers as staff
 from tp_tools.alignment import Member, align
 from tp_tools.errors import InputError
+from tp_tools.file_names import Choice
 from tp_tools.groups import collectives, matched
 from tp_tools.jobs import MERGED_KEY
 from tp_tools.rewrite import merged_json, merged_pftrace, together
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from tp_tools.alignment import Alignment, Mode
     from tp_tools.gather import Gathered, Written
-    from tp_tools.ranks import Choice, Rank
+    from tp_tools.ranks import Rank
     from tp_tools.rewrite.together import Collective
     from tp_tools.workers import Workers
 
@@ -48,7 +49,7 @@ class Wishes:
     """
 
     align: Mode = "auto"
-    choice: Choice = field(default_factory=ranks.Choice)
+    choice: Choice = field(default_factory=Choice)
     gpu_only: bool = False
     excluded: frozenset[str] = frozenset()
     start_ns: int | None = None
@@ -119,7 +120,7 @@ def files(names: Sequence[str], output: str, choice: Choice) -> list[str]:
     found = [file for file in inputs.expand(names) if Path(file).absolute() != target]
     if not found:
         raise InputError(f"{', '.join(names)}: holds no trace besides the output itself.")
-    return ranks.chosen(found, choice)
+    return file_names.chosen(found, choice)
 
 
 def usual_jobs(files: Sequence[str]) -> int:

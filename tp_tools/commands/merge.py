@@ -110,8 +110,8 @@ def _check(output: str, options: dict[str, Any]) -> None:
 
 
 def _wishes(options: dict[str, Any]) -> Wishes:
+    from tp_tools.file_names import Choice  # noqa: PLC0415
     from tp_tools.merge import Wishes  # noqa: PLC0415  numpy and msgspec: not for --help
-    from tp_tools.ranks import Choice  # noqa: PLC0415
 
     return Wishes(
         align=cast("Mode", options["align"]),
