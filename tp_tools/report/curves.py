@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from tp_tools.report.plots import SERIES, SYMBOLS, graph_objects, hover, layout, plain, safe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _HEIGHT = 380
-_BYTES = [("B", 1), ("kB", 10**3), ("MB", 10**6), ("GB", 10**9)]
-_SIZES = {scale * step: f"{step} {name}" for name, scale in _BYTES for step in (1, 10, 100)}
+_DECADES = 2.5
+"""Powers of ten above which an axis has marks at these alone."""
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,9 @@ def over_sizes(kinds: Sequence[Points]) -> dict[str, Any]:
                 "width": 3,
             },
         )
-    figure.update_xaxes(
-        type="log",
-        range=_around([x for it in kinds for x in it.x]),
-        tickvals=list(_SIZES),
-        ticktext=list(_SIZES.values()),
-    )
-    figure.update_yaxes(
-        type="log",
-        range=_around([y for it in kinds for y in (*it.low, *it.high)]),
-        title_text="bus bandwidth, GB/s",
-        dtick="D1",
-        exponentformat="none",
-    )
+    figure.update_xaxes(_logarithmic([x for it in kinds for x in it.x], _size))
+    speeds = [y for it in kinds for y in (*it.low, *it.high)]
+    figure.update_yaxes(_logarithmic(speeds, "{:g}".format), title_text="bus bandwidth, GB/s")
     figure.update_layout(showlegend=True)
     return plain(figure)
 
@@ -113,8 +103,27 @@ def over_steps(lines: Sequence[Points], names: Sequence[str], unit: str) -> dict
     return plain(figure)
 
 
-def _around(values: Sequence[float]) -> list[float]:
-    """The range of a logarithmic axis that holds these values, with room around them."""
+def _logarithmic(values: Sequence[float], written: Callable[[float], str]) -> dict[str, Any]:
+    """An axis that holds these values, with room around them, and marks at 1, 2, 5, 10..."""
     low, high = math.log10(min(values)), math.log10(max(values))
     room = max(0.15, 0.08 * (high - low))
-    return [low - room, high + room]
+    low, high = low - room, high + room
+    steps = (1, 2, 5) if high - low < _DECADES else (1,)
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    # a power of ten is made of text: as a float, 0.1 cubed is not 0.001
+    every = [float(f"{step}e{power}") for power in powers for step in steps]
+    marks = [it for it in every if low <= math.log10(it) <= high]
+    return {
+        "type": "log",
+        "range": [low, high],
+        "tickvals": marks,
+        "ticktext": list(map(written, marks)),
+    }
+
+
+def _size(count: float) -> str:
+    """20 kB."""
+    for scale, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= scale:
+            return f"{count / scale:g} {name}"
+    return f"{count:g} B"

@@ -126,7 +126,7 @@ def _kinds(found: list[Collective]) -> Figure:
         "have been in it at one moment. What failed that test is uncertain, and left out below; "
         "what was found on one rank only is alone.",
         queries=("collectives_by_rank",),
-        table=Table(columns, rows, is_shown=True),
+        table=Table(columns, rows),
     )
 
 

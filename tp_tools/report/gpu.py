@@ -96,6 +96,7 @@ def _time(rows: list[dict[str, Any]], labels: Labels) -> Figure:
             ],
         )
         for key, name, color in SPLIT
+        if any(row[key] for row in rows)
     ]
     columns = [
         Column("label", "GPU", "text"),
@@ -112,8 +113,8 @@ def _time(rows: list[dict[str, Any]], labels: Labels) -> Figure:
         "GPU time by what the GPU did",
         "A bar per GPU. Exposed communication is time in which the GPU only exchanged data with "
         "other GPUs and everything else waited; hidden communication ran behind compute and cost "
-        "nothing. Idle is time in which nothing ran. Where two kernels run at once, their time "
-        "counts once.",
+        "no time of its own. Idle is time in which nothing ran. Where two kernels run at once, "
+        "their time counts once.",
         queries=("gpu_time",),
         plot=bars(names, parts, f"time, {written}"),
         table=Table(columns, table),

@@ -11,13 +11,14 @@ from tp_tools.report.gpu import NO_GPU
 from tp_tools.report.plots import Part, bars, unit
 from tp_tools.report.section import Figure, Section
 from tp_tools.report.table import Column, Table, duration
-from tp_tools.show.text import percent, plural
+from tp_tools.show.text import middle, percent, plural
 
 if TYPE_CHECKING:
     from tp_tools.report.gather import Answers
     from tp_tools.report.labels import Labels
 
 MOST_GAPS = 20
+_LONGEST = 34
 
 CAUSES: dict[str | None, tuple[str, str, str]] = {
     "launch": ("launch", "var(--launch)", "the CPU launched the next work too late"),
@@ -56,7 +57,7 @@ def gaps(answers: Answers, labels: Labels) -> Section:
         return Section("gaps", title, "No GPU was idle between its first and its last work.")
     says = (
         "A gap is a time between the first and the last work of a GPU in which nothing runs on it. "
-        "Its cause says what would have made it shorter."
+        "Its cause says why the next work did not start earlier."
     )
     return Section("gaps", title, says, [_causes(by_cause), _longest(answers, labels)])
 
@@ -120,7 +121,7 @@ def _longest(answers: Answers, labels: Labels) -> Figure:
     )
     shown = heapq.nsmallest(MOST_GAPS, every, key=lambda it: (-it.dur, it.gpu, it.at_ns))
     scale, written = unit([it.dur for it in shown])
-    names = [f"{place}. {it.gpu}" for place, it in enumerate(shown, 1)]
+    names = [f"{it.gpu}: {middle(it.after, _LONGEST)}" for it in shown]
     parts = [
         Part(
             name,
@@ -152,7 +153,7 @@ def _longest(answers: Answers, labels: Labels) -> Figure:
         "longest-gaps",
         "The longest gaps",
         f"The {plural(len(shown), 'gap')} that took longest, over all GPUs, each in the colour of "
-        "its cause. The table says after which work it began and which work ended it.",
+        "its cause, with the work that ended it. The table says the work before it, too.",
         queries=("gaps", "gpu_time"),
         plot=bars(names, parts, f"length, {written}"),
         table=Table(_GAP_COLUMNS, rows, f"And {plural(more, 'shorter gap')}." if more else ""),

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from tp_tools.report.gather import Answers, Member
     from tp_tools.report.labels import Labels
 
+_CALLED = {"By name": "Place by file name", "Recorded": "Profiler options", "Span": "Recorded"}
+"""What facts are called for people who do not know `tp-tools info`."""
+
 _OF_EACH = ("Job", "By name", "Span", "Steps", "Events")
 """Facts that differ from rank to rank."""
-
-_FEW = 16
-"""Traces that are listed without being asked for."""
 
 
 def title(answers: Answers) -> str:
@@ -68,7 +68,7 @@ def job(answers: Answers) -> Section:
             "The job",
             "What the profiler wrote down about the job and the machine.",
             command="tp-tools info TRACE",
-            table=Table(columns, facts, is_shown=True),
+            table=Table(columns, facts),
         )
     ]
     if len(answers.members) > 1:
@@ -83,15 +83,19 @@ def job(answers: Answers) -> Section:
 
 def _common(members: list[Member]) -> list[tuple[str, str]]:
     """The facts on which all agree; of one trace all."""
-    each = [dict(inventory.facts(it.seen)) for it in members]
+    each = [{**dict(inventory.facts(it.seen)), "Events": _events(it)} for it in members]
     if len(members) == 1:
-        return [("File", members[0].file), *each[0].items()]
-    found = []
+        return [("File", members[0].file), *((_CALLED.get(k, k), v) for k, v in each[0].items())]
+    found = [("Traces", f"{len(members):,}, one per rank")]
     for label in each[0]:
         said = sorted({facts[label] for facts in each if label in facts})
         if label not in _OF_EACH:
-            found.append((label, "; ".join(said)))
-    return found or [("Ranks", str(len(members)))]
+            found.append((_CALLED.get(label, label), "; ".join(said)))
+    return found
+
+
+def _events(member: Member) -> str:
+    return f"{member.seen.inventory.events:,}"
 
 
 def _traces(answers: Answers) -> Figure:
@@ -125,7 +129,7 @@ def _traces(answers: Answers) -> Figure:
         "The traces",
         "One per rank. Starts are by each rank's own clock.",
         command="tp-tools info TRACE",
-        table=Table(columns, rows, is_shown=len(rows) <= _FEW),
+        table=Table(columns, rows),
         notes=notes,
     )
 

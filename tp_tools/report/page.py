@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _GZIP_LEVEL = 9
+_FEW_ROWS = 16
+"""Rows up to which a table that has no plot stands on the page without being asked for."""
 
 
 def page(
@@ -98,7 +100,7 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _figure(figure: Figure) -> Iterator[str]:
-    yield f'<figure id="{figure.key}">\n<h3>{escape(figure.title)}</h3>\n'
+    yield f'<figure id="{figure.key}">\n<div class="whole">\n<h3>{escape(figure.title)}</h3>\n'
     yield f"<p>{escape(figure.says)}</p>\n"
     if figure.plot is not None:
         label = escape(f"Plot: {figure.title}. Its numbers stand in the table below.")
@@ -107,13 +109,15 @@ def _figure(figure: Figure) -> Iterator[str]:
             f'<div class="plot" id="plot-{figure.key}" role="img" aria-label="{label}" '
             f'style="min-height:{height}px"></div>\n'
         )
+    yield "</div>\n"
     if figure.notes:
         yield '<ul class="notes">'
         yield from (f"<li>{escape(note)}</li>" for note in figure.notes)
         yield "</ul>\n"
     if figure.table is not None:
         markup = table.html(figure.table, figure.title)
-        if figure.table.is_shown:
+        is_short = figure.plot is None and len(figure.table.rows) <= _FEW_ROWS
+        if figure.table.is_shown or is_short:
             yield from markup
         else:
             yield from ("<details><summary>Numbers</summary>\n", *markup, "</details>\n")

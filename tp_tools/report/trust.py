@@ -135,7 +135,7 @@ def clocks(answers: Answers) -> Section:
         return Section("clocks", title, says)
     says = (
         "Every rank has a clock of its own. No rank leaves an all-reduce before the last one has "
-        "come, so its ends on all ranks are one moment: the clocks were set by that. The residual "
+        "come, so its ends on all ranks are one moment, by which clocks can be set. The residual "
         "is what still separates the ends of one collective; skews below it mean nothing."
     )
     return Section("clocks", title, says, [_residuals(answers.merge)])
