@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tp_tools.report.bandwidth import bandwidth
-from tp_tools.report.plots import Part, bars, heat_map, unit
+from tp_tools.report.plots import heat_map
 from tp_tools.report.section import Figure, Section
-from tp_tools.report.table import Column, Table, duration
+from tp_tools.report.stragglers import matches, stragglers
+from tp_tools.report.table import Column, Table
 from tp_tools.show.text import plural
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def exchanges(answers: Answers, labels: Labels) -> Section:
     figures = [_kinds(found)]
     if answers.answers["comm_overlap"].rows:
         figures.append(_overlap(answers, labels))
-    figures += [_late(found, labels), *bandwidth(answers), _stragglers(answers, labels)]
+    figures += [_late(found, labels), *bandwidth(answers), stragglers(answers, labels)]
     return Section("collectives", title, says, figures)
 
 
@@ -128,10 +129,6 @@ def _kinds(found: list[Collective]) -> Figure:
         queries=("collectives_by_rank",),
         table=Table(columns, rows),
     )
-
-
-def _matches(count: int) -> str:
-    return "1 match" if count == 1 else f"{count:,} matches"
 
 
 _CONFIDENCE = {
@@ -176,7 +173,7 @@ def _late(found: list[Collective], labels: Labels) -> Figure:
     unsure = len(shared) - len(sure)
     if not sure:
         why = (
-            f"All that the ranks share ({_matches(unsure)}) is matched uncertainly: not known."
+            f"All that the ranks share ({matches(unsure)}) is matched uncertainly: not known."
             if unsure
             else "This can be told only with traces of several ranks that share collectives."
         )
@@ -241,50 +238,3 @@ def _skews(worst: list[Collective], ranks: list[int | None], labels: Labels) -> 
     ]
     more = len(worst) - len(rows)
     return Table(columns, rows, f"And {plural(more, 'collective')} more." if more else "")
-
-
-_STRAGGLER_COLUMNS = (
-    Column("label", "rank", "text"),
-    Column("collectives", "shared collectives"),
-    Column("uncertain", "left out: uncertain"),
-    Column("times_last", "came last"),
-    Column("caused_wait_us", "others waited for it", "us"),
-    Column("wait_us", "it waited for others", "us"),
-    Column("median_lateness_us", "usually late by", "us"),
-    Column("late_work_us", "when last: more work", "us"),
-    Column("late_gaps_us", "when last: more idle", "us"),
-    Column("late_kernel", "what ran longer", "name"),
-    Column("late_kernel_us", "by", "us"),
-)
-
-
-def _stragglers(answers: Answers, labels: Labels) -> Figure:
-    title = "Stragglers: whom the others wait for"
-    keys = [column.key for column in _STRAGGLER_COLUMNS[1:]]
-    rows = [(labels.rank(rank), *rest) for rank, *rest in answers.rows("stragglers", "rank", *keys)]
-    if not any(row[1] for row in rows):
-        unsure = max((row[2] for row in rows), default=0)
-        why = f" ({_matches(unsure)}: all uncertain)" if unsure else ""
-        says = f"No two ranks share a collective whose match is sure{why}, so it is not known."
-        return Figure("stragglers", title, says, queries=("stragglers",))
-    waits = [round(1000 * row[4]) for row in rows]
-    scale, written = unit(waits)
-    part = Part(
-        "others waited for it",
-        "var(--exposed)",
-        [wait / scale for wait in waits],
-        [
-            f"{row[0]}: came last {row[3]:,} of {row[1]:,} times\nothers waited {duration(wait)}"
-            for row, wait in zip(rows, waits, strict=True)
-        ],
-    )
-    return Figure(
-        "stragglers",
-        title,
-        "The bar of a rank is what all others together waited for it, at collectives to which it "
-        "came last. The table says what kept it then, against the rank in the middle: more work, "
-        "with the kernel that ran longer, or more time in which nothing ran.",
-        queries=("stragglers",),
-        plot=bars([row[0] for row in rows], [part], f"waiting that it caused, {written}"),
-        table=Table(_STRAGGLER_COLUMNS, rows, is_shown=True),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from tp_tools.report import exchanges, gpu, idle, job, page, steps, trust
+from tp_tools.report import exchanges, gpu, idle, job, kernels, page, steps, trust
 from tp_tools.report.labels import Labels
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def html(answers: Answers) -> str:
     sections = [
         job.job(answers),
         gpu.time(answers, labels),
-        gpu.kernels(answers, labels),
+        kernels.kernels(answers, labels),
         idle.gaps(answers, labels),
         steps.steps(answers, labels),
         exchanges.exchanges(answers, labels),
