@@ -13,7 +13,7 @@ from fixtures import generate_ranks
 from tests import generated
 from tests.handmade import text
 from tests.sql.gpu_traces import answer, slice_of
-from tp_tools import engine, merge
+from tp_tools import engine, merge, merge_output
 from tp_tools.file_names import Choice
 from tp_tools.show.merged import summary
 from tp_tools.workers import workers
@@ -98,7 +98,7 @@ def _merged(job: Job, folder: Path) -> Asked:
     wishes = merge.Wishes(choice=Choice(allow_missing=True))
     with workers(1) as staff:
         prepared = merge.prepare(files, wishes, staff, lambda _: None)
-        text = b"".join(merge.merged(prepared, staff, summary(prepared)))
+        text = b"".join(merge_output.blocks(prepared, staff, summary(prepared)))
     return _asked(job, prepared.start_ns, text)
 
 

@@ -14,7 +14,7 @@ import pytest
 from fixtures import generate_ranks
 from tests import generated
 from tests.generated import write_rank
-from tp_tools import engine, merge
+from tp_tools import engine, merge, merge_output
 from tp_tools.errors import InputError
 from tp_tools.file_names import Choice
 from tp_tools.show.merged import summary
@@ -48,7 +48,7 @@ def merged(
     with workers(jobs) as staff:
         prepared = merge.prepare([str(file) for file in files], wishes, staff, lambda _: None)
         about = summary(prepared)
-        text = b"".join(merge.merged(prepared, staff, about))
+        text = b"".join(merge_output.blocks(prepared, staff, about))
     return json.loads(text), {**about, "counts": prepared.counts}, text
 
 
@@ -426,7 +426,7 @@ def packed(files: list[Path], wishes: merge.Wishes = ANY) -> bytes:
     """The merged trace as `.pftrace`."""
     with workers(1) as staff:
         prepared = merge.prepare([str(file) for file in files], wishes, staff, lambda _: None)
-        return b"".join(merge.merged(prepared, staff, summary(prepared), "pftrace"))
+        return b"".join(merge_output.blocks(prepared, staff, summary(prepared), "pftrace"))
 
 
 @pytest.mark.parametrize("wishes", [ANY, replace(ANY, links=False, start_ns=200_000)])

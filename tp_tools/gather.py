@@ -1,6 +1,7 @@
-"""What is done to each rank by itself, in a worker: examined first, written once clocks are known.
+"""What is done to each rank first, by itself, in a worker: it is read, and its repairs planned.
 
-In between it lies in a temporary file, so that memory holds no more ranks than there are workers.
+Until it is written (`parts`) it lies in a temporary file, so that memory holds no more ranks than
+there are workers.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import functools
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,66 +22,17 @@ from tp_tools.decide import Judge, decide
 from tp_tools.errors import InputError
 from tp_tools.jobs import said
 from tp_tools.recognise import Recogniser
-from tp_tools.rewrite import merged_json, merged_pftrace
-from tp_tools.rewrite.merged import placed
-from tp_tools.rewrite.merged_json import Match
-from tp_tools.rewrite.merged_pftrace import FIRST_ARROW
 from tp_tools.slices import slices
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tp_tools.chrome.events import Ints, Trace
+    from tp_tools.chrome.events import Trace
     from tp_tools.collectives import Collectives
     from tp_tools.jobs import Said
     from tp_tools.plan import Plan
-    from tp_tools.rewrite.merged import Placed, Placement, Selection
     from tp_tools.slices import Slices
-
-Form = Literal["json", "pftrace"]
 
 TOLERANCE_NS = 1000
 """What counts as jitter: the default of `tp-tools fix`."""
-
-
-@dataclass(frozen=True)
-class Files:
-    """The files of a rank.
-
-    Attributes:
-        trace: what was recorded.
-        spool: where it is kept between reading and writing.
-        part: its part of the merged trace.
-    """
-
-    trace: str
-    spool: Path
-    part: Path
-
-
-@dataclass(frozen=True)
-class Matched:
-    """The collectives of a rank that are matched with those of others.
-
-    Attributes:
-        event: their events.
-        number: the numbers of the collectives.
-        links: whether arrows join the ranks.
-        is_first: whether the arrow begins at this rank.
-    """
-
-    event: Ints
-    number: Ints
-    links: bool
-    is_first: NDArray[np.bool_]
-
-    def by_event(self, *, carried: bool) -> dict[int, Match]:
-        """By event what it is a part of; `carried` says whether events carry arrows themselves."""
-        columns = (self.event.tolist(), self.number.tolist(), self.is_first.tolist())
-        return {
-            event: Match(number, FIRST_ARROW + number if self.links and carried else None, first)
-            for event, number, first in zip(*columns, strict=True)
-        }
 
 
 @dataclass(frozen=True)
@@ -105,26 +57,6 @@ class Gathered:
     size: int
     first_ns: int | None
     last_ns: int | None
-
-
-@dataclass(frozen=True)
-class Written:
-    """A rank as it was written.
-
-    Attributes:
-        events, slices, flows: how many it has.
-        row: pid and tid of each matched collective, (n, 2).
-        ts, end: of each, ns in the merged trace.
-        shown: whether it was written.
-    """
-
-    events: int
-    slices: int
-    flows: int
-    row: Ints
-    ts: Ints
-    end: Ints
-    shown: Ints
 
 
 @functools.cache
@@ -181,50 +113,8 @@ def _span(trace: Trace, base: int) -> tuple[int | None, int | None]:
     return int(ts.min()) + base, int((ts + np.maximum(trace.dur[timed], 0)).max()) + base
 
 
-def write(
-    files: Files, where: Placement, wanted: Selection, matched: Matched, form: Form
-) -> Written:
-    """Writes a rank's part of the merged trace.
-
-    Args:
-        files: where it lies, and where its part goes.
-        where: its place in the merged trace.
-        wanted: which events.
-        matched: its matched collectives.
-        form: what the output is.
-
-    Raises:
-        InputError: the file changed meanwhile, or the rank has too many ids.
-    """
-    source, trace, edits, table = _kept(files.spool)
-    rank = placed(trace, edits, table, where, wanted)
-    events = matched.by_event(carried=form == "pftrace")
-    if form == "pftrace":
-        between = files.part.with_suffix(".json")
-        blocks = merged_pftrace.fragment(source, rank, where, events, between)
-    else:
-        blocks = merged_json.fragment(source, rank, where, events)
-    with files.part.open("wb") as out:
-        for block in blocks:
-            out.write(block)
-    return _written(rank, table, matched.event)
-
-
-def _kept(spool: Path) -> tuple[Source, Trace, Plan, Slices]:
-    with spool.open("rb") as kept:
-        source, trace, edits, table = pickle.load(kept)  # noqa: S301  what `gather` wrote
+def kept(spool: Path) -> tuple[Source, Trace, Plan, Slices]:
+    """What `gather` kept of a rank: the file, its columns, its repairs, its slices."""
+    with spool.open("rb") as file:
+        source, trace, edits, table = pickle.load(file)  # noqa: S301  what `gather` wrote
     return source, trace, edits, table
-
-
-def _written(rank: Placed, table: Slices, events: Ints) -> Written:
-    trace, keep = rank.trace, rank.keep
-    rows = [rank.row_of(event) for event in events.tolist()]
-    return Written(
-        events=int(keep.sum()),
-        slices=int(keep[table.event].sum()),
-        flows=int((keep & is_phase(trace, "f")).sum()),
-        row=np.array(rows, np.int64).reshape(-1, 2),
-        ts=trace.ts[events],
-        end=trace.ts[events] + trace.dur[events],
-        shown=keep[events].astype(np.int64),
-    )

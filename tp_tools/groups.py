@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.collectives import UNKNOWN
-from tp_tools.gather import Matched
 from tp_tools.match import members
+from tp_tools.parts import Matched
 from tp_tools.rewrite.together import Collective, Part
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tp_tools.alignment import Alignment
     from tp_tools.chrome.events import Ints
     from tp_tools.collectives import Collectives
-    from tp_tools.gather import Written
+    from tp_tools.parts import Written
     from tp_tools.rewrite.merged import Selection
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tp_tools import engine, file_names, merge
+from tp_tools import engine, file_names, merge, merge_output
 from tp_tools.chrome.source import BLOCK
 from tp_tools.errors import UsageError
 from tp_tools.file_names import Choice
@@ -92,7 +92,7 @@ def _merge(
             missing = ", ".join(map(str, prepared.missing))
             how.warn(f"the job has more ranks than there are files; missing: {missing}.")
         with progress("merging the ranks", size) as seen, file.open("wb") as out:
-            out.writelines(merge.merged(prepared, staff, {}, seen=seen))
+            out.writelines(merge_output.blocks(prepared, staff, {}, seen=seen))
     return prepared
 
 

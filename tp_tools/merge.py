@@ -1,4 +1,4 @@
-"""All ranks of a job in one trace: found, repaired, on one clock, with arrows that are right."""
+"""All ranks of a job in one trace: found, read, repaired, put on one clock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from tp_tools import file_names, gather, inputs, ranks
@@ -14,24 +13,18 @@ from tp_tools import workers as staff
 from tp_tools.alignment import Member, align
 from tp_tools.errors import InputError
 from tp_tools.file_names import Choice
-from tp_tools.groups import collectives, matched
-from tp_tools.jobs import MERGED_KEY
-from tp_tools.rewrite import merged_json, merged_pftrace, together
-from tp_tools.rewrite.merged import Placement, Selection
-from tp_tools.rewrite.pftrace.part import Part
+from tp_tools.rewrite.merged import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from tp_tools.alignment import Alignment, Mode
-    from tp_tools.gather import Gathered, Written
+    from tp_tools.gather import Gathered
+    from tp_tools.parts import Written
     from tp_tools.ranks import Rank
-    from tp_tools.rewrite.together import Collective
     from tp_tools.workers import Workers
 
 SECOND_NS = 10**9
-_BLOCK = 1 << 20
-_NO_NAMES: dict[str, object] = {}
 
 
 @dataclass(frozen=True)
@@ -184,121 +177,3 @@ def _refuse(read: list[Gathered]) -> None:
 def _member(gathered: Gathered, rank: Rank) -> Member:
     middle = ((gathered.first_ns or 0) + (gathered.last_ns or 0)) // 2
     return Member(gathered.collectives, middle, gathered.said.host, rank.replica)
-
-
-def merged(
-    prepared: Prepared,
-    workers: Workers,
-    about: object,
-    form: gather.Form = "json",
-    seen: Callable[[int], None] = lambda _: None,
-) -> Iterator[bytes]:
-    """The merged trace, block by block; fills in `prepared.counts`.
-
-    Args:
-        prepared: the ranks.
-        workers: who writes them.
-        about: what the output says about itself.
-        form: what it is to be.
-        seen: told the size of each input once it was written.
-
-    Raises:
-        InputError: a file changed meanwhile, or a rank has too many ids.
-    """
-    if form == "pftrace":
-        yield from _parts(prepared, workers, form, seen)
-        yield from _collectives_part(prepared, workers.folder / "collectives.json", about)
-        return
-    yield b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n"%b":%b,\n' % (
-        prepared.start_ns,
-        MERGED_KEY.encode(),
-        msgspec.json.encode(about),
-    )
-    yield b'"traceEvents":[\n'
-    yield from merged_json.without_last_comma(_events(prepared, workers, seen))
-    yield b"\n]}\n"
-
-
-def _events(prepared: Prepared, workers: Workers, seen: Callable[[int], None]) -> Iterator[bytes]:
-    """All events, each with a comma behind it."""
-    yield from _parts(prepared, workers, "json", seen)
-    first_flow = 1 + sum(it.links for it in prepared.gathered)
-    links = prepared.wishes.links
-    for block, count in together.events(_collectives(prepared), first_flow, links=links):
-        prepared.counts.links += count
-        yield block
-
-
-def _parts(
-    prepared: Prepared, workers: Workers, form: gather.Form, seen: Callable[[int], None]
-) -> Iterator[bytes]:
-    """What the workers write of each rank."""
-    tables = [it.collectives for it in prepared.gathered]
-    selection = prepared.selection()
-    files = [
-        gather.Files(it.file, spool, spool.with_suffix(".part"))
-        for it, spool in zip(prepared.gathered, prepared.spools, strict=True)
-    ]
-    shared = matched(prepared.alignment, tables, selection, links=prepared.wishes.links)
-    flows = np.cumsum([1, *(it.links for it in prepared.gathered)]).tolist()
-    calls = (
-        ((files[i], _placement(prepared, i, flows[i]), selection, shared[i], form), _NO_NAMES)
-        for i in range(len(tables))
-    )
-    for it, lying in zip(workers.in_order(gather.write, calls), files, strict=True):
-        yield from _file(lying.part)
-        lying.part.unlink()
-        prepared.written.append(it)
-        _count(prepared.counts, it)
-        seen(Path(lying.trace).stat().st_size)
-
-
-def _collectives(prepared: Prepared) -> list[Collective]:
-    """Every matched collective within the window, once all ranks are written."""
-    tables = [it.collectives for it in prepared.gathered]
-    names = [it.rank for it in prepared.ranks]
-    selection = prepared.selection()
-    found = collectives(prepared.alignment, tables, names, prepared.written)
-    return [it for it in found if _is_inside(it, selection, prepared.start_ns)]
-
-
-def _collectives_part(prepared: Prepared, between: Path, about: object) -> Iterator[bytes]:
-    """The process of the collectives as packets, and what the output says about itself."""
-    found = _collectives(prepared)
-    if prepared.wishes.links:
-        prepared.counts.links += sum(max(sum(p.shown for p in it.parts) - 1, 0) for it in found)
-    blocks = [block for block, _ in together.events(found, 0, links=False)]
-    trace = merged_pftrace.written(blocks, prepared.start_ns, between, {MERGED_KEY: about})
-    plan = merged_pftrace.nothing_to_do(trace)
-    yield from merged_pftrace.packets(between, trace, plan, Part(number=len(prepared.ranks)))
-
-
-def _placement(prepared: Prepared, place: int, first_flow: int) -> Placement:
-    rank = prepared.ranks[place]
-    return Placement(
-        rank=rank.rank,
-        title=rank.title,
-        position=place,
-        clock=prepared.alignment.ranks[place].clock,
-        base_ns=prepared.gathered[place].base_ns,
-        start_ns=prepared.start_ns,
-        first_flow=first_flow,
-    )
-
-
-def _count(counts: Counts, written: Written) -> None:
-    counts.events += written.events
-    counts.slices += written.slices
-    counts.flows += written.flows
-
-
-def _is_inside(collective: Collective, selection: Selection, start_ns: int) -> bool:
-    first, end = collective.first.ts + start_ns, collective.end + start_ns
-    begun = selection.end_ns is None or first < selection.end_ns
-    return begun and (selection.start_ns is None or end > selection.start_ns)
-
-
-def _file(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            yield block

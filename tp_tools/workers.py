@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_IMPORTED = ("tp_tools.gather", "tp_tools.engine.opening")
+_IMPORTED = ("tp_tools.parts", "tp_tools.engine.opening")
 """What workers need."""
 
 

@@ -16,8 +16,8 @@ from tp_tools.errors import UsageError
 
 if TYPE_CHECKING:
     from tp_tools.alignment import Mode
-    from tp_tools.gather import Form
     from tp_tools.merge import Prepared, Wishes
+    from tp_tools.parts import Form
     from tp_tools.show.talk import Talk
     from tp_tools.workers import Workers
 
@@ -146,7 +146,7 @@ def _merge(
     """Reads the ranks and writes the output."""
     from pathlib import Path  # noqa: PLC0415
 
-    from tp_tools import archive, merge  # noqa: PLC0415
+    from tp_tools import archive, merge, merge_output  # noqa: PLC0415
     from tp_tools import output as out  # noqa: PLC0415
     from tp_tools.show.merged import summary  # noqa: PLC0415
 
@@ -160,7 +160,7 @@ def _merge(
             blocks = archive.archive(prepared, staff.folder / "archive", seen)
         else:
             form: Form = "pftrace" if output.endswith(out.PFTRACE_SUFFIXES) else "json"
-            blocks = merge.merged(prepared, staff, summary(prepared), form, seen)
+            blocks = merge_output.blocks(prepared, staff, summary(prepared), form, seen)
         with out.written(output, blocks):
             pass
     return prepared

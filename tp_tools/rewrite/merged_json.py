@@ -47,6 +47,9 @@ class _Linked(_Event, gc=False):
     flow_out: bool | UnsetType = UNSET
 
 
+FIRST_ARROW = 1 << 40
+"""Ids of arrows between ranks that events carry start here; a rank's own are far from them."""
+
 _EVENTS = msgspec.json.Decoder(list[_Event])
 _FIELDS = msgspec.json.Decoder(list[dict[str, Raw]])
 _ARGS = msgspec.json.Decoder(dict[str, Raw])

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from tp_tools.lanes import Lane
     from tp_tools.rewrite.merged import Placed, Placement
 
-FIRST_ARROW = 1 << 40
-"""Ids of arrows between ranks start here; a rank's own are far above or far below."""
-
 
 def fragment(
     source: Source,
