@@ -13,10 +13,14 @@ import pytest
 from tests.handmade import text, trace_of
 from tp_tools import engine
 from tp_tools.chrome.events import is_phase
-from tp_tools.hidden import as_double, hidden
+from tp_tools.hidden import as_double, hidden, hidden_of_placed
+from tp_tools.place import place
+from tp_tools.slices import slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tp_tools.chrome.events import Trace
 
 Event = dict[str, Any]
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures").glob("*.json.gz"))
@@ -39,7 +43,15 @@ def mark(ph: str, ts: object, tid: object = 1, **more: object) -> Event:
 
 def hidden_of(*events: Event) -> list[int]:
     """Places in this list of the slices that are hidden."""
-    found: list[int] = hidden(trace_of(text(events))).tolist()
+    trace = trace_of(text(events))
+    return both_ways(trace)
+
+
+def both_ways(trace: Trace) -> list[int]:
+    """What is hidden, found with the help of lossless lanes."""
+    table = slices(trace)
+    found: list[int] = hidden_of_placed(trace, table, place(table)).tolist()
+    assert found == hidden(trace).tolist()
     return found
 
 
@@ -111,6 +123,7 @@ def check(events: list[Event]) -> int:
     data = text(numbered)
     trace = trace_of(data)
     foretold = hidden(trace).tolist()
+    assert both_ways(trace) == foretold
     with engine.load([data], source="t", engine="embedded", allow_loss=True) as tp:
         shown = {name for (name,) in engine.rows(tp, "SELECT name FROM slice")}
     slices = np.flatnonzero(is_phase(trace, "X")).tolist()
@@ -230,7 +243,7 @@ def compare(data: bytes) -> None:
     """As many slices of each name and time are shown as foretold."""
     trace = trace_of(data)
     shown = is_phase(trace, "X") & (trace.ts >= 0) & (trace.dur >= 0)
-    shown[hidden(trace)] = False
+    shown[both_ways(trace)] = False
     shown |= is_phase(trace, "iIR") & (trace.bound == 0)
     chosen = np.flatnonzero(shown)
     wanted: dict[tuple[str, int, int], int] = {}

@@ -62,6 +62,8 @@ def group() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 fine, 1 found something, 2 to 4 as in `errors`."""
     _clean_up_when_told_to_end()
+    # numpy would start a thread per core for matrices, of which there are none here
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     context: click.Context | None = None
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:

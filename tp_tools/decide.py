@@ -45,10 +45,16 @@ class Judge:
     everything: bool = False
 
 
-def decide(trace: Trace, table: Slices, judge: Judge) -> list[Repair]:
+def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) -> list[Repair]:
     """The repair of every slice that overlaps, in the order of the file.
 
     Each row is asked about again until nothing overlaps on its lanes, whatever other rows need.
+
+    Args:
+        trace: the trace.
+        table: its slices.
+        judge: how SQL is asked.
+        lane: their lossless lanes, where they are known; else they are placed.
 
     Raises:
         EngineError: TraceProcessor could not answer.
@@ -57,7 +63,7 @@ def decide(trace: Trace, table: Slices, judge: Judge) -> list[Repair]:
     recorded = np.zeros(len(trace), np.int64)
     recorded[table.event] = table.end
     end, lanes, now = recorded.copy(), dict[int, int](), table
-    lane = place(now)
+    lane = place(now) if lane is None else lane
     for _ in range(MOST_ROUNDS):
         if not lane.any():
             return _repairs(recorded, end, lanes)

@@ -5,19 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tp_tools import ids, plan
-from tp_tools.chrome.events import is_phase
 from tp_tools.errors import InputError
-from tp_tools.hidden import hidden
+from tp_tools.hidden import hidden_of_placed
 from tp_tools.place import place
 from tp_tools.slices import slices
 from tp_tools.summary import hidden_of
 
 if TYPE_CHECKING:
-    from tp_tools.chrome.events import Ints, Trace
-    from tp_tools.slices import Slices
+    from tp_tools.chrome.events import Trace
     from tp_tools.summary import Hidden
 
 
@@ -69,32 +65,14 @@ def defects(trace: Trace) -> Defects:
     try:
         edits = plan.make(trace, table, [], chosen)
     except InputError as error:
-        missing = hidden_of(trace, hidden(trace))
+        missing = hidden_of(trace, hidden_of_placed(trace, table, lane))
         return Defects(overlapping, missing, 0, dict(sorted(counts.items())), str(error))
     counts["durationless"] = len(edits.durationless)
     counts["untimed"] = len(edits.untimed)
-    misread = edits.rebase_ns or edits.durationless or _are_merged(trace)
     return Defects(
         overlapping,
-        hidden_of(trace, hidden(trace) if misread else _without_room(trace, table, lane)),
+        hidden_of(trace, hidden_of_placed(trace, table, lane)),
         edits.rebase_ns,
         {kind: count for kind, count in sorted(counts.items()) if count},
         None,
     )
-
-
-def _without_room(trace: Trace, table: Slices, lane: Ints) -> Ints:
-    """What `hidden` gives where Perfetto reads all times and rows right, in half the time.
-
-    `place` keeps slices on their row by the rule by which Perfetto v51 to v56 keeps them. Only
-    pairs of B and E are different: those it never drops.
-    """
-    if is_phase(trace, "BE").any():
-        return hidden(trace)
-    return np.sort(table.event[lane > 0])
-
-
-def _are_merged(trace: Trace) -> bool:
-    """Whether Perfetto takes two rows that have slices for one."""
-    rows = [trace.tracks[track] for track in np.unique(trace.track[is_phase(trace, "X")])]
-    return len({ids.misread(*row) for row in rows}) < len(rows)

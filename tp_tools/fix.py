@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tp_tools import ids, plan
+from tp_tools.chrome.crew import ALONE
 from tp_tools.chrome.read import read
 from tp_tools.decide import decide
 from tp_tools.errors import InputError
-from tp_tools.hidden import hidden
+from tp_tools.hidden import hidden_of_placed
+from tp_tools.place import place
 from tp_tools.rewrite import chrome_json
 from tp_tools.rewrite.pftrace import write as pftrace
 from tp_tools.slices import slices
@@ -18,6 +22,9 @@ from tp_tools.slices import slices
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.crew import Crew
     from tp_tools.chrome.events import Ints, Trace
     from tp_tools.chrome.source import Source
     from tp_tools.decide import Judge
@@ -33,45 +40,54 @@ class Examined:
     Attributes:
         trace: its events as columns.
         table: its slices, as recorded.
+        lane: their lossless lanes, 0 for the row itself.
         repairs: what SQL decided about overlaps.
         plan: the edits.
+        hidden: numbers of the events that Perfetto v51 to v56 would not have shown.
     """
 
     trace: Trace
     table: Slices
+    lane: NDArray[np.int32]
     repairs: list[Repair]
     plan: Plan
-
-    @cached_property
-    def hidden(self) -> Ints:
-        """Events that Perfetto v51 to v56 would not have shown; worked out when it is asked for."""
-        return hidden(self.trace)
+    hidden: Ints
 
     def is_sound(self) -> bool:
         """Whether there is nothing to repair."""
         return self.plan.is_empty() and not self.trace.repairs
 
 
-def examine(source: Source, judge: Judge, seen: Callable[[int], None] = lambda _: None) -> Examined:
+def examine(
+    source: Source,
+    judge: Judge,
+    seen: Callable[[int], None] = lambda _: None,
+    crew: Crew = ALONE,
+) -> Examined:
     """Reads a trace and finds what is to be repaired; changes nothing.
 
     Args:
         source: the file.
         judge: how SQL is asked.
         seen: told bytes read from disk, as they are.
+        crew: who helps with reading.
 
     Raises:
         InputError: the file cannot be used.
         EngineError: TraceProcessor could not answer.
     """
-    trace = read(source, seen)
+    trace = read(source, seen, crew)
     table = slices(trace)
-    try:
-        repairs = decide(trace, table, judge)
-        edits = plan.make(trace, table, repairs, ids.choose(trace))
-    except InputError as error:
-        raise InputError(f"{source.name}: {error}") from error
-    return Examined(trace, table, repairs, edits)
+    lane = place(table)
+    with ThreadPoolExecutor(1) as beside:
+        decided = beside.submit(decide, trace, table, judge, lane)
+        missing = hidden_of_placed(trace, table, lane)
+        try:
+            repairs = decided.result()
+            edits = plan.make(trace, table, repairs, ids.choose(trace))
+        except InputError as error:
+            raise InputError(f"{source.name}: {error}") from error
+    return Examined(trace, table, lane.astype(np.int32), repairs, edits, missing)
 
 
 def rewritten(

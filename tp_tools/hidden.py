@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import ids
-from tp_tools.chrome.events import NAMELESS, UNTIMED, each, is_phase
+from tp_tools.chrome.events import EXACT_BELOW_NS, NAMELESS, UNTIMED, each, is_phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,27 +22,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints, Trace
+    from tp_tools.slices import Slices
 
 _EXACT_IN_DOUBLE = float(1 << 52)
 _DEEPEST = 512  # slices on the stack; what comes on top is shown, but hides nothing
 _OPEN = -1
 
 
-def hidden(trace: Trace, *, misread_ids: bool = True) -> Ints:
+def hidden(
+    trace: Trace, *, misread_ids: bool = True, only: NDArray[np.bool_] | None = None
+) -> Ints:
     """Numbers of the X events that Perfetto v51 to v56 drops, in the order of the file.
 
     Args:
         trace: the trace.
         misread_ids: whether to count what ids and negative times hide; without, only slices that
             overlap on their own row, in times as Perfetto reads them.
+        only: which tracks to look at, one flag per track; None is all of them.
     """
     complete = is_phase(trace, "X") & (trace.dur >= 0)
+    paired = is_phase(trace, "BE") & (trace.ts >= 0)
+    instants = is_phase(trace, "iIR") & (trace.bound == 0) & (trace.ts >= 0)
+    if only is not None:
+        looked_at = only[trace.track]
+        complete, paired, instants = complete & looked_at, paired & looked_at, instants & looked_at
     usable = complete & (trace.ts >= 0)
     threads = _threads(trace) if misread_ids else np.arange(len(trace.tracks))
     thread = threads[trace.track]
-    paired = is_phase(trace, "BE") & (trace.ts >= 0)
     is_mixed = np.isin(thread, np.unique(thread[paired]))
-    instants = is_phase(trace, "iIR") & (trace.bound == 0) & (trace.ts >= 0)
     mixed = np.flatnonzero((usable | paired | instants) & is_mixed)
     dropped = [
         *_dropped(trace, thread, np.flatnonzero(usable & ~is_mixed)),
@@ -51,6 +58,45 @@ def hidden(trace: Trace, *, misread_ids: bool = True) -> Ints:
     if misread_ids:
         dropped += np.flatnonzero(complete & (trace.ts < 0) & (trace.ts != UNTIMED)).tolist()
     return np.sort(np.array(dropped, np.int64))
+
+
+def hidden_of_placed(trace: Trace, table: Slices, lane: Ints | NDArray[np.int32]) -> Ints:
+    """What `hidden` gives, found sooner where lossless lanes say it already.
+
+    `place` keeps slices on their row by the rule by which Perfetto v51 to v56 keeps them, so where
+    Perfetto reads a row right, what it drops is what lies on other lanes.
+
+    Args:
+        trace: the trace.
+        table: its slices.
+        lane: their lossless lanes, 0 for the row itself.
+    """
+    otherwise = _read_otherwise(trace, table)
+    plain = table.event[(lane > 0) & ~otherwise[table.row]]
+    return np.sort(np.concatenate([plain, hidden(trace, only=otherwise)]))
+
+
+def _read_otherwise(trace: Trace, table: Slices) -> NDArray[np.bool_]:
+    """The tracks that Perfetto does not read as `place` takes them, one flag per track.
+
+    It takes them for one with another; there are pairs of B and E, which it does not drop; times
+    that a double rounds, or that are missing or below 0; or more slices at once than its stack
+    holds.
+    """
+    on_stack = is_phase(trace, "XBE") | (is_phase(trace, "iIR") & (trace.bound == 0))
+    used = np.unique(trace.track[on_stack])
+    _, number, count = np.unique(_threads(trace)[used], return_inverse=True, return_counts=True)
+    otherwise = np.zeros(len(trace.tracks), np.bool_)
+    otherwise[used] = count[number] > 1
+    times = np.where(trace.ts == UNTIMED, 0, trace.ts)
+    odd = is_phase(trace, "BE") | (times < 0) | (trace.dur < 0)
+    odd |= times + trace.dur >= EXACT_BELOW_NS
+    otherwise[trace.track[odd]] = True
+    for start, stop in table.row_ranges():
+        ended = np.searchsorted(np.sort(table.end[start:stop]), table.ts[start:stop], "right")
+        if (np.arange(1, stop - start + 1) - ended).max() >= _DEEPEST:
+            otherwise[table.row[start]] = True
+    return otherwise
 
 
 def _dropped(trace: Trace, thread: Ints, event: Ints) -> Iterator[int]:

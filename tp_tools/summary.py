@@ -10,7 +10,6 @@ import numpy as np
 
 from tp_tools.chrome.events import each, is_phase
 from tp_tools.hidden import hidden
-from tp_tools.place import place
 from tp_tools.slices import subset
 
 if TYPE_CHECKING:
@@ -97,12 +96,18 @@ def summary(examined: Examined) -> dict[str, Any]:
 def _rounded(examined: Examined) -> int:
     """How many slices are hidden by rounding alone: to the nanosecond, nothing overlaps them."""
     candidates = np.intersect1d(examined.hidden, hidden(examined.trace, misread_ids=False))
-    return len(candidates) - len(_overlapping(examined.table, candidates))
+    off = subset(examined.table, np.flatnonzero(examined.lane))
+    return len(candidates) - len(_overlapping(examined.table, off, candidates))
 
 
-def _overlapping(table: Slices, events: Ints) -> set[int]:
-    """Which of these events partly overlap a slice of their row; of any two one is off the row."""
-    off = subset(table, np.flatnonzero(place(table)))
+def _overlapping(table: Slices, off: Slices, events: Ints) -> set[int]:
+    """Which of these events partly overlap a slice of their row; of any two one is off the row.
+
+    Args:
+        table: all slices.
+        off: those that are off their row.
+        events: numbers of events.
+    """
     found = set(off.event.tolist())
     chosen = np.flatnonzero(np.isin(table.event, events))
     for event, row, ts, end in each(

@@ -1,33 +1,72 @@
-"""The columns of a trace, collected from its events run by run."""
+"""The columns of one run of events, its texts numbered within the run."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from tp_tools.chrome.events import NAMELESS, NO_LINK, UNTIMED, Span, Trace
+from tp_tools.chrome.events import UNTIMED
 from tp_tools.chrome.feed import Malformed
+from tp_tools.chrome.links import links_of
 from tp_tools.chrome.schema import ABSENT, Args, Event, Id, Scalar
 from tp_tools.chrome.times import Times
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
-    from tp_tools.chrome.outer import Head, Tail
+    from tp_tools.chrome.events import Ints
     from tp_tools.chrome.split import Run
 
-_NOTHING = "\0"
+NOTHING = "\0"
 """Stands for no name where Perfetto shows none either: at instants of a process or of all."""
 
-_NULL = b"null"
-_INSTANTS = np.frombuffer(b"iIR", np.uint8)
-_NAMES = ("process_name", "thread_name")
+Text = str | None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a run of events says; row i is its i-th event. See `Trace` for what is not said here.
+
+    Attributes:
+        length: bytes of its text, separators included.
+        phase, ts, dur, inexact, bound: as in `Trace`.
+        track, cat, name: index into the run's own `tracks`, `cats`, `names`.
+        link: the id, where it is a plain number; else NO_LINK, or less: see `odd_links`.
+        tracks, cats, names: in the order in which they are met.
+        odd_links: JSON text of ids that are no plain numbers; `link` -2 is the first.
+        metadata: by place in the run.
+    """
+
+    length: int
+    phase: NDArray[np.uint8]
+    ts: Ints
+    dur: Ints
+    track: NDArray[np.int32]
+    cat: NDArray[np.int32]
+    name: NDArray[np.int32]
+    link: Ints
+    inexact: NDArray[np.bool_]
+    bound: NDArray[np.uint8]
+    tracks: list[tuple[Id, Id]]
+    cats: list[Text]
+    names: list[Text]
+    odd_links: list[bytes]
+    metadata: dict[int, Scalar]
+
+    def __len__(self) -> int:
+        return len(self.phase)
+
+
+class _Codes(dict[Any, int]):
+    """Numbers values in the order in which they are met."""
+
+    def __missing__(self, key: object) -> int:
+        self[key] = code = len(self)
+        return code
 
 
 class _Phases(dict[Any, int]):
@@ -39,129 +78,75 @@ class _Phases(dict[Any, int]):
         return code
 
 
-class _Codes(dict[Any, int]):
-    """Numbers values in the order in which they are met."""
+def columns_of(run: Run[Event], first: int, file: str) -> Columns:
+    """What a run says.
 
-    def __missing__(self, key: object) -> int:
-        self[key] = code = len(self)
-        return code
+    Args:
+        run: the events.
+        first: the number of the first one in the file, for messages.
+        file: its name, for messages.
+
+    Raises:
+        InputError: a time is no number of 64 bits.
+        Malformed: Perfetto would stop at an event or misread it.
+    """
+    events = run.events
+    known, tracks, cats, names = _Phases(), _Codes(), _Codes(), _Codes()
+    phase = np.array([known[e.ph] for e in events], np.uint8)
+    ts, dur, inexact = Times(file).of_run(events, phase, first)
+    metadata = _metadata(events, phase, file)
+    ts[_unplaceable(events, phase)] = UNTIMED
+    bound = _bound(events, phase)
+    track = np.array([tracks[e.pid, e.tid] for e in events], np.int32)
+    cat = np.array([cats[e.cat] for e in events], np.int32)
+    name = np.array([names[e.name] for e in events], np.int32)
+    for text in (*known, *cats, *names):
+        if not isinstance(text, str | None):
+            raise Malformed(f"{file}: {text} stands where a text should.")
+    is_nameless = np.isin(name, [names.get(None, -1), names.get("", -1)])
+    is_shown_so = is_nameless & (bound != 0) & np.isin(phase, _INSTANTS)
+    if is_shown_so.any():
+        name[is_shown_so] = names[NOTHING]
+    link, odd_links = links_of(events)
+    return Columns(
+        length=len(run.text),
+        phase=phase,
+        ts=ts,
+        dur=dur,
+        track=track,
+        cat=cat,
+        name=name,
+        link=link,
+        inexact=inexact,
+        bound=bound,
+        tracks=list(tracks),
+        cats=list(cats),
+        names=list(names),
+        odd_links=odd_links,
+        metadata=metadata,
+    )
 
 
-class _Links(_Codes):
-    """Numbers ids; null has none."""
-
-    def __init__(self) -> None:
-        super().__init__({_NULL: NO_LINK})
-
-    def __missing__(self, key: object) -> int:
-        self[key] = code = len(self) - 1
-        return code
+_INSTANTS = np.frombuffer(b"iIR", np.uint8)
+_NAMES = ("process_name", "thread_name")
 
 
-class Columns:
-    """Collects the columns, run by run."""
-
-    def __init__(self, name: str) -> None:
-        """Args: name: of the file, for messages."""
-        self.name = name
-        self.times = Times(name)
-        self.spans: list[Span] = []
-        self.count = 0
-        self.columns: list[tuple[NDArray[np.generic], ...]] = []
-        self.phases = _Phases()
-        self.metadata: dict[int, Scalar] = {}
-        self.tracks, self.cats, self.names, self.links = _Codes(), _Codes(), _Codes(), _Links()
-
-    def add(self, run: Run[Event]) -> None:
-        """Takes the next run.
-
-        Raises:
-            InputError: a time is no number of 64 bits.
-            Malformed: Perfetto would stop at an event or misread it.
-        """
-        events = run.events
-        phases = np.array([self.phases[e.ph] for e in events], np.uint8)
-        ts, dur, inexact = self.times.of_run(events, phases, self.count)
-        self._read_metadata(events, phases)
-        ts[_unplaceable(events, phases)] = UNTIMED
-        tracks, cats, names, links = self.tracks, self.cats, self.names, self.links
-        bound = _bound(events, phases)
-        name = np.array([names[e.name] for e in events], np.int32)
-        is_nameless = np.isin(name, [names.get(None, -1), names.get("", -1)])
-        name[is_nameless & (bound != 0) & np.isin(phases, _INSTANTS)] = names[_NOTHING]
-        self.columns.append(
-            (
-                phases,
-                ts,
-                dur,
-                np.array([tracks[e.pid, e.tid] for e in events], np.int32),
-                np.array([cats[e.cat] for e in events], np.int32),
-                name,
-                np.array([links[text] for text in _links(events)], np.int32),
-                inexact,
-                bound,
-            )
-        )
-        self.spans.append(Span(self.count, len(events), len(run.text)))
-        self.count += len(events)
-
-    def _read_metadata(self, events: list[Event], phases: NDArray[np.uint8]) -> None:
-        """What metadata events say; names that are empty lose their phase: Perfetto drops them."""
-        for i in np.flatnonzero(phases == ord("M")).tolist():
-            event, args = events[i], events[i].args
-            said = None
-            if isinstance(args, Args):
-                said = msgspec.json.decode(args.sort_index if args.name is ABSENT else args.name)
-                if event.name in _NAMES and args.name is not ABSENT:
-                    if isinstance(said, int | float):
-                        raise Malformed(f"{self.name}: a {event.name} is {said}, not text.")
-                    if not said or not isinstance(said, str):
-                        phases[i] = 0
-                        continue
-            self.metadata[self.count + i] = said if isinstance(said, str | int) else None
-
-    def trace(
-        self, head: Head, tail: Tail, repairs: Counter[str], *, thorough: bool = False
-    ) -> Trace:
-        """All runs as one trace.
-
-        Args:
-            head: the text before them.
-            tail: the text behind them.
-            repairs: what was mended in the text.
-            thorough: whether it was mended thoroughly.
-
-        Raises:
-            Malformed: a phase, a category or a name is no text.
-        """
-        for texts in (self.phases, self.cats, self.names):
-            for text in texts:
-                if not isinstance(text, str | None):
-                    raise Malformed(f"{self.name}: {text} stands where a text should.")
-        empty = (
-            np.empty(0, np.uint8),
-            np.empty(0, np.int64),
-            np.empty(0, np.int64),
-            *(np.empty(0, np.int32) for _ in range(4)),
-            np.empty(0, np.bool_),
-            np.empty(0, np.uint8),
-        )
-        columns = [np.concatenate(column) for column in zip(empty, *self.columns, strict=True)]
-        keys = ("phase", "ts", "dur", "track", "cat", "name", "link", "inexact", "bound")
-        arrays: dict[str, Any] = dict(zip(keys, columns, strict=True))
-        return Trace(
-            head=head,
-            tail=tail,
-            spans=self.spans,
-            tracks=[(_id(pid), _id(tid)) for pid, tid in self.tracks],
-            cats=[cat or "" for cat in self.cats],
-            names=["" if name == _NOTHING else name or NAMELESS for name in self.names],
-            links=list(self.links)[1:],
-            metadata=self.metadata,
-            repairs=repairs,
-            thorough=thorough,
-            **arrays,
-        )
+def _metadata(events: list[Event], phase: NDArray[np.uint8], file: str) -> dict[int, Scalar]:
+    """What metadata events say; names that are empty lose their phase: Perfetto drops them."""
+    found: dict[int, Scalar] = {}
+    for i in np.flatnonzero(phase == ord("M")).tolist():
+        event, args = events[i], events[i].args
+        said = None
+        if isinstance(args, Args):
+            said = msgspec.json.decode(args.sort_index if args.name is ABSENT else args.name)
+            if event.name in _NAMES and args.name is not ABSENT:
+                if isinstance(said, int | float):
+                    raise Malformed(f"{file}: a {event.name} is {said}, not text.")
+                if not said or not isinstance(said, str):
+                    phase[i] = 0
+                    continue
+        found[i] = said if isinstance(said, str | int) else None
+    return found
 
 
 _ARROWS = np.frombuffer(b"stf", np.uint8)
@@ -170,15 +155,15 @@ _FLOW_ID = re.compile(rb'-?\d+|"\s*[+-]?(?:0[xX])?[0-9a-fA-F]+"')
 _ASYNC_ID = re.compile(rb'-?\d+|".*', re.DOTALL)
 
 
-def _unplaceable(events: list[Event], phases: NDArray[np.uint8]) -> list[int]:
+def _unplaceable(events: list[Event], phase: NDArray[np.uint8]) -> list[int]:
     """What Perfetto drops wherever it stands: no phase, or no usable id for an arrow or a span.
 
     Ids are integers or text, of arrows text that is a hexadecimal number.
     """
-    arrows = np.flatnonzero(np.isin(phases, _ARROWS)).tolist()
-    spans = np.flatnonzero(np.isin(phases, _SPANS)).tolist()
+    arrows = np.flatnonzero(np.isin(phase, _ARROWS)).tolist()
+    spans = np.flatnonzero(np.isin(phase, _SPANS)).tolist()
     return [
-        *np.flatnonzero(phases == 0).tolist(),
+        *np.flatnonzero(phase == 0).tolist(),
         *[i for i in arrows if not _FLOW_ID.fullmatch(events[i].id)],
         *[i for i in spans if events[i].id2 is ABSENT and not _ASYNC_ID.fullmatch(events[i].id)],
     ]
@@ -188,26 +173,10 @@ _BOUND: dict[object, int] = {"e": ord("e"), "p": ord("p"), "g": ord("g")}
 _MAY_BE_BOUND = np.frombuffer(b"stfiIR", np.uint8)
 
 
-def _bound(events: list[Event], phases: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _bound(events: list[Event], phase: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What each flow event and each instant is bound to: see Trace.bound."""
     bound = np.zeros(len(events), np.uint8)
-    where = np.flatnonzero(np.isin(phases, _MAY_BE_BOUND))
+    where = np.flatnonzero(np.isin(phase, _MAY_BE_BOUND))
     said = (events[i].s if events[i].bp is None else events[i].bp for i in where.tolist())
     bound[where] = [_BOUND.get(value, 0) for value in said]
     return bound
-
-
-def _links(events: list[Event]) -> Iterator[bytes]:
-    """The id of each flow event; of a slice the correlation."""
-    for event in events:
-        if event.id is not ABSENT and event.ph != "X":
-            yield bytes(event.id)
-        elif isinstance(event.args, Args) and event.args.correlation is not ABSENT:
-            yield bytes(event.args.correlation)
-        else:
-            yield _NULL
-
-
-def _id(value: Id) -> Id:
-    """Perfetto takes 7.0 for 7."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value

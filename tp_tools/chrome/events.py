@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tp_tools.chrome.links import Links
     from tp_tools.chrome.outer import Head, Tail
 
 Scalar: TypeAlias = int | float | str | bool | None
@@ -87,7 +88,7 @@ class Trace:
     tracks: list[tuple[Scalar, Scalar]]
     cats: list[str]
     names: list[str]
-    links: list[bytes]
+    links: Links
     metadata: dict[int, Scalar]
     repairs: Counter[str]
     thorough: bool = False

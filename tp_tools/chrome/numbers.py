@@ -130,19 +130,37 @@ def column(texts: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.bool_]
     marks = np.frombuffer(joined, np.uint8)
     ends = np.append(np.flatnonzero(marks == ord(",")), len(marks))
     points = np.flatnonzero(marks == ord("."))
-    owners = np.searchsorted(ends, points)
-    if (np.diff(owners) == 0).any():
+    lengths = np.diff(ends, prepend=-1) - 1
+    decimals = _decimals(ends, points)
+    if decimals is None:
         return None
-    decimals = np.zeros(len(texts), np.int64)
-    decimals[owners] = ends[owners] - points - 1
-    whole = np.diff(ends, prepend=-1) - 1
-    whole[owners] -= decimals[owners] + 1
+    has_point = decimals >= 0
+    whole = lengths - 1 - decimals
     if whole.min() < 1 or whole.max() > _PLAIN_DIGITS or decimals.max() > _PLAIN_DECIMALS:
         return None
     digits = np.fromstring(joined.replace(b".", b"").decode(), np.uint64, sep=",")
-    scaled = digits * (10 ** (3 - decimals)).astype(np.uint64)
-    if int(scaled.max()) > _LARGEST:
+    digits *= _SCALES[decimals]
+    if int(digits.max()) > _LARGEST:
         return None
-    has_point = np.zeros(len(texts), np.bool_)
-    has_point[owners] = True
-    return scaled.astype(np.int64), has_point
+    return digits.astype(np.int64), has_point
+
+
+_SCALES = np.array([1000, 100, 10, 1, 1000], np.uint64)
+"""What a number of decimals wants; the last one answers for -1, no point."""
+
+
+def _decimals(ends: NDArray[np.int64], points: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """How many decimals each number has, -1 if it has no point; None if one has two points.
+
+    Args:
+        ends: where each number ends in their text.
+        points: where the points are.
+    """
+    if len(points) == len(ends) and (ends[:-1] < points[1:]).all() and (points < ends).all():
+        return ends - points - 1
+    owners = np.searchsorted(ends, points)
+    if (np.diff(owners) == 0).any():
+        return None
+    decimals = np.full(len(ends), -1)
+    decimals[owners] = ends[owners] - points - 1
+    return decimals

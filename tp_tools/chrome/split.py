@@ -8,6 +8,7 @@ So each byte is scanned once, by msgspec, and the cut is proved and not guessed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -62,6 +63,62 @@ def split(
         feed.separated = True
         yield run
     yield read_tail(feed, head)
+
+
+def dealt(
+    blocks: Iterator[bytes], decoder: _Decoder[Event], name: str, *, part: int, parts: int
+) -> Iterator[Head | Run[Event] | Tail]:
+    """Head, the runs number part, part + parts, ..., and the tail if it is behind one of these.
+
+    The others are cut off where they most likely end, and not decoded. So what is given counts
+    only if all runs before it were decoded by those who were dealt them; behind the events it is
+    whatever stands there.
+
+    Args:
+        blocks: the text of a Chrome JSON trace, cut anywhere.
+        decoder: decodes an array of events.
+        name: what error messages call the file.
+        part: which runs are decoded, from 0.
+        parts: of how many parts.
+
+    Raises:
+        InputError: as `split`, and where a run does not end where it most likely does.
+    """
+    feed = Feed(blocks, name)
+    head = read_head(feed)
+    yield head
+    for number in count():
+        cut, is_own = _likely_cut(feed), number % parts == part
+        if is_own:
+            run, ended = _own(feed, cut, decoder)
+            yield run
+            if ended:
+                yield read_tail(feed, head)
+                return
+        elif cut is None:
+            return
+        else:
+            feed.take(cut)
+        feed.separated = True
+
+
+def _likely_cut(feed: Feed) -> int | None:
+    """Where the next run most likely ends; None if only the file's end ends it."""
+    feed.grow(RUN)
+    while (cut := next(_cuts(feed.text), None)) is None and not feed.ended:
+        feed.grow(2 * len(feed.text))
+    return cut
+
+
+def _own(feed: Feed, cut: int | None, decoder: _Decoder[Event]) -> _Found[Event]:
+    """The run that ends there, and whether the events end behind it; raises as `dealt`."""
+    try:
+        found = _last_run(feed, decoder) if cut is None else _decode(feed, cut, decoder)
+    except RecursionError:
+        found = None
+    if found is None:
+        raise feed.damaged(0, "no run of events is seen to end here")
+    return found
 
 
 def _run(feed: Feed, decoder: _Decoder[Event]) -> _Found[Event]:

@@ -15,6 +15,7 @@ from tp_tools.rewrite.pftrace.part import Part
 from tp_tools.show.text import plural
 
 if TYPE_CHECKING:
+    from tp_tools.chrome.crew import Crew
     from tp_tools.chrome.source import Source
     from tp_tools.fix import Examined
     from tp_tools.rewrite.pftrace.part import Lanes
@@ -37,6 +38,7 @@ class Options:
     force: bool
     engine: str | None
     lanes: Lanes | None
+    jobs: int | None
 
 
 @click.command("fix", short_help="Repair one trace.")
@@ -66,6 +68,12 @@ class Options:
     "their own, as in JSON.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing output.")
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(1),
+    help="Processes that read a large trace together. Default: one per core.",
+)
 @engine_option
 @talk_options
 def command(  # noqa: PLR0917  click passes all by name
@@ -77,6 +85,7 @@ def command(  # noqa: PLR0917  click passes all by name
     summary: str | None,
     lanes: Lanes | None,
     force: bool,  # noqa: FBT001
+    jobs: int | None,
     engine: str | None,
     talk: Talk,
 ) -> None:
@@ -101,6 +110,7 @@ def command(  # noqa: PLR0917  click passes all by name
         force,
         engine,
         lanes,
+        jobs,
     )
     _run(options, talk)
 
@@ -138,27 +148,36 @@ def part_of(output: str, lanes: Lanes | None) -> Part | None:
 
 
 def _run(options: Options, talk: Talk) -> None:
-    from tp_tools import fix, output, protobuf  # noqa: PLC0415  numpy, msgspec: not for --help
+    # numpy, msgspec: not for --help
+    from tp_tools import output  # noqa: PLC0415
+    from tp_tools.chrome.crew import crew, usual_jobs  # noqa: PLC0415
     from tp_tools.chrome.source import open_source  # noqa: PLC0415
-    from tp_tools.decide import Judge  # noqa: PLC0415
 
     if options.summary and options.output == output.STDOUT and not options.check:
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
     part = part_of(options.output, options.lanes)
     if not options.check:
         output.check(options.output, force=options.force)
+    jobs = options.jobs or usual_jobs()
+    with open_source(options.trace) as source, crew(source, jobs) as helpers:
+        _fix(source, options, talk, part, helpers)
+
+
+def _fix(source: Source, options: Options, talk: Talk, part: Part | None, helpers: Crew) -> None:
+    from tp_tools import engine, fix, protobuf  # noqa: PLC0415  while the helpers start
+    from tp_tools.decide import Judge  # noqa: PLC0415
+
+    if protobuf.is_protobuf(source):
+        protobuf.check_sound(source, options.engine, talk.say)
+        talk.say(f"{source.name}: Perfetto shows all of it; nothing to repair, nothing written.")
+        return
+    if helpers.size > 1:
+        engine.prepare(options.engine)
     judge = Judge(options.tolerance_ns, options.engine, talk.say)
-    with open_source(options.trace) as source:
-        if protobuf.is_protobuf(source):
-            protobuf.check_sound(source, options.engine, talk.say)
-            talk.say(
-                f"{source.name}: Perfetto shows all of it; nothing to repair, nothing written."
-            )
-            return
-        with talk.progress(f"reading {source.name}", source.size()) as seen:
-            examined = fix.examine(source, judge, seen)
-        _warn(source, examined, talk)
-        verified = None if options.check else _write(source, examined, options, talk, part)
+    with talk.progress(f"reading {source.name}", source.size()) as seen:
+        examined = fix.examine(source, judge, seen, helpers)
+    _warn(source, examined, talk)
+    verified = None if options.check else _write(source, examined, options, talk, part)
     _report(examined, options, talk, verified)
     if options.check and not examined.is_sound():
         raise click.exceptions.Exit(FOUND)

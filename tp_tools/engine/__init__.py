@@ -4,20 +4,39 @@
 load went. Nothing heavy is imported before the first `load`.
 """
 
+import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tp_tools.engine.rows import Rows, query_rows, rows
 from tp_tools.engine.stats import Stat, load_stats, losses
+from tp_tools.errors import EngineError
 
 if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
 
-__all__ = ["Rows", "Stat", "load", "load_stats", "losses", "query_rows", "rows"]
+__all__ = ["Rows", "Stat", "load", "load_stats", "losses", "prepare", "query_rows", "rows"]
 
 
 def _say_nothing(_line: str) -> None:
     pass
+
+
+def prepare(engine: str | None) -> None:
+    """Does what the first `load` would wait for, on a thread, while there is other work.
+
+    Args:
+        engine: the one that will be asked, as in `load`. What is wrong with it `load` will say.
+    """
+
+    def get_ready() -> None:
+        from tp_tools.engine.opening import get_ready  # noqa: PLC0415  0.1 s of imports
+
+        with suppress(EngineError):
+            get_ready(engine)
+
+    threading.Thread(target=get_ready).start()
 
 
 def load(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 
 from tp_tools.engine._perfetto import ProtoFactory
+from tp_tools.engine.compiled import load_module
 from tp_tools.engine.embedded import EmbeddedBackend
 from tp_tools.engine.native import NativeBackend, given_shell, pinned_shell
 from tp_tools.engine.processor import Processor
@@ -37,7 +38,7 @@ def open_loaded(
     memory_limit: int | None,
 ) -> Processor:
     """See `tp_tools.engine.load`."""
-    name = engine or os.environ.get("TP_TOOLS_ENGINE") or "embedded"
+    name = _name(engine)
     pieces = iter(chunks)
     if name == "embedded":
         if size is None:
@@ -53,6 +54,21 @@ def open_loaded(
         tp.close()
         raise
     return tp
+
+
+def get_ready(engine: str | None) -> None:
+    """Maps the embedded engine's code, where that one will be asked; most traces need 32 bits.
+
+    Raises:
+        EngineUnavailable: there is no such engine.
+    """
+    bits = {"embedded": 32, "embedded32": 32, "embedded64": 64}.get(_name(engine))
+    if bits:
+        load_module(bits, lambda _: None)
+
+
+def _name(engine: str | None) -> str:
+    return engine or os.environ.get("TP_TOOLS_ENGINE") or "embedded"
 
 
 def pointer_bits(size: int) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints, Trace
+    from tp_tools.chrome.links import Links
     from tp_tools.plan import Plan
     from tp_tools.rewrite.pftrace.shown import Shown
 
@@ -96,7 +97,7 @@ def arrows(trace: Trace, plan: Plan, found: Shown, is_wanted: NDArray[np.bool_])
     return Arrows(np.where(turned, into, out), np.where(turned, out, into))
 
 
-def _ids(links: list[bytes]) -> Ints:
+def _ids(links: Links) -> Ints:
     """A number for each link, equal where Perfetto takes two ids for one; NONE for no id."""
     numbers: dict[object, int] = {None: NONE}
     values = msgspec.json.decode(b"[" + b",".join(links) + b"]")

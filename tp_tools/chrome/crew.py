@@ -1,0 +1,119 @@
+"""Other processes that read a part of a trace, ready by the time they are asked.
+
+Nothing heavy is imported here, so that they can start first, and import while this one does.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import BaseContext
+    from pathlib import Path
+
+    from tp_tools.chrome.source import Source
+
+WORTH_IT = {".gz": 2 << 20, ".zst": 2 << 20}
+"""Bytes of a file, by suffix, from which a second process saves more time than it takes."""
+
+WORTH_IT_PLAIN = 24 << 20
+
+
+class Crew:
+    """Those who help; each does one part of one trace.
+
+    Attributes:
+        size: how many there are, with this process.
+    """
+
+    def __init__(self, helpers: list[Connection]) -> None:
+        """Takes the connections to them."""
+        self._helpers = helpers
+        self.size = len(helpers) + 1
+
+    def ask(self, source: Source) -> list[Iterator[Any]]:
+        """Sets all of them to work on a trace.
+
+        Returns:
+            What each has to say, one after the other, to be taken when its own part is done here;
+            it ends early if the helper was ended from outside.
+        """
+        for part, helper in enumerate(self._helpers, start=1):
+            with suppress(BrokenPipeError, ConnectionResetError):  # what it says ends at once
+                helper.send((source.path, source.name, part, self.size))
+        return [_said_by(helper) for helper in self._helpers]
+
+
+ALONE = Crew([])
+"""Nobody helps."""
+
+
+def usual_jobs() -> int:
+    """One process per core that this one may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def crew(source: Source, jobs: int) -> Iterator[Crew]:
+    """As many processes as `jobs`, with this one, while the block runs; none for a small file."""
+    least = WORTH_IT.get(source.path.suffix, WORTH_IT_PLAIN)
+    if jobs == 1 or source.size() < least:
+        yield ALONE
+        return
+    context = _context()
+    pipes = [multiprocessing.Pipe() for _ in range(jobs - 1)]
+    ours = [here for here, _ in pipes]
+    processes = [
+        context.Process(target=_help, args=(end, ours), daemon=True)  # type: ignore[attr-defined]
+        for _, end in pipes
+    ]
+    for process in processes:
+        process.start()
+    for _, end in pipes:
+        end.close()
+    try:
+        yield Crew(ours)
+    finally:
+        for here, process in zip(ours, processes, strict=True):
+            here.close()
+            process.terminate()
+            process.join()
+
+
+def _context() -> BaseContext:
+    """Copies of this process start at once, but it may have no threads; macOS warns of them."""
+    is_safe = sys.platform == "linux" and threading.active_count() == 1
+    return multiprocessing.get_context("fork" if is_safe else "spawn")
+
+
+def _help(connection: Connection, others: list[Connection]) -> None:
+    """What a helper does: its part of one trace, if it is asked."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for other in others:
+        other.close()  # or it would not see that they were closed
+    from tp_tools.chrome.share import share  # noqa: PLC0415  takes a while: before the question
+
+    path: Path
+    try:
+        path, name, part, parts = connection.recv()
+        for piece in list(share(path, name, part=part, parts=parts)):
+            connection.send(piece)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # nobody wants it any more
+
+
+def _said_by(helper: Connection) -> Iterator[Any]:
+    try:
+        while True:
+            yield helper.recv()
+    except (EOFError, ConnectionResetError):
+        return

@@ -1,0 +1,123 @@
+"""The ids that tie events together, as numbers: of arrows their own, of slices the correlation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+
+from tp_tools.chrome.events import NO_LINK
+from tp_tools.chrome.schema import ABSENT, Args, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.events import Ints
+
+_NULL = b"null"
+_MOST_DIGITS = 18
+_FIRST_ODD = NO_LINK - 1
+
+
+@dataclass(frozen=True)
+class Links(Sequence[bytes]):
+    """The JSON text of the distinct ids of a trace, most of them kept as numbers.
+
+    Attributes:
+        plain: those that are plain numbers, ascending.
+        odd: the others' JSON text.
+    """
+
+    plain: Ints
+    odd: list[bytes]
+
+    def __len__(self) -> int:
+        return len(self.plain) + len(self.odd)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if index < len(self.plain):
+            return b"%d" % self.plain[index]
+        return self.odd[index - len(self.plain)]
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from map(b"%d".__mod__, self.plain.tolist())
+        yield from self.odd
+
+
+def links_of(events: list[Event]) -> tuple[Ints, list[bytes]]:
+    """The id of each event, and those that are no plain numbers: see `Columns`."""
+    texts = list(_texts(events))
+    tied = np.array([text is not _NULL for text in texts], np.bool_)
+    link = np.full(len(events), NO_LINK)
+    joined = b",".join(text for text in texts if text is not _NULL)
+    plain = _plain(joined)
+    if plain is not None:
+        link[tied] = plain
+        return link, []
+    odd: dict[bytes, int] = {}
+    for i in np.flatnonzero(tied).tolist():
+        text = texts[i]
+        if _is_plain(text):
+            link[i] = int(text)
+        elif text != _NULL:
+            link[i] = _FIRST_ODD - odd.setdefault(text, len(odd))
+    return link, list(odd)
+
+
+def numbered(columns: Sequence[tuple[Ints, list[bytes]]]) -> tuple[NDArray[np.int32], Links]:
+    """The ids of a whole trace as indices into its `Links`, given those of its runs."""
+    odd: dict[bytes, int] = {}
+    joined = np.concatenate([np.empty(0, np.int64), *(link for link, _ in columns)])
+    start = 0
+    for link, texts in columns:
+        if texts:
+            here = joined[start : start + len(link)]
+            codes = np.array([_FIRST_ODD - odd.setdefault(text, len(odd)) for text in texts])
+            is_odd = here <= _FIRST_ODD
+            here[is_odd] = codes[_FIRST_ODD - here[is_odd]]
+        start += len(link)
+    is_plain = joined >= 0
+    plain, inverse = np.unique(joined[is_plain], return_inverse=True)
+    code = np.full(len(joined), NO_LINK, np.int32)
+    code[is_plain] = inverse
+    is_odd = joined <= _FIRST_ODD
+    code[is_odd] = len(plain) + (_FIRST_ODD - joined[is_odd])
+    return code, Links(plain, list(odd))
+
+
+def _texts(events: list[Event]) -> Iterator[bytes]:
+    """JSON text of each event's id; `_NULL` itself where it has none."""
+    for event in events:
+        if event.id is not ABSENT and event.ph != "X":
+            yield bytes(event.id)
+        elif isinstance(event.args, Args) and event.args.correlation is not ABSENT:
+            yield bytes(event.args.correlation)
+        else:
+            yield _NULL
+
+
+def _is_plain(text: bytes) -> bool:
+    return text.isdigit() and len(text) <= _MOST_DIGITS
+
+
+def _plain(joined: bytes) -> Ints | None:
+    """Numbers between commas; None if one of them is no plain number."""
+    if joined.translate(None, b"0123456789,"):
+        return None
+    if not joined:
+        return np.empty(0, np.int64)
+    marks = np.frombuffer(joined, np.uint8)
+    ends = np.append(np.flatnonzero(marks == ord(",")), len(marks))
+    if np.diff(ends, prepend=-1).max() - 1 > _MOST_DIGITS:
+        return None
+    return np.fromstring(joined.decode(), np.int64, sep=",")

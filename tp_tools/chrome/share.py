@@ -1,0 +1,122 @@
+"""A trace read by several processes, each of which decodes a share of its runs.
+
+All of them read the whole text, since that is quick, and cut it at the same places; of n each
+decodes every n-th run. A cut is good if every run before it decodes as whole events, so when all
+shares are there, the cuts are proved as if one process had read the file. If anything is amiss,
+nothing is made of the shares: one process reads the trace, mends it, or says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from itertools import cycle
+from typing import TYPE_CHECKING, TypeAlias
+
+from tp_tools.chrome.collected import Collected
+from tp_tools.chrome.columns import columns_of
+from tp_tools.chrome.mend import mended
+from tp_tools.chrome.outer import Head, Tail
+from tp_tools.chrome.schema import DECODER
+from tp_tools.chrome.source import Source
+from tp_tools.chrome.split import dealt
+from tp_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tp_tools.chrome.columns import Columns
+    from tp_tools.chrome.crew import Crew
+
+Piece: TypeAlias = "tuple[Columns, Ending | None]"
+"""A run, and behind the last one the Ending."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the share with the last run says behind it.
+
+    Attributes:
+        head, tail: the text around the events.
+        repairs: what was mended in the text.
+        truncated, stamp: as of the Source that was read.
+    """
+
+    head: Head
+    tail: Tail
+    repairs: Counter[str]
+    truncated: bool
+    stamp: tuple[int, int]
+
+
+def share(
+    path: Path,
+    name: str,
+    *,
+    part: int,
+    parts: int,
+    seen: Callable[[int], None] = lambda _: None,
+) -> Iterator[Piece]:
+    """The columns of the runs number part, part + parts, ..., the last of all with the Ending.
+
+    It stops early where something is amiss.
+
+    Args:
+        path: the file.
+        name: what messages call it.
+        part: which share, from 0.
+        parts: how many there are.
+        seen: told bytes read from disk, as they are.
+    """
+    source, repairs, head = Source(path, name), Counter[str](), Head(b"")
+    text = mended(source.blocks(seen), repairs, words=False)
+    run: Columns | None = None
+    try:
+        for piece in dealt(text, DECODER, name, part=part, parts=parts):
+            if isinstance(piece, Head):
+                head = piece
+            elif isinstance(piece, Tail):
+                ending = Ending(head, piece, repairs, source.truncated, source.stamp)
+                if run is not None:
+                    yield run, ending
+                return
+            else:
+                if run is not None:
+                    yield run, None
+                run = columns_of(piece, 0, name)
+    except InputError:
+        pass  # who reads the whole trace says what it is
+    if run is not None:
+        yield run, None
+
+
+def read_together(
+    source: Source, crew: Crew, seen: Callable[[int], None]
+) -> tuple[Collected, Ending] | None:
+    """All runs of a trace, and what stands around them; None if it must be read by one process.
+
+    Args:
+        source: the file; gets the marks of having been read.
+        crew: who helps.
+        seen: told bytes read from disk, as they are.
+    """
+    others = crew.ask(source)
+    own = deque(share(source.path, source.name, part=0, parts=crew.size, seen=seen))
+    shares = [_handed_over(own), *others]
+    collected = Collected()
+    for turn in cycle(shares):
+        piece = next(turn, None)
+        if piece is None:
+            return None
+        run, ending = piece
+        collected.add(run)
+        if ending is not None:
+            source.truncated, source.stamp = ending.truncated, ending.stamp
+            return collected, ending
+    return None
+
+
+def _handed_over(pieces: deque[Piece]) -> Iterator[Piece]:
+    while pieces:
+        yield pieces.popleft()
