@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tp_tools.chrome.events import Ints
     from tp_tools.collectives import Collectives
     from tp_tools.parts import Written
-    from tp_tools.rewrite.merged import Selection
+    from tp_tools.rewrite.merged_selection import Selection
 
 
 def matched(

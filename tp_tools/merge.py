@@ -13,7 +13,7 @@ from tp_tools import workers as staff
 from tp_tools.alignment import Member, align
 from tp_tools.errors import InputError
 from tp_tools.file_names import Choice
-from tp_tools.rewrite.merged import Selection
+from tp_tools.rewrite.merged_selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tp_tools.merge import Counts, Prepared
     from tp_tools.parts import Form, Written
-    from tp_tools.rewrite.merged import Selection
+    from tp_tools.rewrite.merged_selection import Selection
     from tp_tools.rewrite.together import Collective
     from tp_tools.workers import Workers
 

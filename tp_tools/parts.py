@@ -11,7 +11,7 @@ from tp_tools.chrome.events import is_phase
 from tp_tools.gather import kept
 from tp_tools.rewrite import merged_json
 from tp_tools.rewrite.merged import placed
-from tp_tools.rewrite.merged_json import FIRST_ARROW, Match
+from tp_tools.rewrite.merged_events import FIRST_ARROW, Match
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints
-    from tp_tools.rewrite.merged import Placed, Placement, Selection
+    from tp_tools.rewrite.merged import Placed, Placement
+    from tp_tools.rewrite.merged_selection import Selection
     from tp_tools.slices import Slices
 
 Form = Literal["json", "pftrace"]

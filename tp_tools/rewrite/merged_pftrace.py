@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from tp_tools.chrome.events import Trace
     from tp_tools.lanes import Lane
     from tp_tools.rewrite.merged import Placed, Placement
+    from tp_tools.rewrite.merged_events import Match
 
 
 def fragment(
     source: Source,
     placed: Placed,
     where: Placement,
-    matched: Mapping[int, merged_json.Match],
+    matched: Mapping[int, Match],
     between: Path,
 ) -> Iterator[bytes]:
     """The packets of a rank, block by block.
