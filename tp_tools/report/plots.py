@@ -86,8 +86,8 @@ def unit(times: Sequence[float]) -> tuple[float, str]:
 
 
 def safe(name: str) -> str:
-    """A name as text of a plot, where < begins markup."""
-    return escape(name, quote=False)
+    """A name as text of a plot, where < begins markup, and $ a formula."""
+    return escape(name, quote=False).replace("$", "&#36;")
 
 
 def hover(text: str) -> str:
