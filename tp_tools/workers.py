@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -106,17 +107,28 @@ def workers(jobs: int, engine: str | None = None) -> Iterator[Workers]:
         if jobs == 1:
             yield _Alone(Path(name))
             return
-        with ProcessPoolExecutor(jobs, _context(), _obey_signals) as pool:
+        with ProcessPoolExecutor(jobs, _context(), _serve) as pool:
             for _ in range(jobs):
                 pool.submit(_get_ready, engine)
             yield _Pool(pool, jobs, Path(name))
 
 
-def _obey_signals() -> None:
-    """A worker that is told to end just does: what is to be said and removed is its parent's."""
+def _serve() -> None:
+    """A worker that is told to end just does: what is to be said and removed is its parent's.
+
+    It also ends when its parent is gone, which may have been killed.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_DFL)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _get_ready(engine: str | None) -> None:

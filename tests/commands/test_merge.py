@@ -19,6 +19,7 @@ from tests.test_merge import GLOO, info, kernel, launched
 from tp_tools.chrome.source import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 USAGE, INPUT = 2, 3
@@ -193,27 +194,42 @@ def test_evenly_spaced_collectives_are_said_to_be_uncertain(
     assert "could be matched in other ways" in insisted.err
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="wants named pipes")
-@pytest.mark.parametrize(("number", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
-def test_who_ends_the_whole_group_is_told_so_once(number: str, code: int, tmp_path: Path) -> None:
-    """As a terminal or a batch system does it: workers, which get the signal too, say nothing."""
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A merge whose two workers wait for their traces, in a process group of its own."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("wants named pipes")
     pipes = [tmp_path / f"rank{rank}.json" for rank in range(2)]
     for pipe in pipes:
         os.mkfifo(pipe)
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
+    (tmp_path / "scratch").mkdir()
     command = [sys.executable, "-m", "tp_tools", "merge", *map(str, pipes), "-j", "2", "-o"]
     process = subprocess.Popen(
         [*command, str(tmp_path / "all.json.gz")],
         stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
-        env={**os.environ, "TMPDIR": str(scratch)},
+        env={**os.environ, "TMPDIR": str(tmp_path / "scratch")},
     )
-    with pipes[0].open("wb"), pipes[1].open("wb"):  # waits until workers read them
-        os.killpg(process.pid, getattr(signal, number))
-        said = process.communicate(timeout=60)[1].decode()
-    assert process.returncode == code
+    with pipes[0].open("wb"), pipes[1].open("wb"):  # opens once a worker reads it
+        yield process
+
+
+@pytest.mark.parametrize(("number", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_who_ends_the_whole_group_is_told_so_once(
+    number: str, code: int, waiting: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    """As a terminal or a batch system does it: workers, which get the signal too, say nothing."""
+    os.killpg(waiting.pid, getattr(signal, number))
+    said = waiting.communicate(timeout=60)[1]
+    assert waiting.returncode == code
     assert len(said.splitlines()) == 1
     assert "nothing was left behind" in said
-    assert not list(scratch.iterdir())
-    assert sorted(tmp_path.iterdir()) == sorted([*pipes, scratch])
+    assert not list((tmp_path / "scratch").iterdir())
+    assert not (tmp_path / "all.json.gz").exists()
+
+
+def test_no_worker_outlives_a_merge_that_was_killed(waiting: subprocess.Popen[str]) -> None:
+    """As when memory runs out: the pipe that all of them hold closes when the last has ended."""
+    waiting.kill()
+    waiting.communicate(timeout=60)
