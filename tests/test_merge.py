@@ -130,6 +130,15 @@ def test_ids_are_unique_across_ranks(pair: list[Path]) -> None:
     assert max(ids[1] | ids[2]) < 1 << 31
 
 
+@pytest.mark.parametrize("args", [{}, {"correlation": 9}])
+def test_an_id_that_ties_nothing_stays(args: dict[str, int], tmp_path: Path) -> None:
+    """Some profilers give slices an `id`: it is no arrow's, and there may be no arrow at all."""
+    events = [kernel(10, id=7, args=args), kernel(30)]
+    files = [write_rank(tmp_path, f"rank{r}.json", events, **info(r)) for r in range(2)]
+    found = [e.get("id") for e in merged(files)[0]["traceEvents"] if e["ph"] == "X"]
+    assert found == [7, None, 7, None]
+
+
 def test_the_last_of_4096_ranks_has_ids(tmp_path: Path) -> None:
     """Rank 4095 fits, with a pid that is larger than its share."""
     events = [kernel(10), {**kernel(10), "cat": "cpu_op", "pid": 4_000_000, "tid": 4_000_000}]

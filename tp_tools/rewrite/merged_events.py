@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Raw, UnsetType
 
-from tp_tools.chrome.events import is_phase
+from tp_tools.chrome.events import NO_LINK, is_phase
 from tp_tools.chrome.numbers import microseconds
 
 if TYPE_CHECKING:
@@ -132,18 +132,20 @@ class Writer:
     def _set_all(self, events: list[_Event], numbers: Ints) -> None:
         trace = self.placed.trace
         pids, tids, links = self.pids, self.tids, self.links
+        # ids tie all events together but slices, where the column holds their correlation
+        own = np.where(trace.phase[numbers] == ord("X"), NO_LINK, trace.link[numbers])
         columns = zip(
             events,
             _microseconds(trace.ts[numbers]),
             trace.track[numbers].tolist(),
-            trace.link[numbers].tolist(),
+            own.tolist(),
             strict=True,
         )
         for event, ts, track, link in columns:
             event.ts = ts
             event.pid = pids[track]
             event.tid = tids[track]
-            if event.id is not UNSET:
+            if link != NO_LINK and event.id is not UNSET:
                 event.id = links[link]
         if self.where.clock.drift_ppt:
             durations = _microseconds(np.maximum(trace.dur[numbers], 0))
