@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _CALLED = {"By name": "Place by file name", "Recorded": "Profiler options", "Span": "Recorded"}
 """What facts are called for people who do not know `tp-tools info`."""
 
+_FEW = 2
+"""Traces that are listed without being asked for."""
+
 _OF_EACH = ("Job", "By name", "Span", "Steps", "Events")
 """Facts that differ from rank to rank."""
 
@@ -129,7 +132,7 @@ def _traces(answers: Answers) -> Figure:
         "The traces",
         "One per rank. Starts are by each rank's own clock.",
         command="tp-tools info TRACE",
-        table=Table(columns, rows),
+        table=Table(columns, rows, is_shown=len(rows) <= _FEW),
         notes=notes,
     )
 

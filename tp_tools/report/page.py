@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _GZIP_LEVEL = 9
 _FEW_ROWS = 16
-"""Rows up to which a table that has no plot stands on the page without being asked for."""
+"""Rows up to which a table is short."""
 
 
 def page(
@@ -116,8 +116,10 @@ def _figure(figure: Figure) -> Iterator[str]:
         yield "</ul>\n"
     if figure.table is not None:
         markup = table.html(figure.table, figure.title)
-        is_short = figure.plot is None and len(figure.table.rows) <= _FEW_ROWS
-        if figure.table.is_shown or is_short:
+        is_shown = figure.table.is_shown
+        if is_shown is None:
+            is_shown = figure.plot is None and len(figure.table.rows) <= _FEW_ROWS
+        if is_shown:
             yield from markup
         else:
             yield from ("<details><summary>Numbers</summary>\n", *markup, "</details>\n")

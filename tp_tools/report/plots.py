@@ -24,6 +24,7 @@ _BAR = 30
 _THIN_BAR = 16
 _MANY = 40
 _FRAME = 96
+_LEGEND, _NO_LEGEND = 26, 10
 _MANY_CELLS = 300
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -127,6 +128,8 @@ def bars(labels: Sequence[str], parts: Sequence[Part], axis: str) -> dict[str, A
             hoverinfo="text",
         )
     figure.update_layout(barmode="stack", bargap=0.25, showlegend=len(parts) > 1)
+    if len(parts) == 1:
+        figure.update_layout(margin_t=_NO_LEGEND, height=figure.layout.height - _LEGEND)
     figure.update_yaxes(
         tickvals=places,
         ticktext=[short(label) for label in labels],
@@ -151,7 +154,7 @@ def heat_map(
     logs = [[None if it is None else _magnitude(it) for it in row] for row in cells]
     top = max([1.0, *(it for row in logs for it in row if it is not None)])
     marks = [(power, duration(10 ** (power + 3)).replace(".000", "")) for power in range(9)]
-    height = _FRAME + 30 + len(labels) * _thickness(len(labels))
+    height = _FRAME + len(labels) * _thickness(len(labels))
     figure = go.Figure(layout=layout(height, "collective, in the order of time"))
     figure.add_heatmap(
         x=[safe(column) for column in columns],
@@ -173,6 +176,7 @@ def heat_map(
             "outlinewidth": 0,
         },
     )
+    figure.update_layout(margin_t=_NO_LEGEND)
     figure.update_xaxes(type="category", showticklabels=False, ticks="", showgrid=False)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, ticks="")
     return plain(figure)
@@ -199,7 +203,7 @@ def layout(height: int, axis: str) -> dict[str, Any]:
     return {
         "template": "none",
         "height": height,
-        "margin": {"l": 8, "r": 8, "t": 36, "b": 44},
+        "margin": {"l": 8, "r": 8, "t": _LEGEND + _NO_LEGEND, "b": 44},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": _FONT, "size": 13, "color": "var(--ink)"},

@@ -45,13 +45,14 @@ class Table:
         columns: of each row.
         rows: a cell per column; None is unknown.
         rest: what is said of rows that are not shown; empty if there are none.
-        is_shown: whether it stands on the page without being asked for.
+        is_shown: whether it stands on the page without being asked for; None if it does where it
+            is short and there is no plot.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
     rest: str = ""
-    is_shown: bool = False
+    is_shown: bool | None = None
 
 
 def html(table: Table, label: str) -> Iterator[str]:
