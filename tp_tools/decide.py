@@ -18,8 +18,6 @@ from tp_tools.slices import on_lanes, subset, with_ends
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from tp_tools.chrome.events import Ints, Trace
     from tp_tools.slices import Slices
 
@@ -78,25 +76,26 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
             end[repair.event] = repair.end
         touched |= end != recorded
         touched[list(lanes)] = True
+        near = subset(table, around(table, touched[table.event], judge.tolerance_ns))
+        rows = _unfinished(with_ends(near, end[near.event]), lanes)
+        if not len(rows):
+            return _repairs(recorded, end, lanes)
         now = with_ends(table, end[table.event])
-        rows = _unfinished(trace, now, lanes, touched)
-        lane = _placed(now, now.row if judge.everything and len(rows) else rows)
+        lane = _placed(now, now.row if judge.everything else rows)
     raise VerificationError(f"overlaps are left after {MOST_ROUNDS} rounds of repair.")
 
 
-def _unfinished(
-    trace: Trace, table: Slices, lanes: dict[int, int], touched: NDArray[np.bool_]
-) -> Ints:
+def _unfinished(near: Slices, lanes: dict[int, int]) -> Ints:
     """The rows in which two slices still overlap on one lane.
 
     Args:
-        trace: the trace.
-        table: its slices as repaired so far.
+        near: the slices, as repaired so far, that are or come near to one that overlapped. No
+            trim is longer than the tolerance, so what can overlap now came within it before.
         lanes: by event, of those that moved.
-        touched: by event; of any two that overlap one is repaired, or was off the main lane.
     """
-    near = on_lanes(subset(table, around(table, touched[table.event], 0)), lanes)
-    return trace.track[near.event[place(near) > 0]].astype(np.int64)
+    now = on_lanes(near, lanes)
+    row_of = dict(zip(near.event.tolist(), near.row.tolist(), strict=True))
+    return np.array([row_of[event] for event in now.event[place(now) > 0].tolist()], np.int64)
 
 
 def _placed(table: Slices, rows: Ints) -> Ints:

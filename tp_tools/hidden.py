@@ -47,7 +47,7 @@ def hidden(
         looked_at = only[trace.track]
         complete, paired, instants = complete & looked_at, paired & looked_at, instants & looked_at
     usable = complete & (trace.ts >= 0)
-    threads = _threads(trace) if misread_ids else np.arange(len(trace.tracks))
+    threads = _threads(trace) if misread_ids else np.arange(len(trace.tracks), dtype=np.int32)
     thread = threads[trace.track]
     is_mixed = np.isin(thread, np.unique(thread[paired]))
     mixed = np.flatnonzero((usable | paired | instants) & is_mixed)
@@ -100,22 +100,27 @@ def _read_otherwise(trace: Trace, table: Slices) -> NDArray[np.bool_]:
 
 
 def _dropped(trace: Trace, thread: Ints, event: Ints) -> Iterator[int]:
-    """Of these X events those that overlap a kept one, thread by thread."""
-    on = thread[event]
-    ts, dur = as_double(trace.ts[event]), as_double(trace.dur[event])
-    order = np.lexsort((event, -dur, ts, on))
+    """Of these X events those that overlap a kept one of their thread."""
+    event = event[np.argsort(thread[event], kind="stable")]
+    for own in np.split(event, np.flatnonzero(np.diff(thread[event])) + 1):
+        ts, dur = as_double(trace.ts[own]), as_double(trace.dur[own])
+        order = np.lexsort((-dur, ts))
+        dropped = _places_dropped(ts[order], (ts + dur)[order])
+        yield from own[order[dropped]].tolist()
+
+
+def _places_dropped(ts: Ints, end: Ints) -> list[int]:
+    """Which of a thread's slices are dropped, given in order of ts, longest first."""
     kept: list[int] = []  # the ends of the slices that are open, innermost last
-    current = -1
-    columns = (event[order], on[order], ts[order], (ts + dur)[order])
-    for number, row, start, end in each(*columns):
-        if row != current:
-            current, kept = row, []
-        while kept and kept[-1] <= start:
+    dropped = []
+    for place, (starts, ends) in enumerate(each(ts, end)):
+        while kept and kept[-1] <= starts:
             kept.pop()
-        if kept and end > kept[-1]:
-            yield number
+        if kept and ends > kept[-1]:
+            dropped.append(place)
         elif len(kept) < _DEEPEST:
-            kept.append(end)
+            kept.append(ends)
+    return dropped
 
 
 def _dropped_among_pairs(trace: Trace, thread: Ints, event: Ints) -> Iterator[int]:
@@ -201,6 +206,8 @@ def as_double(time: Ints) -> Ints:
 
     Whole microseconds are exact. Below 2^42 us so is everything.
     """
+    if not len(time) or max(time.max(), -time.min()) < EXACT_BELOW_NS:
+        return time
     whole, fraction = time // 1000, time % 1000
     value = whole.astype(np.float64) + fraction / 1000.0
     product = value * 1000.0
@@ -215,6 +222,5 @@ def as_double(time: Ints) -> Ints:
 def _threads(trace: Trace) -> Ints:
     """A number per track, equal where Perfetto takes two tracks for one thread."""
     numbers: dict[tuple[int | str, int | str], int] = {}
-    return np.array(
-        [numbers.setdefault(ids.misread(*track), len(numbers)) for track in trace.tracks], np.int64
-    )
+    read = [ids.misread(*track) for track in trace.tracks]
+    return np.array([numbers.setdefault(row, len(numbers)) for row in read], np.int32)

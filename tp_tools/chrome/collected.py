@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from tp_tools.chrome.columns import NOTHING
 from tp_tools.chrome.events import NAMELESS, Span, Trace
-from tp_tools.chrome.links import numbered
+from tp_tools.chrome.growing import Growing
+from tp_tools.chrome.links import numbered_links, with_odd
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterable
 
-    from tp_tools.chrome.columns import Columns
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.columns import Columns, Text
     from tp_tools.chrome.outer import Head, Tail
     from tp_tools.chrome.schema import Id, Scalar
 
-_TYPES = {
+Key = TypeVar("Key")
+
+_KINDS: dict[str, type[np.generic]] = {
     "phase": np.uint8,
     "ts": np.int64,
     "dur": np.int64,
+    "track": np.int32,
+    "cat": np.int32,
+    "name": np.int32,
+    "link": np.int64,
     "inexact": np.bool_,
     "bound": np.uint8,
 }
@@ -31,28 +41,32 @@ class Collected:
 
     def __init__(self) -> None:
         self.count = 0
-        self._runs: list[Columns] = []
         self._spans: list[Span] = []
-        self._coded: dict[str, list[np.ndarray[Any, Any]]] = {"track": [], "cat": [], "name": []}
-        self._tables: dict[str, dict[Any, int]] = {"track": {}, "cat": {}, "name": {}}
+        self._columns = {key: Growing(kind) for key, kind in _KINDS.items()}
+        self._tracks: dict[tuple[Id, Id], int] = {}
+        self._cats: dict[Text, int] = {}
+        self._names: dict[Text, int] = {}
+        self._odd_links: dict[bytes, int] = {}
         self._metadata: dict[int, Scalar] = {}
 
     def add(self, run: Columns) -> None:
         """Takes the next run."""
-        tables: dict[str, list[Any]] = {"track": run.tracks, "cat": run.cats, "name": run.names}
-        for key, own in tables.items():
-            table = self._tables[key]
-            codes = np.array([table.setdefault(value, len(table)) for value in own], np.int32)
-            self._coded[key].append(codes[getattr(run, key)])
+        numbered: dict[str, NDArray[Any]] = {
+            "track": _numbered(run.tracks, self._tracks)[run.track],
+            "cat": _numbered(run.cats, self._cats)[run.cat],
+            "name": _numbered(run.names, self._names)[run.name],
+            "link": with_odd(run.link, run.odd_links, self._odd_links),
+        }
+        for key, column in self._columns.items():
+            column.extend(numbered[key] if key in numbered else getattr(run, key))
         self._metadata.update({self.count + i: said for i, said in run.metadata.items()})
         self._spans.append(Span(self.count, len(run), run.length))
-        self._runs.append(run)
         self.count += len(run)
 
     def trace(
         self, head: Head, tail: Tail, repairs: Counter[str], *, thorough: bool = False
     ) -> Trace:
-        """All runs as one trace.
+        """All runs as one trace; it takes the columns away.
 
         Args:
             head: the text before them.
@@ -60,27 +74,27 @@ class Collected:
             repairs: what was mended in the text.
             thorough: whether it was mended thoroughly.
         """
-        columns: dict[str, Any] = {
-            key: np.concatenate([np.empty(0, kind), *(getattr(run, key) for run in self._runs)])
-            for key, kind in _TYPES.items()
-        }
-        for key, parts in self._coded.items():
-            columns[key] = np.concatenate([np.empty(0, np.int32), *parts])
-        link, links = numbered([(run.link, run.odd_links) for run in self._runs])
+        link, links = numbered_links(self._columns.pop("link").whole(), list(self._odd_links))
+        columns: dict[str, Any] = {key: column.whole() for key, column in self._columns.items()}
         return Trace(
             head=head,
             tail=tail,
             spans=self._spans,
             link=link,
             links=links,
-            tracks=[(_id(pid), _id(tid)) for pid, tid in self._tables["track"]],
-            cats=[cat or "" for cat in self._tables["cat"]],
-            names=["" if name == NOTHING else name or NAMELESS for name in self._tables["name"]],
+            tracks=[(_id(pid), _id(tid)) for pid, tid in self._tracks],
+            cats=[cat or "" for cat in self._cats],
+            names=["" if name == NOTHING else name or NAMELESS for name in self._names],
             metadata=self._metadata,
             repairs=repairs,
             thorough=thorough,
             **columns,
         )
+
+
+def _numbered(values: Iterable[Key], table: dict[Key, int]) -> NDArray[np.int32]:
+    """The number of each value; those that are new get the next ones."""
+    return np.array([table.setdefault(value, len(table)) for value in values], np.int32)
 
 
 def _id(value: Id) -> Id:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tp_tools.chrome.outer import Head, Tail
 
 Scalar: TypeAlias = int | float | str | bool | None
-Ints: TypeAlias = "NDArray[np.int64]"
+Ints: TypeAlias = "NDArray[np.signedinteger[Any]]"
+"""Whole numbers, of 64 bits where they are times."""
 
 UNTIMED = -(1 << 62)
 """Stands in `ts` or `dur` where the file has no number."""

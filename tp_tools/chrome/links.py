@@ -74,25 +74,35 @@ def links_of(events: list[Event]) -> tuple[Ints, list[bytes]]:
     return link, list(odd)
 
 
-def numbered(columns: Sequence[tuple[Ints, list[bytes]]]) -> tuple[NDArray[np.int32], Links]:
-    """The ids of a whole trace as indices into its `Links`, given those of its runs."""
-    odd: dict[bytes, int] = {}
-    joined = np.concatenate([np.empty(0, np.int64), *(link for link, _ in columns)])
-    start = 0
-    for link, texts in columns:
-        if texts:
-            here = joined[start : start + len(link)]
-            codes = np.array([_FIRST_ODD - odd.setdefault(text, len(odd)) for text in texts])
-            is_odd = here <= _FIRST_ODD
-            here[is_odd] = codes[_FIRST_ODD - here[is_odd]]
-        start += len(link)
-    is_plain = joined >= 0
-    plain, inverse = np.unique(joined[is_plain], return_inverse=True)
-    code = np.full(len(joined), NO_LINK, np.int32)
+def with_odd(link: Ints, own: list[bytes], table: dict[bytes, int]) -> Ints:
+    """The ids of a run, those that are no plain numbers told apart in the whole trace.
+
+    Args:
+        link: the ids of its events, as in `Columns`.
+        own: its ids that are no plain numbers.
+        table: those of the whole trace so far; new ones are put behind them.
+    """
+    if not own:
+        return link
+    codes = np.array([_FIRST_ODD - table.setdefault(text, len(table)) for text in own])
+    return np.where(link <= _FIRST_ODD, codes[np.maximum(_FIRST_ODD - link, 0)], link)
+
+
+def numbered_links(link: Ints, odd: list[bytes]) -> tuple[NDArray[np.int32], Links]:
+    """The ids of a trace as indices into its `Links`.
+
+    Args:
+        link: the id of each event, as `with_odd` gives it.
+        odd: those that are no plain numbers.
+    """
+    is_plain = link >= 0
+    plain, inverse = np.unique(link[is_plain], return_inverse=True)
+    code = np.full(len(link), NO_LINK, np.int32)
     code[is_plain] = inverse
-    is_odd = joined <= _FIRST_ODD
-    code[is_odd] = len(plain) + (_FIRST_ODD - joined[is_odd])
-    return code, Links(plain, list(odd))
+    if odd:
+        is_odd = link <= _FIRST_ODD
+        code[is_odd] = len(plain) + (_FIRST_ODD - link[is_odd])
+    return code, Links(plain, odd)
 
 
 def _texts(events: list[Event]) -> Iterator[bytes]:

@@ -16,7 +16,6 @@ from tp_tools.slices import Slices
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.chrome.events import Ints
 
 PROCESS = "collectives (all ranks)"
 PID = 1
@@ -134,15 +133,12 @@ def _table(collectives: list[Collective]) -> Slices:
     ordered = _in_order(collectives)
     count = len(ordered)
 
-    def ints(values: list[int]) -> Ints:
-        return np.array(values, np.int64)
-
     return Slices(
-        event=np.arange(count),
-        closing=np.full(count, -1),
-        row=np.zeros(count, np.int64),
-        ts=ints([it.first.ts for it in ordered]),
-        end=ints([it.end for it in ordered]),
+        event=np.arange(count, dtype=np.int32),
+        closing=np.full(count, -1, np.int32),
+        row=np.zeros(count, np.int32),
+        ts=np.array([it.first.ts for it in ordered], np.int64),
+        end=np.array([it.end for it in ordered], np.int64),
     )
 
 
