@@ -31,6 +31,7 @@ _MAD = 1.4826  # from median absolute deviation to standard deviation of a norma
 _SHARPEST_NS = 100.0  # clocks are not read better than that
 _PRIOR_DRIFT = 5e-5  # what quartz drifts; it matters only where the data hardly says anything
 _SETTLED_NS = 0.5
+_EXACT_NS2 = 1e-8  # weighted squares of what is left to correct, at which it is solved
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,13 @@ def fit(readings: Readings, clocks: list[Clock]) -> list[Clock]:
         The clocks of the ranks that occur; the guesses of the others. The lowest rank that occurs
         keeps its guess: the common clock is its.
     """
+    # offsets of seconds would make any drift look like an offset: they are taken out beforehand
+    return _fitted(readings, _fitted(readings, clocks, rounds=1), rounds=_ROUNDS)
+
+
+def _fitted(readings: Readings, clocks: list[Clock], *, rounds: int) -> list[Clock]:
     system = _System(readings, common_ends(readings, clocks), len(clocks))
-    solution = system.solve()
+    solution = system.solve(rounds)
     present = np.unique(readings.rank).tolist()
     lines = _anchored(system, solution, present)
     fitted = list(clocks)
@@ -172,12 +178,12 @@ class _System:
         self.time = time
         self.x = time / self.unit
         self.present = np.bincount(self.rank, minlength=ranks) > 0
-        self.weight = np.ones(len(time))
+        self.weigh(np.ones(len(time)))
 
-    def solve(self) -> Floats:
+    def solve(self, rounds: int) -> Floats:
         solution = np.zeros((2, self.ranks))
         self.reweight(solution, by_median=True)
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             better = self.least_squares(solution)
             moved = np.abs(better - solution).max()
             solution = better
@@ -202,11 +208,13 @@ class _System:
         self.scale = max(_MAD * float(np.median(off[off > 0])) if off.any() else 0, _SHARPEST_NS)
         ratio = np.minimum(off / (_BIWEIGHT * self.scale), 1)
         # never quite zero: a rank whose guess is bad must be able to come back
-        self.weight = np.maximum((1 - ratio**2) ** 2, 1e-6)
+        self.weigh(np.maximum((1 - ratio**2) ** 2, 1e-6))
+
+    def weigh(self, weight: Floats) -> None:
+        self.weight, self.total = weight, np.bincount(self.collective, weight)
 
     def means(self, value: Floats) -> Floats:
-        total = np.bincount(self.collective, self.weight)
-        mean: Floats = np.bincount(self.collective, self.weight * value) / total
+        mean: Floats = np.bincount(self.collective, self.weight * value) / self.total
         return mean
 
     def least_squares(self, start: Floats) -> Floats:
@@ -221,7 +229,7 @@ class _System:
         solution = start.copy()
         direction = self.project(inverse * residue)
         strength = float((residue * direction).sum())
-        goal = strength * 1e-18
+        goal = max(strength * 1e-18, _EXACT_NS2)
         for _ in range(8 * self.ranks):
             if strength <= goal:
                 break
@@ -238,7 +246,7 @@ class _System:
     def gradient(self, time: Floats) -> Floats:
         """Of half the weighted sum of squares around each collective's mean."""
         off = self.weight * (time - self.means(time)[self.collective])
-        return np.stack([np.bincount(self.rank, off * v, self.ranks) for v in (1, self.x)])
+        return np.stack([np.bincount(self.rank, v, self.ranks) for v in (off, off * self.x)])
 
     def project(self, value: Floats, *, centred: bool = True) -> Floats:
         """Onto the ranks that occur and, unless it is told not to, onto sums of zero."""
