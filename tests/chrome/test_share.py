@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tp_tools.chrome import crew as crews
 from tp_tools.chrome import outer, source, split
-from tp_tools.chrome.crew import Crew, crew
+from tp_tools.chrome.crew import Crew, Helper, crew
 from tp_tools.chrome.read import read
 from tp_tools.chrome.share import read_together, share
 from tp_tools.chrome.source import Source
@@ -37,12 +37,28 @@ class Here(Crew):
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def ask(self, source: Source) -> list[Iterator[Any]]:
+    def ask(self, source: Source) -> list[Helper]:
         """As of a Crew, without a process."""
         return [
-            share(source.path, source.name, part=part, parts=self.size)
+            Slow(share(source.path, source.name, part=part, parts=self.size), part)
             for part in range(1, self.size)
         ]
+
+
+class Slow:
+    """One that is ready every few times it is asked."""
+
+    def __init__(self, pieces: Iterator[Any], every: int) -> None:
+        self.pieces, self.every, self.asked = pieces, every, 0
+
+    def has_more(self) -> bool:
+        """As of a helper."""
+        self.asked += 1
+        return self.asked % self.every == 0
+
+    def take(self) -> object:
+        """As of a helper."""
+        return next(self.pieces, None)
 
 
 def small_runs(patch: pytest.MonkeyPatch, size: int = 200) -> None:

@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,17 +40,38 @@ class Crew:
         self._helpers = helpers
         self.size = len(helpers) + 1
 
-    def ask(self, source: Source) -> list[Iterator[Any]]:
-        """Sets all of them to work on a trace.
-
-        Returns:
-            What each has to say, one after the other, to be taken when its own part is done here;
-            it ends early if the helper was ended from outside.
-        """
+    def ask(self, source: Source) -> list[Helper]:
+        """Sets all of them to work on a trace, and gives them to be listened to."""
         for part, helper in enumerate(self._helpers, start=1):
             with suppress(BrokenPipeError, ConnectionResetError):  # what it says ends at once
                 helper.send((source.path, source.name, part, self.size))
-        return [_said_by(helper) for helper in self._helpers]
+        return [_Process(helper) for helper in self._helpers]
+
+
+class Helper(Protocol):
+    """One who helps, at work."""
+
+    def has_more(self) -> bool:
+        """Whether `take` need not wait."""
+
+    def take(self) -> Any:  # noqa: ANN401  what is pickled there
+        """The next piece of its part; None behind the last, and if it was ended from outside."""
+
+
+class _Process:
+    """A helper in a process of its own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def has_more(self) -> bool:
+        return self._connection.poll()
+
+    def take(self) -> Any:  # noqa: ANN401
+        try:
+            return self._connection.recv()
+        except (EOFError, ConnectionResetError):
+            return None
 
 
 ALONE = Crew([])
@@ -105,15 +127,9 @@ def _help(connection: Connection, others: list[Connection]) -> None:
     path: Path
     try:
         path, name, part, parts = connection.recv()
-        for piece in list(share(path, name, part=part, parts=parts)):
-            connection.send(piece)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # nobody wants it any more
-
-
-def _said_by(helper: Connection) -> Iterator[Any]:
-    try:
-        while True:
-            yield helper.recv()
     except (EOFError, ConnectionResetError):
-        return
+        return  # nobody wants it
+    with ThreadPoolExecutor(1) as beside:  # who listens has work of his own in between
+        for piece in share(path, name, part=part, parts=parts):
+            beside.submit(connection.send, piece)
+        beside.submit(connection.send, None)

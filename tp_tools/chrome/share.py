@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tp_tools.chrome.columns import Columns
-    from tp_tools.chrome.crew import Crew
+    from tp_tools.chrome.crew import Crew, Helper
 
 Piece: TypeAlias = "tuple[Columns, Ending | None]"
 """A run, and behind the last one the Ending."""
@@ -101,15 +101,9 @@ def read_together(
         crew: who helps.
         seen: told bytes read from disk, as they are.
     """
-    others = crew.ask(source)
-    own = deque(share(source.path, source.name, part=0, parts=crew.size, seen=seen))
-    shares = [_handed_over(own), *others]
+    own = share(source.path, source.name, part=0, parts=crew.size, seen=seen)
     collected = Collected()
-    for turn in cycle(shares):
-        piece = next(turn, None)
-        if piece is None:
-            return None
-        run, ending = piece
+    for run, ending in _in_turn(own, crew.ask(source)):
         collected.add(run)
         if ending is not None:
             source.truncated, source.stamp = ending.truncated, ending.stamp
@@ -117,6 +111,17 @@ def read_together(
     return None
 
 
-def _handed_over(pieces: deque[Piece]) -> Iterator[Piece]:
-    while pieces:
-        yield pieces.popleft()
+def _in_turn(own: Iterator[Piece], helpers: list[Helper]) -> Iterator[Piece]:
+    """The runs in the order of the file, until one is missing; while others work, so do we."""
+    ahead: deque[Piece] = deque()
+    for turn in cycle(range(len(helpers) + 1)):
+        if turn == 0:
+            piece = ahead.popleft() if ahead else next(own, None)
+        else:
+            helper = helpers[turn - 1]
+            while not helper.has_more() and (more := next(own, None)) is not None:
+                ahead.append(more)
+            piece = helper.take()
+        if piece is None:
+            return
+        yield piece
