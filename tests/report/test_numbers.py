@@ -181,7 +181,7 @@ def test_of_too_many_collectives_the_worst_are_drawn() -> None:
     assert figure.plot is not None
     drawn = [int(title.partition(":")[0]) for title in figure.plot["data"][0]["x"]]
     assert drawn == list(range(5, count))
-    assert figure.notes == ["The plot has the 2,000 with the largest skew, of 2,005."]
+    assert figure.notes == ["The plot has the 900 with the largest skew, of 905."]
 
 
 def test_bandwidths_that_are_not_known_are_counted() -> None:

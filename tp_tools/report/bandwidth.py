@@ -45,7 +45,7 @@ def _figure(answers: Answers, names: list[str]) -> Figure:
         for kind, length, busbw, confidence, ranks, expected in answers.rows(name, *columns):
             if confidence == "uncertain":
                 unsure += 1
-            elif not length or not busbw:
+            elif not length or not busbw or min(length, busbw) <= 0:
                 unknown += 1
             else:
                 speeds[_Size(kind, length, ranks >= expected)].append(busbw)

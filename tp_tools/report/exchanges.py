@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from tp_tools.report.gather import Answers
     from tp_tools.report.labels import Labels
 
-MOST_COLLECTIVES = 2000
-MOST_CELLS = 64 * MOST_COLLECTIVES
+MOST_COLLECTIVES = 900
+"""Columns of the heat map: in a window of 1280 pixels, more would hide each other."""
+
+MOST_CELLS = 128 * MOST_COLLECTIVES
 MOST_ROWS = 40
 MOST_RANK_COLUMNS = 8
 SURE = ("certain", "tested")

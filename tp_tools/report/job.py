@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tp_tools.report.gather import Answers, Member
     from tp_tools.report.labels import Labels
 
+_SPACE = "\N{NO-BREAK SPACE}"
+
 _CALLED = {"By name": "Place by file name", "Recorded": "Profiler options", "Span": "Recorded"}
 """What facts are called for people who do not know `tp-tools info`."""
 
@@ -72,6 +74,7 @@ def job(answers: Answers) -> Section:
             "What the profiler wrote down about the job and the machine.",
             command="tp-tools info TRACE",
             table=Table(columns, facts),
+            notes=list(_lost(answers.members)),
         )
     ]
     if len(answers.members) > 1:
@@ -82,6 +85,14 @@ def job(answers: Answers) -> Section:
         "one GPU."
     )
     return Section("job", "What was recorded", says, figures)
+
+
+def _lost(members: list[Member]) -> Iterator[str]:
+    """What is in a trace, and could not be loaded."""
+    for it in members:
+        if it.seen.lost:
+            counts = ", ".join(f"{count:,} x {name}" for name, count in it.seen.lost.items())
+            yield f"{it.file}: TraceProcessor lost data on loading: {counts}."
 
 
 def _common(members: list[Member]) -> list[tuple[str, str]]:
@@ -167,8 +178,8 @@ def tiles(answers: Answers, labels: Labels) -> Iterator[Tile]:
 def _range(values: list[float]) -> str:
     low, high = min(values), max(values)
     if f"{low:.1f}" == f"{high:.1f}":
-        return f"{low:.1f} %"
-    return f"{low:.1f} to {high:.1f} %"
+        return f"{low:.1f}{_SPACE}%"
+    return f"{low:.1f} to {high:.1f}{_SPACE}%"
 
 
 def _steps(answers: Answers) -> Iterator[Tile]:

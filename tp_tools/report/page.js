@@ -83,14 +83,12 @@
     setTimeout(() => { button.textContent = said; }, 1500);
   });
 
-  const done = () => { root.dataset.state = "drawn"; };
-  if (!keys.length) {
-    done();
-  } else if (typeof DecompressionStream === "undefined") {
+  const failed = (error) => {
     const trouble = document.getElementById("trouble");
-    trouble.textContent = "This browser is too old for the plots. All numbers stand in the tables.";
+    trouble.textContent = "This browser cannot draw the plots. All numbers stand in the tables.";
     trouble.hidden = false;
-  } else {
-    start().then(done);
-  }
+    throw error;
+  };
+  const ready = keys.length ? start() : Promise.resolve();
+  ready.then(() => { root.dataset.state = "drawn"; }).catch(failed);
 })();

@@ -25,7 +25,7 @@ _THIN_BAR = 16
 _MANY = 40
 _FRAME = 96
 _LEGEND, _NO_LEGEND = 26, 10
-_MANY_CELLS = 300
+_MANY_CELLS = 60
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 SERIES = tuple(f"var(--series-{number})" for number in range(8))
@@ -128,6 +128,7 @@ def bars(labels: Sequence[str], parts: Sequence[Part], axis: str) -> dict[str, A
             hoverinfo="text",
         )
     figure.update_layout(barmode="stack", bargap=0.25, showlegend=len(parts) > 1)
+    figure.update_layout(uniformtext={"minsize": 10, "mode": "hide"})
     if len(parts) == 1:
         figure.update_layout(margin_t=_NO_LEGEND, height=figure.layout.height - _LEGEND)
     figure.update_yaxes(

@@ -18,7 +18,7 @@ is counted or measured."""
 
 UNKNOWN = "-"
 _LONGEST = 72
-_UNBROKEN = 26
+_UNBROKEN = 32
 _TEXTS = ("text", "name")
 
 
