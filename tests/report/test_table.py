@@ -25,6 +25,15 @@ def test_times_of_a_column_have_one_unit() -> None:
     assert 'data-value="900"' in text
 
 
+def test_columns_that_are_parts_of_a_whole_have_one_unit() -> None:
+    """Where a reader compares columns with each other, all times are in the unit of the longest."""
+    columns = [Column("a", "idle", "ns"), Column("b", "busy", "ns"), Column("c", "count")]
+    text = "".join(html(Table(columns, [(2_000_000, 1000, 3)], has_one_unit=True), "label"))
+    assert "idle, ms" in text
+    assert "busy, ms" in text
+    assert cells(text) == ["2.000", "0.001", "3"]
+
+
 def test_times_in_us_keep_their_value() -> None:
     """What SQL gives in us is read in the same units, and kept as SQL gave it."""
     text = markup((1500.25,), (-3.0,), unit="us")
@@ -52,10 +61,10 @@ def test_names_cannot_break_out() -> None:
 
 def test_numbers_are_read_in_fitting_units() -> None:
     """Three digits of a bandwidth, a unit for each duration that stands alone."""
-    assert [bandwidth(it) for it in (0.01234, 1.5, 123.4, 0.0)] == [
+    assert [bandwidth(it) for it in (0.01234, 1.5, 1234.4, 0.0)] == [
         "0.0123 GB/s",
         "1.50 GB/s",
-        "123 GB/s",
+        "1,234 GB/s",
         "0 GB/s",
     ]
     assert [duration(it) for it in (17_250, 12)] == ["17.250 \N{MICRO SIGN}s", "12 ns"]

@@ -107,7 +107,7 @@ def _time(rows: list[dict[str, Any]], labels: Labels) -> Figure:
         "their time counts once.",
         queries=("gpu_time",),
         plot=bars(names, parts, f"time, {written}"),
-        table=Table(columns, table),
+        table=Table(columns, table, has_one_unit=True),
     )
 
 

@@ -105,7 +105,7 @@ def _causes(by_cause: dict[str, dict[str | None, int]]) -> Figure:
         f"All gaps of each GPU added up. {meanings[0].upper()}{meanings[1:]}.",
         queries=("gaps",),
         plot=bars(list(by_cause), parts, f"idle, {written}"),
-        table=Table(columns, rows),
+        table=Table(columns, rows, has_one_unit=True),
     )
 
 

@@ -18,6 +18,7 @@ is counted or measured."""
 
 UNKNOWN = "-"
 _LONGEST = 72
+_LONG_HEAD = 12
 _UNBROKEN = 32
 _TEXTS = ("text", "name")
 
@@ -47,19 +48,22 @@ class Table:
         rest: what is said of rows that are not shown; empty if there are none.
         is_shown: whether it stands on the page without being asked for; None if it does where it
             is short and there is no plot.
+        has_one_unit: whether its columns of times are to be compared with each other.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
     rest: str = ""
     is_shown: bool | None = None
+    has_one_unit: bool = False
 
 
 def html(table: Table, label: str) -> Iterator[str]:
     """Its markup.
 
     Each cell has its exact value in `data-value`, without it where it is unknown; each row and cell
-    is found by `data-row` and `data-column`. Times of a column are all written in one unit.
+    is found by `data-row` and `data-column`. Times of a column are all
+    written in one unit.
 
     Args:
         table: what it holds.
@@ -67,6 +71,9 @@ def html(table: Table, label: str) -> Iterator[str]:
     """
     cells = [[row[place] for row in table.rows] for place in range(len(table.columns))]
     scales = [_scale(column, of) for column, of in zip(table.columns, cells, strict=True)]
+    if table.has_one_unit:
+        largest = max((it for it in scales if it), key=lambda it: it.size, default=None)
+        scales = [largest if it else None for it in scales]
     yield f'<div class="scroll"><table aria-label="{escape(label)}">\n'
     if any(column.head for column in table.columns):
         yield "<thead><tr>"
@@ -91,7 +98,8 @@ def _scale(column: Column, cells: Sequence[Any]) -> _Scale | None:
 
 
 def _head(column: Column, scale: _Scale | None) -> str:
-    kind = "" if column.unit in _TEXTS else ' class="number"'
+    long = " long" if len(column.head) > _LONG_HEAD else ""
+    kind = "" if column.unit in _TEXTS else f' class="number{long}"'
     of = f", {scale.name}" if scale is not None else ""
     return f'<th scope="col"{kind}>{escape(column.head + of)}</th>'
 
@@ -142,7 +150,7 @@ def duration(time_ns: int) -> str:
 def bandwidth(gbps: float) -> str:
     """Three digits: 1.23 GB/s."""
     decimals = max(0, 2 - math.floor(math.log10(gbps))) if gbps > 0 else 0
-    return f"{gbps:.{decimals}f} GB/s"
+    return f"{gbps:,.{decimals}f} GB/s"
 
 
 _WRITTEN: dict[Unit, Callable[[Any], str]] = {
