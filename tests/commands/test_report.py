@@ -182,4 +182,6 @@ def test_without_agreement_the_clocks_are_not_set(tp_tools: TpTools, tmp_path: P
         tp_tools("report", *files, "-o", "-", "--align", align).out for align in ("auto", "base")
     )
     assert b"taken as they are" not in fitted
+    assert b"lateness may be wrong" not in fitted
+    assert based.count(b"lateness may be wrong") == 2
     assert b"The clocks of 2 ranks are not set by collectives but taken as they are." in based

@@ -151,7 +151,7 @@ def test_uncertain_matches_are_left_out_and_counted() -> None:
         part(2, 1, 9e9, "uncertain"),
     ]
     found, labels = answers(2, collectives_by_rank=rows)
-    figure = exchanges._late(exchanges._collectives(found), labels)
+    figure = exchanges._late(exchanges._collectives(found), labels, ())
     assert figure.table is not None
     assert column(figure.table, "collective") == [1]
     assert column(figure.table, "skew_us") == [0.25]
@@ -163,7 +163,7 @@ def test_of_equals_the_lowest_rank_came_last() -> None:
     """Ranks that arrive in one nanosecond are told as SQL tells them."""
     rows = [part(1, rank, 100 * (rank > 0)) for rank in range(3)]
     found, labels = answers(3, collectives_by_rank=rows)
-    figure = exchanges._late(exchanges._collectives(found), labels)
+    figure = exchanges._late(exchanges._collectives(found), labels, ())
     assert figure.table is not None
     assert column(figure.table, "straggler") == ["rank 1"]
 
@@ -177,7 +177,7 @@ def test_of_too_many_collectives_the_worst_are_drawn() -> None:
         for row in (part(number, 0, 10_000 * number), part(number, 1, 10_000 * number + number))
     ]
     found, labels = answers(2, collectives_by_rank=rows)
-    figure = exchanges._late(exchanges._collectives(found), labels)
+    figure = exchanges._late(exchanges._collectives(found), labels, ())
     assert figure.plot is not None
     drawn = [int(title.partition(":")[0]) for title in figure.plot["data"][0]["x"]]
     assert drawn == list(range(5, count))

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from tp_tools.report.bandwidth import bandwidth
 from tp_tools.report.plots import heat_map
 from tp_tools.report.section import Figure, Section
-from tp_tools.report.stragglers import matches, stragglers
+from tp_tools.report.stragglers import doubts, matches, stragglers
 from tp_tools.report.table import Column, Table
 from tp_tools.show.text import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tp_tools.report.gather import Answers
     from tp_tools.report.labels import Labels
 
@@ -91,7 +93,11 @@ def exchanges(answers: Answers, labels: Labels) -> Section:
     figures = [_kinds(found)]
     if answers.answers["comm_overlap"].rows:
         figures.append(_overlap(answers, labels))
-    figures += [_late(found, labels), *bandwidth(answers), stragglers(answers, labels)]
+    figures += [
+        _late(found, labels, doubts(answers)),
+        *bandwidth(answers),
+        stragglers(answers, labels),
+    ]
     return Section("collectives", title, says, figures)
 
 
@@ -168,7 +174,7 @@ def _overlap(answers: Answers, labels: Labels) -> Figure:
     )
 
 
-def _late(found: list[Collective], labels: Labels) -> Figure:
+def _late(found: list[Collective], labels: Labels, notes: Sequence[str]) -> Figure:
     title = "Who came late"
     shared = [it for it in found if it.confidence != ALONE]
     sure = [it for it in shared if it.confidence in SURE]
@@ -185,11 +191,11 @@ def _late(found: list[Collective], labels: Labels) -> Figure:
     worst = sorted(sure, key=lambda it: (-it.skew_us, it.number))
     chosen = {it.number for it in worst[:most]}
     shown = [it for it in sure if it.number in chosen]
-    notes = []
+    left_out = []
     if len(shown) < len(sure):
-        notes.append(f"The plot has the {most:,} with the largest skew, of {len(sure):,}.")
+        left_out.append(f"The plot has the {most:,} with the largest skew, of {len(sure):,}.")
     if unsure:
-        notes.append(f"Left out: {plural(unsure, 'collective')} with an uncertain match.")
+        left_out.append(f"Left out: {plural(unsure, 'collective')} with an uncertain match.")
     return Figure(
         "skew",
         title,
@@ -205,7 +211,7 @@ def _late(found: list[Collective], labels: Labels) -> Figure:
             [it.title() for it in shown],
         ),
         table=_skews(worst, ranks, labels),
-        notes=notes,
+        notes=[*left_out, *notes],
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tp_tools import asked, joined, look, queries
+from tp_tools.alignment import BY_BASE, UNALIGNED
 from tp_tools.chrome.source import open_source
 from tp_tools.engine import Rows, query_rows
 from tp_tools.header import Header
@@ -85,6 +86,11 @@ class Answers:
         """These columns, two at least, of the rows that a query gave; NULL is None."""
         answer = self.answers[query]
         return map(itemgetter(*map(answer.columns.index, columns)), answer.rows)
+
+    def unset_clocks(self) -> int:
+        """Of how many ranks the clock was taken as it is."""
+        ranks = self.merge["ranks"] if self.merge is not None else []
+        return sum(it["aligned_by"] in (BY_BASE, UNALIGNED) for it in ranks)
 
     def of_kinds(self) -> list[str]:
         """The queries that were asked about kinds of collectives."""

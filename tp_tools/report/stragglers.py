@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tp_tools.report.plots import Part, bars, unit
 from tp_tools.report.section import Figure
 from tp_tools.report.table import Column, Table, duration
+from tp_tools.show.text import plural
 
 if TYPE_CHECKING:
     from tp_tools.report.gather import Answers
@@ -57,9 +58,24 @@ def stragglers(answers: Answers, labels: Labels) -> Figure:
         queries=("stragglers",),
         plot=bars([row[0] for row in rows], [part], f"waiting that it caused, {written}"),
         table=Table(_COLUMNS, rows, is_shown=True),
+        notes=doubts(answers),
     )
 
 
 def matches(count: int) -> str:
     """1 match; 1,234 matches."""
     return "1 match" if count == 1 else f"{count:,} matches"
+
+
+def doubts(answers: Answers) -> list[str]:
+    """Why lateness may be other than it looks."""
+    found = []
+    if unset := answers.unset_clocks():
+        found.append(
+            f"The clocks of {plural(unset, 'rank')} are not set by collectives: lateness may be "
+            "wrong by as much as these clocks differ."
+        )
+    if answers.merge is not None and answers.merge["missing_ranks"]:
+        count = len(answers.merge["missing_ranks"])
+        found.append(f"{plural(count, 'rank')} without a trace may have come later still.")
+    return found

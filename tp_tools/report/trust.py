@@ -138,10 +138,10 @@ def clocks(answers: Answers) -> Section:
         "come, so its ends on all ranks are one moment, by which clocks can be set. The residual "
         "is what still separates the ends of one collective; skews below it mean nothing."
     )
-    return Section("clocks", title, says, [_residuals(answers.merge)])
+    return Section("clocks", title, says, [_residuals(answers.merge, answers.unset_clocks())])
 
 
-def _residuals(merge: Any) -> Figure:  # noqa: ANN401  the object of --summary json
+def _residuals(merge: Any, unset: int) -> Figure:  # noqa: ANN401  the object of --summary json
     ranks = merge["ranks"]
     columns = [
         Column("rank", "rank", "number"),
@@ -170,10 +170,9 @@ def _residuals(merge: Any) -> Figure:  # noqa: ANN401  the object of --summary j
     notes = []
     if len(known) < len(ranks):
         notes.append(f"Of {plural(len(ranks) - len(known), 'rank')} no residual is known.")
-    by_base = [it for it in ranks if it["aligned_by"] in ("base", "none")]
-    if by_base:
+    if unset:
         notes.append(
-            f"The clocks of {plural(len(by_base), 'rank')} are not set by collectives but taken as "
+            f"The clocks of {plural(unset, 'rank')} are not set by collectives but taken as "
             "they are. Between machines they may be off by milliseconds, and skews with them."
         )
     return Figure(
