@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import engine, plan, queries
+from tp_tools.chrome.events import each
 from tp_tools.errors import VerificationError
 from tp_tools.parameters import with_parameters
 from tp_tools.place import around, place
 from tp_tools.placed import placed_json
 from tp_tools.plan import Repair
-from tp_tools.slices import on_lanes, subset, with_ends
+from tp_tools.slices import ends_of, on_lanes, subset, with_ends
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tp_tools.chrome.events import Ints, Trace
     from tp_tools.slices import Slices
@@ -58,29 +59,28 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         EngineError: TraceProcessor could not answer.
         VerificationError: the answers do not lead to a trace without overlaps.
     """
-    recorded = np.zeros(len(trace), np.int64)
-    recorded[table.event] = table.end
-    end, lanes, now = recorded.copy(), dict[int, int](), table
-    lane = place(now) if lane is None else lane
+    recorded, ends, lanes = dict[int, int](), dict[int, int](), dict[int, int]()
+    now, lane = table, place(table) if lane is None else lane
     for _ in range(MOST_ROUNDS):
         if not lane.any():
-            return _repairs(recorded, end, lanes)
+            return _repairs(recorded, ends, lanes)
         asked = set(np.unique(now.row[lane > 0]).tolist())
-        touched = np.zeros(len(trace), np.bool_)
-        touched[now.event[lane > 0]] = True
-        answer = _ask(trace, now, lane, recorded, judge)
-        found = plan.repairs_of(answer.columns, answer.rows, end)
+        chosen = np.arange(len(now)) if judge.everything else around(now, lane, judge.tolerance_ns)
+        for event, end in each(now.event[chosen], now.end[chosen]):
+            recorded.setdefault(event, end)
+        answer = _ask(placed_json(trace, now, lane, ends_of(now, recorded), chosen), judge)
+        found = plan.repairs_of(answer.columns, answer.rows, recorded | ends)
         lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
-        for repair in found:
-            end[repair.event] = repair.end
-        touched |= end != recorded
-        touched[list(lanes)] = True
+        ends.update({repair.event: repair.end for repair in found})
+        touched = np.zeros(len(trace), np.bool_)
+        touched[now.event[lane > 0]] = True
+        touched[[*ends, *lanes]] = True
         near = subset(table, around(table, touched[table.event], judge.tolerance_ns))
-        rows = _unfinished(with_ends(near, end[near.event]), lanes)
+        rows = _unfinished(with_ends(near, ends), lanes)
         if not len(rows):
-            return _repairs(recorded, end, lanes)
-        now = with_ends(table, end[table.event])
+            return _repairs(recorded, ends, lanes)
+        now = with_ends(table, ends)
         lane = _placed(now, now.row if judge.everything else rows)
     raise VerificationError(f"overlaps are left after {MOST_ROUNDS} rounds of repair.")
 
@@ -106,17 +106,21 @@ def _placed(table: Slices, rows: Ints) -> Ints:
     return lane
 
 
-def _repairs(recorded: Ints, end: Ints, lanes: dict[int, int]) -> list[Repair]:
-    trimmed = np.flatnonzero(end != recorded).tolist()
-    return [
-        Repair(event, lanes.get(event, 1), int(end[event])) for event in sorted({*trimmed, *lanes})
-    ]
+def _repairs(recorded: dict[int, int], ends: dict[int, int], lanes: dict[int, int]) -> list[Repair]:
+    """What is to be done to each slice that moves or ends sooner.
+
+    Args:
+        recorded: the recorded end of each slice that SQL was shown, by event, ns.
+        ends: where those end that SQL said something about.
+        lanes: the lanes of those that move.
+    """
+    trimmed = [event for event, end in ends.items() if end != recorded[event]]
+    return [Repair(event, lanes.get(event, 1), ends[event]) for event in sorted({*trimmed, *lanes})]
 
 
-def _ask(trace: Trace, table: Slices, lane: Ints, recorded: Ints, judge: Judge) -> engine.Rows:
-    chosen = np.arange(len(table)) if judge.everything else around(table, lane, judge.tolerance_ns)
+def _ask(placed: Iterator[bytes], judge: Judge) -> engine.Rows:
+    """The rows of sql/overlaps.sql."""
     path = queries.find(QUERY)
     sql = with_parameters(queries.read(path), {"tolerance_ns": judge.tolerance_ns})
-    blocks = placed_json(trace, table, lane, recorded[table.event], chosen)
-    with engine.load(blocks, source="the overlaps", engine=judge.engine, say=judge.say) as tp:
+    with engine.load(placed, source="the overlaps", engine=judge.engine, say=judge.say) as tp:
         return engine.query_rows(tp, sql, path.name)

@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tp_tools import ids, plan
 from tp_tools.chrome.crew import ALONE
 from tp_tools.chrome.read import read
@@ -21,8 +19,6 @@ from tp_tools.slices import slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from numpy.typing import NDArray
 
     from tp_tools.chrome.crew import Crew
     from tp_tools.chrome.events import Ints, Trace
@@ -48,7 +44,7 @@ class Examined:
 
     trace: Trace
     table: Slices
-    lane: NDArray[np.int32]
+    lane: Ints
     repairs: list[Repair]
     plan: Plan
     hidden: Ints
@@ -87,7 +83,7 @@ def examine(
             edits = plan.make(trace, table, repairs, ids.choose(trace))
         except InputError as error:
             raise InputError(f"{source.name}: {error}") from error
-    return Examined(trace, table, lane.astype(np.int32), repairs, edits, missing)
+    return Examined(trace, table, lane, repairs, edits, missing)
 
 
 def rewritten(

@@ -15,6 +15,7 @@ import numpy as np
 
 from tp_tools import ids
 from tp_tools.chrome.events import EXACT_BELOW_NS, NAMELESS, UNTIMED, each, is_phase
+from tp_tools.slices import Slices, part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints, Trace
-    from tp_tools.slices import Slices
 
 _EXACT_IN_DOUBLE = float(1 << 52)
 _DEEPEST = 512  # slices on the stack; what comes on top is shown, but hides nothing
@@ -51,16 +51,21 @@ def hidden(
     thread = threads[trace.track]
     is_mixed = np.isin(thread, np.unique(thread[paired]))
     mixed = np.flatnonzero((usable | paired | instants) & is_mixed)
+    plain = np.flatnonzero(usable & ~is_mixed)
+    plain = plain[np.argsort(thread[plain], kind="stable")]
     dropped = [
-        *_dropped(trace, thread, np.flatnonzero(usable & ~is_mixed)),
-        *_dropped_among_pairs(trace, thread, mixed),
+        np.array(list(_dropped_among_pairs(trace, thread, mixed)), np.int64),
+        *(
+            _dropped(own, trace.ts[own], trace.dur[own])
+            for own in np.split(plain, np.flatnonzero(np.diff(thread[plain])) + 1)
+        ),
     ]
     if misread_ids:
-        dropped += np.flatnonzero(complete & (trace.ts < 0) & (trace.ts != UNTIMED)).tolist()
-    return np.sort(np.array(dropped, np.int64))
+        dropped.append(np.flatnonzero(complete & (trace.ts < 0) & (trace.ts != UNTIMED)))
+    return np.sort(np.concatenate(dropped))
 
 
-def hidden_of_placed(trace: Trace, table: Slices, lane: Ints | NDArray[np.int32]) -> Ints:
+def hidden_of_placed(trace: Trace, table: Slices, lane: Ints) -> Ints:
     """What `hidden` gives, found sooner where lossless lanes say it already.
 
     `place` keeps slices on their row by the rule by which Perfetto v51 to v56 keeps them, so where
@@ -71,12 +76,36 @@ def hidden_of_placed(trace: Trace, table: Slices, lane: Ints | NDArray[np.int32]
         table: its slices.
         lane: their lossless lanes, 0 for the row itself.
     """
-    otherwise = _read_otherwise(trace, table)
-    plain = table.event[(lane > 0) & ~otherwise[table.row]]
-    return np.sort(np.concatenate([plain, hidden(trace, only=otherwise)]))
+    threads = _threads(trace)
+    otherwise = _read_otherwise(trace, table, threads)
+    pairs = np.isin(threads, threads[trace.track[is_phase(trace, "BE")]])
+    found = [
+        table.event[(lane > 0) & ~otherwise[table.row]],
+        hidden(trace, only=otherwise & pairs),
+    ]
+    by_thread: dict[int, list[Slices]] = {}
+    for start, stop in table.row_ranges():
+        row = int(table.row[start])
+        if otherwise[row] and not pairs[row]:
+            by_thread.setdefault(int(threads[row]), []).append(part(table, start, stop))
+    found += [_hidden_of_thread(trace, rows) for rows in by_thread.values()]
+    return np.sort(np.concatenate(found))
 
 
-def _read_otherwise(trace: Trace, table: Slices) -> NDArray[np.bool_]:
+def _hidden_of_thread(trace: Trace, rows: list[Slices]) -> Ints:
+    """What `hidden` gives of rows that Perfetto takes for one thread, without pairs of B and E."""
+    event = np.concatenate([row.event for row in rows])
+    ts = np.concatenate([row.ts for row in rows])
+    dur = np.concatenate([row.end - row.ts for row in rows])
+    early, has_length = ts < 0, trace.dur[event] >= 0
+    before_time = event[early & has_length]
+    usable = ~early & has_length
+    if not usable.all():
+        event, ts, dur = event[usable], ts[usable], dur[usable]
+    return np.concatenate([before_time, _dropped(event, ts, dur)])
+
+
+def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bool_]:
     """The tracks that Perfetto does not read as `place` takes them, one flag per track.
 
     It takes them for one with another; there are pairs of B and E, which it does not drop; times
@@ -85,7 +114,7 @@ def _read_otherwise(trace: Trace, table: Slices) -> NDArray[np.bool_]:
     """
     on_stack = is_phase(trace, "XBE") | (is_phase(trace, "iIR") & (trace.bound == 0))
     used = np.unique(trace.track[on_stack])
-    _, number, count = np.unique(_threads(trace)[used], return_inverse=True, return_counts=True)
+    _, number, count = np.unique(threads[used], return_inverse=True, return_counts=True)
     otherwise = np.zeros(len(trace.tracks), np.bool_)
     otherwise[used] = count[number] > 1
     times = np.where(trace.ts == UNTIMED, 0, trace.ts)
@@ -99,14 +128,12 @@ def _read_otherwise(trace: Trace, table: Slices) -> NDArray[np.bool_]:
     return otherwise
 
 
-def _dropped(trace: Trace, thread: Ints, event: Ints) -> Iterator[int]:
-    """Of these X events those that overlap a kept one of their thread."""
-    event = event[np.argsort(thread[event], kind="stable")]
-    for own in np.split(event, np.flatnonzero(np.diff(thread[event])) + 1):
-        ts, dur = as_double(trace.ts[own]), as_double(trace.dur[own])
-        order = np.lexsort((-dur, ts))
-        dropped = _places_dropped(ts[order], (ts + dur)[order])
-        yield from own[order[dropped]].tolist()
+def _dropped(event: Ints, ts: Ints, dur: Ints) -> Ints:
+    """Of these X events of one thread those that overlap a kept one."""
+    ts, dur = as_double(ts), as_double(dur)
+    order = np.lexsort((event, -dur, ts)).astype(np.int32)
+    ts, dur = ts[order], dur[order]
+    return event[order[_places_dropped(ts, ts + dur)]]
 
 
 def _places_dropped(ts: Ints, end: Ints) -> list[int]:

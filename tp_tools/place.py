@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from tp_tools.slices import Slices
 
 
-def place(table: Slices) -> Ints:
+_PIECE = 1 << 16
+
+
+def place(table: Slices) -> NDArray[np.int32]:
     """The lane of each slice, 0 for the row itself: the lowest on which it nests or stands free."""
-    lane = np.zeros(len(table), np.int64)
+    lane = np.zeros(len(table), np.int32)
     for start, stop in table.row_ranges():
         _place_row(table.ts[start:stop], table.end[start:stop], lane[start:stop])
     return lane
 
 
-def _place_row(ts: Ints, end: Ints, lane: Ints) -> None:
+def _place_row(ts: Ints, end: Ints, lane: NDArray[np.int32]) -> None:
     """Slices in order of ts, longest first; the end of each one open on a lane is on its stack."""
     main: list[int] = []
     others: list[list[int]] = []
@@ -74,7 +77,9 @@ def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Int
         if off.any():
             ts, end = table.ts[start:stop], table.end[start:stop]
             points = np.sort(np.concatenate([ts[off], end[off]]))
-            first = np.searchsorted(points, ts - tolerance_ns, side="left")
-            behind = np.searchsorted(points, end + tolerance_ns, side="right")
-            wanted[start:stop] = behind > first
+            for at in range(0, stop - start, _PIECE):  # all at once would double the memory
+                here = slice(at, at + _PIECE)
+                first = np.searchsorted(points, ts[here] - tolerance_ns, side="left")
+                behind = np.searchsorted(points, end[here] + tolerance_ns, side="right")
+                wanted[start:stop][here] = behind > first
     return np.flatnonzero(wanted)

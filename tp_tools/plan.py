@@ -19,7 +19,7 @@ from tp_tools.lanes import make_lanes, make_names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tp_tools.chrome.events import Ints, Trace
+    from tp_tools.chrome.events import Trace
     from tp_tools.ids import Ids
     from tp_tools.lanes import Lane
     from tp_tools.slices import Slices
@@ -85,13 +85,15 @@ class Plan:
         )
 
 
-def repairs_of(columns: Iterable[str], rows: Iterable[tuple[Any, ...]], ends: Ints) -> list[Repair]:
+def repairs_of(
+    columns: Iterable[str], rows: Iterable[tuple[Any, ...]], ends: Mapping[int, int]
+) -> list[Repair]:
     """The rows of sql/overlaps.sql as typed repairs.
 
     Args:
         columns: the names of the rows' columns.
         rows: what the query gave.
-        ends: the end of each event that is a slice, ns.
+        ends: the end of each slice that SQL was shown, by event, ns.
 
     Raises:
         EngineError: a row that leads back to no event.
@@ -103,7 +105,7 @@ def repairs_of(columns: Iterable[str], rows: Iterable[tuple[Any, ...]], ends: In
         event = row["event"]
         if not isinstance(event, int):
             raise EngineError("sql/overlaps.sql gave a row without the number of its event.")
-        end = int(ends[event]) - row["dur"] + row["repaired_dur"]
+        end = ends[event] - row["dur"] + row["repaired_dur"]
         repairs.append(Repair(event, row["lane"], end))
     return repairs
 

@@ -96,9 +96,27 @@ def subset(table: Slices, chosen: Ints) -> Slices:
     )
 
 
-def with_ends(table: Slices, end: NDArray[np.int64]) -> Slices:
-    """The same slices with other ends, sorted again."""
-    return _sorted(table.event, table.closing, table.row, table.ts, end)
+def part(table: Slices, start: int, stop: int) -> Slices:
+    """Those from one place to another, as a view."""
+    here = slice(start, stop)
+    return Slices(
+        table.event[here], table.closing[here], table.row[here], table.ts[here], table.end[here]
+    )
+
+
+def with_ends(table: Slices, ends: Mapping[int, int]) -> Slices:
+    """The same slices with other ends, by event, sorted again."""
+    return _sorted(table.event, table.closing, table.row, table.ts, ends_of(table, ends))
+
+
+def ends_of(table: Slices, ends: Mapping[int, int]) -> NDArray[np.int64]:
+    """Where each slice ends: by event what is given, else as the table has it."""
+    if not ends:
+        return table.end
+    found = table.end.copy()
+    where = np.flatnonzero(np.isin(table.event, np.fromiter(ends, np.int32, len(ends))))
+    found[where] = [ends[event] for event in table.event[where].tolist()]
+    return found
 
 
 def on_lanes(table: Slices, lanes: Mapping[int, int]) -> Slices:
