@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from tp_tools.deflated import gzip, text
 from tp_tools.groups import collectives, matched
 from tp_tools.jobs import MERGED_KEY
 from tp_tools.parts import Files, write
@@ -17,14 +18,12 @@ from tp_tools.rewrite.merged import Placement
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tp_tools.deflated import Piece
     from tp_tools.merge import Counts, Prepared
     from tp_tools.parts import Form, Written
     from tp_tools.rewrite.merged_selection import Selection
     from tp_tools.rewrite.together import Collective
     from tp_tools.workers import Workers
-
-_BLOCK = 1 << 20
-_NO_NAMES: dict[str, object] = {}
 
 
 def blocks(
@@ -33,6 +32,8 @@ def blocks(
     about: object,
     form: Form = "json",
     seen: Callable[[int], None] = lambda _: None,
+    *,
+    packed: bool = False,
 ) -> Iterator[bytes]:
     """The merged trace, block by block; fills in `prepared.counts`.
 
@@ -42,27 +43,47 @@ def blocks(
         about: what the output says about itself.
         form: what it is to be.
         seen: told the size of each input once it was written.
+        packed: whether it is compressed, by the workers, as gzip.
 
     Raises:
         InputError: a file changed meanwhile, or a rank has too many ids.
     """
-    if form == "pftrace":
-        yield from _parts(prepared, workers, form, seen)
-        yield from _collectives_part(prepared, workers.folder / "collectives.json", about)
-        return
+    parts = _parts(prepared, workers, form, seen, packed=packed)
+    make = _packets if form == "pftrace" else _json
+    pieces = make(prepared, parts, about, workers.folder)
+    yield from gzip(pieces) if packed else text(pieces)
+
+
+def _packets(
+    prepared: Prepared, parts: Iterator[Piece], about: object, folder: Path
+) -> Iterator[Piece]:
+    yield from parts
+    yield from _collectives_part(prepared, folder / "collectives.json", about)
+
+
+def _json(
+    prepared: Prepared, parts: Iterator[Piece], about: object, _folder: Path
+) -> Iterator[Piece]:
     yield b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n"%b":%b,\n' % (
         prepared.start_ns,
         MERGED_KEY.encode(),
         msgspec.json.encode(about),
     )
     yield b'"traceEvents":[\n'
-    yield from merged_json.without_last_comma(_events(prepared, workers, seen))
+    separator = b""
+    for part in parts:
+        yield separator
+        yield part
+        separator = b",\n"
+    for block in merged_json.without_last_comma(_added(prepared)):
+        yield separator if block else b""
+        yield block
+        separator = b"" if block else separator
     yield b"\n]}\n"
 
 
-def _events(prepared: Prepared, workers: Workers, seen: Callable[[int], None]) -> Iterator[bytes]:
-    """All events, each with a comma behind it."""
-    yield from _parts(prepared, workers, "json", seen)
+def _added(prepared: Prepared) -> Iterator[bytes]:
+    """The events that join the ranks, each with a comma behind it."""
     first_flow = 1 + sum(it.links for it in prepared.gathered)
     links = prepared.wishes.links
     for block, count in together.events(_collectives(prepared), first_flow, links=links):
@@ -71,9 +92,14 @@ def _events(prepared: Prepared, workers: Workers, seen: Callable[[int], None]) -
 
 
 def _parts(
-    prepared: Prepared, workers: Workers, form: Form, seen: Callable[[int], None]
-) -> Iterator[bytes]:
-    """What the workers write of each rank."""
+    prepared: Prepared,
+    workers: Workers,
+    form: Form,
+    seen: Callable[[int], None],
+    *,
+    packed: bool,
+) -> Iterator[Piece]:
+    """What the workers write of each rank; it is there until the next is asked for."""
     tables = [it.collectives for it in prepared.gathered]
     selection = prepared.selection()
     files = [
@@ -83,11 +109,15 @@ def _parts(
     shared = matched(prepared.alignment, tables, selection, links=prepared.wishes.links)
     flows = np.cumsum([1, *(it.links for it in prepared.gathered)]).tolist()
     calls = (
-        ((files[i], _placement(prepared, i, flows[i]), selection, shared[i], form), _NO_NAMES)
+        (
+            (files[i], _placement(prepared, i, flows[i]), selection, shared[i], form),
+            {"packed": packed},
+        )
         for i in range(len(tables))
     )
     for it, lying in zip(workers.in_order(write, calls), files, strict=True):
-        yield from _file(lying.part)
+        if it.part:
+            yield it.part
         lying.part.unlink()
         prepared.written.append(it)
         _count(prepared.counts, it)
@@ -140,9 +170,3 @@ def _is_inside(collective: Collective, selection: Selection, start_ns: int) -> b
     first, end = collective.first.ts + start_ns, collective.end + start_ns
     begun = selection.end_ns is None or first < selection.end_ns
     return begun and (selection.start_ns is None or end > selection.start_ns)
-
-
-def _file(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            yield block

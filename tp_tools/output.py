@@ -65,12 +65,12 @@ def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> No
 
 
 @contextmanager
-def written(name: str, blocks: Iterable[bytes]) -> Iterator[Path]:
+def written(name: str, blocks: Iterable[bytes], *, packed: bool = False) -> Iterator[Path]:
     """Writes all blocks, gives the finished file for a last look, then puts it in its place.
 
     The file is a temporary one in the target's folder. If anything fails, here or in the caller's
     block, it is removed and nothing else has changed. Where the target is a symbolic link, what it
-    points to is replaced.
+    points to is replaced. `packed` says that the blocks are compressed already as they should be.
 
     Raises:
         OutputError: it cannot be written.
@@ -86,7 +86,7 @@ def written(name: str, blocks: Iterable[bytes]) -> Iterator[Path]:
     path = Path(temporary)
     try:
         with _reported(name), os.fdopen(handle, "wb") as file:
-            _write(file, name, blocks)
+            _write(file, "" if packed else name, blocks)
             file.flush()
             os.fsync(file.fileno())
         yield path

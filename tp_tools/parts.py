@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tp_tools.chrome.events import is_phase
+from tp_tools.deflated import deflate, store
 from tp_tools.gather import kept
 from tp_tools.rewrite import merged_json
 from tp_tools.rewrite.merged import placed
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints
+    from tp_tools.deflated import Deflated
     from tp_tools.rewrite.merged import Placed, Placement
     from tp_tools.rewrite.merged_selection import Selection
     from tp_tools.slices import Slices
@@ -71,12 +73,14 @@ class Written:
     """A rank as it was written.
 
     Attributes:
+        part: its part of the merged trace; None if it is empty.
         events, slices, flows: how many it has.
         row: pid and tid of each matched collective, (n, 2).
         ts, end: of each, ns in the merged trace.
         shown: whether it was written.
     """
 
+    part: Path | Deflated | None
     events: int
     slices: int
     flows: int
@@ -87,9 +91,15 @@ class Written:
 
 
 def write(
-    files: Files, where: Placement, wanted: Selection, matched: Matched, form: Form
+    files: Files,
+    where: Placement,
+    wanted: Selection,
+    matched: Matched,
+    form: Form,
+    *,
+    packed: bool,
 ) -> Written:
-    """Writes a rank's part of the merged trace.
+    """Writes a rank's part of the merged trace; of JSON, events with commas between them.
 
     Args:
         files: where it lies, and where its part goes.
@@ -97,6 +107,7 @@ def write(
         wanted: which events.
         matched: its matched collectives.
         form: what the output is.
+        packed: whether the part is compressed.
 
     Raises:
         InputError: the file changed meanwhile, or the rank has too many ids.
@@ -110,17 +121,16 @@ def write(
         between = files.part.with_suffix(".json")
         blocks = merged_pftrace.fragment(source, rank, where, events, between)
     else:
-        blocks = merged_json.fragment(source, rank, where, events)
-    with files.part.open("wb") as out:
-        for block in blocks:
-            out.write(block)
-    return _written(rank, table, matched.event)
+        blocks = merged_json.without_last_comma(merged_json.fragment(source, rank, where, events))
+    part = (deflate if packed else store)(blocks, files.part)
+    return _written(part, rank, table, matched.event)
 
 
-def _written(rank: Placed, table: Slices, events: Ints) -> Written:
+def _written(part: Path | Deflated | None, rank: Placed, table: Slices, events: Ints) -> Written:
     trace, keep = rank.trace, rank.keep
     rows = [rank.row_of(event) for event in events.tolist()]
     return Written(
+        part=part,
         events=int(keep.sum()),
         slices=int(keep[table.event].sum()),
         flows=int((keep & is_phase(trace, "f")).sum()),

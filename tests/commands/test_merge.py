@@ -16,6 +16,7 @@ import pytest
 from tests.asking import TpTools
 from tests.generated import write_rank
 from tests.test_merge import GLOO, info, kernel, launched
+from tp_tools import engine
 from tp_tools.chrome.source import Source
 
 if TYPE_CHECKING:
@@ -53,6 +54,30 @@ def test_a_folder_becomes_one_trace(tp_tools: TpTools, traces: Path, tmp_path: P
     assert (ran.code, ran.out) == (0, b"")
     assert "2 ranks" in ran.err
     assert sum(e["ph"] == "X" for e in events_of(out)) == 40
+
+
+@pytest.mark.parametrize("window", [(), ("--start", "0.2"), ("--start", "999")])
+def test_every_suffix_holds_the_same(
+    tp_tools: TpTools, traces: Path, tmp_path: Path, window: tuple[str, ...]
+) -> None:
+    """Compressed by the workers or at the end; also where nothing is left of the ranks."""
+    texts = []
+    for suffix in (".json", ".json.gz", ".json.zst"):
+        for jobs in (1, 2):
+            out = tmp_path / f"{jobs}{suffix}"
+            assert tp_tools("merge", traces, "-o", out, "-j", jobs, *window).code == 0
+            texts.append(b"".join(Source(out, "it").blocks()))
+    assert set(texts) == {texts[0]}
+    assert len(json.loads(texts[0])["traceEvents"]) > 0 or window == ("--start", "999")
+    packed = [tmp_path / f"{name}.pftrace.gz" for name in (1, 2)]
+    for jobs, out in enumerate(packed, start=1):
+        assert tp_tools("merge", traces, "-o", out, "-j", jobs, *window).code == 0
+    assert packed[0].read_bytes() == packed[1].read_bytes()
+    assert tp_tools("merge", traces, "-o", tmp_path / "a.pftrace", *window).code == 0
+    with engine.load(Source(tmp_path / "a.pftrace", "a").blocks(), source="a") as tp:
+        plain = engine.rows(tp, "SELECT ts, dur, name FROM slice ORDER BY 1, 2, 3")
+    with engine.load(Source(packed[0], "b").blocks(), source="b") as tp:
+        assert engine.rows(tp, "SELECT ts, dur, name FROM slice ORDER BY 1, 2, 3") == plain
 
 
 def test_the_summary_is_the_contract(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:

@@ -156,12 +156,14 @@ def _merge(
     with talk.progress(f"reading {len(files)} ranks", size) as seen:
         prepared = merge.prepare(files, wishes, staff, talk.say, seen)
     with talk.progress(f"writing {output}", size) as seen:
+        packed = output.endswith(".gz")
         if options["form"] == "archive":
             blocks = archive.archive(prepared, staff.folder / "archive", seen)
         else:
             form: Form = "pftrace" if output.endswith(out.PFTRACE_SUFFIXES) else "json"
-            blocks = merge_output.blocks(prepared, staff, summary(prepared), form, seen)
-        with out.written(output, blocks):
+            about = summary(prepared)
+            blocks = merge_output.blocks(prepared, staff, about, form, seen, packed=packed)
+        with out.written(output, blocks, packed=packed):
             pass
     return prepared
 
