@@ -47,7 +47,7 @@ def fragment(
         placed: the rank in the merged trace.
         where: its place in it.
         matched: by event: the collective that it is a part of.
-        between: a temporary file.
+        between: a temporary file, as large as the rank's text; in the end it is gone.
 
     Raises:
         InputError: the file changed meanwhile.
@@ -63,6 +63,7 @@ def fragment(
     first = int(np.flatnonzero(trace.phase != ord("M"))[0]) if placed.keep.any() else 0
     part = Part(number=where.position, first_place=1 + where.position * RANK_IDS)
     yield from packets(between, trace, _plan(trace, placed, first), part)
+    between.unlink()
 
 
 def written(
