@@ -63,42 +63,37 @@ def places(text: bytes, span: Span, source: Source) -> list[tuple[int, int]]:
         raise _changed(source) from error
     if len(raws) != span.count:
         raise _changed(source)
-    sizes = [len(raw) for raw in raws]
-    return _evenly_spaced(text, first, sizes) or _one_by_one(text, sizes)
+    return _evenly_spaced(text, first, raws) or _one_by_one(text, raws)
 
 
-def _one_by_one(text: bytes, sizes: list[int]) -> list[tuple[int, int]]:
+def _one_by_one(text: bytes, raws: list[msgspec.Raw]) -> list[tuple[int, int]]:
     found, behind = [], 0
-    for size in sizes:
+    for raw in raws:
         start = text.index(b"{", behind)
-        behind = start + size
+        behind = start + len(raw)
         found.append((start, behind))
     return found
 
 
-def _evenly_spaced(text: bytes, first: int, sizes: list[int]) -> list[tuple[int, int]] | None:
-    """The places, if what stands between any two events is what stands between the first two.
-
-    Then each event begins that much behind the end of the one before; all the text in between is
-    compared, so that the places are certain.
+def _evenly_spaced(
+    text: bytes, first: int, raws: list[msgspec.Raw]
+) -> list[tuple[int, int]] | None:
+    """The places, if between any two events stands what stands between the first two.
 
     Args:
         text: of the run.
         first: where its first event begins.
-        sizes: bytes of each event.
+        raws: the events.
     """
-    if len(sizes) < _WORTH_IT:
+    if len(raws) < _WORTH_IT:
         return None
-    between = text[first + sizes[0] : text.index(b"{", first + sizes[0])]
-    size = np.array(sizes)
+    behind = first + len(raws[0])
+    between = text[behind : text.index(b"{", behind)]
+    events = between.join(raws)
+    if events != text[first : first + len(events)]:
+        return None
+    size = np.fromiter(map(len, raws), np.int64, len(raws))
     stops = first + np.cumsum(size) + len(between) * np.arange(len(size))
-    marks = np.frombuffer(text, np.uint8)
-    if stops[-1] > len(text):
-        return None
-    found = marks[stops[:-1, None] + np.arange(len(between))]
-    begins = marks[stops[:-1] + len(between)] == ord("{")
-    if not begins.all() or (found != np.frombuffer(between, np.uint8)).any():
-        return None
     return list(zip((stops - size).tolist(), stops.tolist(), strict=True))
 
 

@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 
     from tp_tools.chrome.events import Scalar, Span, Trace
     from tp_tools.chrome.source import Source
+    from tp_tools.ids import Ids
     from tp_tools.plan import Plan
 
 Fields: TypeAlias = "dict[str, msgspec.Raw]"
 
 BASE_KEY = "baseTimeNanoseconds"
 _BASE = re.compile(rb'"baseTimeNanoseconds"\s*:\s*(-?\d+)')
+_ID_KEYS = {
+    key: re.compile(key + rb'\s*:\s*("[^"\\]*"|-?\d[\d.eE+-]*)(?=\s*[,}])')
+    for key in (b'"pid"', b'"tid"')
+}
+"""A key that stands once in an event is the event's own: it has one, and no string holds it."""
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODER = msgspec.json.Encoder()
 
@@ -101,12 +107,13 @@ class _Editor:
         self.opening = {closing: event for event, closing in plan.closings.items()}
         self.left_out = np.zeros(len(trace), np.bool_) if keep is None else ~keep
         self.left_out[plan.untimed] = True
-        self.touched = self._touched() | self.left_out
+        self.more_than_ids = self._more_than_ids()
+        self.touched = plan.ids.changed[trace.track] | self.more_than_ids | self.left_out
 
-    def _touched(self) -> NDArray[np.bool_]:
-        """Events of which something is rewritten."""
+    def _more_than_ids(self) -> NDArray[np.bool_]:
+        """Events of which something else than the pid and the tid is rewritten."""
         plan, trace = self.plan, self.trace
-        touched: NDArray[np.bool_] = plan.ids.changed[trace.track]
+        touched = plan.ids.changed[trace.track] & plan.ids.is_process_metadata
         touched[[*plan.moves, *plan.trims, *self.opening, *plan.durationless]] = True
         if plan.rebase_ns:
             touched |= (trace.ts != UNTIMED) & (
@@ -115,6 +122,11 @@ class _Editor:
         return touched
 
     def rewritten(self, number: int, event: bytes) -> bytes:
+        if not self.more_than_ids[number]:
+            track = int(self.trace.track[number])
+            moved = _with_ids(event, self.trace.tracks[track], self.plan.ids, track)
+            if moved is not None:
+                return moved
         fields = _FIELDS.decode(event)
         self._place(number, fields)
         self._time(number, fields)
@@ -167,6 +179,25 @@ class _Editor:
             recorded = bytes(fields["dur"])
             fields["dur"] = _time(plan.trims[number] - ts)
         _note(fields, b'"tpt_recorded_dur": ' + recorded)
+
+
+def _with_ids(event: bytes, recorded: tuple[Scalar, Scalar], ids: Ids, track: int) -> bytes | None:
+    """The event with other ids and no other byte changed; None where they cannot be told for sure.
+
+    Args:
+        event: its text.
+        recorded: its pid and tid as recorded.
+        ids: the ids to write.
+        track: of which track.
+    """
+    for key, old, new in zip(_ID_KEYS, recorded, (ids.pids[track], ids.tids[track]), strict=True):
+        if old == new:
+            continue
+        member = _ID_KEYS[key].search(event)
+        if member is None or event.count(key) != 1:
+            return None
+        event = event[: member.start(1)] + _ENCODER.encode(new) + event[member.end(1) :]
+    return event
 
 
 def _note(fields: Fields, note: bytes) -> None:
