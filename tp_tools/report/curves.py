@@ -11,7 +11,7 @@ from tp_tools.report.plots import SERIES, SYMBOLS, graph_objects, hover, layout,
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_HEIGHT = 380
+_HEIGHT = 350
 _DECADES = 2.5
 """Powers of ten above which an axis has marks at these alone."""
 
@@ -52,7 +52,7 @@ def over_sizes(kinds: Sequence[Points]) -> dict[str, Any]:
             hoverinfo="text",
             marker={
                 "color": SERIES[place],
-                "symbol": SYMBOLS[place] + ("-open" if it.is_hollow else ""),
+                "symbol": SYMBOLS[place % len(SYMBOLS)] + ("-open" if it.is_hollow else ""),
                 "size": 10,
                 "line": {"width": 1.5, "color": SERIES[place] if it.is_hollow else "var(--card)"},
             },

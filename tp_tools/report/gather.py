@@ -12,7 +12,7 @@ from tp_tools.alignment import BY_BASE, UNALIGNED
 from tp_tools.chrome.source import open_source
 from tp_tools.engine import Rows, query_rows
 from tp_tools.header import Header
-from tp_tools.opened import LARGE, Opening, opened, passes
+from tp_tools.opened import LARGE, Opening, opened
 from tp_tools.show import merged
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def gather(traces: list[str], engine: str | None, align: Mode, talk: Talk) -> An
     names = [*OF_JOB, *dict.fromkeys(OF_KINDS.values())]
     how = _opening(engine, [asked.from_file(name) for name in names], talk)
     header = _together([asked.from_file(name).header for name in names])
-    tp, prepared = joined.merged(traces, header, how, talk.progress, align)
+    tp, prepared = joined.merged(traces, header, how, align)
     with tp:
         of_job = _job(tp)
     members, answers = list[Member](), dict[int | None, dict[str, Rows]]()
@@ -150,14 +150,14 @@ def _opened(trace: str, engine: str | None, talk: Talk) -> tuple[Seen, Processor
     """What there is to say of a trace, and its TraceProcessor, to be closed."""
     how = _opening(engine, [asked.from_file(name) for name in (*OF_RANKS, *OF_JOB)], talk)
     with open_source(trace) as source:
-        total = (1 + passes(source, how)) * source.size()
-        with talk.progress(f"loading {source.name}", total) as told:
-            return look.look(source, how, told), opened(source, how, told)
+        return look.look(source, how), opened(source, how)
 
 
 def _opening(engine: str | None, asks: list[Query], talk: Talk) -> Opening:
     needs = _together([query.header for query in asks]).needs
-    return Opening(engine, needs=needs, needs_above=LARGE, say=talk.say, warn=talk.warn)
+    return Opening(
+        engine, needs=needs, needs_above=LARGE, say=talk.say, warn=talk.warn, progress=talk.progress
+    )
 
 
 def _together(headers: list[Header]) -> Header:

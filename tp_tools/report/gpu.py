@@ -22,7 +22,7 @@ NO_GPU = "Nothing ran on a GPU in what was recorded."
 
 SPLIT = (
     ("compute_alone_ns", "compute", "var(--compute)"),
-    ("hidden_communication_ns", "compute, with communication hidden behind it", "var(--hidden)"),
+    ("hidden_communication_ns", "compute that hides communication", "var(--hidden)"),
     ("exposed_communication_ns", "exposed communication", "var(--exposed)"),
     ("exposed_copy_ns", "copies alone", "var(--copies)"),
     ("idle_ns", "idle", "var(--idle)"),

@@ -28,6 +28,7 @@
     return Promise.all(keys.map((key) => {
       const { data, layout } = colored(plots[key], style);
       const sized = width ? { ...layout, width, autosize: false } : { ...layout, autosize: true };
+      sized.showlegend = false; // it stands above the plot as text, which wraps
       return Plotly.react(`plot-${key}`, data, sized, CONFIG);
     }));
   };

@@ -9,7 +9,7 @@ import json
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tp_tools.report import plots, table
 
@@ -105,6 +105,7 @@ def _figure(figure: Figure) -> Iterator[str]:
     if figure.plot is not None:
         label = escape(f"Plot: {figure.title}. Its numbers stand in the table below.")
         height = figure.plot["layout"]["height"]
+        yield from _legend(figure.plot)
         yield (
             f'<div class="plot" id="plot-{figure.key}" role="img" aria-label="{label}" '
             f'style="min-height:{height}px"></div>\n'
@@ -125,6 +126,21 @@ def _figure(figure: Figure) -> Iterator[str]:
             yield from ("<details><summary>Numbers</summary>\n", *markup, "</details>\n")
     yield from _source(figure)
     yield "</figure>\n"
+
+
+def _legend(plot: Mapping[str, Any]) -> Iterator[str]:
+    """What the colours and symbols of a plot mean, where it has several."""
+    if not plot["layout"].get("showlegend"):
+        return
+    yield '<ul class="legend">'
+    for trace in plot["data"]:
+        marker = trace["marker"]
+        symbol = plots.GLYPHS[marker.get("symbol", "square")]
+        yield (
+            f'<li><span style="color:{marker["color"]}" aria-hidden="true">{symbol}</span>'
+            f"{escape(trace['name'])}</li>"
+        )
+    yield "</ul>\n"
 
 
 def _source(figure: Figure) -> Iterator[str]:

@@ -23,15 +23,28 @@ _WIDEST = 110
 _BAR = 30
 _THIN_BAR = 16
 _MANY = 40
-_FRAME = 96
-_LEGEND, _NO_LEGEND = 26, 10
+_FRAME = 70
 _MANY_CELLS = 60
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 SERIES = tuple(f"var(--series-{number})" for number in range(8))
 """Colours of things that are many and alike: ranks, kinds."""
 
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x", "pentagon")
+GLYPHS = {
+    "circle": "\N{BLACK CIRCLE}",
+    "square": "\N{BLACK SQUARE}",
+    "diamond": "\N{BLACK DIAMOND}",
+    "triangle-up": "\N{BLACK UP-POINTING TRIANGLE}",
+    "star": "\N{BLACK STAR}",
+    "circle-open": "\N{WHITE CIRCLE}",
+    "square-open": "\N{WHITE SQUARE}",
+    "diamond-open": "\N{WHITE DIAMOND}",
+    "triangle-up-open": "\N{WHITE UP-POINTING TRIANGLE}",
+    "star-open": "\N{WHITE STAR}",
+}
+"""Symbols of points as text."""
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star")
 
 
 @dataclass(frozen=True)
@@ -129,8 +142,6 @@ def bars(labels: Sequence[str], parts: Sequence[Part], axis: str) -> dict[str, A
         )
     figure.update_layout(barmode="stack", bargap=0.25, showlegend=len(parts) > 1)
     figure.update_layout(uniformtext={"minsize": 10, "mode": "hide"})
-    if len(parts) == 1:
-        figure.update_layout(margin_t=_NO_LEGEND, height=figure.layout.height - _LEGEND)
     figure.update_yaxes(
         tickvals=places,
         ticktext=[short(label) for label in labels],
@@ -177,7 +188,6 @@ def heat_map(
             "outlinewidth": 0,
         },
     )
-    figure.update_layout(margin_t=_NO_LEGEND)
     figure.update_xaxes(type="category", showticklabels=False, ticks="", showgrid=False)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, ticks="")
     return plain(figure)
@@ -204,11 +214,10 @@ def layout(height: int, axis: str) -> dict[str, Any]:
     return {
         "template": "none",
         "height": height,
-        "margin": {"l": 8, "r": 8, "t": _LEGEND + _NO_LEGEND, "b": 44},
+        "margin": {"l": 8, "r": 8, "t": 10, "b": 44},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": _FONT, "size": 13, "color": "var(--ink)"},
-        "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         "hoverlabel": {
             "bgcolor": "var(--card)",
             "bordercolor": "var(--grid)",
