@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tp_tools.votes import STRETCH, VOTES_NS, candidates
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,12 +34,6 @@ _SHARP_SHARE = 0.125  # and no further than this share of what lies between two 
 _NEAR_NS = 50_000  # ends further apart than this are no match at all
 _SURE = 0.7  # the rival's support, as a share of the best, above which nothing is sure
 _LEAST_SUPPORT = 4.0  # eight good matches more than there are misses
-_STRETCH = 32  # collectives in a stretch that votes
-_STRETCHES = 8
-_BALLOT = 1 << 22  # differences in one vote
-_VOTES_NS = (6_000, 30_000)  # how close differences must be to pile up
-_ELECTED = 8  # candidates of each vote
-_BEST = _ELECTED * _STRETCH
 _FOLLOWED = 24  # candidates in all
 _FIRST_NEAR_NS = 15_000.0
 _DRIFT = 2e-4  # no two clocks drift apart faster
@@ -161,10 +157,10 @@ def _same(laid: Laid, other: Laid) -> bool:
 
 
 def _followed(base: Sequence, other: Sequence) -> Iterator[Laid]:
-    candidates = sorted(_candidates(base, other), key=lambda voted: -voted[1])
+    voted = sorted(candidates(base, other), key=lambda it: -it[1])
     found: list[Line] = []
-    for (offset, centre), _ in candidates[:_FOLLOWED]:
-        if any(abs(line.there(centre) - offset) < _VOTES_NS[-1] for line in found):
+    for (offset, centre), _ in voted[:_FOLLOWED]:
+        if any(abs(line.there(centre) - offset) < VOTES_NS[-1] for line in found):
             continue
         line = _follow(base, other, Line(offset, 0.0, centre))
         if line is not None:
@@ -172,55 +168,10 @@ def _followed(base: Sequence, other: Sequence) -> Iterator[Laid]:
             yield _supported(base, other, line)
 
 
-def _candidates(base: Sequence, other: Sequence) -> Iterator[tuple[tuple[float, float], int]]:
-    """(offset, where it was seen) with its votes, of several stretches of the other sequence."""
-    size = max(4, min(_STRETCH, _BALLOT // len(base)))
-    for start in _stretches(other, size):
-        key, end = other.key[start : start + size], other.end[start : start + size]
-        votes = np.sort((base.end - end[:, None])[base.key == key[:, None]])
-        centre = float(end.mean())
-        for width in _VOTES_NS:
-            for offset, count in _elected(votes, width):
-                yield (offset, centre), count
-
-
-def _stretches(other: Sequence, size: int) -> list[int]:
-    """Where stretches begin: spread evenly, and around the longest pauses, which set marks."""
-    last = max(len(other) - size, 0)
-    even = np.linspace(0, last, _STRETCHES).astype(np.int64).tolist()
-    pauses = np.argsort(-np.diff(other.end), kind="stable")[: 4 * _STRETCHES]
-    chosen: list[int] = []
-    for start in np.clip(pauses - size // 2, 0, last).tolist():
-        if len(chosen) < _STRETCHES and all(
-            abs(start - other_start) >= size // 2 for other_start in chosen
-        ):
-            chosen.append(start)
-    return sorted({*even, *chosen})
-
-
-def _elected(votes: Ints, width: int) -> Iterator[tuple[float, int]]:
-    """The offsets at which most votes pile up, and how many do."""
-    if not len(votes):
-        return
-    count = np.searchsorted(votes, votes + width, "right") - np.arange(len(votes))
-    taken: list[int] = []
-    most = np.sort(np.argpartition(-count, min(_BEST, len(count)) - 1)[:_BEST])
-    most = most[np.argsort(-count[most], kind="stable")]
-    for i, first, many in zip(
-        most.tolist(), votes[most].tolist(), count[most].tolist(), strict=True
-    ):
-        if all(abs(first - other) > 2 * width for other in taken):
-            taken.append(first)
-            # the median, since they are in order
-            yield int(votes[i + (many - 1) // 2] + votes[i + many // 2]) / 2, many
-        if len(taken) == _ELECTED:
-            return
-
-
 def _follow(base: Sequence, other: Sequence, line: Line) -> Line | None:
     """The line over the whole trace, fitted to ever longer stretches around where it was seen."""
     distance = np.abs(other.end - line.centre)
-    near, reach = _FIRST_NEAR_NS, float(np.sort(distance)[min(_STRETCH, len(other)) - 1])
+    near, reach = _FIRST_NEAR_NS, float(np.sort(distance)[min(STRETCH, len(other)) - 1])
     while True:
         inside = np.flatnonzero(distance <= reach)
         key, end = other.key[inside], other.end[inside].astype(np.float64)
