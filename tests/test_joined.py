@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,10 @@ from fixtures import generate_ranks
 from tests import generated
 from tests.generated import write_rank
 from tests.sql.gpu_traces import answer
-from tp_tools import asked, engine, joined, queries
+from tp_tools import asked, engine, queries
 from tp_tools.errors import InputError, UsageError
 from tp_tools.header import Header
+from tp_tools.joined import opened
 from tp_tools.opened import Opening
 
 if TYPE_CHECKING:
@@ -27,11 +27,6 @@ NEEDS = frozenset({"kernel"})
 LEAN = Header("", "", "job", NEEDS, frozenset({"device", "stream"}))
 LARGE = Opening(needs=NEEDS)
 """Every job counts as large, so that it gets only what it needs."""
-
-
-def opened(files: list[str], header: Header, how: Opening) -> Processor:
-    """All ranks, without a word about progress."""
-    return joined.opened(files, header, how, lambda _doing, _total: nullcontext(lambda _: None))
 
 
 @pytest.fixture(scope="module", params=["none", "comms_id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zipfile
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +16,13 @@ from tests.asking import kernel, write_trace
 from tp_tools import engine
 from tp_tools.chrome.source import Source
 from tp_tools.errors import InputError
-from tp_tools.opened import Opening, is_chrome_json, opened, passes
+from tp_tools.opened import Opening, is_chrome_json, opened
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from tp_tools.progress import Seen
 
 DECODE = Source(HERE / "pdl_decode.json.gz", "decode")
 SLICES = "SELECT name, ts, dur FROM slice ORDER BY ts"
@@ -52,7 +56,6 @@ def test_perfetto_traces_go_in_as_they_are(tmp_path: Path, name: str, packed: ty
     source = Source(path, name)
     with opened(source, Opening("embedded")) as tp:
         assert engine.rows(tp, SLICES) == [("a", 10, 20)]
-    assert passes(source, Opening()) == 1
 
 
 def test_archives_go_in_as_they_are(tmp_path: Path) -> None:
@@ -94,12 +97,39 @@ def test_a_repaired_trace_loses_nothing() -> None:
     assert warnings == []
 
 
-def test_bytes_are_told_as_they_are_read() -> None:
-    """A progress bar of `passes` times the file's size ends full."""
-    for how in (Opening("embedded"), Opening("embedded", raw=True)):
-        seen: list[int] = []
-        opened(DECODE, how, seen.append).close()
-        assert sum(seen) == passes(DECODE, how) * DECODE.size()
+class Heard:
+    """Keeps what it is told of the work."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.total = 0
+        self.seen: list[int] = []
+
+    def __call__(
+        self, doing: str, total: int | None = None, _then: str | None = None, /
+    ) -> AbstractContextManager[Seen]:
+        """A stage begins."""
+        self.stages.append(doing)
+        self.total += total or 0
+        return nullcontext(self.seen.append)
+
+
+@pytest.mark.parametrize(
+    ("raw", "stages"),
+    [
+        (
+            False,
+            ["reading decode", "placing slices", "asking SQL about overlaps", "loading decode"],
+        ),
+        (True, ["loading decode"]),
+    ],
+)
+def test_whoever_waits_is_told_what_is_done(raw: bool, stages: list[str]) -> None:
+    """Each stage is named, and every count of bytes ends full."""
+    heard = Heard()
+    opened(DECODE, Opening("embedded", raw=raw, progress=heard)).close()
+    assert heard.stages == stages
+    assert sum(heard.seen) == heard.total > 0
 
 
 @pytest.mark.parametrize("raw", [True, False])

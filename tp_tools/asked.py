@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 from tp_tools import header, inputs, joined, queries
 from tp_tools.chrome.source import open_source
 from tp_tools.engine import Rows, query_rows
-from tp_tools.opened import opened, passes
+from tp_tools.opened import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from tp_tools.engine.processor import Processor
     from tp_tools.header import Header
     from tp_tools.opened import Opening
-
-Progress: TypeAlias = "Callable[[str, int], AbstractContextManager[Callable[[int], None]]]"
-"""Shows how far something of so many bytes is; gives what is to be told of bytes done."""
 
 Origin = Literal["library", "file", "text"]
 
@@ -68,7 +65,6 @@ def ask(
     query: Query,
     traces: list[str],
     how: Opening,
-    progress: Progress = lambda _doing, _total: nullcontext(lambda _: None),
     limit: int | None = None,
 ) -> Rows:
     """The rows of one trace; of several, those of each rank, in order, a column `rank` first.
@@ -81,7 +77,6 @@ def ask(
         query: what is asked.
         traces: files, or "-" alone for standard input.
         how: how they are opened.
-        progress: shows how far the loading is.
         limit: at most so many rows of each trace, or of the job; None for all.
 
     Raises:
@@ -91,31 +86,31 @@ def ask(
     """
 
     def answer(trace: str) -> Rows:
-        rows = _answer(query, trace, how, progress)
+        rows = _answer(query, trace, how)
         return Rows(rows.columns, rows.rows[:limit])
 
     if len(traces) == 1:
         return answer(traces[0])
     if query.header.scope == "job":
-        return _of_job(query, traces, how, progress, limit)
+        return _of_job(query, traces, how, limit)
     return of_ranks({rank: answer(trace) for rank, trace in inputs.in_order(traces)})
 
 
-def _of_job(
-    query: Query, traces: list[str], how: Opening, progress: Progress, limit: int | None
-) -> Rows:
+def _of_job(query: Query, traces: list[str], how: Opening, limit: int | None) -> Rows:
     """The rows of all ranks in one TraceProcessor."""
-    with joined.opened(traces, query.header, how, progress) as tp:
-        rows = query_rows(tp, query.sql, query.name)
+    with joined.opened(traces, query.header, how) as tp:
+        rows = _rows(query, tp, how)
     return Rows(rows.columns, rows.rows[:limit])
 
 
-def _answer(query: Query, trace: str, how: Opening, progress: Progress) -> Rows:
-    with open_source(trace) as source:
-        with progress(f"loading {source.name}", passes(source, how) * source.size()) as seen:
-            tp = opened(source, how, seen)
-        with tp:
-            return query_rows(tp, query.sql, query.name)
+def _answer(query: Query, trace: str, how: Opening) -> Rows:
+    with open_source(trace) as source, opened(source, how) as tp:
+        return _rows(query, tp, how)
+
+
+def _rows(query: Query, tp: Processor, how: Opening) -> Rows:
+    with how.progress(f"asking {query.name or 'SQL'}"):
+        return query_rows(tp, query.sql, query.name)
 
 
 def of_ranks(answers: Mapping[int | None, Rows]) -> Rows:

@@ -13,6 +13,7 @@ from tp_tools.decide import decide
 from tp_tools.errors import InputError
 from tp_tools.hidden import hidden_of_placed
 from tp_tools.place import place
+from tp_tools.progress import silent
 from tp_tools.rewrite import chrome_json
 from tp_tools.rewrite.pftrace import write as pftrace
 from tp_tools.slices import slices
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tp_tools.chrome.source import Source
     from tp_tools.decide import Judge
     from tp_tools.plan import Plan, Repair
+    from tp_tools.progress import Progress
     from tp_tools.rewrite.pftrace.part import Part
     from tp_tools.slices import Slices
 
@@ -57,7 +59,7 @@ class Examined:
 def examine(
     source: Source,
     judge: Judge,
-    seen: Callable[[int], None] = lambda _: None,
+    progress: Progress = silent,
     crew: Crew = ALONE,
 ) -> Examined:
     """Reads a trace and finds what is to be repaired; changes nothing.
@@ -65,17 +67,19 @@ def examine(
     Args:
         source: the file.
         judge: how SQL is asked.
-        seen: told bytes read from disk, as they are.
+        progress: shows what is done.
         crew: who helps with reading.
 
     Raises:
         InputError: the file cannot be used.
         EngineError: TraceProcessor could not answer.
     """
-    trace = read(source, seen, crew)
-    table = slices(trace)
-    lane = place(table)
-    with ThreadPoolExecutor(1) as beside:
+    with progress(f"reading {source.name}", source.size()) as seen:
+        trace = read(source, seen, crew)
+    with progress("placing slices"):
+        table = slices(trace)
+        lane = place(table)
+    with progress("asking SQL about overlaps"), ThreadPoolExecutor(1) as beside:
         decided = beside.submit(decide, trace, table, judge, lane)
         missing = hidden_of_placed(trace, table, lane)
         try:

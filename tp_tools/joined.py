@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tp_tools.alignment import Mode
-    from tp_tools.asked import Progress
     from tp_tools.engine.processor import Processor
     from tp_tools.header import Header
     from tp_tools.merge import Prepared
@@ -34,16 +33,16 @@ _SMALL = 16 << 20
 _CHOICE = Choice(allow_missing=True)
 
 
-def opened(traces: list[str], header: Header, how: Opening, progress: Progress) -> Processor:
+def opened(traces: list[str], header: Header, how: Opening) -> Processor:
     """A TraceProcessor that holds the ranks as `tp-tools merge` would write them; to be closed.
 
     See `merged`.
     """
-    return merged(traces, header, how, progress)[0]
+    return merged(traces, header, how)[0]
 
 
 def merged(
-    traces: list[str], header: Header, how: Opening, progress: Progress, align: Mode = "auto"
+    traces: list[str], header: Header, how: Opening, align: Mode = "auto"
 ) -> tuple[Processor, Prepared]:
     """The same, and what the merge found: the ranks, their clocks and their matches.
 
@@ -51,7 +50,6 @@ def merged(
         traces: the files of the ranks, in any order; some may be missing, which is warned about.
         header: what the query needs, where the traces are large.
         how: how they are opened.
-        progress: shows how far it is.
         align: how clocks are brought together.
 
     Raises:
@@ -63,9 +61,9 @@ def merged(
         raise UsageError("ranks are on one clock only once they are merged: leave out --raw.")
     with tempfile.TemporaryDirectory(prefix="tp-tools-") as folder:
         file = Path(folder) / "job.json"
-        prepared = _merge(traces, header, how, file, progress, align=align)
+        prepared = _merge(traces, header, how, file, align=align)
         size = file.stat().st_size
-        with progress("loading the job", size) as seen:
+        with how.progress("loading the job", size) as seen:
             blocks = _blocks(file, seen)
             tp = engine.load(blocks, source="the job", engine=how.engine, size=size, say=how.say)
         return tp, prepared
@@ -76,7 +74,6 @@ def _merge(
     header: Header,
     how: Opening,
     file: Path,
-    progress: Progress,
     *,
     align: Mode,
 ) -> Prepared:
@@ -85,13 +82,13 @@ def _merge(
     size = sum(Path(it).stat().st_size for it in files)
     jobs = 1 if size < _SMALL else min(MOST_JOBS, merge.usual_jobs(files))
     with workers(jobs) as staff:
-        with progress(f"reading {len(files)} ranks", size) as seen:
+        with how.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
             wishes = Wishes(align=align, choice=_CHOICE, engine=how.engine)
             prepared = _needed(merge.prepare(files, wishes, staff, how.say, seen), header, how)
         if prepared.missing:
             missing = ", ".join(map(str, prepared.missing))
             how.warn(f"the job has more ranks than there are files; missing: {missing}.")
-        with progress("merging the ranks", size) as seen, file.open("wb") as out:
+        with how.progress("merging the ranks", size) as seen, file.open("wb") as out:
             out.writelines(merge_output.blocks(prepared, staff, {}, seen=seen))
     return prepared
 

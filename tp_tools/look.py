@@ -18,7 +18,7 @@ from tp_tools.opened import Opening, is_chrome_json, opened
 from tp_tools.unknown import refuse_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from tp_tools.about import About
     from tp_tools.chrome.source import Source
@@ -97,30 +97,33 @@ class Seen:
         }
 
 
-def look(source: Source, how: Opening, seen: Callable[[int], None] = lambda _: None) -> Seen:
+def look(source: Source, how: Opening) -> Seen:
     """Chrome JSON is read; anything else is loaded into TraceProcessor, which takes longer.
 
     Args:
         source: the file.
         how: how it is loaded where it has to be.
-        seen: told bytes read from disk, as they are.
 
     Raises:
         InputError: the file cannot be used.
         EngineError: TraceProcessor failed.
     """
     if is_chrome_json(source):
-        trace = read(source, seen)
-        found = inventory(trace)
-        text_bytes, said, wrong = trace.text_size(), about.about(trace), defects(trace)
+        with how.progress(f"reading {source.name}", source.size()) as seen:
+            trace = read(source, seen)
+        with how.progress("counting"):
+            found = inventory(trace)
+            text_bytes, said = trace.text_size(), about.about(trace)
+        with how.progress("looking for defects"):
+            wrong = defects(trace)
         lost: dict[str, int] = {}
     else:
         try:
-            tp = opened(source, how, seen)
+            tp = opened(source, how)
         except InputError as error:
             refuse_unknown(source.name, error)
             raise
-        with tp:
+        with tp, how.progress("asking SQL what is in it"):
             found, lost = contents(tp), engine.losses(tp)
         text_bytes, said, wrong = None, None, None
     names = kinds.collectives(kernels.name for kernels in found.kernels)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tp_tools import engine, fix
 from tp_tools.chrome.source import BLOCK
 from tp_tools.decide import Judge
+from tp_tools.progress import silent
 from tp_tools.rewrite import chrome_json
 from tp_tools.wanted import wanted
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tp_tools.chrome.events import Trace
     from tp_tools.chrome.source import Source
     from tp_tools.engine.processor import Processor
+    from tp_tools.progress import Progress
 
 TOLERANCE_NS = 1000
 """What counts as jitter: the default of `tp-tools fix`."""
@@ -54,6 +56,7 @@ class Opening:
         needs_above: bytes of JSON up to which everything is loaded all the same.
         say: gets lines about things that take seconds.
         warn: gets lines about what was lost on loading.
+        progress: shows what is done.
     """
 
     engine: str | None = None
@@ -62,9 +65,10 @@ class Opening:
     needs_above: int = 0
     say: Callable[[str], None] = _nothing
     warn: Callable[[str], None] = _nothing
+    progress: Progress = silent
 
 
-def opened(source: Source, how: Opening, seen: Callable[[int], None] = _nothing) -> Processor:
+def opened(source: Source, how: Opening) -> Processor:
     """A TraceProcessor that holds the trace; to be closed after use.
 
     Chrome JSON is loaded as `tp-tools fix` would write it, so nothing of it is missing. Anything
@@ -73,34 +77,27 @@ def opened(source: Source, how: Opening, seen: Callable[[int], None] = _nothing)
     Args:
         source: the file.
         how: how it is opened.
-        seen: told bytes read from disk, as they are; a trace that is repaired is read twice.
 
     Raises:
         InputError: the file cannot be used.
         EngineError: TraceProcessor failed.
     """
     load = partial(engine.load, source=source.name, engine=how.engine, say=how.say)
-    if passes(source, how) == 1:
-        tp = load(_as_it_is(source, seen), allow_loss=True)
+    doing = f"loading {source.name}"
+    if not is_chrome_json(source) or how.raw:
+        with how.progress(doing, source.size()) as seen:
+            tp = load(_as_it_is(source, seen), allow_loss=True)
         if lost := engine.losses(tp):
             counts = ", ".join(f"{count} x {name}" for name, count in lost.items())
             how.warn(f"{source.name}: TraceProcessor lost data on loading: {counts}.")
         return tp
-    examined = fix.examine(source, Judge(TOLERANCE_NS, how.engine, how.say), seen)
+    examined = fix.examine(source, Judge(TOLERANCE_NS, how.engine, how.say), how.progress)
     keep = None
     if how.needs is not None and _bytes_of(examined.trace) > how.needs_above:
         keep = wanted(examined.trace, examined.table, how.needs)
-    blocks = chrome_json.rewrite(source, examined.trace, examined.plan, seen, keep)
-    return load(blocks, size=_size(examined.trace, keep))
-
-
-def passes(source: Source, how: Opening) -> int:
-    """How often the file is read when it is opened.
-
-    Raises:
-        InputError: it cannot be read, or is empty.
-    """
-    return 1 if how.raw or not is_chrome_json(source) else 2
+    with how.progress(doing, source.size()) as seen:
+        blocks = chrome_json.rewrite(source, examined.trace, examined.plan, seen, keep)
+        return load(blocks, size=_size(examined.trace, keep))
 
 
 def is_chrome_json(source: Source) -> bool:

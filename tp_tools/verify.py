@@ -17,6 +17,7 @@ from tp_tools.chrome.events import NO_LINK, UNTIMED, is_phase
 from tp_tools.chrome.read import read
 from tp_tools.chrome.source import Source
 from tp_tools.errors import TraceLossError, VerificationError
+from tp_tools.progress import silent
 from tp_tools.rewrite.chrome_json import metadata_count
 from tp_tools.slices import slices
 
@@ -28,12 +29,19 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.fix import Examined
     from tp_tools.plan import Plan
+    from tp_tools.progress import Progress
 
 _PLAIN = str.maketrans("", "", '\\"')
 
 
 def verify(
-    path: Path, name: str, examined: Examined, engine_name: str | None, say: Callable[[str], None]
+    path: Path,
+    name: str,
+    examined: Examined,
+    engine_name: str | None,
+    say: Callable[[str], None],
+    *,
+    progress: Progress = silent,
 ) -> None:
     """Proves the repaired file.
 
@@ -43,17 +51,21 @@ def verify(
         examined: the trace it was made from, and the plan.
         engine_name: the TraceProcessor to load it with.
         say: gets lines about things that take seconds.
+        progress: shows what is done.
 
     Raises:
         VerificationError: something does not hold.
         EngineError: TraceProcessor failed.
     """
     source = Source(path, name)
-    result = read(source)
+    with progress(f"verifying: reading {name}", source.size()) as seen:
+        result = read(source, seen)
     _compare_events(name, examined, result)
     try:
-        blocks, size = source.blocks(), result.text_size()
-        with engine.load(blocks, source=name, engine=engine_name, size=size, say=say) as tp:
+        with progress(f"verifying: loading {name}", source.size()) as seen:
+            blocks, size = source.blocks(seen), result.text_size()
+            tp = engine.load(blocks, source=name, engine=engine_name, size=size, say=say)
+        with tp, progress("verifying: comparing slices and arrows"):
             _compare_slices(name, result, tp)
             check_arrows(name, tp)
     except TraceLossError as error:

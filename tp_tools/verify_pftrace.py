@@ -13,6 +13,7 @@ from tp_tools import engine, queries
 from tp_tools.chrome.events import each
 from tp_tools.chrome.source import Source
 from tp_tools.errors import TraceLossError, VerificationError
+from tp_tools.progress import silent
 from tp_tools.rewrite.pftrace.header import NO_NAME
 from tp_tools.rewrite.pftrace.scene import scene
 from tp_tools.rewrite.pftrace.shown import NEVER
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from tp_tools.engine.processor import Processor
     from tp_tools.fix import Examined
+    from tp_tools.progress import Progress
     from tp_tools.rewrite.pftrace.part import Part
 
 
@@ -35,6 +37,7 @@ def verify(
     say: Callable[[str], None],
     *,
     part: Part,
+    progress: Progress = silent,
 ) -> None:
     """Proves the repaired file.
 
@@ -45,14 +48,18 @@ def verify(
         engine_name: the TraceProcessor to load it with.
         say: gets lines about things that take seconds.
         part: how it was written.
+        progress: shows what is done.
 
     Raises:
         VerificationError: something does not hold.
         EngineError: TraceProcessor failed.
     """
-    blocks, size = Source(path, name).blocks(), examined.trace.text_size()
+    source, size = Source(path, name), examined.trace.text_size()
     try:
-        with engine.load(blocks, source=name, engine=engine_name, size=size, say=say) as tp:
+        with progress(f"verifying: loading {name}", source.size()) as seen:
+            blocks = source.blocks(seen)
+            tp = engine.load(blocks, source=name, engine=engine_name, size=size, say=say)
+        with tp, progress("verifying: comparing slices and arrows"):
             _compare(name, _wanted(examined, part), tp)
             check_arrows(name, tp)
     except TraceLossError as error:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from tp_tools import engine, fix, output
 from tp_tools.decide import Judge
 from tp_tools.errors import InputError, OutputError
 from tp_tools.opened import TOLERANCE_NS, is_chrome_json
+from tp_tools.progress import silent
 from tp_tools.unknown import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
 
     from tp_tools.chrome.source import Source
     from tp_tools.fix import Examined
-
-Progress: TypeAlias = "Callable[[str, int], AbstractContextManager[Callable[[int], None]]]"
-"""Shows how far something of so many bytes is; gives what is to be told of bytes done."""
+    from tp_tools.progress import Progress
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _START = 1 << 20
@@ -52,14 +49,14 @@ class Preparing:
         raw: take Chrome JSON as it is, too.
         engine: the TraceProcessor that decides about overlaps; None for the default.
         say: gets lines about things that take seconds.
-        progress: shows how far the reading and writing is.
+        progress: shows what is done.
     """
 
     folder: Path
     raw: bool = False
     engine: str | None = None
     say: Callable[[str], None] = lambda _: None
-    progress: Progress = lambda _doing, _total: nullcontext(lambda _: None)
+    progress: Progress = silent
 
 
 def viewable(source: Source, how: Preparing) -> Viewable:
@@ -89,8 +86,7 @@ def viewable(source: Source, how: Preparing) -> Viewable:
 
 
 def _examined(source: Source, how: Preparing) -> Examined:
-    with how.progress(f"reading {source.name}", source.size()) as seen:
-        return fix.examine(source, Judge(TOLERANCE_NS, how.engine, how.say), seen)
+    return fix.examine(source, Judge(TOLERANCE_NS, how.engine, how.say), how.progress)
 
 
 def _check_is_trace(source: Source) -> None:

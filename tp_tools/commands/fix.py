@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -174,8 +175,7 @@ def _fix(source: Source, options: Options, talk: Talk, part: Part | None, helper
     if helpers.size > 1:
         engine.prepare(options.engine)
     judge = Judge(options.tolerance_ns, options.engine, talk.say)
-    with talk.progress(f"reading {source.name}", source.size()) as seen:
-        examined = fix.examine(source, judge, seen, helpers)
+    examined = fix.examine(source, judge, talk.progress, helpers)
     _warn(source, examined, talk)
     verified = None if options.check else _write(source, examined, options, talk, part)
     _report(examined, options, talk, verified)
@@ -203,15 +203,17 @@ def _write(
     """Writes the repaired trace; whether it was verified, None if that was not asked for."""
     from tp_tools import fix, output, verify, verify_pftrace  # noqa: PLC0415
 
-    with talk.progress(f"writing {options.output}", source.size()) as seen:
-        blocks = fix.rewritten(source, examined, seen, part)
-        with output.written(options.output, blocks) as path:
-            if options.verify and part:
-                verify_pftrace.verify(
-                    path, options.output, examined, options.engine, talk.say, part=part
-                )
-            elif options.verify:
-                verify.verify(path, options.output, examined, options.engine, talk.say)
+    with ExitStack() as writing:
+        doing = f"writing {options.output}"
+        seen = writing.enter_context(talk.progress(doing, source.size()))
+        with output.written(options.output, fix.rewritten(source, examined, seen, part)) as path:
+            writing.close()  # what comes now may go to stdout
+            if options.verify:
+                to_check = (path, options.output, examined, options.engine, talk.say)
+                if part:
+                    verify_pftrace.verify(*to_check, part=part, progress=talk.progress)
+                else:
+                    verify.verify(*to_check, progress=talk.progress)
     return True if options.verify else None
 
 

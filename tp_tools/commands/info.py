@@ -55,11 +55,11 @@ def _run(options: Options, talk: Talk) -> None:
     from tp_tools.opened import Opening  # noqa: PLC0415
     from tp_tools.show import inventory  # noqa: PLC0415
 
-    how = Opening(options.engine, say=talk.say)
+    how = Opening(options.engine, say=talk.say, progress=talk.progress)
     found = []
     for number, name in enumerate(inputs.expand(options.traces)):
-        with open_source(name) as source, talk.progress(f"reading {name}", source.size()) as told:
-            seen = look.look(source, how, told)
+        with open_source(name) as source:
+            seen = look.look(source, how)
         if options.form == "json":
             found.append(seen.as_object())
             continue

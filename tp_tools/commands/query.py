@@ -155,9 +155,9 @@ def _run(options: Options, talk: Talk) -> None:
     output.check(options.output, force=options.force, suffixes=("",))
     query = asked.from_text(options.sql) if options.sql else asked.from_file(options.query or "")
     needs = None if options.all_categories else query.header.needs
-    how = Opening(options.engine, options.raw, needs, LARGE, talk.say, talk.warn)
+    how = Opening(options.engine, options.raw, needs, LARGE, talk.say, talk.warn, talk.progress)
     try:
-        answer = asked.ask(query, inputs.expand(options.traces), how, talk.progress, options.limit)
+        answer = asked.ask(query, inputs.expand(options.traces), how, options.limit)
     except SqlError as error:
         raise _of_whom(error, query) from error
     if options.output == STDOUT:

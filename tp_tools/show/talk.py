@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from tp_tools.progress import silent
+from tp_tools.show.stages import Stages
 
-_WORTH_A_BAR = 2 << 20
-"""Bytes on disk below which no bar is shown: the work is over before it is read."""
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from tp_tools.progress import Seen
+
+_NO_CURSOR = ("dumb", "unknown")
+"""Terminals, as $TERM says, on which no line can be taken back."""
 
 
 class Talk:
@@ -20,38 +25,34 @@ class Talk:
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
+        self._stages = Stages()
 
     def say(self, line: str) -> None:
         """One line on stderr."""
-        if not self.quiet:
+        if not self.quiet and not self._stages.say(line):
             click.echo(line, err=True)
 
     def warn(self, line: str) -> None:
         """A line that is said even with --quiet: something was lost or could not be done."""
-        click.echo(f"tp-tools: warning: {line}", err=True)
+        warning = f"tp-tools: warning: {line}"
+        if not self._stages.say(warning):
+            click.echo(warning, err=True)
 
-    @contextmanager
-    def progress(self, doing: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A bar on a terminal; gives a function to be told of bytes done.
+    def progress(
+        self, doing: str, total: int | None = None, then: str | None = None, /
+    ) -> AbstractContextManager[Seen]:
+        """A stage of the work, shown on a terminal while the block runs, if it takes long.
 
-        Args:
-            doing: what is done: "reading rank0.json.gz".
-            total: bytes in all.
+        See `tp_tools.progress.Progress`. A thread shows it, so processes that are to be forked
+        have to be before. Nothing may go to stdout meanwhile: it may be the same terminal.
         """
-        if self.quiet or total < _WORTH_A_BAR or not sys.stderr.isatty():
-            yield lambda _: None
-            return
-        from rich.console import Console  # noqa: PLC0415  0.1 s, for a terminal only
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        if self.quiet or not _can_take_back():
+            return silent(doing, total, then)
+        return self._stages.stage(doing, total, then)
 
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-        console = Console(stderr=True)
-        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-            task = bar.add_task(doing, total=total)
-            yield lambda done: bar.advance(task, done)
+
+def _can_take_back() -> bool:
+    """Whether what stderr shows can be taken off again."""
+    return (
+        sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in _NO_CURSOR
+    )
