@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tp_tools import header, inputs, joined, queries
@@ -93,7 +94,15 @@ def ask(
         return answer(traces[0])
     if query.header.scope == "job":
         return _of_job(query, traces, how, limit)
-    return of_ranks({rank: answer(trace) for rank, trace in inputs.in_order(traces)})
+    with how.progress("telling ranks apart"):
+        ranks = inputs.in_order(traces)
+    sizes = {trace: Path(trace).stat().st_size for _, trace in ranks}
+    answers = dict[int | None, Rows]()
+    with how.progress(f"{len(ranks)} ranks", sum(sizes.values())) as seen:
+        for rank, trace in ranks:
+            answers[rank] = answer(trace)
+            seen(sizes[trace])
+    return of_ranks(answers)
 
 
 def _of_job(query: Query, traces: list[str], how: Opening, limit: int | None) -> Rows:

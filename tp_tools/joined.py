@@ -13,6 +13,7 @@ from tp_tools.errors import UsageError
 from tp_tools.file_names import Choice
 from tp_tools.header import FLOWS
 from tp_tools.merge import Wishes
+from tp_tools.progress import BUILDING
 from tp_tools.workers import workers
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def merged(
         file = Path(folder) / "job.json"
         prepared = _merge(traces, header, how, file, align=align)
         size = file.stat().st_size
-        with how.progress("loading the job", size) as seen:
+        with how.progress("loading the job", size, BUILDING) as seen:
             blocks = _blocks(file, seen)
             tp = engine.load(blocks, source="the job", engine=how.engine, size=size, say=how.say)
         return tp, prepared
@@ -88,7 +89,10 @@ def _merge(
         if prepared.missing:
             missing = ", ".join(map(str, prepared.missing))
             how.warn(f"the job has more ranks than there are files; missing: {missing}.")
-        with how.progress("merging the ranks", size) as seen, file.open("wb") as out:
+        with (
+            how.progress("merging the ranks", size, "writing collectives") as seen,
+            file.open("wb") as out,
+        ):
             out.writelines(merge_output.blocks(prepared, staff, {}, seen=seen))
     return prepared
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tp_tools import engine, fix
 from tp_tools.chrome.source import BLOCK
 from tp_tools.decide import Judge
-from tp_tools.progress import silent
+from tp_tools.progress import BUILDING, silent
 from tp_tools.rewrite import chrome_json
 from tp_tools.wanted import wanted
 
@@ -85,7 +85,7 @@ def opened(source: Source, how: Opening) -> Processor:
     load = partial(engine.load, source=source.name, engine=how.engine, say=how.say)
     doing = f"loading {source.name}"
     if not is_chrome_json(source) or how.raw:
-        with how.progress(doing, source.size()) as seen:
+        with how.progress(doing, source.size(), BUILDING) as seen:
             tp = load(_as_it_is(source, seen), allow_loss=True)
         if lost := engine.losses(tp):
             counts = ", ".join(f"{count} x {name}" for name, count in lost.items())
@@ -95,7 +95,7 @@ def opened(source: Source, how: Opening) -> Processor:
     keep = None
     if how.needs is not None and _bytes_of(examined.trace) > how.needs_above:
         keep = wanted(examined.trace, examined.table, how.needs)
-    with how.progress(doing, source.size()) as seen:
+    with how.progress(doing, source.size(), BUILDING) as seen:
         blocks = chrome_json.rewrite(source, examined.trace, examined.plan, seen, keep)
         return load(blocks, size=_size(examined.trace, keep))
 

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+BUILDING = "building TraceProcessor's tables"
+"""What takes as long again once TraceProcessor has been given the last byte of a trace."""
+
 Seen: TypeAlias = "Callable[[int], None]"
 """Told of so many bytes more that are done, from any thread."""
 

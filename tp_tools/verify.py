@@ -17,7 +17,7 @@ from tp_tools.chrome.events import NO_LINK, UNTIMED, is_phase
 from tp_tools.chrome.read import read
 from tp_tools.chrome.source import Source
 from tp_tools.errors import TraceLossError, VerificationError
-from tp_tools.progress import silent
+from tp_tools.progress import BUILDING, silent
 from tp_tools.rewrite.chrome_json import metadata_count
 from tp_tools.slices import slices
 
@@ -62,7 +62,7 @@ def verify(
         result = read(source, seen)
     _compare_events(name, examined, result)
     try:
-        with progress(f"verifying: loading {name}", source.size()) as seen:
+        with progress(f"verifying: loading {name}", source.size(), BUILDING) as seen:
             blocks, size = source.blocks(seen), result.text_size()
             tp = engine.load(blocks, source=name, engine=engine_name, size=size, say=say)
         with tp, progress("verifying: comparing slices and arrows"):

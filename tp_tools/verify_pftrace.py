@@ -13,7 +13,7 @@ from tp_tools import engine, queries
 from tp_tools.chrome.events import each
 from tp_tools.chrome.source import Source
 from tp_tools.errors import TraceLossError, VerificationError
-from tp_tools.progress import silent
+from tp_tools.progress import BUILDING, silent
 from tp_tools.rewrite.pftrace.header import NO_NAME
 from tp_tools.rewrite.pftrace.scene import scene
 from tp_tools.rewrite.pftrace.shown import NEVER
@@ -56,7 +56,7 @@ def verify(
     """
     source, size = Source(path, name), examined.trace.text_size()
     try:
-        with progress(f"verifying: loading {name}", source.size()) as seen:
+        with progress(f"verifying: loading {name}", source.size(), BUILDING) as seen:
             blocks = source.blocks(seen)
             tp = engine.load(blocks, source=name, engine=engine_name, size=size, say=say)
         with tp, progress("verifying: comparing slices and arrows"):

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+from contextlib import ExitStack
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -153,9 +154,11 @@ def _merge(
     wishes = _wishes(options)
     files = merge.files(inputs, output, wishes.choice)
     size = sum(Path(file).stat().st_size for file in files)
-    with talk.progress(f"reading {len(files)} ranks", size) as seen:
+    with talk.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
         prepared = merge.prepare(files, wishes, staff, talk.say, seen)
-    with talk.progress(f"writing {output}", size) as seen:
+    with ExitStack() as writing:
+        stage = talk.progress(f"writing {output}", size, "writing collectives")
+        seen = writing.enter_context(stage)
         packed = output.endswith(".gz")
         if options["form"] == "archive":
             blocks = archive.archive(prepared, staff.folder / "archive", seen)
@@ -164,7 +167,7 @@ def _merge(
             about = summary(prepared)
             blocks = merge_output.blocks(prepared, staff, about, form, seen, packed=packed)
         with out.written(output, blocks, packed=packed):
-            pass
+            writing.close()  # what comes now may go to stdout
     return prepared
 
 

@@ -74,7 +74,8 @@ def _run(options: Options, talk: Talk) -> None:
     output.check(options.output, force=options.force, suffixes=SUFFIXES)
     plots.graph_objects()  # before any work is done
     answers = gather(inputs.expand(options.traces), options.engine, options.align, talk)
-    page = make.html(answers).encode()
+    with talk.progress("drawing"):
+        page = make.html(answers).encode()
     with output.written(options.output, [page]):
         pass
     if options.output != output.STDOUT:

@@ -116,14 +116,17 @@ def gather(traces: list[str], engine: str | None, align: Mode, talk: Talk) -> An
     how = _opening(engine, [asked.from_file(name) for name in names], talk)
     header = _together([asked.from_file(name).header for name in names])
     tp, prepared = joined.merged(traces, header, how, align)
-    with tp:
+    with tp, talk.progress("asking about the job"):
         of_job = _job(tp)
     members, answers = list[Member](), dict[int | None, dict[str, Rows]]()
-    for it in prepared.ranks:
-        seen, tp = _opened(it.file, engine, talk)
-        with tp:
-            answers[it.rank] = _asked(tp, OF_RANKS)
-        members.append(Member(it.rank, it.title, Path(it.file).name, seen))
+    sizes = [Path(it.file).stat().st_size for it in prepared.ranks]
+    with talk.progress(f"{len(sizes)} ranks", sum(sizes)) as done:
+        for it, size in zip(prepared.ranks, sizes, strict=True):
+            seen, tp = _opened(it.file, engine, talk)
+            with tp, talk.progress(f"asking {it.title}"):
+                answers[it.rank] = _asked(tp, OF_RANKS)
+            members.append(Member(it.rank, it.title, Path(it.file).name, seen))
+            done(size)
     of_ranks = {
         name: asked.of_ranks({rank: rows[name] for rank, rows in answers.items()})
         for name in OF_RANKS
@@ -135,7 +138,7 @@ def _of_one(trace: str, engine: str | None, talk: Talk) -> Answers:
     seen, tp = _opened(trace, engine, talk)
     rank = seen.about.rank if seen.about is not None else None
     rank = seen.named.get("RANK") if rank is None else rank
-    with tp:
+    with tp, talk.progress("asking SQL"):
         rows = {**_asked(tp, OF_RANKS), **_job(tp)}
     title = "this trace" if rank is None else f"rank {rank}"
     member = Member(rank, title, Path(seen.file).name, seen)
