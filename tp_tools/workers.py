@@ -16,7 +16,6 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from tp_tools.engine import load
 from tp_tools.errors import EngineOutOfMemory
 
 if TYPE_CHECKING:
@@ -133,8 +132,9 @@ def _end_with_parent() -> None:
 
 def _get_ready(engine: str | None) -> None:
     """Does once what a worker's first rank would wait for; a fault is told when it is asked."""
-    nothing = b'{"traceEvents":[{"ph":"X","name":"","pid":1,"tid":1,"ts":1,"dur":1}]}'
-    load([nothing], source="nothing", engine=engine).close()
+    from tp_tools.engine.opening import get_ready  # noqa: PLC0415  0.1 s of imports
+
+    get_ready(engine)
 
 
 def _context() -> BaseContext:
