@@ -75,7 +75,6 @@ def _run(options: Options, talk: Talk) -> None:
     plots.graph_objects()  # before any work is done
     answers = gather(inputs.expand(options.traces), options.engine, options.align, talk)
     with talk.progress("drawing"):
-        with talk.progress("drawing"):
         page = make.html(answers).encode()
     with output.written(options.output, [page]):
         pass
