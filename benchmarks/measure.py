@@ -1,16 +1,25 @@
-"""Times commands as whole processes, in turn, so that a drift of the machine meets them all."""
+"""Times commands as whole processes, in turn, so that a drift of the machine meets them all.
+
+Memory is the peak over time of what all processes of a command hold together; pages that they share
+count once (PSS, as the kernel accounts for it). It is taken in a run of its own, since looking
+takes time.
+"""
 
 from __future__ import annotations
 
 import os
 import statistics
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+EVERY_S = 0.03
 
 
 @dataclass
@@ -18,23 +27,21 @@ class Runs:
     """What the runs of one command took.
 
     Attributes:
+        megabytes: peak memory (1e6 bytes).
         seconds: wall time of each run.
-        megabytes: peak memory of each run: its own and its largest child's (1e6 bytes).
+        busy: CPU seconds of each run, of all its processes.
     """
 
+    megabytes: float
     seconds: list[float] = field(default_factory=list)
-    megabytes: list[float] = field(default_factory=list)
-
-    def median(self) -> tuple[float, float]:
-        """Seconds and megabytes."""
-        return statistics.median(self.seconds), statistics.median(self.megabytes)
+    busy: list[float] = field(default_factory=list)
 
 
 def run(command: Sequence[str]) -> tuple[float, float]:
-    """Seconds and peak megabytes of one run.
+    """Wall and CPU seconds of one run.
 
     Raises:
-        RuntimeError: the command failed.
+        SystemExit: the command failed.
     """
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -42,30 +49,77 @@ def run(command: Sequence[str]) -> tuple[float, float]:
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"exit {process.returncode}: {' '.join(command)}")
-    return seconds, usage.ru_maxrss * 1024 / 1e6
+        raise SystemExit(f"exit {process.returncode}: {' '.join(command)}")
+    return seconds, usage.ru_utime + usage.ru_stime
+
+
+def peak(command: Sequence[str]) -> float:
+    """Peak megabytes of all processes of one run together.
+
+    Raises:
+        SystemExit: the command failed.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ended = threading.Event()
+
+    def wait() -> None:
+        process.wait()
+        ended.set()
+
+    threading.Thread(target=wait).start()
+    most = 0
+    while not ended.wait(EVERY_S):
+        most = max(most, sum(_held(pid) for pid in set(_family(process.pid))))
+    if process.returncode:
+        raise SystemExit(f"exit {process.returncode}: {' '.join(command)}")
+    return most / 1e6
+
+
+def _family(pid: int) -> Iterator[int]:
+    """A process and all that came from it."""
+    yield pid
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        found = [child for it in threads for child in (it / "children").read_text().split()]
+    except OSError:
+        return  # it ended meanwhile
+    for child in found:
+        yield from _family(int(child))
+
+
+def _held(pid: int) -> int:
+    """Bytes that a process holds; a page that n processes share counts one n-th."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0  # it ended meanwhile
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def compare(commands: Mapping[str, Sequence[str]], times: int) -> dict[str, Runs]:
-    """Runs all commands `times` times in turn, after one run of each that does not count."""
-    results = {name: Runs() for name in commands}
-    for turn in range(times + 1):
+    """Runs all commands `times` times in turn, after one run of each for its memory."""
+    results = {name: Runs(peak(command)) for name, command in commands.items()}
+    for _ in range(times):
         for name, command in commands.items():
-            seconds, megabytes = run(command)
-            if turn:
-                results[name].seconds.append(seconds)
-                results[name].megabytes.append(megabytes)
+            seconds, busy = run(command)
+            results[name].seconds.append(seconds)
+            results[name].busy.append(busy)
     return results
 
 
 def table(results: Mapping[str, Runs], reference: str) -> str:
     """Medians, spread, and ratios to the reference, as text."""
-    base_seconds, base_megabytes = results[reference].median()
-    lines = [f"{'':28}{'seconds':>9}{'min':>8}{'max':>8}{'ratio':>8}{'MB':>8}{'ratio':>8}"]
+    base, base_megabytes = (
+        statistics.median(results[reference].seconds),
+        results[reference].megabytes,
+    )
+    heads = ("seconds", "min", "max", "ratio", "CPU s", "MB", "ratio")
+    lines = [f"{'':32}" + "".join(f"{head:>8}" for head in heads)]
     for name, runs in results.items():
-        seconds, megabytes = runs.median()
+        seconds = statistics.median(runs.seconds)
         lines.append(
-            f"{name:28}{seconds:>9.2f}{min(runs.seconds):>8.2f}{max(runs.seconds):>8.2f}"
-            f"{seconds / base_seconds:>8.2f}{megabytes:>8.0f}{megabytes / base_megabytes:>8.2f}"
+            f"{name:32}{seconds:>8.2f}{min(runs.seconds):>8.2f}{max(runs.seconds):>8.2f}"
+            f"{seconds / base:>8.2f}{statistics.median(runs.busy):>8.2f}{runs.megabytes:>8.0f}"
+            f"{runs.megabytes / base_megabytes:>8.2f}"
         )
     return "\n".join(lines)

@@ -1,0 +1,32 @@
+"""transformer_nuggets' converter and merger, run from a checkout without the torch they import.
+
+python -m benchmarks.nuggets_side CHECKOUT convert TRACE.json.gz OUT.pftrace
+python -m benchmarks.nuggets_side CHECKOUT merge OUT.json.gz TRACE.json.gz...
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from pathlib import Path
+
+
+def main(checkout: str, what: str, *names: str) -> None:
+    """Runs one of the two."""
+    for package in ("transformer_nuggets", "transformer_nuggets.utils"):
+        module = types.ModuleType(package)
+        module.__path__ = [str(Path(checkout, *package.split(".")))]
+        sys.modules[package] = module
+    if what == "convert":
+        perfetto = importlib.import_module("transformer_nuggets.utils.perfetto")
+        source, target = names
+        perfetto.write_perfetto_trace(target, perfetto.read_trace(source))
+    else:
+        merger = importlib.import_module("transformer_nuggets.utils.merge_traces")
+        out, *traces = names
+        merger.merge_traces(traces, out)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
