@@ -7,7 +7,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tp_tools import asked, joined, look
+from tp_tools import asked, joined, look, queries
 from tp_tools.alignment import BY_BASE, UNALIGNED
 from tp_tools.chrome.source import open_source
 from tp_tools.engine import Rows, query_rows
@@ -117,14 +117,14 @@ def gather(traces: list[str], engine: str | None, align: Mode, talk: Talk) -> An
     header = _together([asked.from_file(name).header for name in names])
     tp, prepared = joined.merged(traces, header, how, align)
     with tp, talk.progress("asking about the job"):
-        of_job = _job(tp, talk)
+        of_job = _job(tp)
     members, answers = list[Member](), dict[int | None, dict[str, Rows]]()
     sizes = [Path(it.file).stat().st_size for it in prepared.ranks]
     with talk.progress(f"{len(sizes)} ranks", sum(sizes)) as done:
         for it, size in zip(prepared.ranks, sizes, strict=True):
             seen, tp = _opened(it.file, engine, talk)
             with tp, talk.progress(f"asking {it.title}"):
-                answers[it.rank] = _asked(tp, OF_RANKS, talk)
+                answers[it.rank] = _asked(tp, OF_RANKS)
             members.append(Member(it.rank, it.title, Path(it.file).name, seen))
             done(size)
     of_ranks = {
@@ -139,7 +139,7 @@ def _of_one(trace: str, engine: str | None, talk: Talk) -> Answers:
     rank = seen.about.rank if seen.about is not None else None
     rank = seen.named.get("RANK") if rank is None else rank
     with tp, talk.progress("asking SQL"):
-        rows = {**_asked(tp, OF_RANKS, talk), **_job(tp, talk)}
+        rows = {**_asked(tp, OF_RANKS), **_job(tp)}
     title = "this trace" if rank is None else f"rank {rank}"
     member = Member(rank, title, Path(seen.file).name, seen)
     named = {
@@ -174,22 +174,21 @@ def _together(headers: list[Header]) -> Header:
     return Header("", "", "job", united(needs), united(args))
 
 
-def _job(tp: Processor, talk: Talk) -> dict[str, Rows]:
+def _job(tp: Processor) -> dict[str, Rows]:
     """The rows of the queries about the job, of those about a kind only where there are any."""
-    rows = _asked(tp, OF_JOB, talk)
+    rows = _asked(tp, OF_JOB)
     parts = rows["collectives_by_rank"]
     at = parts.columns.index("kind")
     found = {OF_KINDS[row[at]] for row in parts.rows if row[at] in OF_KINDS}
-    return {**rows, **_asked(tp, sorted(found), talk)}
+    return {**rows, **_asked(tp, sorted(found))}
 
 
-def _asked(tp: Processor, names: Iterable[str], talk: Talk) -> dict[str, Rows]:
-    found = {}
-    for name in names:
-        query = asked.from_file(name)
-        with talk.progress(f"asking {query.name}"):
-            found[name] = query_rows(tp, query.sql, query.name)
-    return found
+def _asked(tp: Processor, names: Iterable[str]) -> dict[str, Rows]:
+    return {
+        query.name.removesuffix(queries.SUFFIX): query_rows(tp, query.sql, query.name)
+        for query in map(asked.from_file, names)
+        if query.name is not None
+    }
 
 
 def _told(
