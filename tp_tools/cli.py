@@ -30,6 +30,10 @@ INTERRUPTED = 130
 DEBUG = "tp_tools.debug"
 
 
+class _Terminated(SystemExit):
+    """A signal ended the process."""
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         return list(COMMANDS)
@@ -80,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if context is not None and context.meta.get(DEBUG):
             raise
         sys.exit(_told(error))
+    except _Terminated as leaving:
+        click.echo("tp-tools: terminated; nothing was left behind.", err=True)
+        sys.exit(leaving.code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("tp-tools: interrupted; nothing was left behind.", err=True)
         sys.exit(INTERRUPTED)
@@ -108,5 +115,4 @@ def _clean_up_when_told_to_end() -> None:
 
 
 def _leave(number: int, _frame: object) -> None:
-    click.echo("tp-tools: terminated; nothing was left behind.", err=True)
-    sys.exit(128 + number)
+    raise _Terminated(128 + number)

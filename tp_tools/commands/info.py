@@ -60,6 +60,7 @@ def _run(options: Options, talk: Talk) -> None:
     for number, name in enumerate(inputs.expand(options.traces)):
         with open_source(name) as source:
             seen = look.look(source, how)
+        talk.over()
         if options.form == "json":
             found.append(seen.as_object())
             continue

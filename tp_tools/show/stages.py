@@ -40,8 +40,8 @@ class Stage:
 class Stages:
     """The stages under way, one inside another; a line for each at the end of a terminal.
 
-    Nothing is on the terminal before the first stage has gone on for `PATIENCE_S`, between stages,
-    and behind the last. Bytes may be told from any thread.
+    Nothing is on the terminal before work has gone on for `PATIENCE_S`, between stages, and behind
+    the last. Bytes may be told from any thread.
     """
 
     def __init__(self) -> None:
@@ -70,13 +70,22 @@ class Stages:
                 self._bars.say(line)
             return self._bars is not None
 
+    def over(self) -> None:
+        """Work has come to an end: what comes next is shown if it takes long itself."""
+        with self._lock:
+            self._since = None
+
     def _enter(self, it: Stage) -> None:
         self._open.append(it)
         if self._bars is not None:
             self._bars.add(it)
         elif len(self._open) == 1:
             self._since = self._since or it.began
-            self._timer = threading.Timer(self._since + PATIENCE_S - it.began, self._show)
+            left = self._since + PATIENCE_S - it.began
+            if left <= 0:
+                self._show()
+                return
+            self._timer = threading.Timer(left, self._show)
             self._timer.daemon = True
             self._timer.start()
 

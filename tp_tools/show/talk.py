@@ -50,6 +50,10 @@ class Talk:
             return silent(doing, total, then)
         return self._stages.stage(doing, total, then)
 
+    def over(self) -> None:
+        """A piece of work has ended: stages of the next are shown if that takes long itself."""
+        self._stages.over()
+
 
 def _can_take_back() -> bool:
     """Whether what stderr shows can be taken off again."""
