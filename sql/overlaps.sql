@@ -138,10 +138,13 @@ WITH
     UNION ALL
     SELECT n.id, n.is_start, ancestor.id
     FROM tpt_near AS n
+    JOIN tpt_row_slice AS own ON own.id = n.id
     JOIN slice AS s ON s.id = n.near
     JOIN ancestor_slice(n.near) AS ancestor
     WHERE
       s.parent_id IS NOT NULL
+      -- few of them do: this keeps the others out of the joins below
+      AND IIF(n.is_start, ancestor.ts + ancestor.dur < own.ts_end, ancestor.ts > own.ts)
   ),
   ordered AS (
     SELECT IIF(is_start, other, id) AS a, IIF(is_start, id, other) AS b
