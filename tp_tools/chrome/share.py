@@ -2,8 +2,9 @@
 
 All of them read the whole text, since that is quick, and cut it at the same places; of n each
 decodes every n-th run. A cut is good if every run before it decodes as whole events, so when all
-shares are there, the cuts are proved as if one process had read the file. If anything is amiss,
-nothing is made of the shares: one process reads the trace, mends it, or says what is wrong.
+shares are there, the cuts are proved as if one process had read the file. If anything is amiss or
+has to be mended, nothing is made of the shares: one process reads the trace, mends it, or says what
+is wrong.
 """
 
 from __future__ import annotations
@@ -69,15 +70,16 @@ def share(
         parts: how many there are.
         seen: told bytes read from disk, as they are.
     """
-    source, repairs, head = Source(path, name), Counter[str](), Head(b"")
-    text = mended(source.blocks(seen), repairs, words=False)
+    source, head = Source(path, name), Head(b"")
     run: Columns | None = None
     try:
-        for piece in dealt(text, DECODER, name, part=part, parts=parts):
+        for piece in dealt(source.blocks(seen), DECODER, name, part=part, parts=parts):
+            if not _is_sound(piece.text):
+                break
             if isinstance(piece, Head):
                 head = piece
             elif isinstance(piece, Tail):
-                ending = Ending(head, piece, repairs, source.truncated, source.stamp)
+                ending = Ending(head, piece, Counter(), source.truncated, source.stamp)
                 if run is not None:
                     yield run, ending
                 return
@@ -89,6 +91,11 @@ def share(
         pass  # who reads the whole trace says what it is
     if run is not None:
         yield run, None
+
+
+def _is_sound(text: bytes) -> bool:
+    """Whether nothing in a text has to be mended; what is no JSON is found otherwise."""
+    return b"".join(mended((text,), Counter(), words=False)) == text
 
 
 def read_together(

@@ -104,10 +104,13 @@ def dealt(
 
 def _likely_cut(feed: Feed) -> int | None:
     """Where the next run most likely ends; None if only the file's end ends it."""
-    feed.grow(RUN)
-    while (cut := next(_cuts(feed.text), None)) is None and not feed.ended:
-        feed.grow(2 * len(feed.text))
-    return cut
+    size = RUN
+    while True:
+        feed.grow(size)
+        cut = next(_cuts(feed.text[:size]), None)
+        if cut is not None or len(feed.text) < size:
+            return cut
+        size *= 2
 
 
 def _own(feed: Feed, cut: int | None, decoder: _Decoder[Event]) -> _Found[Event]:
@@ -132,13 +135,13 @@ def _run(feed: Feed, decoder: _Decoder[Event]) -> _Found[Event]:
     try:
         while True:
             feed.grow(size)
-            for cut in _cuts(feed.text):
+            for cut in _cuts(feed.text[:size]):  # where blocks end makes no difference
                 found = _decode(feed, cut, decoder)
                 if found is not None:
                     return found
-            if feed.ended:
+            if len(feed.text) < size:
                 return _last_run(feed, decoder)
-            size = 2 * len(feed.text)
+            size *= 2
     except RecursionError as error:
         raise InputError(
             f"{feed.name}: behind byte {feed.offset} of its text an event is nested too deeply."
