@@ -56,7 +56,7 @@ def hidden(
     dropped = [
         np.array(list(_dropped_among_pairs(trace, thread, mixed)), np.int64),
         *(
-            _dropped(own, trace.ts[own], trace.dur[own])
+            _dropped([own, trace.ts[own], trace.dur[own]])
             for own in np.split(plain, np.flatnonzero(np.diff(thread[plain])) + 1)
         ),
     ]
@@ -102,7 +102,9 @@ def _hidden_of_thread(trace: Trace, rows: list[Slices]) -> Ints:
     usable = ~early & has_length
     if not usable.all():
         event, ts, dur = event[usable], ts[usable], dur[usable]
-    return np.concatenate([before_time, _dropped(event, ts, dur)])
+    columns = [event, ts, dur]
+    del event, ts, dur, early, has_length, usable  # each takes as much as the trace's own column
+    return np.concatenate([before_time, _dropped(columns)])
 
 
 def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bool_]:
@@ -128,11 +130,16 @@ def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
     return otherwise
 
 
-def _dropped(event: Ints, ts: Ints, dur: Ints) -> Ints:
-    """Of these X events of one thread those that overlap a kept one."""
-    ts, dur = as_double(ts), as_double(dur)
+def _dropped(columns: list[Ints]) -> Ints:
+    """Of these X events of one thread those that overlap a kept one.
+
+    Args:
+        columns: event, ts, dur; they are taken out of the list.
+    """
+    dur, ts, event = as_double(columns.pop()), as_double(columns.pop()), columns.pop()
     order = np.lexsort((event, -dur, ts)).astype(np.int32)
-    ts, dur = ts[order], dur[order]
+    ts = ts[order]
+    dur = dur[order]
     return event[order[_places_dropped(ts, ts + dur)]]
 
 
