@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import engine, plan, queries
-from tp_tools.chrome.events import each
+from tp_tools.chrome.events import each, met
 from tp_tools.errors import VerificationError
 from tp_tools.parameters import with_parameters
 from tp_tools.place import around, place
@@ -64,7 +64,7 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
     for _ in range(MOST_ROUNDS):
         if not lane.any():
             return _repairs(recorded, ends, lanes)
-        asked = set(np.unique(now.row[lane > 0]).tolist())
+        asked = set(met(now.row[lane > 0]).tolist())
         chosen = np.arange(len(now)) if judge.everything else around(now, lane, judge.tolerance_ns)
         for event, end in each(now.event[chosen], now.end[chosen]):
             recorded.setdefault(event, end)

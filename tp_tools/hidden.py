@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import ids
-from tp_tools.chrome.events import EXACT_BELOW_NS, NAMELESS, UNTIMED, each, is_phase
+from tp_tools.chrome.events import EXACT_BELOW_NS, NAMELESS, UNTIMED, each, is_phase, met
 from tp_tools.slices import Slices, part
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def hidden(
     usable = complete & (trace.ts >= 0)
     threads = _threads(trace) if misread_ids else np.arange(len(trace.tracks), dtype=np.int32)
     thread = threads[trace.track]
-    is_mixed = np.isin(thread, np.unique(thread[paired]))
+    is_mixed = np.isin(thread, met(thread[paired]))
     mixed = np.flatnonzero((usable | paired | instants) & is_mixed)
     plain = np.flatnonzero(usable & ~is_mixed)
     plain = plain[np.argsort(thread[plain], kind="stable")]
@@ -115,7 +115,7 @@ def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
     holds.
     """
     on_stack = is_phase(trace, "XBE") | (is_phase(trace, "iIR") & (trace.bound == 0))
-    used = np.unique(trace.track[on_stack])
+    used = met(trace.track[on_stack])
     _, number, count = np.unique(threads[used], return_inverse=True, return_counts=True)
     otherwise = np.zeros(len(trace.tracks), np.bool_)
     otherwise[used] = count[number] > 1

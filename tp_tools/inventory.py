@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.chrome.events import UNTIMED, is_phase
+from tp_tools.chrome.events import UNTIMED, is_phase, met
 from tp_tools.lanes import default_name, thread_metadata
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def process_names(trace: Trace) -> dict[Scalar, str]:
 
 def tracks_of(trace: Trace, cats: tuple[str, ...]) -> list[int]:
     """Indices of the tracks that hold slices of these categories."""
-    tracks = np.unique(trace.track[is_phase(trace, "X") & _of_cats(trace, cats)])
+    tracks = met(trace.track[is_phase(trace, "X") & _of_cats(trace, cats)])
     return [int(track) for track in tracks]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tp_tools.chrome.events import met
 from tp_tools.ids import free
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def default_name(trace: Trace, track: int) -> str:
     tid = trace.tracks[track][1]
     if isinstance(tid, str):
         return tid or "no thread"
-    cats = {trace.cats[cat] for cat in np.unique(trace.cat[trace.track == track]).tolist()}
+    cats = {trace.cats[cat] for cat in met(trace.cat[trace.track == track]).tolist()}
     kind = "stream" if cats & {"kernel", "gpu_memcpy", "gpu_memset"} else "thread"
     return f"{kind} {tid}"
 
@@ -80,7 +81,7 @@ def make_names(trace: Trace, ids: Ids, split: set[int]) -> Iterator[tuple[str, i
         for event in trace.metadata
         if trace.names[trace.name[event]] == "process_name"
     }
-    in_use = set(np.unique(trace.track[~ids.is_process_metadata]).tolist())
+    in_use = set(met(trace.track[~ids.is_process_metadata]).tolist())
     for track in sorted(in_use):
         (pid, tid), new_pid, new_tid = trace.tracks[track], ids.pids[track], ids.tids[track]
         if new_pid != pid and pid not in named:
@@ -103,7 +104,7 @@ def _process_label(trace: Trace, pid: Scalar) -> str:
     if isinstance(pid, str):
         return pid or "no process"
     tracks = [i for i, (other, _) in enumerate(trace.tracks) if other == pid]
-    cats = {trace.cats[cat] for cat in np.unique(trace.cat[np.isin(trace.track, tracks)])} - {""}
+    cats = {trace.cats[cat] for cat in met(trace.cat[np.isin(trace.track, tracks)])} - {""}
     return f"{cats.pop() if len(cats) == 1 else 'process'} {pid}"
 
 

@@ -31,7 +31,7 @@ class Slices:
 
     event: NDArray[np.int32]
     closing: NDArray[np.int32]
-    row: NDArray[np.int32]
+    row: Ints
     ts: NDArray[np.int64]
     end: NDArray[np.int64]
 

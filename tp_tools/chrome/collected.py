@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 
+_FEW = 1 << 15
+"""So many numbers fit 16 bits, which nearly all traces need no more of."""
+
 _KINDS: dict[str, type[np.generic]] = {
     "phase": np.uint8,
     "ts": np.int64,
@@ -76,6 +79,9 @@ class Collected:
         """
         link, links = numbered_links(self._columns.pop("link").whole(), list(self._odd_links))
         columns: dict[str, Any] = {key: column.whole() for key, column in self._columns.items()}
+        for key, table in (("track", self._tracks), ("cat", self._cats)):
+            if len(table) <= _FEW:
+                columns[key] = columns[key].astype(np.int16)
         return Trace(
             head=head,
             tail=tail,

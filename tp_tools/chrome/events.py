@@ -80,8 +80,8 @@ class Trace:
     phase: NDArray[np.uint8]
     ts: Ints
     dur: Ints
-    track: NDArray[np.int32]
-    cat: NDArray[np.int32]
+    track: Ints
+    cat: Ints
     name: NDArray[np.int32]
     link: NDArray[np.int32]
     inexact: NDArray[np.bool_]
@@ -106,6 +106,13 @@ class Trace:
 def is_phase(trace: Trace, phases: str) -> NDArray[np.bool_]:
     """Which events are of one of these phases."""
     return np.isin(trace.phase, [ord(phase) for phase in phases])
+
+
+def met(codes: Ints) -> Ints:
+    """The numbers that occur in a column of indices, ascending; numpy's `unique` would sort it."""
+    found = np.zeros(int(codes.max(initial=-1)) + 1, np.bool_)
+    found[codes] = True
+    return np.flatnonzero(found)
 
 
 def each(*columns: NDArray[np.generic]) -> Iterator[tuple[Any, ...]]:
