@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import signal
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.errors import TpToolsError
+from tp_tools.errors import TpToolsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,14 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         return list(COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """With advice for what is no command."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UsageError(f"{args[0]}: is no command. {_advice(args[0])}")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
@@ -49,6 +58,13 @@ class _Commands(click.Group):
         """From the table above, so that help imports no command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _advice(name: str) -> str:
+    if os.path.exists(name):  # noqa: PTH110  any text can be a name, and none raises here
+        return f"Say what to do with it, such as: tp-tools info {name}"
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    return f"Did you mean {close[0]}?" if close else "`tp-tools --help` lists them."
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,8 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.stdout.flush()
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"tp-tools: {_in_one_line(error)}", err=True)
         sys.exit(error.exit_code)
     except (TpToolsError, OSError) as error:
         if context is not None and context.meta.get(DEBUG):
@@ -90,6 +109,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("tp-tools: interrupted; nothing was left behind.", err=True)
         sys.exit(INTERRUPTED)
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    """What is wrong with the command line, and where it is explained."""
+    text = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    return text if context is None else f"{text} See `{context.command_path} --help`."
 
 
 def _told(error: TpToolsError | OSError) -> int:

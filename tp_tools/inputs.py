@@ -13,6 +13,7 @@ from tp_tools import file_names, ranks
 from tp_tools.chrome.source import Source
 from tp_tools.errors import InputError, UsageError
 from tp_tools.jobs import Said
+from tp_tools.missing import refuse_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,25 +44,32 @@ def expand(names: Iterable[str]) -> list[str]:
     Of a folder, what `tp-tools fix` left beside a trace is not taken for another one.
 
     Raises:
-        InputError: a folder or a glob holds no trace.
+        InputError: a folder or a glob holds no trace, or there is no such file.
         UsageError: standard input is given among others.
     """
-    found = [file for name in names for file in _expanded(name)]
-    if STDIN in found and len(found) > 1:
+    given = list(names)
+    if STDIN in given and len(given) > 1:
         raise UsageError("- is one trace; give the others and this one as files.")
+    found = [file for name in given for file in _expanded(name)]
     return list(dict.fromkeys(found))
 
 
 def _expanded(name: str) -> list[str]:
     path = Path(name)
-    if path.is_dir():
-        return _in_folder(path)
-    if path.exists() or not any(character in name for character in _MAGIC):
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        is_there = name == STDIN or path.exists()
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}.") from error
+    if not is_there and not any(character in name for character in _MAGIC):
+        refuse_missing(name)
+    if is_there:
         return [name]
     matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  absolute patterns as well
     files = [match for match in matches if Path(match).is_file()]
     if not files:
-        raise InputError(f"{name}: matches no file.")
+        raise InputError(f"{name}: matches no file. Check the pattern, or give the folder.")
     return files
 
 
@@ -70,7 +78,10 @@ def _in_folder(folder: Path) -> list[str]:
     repaired = {f"{_stem(path)}{_FIXED}" for path in files}
     traces = [path for path in files if _stem(path) not in repaired]
     if not traces:
-        raise InputError(f"{folder}: holds no trace ({', '.join(SUFFIXES[:4])}...).")
+        kinds = ", ".join(SUFFIXES[:4])
+        raise InputError(
+            f"{folder}: holds no trace ({kinds}...). Give the folder that does, or files by name."
+        )
     return [str(path) for path in traces]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tp_tools import engine, file_names, merge, merge_output
+from tp_tools import engine, file_names, merge, merge_output, output
 from tp_tools.chrome.source import BLOCK
 from tp_tools.errors import UsageError
 from tp_tools.file_names import Choice
@@ -82,7 +82,7 @@ def _merge(
     files = file_names.chosen(traces, _CHOICE)
     size = sum(Path(it).stat().st_size for it in files)
     jobs = 1 if size < _SMALL else min(MOST_JOBS, merge.usual_jobs(files))
-    with workers(jobs) as staff:
+    with output.temporary_files(), workers(jobs) as staff:
         with how.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
             wishes = Wishes(align=align, choice=_CHOICE, engine=how.engine)
             prepared = _needed(merge.prepare(files, wishes, staff, how.say, seen), header, how)

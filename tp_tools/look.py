@@ -12,10 +12,8 @@ from tp_tools import about, engine, file_names, kinds
 from tp_tools.chrome.read import read
 from tp_tools.contents import contents
 from tp_tools.defects import defects
-from tp_tools.errors import InputError
 from tp_tools.inventory import Kernels, inventory
 from tp_tools.opened import Opening, is_chrome_json, opened
-from tp_tools.unknown import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,12 +116,7 @@ def look(source: Source, how: Opening) -> Seen:
             wrong = defects(trace)
         lost: dict[str, int] = {}
     else:
-        try:
-            tp = opened(source, how)
-        except InputError as error:
-            refuse_unknown(source.name, error)
-            raise
-        with tp, how.progress("asking SQL what is in it"):
+        with opened(source, how) as tp, how.progress("asking SQL what is in it"):
             found, lost = contents(tp), engine.losses(tp)
         text_bytes, said, wrong = None, None, None
     names = kinds.collectives(kernels.name for kernels in found.kernels)

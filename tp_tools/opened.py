@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from tp_tools import engine, fix
 from tp_tools.chrome.source import BLOCK
 from tp_tools.decide import Judge
+from tp_tools.errors import InputError
 from tp_tools.progress import BUILDING, silent
 from tp_tools.rewrite import chrome_json
+from tp_tools.unknown import refuse_unknown
 from tp_tools.wanted import wanted
 
 if TYPE_CHECKING:
@@ -86,7 +88,11 @@ def opened(source: Source, how: Opening) -> Processor:
     doing = f"loading {source.name}"
     if not is_chrome_json(source) or how.raw:
         with how.progress(doing, source.size(), BUILDING) as seen:
-            tp = load(_as_it_is(source, seen), allow_loss=True)
+            try:
+                tp = load(_as_it_is(source, seen), allow_loss=True)
+            except InputError as error:
+                refuse_unknown(source.name, error)
+                raise
         if lost := engine.losses(tp):
             counts = ", ".join(f"{count} x {name}" for name, count in lost.items())
             how.warn(f"{source.name}: TraceProcessor lost data on loading: {counts}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -25,6 +26,8 @@ SUFFIXES = (".json", ".json.gz", ".json.zst", *PFTRACE_SUFFIXES)
 GZIP_LEVEL = 1  # isal's; 0 to 3. Level 2 and 3 are slower by half and smaller by a few per cent
 ZSTD_LEVEL = 3
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 class Sink(Protocol):
     """What bytes are written to."""
@@ -43,20 +46,23 @@ def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> No
 
     Raises:
         UsageError: its suffix says nothing, or it exists and `force` is not set.
-        OutputError: its folder does not exist, or stdout is closed.
+        OutputError: its folder does not exist or may not be written to, or stdout is closed.
     """
     if name == STDOUT:
         if sys.stdout is None:
             raise OutputError("-: standard output is closed.")
         return
     path = Path(name)
-    if not path.name.endswith(suffixes):
-        raise UsageError(f"{name}: the output's suffix must be one of {', '.join(suffixes)}.")
     try:
-        if not path.absolute().parent.is_dir():
-            raise OutputError(f"{name}: its folder does not exist. Create it first.")
         if path.is_dir():
             raise UsageError(f"{name}: is a folder. Name a file in it.")
+        if not path.name.endswith(suffixes):
+            raise UsageError(f"{name}: the output's suffix must be one of {', '.join(suffixes)}.")
+        folder = Path(os.path.realpath(path)).parent
+        if not folder.is_dir():
+            raise OutputError(f"{name}: its folder does not exist. Create it first.")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(f"{name}: its folder may not be written to. Name another with -o.")
         exists = path.exists()
     except OSError as error:
         raise OutputError(f"{name}: cannot be written: {error.strerror}.") from error
@@ -105,6 +111,24 @@ def _reported(name: str) -> Iterator[None]:
     except OSError as error:
         raise OutputError(
             f"{name}: cannot be written: {error.strerror}. Nothing was left behind."
+        ) from error
+
+
+@contextmanager
+def temporary_files() -> Iterator[None]:
+    """Around work that keeps much in temporary files: says where these are when they do not fit.
+
+    Raises:
+        OutputError: they do not.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise OutputError(
+            f"{tempfile.gettempdir()}: no room for temporary files: {error.strerror}. "
+            "Set TMPDIR to a folder with more."
         ) from error
 
 

@@ -153,7 +153,7 @@ def test_a_trace_without_anything(tp_tools: TpTools, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no such file."),
+        (None, "no such file. Check the path."),
         (b"", "is empty. Was the profiler stopped before it wrote?"),
         (b'{"a": 1}', "has no traceEvents array: not a Chrome JSON trace."),
         (b"hello", NO_TRACE),

@@ -236,7 +236,7 @@ def test_what_is_no_trace_is_refused(
 def test_no_such_file(tp_tools: TpTools) -> None:
     """The name is said."""
     ran = tp_tools("view", "nowhere.json")
-    assert (ran.code, ran.err) == (3, "tp-tools: nowhere.json: no such file.\n")
+    assert (ran.code, ran.err) == (3, "tp-tools: nowhere.json: no such file. Check the path.\n")
 
 
 def test_a_port_that_is_taken(tp_tools: TpTools, taken_port: int) -> None:

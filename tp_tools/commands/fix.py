@@ -153,12 +153,14 @@ def _run(options: Options, talk: Talk) -> None:
     from tp_tools import output  # noqa: PLC0415
     from tp_tools.chrome.crew import crew, usual_jobs  # noqa: PLC0415
     from tp_tools.chrome.source import open_source  # noqa: PLC0415
+    from tp_tools.missing import refuse_missing  # noqa: PLC0415
 
     if options.summary and options.output == output.STDOUT and not options.check:
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
     part = part_of(options.output, options.lanes)
     if not options.check:
         output.check(options.output, force=options.force)
+    refuse_missing(options.trace)
     jobs = options.jobs or usual_jobs()
     with open_source(options.trace) as source, crew(source, jobs) as helpers:
         _fix(source, options, talk, part, helpers)

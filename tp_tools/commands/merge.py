@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import os
 import re
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from tp_tools.commands.options import engine_option, talk_options
-from tp_tools.errors import UsageError
+from tp_tools.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from tp_tools.alignment import Mode
     from tp_tools.merge import Prepared, Wishes
     from tp_tools.parts import Form
+    from tp_tools.progress import Seen
     from tp_tools.show.talk import Talk
     from tp_tools.workers import Workers
 
@@ -155,7 +157,8 @@ def _merge(
     files = merge.files(inputs, output, wishes.choice)
     size = sum(Path(file).stat().st_size for file in files)
     with talk.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
-        prepared = merge.prepare(files, wishes, staff, talk.say, seen)
+        prepared = _prepared(files, wishes, staff, talk, seen)
+    _warn_of_unknown(wishes.excluded, prepared, talk)
     with ExitStack() as writing:
         stage = talk.progress(f"writing {output}", size, "writing collectives")
         seen = writing.enter_context(stage)
@@ -169,6 +172,44 @@ def _merge(
         with out.written(output, blocks, packed=packed):
             writing.close()  # what comes now may go to stdout
     return prepared
+
+
+def _prepared(files: list[str], wishes: Wishes, staff: Workers, talk: Talk, seen: Seen) -> Prepared:
+    """The ranks; those that were converted already are refused as such."""
+    from pathlib import Path  # noqa: PLC0415
+
+    from tp_tools import merge, protobuf  # noqa: PLC0415
+    from tp_tools import output as out  # noqa: PLC0415
+    from tp_tools.chrome.source import Source  # noqa: PLC0415
+
+    try:
+        with out.temporary_files():
+            return merge.prepare(files, wishes, staff, talk.say, seen)
+    except InputError as error:
+        for file in files:
+            if protobuf.is_protobuf(Source(Path(file), file)):
+                raise InputError(
+                    f"{file}: is a Perfetto trace. Ranks are merged from the Chrome JSON that the "
+                    "profiler wrote: give that."
+                ) from error
+        raise
+
+
+def _warn_of_unknown(excluded: frozenset[str], prepared: Prepared, talk: Talk) -> None:
+    """Says which categories there are, where one is to be left out that there is not."""
+    from tp_tools import gather  # noqa: PLC0415
+
+    unknown, known = set(excluded), set[str]()
+    for spool in prepared.spools:
+        if not unknown:
+            return
+        _, trace, _, _ = gather.kept(spool)
+        known.update(filter(None, trace.cats))
+        unknown -= known
+    for name in sorted(unknown):
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known))}."
+        talk.warn(f"--exclude {name}: no event has this category; {hint}")
 
 
 def _report(prepared: Prepared, output: str, talk: Talk, *, summary: bool) -> None:

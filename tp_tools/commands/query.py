@@ -115,9 +115,17 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools query my.sql 'traces/*.json.gz' --format json | jq .
       tp-tools query -e 'SELECT COUNT(*) AS slices FROM slice' rank0.json.gz
     """
+    from tp_tools import inputs  # noqa: PLC0415  numpy and msgspec: not for --help
+    from tp_tools import output as out  # noqa: PLC0415
+
     query, traces = (None, arguments) if sql is not None else (arguments[:1], arguments[1:])
+    if query and query[0].endswith(inputs.SUFFIXES):
+        raise UsageError(
+            f"{query[0]}: the query comes first, then the traces: tp-tools query kernels {query[0]}"
+        )
     if query == () or not traces:
         raise UsageError("give a query and a trace: tp-tools query kernels rank0.json.gz")
+    out.check(output, force=force, suffixes=("",))
     options = Options(
         query[0] if query else None,
         sql,
@@ -152,7 +160,6 @@ def _run(options: Options, talk: Talk) -> None:
     from tp_tools import asked, inputs, output  # noqa: PLC0415  numpy and msgspec: not for --help
     from tp_tools.opened import LARGE, Opening  # noqa: PLC0415
 
-    output.check(options.output, force=options.force, suffixes=("",))
     query = asked.from_text(options.sql) if options.sql else asked.from_file(options.query or "")
     needs = None if options.all_categories else query.header.needs
     how = Opening(options.engine, options.raw, needs, LARGE, talk.say, talk.warn, talk.progress)

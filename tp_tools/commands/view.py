@@ -94,8 +94,10 @@ def command(  # noqa: PLR0917  click passes all by name
 
 def _run(options: Options, talk: Talk) -> None:
     from tp_tools.chrome.source import open_source  # noqa: PLC0415  not for --help
+    from tp_tools.missing import refuse_missing  # noqa: PLC0415
     from tp_tools.viewable import Preparing, viewable  # noqa: PLC0415
 
+    refuse_missing(options.trace)
     with (
         _unwound_by_signals(),
         _server(options) as server,
