@@ -12,7 +12,7 @@ from tp_tools.errors import InputError
 _MOST = 10_000
 """Names of a folder that are looked at."""
 
-_ALIKE = 0.7
+_ALIKE = 0.8
 """How alike names are that may be mistaken, of 1."""
 
 
