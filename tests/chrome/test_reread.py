@@ -65,7 +65,7 @@ def events_of(trace: Trace, file: Source) -> list[bytes]:
     return [
         text[start:stop]
         for span, text in reread.runs(file, trace)
-        for start, stop in reread.places(text, span, file)
+        for start, stop in zip(*reread.places(text, span, file), strict=True)
     ]
 
 

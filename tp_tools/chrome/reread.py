@@ -15,7 +15,7 @@ from tp_tools.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tp_tools.chrome.events import Span, Trace
+    from tp_tools.chrome.events import Ints, Span, Trace
     from tp_tools.chrome.source import Source
 
 _WORTH_IT = 64  # events of a run
@@ -50,8 +50,8 @@ def runs(
         skip = 0
 
 
-def places(text: bytes, span: Span, source: Source) -> list[tuple[int, int]]:
-    """Where each event of a run stands in its text: start and stop.
+def places(text: bytes, span: Span, source: Source) -> tuple[Ints, Ints]:
+    """Where each event of a run stands in its text: starts and stops.
 
     Raises:
         InputError: the file is not what it was when it was read.
@@ -63,22 +63,25 @@ def places(text: bytes, span: Span, source: Source) -> list[tuple[int, int]]:
         raise _changed(source) from error
     if len(raws) != span.count:
         raise _changed(source)
-    return _evenly_spaced(text, first, raws) or _one_by_one(text, raws)
+    size = np.fromiter(map(len, raws), np.int64, len(raws))
+    between = _between(text, first, raws)
+    if between is None:
+        starts = _one_by_one(text, size)
+        return starts, starts + size
+    stops = first + np.cumsum(size) + between * np.arange(len(size))
+    return stops - size, stops
 
 
-def _one_by_one(text: bytes, raws: list[msgspec.Raw]) -> list[tuple[int, int]]:
+def _one_by_one(text: bytes, sizes: Ints) -> Ints:
     found, behind = [], 0
-    for raw in raws:
-        start = text.index(b"{", behind)
-        behind = start + len(raw)
-        found.append((start, behind))
-    return found
+    for size in sizes.tolist():
+        found.append(text.index(b"{", behind))
+        behind = found[-1] + size
+    return np.array(found, np.int64)
 
 
-def _evenly_spaced(
-    text: bytes, first: int, raws: list[msgspec.Raw]
-) -> list[tuple[int, int]] | None:
-    """The places, if between any two events stands what stands between the first two.
+def _between(text: bytes, first: int, raws: list[msgspec.Raw]) -> int | None:
+    """The length of what stands between two events, if the same stands between any two.
 
     Args:
         text: of the run.
@@ -90,11 +93,7 @@ def _evenly_spaced(
     behind = first + len(raws[0])
     between = text[behind : text.index(b"{", behind)]
     events = between.join(raws)
-    if events != text[first : first + len(events)]:
-        return None
-    size = np.fromiter(map(len, raws), np.int64, len(raws))
-    stops = first + np.cumsum(size) + len(between) * np.arange(len(size))
-    return list(zip((stops - size).tolist(), stops.tolist(), strict=True))
+    return len(between) if text.startswith(events, first) else None
 
 
 def _changed(source: Source) -> InputError:

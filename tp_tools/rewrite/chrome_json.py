@@ -19,19 +19,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.chrome.events import Scalar, Span, Trace
+    from tp_tools.chrome.events import Ints, Scalar, Span, Trace
     from tp_tools.chrome.source import Source
-    from tp_tools.ids import Ids
     from tp_tools.plan import Plan
 
 Fields: TypeAlias = "dict[str, msgspec.Raw]"
 
 BASE_KEY = "baseTimeNanoseconds"
 _BASE = re.compile(rb'"baseTimeNanoseconds"\s*:\s*(-?\d+)')
-_ID_KEYS = {
-    key: re.compile(key + rb'\s*:\s*("[^"\\]*"|-?\d[\d.eE+-]*)(?=\s*[,}])')
+_ID_KEYS = [
+    (key, re.compile(key + rb'\s*:\s*("[^"\\]*"|-?\d[\d.eE+-]*)(?=\s*[,}])'))
     for key in (b'"pid"', b'"tid"')
-}
+]
 """A key that stands once in an event is the event's own: it has one, and no string holds it."""
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODER = msgspec.json.Encoder()
@@ -81,18 +80,24 @@ def _without_comma(text: bytes) -> bytes:
     return text.replace(b",", b"", text.count(b",", 0, text.find(b"{")))
 
 
-def _edited(
-    editor: _Editor, span: Span, text: bytes, places: list[tuple[int, int]]
-) -> Iterator[bytes]:
+def _edited(editor: _Editor, span: Span, text: bytes, places: tuple[Ints, Ints]) -> Iterator[bytes]:
     """The run's text with its touched events rewritten, and some left out with their commas."""
+    starts, stops = places
+    touched = np.flatnonzero(editor.touched[span.first : span.first + span.count])
+    before = np.where(touched > 0, stops[touched - 1], 0)
     copied = 0
-    for i in np.flatnonzero(editor.touched[span.first : span.first + span.count]).tolist():
-        start, stop = places[i]
-        if editor.left_out[span.first + i]:
-            yield text[copied : max(copied, places[i - 1][1] if i else 0)]
+    for number, start, stop, behind in zip(
+        (touched + span.first).tolist(),
+        starts[touched].tolist(),
+        stops[touched].tolist(),
+        before.tolist(),
+        strict=True,
+    ):
+        if editor.left_out[number]:
+            yield text[copied : max(copied, behind)]
         else:
             yield text[copied:start]
-            yield editor.rewritten(span.first + i, text[start:stop])
+            yield editor.rewritten(number, text[start:stop])
         copied = stop
     yield text[copied:]
 
@@ -108,6 +113,14 @@ class _Editor:
         self.left_out = np.zeros(len(trace), np.bool_) if keep is None else ~keep
         self.left_out[plan.untimed] = True
         self.more_than_ids = self._more_than_ids()
+        self.new_ids = [
+            [
+                (key, member, _ENCODER.encode(new))
+                for (key, member), old, new in zip(_ID_KEYS, recorded, written, strict=True)
+                if old != new
+            ]
+            for recorded, *written in zip(trace.tracks, plan.ids.pids, plan.ids.tids, strict=True)
+        ]
         self.touched = plan.ids.changed[trace.track] | self.more_than_ids | self.left_out
 
     def _more_than_ids(self) -> NDArray[np.bool_]:
@@ -123,8 +136,7 @@ class _Editor:
 
     def rewritten(self, number: int, event: bytes) -> bytes:
         if not self.more_than_ids[number]:
-            track = int(self.trace.track[number])
-            moved = _with_ids(event, self.trace.tracks[track], self.plan.ids, track)
+            moved = _with_ids(event, self.new_ids[self.trace.track[number]])
             if moved is not None:
                 return moved
         fields = _FIELDS.decode(event)
@@ -181,22 +193,18 @@ class _Editor:
         _note(fields, b'"tpt_recorded_dur": ' + recorded)
 
 
-def _with_ids(event: bytes, recorded: tuple[Scalar, Scalar], ids: Ids, track: int) -> bytes | None:
+def _with_ids(event: bytes, new_ids: list[tuple[bytes, re.Pattern[bytes], bytes]]) -> bytes | None:
     """The event with other ids and no other byte changed; None where they cannot be told for sure.
 
     Args:
         event: its text.
-        recorded: its pid and tid as recorded.
-        ids: the ids to write.
-        track: of which track.
+        new_ids: the keys that change, how each is found, and their values.
     """
-    for key, old, new in zip(_ID_KEYS, recorded, (ids.pids[track], ids.tids[track]), strict=True):
-        if old == new:
-            continue
-        member = _ID_KEYS[key].search(event)
-        if member is None or event.count(key) != 1:
+    for key, member, value in new_ids:
+        found = member.search(event)
+        if found is None or event.count(key) != 1:
             return None
-        event = event[: member.start(1)] + _ENCODER.encode(new) + event[member.end(1) :]
+        event = event[: found.start(1)] + value + event[found.end(1) :]
     return event
 
 
