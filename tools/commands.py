@@ -19,7 +19,9 @@ WIDTH = 88
 HEAD = """# Commands
 
 This page is what `tp-tools --help` and `tp-tools COMMAND --help` print; `python -m tools.commands`
-writes it. Results go to stdout, progress and messages to stderr.
+writes it. Results go to stdout, progress and messages to stderr. Work that takes long says on a
+terminal what it is doing and, where that can be counted, how long it will still take; a pipe and
+`--quiet` get nothing of it.
 
 | exit code | means |
 |---|---|

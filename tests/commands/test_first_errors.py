@@ -9,6 +9,7 @@ import gzip
 import json
 import os
 import pickle
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from tests.asking import TpTools
 from tp_tools import gather
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from subprocess import Popen
     from typing import IO
 
@@ -288,6 +290,12 @@ TABLE: list[tuple[str, int, str]] = [
     ("fix rank0.json.gz --engine no/shell", FAILED, f"no such engine: no/shell; {NO_ENGINE}"),
     ("query kernels rank0.json.gz --engine nativ", FAILED, f"no such engine: nativ; {NO_ENGINE}"),
     ("fix rank0.json.gz --engine ./shell", FAILED, "./shell cannot be executed: chmod +x it"),
+    # a copy that went wrong
+    (
+        "fix damaged.json.gz",
+        INPUT,
+        "damaged.json.gz: its gzip data is damaged (Error -6 Incorrect checksum found). Copy the file again.",
+    ),
     # ranks
     *(
         (
@@ -370,60 +378,100 @@ def test_an_unknown_category_is_told(tp_tools: TpTools) -> None:
 
 # -- what the machine refuses --------------------------------------------------------------------
 
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "fix rank0.json.gz -o locked/o.json",
-        "merge traces -o locked/o.json",
-        "query kernels rank0.json.gz -o locked/o.csv",
-        "report traces -o locked/o.html",
-    ],
-)
-def test_a_folder_that_is_not_ones_own_is_refused_first(
-    line: str, tp_tools: TpTools, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before minutes of work, and with a way out."""
-    (folder / "locked").mkdir()
-    usual = os.access
-    monkeypatch.setattr(
-        os, "access", lambda path, mode: Path(path).name != "locked" and usual(path, mode)
-    )
-    ran = tp_tools(*line.split())
-    said = f"{line.rsplit(maxsplit=1)[-1]}: its folder may not be written to. Name another with -o."
-    assert (ran.err, ran.code) == (f"tp-tools: {said}\n", FAILED)
-
-
-@pytest.mark.parametrize("line", ["fix {}", "view {}", "info {}", "query kernels {}"])
-def test_a_trace_that_is_not_ones_own_is_named(
-    line: str, tp_tools: TpTools, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And not taken for one that is not there."""
-    usual = Path.open
-
-    def refuse(path: Path, *arguments: str, **more: str) -> object:
-        if path.name == "rank0.json.gz":
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return usual(path, *arguments, **more)  # type: ignore[call-overload]
-
-    monkeypatch.setattr(Path, "open", refuse)
-    ran = tp_tools(*line.format("rank0.json.gz").split())
-    said = "rank0.json.gz: cannot be read: Permission denied."
-    assert (ran.err, ran.code) == (f"tp-tools: {said}\n", INPUT)
-
-
 MAIN = "from tp_tools.cli import main\nmain()"
 
 
-def started(line: str, program: str = MAIN, stdout: IO[str] | int = subprocess.PIPE) -> Popen[str]:
+def started(
+    line: str,
+    program: str = MAIN,
+    stdout: IO[str] | int = subprocess.PIPE,
+    prefix: Sequence[str] = (),
+) -> Popen[str]:
     """The command line as a process of its own, and of a group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", program, *line.split()],
+        [*prefix, sys.executable, "-c", program, *line.split()],
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+
+
+@pytest.fixture(scope="module")
+def as_anybody() -> list[str]:
+    """What makes the machine refuse a command what it refuses others than root."""
+    drop = "-dac_override,-dac_read_search"
+    prefix = ["setpriv", "--bounding-set", drop, "--inh-caps", drop]
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None or subprocess.run([*prefix, "true"], check=False).returncode:
+        pytest.skip("root is refused nothing, and setpriv takes no rights away here")
+    return prefix
+
+
+DENIED = "cannot be read: Permission denied."
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        *(
+            (
+                f"{command} -o locked/{file}",
+                FAILED,
+                f"locked/{file}: its folder may not be written to. Name another with -o.",
+            )
+            for command, file in (
+                ("fix rank0.json.gz", "o.json"),
+                ("merge traces", "o.json"),
+                ("query kernels rank0.json.gz", "o.csv"),
+                ("report traces", "o.html"),
+            )
+        ),
+        (
+            "fix locked/t.json",
+            FAILED,
+            "locked/t.fixed.json.gz: its folder may not be written to. Name another with -o.",
+        ),
+        *(
+            (f"{command} secret.json{more}", INPUT, f"secret.json: {DENIED}")
+            for command, more in (
+                ("fix", ""),
+                ("view", ""),
+                ("info", ""),
+                ("query kernels", ""),
+                ("merge", " -o m.json"),
+                ("report", " -o r.html"),
+            )
+        ),
+        ("info sealed", INPUT, f"sealed: {DENIED}"),
+        ("info sealed/t.json", INPUT, f"sealed/t.json: {DENIED}"),
+        ("fix sealed/t.json -o o.json", INPUT, f"sealed/t.json: {DENIED}"),
+        (
+            "fix rank0.json.gz -o sealed/o.json",
+            FAILED,
+            "sealed/o.json: cannot be written: Permission denied.",
+        ),
+    ],
+)
+def test_what_is_not_ones_own_is_told(
+    line: str, code: int, said: str, folder: Path, as_anybody: list[str]
+) -> None:
+    """Before minutes of work, and not taken for a file that is not there."""
+    (folder / "locked").mkdir()
+    (folder / "locked/t.json").write_text("[]")
+    (folder / "sealed").mkdir()
+    (folder / "secret.json").touch(mode=0o000)
+    (folder / "locked").chmod(0o555)
+    (folder / "sealed").chmod(0o000)
+    try:
+        process = started(line, prefix=as_anybody)
+        out, err = process.communicate(timeout=60)
+    finally:
+        (folder / "locked").chmod(0o755)
+        (folder / "sealed").chmod(0o755)
+    assert (err, process.returncode, out) == (f"tp-tools: {said}\n", code, "")
+    assert not list((folder.parent / "temporary").iterdir())
 
 
 @pytest.mark.parametrize("line", ["fix rank0.json.gz -o o.json", "merge traces -o o.json --jobs 1"])
