@@ -15,7 +15,6 @@ from tp_tools.hidden import hidden_of_placed
 from tp_tools.place import place
 from tp_tools.progress import silent
 from tp_tools.rewrite import chrome_json
-from tp_tools.rewrite.pftrace import write as pftrace
 from tp_tools.slices import slices
 
 if TYPE_CHECKING:
@@ -108,4 +107,6 @@ def rewritten(
     trace, edits = examined.trace, examined.plan
     if part is None:
         return chrome_json.rewrite(source, trace, edits, seen)
+    from tp_tools.rewrite.pftrace import write as pftrace  # noqa: PLC0415  most want JSON
+
     return pftrace.rewrite(source, trace, examined.table, edits, part=part, seen=seen)
