@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLUMNS, ROWS = 200, 60
+SPINNER = "\u2800".encode()[:2]
 SHOWN = re.compile("[\u2800-\u28ff] (.*?)(?: {2,}| [\u2500-\u257f]|$)")
 """What is done, between the spinner and a bar or a time."""
 
@@ -101,7 +102,8 @@ def on_terminal(
             raw += block
             for piece in re.split(rb"(?<=\n)|(?=\r)", block):
                 stream.feed(piece)
-                _note(screen, stages)
+                if SPINNER in piece:
+                    _note(screen, stages)
             if until is not None and re.search(until, "\n".join(screen.display)):
                 until = None
                 process.stdin.close() if then is None else process.send_signal(then)

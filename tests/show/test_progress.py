@@ -81,6 +81,9 @@ def stages_of(ranks: Path) -> dict[str, tuple[list[str], list[str]]]:
     }
 
 
+BEGUN, ENDED = b"\x1b[?25l", b"\x1b[?25h"
+"""While there are bars, the cursor is hidden."""
+
 COMMANDS = [
     "fix",
     "fix to .pftrace",
@@ -117,6 +120,45 @@ def test_every_stage_is_named_and_nothing_of_it_stays(name: str, ranks: Path, fo
     assert seen.lines == piped.stderr.decode().splitlines()
     assert seen.out == piped.stdout
     assert seen.has_cursor
+
+
+def test_view_names_its_stages_and_then_waits_without_one(folder: Path) -> None:
+    """While the page is open the terminal shows what was repaired, and no bar."""
+    seen = terminal.on_terminal(
+        terminal.PROGRAM, "0", "view", DECODE, "--no-browser", until="Ctrl-C", then=signal.SIGINT
+    )
+    wanted = [*(it.format(DECODE) for it in EXAMINED), f"repairing {DECODE}"]
+    assert (seen.code, seen.stages) == (0, wanted)
+    assert seen.lines[0] == "371 events, 222 slices, 64 kernels"
+    assert seen.lines[-1] == "Ctrl-C ends this; so does closing the page."
+    assert seen.has_cursor
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fix", DECODE, "-o", "-", "--verify"),
+        ("merge", "{}", "-o", "-"),
+        ("query", "kernels", DECODE, "--format", "json"),
+        ("info", DECODE, DECODE),
+    ],
+)
+def test_results_on_the_same_terminal_are_whole(
+    arguments: tuple[str | Path, ...], ranks: Path
+) -> None:
+    """No bar stands in the midst of what goes to stdout, nor is it wiped out."""
+    given = [str(it).format(ranks) for it in arguments]
+    seen = terminal.tp_tools(*given)
+    both = terminal.PROGRAM.replace("import sys", "import os, sys\nos.dup2(2, 1)", 1)
+    mixed = terminal.on_terminal(both, "0", *given)
+    plain = mixed.raw.replace(b"\r\n", b"\n")
+    assert seen.code == mixed.code == 0
+    assert mixed.stages
+    for part in seen.out.split(b"\n\n"):
+        before, found, _ = plain.partition(part)
+        assert found == part
+        assert before.count(BEGUN) == before.count(ENDED)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
