@@ -60,9 +60,14 @@ class Feed:
 
     def take(self, size: int) -> bytes:
         """The next bytes, which are then used."""
-        taken, self.text = self.text[:size], self.text[size:]
-        self.offset += size
+        taken = self.text[:size]
+        self.skip(size)
         return taken
+
+    def skip(self, size: int) -> None:
+        """Leaves out the next bytes."""
+        self.text = self.text[size:]
+        self.offset += size
 
     def lead(self) -> int:
         """The length of the separator that the text begins with."""

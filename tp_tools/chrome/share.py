@@ -20,7 +20,8 @@ from tp_tools.chrome.mend import mended
 from tp_tools.chrome.outer import Head, Tail
 from tp_tools.chrome.schema import DECODER
 from tp_tools.chrome.source import Source
-from tp_tools.chrome.split import dealt
+from tp_tools.chrome.split import Run, dealt
+from tp_tools.chrome.suspects import may_hold_long
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from tp_tools.chrome.columns import Columns
     from tp_tools.chrome.crew import Crew, Helper
+    from tp_tools.chrome.schema import Event
 
 Piece: TypeAlias = "tuple[Columns, Ending | None]"
 """A run, and behind the last one the Ending."""
@@ -74,7 +76,7 @@ def share(
     run: Columns | None = None
     try:
         for piece in dealt(source.blocks(seen), DECODER, name, part=part, parts=parts):
-            if not _is_sound(piece.text):
+            if not (_is_plain(piece) or _is_sound(piece.text)):
                 break
             if isinstance(piece, Head):
                 head = piece
@@ -91,6 +93,16 @@ def share(
         pass  # who reads the whole trace says what it is
     if run is not None:
         yield run, None
+
+
+def _is_plain(piece: Head | Run[Event] | Tail) -> bool:
+    """Whether it is events in whose text nothing can be wrong but that they are no JSON."""
+    return (
+        isinstance(piece, Run)
+        and piece.text.isascii()
+        and b"\\" not in piece.text
+        and not may_hold_long(piece.text)
+    )
 
 
 def _is_sound(text: bytes) -> bool:

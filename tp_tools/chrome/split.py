@@ -98,7 +98,7 @@ def dealt(
         elif cut is None:
             return
         else:
-            feed.take(cut)
+            feed.skip(cut)
         feed.separated = True
 
 
@@ -107,7 +107,7 @@ def _likely_cut(feed: Feed) -> int | None:
     size = RUN
     while True:
         feed.grow(size)
-        cut = next(_cuts(feed.text[:size]), None)
+        cut = next(_cuts(feed.text, size), None)
         if cut is not None or len(feed.text) < size:
             return cut
         size *= 2
@@ -135,7 +135,7 @@ def _run(feed: Feed, decoder: _Decoder[Event]) -> _Found[Event]:
     try:
         while True:
             feed.grow(size)
-            for cut in _cuts(feed.text[:size]):  # where blocks end makes no difference
+            for cut in _cuts(feed.text, size):  # where blocks end makes no difference
                 found = _decode(feed, cut, decoder)
                 if found is not None:
                     return found
@@ -148,12 +148,12 @@ def _run(feed: Feed, decoder: _Decoder[Event]) -> _Found[Event]:
         ) from error
 
 
-def _cuts(text: bytes) -> Iterator[int]:
-    """Where events may end, from the back: behind a `}` that `,` and `{` follow.
+def _cuts(text: bytes, size: int) -> Iterator[int]:
+    """Where events may end in the first bytes, from the back: behind a `}` that `,` and `{` follow.
 
     Steps double, so that a long list of objects inside one event costs a few tries only.
     """
-    at, wanted, seen = len(text), 1, 0
+    at, wanted, seen = min(size, len(text)), 1, 0
     while (at := text.rfind(b"{", 0, at)) > 0:
         before = text[max(0, at - _WIDEST_SEPARATOR) : at].rstrip(SPACE)
         if not before.endswith(b","):
@@ -170,7 +170,7 @@ def _decode(feed: Feed, cut: int, decoder: _Decoder[Event]) -> _Found[Event] | N
     """The run up to `cut`, or up to the array's end before it; None if `cut` is inside an event."""
     lead = feed.lead()
     try:
-        events = decoder.decode(b"[" + feed.text[lead:cut] + b"]")
+        events = decoder.decode(b"".join((b"[", memoryview(feed.text)[lead:cut], b"]")))
     except msgspec.DecodeError as error:
         why, at = _event_fault(feed, lead, error)
         if ENDED_BEFORE in why:
