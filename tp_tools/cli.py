@@ -28,6 +28,7 @@ COMMANDS = {
 """Each command with its line of help; its module is imported when it is called."""
 
 INTERRUPTED = 130
+SWITCH_S = 0.0005
 DEBUG = "tp_tools.debug"
 
 
@@ -82,7 +83,10 @@ def group() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 fine, 1 found something, 2 to 4 as in `errors`."""
     _clean_up_when_told_to_end()
-    # numpy would start a thread per core for matrices, of which there are none here
+    # threads that unpack and pack wait less for their turn
+    sys.setswitchinterval(SWITCH_S)
+    # numpy would start a thread per core for matrices, of which there are none here; and a process
+    # without threads has its workers at once
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     context: click.Context | None = None
     given = sys.argv[1:] if arguments is None else list(arguments)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tp_tools import about, engine, file_names, kinds
+from tp_tools.chrome.crew import crew, usual_jobs
 from tp_tools.chrome.read import read
 from tp_tools.contents import contents
 from tp_tools.defects import defects
@@ -107,8 +108,11 @@ def look(source: Source, how: Opening) -> Seen:
         EngineError: TraceProcessor failed.
     """
     if is_chrome_json(source):
-        with how.progress(f"reading {source.name}", source.size()) as seen:
-            trace = read(source, seen)
+        with (
+            crew(source, usual_jobs()) as helpers,
+            how.progress(f"reading {source.name}", source.size()) as seen,
+        ):
+            trace = read(source, seen, helpers)
         with how.progress("counting"):
             found = inventory(trace)
             text_bytes, said = trace.text_size(), about.about(trace)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import file_names, gather, inputs, ranks
-from tp_tools import workers as staff
 from tp_tools.alignment import Member, align
+from tp_tools.chrome import crew
 from tp_tools.errors import InputError
 from tp_tools.file_names import Choice
 from tp_tools.rewrite.merged_selection import Selection
@@ -118,7 +118,7 @@ def files(names: Sequence[str], output: str, choice: Choice) -> list[str]:
 
 def usual_jobs(files: Sequence[str]) -> int:
     """How many ranks to work on at a time: one per core."""
-    return max(1, min(staff.usual_jobs(), len(files)))
+    return max(1, min(crew.usual_jobs(), len(files)))
 
 
 def prepare(

@@ -89,11 +89,6 @@ class _Pool:
                 future.cancel()
 
 
-def usual_jobs() -> int:
-    """How many ranks to work on at a time: one per core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @contextmanager
 def workers(jobs: int, engine: str | None = None) -> Iterator[Workers]:
     """As many workers as that, while the block runs; they get ready in the background.

@@ -19,6 +19,8 @@ from tp_tools.chrome.outer import Head, Tail
 from tp_tools.chrome.split import Run, split
 from tp_tools.errors import InputError
 
+ADVICE = " Give the file that the profiler wrote."
+
 DECODER = msgspec.json.Decoder(list[dict[str, Any]])
 TINY = 24
 """Bytes in a run, so that small texts are cut in many places."""
@@ -285,11 +287,14 @@ def test_text_behind_the_trace_is_left_out_and_counted(text: bytes, behind: byte
     [
         (b"", "holds no text. Was the profiler stopped before it wrote?"),
         (b" \n\t ", "holds no text. Was the profiler stopped before it wrote?"),
-        (b"null", "is not a Chrome JSON trace: it begins with b'n'."),
-        (b"hello", "is not a Chrome JSON trace: it begins with b'h'."),
-        (b"{}", "has no traceEvents array: not a Chrome JSON trace."),
-        (b'{"a":{"traceEvents":[]}}', "has no traceEvents array: not a Chrome JSON trace."),
-        (b'{"a":1}\n{"b":2}', "has no traceEvents array: not a Chrome JSON trace."),
+        (b"null", "is not a Chrome JSON trace: it begins with b'n'." + ADVICE),
+        (b"hello", "is not a Chrome JSON trace: it begins with b'h'." + ADVICE),
+        (b"{}", "has no traceEvents array: not a Chrome JSON trace." + ADVICE),
+        (
+            b'{"a":{"traceEvents":[]}}',
+            "has no traceEvents array: not a Chrome JSON trace." + ADVICE,
+        ),
+        (b'{"a":1}\n{"b":2}', "has no traceEvents array: not a Chrome JSON trace." + ADVICE),
         (b'{"traceEvents":null}', "its traceEvents is not an array."),
         (b'{"traceEvents":{"a":[]}}', "its traceEvents is not an array."),
         (b'{"traceEvents":1,"traceEvents":[]}', "its traceEvents is not an array."),

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from subprocess import Popen
     from typing import IO
 
+ADVICE = " Give the file that the profiler wrote."
+
 FAILED, USAGE, INPUT = 4, 2, 3
 DECODE = HERE / "pdl_decode.json.gz"
 SUFFIXES = ".json, .json.gz, .json.zst, .pftrace, .pftrace.gz"
@@ -155,14 +157,26 @@ TABLE: list[tuple[str, int, str]] = [
             ("report", " -o r.html"),
         )
     ),
-    ("fix notes.json", INPUT, "notes.json: is not a Chrome JSON trace: it begins with b'h'."),
+    (
+        "fix notes.json",
+        INPUT,
+        "notes.json: is not a Chrome JSON trace: it begins with b'h'." + ADVICE,
+    ),
     (
         "merge binary.json -o m.json",
         INPUT,
-        "binary.json: is not a Chrome JSON trace: it begins with b'\\x7f'.",
+        "binary.json: is not a Chrome JSON trace: it begins with b'\\x7f'." + ADVICE,
     ),
-    ("fix other.json", INPUT, "other.json: has no traceEvents array: not a Chrome JSON trace."),
-    ("query kernels nothing.json", INPUT, "nothing.json: holds no events."),
+    (
+        "fix other.json",
+        INPUT,
+        "other.json: has no traceEvents array: not a Chrome JSON trace." + ADVICE,
+    ),
+    (
+        "query kernels nothing.json",
+        INPUT,
+        "nothing.json: holds no events. Was the profiler stopped before it recorded?",
+    ),
     ("fix t.zip", INPUT, "t.zip: is a zip archive. Unpack it, then give the trace in it."),
     (
         "merge t.pftrace -o m.json",

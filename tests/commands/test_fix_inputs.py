@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from tests.asking import Ran
 
+ADVICE = " Give the file that the profiler wrote."
+
 FOUND, USAGE, INPUT, FAILED = 1, 2, 3, 4
 
 KERNELS = [kernel("a", 0, 12 * US, 1), kernel("é},{", 20 * US, 30 * US, 2)]
@@ -387,15 +389,15 @@ REFUSED = [
     (b" \n", "holds no text. Was the profiler stopped before it wrote?"),
     (gzip.compress(b""), "holds no text. Was the profiler stopped before it wrote?"),
     (b"\0" * 100, "holds no text. Was the profiler stopped before it wrote?"),
-    (b"hello", "is not a Chrome JSON trace: it begins with b'h'."),
-    (b"SQLite format 3\0", "is not a Chrome JSON trace: it begins with b'S'."),
-    (b"null", "is not a Chrome JSON trace: it begins with b'n'."),
-    (b"{}", "has no traceEvents array: not a Chrome JSON trace."),
-    (b'{"a":[{"ph":"X"}]}', "has no traceEvents array: not a Chrome JSON trace."),
+    (b"hello", "is not a Chrome JSON trace: it begins with b'h'." + ADVICE),
+    (b"SQLite format 3\0", "is not a Chrome JSON trace: it begins with b'S'." + ADVICE),
+    (b"null", "is not a Chrome JSON trace: it begins with b'n'." + ADVICE),
+    (b"{}", "has no traceEvents array: not a Chrome JSON trace." + ADVICE),
+    (b'{"a":[{"ph":"X"}]}', "has no traceEvents array: not a Chrome JSON trace." + ADVICE),
     (b'{"schemaVersion": 1, "trace', "is cut short before its traceEvents."),
     (b'{"traceEvents":{}}', "its traceEvents is not an array."),
-    (b"[]", "holds no events."),
-    (b"[{}]", "holds no events."),
+    (b"[]", "holds no events. Was the profiler stopped before it recorded?"),
+    (b"[{}]", "holds no events. Was the profiler stopped before it recorded?"),
     (SOUND.replace(b"schemaVersion", b"traceEvents"), "its traceEvents is not an array."),
     (
         SOUND.replace(b'"distributedInfo": {"rank": 0}', b'"traceEvents": []'),

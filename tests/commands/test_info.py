@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+ADVICE = " Give the file that the profiler wrote."
+
 DECODE = HERE / "pdl_decode.json.gz"
 SOUND = HERE / "sound.json.gz"
 NO_TRACE = (
@@ -155,7 +157,7 @@ def test_a_trace_without_anything(tp_tools: TpTools, tmp_path: Path) -> None:
     [
         (None, "no such file. Check the path."),
         (b"", "is empty. Was the profiler stopped before it wrote?"),
-        (b'{"a": 1}', "has no traceEvents array: not a Chrome JSON trace."),
+        (b'{"a": 1}', "has no traceEvents array: not a Chrome JSON trace." + ADVICE),
         (b"hello", NO_TRACE),
     ],
 )

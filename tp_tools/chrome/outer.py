@@ -60,7 +60,10 @@ def read_head(feed: Feed) -> Head:
     if start == b"[":
         return Head(feed.take(feed.text.index(b"[") + 1))
     if start != b"{":
-        raise InputError(f"{feed.name}: is not a Chrome JSON trace: it begins with {start!r}.")
+        raise InputError(
+            f"{feed.name}: is not a Chrome JSON trace: it begins with {start!r}. "
+            "Give the file that the profiler wrote."
+        )
     searched, size = 0, _GROWTH
     while True:
         feed.grow(size)
@@ -123,7 +126,10 @@ def _headless(feed: Feed) -> InputError:
             return InputError(f"{feed.name}: is cut short before its {EVENTS}.")
         if ENDED_BEFORE not in why:
             return feed.damaged(at, why)
-    return InputError(f"{feed.name}: has no {EVENTS} array: not a Chrome JSON trace.")
+    return InputError(
+        f"{feed.name}: has no {EVENTS} array: not a Chrome JSON trace. "
+        "Give the file that the profiler wrote."
+    )
 
 
 def read_tail(feed: Feed, head: Head) -> Tail:

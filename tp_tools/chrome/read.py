@@ -90,5 +90,7 @@ def _trace(
         head.text.lstrip(SPACE)[:1] == b"["
         and not (is_phase(trace, "M") | (trace.ts != UNTIMED)).any()
     ):
-        raise InputError(f"{source.name}: holds no events.")
+        raise InputError(
+            f"{source.name}: holds no events. Was the profiler stopped before it recorded?"
+        )
     return trace

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import os
 import re
 from contextlib import ExitStack
 from decimal import Decimal
@@ -129,11 +128,9 @@ def _wishes(options: dict[str, Any]) -> Wishes:
 
 
 def _run(inputs: tuple[str, ...], output: str, talk: Talk, options: dict[str, Any]) -> None:
-    # numpy's linear algebra starts threads, of which there is no need here: a process without any
-    # has its workers at once
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from tp_tools import output as out  # noqa: PLC0415
-    from tp_tools.workers import usual_jobs, workers  # noqa: PLC0415
+    from tp_tools.chrome.crew import usual_jobs  # noqa: PLC0415
+    from tp_tools.workers import workers  # noqa: PLC0415
 
     suffixes = (".zip",) if options["form"] == "archive" else out.SUFFIXES
     out.check(output, force=options["force"], suffixes=suffixes)
