@@ -1,17 +1,17 @@
 """A trace read by several processes, each of which decodes a share of its runs.
 
-All of them read the whole text, since that is quick, and cut it at the same places; of n each
-decodes every n-th run. A cut is good if every run before it decodes as whole events, so when all
-shares are there, the cuts are proved as if one process had read the file. If anything is amiss or
-has to be mended, nothing is made of the shares: one process reads the trace, mends it, or says what
-is wrong.
+All of them read the whole text, since that is quick, and cut it at the same places; runs are dealt
+out, and each decodes its own. A cut is good if every run before it decodes as whole events, so when
+all shares are there, the cuts are proved as if one process had read the file. If anything is amiss
+or has to be mended, nothing is made of the shares: one process reads the trace, mends it, or says
+what is wrong.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
 from tp_tools.chrome.collected import Collected
@@ -20,7 +20,7 @@ from tp_tools.chrome.mend import mended
 from tp_tools.chrome.outer import Head, Tail
 from tp_tools.chrome.schema import DECODER
 from tp_tools.chrome.source import Source
-from tp_tools.chrome.split import Run, dealt
+from tp_tools.chrome.split import Run, dealt, dealt_to
 from tp_tools.chrome.suspects import may_hold_long
 from tp_tools.errors import InputError
 
@@ -61,7 +61,7 @@ def share(
     parts: int,
     seen: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Piece]:
-    """The columns of the runs number part, part + parts, ..., the last of all with the Ending.
+    """The columns of the runs that are dealt to a part, the last of all with the Ending.
 
     It stops early where something is amiss.
 
@@ -133,7 +133,8 @@ def read_together(
 def _in_turn(own: Iterator[Piece], helpers: list[Helper]) -> Iterator[Piece]:
     """The runs in the order of the file, until one is missing; while others work, so do we."""
     ahead: deque[Piece] = deque()
-    for turn in cycle(range(len(helpers) + 1)):
+    for number in count():
+        turn = dealt_to(number, len(helpers) + 1)
         if turn == 0:
             piece = ahead.popleft() if ahead else next(own, None)
         else:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 RUN = 1 << 20
 """Bytes of text in a run of events, about; a longer event makes a longer run."""
 
+HEAD_START = 6
+"""Runs that helpers are ahead; they take about as long as it takes to start an engine."""
+
 _WIDEST_SEPARATOR = 256  # characters between two events where a run may end
 
 Event = TypeVar("Event")
@@ -68,7 +71,7 @@ def split(
 def dealt(
     blocks: Iterator[bytes], decoder: _Decoder[Event], name: str, *, part: int, parts: int
 ) -> Iterator[Head | Run[Event] | Tail]:
-    """Head, the runs number part, part + parts, ..., and the tail if it is behind one of these.
+    """Head, the runs that are this part's, and the tail if it is behind one of these.
 
     The others are cut off where they most likely end, and not decoded. So what is given counts
     only if all runs before it were decoded by those who were dealt them; behind the events it is
@@ -78,8 +81,8 @@ def dealt(
         blocks: the text of a Chrome JSON trace, cut anywhere.
         decoder: decodes an array of events.
         name: what error messages call the file.
-        part: which runs are decoded, from 0.
-        parts: of how many parts.
+        part: which part's runs are decoded, from 0.
+        parts: how many parts there are; see `dealt_to`.
 
     Raises:
         InputError: as `split`, and where a run does not end where it most likely does.
@@ -88,7 +91,7 @@ def dealt(
     head = read_head(feed)
     yield head
     for number in count():
-        cut, is_own = _likely_cut(feed), number % parts == part
+        cut, is_own = _likely_cut(feed), dealt_to(number, parts) == part
         if is_own:
             run, ended = _own(feed, cut, decoder)
             yield run
@@ -100,6 +103,16 @@ def dealt(
         else:
             feed.skip(cut)
         feed.separated = True
+
+
+def dealt_to(number: int, parts: int) -> int:
+    """Whose a run is: everybody's in turn, but none of the first ones is part 0's.
+
+    Part 0 is read by the process that has other things to prepare as well.
+    """
+    if parts > 1 and number < HEAD_START:
+        return 1 + number % (parts - 1)
+    return number % parts
 
 
 def _likely_cut(feed: Feed) -> int | None:
