@@ -68,7 +68,8 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         chosen = np.arange(len(now)) if judge.everything else around(now, lane, judge.tolerance_ns)
         for event, end in each(now.event[chosen], now.end[chosen]):
             recorded.setdefault(event, end)
-        answer = _ask(placed_json(trace, now, lane, ends_of(now, recorded), chosen), judge)
+        first = ends_of(now, {event: recorded[event] for event in ends})
+        answer = _ask(placed_json(trace, now, lane, first, chosen), judge)
         found = plan.repairs_of(answer.columns, answer.rows, recorded | ends)
         lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})

@@ -52,9 +52,10 @@ def slices(trace: Trace) -> Slices:
     closing = np.concatenate([np.full(len(event), -1, np.int32), closing])
     event = np.concatenate([event, opening])
     # times are looked up before and after: both at once would double the memory
-    order = np.lexsort(
-        (event, -_durations(trace, event, closing), trace.ts[event], trace.track[event])
-    )
+    places = (event,) if len(opening) else ()  # else in order, and the sort keeps them so
+    longest_first = -_durations(trace, event, closing)
+    order = np.lexsort((*places, longest_first, trace.ts[event], trace.track[event]))
+    del longest_first
     event, closing = event[order], closing[order]
     ts = trace.ts[event]
     return Slices(event, closing, trace.track[event], ts, ts + _durations(trace, event, closing))
