@@ -1,12 +1,15 @@
 """`tp-tools merge` against the plain way, as whole processes in one run.
 
-    python -m benchmarks.merge TRACE.json.gz [RANKS] [RUNS]
+    python -m benchmarks.merge TRACE.json.gz [--ranks 8] [--runs 3]
+        [--nuggets CHECKOUT] [--torch-utils CHECKOUT]
 
-Copies of a trace of rank 0 are the ranks. Prints medians, spread, and ratios to the plain way.
+Copies of a trace of rank 0 are the ranks. With checkouts, transformer_nuggets' merger and that of
+torch_utils take part. Prints medians, spread, and ratios to the plain way.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -15,25 +18,37 @@ from benchmarks.measure import compare, table
 from fixtures.generate_ranks import copies
 
 
-def main(trace: str, ranks: str = "8", runs: str = "3") -> None:
+def main() -> None:
     """Measures on copies of one trace."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("trace", type=Path)
+    parser.add_argument("--ranks", type=int, default=8)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--nuggets", metavar="CHECKOUT")
+    parser.add_argument("--torch-utils", metavar="CHECKOUT")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = [str(file) for file in copies(Path(trace), int(ranks), folder)]
-        merge = [sys.executable, "-m", "tp_tools", "merge", *files, "--force", "--quiet", "-o"]
+        files = [str(file) for file in copies(given.trace, given.ranks, folder)]
+        out = str(folder / "all.json.gz")
+        python = [sys.executable, "-m"]
+        merge = [*python, "tp_tools", "merge", *files, "--force", "--quiet", "-o"]
         commands = {
-            "plain way": [
-                *(sys.executable, "-m", "benchmarks.plain_merger"),
-                *(str(folder / "plain.json.gz"), *files),
-            ],
-            "tp-tools merge": [*merge, str(folder / "all.json.gz")],
-            "tp-tools merge --jobs 1": [*merge, str(folder / "all.json.gz"), "--jobs", "1"],
+            "plain way": [*python, "benchmarks.plain_merger", out, *files],
+            "tp-tools merge": [*merge, out],
+            "tp-tools merge --jobs 1": [*merge, out, "--jobs", "1"],
             "tp-tools merge .pftrace": [*merge, str(folder / "all.pftrace")],
         }
-        results = compare(commands, int(runs))
-    print(f"{ranks} x {Path(trace).name}")
+        if given.nuggets:
+            side = [*python, "benchmarks.nuggets_side", given.nuggets, "merge"]
+            commands["nuggets"] = [*side, out, *files]
+        if given.torch_utils:
+            side = [*python, "benchmarks.torch_utils_side", given.torch_utils]
+            commands["torch_utils"] = [*side, out, *files]
+        results = compare(commands, given.runs)
+    print(f"{given.ranks} x {given.trace.name}")
     print(table(results, "plain way"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -10,6 +10,7 @@ import importlib
 import sys
 import types
 from pathlib import Path
+from unittest.mock import MagicMock
 
 
 def main(checkout: str, what: str, *names: str) -> None:
@@ -23,9 +24,18 @@ def main(checkout: str, what: str, *names: str) -> None:
         source, target = names
         perfetto.write_perfetto_trace(target, perfetto.read_trace(source))
     else:
+        sys.modules.setdefault("typer", _typer())
         merger = importlib.import_module("transformer_nuggets.utils.merge_traces")
         out, *traces = names
         merger.merge_traces(traces, out)
+
+
+def _typer() -> types.ModuleType:
+    """As much of it as the merger names for its command line, which is not used."""
+    module = types.ModuleType("typer")
+    module.Typer = MagicMock()  # type: ignore[attr-defined]
+    module.Argument = module.Option = MagicMock()  # type: ignore[attr-defined]
+    return module
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Fixtures that all tests share: real traces, and the engines to test on."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from hypothesis import settings
 settings.register_profile("desk", deadline=None)
 settings.register_profile("landing", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("landing" if os.environ.get("CI") else "desk")
+
+# What runs in the background of a script is started with these ignored, and so is what it starts.
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        is_interrupt = number is signal.SIGINT
+        signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
 
 TRACES = Path(__file__).resolve().parents[1] / "../shared/traces"
 NATIVE_VARIABLE = "TP_TOOLS_TEST_NATIVE"

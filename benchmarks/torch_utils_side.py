@@ -1,0 +1,33 @@
+"""torch_utils' merger of SGLang's profiles, run from a checkout.
+
+    python -m benchmarks.torch_utils_side CHECKOUT OUT.json.gz TRACE.json.gz...
+
+The files are given the names that it wants: what stands behind TP- is the rank.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tempfile
+import types
+from pathlib import Path
+
+END_MS = 999_999_999
+
+
+def main(checkout: str, out: str, *traces: str) -> None:
+    """Merges the traces, in the order of their ranks."""
+    sys.path.insert(0, str(Path(checkout, "src", "torch_profile_trace_merger")))
+    sys.modules.setdefault("typer", types.ModuleType("typer"))  # for its command line alone
+    merger = importlib.import_module("sglang_profiler_trace_merger")
+    with tempfile.TemporaryDirectory() as folder:
+        links = [Path(folder, f"1-TP-{rank}.trace.json.gz") for rank in range(len(traces))]
+        for link, trace in zip(links, traces, strict=True):
+            link.symlink_to(Path(trace).absolute())
+        everything = merger.Config(start_time_ms=0, end_time_ms=END_MS, thread_filters=None)
+        merger._merge_chrome_traces(links, Path(out), everything)  # noqa: SLF001  what it offers
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
