@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tp_tools import about, engine, file_names, kinds
-from tp_tools.chrome.crew import crew, usual_jobs
+from tp_tools.chrome.crew import crew, reading_jobs
 from tp_tools.chrome.read import read
 from tp_tools.contents import contents
 from tp_tools.defects import defects
@@ -109,7 +109,7 @@ def look(source: Source, how: Opening) -> Seen:
     """
     if is_chrome_json(source):
         with (
-            crew(source, usual_jobs()) as helpers,
+            crew(source, reading_jobs()) as helpers,
             how.progress(f"reading {source.name}", source.size()) as seen,
         ):
             trace = read(source, seen, helpers)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools import engine, fix, output
-from tp_tools.chrome.crew import crew, usual_jobs
+from tp_tools.chrome.crew import crew, reading_jobs
 from tp_tools.decide import Judge
 from tp_tools.errors import InputError, OutputError
 from tp_tools.opened import TOLERANCE_NS, is_chrome_json
@@ -88,7 +88,7 @@ def viewable(source: Source, how: Preparing) -> Viewable:
 
 def _examined(source: Source, how: Preparing) -> Examined:
     judge = Judge(TOLERANCE_NS, how.engine, how.say)
-    with crew(source, usual_jobs()) as helpers:
+    with crew(source, reading_jobs()) as helpers:
         return fix.examine(source, judge, how.progress, helpers)
 
 

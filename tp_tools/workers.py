@@ -16,6 +16,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from tp_tools.chrome.crew import is_single_threaded
 from tp_tools.errors import EngineOutOfMemory
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _context() -> BaseContext:
 
     A process without threads may simply fork. Else a server does it, where there is one.
     """
-    if _is_single_threaded():
+    if is_single_threaded():
         for name in _IMPORTED:
             importlib.import_module(name)
         return multiprocessing.get_context("fork")
@@ -147,9 +148,3 @@ def _context() -> BaseContext:
     context.set_forkserver_preload(list(_IMPORTED))
     forkserver.ensure_running()
     return context
-
-
-def _is_single_threaded() -> bool:
-    """Whether this process surely has one thread, in Python and beneath it; Linux tells."""
-    threads = Path("/proc/self/task")
-    return threads.is_dir() and len(list(threads.iterdir())) == 1

@@ -8,17 +8,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
-    from pathlib import Path
 
     from tp_tools.chrome.source import Source
 
@@ -26,6 +24,8 @@ WORTH_IT = {".gz": 2 << 20, ".zst": 2 << 20}
 """Bytes of a file, by suffix, from which a second process saves more time than it takes."""
 
 WORTH_IT_PLAIN = 24 << 20
+
+MOST_READERS = 4
 
 
 class Crew:
@@ -83,6 +83,11 @@ def usual_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def reading_jobs() -> int:
+    """As many, up to where one more would hardly save time: each cuts the whole text."""
+    return min(usual_jobs(), MOST_READERS)
+
+
 @contextmanager
 def crew(source: Source, jobs: int) -> Iterator[Crew]:
     """As many processes as `jobs`, with this one, while the block runs; none for a small file."""
@@ -92,28 +97,34 @@ def crew(source: Source, jobs: int) -> Iterator[Crew]:
         return
     context = _context()
     pipes = [multiprocessing.Pipe() for _ in range(jobs - 1)]
-    ours = [here for here, _ in pipes]
-    processes = [
-        context.Process(target=_help, args=(end, ours), daemon=True)  # type: ignore[attr-defined]
-        for _, end in pipes
-    ]
-    for process in processes:
-        process.start()
-    for _, end in pipes:
-        end.close()
+    ours, theirs = [here for here, _ in pipes], [end for _, end in pipes]
+    processes = []
     try:
+        for own in theirs:
+            others = [*ours, *(end for end in theirs if end is not own)]
+            process = context.Process(target=_help, args=(own, others), daemon=True)  # type: ignore[attr-defined]
+            process.start()
+            processes.append(process)
+        for end in theirs:
+            end.close()
         yield Crew(ours)
     finally:
-        for here, process in zip(ours, processes, strict=True):
+        for here in ours:
             here.close()
+        for process in processes:
             process.terminate()
             process.join()
 
 
 def _context() -> BaseContext:
-    """Copies of this process start at once, but it may have no threads; macOS warns of them."""
-    is_safe = sys.platform == "linux" and threading.active_count() == 1
-    return multiprocessing.get_context("fork" if is_safe else "spawn")
+    """A process without threads may simply fork, which takes no time."""
+    return multiprocessing.get_context("fork" if is_single_threaded() else "spawn")
+
+
+def is_single_threaded() -> bool:
+    """Whether this process surely has one thread, in Python and beneath it; Linux tells."""
+    threads = Path("/proc/self/task")
+    return threads.is_dir() and len(list(threads.iterdir())) == 1
 
 
 def _help(connection: Connection, others: list[Connection]) -> None:
@@ -121,7 +132,7 @@ def _help(connection: Connection, others: list[Connection]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
-        other.close()  # or it would not see that they were closed
+        other.close()  # or who is at their other end would not see that they were closed
     from tp_tools.chrome.share import share  # noqa: PLC0415  takes a while: before the question
 
     path: Path

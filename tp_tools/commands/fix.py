@@ -73,7 +73,7 @@ class Options:
     "--jobs",
     "-j",
     type=click.IntRange(1),
-    help="Processes that read a large trace together. Default: one per core.",
+    help="Processes that read a large trace together. Default: one per core, up to 4.",
 )
 @engine_option
 @talk_options
@@ -151,7 +151,7 @@ def part_of(output: str, lanes: Lanes | None) -> Part | None:
 def _run(options: Options, talk: Talk) -> None:
     # numpy, msgspec: not for --help
     from tp_tools import output  # noqa: PLC0415
-    from tp_tools.chrome.crew import crew, usual_jobs  # noqa: PLC0415
+    from tp_tools.chrome.crew import crew, reading_jobs  # noqa: PLC0415
     from tp_tools.chrome.source import open_source  # noqa: PLC0415
     from tp_tools.missing import refuse_missing  # noqa: PLC0415
 
@@ -161,7 +161,7 @@ def _run(options: Options, talk: Talk) -> None:
     if not options.check:
         output.check(options.output, force=options.force)
     refuse_missing(options.trace)
-    jobs = options.jobs or usual_jobs()
+    jobs = options.jobs or reading_jobs()
     with open_source(options.trace) as source, crew(source, jobs) as helpers:
         _fix(source, options, talk, part, helpers)
 
