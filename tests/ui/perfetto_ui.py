@@ -39,6 +39,13 @@ FLAGS = (
     "--disable-sync",
 )
 VIEWPORT: ViewportSize = {"width": 1400, "height": 800}
+COPY_TRIES = 3
+COPY = """text => Promise.race([
+    navigator.clipboard.writeText(text).then(() => true),
+    new Promise(done => setTimeout(done, 10000, false)),
+])"""
+"""Whether the clipboard took the text, in time."""
+
 LOAD_TIMEOUT_MS = 120_000
 
 # What the UI says on every start without a network; it has nothing to do with the trace.
@@ -242,7 +249,7 @@ class PerfettoUi:
             UiError: the tab shows a SQL error; with its text.
         """
         self._show("query")
-        self.page.evaluate("text => navigator.clipboard.writeText(text)", sql)
+        self._copy(sql)
         self.page.locator(".cm-content").first.click()
         for key in ("Control+A", "Control+V", "Control+Enter"):
             self.page.keyboard.press(key)
@@ -251,6 +258,15 @@ class PerfettoUi:
         if error.count():
             raise UiError(error.inner_text())
         return self._download_rows()
+
+    def _copy(self, text: str) -> None:
+        """Put a text where "paste" finds it.
+
+        Raises:
+            UiError: the browser does not take it, however often it is asked.
+        """
+        if not any(self.page.evaluate(COPY, text) for _ in range(COPY_TRIES)):
+            raise UiError("the browser's clipboard takes no text")
 
     def _download_rows(self) -> list[dict[str, Any]]:
         self.page.evaluate(MARK_INTEGERS)
