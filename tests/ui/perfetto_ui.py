@@ -46,6 +46,15 @@ COPY = """text => Promise.race([
 ])"""
 """Whether the clipboard took the text, in time."""
 
+# The UI asks for idle callbacks, and Chromium may give a page none as long as it draws nothing:
+# frames are asked for while the UI waits. Within a minute it says that it is idle, or what is not.
+WAIT_IDLE = """async () => {
+    let waiting = true;
+    const draw = () => { if (waiting) requestAnimationFrame(draw); };
+    draw();
+    try { await self.waitForPerfettoIdle(); } finally { waiting = false; }
+}"""
+
 LOAD_TIMEOUT_MS = 120_000
 
 # What the UI says on every start without a network; it has nothing to do with the trace.
@@ -201,7 +210,7 @@ class PerfettoUi:
 
     def wait_idle(self) -> None:
         """Wait until the UI itself says that nothing is loading, running or to be drawn."""
-        self.page.evaluate("self.waitForPerfettoIdle()")
+        self.page.evaluate(WAIT_IDLE)
 
     def command(self, identifier: str, *args: object) -> None:
         """Run a UI command, as from the command palette, and wait for it."""
