@@ -79,10 +79,9 @@ def hidden_of_placed(trace: Trace, table: Slices, lane: Ints) -> Ints:
     threads = _threads(trace)
     otherwise = _read_otherwise(trace, table, threads)
     pairs = np.isin(threads, threads[trace.track[is_phase(trace, "BE")]])
-    found = [
-        table.event[(lane > 0) & ~otherwise[table.row]],
-        hidden(trace, only=otherwise & pairs),
-    ]
+    found: list[Ints] = [table.event[(lane > 0) & ~otherwise[table.row]]]
+    if pairs.any():
+        found.append(hidden(trace, only=otherwise & pairs))
     by_thread: dict[int, list[Slices]] = {}
     for start, stop in table.row_ranges():
         row = int(table.row[start])

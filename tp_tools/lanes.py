@@ -103,9 +103,14 @@ def _process_label(trace: Trace, pid: Scalar) -> str:
     """What was recorded as its id, or what it does: Kineto writes its own overhead as pid -1."""
     if isinstance(pid, str):
         return pid or "no process"
+    return f"{only_category(trace, pid) or 'process'} {pid}"
+
+
+def only_category(trace: Trace, pid: Scalar) -> str | None:
+    """The category of all that a process holds; None if there are several."""
     tracks = [i for i, (other, _) in enumerate(trace.tracks) if other == pid]
     cats = {trace.cats[cat] for cat in met(trace.cat[np.isin(trace.track, tracks)])} - {""}
-    return f"{cats.pop() if len(cats) == 1 else 'process'} {pid}"
+    return cats.pop() if len(cats) == 1 else None
 
 
 def thread_metadata(trace: Trace) -> tuple[dict[int, str], dict[int, int]]:

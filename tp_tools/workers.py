@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tp_tools.chrome.crew import is_single_threaded
+from tp_tools.engine import get_ready
 from tp_tools.errors import EngineOutOfMemory
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def workers(jobs: int, engine: str | None = None) -> Iterator[Workers]:
             return
         with ProcessPoolExecutor(jobs, _context(), _serve) as pool:
             for _ in range(jobs):
-                pool.submit(_get_ready, engine)
+                pool.submit(get_ready, engine)
             yield _Pool(pool, jobs, Path(name))
 
 
@@ -124,13 +125,6 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-def _get_ready(engine: str | None) -> None:
-    """Does once what a worker's first rank would wait for; a fault is told when it is asked."""
-    from tp_tools.engine.opening import get_ready  # noqa: PLC0415  0.1 s of imports
-
-    get_ready(engine)
 
 
 def _context() -> BaseContext:

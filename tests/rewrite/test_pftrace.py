@@ -153,6 +153,17 @@ def pairs(draw: DrawFn) -> list[Event]:
     return [event for _, event in sorted(made, key=lambda it: it[0])]
 
 
+def without_steps_from_nowhere(made: list[Event]) -> list[Event]:
+    """The events without `t`, where an `f` binds to the next slice: it may lack a beginning.
+
+    TraceProcessor then begins that arrow at slice 0, and goes on from there at each later `t`. What
+    is compared leaves out arrows from slice 0, but could not tell those that follow.
+    """
+    if not any(event["ph"] == "f" and "bp" not in event for event in made):
+        return made
+    return [event for event in made if event["ph"] != "t"]
+
+
 @st.composite
 def traces(draw: DrawFn) -> list[Event]:
     """A trace with events of every phase; all but B and E in any order."""
@@ -161,7 +172,8 @@ def traces(draw: DrawFn) -> list[Event]:
         for kind, most in ((SLICES, 25), (INSTANTS, 6), (ARROWS, 12), (SPANS, 8), (COUNTERS, 5))
         for event in draw(events(kind, most))
     ]
-    made, paired = draw(st.permutations(made)), draw(pairs())
+    made = draw(st.permutations(without_steps_from_nowhere(made)))
+    paired = draw(pairs())
     # Perfetto sorts events of one time only from the first X on
     first = x("first", 0, US, pid=11, tid=11)
     cut = draw(st.integers(0, len(made)))

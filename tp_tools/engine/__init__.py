@@ -16,7 +16,17 @@ from tp_tools.errors import EngineError
 if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
 
-__all__ = ["Rows", "Stat", "load", "load_stats", "losses", "prepare", "query_rows", "rows"]
+__all__ = [
+    "Rows",
+    "Stat",
+    "get_ready",
+    "load",
+    "load_stats",
+    "losses",
+    "prepare",
+    "query_rows",
+    "rows",
+]
 
 
 def _say_nothing(_line: str) -> None:
@@ -24,19 +34,20 @@ def _say_nothing(_line: str) -> None:
 
 
 def prepare(engine: str | None) -> None:
-    """Does what the first `load` would wait for, on a thread, while there is other work.
+    """Does what `get_ready` does on a thread, while there is other work."""
+    threading.Thread(target=get_ready, args=(engine,)).start()
+
+
+def get_ready(engine: str | None) -> None:
+    """Does what the first `load` would wait for.
 
     Args:
         engine: the one that will be asked, as in `load`. What is wrong with it `load` will say.
     """
+    from tp_tools.engine.opening import map_code  # noqa: PLC0415  0.1 s of imports
 
-    def get_ready() -> None:
-        from tp_tools.engine.opening import get_ready  # noqa: PLC0415  0.1 s of imports
-
-        with suppress(EngineError):
-            get_ready(engine)
-
-    threading.Thread(target=get_ready).start()
+    with suppress(EngineError):
+        map_code(engine)
 
 
 def load(

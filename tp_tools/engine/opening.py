@@ -56,15 +56,16 @@ def open_loaded(
     return tp
 
 
-def get_ready(engine: str | None) -> None:
+def map_code(engine: str | None) -> None:
     """Maps the embedded engine's code, where that one will be asked; most traces need 32 bits.
 
     Raises:
         EngineUnavailable: there is no such engine.
     """
-    bits = {"embedded": 32, "embedded32": 32, "embedded64": 64}.get(_name(engine))
-    if bits:
-        load_module(bits, lambda _: None)
+    name = _name(engine)
+    for bits, embedded in EMBEDDED.items():
+        if name == embedded or (name, bits) == ("embedded", 32):
+            load_module(bits, lambda _: None)
 
 
 def _name(engine: str | None) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.chrome.events import is_phase
-from tp_tools.lanes import default_name, thread_metadata
+from tp_tools.chrome.events import is_phase, met
+from tp_tools.lanes import default_name, only_category, thread_metadata
 from tp_tools.rewrite.merged_selection import GPU_CATS
 
 if TYPE_CHECKING:
@@ -77,15 +77,13 @@ def _label(trace: Trace, recorded: Scalar) -> str:
     """A process that is none: by its text, or, as Kineto's overhead, by what it holds."""
     if isinstance(recorded, str):
         return recorded or "no process"
-    tracks = [i for i, (pid, _) in enumerate(trace.tracks) if pid == recorded]
-    cats = {trace.cats[cat] for cat in np.unique(trace.cat[np.isin(trace.track, tracks)])} - {""}
-    return cats.pop() if len(cats) == 1 else f"process {recorded}"
+    return only_category(trace, recorded) or f"process {recorded}"
 
 
 def _gpus(trace: Trace) -> set[Scalar]:
     """The recorded pids that stand for devices."""
     cats = [code for code, cat in enumerate(trace.cats) if cat in GPU_CATS]
-    tracks = np.unique(trace.track[np.isin(trace.cat, cats) & is_phase(trace, "X")])
+    tracks = met(trace.track[np.isin(trace.cat, cats) & is_phase(trace, "X")])
     return {trace.tracks[track][0] for track in tracks.tolist()}
 
 
