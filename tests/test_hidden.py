@@ -48,10 +48,14 @@ def hidden_of(*events: Event) -> list[int]:
 
 
 def both_ways(trace: Trace) -> list[int]:
-    """What is hidden, found with the help of lossless lanes."""
+    """What is hidden, found with the help of lossless lanes; in pieces of several sizes."""
     table = slices(trace)
-    found: list[int] = hidden_of_placed(trace, table, place(table)).tolist()
-    assert found == hidden(trace).tolist()
+    lane = place(table)
+    found = hidden(trace).tolist()
+    for piece in (1, 7, 1 << 16):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tp_tools.hidden._PIECE", piece)
+            assert hidden_of_placed(trace, table, lane).tolist() == found
     return found
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _EXACT_IN_DOUBLE = float(1 << 52)
 _DEEPEST = 512  # slices on the stack; what comes on top is shown, but hides nothing
 _OPEN = -1
+_PIECE = 1 << 16  # slices of a row that are sorted among those of others at a time
 
 
 def hidden(
@@ -56,7 +57,7 @@ def hidden(
     dropped = [
         np.array(list(_dropped_among_pairs(trace, thread, mixed)), np.int64),
         *(
-            _dropped([own, trace.ts[own], trace.dur[own]])
+            _dropped(own, trace.ts[own], trace.dur[own], [])
             for own in np.split(plain, np.flatnonzero(np.diff(thread[plain])) + 1)
         ),
     ]
@@ -93,17 +94,29 @@ def hidden_of_placed(trace: Trace, table: Slices, lane: Ints) -> Ints:
 
 def _hidden_of_thread(trace: Trace, rows: list[Slices]) -> Ints:
     """What `hidden` gives of rows that Perfetto takes for one thread, without pairs of B and E."""
-    event = np.concatenate([row.event for row in rows])
-    ts = np.concatenate([row.ts for row in rows])
-    dur = np.concatenate([row.end - row.ts for row in rows])
-    early, has_length = ts < 0, trace.dur[event] >= 0
-    before_time = event[early & has_length]
-    usable = ~early & has_length
-    if not usable.all():
-        event, ts, dur = event[usable], ts[usable], dur[usable]
-    columns = [event, ts, dur]
-    del event, ts, dur, early, has_length, usable  # each takes as much as the trace's own column
-    return np.concatenate([before_time, _dropped(columns)])
+    found: list[Ints] = []
+    kept: list[int] = []
+    for parts in _pieces(rows):
+        event = np.concatenate([piece.event for piece in parts])
+        ts = np.concatenate([piece.ts for piece in parts])
+        dur = np.concatenate([piece.end - piece.ts for piece in parts])
+        early, has_length = ts < 0, trace.dur[event] >= 0
+        usable = ~early & has_length
+        found += [
+            event[early & has_length],
+            _dropped(event[usable], ts[usable], dur[usable], kept),
+        ]
+    return np.concatenate(found)
+
+
+def _pieces(rows: list[Slices]) -> Iterator[list[Slices]]:
+    """Rows side by side, cut at some starts, so that all of a piece starts before the next one."""
+    longest = max(rows, key=len)
+    is_exact = max(int(row.ts[-1]) for row in rows) < EXACT_BELOW_NS
+    edges = longest.ts[_PIECE::_PIECE] if is_exact else longest.ts[:0]
+    cuts = [[0, *np.searchsorted(row.ts, edges).tolist(), len(row)] for row in rows]
+    for number in range(len(edges) + 1):
+        yield [part(row, cut[number], cut[number + 1]) for row, cut in zip(rows, cuts, strict=True)]
 
 
 def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bool_]:
@@ -118,33 +131,45 @@ def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
     _, number, count = np.unique(threads[used], return_inverse=True, return_counts=True)
     otherwise = np.zeros(len(trace.tracks), np.bool_)
     otherwise[used] = count[number] > 1
-    times = np.where(trace.ts == UNTIMED, 0, trace.ts)
-    odd = is_phase(trace, "BE") | (times < 0) | (trace.dur < 0)
-    odd |= times + trace.dur >= EXACT_BELOW_NS
+    odd = is_phase(trace, "BE") | (trace.dur < 0)
+    odd |= (trace.ts < 0) & (trace.ts != UNTIMED)
+    if len(table) and int(table.end.max()) >= EXACT_BELOW_NS:
+        odd |= trace.ts >= EXACT_BELOW_NS - trace.dur
     otherwise[trace.track[odd]] = True
     for start, stop in table.row_ranges():
-        ended = np.searchsorted(np.sort(table.end[start:stop]), table.ts[start:stop], "right")
-        if (np.arange(1, stop - start + 1) - ended).max() >= _DEEPEST:
+        if _is_deep(table.ts[start:stop], table.end[start:stop]):
             otherwise[table.row[start]] = True
     return otherwise
 
 
-def _dropped(columns: list[Ints]) -> Ints:
+def _is_deep(ts: Ints, end: Ints) -> bool:
+    """Whether more slices of a row, sorted by ts, are open at once than Perfetto stacks."""
+    ends = np.sort(end)
+    for at in range(0, len(ts), _PIECE):  # all at once would double the memory
+        begun = ts[at : at + _PIECE]
+        ended = np.searchsorted(ends, begun, "right")
+        if (np.arange(at + 1, at + len(begun) + 1) - ended).max() >= _DEEPEST:
+            return True
+    return False
+
+
+def _dropped(event: Ints, ts: Ints, dur: Ints, kept: list[int]) -> Ints:
     """Of these X events of one thread those that overlap a kept one.
 
     Args:
-        columns: event, ts, dur; they are taken out of the list.
+        event: their numbers.
+        ts: when they start.
+        dur: how long they take.
+        kept: the ends of the slices that are open before, innermost last; then those open behind.
     """
-    dur, ts, event = as_double(columns.pop()), as_double(columns.pop()), columns.pop()
-    order = np.lexsort((event, -dur, ts)).astype(np.int32)
+    ts, dur = as_double(ts), as_double(dur)
+    order = np.lexsort((event, -dur, ts))
     ts = ts[order]
-    dur = dur[order]
-    return event[order[_places_dropped(ts, ts + dur)]]
+    return event[order[_places_dropped(ts, ts + dur[order], kept)]]
 
 
-def _places_dropped(ts: Ints, end: Ints) -> list[int]:
+def _places_dropped(ts: Ints, end: Ints, kept: list[int]) -> list[int]:
     """Which of a thread's slices are dropped, given in order of ts, longest first."""
-    kept: list[int] = []  # the ends of the slices that are open, innermost last
     dropped = []
     for place, (starts, ends) in enumerate(each(ts, end)):
         while kept and kept[-1] <= starts:

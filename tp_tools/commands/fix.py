@@ -203,7 +203,7 @@ def _write(
     source: Source, examined: Examined, options: Options, talk: Talk, part: Part | None
 ) -> bool | None:
     """Writes the repaired trace; whether it was verified, None if that was not asked for."""
-    from tp_tools import fix, output, verify, verify_pftrace  # noqa: PLC0415
+    from tp_tools import fix, output  # noqa: PLC0415
 
     with ExitStack() as writing:
         doing = f"writing {options.output}"
@@ -211,12 +211,21 @@ def _write(
         with output.written(options.output, fix.rewritten(source, examined, seen, part)) as path:
             writing.close()  # what comes now may go to stdout
             if options.verify:
-                to_check = (path, options.output, examined, options.engine, talk.say)
-                if part:
-                    verify_pftrace.verify(*to_check, part=part, progress=talk.progress)
-                else:
-                    verify.verify(*to_check, progress=talk.progress)
+                _verify(path, examined, options, talk, part)
     return True if options.verify else None
+
+
+def _verify(
+    path: Path, examined: Examined, options: Options, talk: Talk, part: Part | None
+) -> None:
+    """Loads what was written, and proves it."""
+    from tp_tools import verify, verify_pftrace  # noqa: PLC0415  only if it is asked for
+
+    written = (path, options.output, examined, options.engine, talk.say)
+    if part:
+        verify_pftrace.verify(*written, part=part, progress=talk.progress)
+    else:
+        verify.verify(*written, progress=talk.progress)
 
 
 def _report(examined: Examined, options: Options, talk: Talk, verified: bool | None) -> None:  # noqa: FBT001
