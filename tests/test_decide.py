@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -258,6 +259,17 @@ def test_a_full_load_gives_the_same(trace: list[list[Slice]]) -> None:
     """SQL decides the same when it sees every slice as when it sees those around overlaps."""
     data = text(events_of(trace))
     assert repairs(data, judge()) == repairs(data, judge(everything=True))
+
+
+@LOADING
+@given(traces())
+def test_group_by_group_gives_the_same(trace: list[list[Slice]]) -> None:
+    """SQL decides the same of many overlaps when it is asked about a few of them at a time."""
+    data = text(events_of(trace))
+    together = repairs(data, judge())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tp_tools.decide._GROUP", 3)
+        assert repairs(data, replace(judge(), engines=2)) == together
 
 
 @LOADING

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.handmade import cpu, text, trace_of
 from tests.strategies import PURE, events_of, traces
-from tp_tools.place import around, place
+from tp_tools.place import apart, around, place
 from tp_tools.slices import Slices, slices
 
 if TYPE_CHECKING:
@@ -82,3 +82,24 @@ def test_sql_is_shown_little() -> None:
     assert around(table, marked, 1000).tolist() == [49, 50, 51]
     assert around(table, marked, 999).tolist() == [50]
     assert around(table, np.zeros(100, np.int64), 1000).tolist() == []
+
+
+@PURE
+@given(traces(), st.integers(1, 5))
+def test_groups_do_not_meet(trace: list[list[Slice]], least: int) -> None:
+    """Every slice is in one group, in order; no two of different groups overlap."""
+    table = slices(trace_of(text(events_of(trace))))
+    chosen = np.arange(len(table))[:: 2 if least == 1 else 1]
+    groups = apart(table, chosen, least)
+    assert np.concatenate(groups).tolist() == chosen.tolist()
+    assert all(len(group) >= least for group in groups[:-1])
+    number = {i: n for n, group in enumerate(groups) for i in group.tolist()}
+    for i, j in combinations(chosen.tolist(), 2):
+        assert number[i] == number[j] or not overlap(table, i, j)
+
+
+def test_groups_end_where_slices_do() -> None:
+    """A group goes on while a slice does; what begins where all have ended is in the next one."""
+    events = [cpu("a", 0, 100), cpu("b", 10, 20), cpu("c", 90, 110), cpu("d", 110, 120)]
+    table = slices(trace_of(text(events)))
+    assert [group.tolist() for group in apart(table, np.arange(4), 1)] == [[0, 1, 2], [3]]

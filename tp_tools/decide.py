@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +13,7 @@ from tp_tools import engine, plan, queries
 from tp_tools.chrome.events import each, met
 from tp_tools.errors import VerificationError
 from tp_tools.parameters import with_parameters
-from tp_tools.place import around, place
+from tp_tools.place import apart, around, place
 from tp_tools.placed import placed_json
 from tp_tools.plan import Repair
 from tp_tools.slices import ends_of, on_lanes, subset, with_ends
@@ -26,6 +28,9 @@ QUERY = "overlaps"
 MOST_ROUNDS = 16
 """A trim can lay bare an overlap that was jitter on jitter. Real traces need one round or two."""
 
+_GROUP = 50_000
+"""Slices that TraceProcessor is asked about at a time: more take more memory, and longer each."""
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -36,12 +41,14 @@ class Judge:
         engine: the TraceProcessor to ask; None for the default.
         say: gets lines about things that take seconds.
         everything: load all slices and not only those around overlaps.
+        engines: how many are asked at a time, where there is much to ask.
     """
 
     tolerance_ns: int
     engine: str | None
     say: Callable[[str], None]
     everything: bool = False
+    engines: int = 1
 
 
 def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) -> list[Repair]:
@@ -69,8 +76,9 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         for event, end in each(now.event[chosen], now.end[chosen]):
             recorded.setdefault(event, end)
         first = ends_of(now, {event: recorded[event] for event in ends})
-        answer = _ask(placed_json(trace, now, lane, first, chosen), judge)
-        found = plan.repairs_of(answer.columns, answer.rows, recorded | ends)
+        groups = [chosen] if judge.everything else apart(now, chosen, _GROUP)
+        texts = [placed_json(trace, now, lane, first, group) for group in groups]
+        found = _ask(texts, judge, recorded | ends)
         lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         ends.update({repair.event: repair.end for repair in found})
@@ -119,9 +127,23 @@ def _repairs(recorded: dict[int, int], ends: dict[int, int], lanes: dict[int, in
     return [Repair(event, lanes.get(event, 1), ends[event]) for event in sorted({*trimmed, *lanes})]
 
 
-def _ask(placed: Iterator[bytes], judge: Judge) -> engine.Rows:
-    """The rows of sql/overlaps.sql."""
+def _ask(placed: list[Iterator[bytes]], judge: Judge, ends: dict[int, int]) -> list[Repair]:
+    """What sql/overlaps.sql says of some placed traces.
+
+    Args:
+        placed: the traces.
+        judge: how SQL is asked.
+        ends: the end of each of their slices, by event, ns.
+    """
     path = queries.find(QUERY)
     sql = with_parameters(queries.read(path), {"tolerance_ns": judge.tolerance_ns})
-    with engine.load(placed, source="the overlaps", engine=judge.engine, say=judge.say) as tp:
-        return engine.query_rows(tp, sql, path.name)
+
+    def ask(text: Iterator[bytes]) -> list[Repair]:
+        with engine.load(text, source="the overlaps", engine=judge.engine, say=judge.say) as tp:
+            answer = engine.query_rows(tp, sql, path.name)
+        return plan.repairs_of(answer.columns, answer.rows, ends)
+
+    if len(placed) == 1:
+        return ask(placed[0])
+    with ThreadPoolExecutor(judge.engines) as several:
+        return list(chain.from_iterable(several.map(ask, placed)))

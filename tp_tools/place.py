@@ -7,6 +7,7 @@ decides nothing else: which slice moves, and where, is for SQL to say.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,3 +84,22 @@ def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Int
                 behind = np.searchsorted(points, end[here] + tolerance_ns, side="right")
                 wanted[start:stop][here] = behind > first
     return np.flatnonzero(wanted)
+
+
+def apart(table: Slices, chosen: Ints, least: int) -> list[Ints]:
+    """Slices in groups that can be asked about one by one: no two of different groups overlap.
+
+    Args:
+        table: all slices.
+        chosen: indices of those to group, ascending.
+        least: how many a group has at least, but for the last one. It has more where slices go on.
+    """
+    row, ts, latest = table.row[chosen], table.ts[chosen], table.end[chosen]
+    is_new = np.diff(row) != 0
+    for start, stop in pairwise([0, *(np.flatnonzero(is_new) + 1).tolist(), len(chosen)]):
+        np.maximum.accumulate(latest[start:stop], out=latest[start:stop])
+    places = np.flatnonzero(is_new | (ts[1:] >= latest[:-1])) + 1
+    cuts = [0]
+    while (number := int(np.searchsorted(places, cuts[-1] + least))) < len(places):
+        cuts.append(int(places[number]))
+    return np.split(chosen, cuts[1:])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tp_tools.chrome.events import EXACT_BELOW_NS
+from tp_tools.chrome.events import EXACT_BELOW_NS, each, met
 from tp_tools.chrome.numbers import microseconds
 from tp_tools.errors import InputError
 
@@ -43,38 +43,34 @@ def placed_json(
     Raises:
         InputError: the slices span more than Perfetto can read exactly.
     """
-    start = int(table.ts[chosen].min()) // 1000 * 1000
-    if int(table.end[chosen].max()) - start >= EXACT_BELOW_NS:
+    event, ts, end = table.event[chosen], table.ts[chosen], table.end[chosen]
+    start = int(ts.min()) // 1000 * 1000
+    if int(end.max()) - start >= EXACT_BELOW_NS:
         raise InputError("slices that overlap lie more than 50 days apart: is a time wrong?")
-    names = [_text(name) for name in trace.names]
-    cats = [_text(cat) for cat in trace.cats]
+    cat, name = trace.cat[event], trace.name[event]
+    cats = {code: _text(trace.cats[code]) for code in met(cat).tolist()}
+    names = {code: _text(trace.names[code]) for code in met(name).tolist()}
+    columns = (event, table.row[chosen], lane[chosen], ts - start, end - ts, recorded[chosen] - ts)
     yield b'{"traceEvents":['
     separator = b""
-    for i in chosen.tolist():
-        event, row, on = int(table.event[i]), int(table.row[i]), int(lane[i])
+    for number, row, on, since, dur, was, its_cat, its_name in each(*columns, cat, name):
         yield (
             separator + b'{"ph":"X","pid":%d,"tid":%d,"ts":%b,"dur":%b,"cat":%b,"name":%b,'
             b'"args":{%b%b"tpt_event":%d}}'
             % (
                 row + 1,
                 MAIN_TID + on,
-                microseconds(int(table.ts[i]) - start),
-                microseconds(int(table.end[i] - table.ts[i])),
-                cats[trace.cat[event]],
-                names[trace.name[event]],
+                microseconds(since),
+                microseconds(dur),
+                cats[its_cat],
+                names[its_name],
                 b'"tpt_tid":%d,"tpt_lane":%d,' % (MAIN_TID, on + 1) if on else b"",
-                _recorded_dur(int(recorded[i] - table.ts[i]))
-                if recorded[i] != table.end[i]
-                else b"",
-                event,
+                b'"tpt_recorded_dur":%b,' % microseconds(was) if was != dur else b"",
+                number,
             )
         )
         separator = b",\n"
     yield b"]}"
-
-
-def _recorded_dur(dur: int) -> bytes:
-    return b'"tpt_recorded_dur":%b,' % microseconds(dur)
 
 
 def _text(value: str) -> bytes:

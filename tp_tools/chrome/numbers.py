@@ -102,8 +102,8 @@ def _parts(text: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
 
 def microseconds(time: int) -> bytes:
     """A time in nanoseconds as decimal microseconds with three decimals."""
-    sign, time = ("-", -time) if time < 0 else ("", time)
-    return f"{sign}{time // 1000}.{time % 1000:03d}".encode()
+    text = b"%d.%03d" % divmod(abs(time), 1000)
+    return b"-" + text if time < 0 else text
 
 
 def has_decimals(text: bytes) -> bool:

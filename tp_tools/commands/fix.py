@@ -176,7 +176,7 @@ def _fix(source: Source, options: Options, talk: Talk, part: Part | None, helper
         return
     if helpers.size > 1:
         engine.prepare(options.engine)
-    judge = Judge(options.tolerance_ns, options.engine, talk.say)
+    judge = Judge(options.tolerance_ns, options.engine, talk.say, engines=helpers.size)
     examined = fix.examine(source, judge, talk.progress, helpers)
     _warn(source, examined, talk)
     verified = None if options.check else _write(source, examined, options, talk, part)
