@@ -29,7 +29,8 @@ def lanes_of(*intervals: Interval) -> list[int]:
 
 def overlap(table: Slices, i: int, j: int) -> bool:
     """Whether two slices of a table are of one row and partly overlap."""
-    (ts, end), (later, later_end) = sorted((int(table.ts[k]), int(table.end[k])) for k in (i, j))
+    starts, ends = table.ts[:].tolist(), table.end[:].tolist()
+    (ts, end), (later, later_end) = sorted((starts[k], ends[k]) for k in (i, j))
     return bool(table.row[i] == table.row[j]) and ts < later < end < later_end
 
 

@@ -29,7 +29,7 @@ def table_of(*events: Event) -> tuple[Trace, Slices]:
 def rows(trace: Trace, table: Slices) -> list[Row]:
     """(name, ts, end) of each slice, in order."""
     names = [trace.names[code] for code in trace.name[table.event]]
-    return list(zip(names, table.ts.tolist(), table.end.tolist(), strict=True))
+    return list(zip(names, table.ts[:].tolist(), table.end[:].tolist(), strict=True))
 
 
 def test_sorted_as_perfetto_sorts() -> None:

@@ -98,8 +98,8 @@ def _hidden_of_thread(trace: Trace, rows: list[Slices]) -> Ints:
     kept: list[int] = []
     for parts in _pieces(rows):
         event = np.concatenate([piece.event for piece in parts])
-        ts = np.concatenate([piece.ts for piece in parts])
-        dur = np.concatenate([piece.end - piece.ts for piece in parts])
+        ts = np.concatenate([piece.ts[:] for piece in parts])
+        dur = np.concatenate([piece.end[:] - piece.ts[:] for piece in parts])
         early, has_length = ts < 0, trace.dur[event] >= 0
         usable = ~early & has_length
         found += [
@@ -112,9 +112,9 @@ def _hidden_of_thread(trace: Trace, rows: list[Slices]) -> Ints:
 def _pieces(rows: list[Slices]) -> Iterator[list[Slices]]:
     """Rows side by side, cut at some starts, so that all of a piece starts before the next one."""
     longest = max(rows, key=len)
-    is_exact = max(int(row.ts[-1]) for row in rows) < EXACT_BELOW_NS
+    is_exact = max(int(row.ts[-1:][0]) for row in rows) < EXACT_BELOW_NS
     edges = longest.ts[_PIECE::_PIECE] if is_exact else longest.ts[:0]
-    cuts = [[0, *np.searchsorted(row.ts, edges).tolist(), len(row)] for row in rows]
+    cuts = [[0, *np.searchsorted(row.ts[:], edges).tolist(), len(row)] for row in rows]
     for number in range(len(edges) + 1):
         yield [part(row, cut[number], cut[number + 1]) for row, cut in zip(rows, cuts, strict=True)]
 
@@ -133,20 +133,20 @@ def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
     otherwise[used] = count[number] > 1
     odd = is_phase(trace, "BE") | (trace.dur < 0)
     odd |= (trace.ts < 0) & (trace.ts != UNTIMED)
-    if len(table) and int(table.end.max()) >= EXACT_BELOW_NS:
+    if int(trace.ts.max(initial=0)) + int(trace.dur.max(initial=0)) >= EXACT_BELOW_NS:
         odd |= trace.ts >= EXACT_BELOW_NS - trace.dur
     otherwise[trace.track[odd]] = True
     for start, stop in table.row_ranges():
-        if _is_deep(table.ts[start:stop], table.end[start:stop]):
+        if _is_deep(part(table, start, stop)):
             otherwise[table.row[start]] = True
     return otherwise
 
 
-def _is_deep(ts: Ints, end: Ints) -> bool:
+def _is_deep(row: Slices) -> bool:
     """Whether more slices of a row, sorted by ts, are open at once than Perfetto stacks."""
-    ends = np.sort(end)
-    for at in range(0, len(ts), _PIECE):  # all at once would double the memory
-        begun = ts[at : at + _PIECE]
+    ends = np.sort(row.end[:])
+    for at in range(0, len(row), _PIECE):  # all at once would double the memory
+        begun = row.ts[at : at + _PIECE]
         ended = np.searchsorted(ends, begun, "right")
         if (np.arange(at + 1, at + len(begun) + 1) - ended).max() >= _DEEPEST:
             return True

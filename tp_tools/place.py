@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.chrome.events import each
+from tp_tools.slices import part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,15 +29,15 @@ def place(table: Slices) -> NDArray[np.int32]:
     """The lane of each slice, 0 for the row itself: the lowest on which it nests or stands free."""
     lane = np.zeros(len(table), np.int32)
     for start, stop in table.row_ranges():
-        _place_row(table.ts[start:stop], table.end[start:stop], lane[start:stop])
+        _place_row(part(table, start, stop), lane[start:stop])
     return lane
 
 
-def _place_row(ts: Ints, end: Ints, lane: NDArray[np.int32]) -> None:
+def _place_row(row: Slices, lane: NDArray[np.int32]) -> None:
     """Slices in order of ts, longest first; the end of each one open on a lane is on its stack."""
     main: list[int] = []
     others: list[list[int]] = []
-    for i, (starts, ends) in enumerate(each(ts, end)):
+    for i, (starts, ends) in enumerate(each(row.ts, row.end)):
         while main and main[-1] <= starts:
             main.pop()
         if not main or ends <= main[-1]:
@@ -76,12 +77,12 @@ def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Int
     for start, stop in table.row_ranges():
         off = marked[start:stop] != 0
         if off.any():
-            ts, end = table.ts[start:stop], table.end[start:stop]
-            points = np.sort(np.concatenate([ts[off], end[off]]))
+            row, where = part(table, start, stop), np.flatnonzero(off)
+            points = np.sort(np.concatenate([row.ts[where], row.end[where]]))
             for at in range(0, stop - start, _PIECE):  # all at once would double the memory
                 here = slice(at, at + _PIECE)
-                first = np.searchsorted(points, ts[here] - tolerance_ns, side="left")
-                behind = np.searchsorted(points, end[here] + tolerance_ns, side="right")
+                first = np.searchsorted(points, row.ts[here] - tolerance_ns, side="left")
+                behind = np.searchsorted(points, row.end[here] + tolerance_ns, side="right")
                 wanted[start:stop][here] = behind > first
     return np.flatnonzero(wanted)
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tp_tools.chrome.events import Ints, Trace
-    from tp_tools.slices import Slices
+    from tp_tools.slices import Slices, Times
 
 MAIN_TID = 1
 """tid of a row's own thread in the placed trace; lane n has tid n + 1, each row its own pid."""
 
 
 def placed_json(
-    trace: Trace, table: Slices, lane: Ints, recorded: Ints, chosen: Ints
+    trace: Trace, table: Slices, lane: Ints, recorded: Times, chosen: Ints
 ) -> Iterator[bytes]:
     """Chrome JSON of the chosen slices, in blocks.
 

@@ -127,7 +127,7 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
     moves = dict(lane_of)
     trims: dict[int, int] = {}
     closings: dict[int, int] = {}
-    edited = np.isin(table.event, list(end_of))
+    edited = np.flatnonzero(np.isin(table.event, list(end_of)))
     columns = (column[edited].tolist() for column in (table.event, table.closing, table.end))
     for event, closing, end in zip(*columns, strict=True):
         if event in lane_of and closing >= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from tp_tools.chrome.events import Ints, Trace
 
 
+class Times(Protocol):
+    """A time of each slice, ns; `[:]` gives all of them."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: slice | Ints, /) -> NDArray[np.int64]: ...
+
+
 @dataclass(frozen=True)
 class Slices:
     """Row i is a slice; sorted by row, then ts, longest first, then place in the file.
@@ -26,14 +33,14 @@ class Slices:
         event: number of its event in the file, of B for a pair.
         closing: number of the E event of a pair, else -1.
         row: index of its (pid, tid) in Trace.tracks.
-        ts, end: nanoseconds.
+        ts, end: nanoseconds; of the slices as recorded they are looked up in the trace.
     """
 
     event: NDArray[np.int32]
     closing: NDArray[np.int32]
     row: Ints
-    ts: NDArray[np.int64]
-    end: NDArray[np.int64]
+    ts: Times
+    end: Times
 
     def __len__(self) -> int:
         return len(self.event)
@@ -45,20 +52,57 @@ class Slices:
         return list(zip(starts, [*edges.tolist(), len(self)], strict=True)) if len(self) else []
 
 
+@dataclass(frozen=True)
+class _Recorded:
+    """When recorded slices start or end: kept, it would take as much memory as the trace's own.
+
+    Attributes:
+        trace: where it is looked up.
+        event, closing: as in Slices.
+        at_end: whether it is the end.
+    """
+
+    trace: Trace
+    event: NDArray[np.int32]
+    closing: NDArray[np.int32]
+    at_end: bool
+
+    def __len__(self) -> int:
+        return len(self.event)
+
+    def __getitem__(self, index: slice | Ints, /) -> NDArray[np.int64]:
+        event = self.event[index]
+        ts: NDArray[np.int64] = self.trace.ts[event]
+        return ts + _durations(self.trace, event, self.closing[index]) if self.at_end else ts
+
+    def part(self, here: slice) -> _Recorded:
+        return _Recorded(self.trace, self.event[here], self.closing[here], self.at_end)
+
+
 def slices(trace: Trace) -> Slices:
     """All slices that have a time; an X without a usable `dur` counts as 0 long."""
     event = np.flatnonzero(is_phase(trace, "X") & (trace.ts != UNTIMED)).astype(np.int32)
-    opening, closing = _pairs(trace)
-    closing = np.concatenate([np.full(len(event), -1, np.int32), closing])
-    event = np.concatenate([event, opening])
-    # times are looked up before and after: both at once would double the memory
-    places = (event,) if len(opening) else ()  # else in order, and the sort keeps them so
-    longest_first = -_durations(trace, event, closing)
-    order = np.lexsort((*places, longest_first, trace.ts[event], trace.track[event]))
-    del longest_first
-    event, closing = event[order], closing[order]
-    ts = trace.ts[event]
-    return Slices(event, closing, trace.track[event], ts, ts + _durations(trace, event, closing))
+    opening, ending = _pairs(trace)
+    closing = np.broadcast_to(np.int32(-1), len(event))  # takes no memory
+    if len(opening):
+        event, closing = np.concatenate([event, opening]), np.concatenate([closing, ending])
+    order = np.argsort(trace.track[event], kind="stable")
+    event = event[order]
+    if len(opening):
+        closing = closing[order]
+    del order
+    row = trace.track[event]
+    ts, end = (_Recorded(trace, event, closing, at_end) for at_end in (False, True))
+    table = Slices(event, closing, row, ts, end)
+    for start, stop in table.row_ranges():
+        here = slice(start, stop)
+        own = ts[here]
+        places = (event[here],) if len(opening) else ()  # else in order, and the sort keeps them so
+        order = np.lexsort((*places, own - end[here], own))
+        event[here] = event[here][order]
+        if len(opening):
+            closing[here] = closing[here][order]
+    return table
 
 
 def _durations(
@@ -73,7 +117,7 @@ def _durations(
 def _sorted(
     event: NDArray[np.int32],
     closing: NDArray[np.int32],
-    row: NDArray[np.int32],
+    row: Ints,
     ts: NDArray[np.int64],
     end: NDArray[np.int64],
 ) -> Slices:
@@ -101,20 +145,28 @@ def part(table: Slices, start: int, stop: int) -> Slices:
     """Those from one place to another, as a view."""
     here = slice(start, stop)
     return Slices(
-        table.event[here], table.closing[here], table.row[here], table.ts[here], table.end[here]
+        table.event[here],
+        table.closing[here],
+        table.row[here],
+        _view(table.ts, here),
+        _view(table.end, here),
     )
+
+
+def _view(times: Times, here: slice) -> Times:
+    return times.part(here) if isinstance(times, _Recorded) else times[here]
 
 
 def with_ends(table: Slices, ends: Mapping[int, int]) -> Slices:
     """The same slices with other ends, by event, sorted again."""
-    return _sorted(table.event, table.closing, table.row, table.ts, ends_of(table, ends))
+    return _sorted(table.event, table.closing, table.row, table.ts[:], ends_of(table, ends)[:])
 
 
-def ends_of(table: Slices, ends: Mapping[int, int]) -> NDArray[np.int64]:
+def ends_of(table: Slices, ends: Mapping[int, int]) -> Times:
     """Where each slice ends: by event what is given, else as the table has it."""
     if not ends:
         return table.end
-    found = table.end.copy()
+    found = table.end[:].copy()
     where = np.flatnonzero(np.isin(table.event, np.fromiter(ends, np.int32, len(ends))))
     found[where] = [ends[event] for event in table.event[where].tolist()]
     return found
@@ -133,7 +185,7 @@ def on_lanes(table: Slices, lanes: Mapping[int, int]) -> Slices:
     moved = np.isin(table.event, list(lanes))
     lane[moved] = [lanes[event] for event in table.event[moved].tolist()]
     row = table.row * np.int32(lane.max() + 1) + lane
-    return _sorted(table.event, table.closing, row, table.ts, table.end)
+    return _sorted(table.event, table.closing, row, table.ts[:], table.end[:])
 
 
 def _pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

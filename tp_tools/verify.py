@@ -142,7 +142,7 @@ def _compare_slices(name: str, result: Trace, tp: Processor) -> None:
     answer = queries.run_rows(tp, queries.check("slices"))
     seen = Counter((ts, dur, comparable(text)) for ts, dur, _, text in answer.rows)
     table = slices(result)
-    wanted = Counter(_keys(result, table.event, table.ts, table.end))
+    wanted = Counter(_keys(result, table.event, table.ts[:], table.end[:]))
     instants = np.flatnonzero(is_phase(result, "iIR") & (result.ts != UNTIMED))
     wanted.update(_keys(result, instants, result.ts[instants], result.ts[instants]))
     if seen != wanted:

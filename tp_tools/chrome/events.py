@@ -6,7 +6,7 @@ Format: Chrome's Trace Event Format, as PyTorch's Kineto writes it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -115,7 +115,14 @@ def met(codes: Ints) -> Ints:
     return np.flatnonzero(found)
 
 
-def each(*columns: NDArray[np.generic]) -> Iterator[tuple[Any, ...]]:
+class Column(Protocol):
+    """Values of which some can be asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: slice, /) -> NDArray[Any]: ...
+
+
+def each(*columns: Column) -> Iterator[tuple[Any, ...]]:
     """The rows of equally long columns as tuples of Python values.
 
     As lists, whole columns would take ten times their memory; so they are turned piece by piece.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _NULL = b"null"
 _MOST_DIGITS = 18
 _FIRST_ODD = NO_LINK - 1
+_FEW_GAPS = 8
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,27 @@ def numbered_links(link: Ints, odd: list[bytes]) -> tuple[NDArray[np.int32], Lin
         odd: those that are no plain numbers.
     """
     is_plain = link >= 0
-    plain, inverse = np.unique(link[is_plain], return_inverse=True)
+    plain, number = _distinct(link[is_plain])
     code = np.full(len(link), NO_LINK, np.int32)
-    code[is_plain] = inverse
+    code[is_plain] = number
     if odd:
         is_odd = link <= _FIRST_ODD
         code[is_odd] = len(plain) + (_FIRST_ODD - link[is_odd])
     return code, Links(plain, odd)
+
+
+def _distinct(values: Ints) -> tuple[Ints, NDArray[np.int32]]:
+    """Numbers from 0 on that occur, ascending, and the place of each value among them."""
+    highest = int(values.max(initial=0))
+    if highest > _FEW_GAPS * len(values):
+        distinct, places = np.unique(values, return_inverse=True)
+        return distinct, places.astype(np.int32)
+    # they are counted up, so a table of all has few gaps; sorting takes more time and memory
+    occurs = np.zeros(highest + 1, np.bool_)
+    occurs[values] = True
+    place = np.cumsum(occurs, dtype=np.int32)
+    place -= 1
+    return np.flatnonzero(occurs), place[values]
 
 
 def _texts(events: list[Event]) -> Iterator[bytes]:

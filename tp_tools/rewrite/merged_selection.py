@@ -65,7 +65,7 @@ def kept(
     flows = is_phase(trace, "stf")
     keep &= ~np.array([*cats, False], np.bool_)[trace.cat] | flows
     end = trace.ts + np.where(is_phase(trace, "X"), np.maximum(trace.dur, 0), 0)
-    end[table.event] = table.end
+    end[table.event] = table.end[:]
     since = where.clock.common(trace.ts + where.base_ns)
     until = where.clock.common(end + where.base_ns)
     if wanted.start_ns is not None:

@@ -119,7 +119,7 @@ def _begun(trace: Trace, table: Slices) -> Ints:
 
 def _ends(table: Slices, plan: Plan) -> Ints:
     """The end of each slice after the repair."""
-    end = table.end.copy()
+    end = table.end[:].copy()
     for i in np.flatnonzero(np.isin(table.event, list(plan.trims))).tolist():
         end[i] = plan.trims[int(table.event[i])]
     return end
