@@ -5,7 +5,20 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.handmade import US, Event, arrow, arrows, cpu, fixed, kernel, loaded, mark, text, x
+from tests.handmade import (
+    US,
+    Event,
+    arrow,
+    arrows,
+    cpu,
+    fixed,
+    kernel,
+    loaded,
+    mark,
+    text,
+    trace_of,
+    x,
+)
 from tp_tools import plan
 from tp_tools.errors import EngineError, InputError
 
@@ -337,10 +350,10 @@ def test_a_plan_that_changes_nothing_is_empty() -> None:
 
 
 def test_rows_of_sql_become_repairs() -> None:
-    """Columns are found by name; the end is counted from the end that SQL was shown."""
+    """Columns are found by name; the end is counted from the start in the file."""
+    trace = trace_of(text([x("a", 0, 5), x("b", 400, 500), x("c", 0, 9), x("d", 860, 900)]))
     columns = ("repaired_dur", "event", "dur", "lane")
-    ends = {1: 500, 3: 900}
-    found = plan.repairs_of(columns, [(90, 1, 100, 1), (40, 3, 40, 3)], ends)
+    found = plan.repairs_of(columns, [(90, 1, 100, 1), (40, 3, 40, 3)], trace)
     assert found == [plan.Repair(1, 1, 490), plan.Repair(3, 3, 900)]
     assert [it.kind for it in found] == ["jitter", "concurrent"]
 
@@ -348,4 +361,6 @@ def test_rows_of_sql_become_repairs() -> None:
 def test_a_row_that_leads_to_no_event_is_an_error() -> None:
     """As when another query, or another trace, stands behind the rows."""
     with pytest.raises(EngineError, match="without the number"):
-        plan.repairs_of(("event", "dur", "repaired_dur", "lane"), [(None, 1, 1, 2)], {})
+        plan.repairs_of(
+            ("event", "dur", "repaired_dur", "lane"), [(None, 1, 1, 2)], trace_of(text([EARLY]))
+        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import engine, plan, queries
-from tp_tools.chrome.events import each, met
+from tp_tools.chrome.events import met
 from tp_tools.errors import VerificationError
 from tp_tools.parameters import with_parameters
 from tp_tools.place import apart, around, place
@@ -73,12 +73,11 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
             return _repairs(recorded, ends, lanes)
         asked = set(met(now.row[lane > 0]).tolist())
         chosen = np.arange(len(now)) if judge.everything else around(now, lane, judge.tolerance_ns)
-        for event, end in each(now.event[chosen], now.end[chosen]):
-            recorded.setdefault(event, end)
-        first = ends_of(now, {event: recorded[event] for event in ends})
+        first = ends_of(now, recorded)
         groups = [chosen] if judge.everything else apart(now, chosen, _GROUP)
         texts = [placed_json(trace, now, lane, first, group) for group in groups]
-        found = _ask(texts, judge, recorded | ends)
+        found = _ask(trace, texts, judge)
+        recorded |= _recorded_ends(now, {repair.event for repair in found} - recorded.keys())
         lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         ends.update({repair.event: repair.end for repair in found})
@@ -115,33 +114,33 @@ def _placed(table: Slices, rows: Ints) -> Ints:
     return lane
 
 
+def _recorded_ends(now: Slices, events: set[int]) -> dict[int, int]:
+    """The ends of slices that SQL says something about for the first time, by event, ns."""
+    where = np.flatnonzero(np.isin(now.event, np.fromiter(events, np.int32, len(events))))
+    return dict(zip(now.event[where].tolist(), now.end[where].tolist(), strict=True))
+
+
 def _repairs(recorded: dict[int, int], ends: dict[int, int], lanes: dict[int, int]) -> list[Repair]:
     """What is to be done to each slice that moves or ends sooner.
 
     Args:
-        recorded: the recorded end of each slice that SQL was shown, by event, ns.
-        ends: where those end that SQL said something about.
+        recorded: the recorded end of each slice that SQL said something about, by event, ns.
+        ends: where those end now.
         lanes: the lanes of those that move.
     """
     trimmed = [event for event, end in ends.items() if end != recorded[event]]
     return [Repair(event, lanes.get(event, 1), ends[event]) for event in sorted({*trimmed, *lanes})]
 
 
-def _ask(placed: list[Iterator[bytes]], judge: Judge, ends: dict[int, int]) -> list[Repair]:
-    """What sql/overlaps.sql says of some placed traces.
-
-    Args:
-        placed: the traces.
-        judge: how SQL is asked.
-        ends: the end of each of their slices, by event, ns.
-    """
+def _ask(trace: Trace, placed: list[Iterator[bytes]], judge: Judge) -> list[Repair]:
+    """What sql/overlaps.sql says of some placed traces, which are parts of a trace."""
     path = queries.find(QUERY)
     sql = with_parameters(queries.read(path), {"tolerance_ns": judge.tolerance_ns})
 
     def ask(text: Iterator[bytes]) -> list[Repair]:
         with engine.load(text, source="the overlaps", engine=judge.engine, say=judge.say) as tp:
             answer = engine.query_rows(tp, sql, path.name)
-        return plan.repairs_of(answer.columns, answer.rows, ends)
+        return plan.repairs_of(answer.columns, answer.rows, trace)
 
     if len(placed) == 1:
         return ask(placed[0])

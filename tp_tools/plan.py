@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tp_tools.slices import Slices
 
 DAY_NS = 86_400 * 10**9
+_LATEST = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,14 @@ class Plan:
 
 
 def repairs_of(
-    columns: Iterable[str], rows: Iterable[tuple[Any, ...]], ends: Mapping[int, int]
+    columns: Iterable[str], rows: Iterable[tuple[Any, ...]], trace: Trace
 ) -> list[Repair]:
     """The rows of sql/overlaps.sql as typed repairs.
 
     Args:
         columns: the names of the rows' columns.
         rows: what the query gave.
-        ends: the end of each slice that SQL was shown, by event, ns.
+        trace: what they are about.
 
     Raises:
         EngineError: a row that leads back to no event.
@@ -105,8 +106,7 @@ def repairs_of(
         event = row["event"]
         if not isinstance(event, int):
             raise EngineError("sql/overlaps.sql gave a row without the number of its event.")
-        end = ends[event] - row["dur"] + row["repaired_dur"]
-        repairs.append(Repair(event, row["lane"], end))
+        repairs.append(Repair(event, row["lane"], int(trace.ts[event]) + row["repaired_dur"]))
     return repairs
 
 
@@ -127,7 +127,9 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
     moves = dict(lane_of)
     trims: dict[int, int] = {}
     closings: dict[int, int] = {}
-    edited = np.flatnonzero(np.isin(table.event, list(end_of)))
+    is_edited = np.zeros(len(trace), np.bool_)
+    is_edited[list(end_of)] = True
+    edited = np.flatnonzero(is_edited[table.event])
     columns = (column[edited].tolist() for column in (table.event, table.closing, table.end))
     for event, closing, end in zip(*columns, strict=True):
         if event in lane_of and closing >= 0:
@@ -168,9 +170,9 @@ def _rebase(trace: Trace, new: Iterable[int]) -> int:
     timed = (trace.ts != UNTIMED) & (~is_phase(trace, "M") | (trace.ts < 0))
     if not timed.any():
         return 0
-    ts = trace.ts[timed]
-    first, last = int(ts.min()), int(ts.max())
-    inexact = (trace.inexact[timed] & (ts >= EXACT_BELOW_NS)).any() or any(
+    first = int(trace.ts.min(where=timed, initial=_LATEST))
+    last = int(trace.ts.max(where=timed, initial=-_LATEST))
+    inexact = (timed & trace.inexact & (trace.ts >= EXACT_BELOW_NS)).any() or any(
         time % 1000 and time >= EXACT_BELOW_NS for time in new
     )
     if first >= 0 and not inexact:

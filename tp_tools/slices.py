@@ -72,8 +72,10 @@ class _Recorded:
 
     def __getitem__(self, index: slice | Ints, /) -> NDArray[np.int64]:
         event = self.event[index]
-        ts: NDArray[np.int64] = self.trace.ts[event]
-        return ts + _durations(self.trace, event, self.closing[index]) if self.at_end else ts
+        time: NDArray[np.int64] = self.trace.ts[event]
+        if self.at_end:
+            time += _durations(self.trace, event, self.closing[index])
+        return time
 
     def part(self, here: slice) -> _Recorded:
         return _Recorded(self.trace, self.event[here], self.closing[here], self.at_end)
@@ -96,9 +98,9 @@ def slices(trace: Trace) -> Slices:
     table = Slices(event, closing, row, ts, end)
     for start, stop in table.row_ranges():
         here = slice(start, stop)
-        own = ts[here]
+        longest_first = -_durations(trace, event[here], closing[here])
         places = (event[here],) if len(opening) else ()  # else in order, and the sort keeps them so
-        order = np.lexsort((*places, own - end[here], own))
+        order = np.lexsort((*places, longest_first, ts[here]))
         event[here] = event[here][order]
         if len(opening):
             closing[here] = closing[here][order]
@@ -108,7 +110,8 @@ def slices(trace: Trace) -> Slices:
 def _durations(
     trace: Trace, event: NDArray[np.int32], closing: NDArray[np.int32]
 ) -> NDArray[np.int64]:
-    found = np.maximum(trace.dur[event], 0)
+    found: NDArray[np.int64] = trace.dur[event]
+    np.maximum(found, 0, out=found)
     pairs = np.flatnonzero(closing >= 0)
     found[pairs] = trace.ts[closing[pairs]] - trace.ts[event[pairs]]
     return found

@@ -18,22 +18,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.chrome.columns import Columns, Text
+    from tp_tools.chrome.events import Ints
     from tp_tools.chrome.outer import Head, Tail
     from tp_tools.chrome.schema import Id, Scalar
 
 Key = TypeVar("Key")
 
-_FEW = 1 << 15
-"""So many numbers fit 16 bits, which nearly all traces need no more of."""
-
 _KINDS: dict[str, type[np.generic]] = {
     "phase": np.uint8,
     "ts": np.int64,
     "dur": np.int64,
-    "track": np.int32,
-    "cat": np.int32,
-    "name": np.int32,
-    "link": np.int64,
+    "track": np.int8,
+    "cat": np.int8,
+    "name": np.int8,
+    "link": np.int32,
     "inexact": np.bool_,
     "bound": np.uint8,
 }
@@ -58,7 +56,7 @@ class Collected:
             "track": _numbered(run.tracks, self._tracks)[run.track],
             "cat": _numbered(run.cats, self._cats)[run.cat],
             "name": _numbered(run.names, self._names)[run.name],
-            "link": with_odd(run.link, run.odd_links, self._odd_links),
+            "link": _narrow(with_odd(run.link, run.odd_links, self._odd_links)),
         }
         for key, column in self._columns.items():
             column.extend(numbered[key] if key in numbered else getattr(run, key))
@@ -79,9 +77,6 @@ class Collected:
         """
         link, links = numbered_links(self._columns.pop("link").whole(), list(self._odd_links))
         columns: dict[str, Any] = {key: column.whole() for key, column in self._columns.items()}
-        for key, table in (("track", self._tracks), ("cat", self._cats)):
-            if len(table) <= _FEW:
-                columns[key] = columns[key].astype(np.int16)
         return Trace(
             head=head,
             tail=tail,
@@ -98,9 +93,16 @@ class Collected:
         )
 
 
-def _numbered(values: Iterable[Key], table: dict[Key, int]) -> NDArray[np.int32]:
+def _numbered(values: Iterable[Key], table: dict[Key, int]) -> Ints:
     """The number of each value; those that are new get the next ones."""
-    return np.array([table.setdefault(value, len(table)) for value in values], np.int32)
+    return _narrow(np.array([table.setdefault(value, len(table)) for value in values], np.int64))
+
+
+def _narrow(values: Ints) -> Ints:
+    """The same numbers in as few bits as hold them; columns of them are most of the memory."""
+    highest, lowest = int(values.max(initial=0)), int(values.min(initial=0))
+    kind = np.min_scalar_type(min(lowest, ~highest))  # of what is negative a signed one
+    return values.astype(kind)
 
 
 def _id(value: Id) -> Id:

@@ -82,7 +82,7 @@ class Trace:
     dur: Ints
     track: Ints
     cat: Ints
-    name: NDArray[np.int32]
+    name: Ints
     link: NDArray[np.int32]
     inexact: NDArray[np.bool_]
     bound: NDArray[np.uint8]

@@ -13,14 +13,20 @@ _FIRST = 1 << 14
 
 
 class Growing:
-    """Values of one kind, put together piece by piece."""
+    """Values of one kind, as wide as the widest, put together piece by piece."""
 
     def __init__(self, kind: type[np.generic]) -> None:
+        """Args: kind: what the values are at least."""
         self._values: NDArray[Any] = np.empty(_FIRST, kind)
         self._count = 0
 
     def extend(self, values: NDArray[Any]) -> None:
         """Puts values behind those that are there."""
+        kind = np.promote_types(self._values.dtype, values.dtype)
+        if kind != self._values.dtype:
+            wider = np.empty(len(self._values), kind)
+            wider[: self._count] = self._values[: self._count]
+            self._values = wider
         end = self._count + len(values)
         if end > len(self._values):
             # the system moves pages of a large one, and copies none

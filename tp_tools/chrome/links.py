@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from tp_tools.chrome.events import NO_LINK
 from tp_tools.chrome.schema import ABSENT, Args, Event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -22,6 +22,9 @@ _NULL = b"null"
 _MOST_DIGITS = 18
 _FIRST_ODD = NO_LINK - 1
 _FEW_GAPS = 8
+_PIECE = 1 << 16
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -93,31 +96,38 @@ def numbered_links(link: Ints, odd: list[bytes]) -> tuple[NDArray[np.int32], Lin
     """The ids of a trace as indices into its `Links`.
 
     Args:
-        link: the id of each event, as `with_odd` gives it.
+        link: the id of each event, as `with_odd` gives it; may be overwritten.
         odd: those that are no plain numbers.
     """
-    is_plain = link >= 0
-    plain, number = _distinct(link[is_plain])
-    code = np.full(len(link), NO_LINK, np.int32)
-    code[is_plain] = number
-    if odd:
-        is_odd = link <= _FIRST_ODD
-        code[is_odd] = len(plain) + (_FIRST_ODD - link[is_odd])
+    plain, number_of = _distinct(link)
+    code = link if link.dtype == np.int32 else np.empty(len(link), np.int32)
+    for ids, numbers in zip(_pieces(link), _pieces(code), strict=True):
+        is_plain, is_odd = ids >= 0, ids <= _FIRST_ODD
+        found = np.full(len(ids), NO_LINK, np.int32)
+        found[is_plain] = number_of(ids[is_plain])
+        found[is_odd] = len(plain) + (_FIRST_ODD - ids[is_odd])
+        numbers[:] = found
     return code, Links(plain, odd)
 
 
-def _distinct(values: Ints) -> tuple[Ints, NDArray[np.int32]]:
-    """Numbers from 0 on that occur, ascending, and the place of each value among them."""
-    highest = int(values.max(initial=0))
-    if highest > _FEW_GAPS * len(values):
-        distinct, places = np.unique(values, return_inverse=True)
-        return distinct, places.astype(np.int32)
-    # they are counted up, so a table of all has few gaps; sorting takes more time and memory
+def _distinct(link: Ints) -> tuple[Ints, Callable[[Ints], Ints]]:
+    """The plain ids that occur, ascending, and what gives the place of some among them."""
+    highest = int(link.max(initial=0))
+    if highest > _FEW_GAPS * len(link):
+        distinct = np.unique(link[link >= 0])
+        return distinct, lambda ids: np.searchsorted(distinct, ids)
+    # they are counted up, so a table of all has few gaps; to sort takes more time and memory
     occurs = np.zeros(highest + 1, np.bool_)
-    occurs[values] = True
-    place = np.cumsum(occurs, dtype=np.int32)
-    place -= 1
-    return np.flatnonzero(occurs), place[values]
+    for ids in _pieces(link):
+        occurs[ids[ids >= 0]] = True
+    place = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(occurs), place.__getitem__
+
+
+def _pieces(column: NDArray[T]) -> Iterator[NDArray[T]]:
+    """A column in pieces: what is made of all at once would double the memory."""
+    for at in range(0, len(column), _PIECE):
+        yield column[at : at + _PIECE]
 
 
 def _texts(events: list[Event]) -> Iterator[bytes]:
