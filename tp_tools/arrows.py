@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tp_tools.chrome.events import is_phase
+from tp_tools.chrome.piecewise import met, pieces
+from tp_tools.slices import part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tp_tools.chrome.events import Ints, Trace
     from tp_tools.slices import Slices
+
+_NEAR = 64  # slices among which the innermost open one mostly is
 
 
 def following(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[int, int]:
@@ -26,35 +31,59 @@ def following(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[i
         table: its slices.
         lane_of: lane by event of the slices that move.
     """
-    moved = np.fromiter(lane_of, np.int64, len(lane_of))
-    rows = set(trace.track[moved].tolist())
-    flows = np.flatnonzero(is_phase(trace, "stf"))
-    follow = {}
+    moved = np.fromiter(lane_of, np.int32, len(lane_of))
+    is_moved = np.zeros(len(trace), np.bool_)
+    is_moved[moved] = True
+    rows = set(met(trace.track[moved]).tolist())
+    is_flow = is_phase(trace, "stf")
+    follow: dict[int, int] = {}
     for start, stop in table.row_ranges():
-        row = int(table.row[start])
-        if row in rows:
-            on_row = flows[trace.track[flows] == row]
-            owners = _owners(trace, on_row, table, start, stop)
-            for flow, owner in zip(on_row.tolist(), owners.tolist(), strict=True):
-                if owner in lane_of:
-                    follow[flow] = lane_of[owner]
+        number = int(table.row[start])
+        if number in rows:
+            row = _Row(part(table, start, stop))
+            flows = np.flatnonzero(is_flow & (trace.track == number))
+            for here in pieces(len(flows)):
+                owners = _owners(trace, flows[here], row)
+                following = np.flatnonzero((owners >= 0) & is_moved[owners])
+                own = zip(flows[here][following].tolist(), owners[following].tolist(), strict=True)
+                follow.update((flow, lane_of[owner]) for flow, owner in own)
     return follow
 
 
-def _owners(trace: Trace, flows: Ints, table: Slices, start: int, stop: int) -> Ints:
+class _Row:
+    """The slices of a row, asked about again and again."""
+
+    def __init__(self, slices: Slices) -> None:
+        self.event, self.ts, self.end = slices.event, slices.ts[:], slices.end
+
+    @cached_property
+    def latest(self) -> Ints:
+        """The latest end up to each slice."""
+        return np.maximum.accumulate(self.end[:])
+
+    def innermost(self, at: int, behind: int) -> int:
+        """The event of the last slice before a place that is open at this time; -1 if none is."""
+        size = _NEAR
+        while behind and self.latest[behind - 1] > at:
+            start = max(behind - size, 0)
+            open_ones = np.flatnonzero(self.end[start:behind] > at)
+            if len(open_ones):
+                return int(self.event[start + open_ones[-1]])
+            behind, size = start, size * 2
+        return -1
+
+
+def _owners(trace: Trace, flows: Ints, row: _Row) -> Ints:
     """The slice's event of each flow event of one row; -1 where there is none."""
-    events, ts, end = table.event[start:stop], table.ts[start:stop], table.end[start:stop]
     at = trace.ts[flows]
-    first, behind = np.searchsorted(ts, at, "left"), np.searchsorted(ts, at, "right")
+    first, behind = np.searchsorted(row.ts, at, "left"), np.searchsorted(row.ts, at, "right")
     # the shortest of those that start then; right wherever but one starts
-    owners = np.where(behind > first, events[np.maximum(behind - 1, 0)], -1)
+    owners = np.where(behind > first, row.event[np.maximum(behind - 1, 0)], -1)
     for i in np.flatnonzero(behind > first + 1).tolist():
-        candidates = events[first[i] : behind[i]]
+        candidates = row.event[first[i] : behind[i]]
         same = candidates[trace.link[candidates] == trace.link[flows[i]]]
         if len(same):
             owners[i] = same[-1]
     for i in np.flatnonzero(behind == first).tolist():
-        open_ones = np.flatnonzero(end[: first[i]] > at[i])
-        if len(open_ones):
-            owners[i] = events[open_ones[-1]]
+        owners[i] = row.innermost(int(at[i]), int(first[i]))
     return owners

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import engine, plan, queries
-from tp_tools.chrome.events import met
+from tp_tools.chrome.piecewise import met, picked
 from tp_tools.errors import VerificationError
 from tp_tools.parameters import with_parameters
 from tp_tools.place import apart, around, place
@@ -84,7 +84,7 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         touched = np.zeros(len(trace), np.bool_)
         touched[now.event[lane > 0]] = True
         touched[[*ends, *lanes]] = True
-        near = subset(table, around(table, touched[table.event], judge.tolerance_ns))
+        near = subset(table, around(table, picked(touched, table.event), judge.tolerance_ns))
         rows = _unfinished(with_ends(near, ends), lanes)
         if not len(rows):
             return _repairs(recorded, ends, lanes)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import ids
-from tp_tools.chrome.events import EXACT_BELOW_NS, NAMELESS, UNTIMED, each, is_phase, met
+from tp_tools.chrome.events import EXACT_BELOW_NS, NAMELESS, UNTIMED, is_phase
+from tp_tools.chrome.piecewise import each, is_in, met, picked
 from tp_tools.slices import Slices, part
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def hidden(
     usable = complete & (trace.ts >= 0)
     threads = _threads(trace) if misread_ids else np.arange(len(trace.tracks), dtype=np.int32)
     thread = threads[trace.track]
-    is_mixed = np.isin(thread, met(thread[paired]))
+    is_mixed = is_in(thread, met(thread[paired]).tolist())
     mixed = np.flatnonzero((usable | paired | instants) & is_mixed)
     plain = np.flatnonzero(usable & ~is_mixed)
     plain = plain[np.argsort(thread[plain], kind="stable")]
@@ -79,8 +80,8 @@ def hidden_of_placed(trace: Trace, table: Slices, lane: Ints) -> Ints:
     """
     threads = _threads(trace)
     otherwise = _read_otherwise(trace, table, threads)
-    pairs = np.isin(threads, threads[trace.track[is_phase(trace, "BE")]])
-    found: list[Ints] = [table.event[(lane > 0) & ~otherwise[table.row]]]
+    pairs = is_in(threads, threads[met(trace.track[is_phase(trace, "BE")])].tolist())
+    found: list[Ints] = [table.event[(lane > 0) & ~picked(otherwise, table.row)]]
     if pairs.any():
         found.append(hidden(trace, only=otherwise & pairs))
     by_thread: dict[int, list[Slices]] = {}
@@ -144,7 +145,8 @@ def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
 
 def _is_deep(row: Slices) -> bool:
     """Whether more slices of a row, sorted by ts, are open at once than Perfetto stacks."""
-    ends = np.sort(row.end[:])
+    ends = row.end[:]
+    ends.sort()
     for at in range(0, len(row), _PIECE):  # all at once would double the memory
         begun = row.ts[at : at + _PIECE]
         ended = np.searchsorted(ends, begun, "right")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.chrome.events import UNTIMED, is_phase
+from tp_tools.chrome.piecewise import is_in, met
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,7 +68,7 @@ def _number(value: Scalar) -> int | str:
 
 def choose(trace: Trace) -> Ids:
     """Ids that Perfetto reads as they are, each on its own; the same for the same trace."""
-    is_metadata = np.isin(
+    is_metadata = is_in(
         trace.name, [i for i, name in enumerate(trace.names) if name in PROCESS_METADATA]
     ) & is_phase(trace, "M")
     repairs: Counter[str] = Counter()
@@ -127,7 +128,7 @@ def _pids_of(trace: Trace, events: NDArray[np.bool_]) -> set[Scalar]:
 def _used(trace: Trace, events: NDArray[np.bool_]) -> list[bool]:
     """By track, whether one of these events is on it, and will be written."""
     found = np.zeros(len(trace.tracks), np.bool_)
-    found[trace.track[events & ((trace.ts != UNTIMED) | is_phase(trace, "M"))]] = True
+    found[met(trace.track[events & ((trace.ts != UNTIMED) | is_phase(trace, "M"))])] = True
     return found.tolist()
 
 

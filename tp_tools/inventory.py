@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.chrome.events import UNTIMED, is_phase, met
+from tp_tools.chrome.events import UNTIMED, is_phase
+from tp_tools.chrome.piecewise import is_in, met
 from tp_tools.lanes import default_name, thread_metadata
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def busy(ts: Ints, dur: Ints) -> int:
 
 
 def _of_cats(trace: Trace, cats: tuple[str, ...]) -> NDArray[np.bool_]:
-    return np.isin(trace.cat, [code for code, cat in enumerate(trace.cats) if cat in cats])
+    return is_in(trace.cat, [code for code, cat in enumerate(trace.cats) if cat in cats])
 
 
 def _phases(trace: Trace) -> dict[str, int]:
@@ -244,7 +245,7 @@ def _merged(processes: Mapping[Scalar, str]) -> list[str]:
 def _steps(trace: Trace, slices: NDArray[np.bool_], dur: Ints) -> Steps | None:
     """Those of the CPU; the GPU's spans of the same name lie within other times."""
     numbers = {code: int(m[1]) for code, name in enumerate(trace.names) if (m := _STEP.match(name))}
-    marks = slices & np.isin(trace.name, list(numbers))
+    marks = slices & is_in(trace.name, list(numbers))
     marks &= ~_of_cats(trace, ("gpu_user_annotation",))
     if not marks.any():
         return None

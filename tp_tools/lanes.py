@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from tp_tools.chrome.events import met
+from tp_tools.chrome.piecewise import is_in, met
 from tp_tools.ids import free
 
 if TYPE_CHECKING:
@@ -109,7 +107,7 @@ def _process_label(trace: Trace, pid: Scalar) -> str:
 def only_category(trace: Trace, pid: Scalar) -> str | None:
     """The category of all that a process holds; None if there are several."""
     tracks = [i for i, (other, _) in enumerate(trace.tracks) if other == pid]
-    cats = {trace.cats[cat] for cat in met(trace.cat[np.isin(trace.track, tracks)])} - {""}
+    cats = {trace.cats[cat] for cat in met(trace.cat[is_in(trace.track, tracks)])} - {""}
     return cats.pop() if len(cats) == 1 else None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.chrome.events import each
+from tp_tools.chrome.piecewise import each, narrow, pieces
 from tp_tools.slices import part
 
 if TYPE_CHECKING:
@@ -22,15 +22,12 @@ if TYPE_CHECKING:
     from tp_tools.slices import Slices
 
 
-_PIECE = 1 << 16
-
-
-def place(table: Slices) -> NDArray[np.int32]:
+def place(table: Slices) -> Ints:
     """The lane of each slice, 0 for the row itself: the lowest on which it nests or stands free."""
     lane = np.zeros(len(table), np.int32)
     for start, stop in table.row_ranges():
         _place_row(part(table, start, stop), lane[start:stop])
-    return lane
+    return narrow(lane)
 
 
 def _place_row(row: Slices, lane: NDArray[np.int32]) -> None:
@@ -79,8 +76,7 @@ def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Int
         if off.any():
             row, where = part(table, start, stop), np.flatnonzero(off)
             points = np.sort(np.concatenate([row.ts[where], row.end[where]]))
-            for at in range(0, stop - start, _PIECE):  # all at once would double the memory
-                here = slice(at, at + _PIECE)
+            for here in pieces(stop - start):
                 first = np.searchsorted(points, row.ts[here] - tolerance_ns, side="left")
                 behind = np.searchsorted(points, row.end[here] + tolerance_ns, side="right")
                 wanted[start:stop][here] = behind > first

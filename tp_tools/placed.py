@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tp_tools.chrome.events import EXACT_BELOW_NS, each, met
+from tp_tools.chrome.events import EXACT_BELOW_NS
 from tp_tools.chrome.numbers import microseconds
+from tp_tools.chrome.piecewise import each, met
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tp_tools.arrows import following
 from tp_tools.chrome.events import EXACT_BELOW_NS, UNTIMED, is_phase
+from tp_tools.chrome.piecewise import picked
 from tp_tools.errors import EngineError, InputError
 from tp_tools.lanes import make_lanes, make_names
 
@@ -28,7 +29,7 @@ DAY_NS = 86_400 * 10**9
 _LATEST = (1 << 63) - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Repair:
     """What sql/overlaps.sql decided about a slice: it moves, it is trimmed, or both.
 
@@ -129,7 +130,7 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
     closings: dict[int, int] = {}
     is_edited = np.zeros(len(trace), np.bool_)
     is_edited[list(end_of)] = True
-    edited = np.flatnonzero(is_edited[table.event])
+    edited = np.flatnonzero(picked(is_edited, table.event))
     columns = (column[edited].tolist() for column in (table.event, table.closing, table.end))
     for event, closing, end in zip(*columns, strict=True):
         if event in lane_of and closing >= 0:

@@ -16,6 +16,7 @@ from tp_tools import engine, queries
 from tp_tools.chrome import reread
 from tp_tools.chrome.events import UNTIMED, Scalar, is_phase
 from tp_tools.chrome.numbers import microseconds
+from tp_tools.chrome.piecewise import is_in
 from tp_tools.collectives import UNKNOWN, Collectives
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Recogniser:
             EngineError: TraceProcessor could not answer.
         """
         cats = [code for code, cat in enumerate(trace.cats) if cat in _CATS]
-        able = is_phase(trace, "X") & np.isin(trace.cat, cats) & (trace.ts != UNTIMED)
+        able = is_phase(trace, "X") & is_in(trace.cat, cats) & (trace.ts != UNTIMED)
         events = np.flatnonzero(able & (trace.dur >= 0))
         said = dict(_said(source, trace, events))
         asked = {event: _question(trace, event, said.get(event)) for event in events.tolist()}

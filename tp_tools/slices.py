@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from tp_tools.chrome.events import NAMELESS, UNTIMED, is_phase
+from tp_tools.chrome.piecewise import picked, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,11 +73,14 @@ class _Recorded:
         return len(self.event)
 
     def __getitem__(self, index: slice | Ints, /) -> NDArray[np.int64]:
-        event = self.event[index]
-        time: NDArray[np.int64] = self.trace.ts[event]
+        trace, event, closing = self.trace, self.event[index], self.closing[index]
+        found: NDArray[np.int64] = picked(trace.ts, event)
         if self.at_end:
-            time += _durations(self.trace, event, self.closing[index])
-        return time
+            for here in pieces(len(event)):
+                found[here] += np.maximum(trace.dur[event[here]], 0)
+            pairs = np.flatnonzero(closing >= 0)
+            found[pairs] = trace.ts[closing[pairs]]
+        return found
 
     def part(self, here: slice) -> _Recorded:
         return _Recorded(self.trace, self.event[here], self.closing[here], self.at_end)
@@ -83,38 +88,52 @@ class _Recorded:
 
 def slices(trace: Trace) -> Slices:
     """All slices that have a time; an X without a usable `dur` counts as 0 long."""
-    event = np.flatnonzero(is_phase(trace, "X") & (trace.ts != UNTIMED)).astype(np.int32)
     opening, ending = _pairs(trace)
-    closing = np.broadcast_to(np.int32(-1), len(event))  # takes no memory
+    is_slice = is_phase(trace, "X") & (trace.ts != UNTIMED)
+    is_slice[opening] = True
+    event = _by_track(trace, is_slice)
     if len(opening):
-        event, closing = np.concatenate([event, opening]), np.concatenate([closing, ending])
-    order = np.argsort(trace.track[event], kind="stable")
-    event = event[order]
-    if len(opening):
-        closing = closing[order]
-    del order
-    row = trace.track[event]
+        ends = np.full(len(trace), -1, np.int32)
+        ends[opening] = ending
+        closing = ends[event]
+    else:
+        closing = np.broadcast_to(np.int32(-1), len(event))  # takes no memory
     ts, end = (_Recorded(trace, event, closing, at_end) for at_end in (False, True))
-    table = Slices(event, closing, row, ts, end)
+    table = Slices(event, closing, picked(trace.track, event), ts, end)
     for start, stop in table.row_ranges():
         here = slice(start, stop)
-        longest_first = -_durations(trace, event[here], closing[here])
-        places = (event[here],) if len(opening) else ()  # else in order, and the sort keeps them so
-        order = np.lexsort((*places, longest_first, ts[here]))
+        order = _order(part(table, start, stop))
         event[here] = event[here][order]
         if len(opening):
             closing[here] = closing[here][order]
     return table
 
 
-def _durations(
-    trace: Trace, event: NDArray[np.int32], closing: NDArray[np.int32]
-) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = trace.dur[event]
-    np.maximum(found, 0, out=found)
-    pairs = np.flatnonzero(closing >= 0)
-    found[pairs] = trace.ts[closing[pairs]] - trace.ts[event[pairs]]
-    return found
+def _by_track(trace: Trace, chosen: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The numbers of the chosen events, track by track, each in the order of the file."""
+    found: list[list[NDArray[np.int32]]] = [[] for _ in trace.tracks]
+    for here in pieces(len(trace)):
+        event = (np.flatnonzero(chosen[here]) + here.start).astype(np.int32)
+        track = trace.track[event]
+        order = np.argsort(track, kind="stable")
+        event, track = event[order], track[order]
+        for together in np.split(event, np.flatnonzero(np.diff(track)) + 1):
+            if len(together):
+                found[trace.track[together[0]]].append(together)
+    return np.concatenate([np.empty(0, np.int32), *chain.from_iterable(found)])
+
+
+def _order(row: Slices) -> NDArray[np.int32]:
+    """The order of the slices of a row: by ts, then longest first, else as they stand."""
+    ts = row.ts[:]
+    order = np.argsort(ts, kind="stable").astype(np.int32)
+    ts = picked(ts, order)
+    is_tied = np.zeros(len(ts) + 1, np.bool_)
+    is_tied[1:-1] = ts[1:] == ts[:-1]
+    tied = np.flatnonzero(is_tied[1:] | is_tied[:-1])
+    among = order[tied]
+    order[tied] = among[np.lexsort((-row.end[among], ts[tied]))]
+    return order
 
 
 def _sorted(

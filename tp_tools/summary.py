@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tp_tools.chrome.events import each, is_phase
+from tp_tools.chrome.events import is_phase
+from tp_tools.chrome.piecewise import each, is_in
 from tp_tools.hidden import hidden
 from tp_tools.slices import subset
 
@@ -44,7 +45,7 @@ class Hidden:
 def is_kernel(trace: Trace) -> NDArray[np.bool_]:
     """Which events are kernels."""
     cats = [code for code, cat in enumerate(trace.cats) if cat in KERNEL_CATS]
-    return is_phase(trace, "X") & np.isin(trace.cat, cats)
+    return is_phase(trace, "X") & is_in(trace.cat, cats)
 
 
 def hidden_of(trace: Trace, events: Ints) -> Hidden:

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tp_tools import engine, queries
-from tp_tools.chrome.events import each
+from tp_tools.chrome.piecewise import each
 from tp_tools.chrome.source import Source
 from tp_tools.errors import TraceLossError, VerificationError
 from tp_tools.progress import BUILDING, silent

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tp_tools.arrows import following
 from tp_tools.chrome.events import is_phase
+from tp_tools.chrome.piecewise import is_in
 from tp_tools.header import FLOWS
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Trace
@@ -38,7 +38,7 @@ def wanted(trace: Trace, table: Slices, needs: frozenset[str]) -> NDArray[np.boo
         needs: categories as today's Kineto writes them, with `FLOWS` for arrows.
     """
     codes = [code for code, cat in enumerate(trace.cats) if FORMER_NAMES.get(cat, cat) in needs]
-    keep: NDArray[np.bool_] = np.isin(trace.cat, codes) & ~is_phase(trace, "stf")
+    keep: NDArray[np.bool_] = is_in(trace.cat, codes) & ~is_phase(trace, "stf")
     pairs = table.closing >= 0
     keep[table.closing[pairs]] = keep[table.event[pairs]]
     if FLOWS in needs:

@@ -10,6 +10,7 @@ from tp_tools.chrome.columns import NOTHING
 from tp_tools.chrome.events import NAMELESS, Span, Trace
 from tp_tools.chrome.growing import Growing
 from tp_tools.chrome.links import numbered_links, with_odd
+from tp_tools.chrome.piecewise import narrow
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -56,7 +57,7 @@ class Collected:
             "track": _numbered(run.tracks, self._tracks)[run.track],
             "cat": _numbered(run.cats, self._cats)[run.cat],
             "name": _numbered(run.names, self._names)[run.name],
-            "link": _narrow(with_odd(run.link, run.odd_links, self._odd_links)),
+            "link": narrow(with_odd(run.link, run.odd_links, self._odd_links)),
         }
         for key, column in self._columns.items():
             column.extend(numbered[key] if key in numbered else getattr(run, key))
@@ -95,14 +96,7 @@ class Collected:
 
 def _numbered(values: Iterable[Key], table: dict[Key, int]) -> Ints:
     """The number of each value; those that are new get the next ones."""
-    return _narrow(np.array([table.setdefault(value, len(table)) for value in values], np.int64))
-
-
-def _narrow(values: Ints) -> Ints:
-    """The same numbers in as few bits as hold them; columns of them are most of the memory."""
-    highest, lowest = int(values.max(initial=0)), int(values.min(initial=0))
-    kind = np.min_scalar_type(min(lowest, ~highest))  # of what is negative a signed one
-    return values.astype(kind)
+    return narrow(np.array([table.setdefault(value, len(table)) for value in values], np.int64))
 
 
 def _id(value: Id) -> Id:

@@ -12,6 +12,7 @@ import numpy as np
 from tp_tools.chrome.events import UNTIMED
 from tp_tools.chrome.feed import Malformed
 from tp_tools.chrome.links import links_of
+from tp_tools.chrome.piecewise import is_in
 from tp_tools.chrome.schema import ABSENT, Args, Event, Id, Scalar
 from tp_tools.chrome.times import Times
 
@@ -103,8 +104,8 @@ def columns_of(run: Run[Event], first: int, file: str) -> Columns:
     for text in (*known, *cats, *names):
         if not isinstance(text, str | None):
             raise Malformed(f"{file}: {text} stands where a text should.")
-    is_nameless = np.isin(name, [names.get(None, -1), names.get("", -1)])
-    is_shown_so = is_nameless & (bound != 0) & np.isin(phase, _INSTANTS)
+    is_nameless = is_in(name, [names.get(None, -1), names.get("", -1)])
+    is_shown_so = is_nameless & (bound != 0) & is_in(phase, _INSTANTS)
     if is_shown_so.any():
         name[is_shown_so] = names[NOTHING]
     link, odd_links = links_of(events)
@@ -127,7 +128,7 @@ def columns_of(run: Run[Event], first: int, file: str) -> Columns:
     )
 
 
-_INSTANTS = np.frombuffer(b"iIR", np.uint8)
+_INSTANTS = b"iIR"
 _NAMES = ("process_name", "thread_name")
 
 
@@ -149,8 +150,8 @@ def _metadata(events: list[Event], phase: NDArray[np.uint8], file: str) -> dict[
     return found
 
 
-_ARROWS = np.frombuffer(b"stf", np.uint8)
-_SPANS = np.frombuffer(b"bne", np.uint8)
+_ARROWS = b"stf"
+_SPANS = b"bne"
 _FLOW_ID = re.compile(rb'-?\d+|"\s*[+-]?(?:0[xX])?[0-9a-fA-F]+"')
 _ASYNC_ID = re.compile(rb'-?\d+|".*', re.DOTALL)
 
@@ -160,8 +161,8 @@ def _unplaceable(events: list[Event], phase: NDArray[np.uint8]) -> list[int]:
 
     Ids are integers or text, of arrows text that is a hexadecimal number.
     """
-    arrows = np.flatnonzero(np.isin(phase, _ARROWS)).tolist()
-    spans = np.flatnonzero(np.isin(phase, _SPANS)).tolist()
+    arrows = np.flatnonzero(is_in(phase, _ARROWS)).tolist()
+    spans = np.flatnonzero(is_in(phase, _SPANS)).tolist()
     return [
         *np.flatnonzero(phase == 0).tolist(),
         *[i for i in arrows if not _FLOW_ID.fullmatch(events[i].id)],
@@ -170,13 +171,13 @@ def _unplaceable(events: list[Event], phase: NDArray[np.uint8]) -> list[int]:
 
 
 _BOUND: dict[object, int] = {"e": ord("e"), "p": ord("p"), "g": ord("g")}
-_MAY_BE_BOUND = np.frombuffer(b"stfiIR", np.uint8)
+_MAY_BE_BOUND = b"stfiIR"
 
 
 def _bound(events: list[Event], phase: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What each flow event and each instant is bound to: see Trace.bound."""
     bound = np.zeros(len(events), np.uint8)
-    where = np.flatnonzero(np.isin(phase, _MAY_BE_BOUND))
+    where = np.flatnonzero(is_in(phase, _MAY_BE_BOUND))
     said = (events[i].s if events[i].bp is None else events[i].bp for i in where.tolist())
     bound[where] = [_BOUND.get(value, 0) for value in said]
     return bound

@@ -6,14 +6,14 @@ Format: Chrome's Trace Event Format, as PyTorch's Kineto writes it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
+from tp_tools.chrome.piecewise import is_in
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from tp_tools.chrome.links import Links
@@ -29,8 +29,6 @@ UNTIMED = -(1 << 62)
 NO_LINK = -1
 NAMELESS = "[No name]"
 """What Perfetto shows where there is no name."""
-
-_PIECE = 1 << 16
 
 EXACT_BELOW_NS = (1 << 42) * 1000
 """Perfetto's double holds decimals of a microsecond exactly below 2^42 us."""
@@ -105,29 +103,4 @@ class Trace:
 
 def is_phase(trace: Trace, phases: str) -> NDArray[np.bool_]:
     """Which events are of one of these phases."""
-    return np.isin(trace.phase, [ord(phase) for phase in phases])
-
-
-def met(codes: Ints) -> Ints:
-    """The numbers that occur in a column of indices, ascending; numpy's `unique` would sort it."""
-    found = np.zeros(int(codes.max(initial=-1)) + 1, np.bool_)
-    found[codes] = True
-    return np.flatnonzero(found)
-
-
-class Column(Protocol):
-    """Values of which some can be asked for."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: slice, /) -> NDArray[Any]: ...
-
-
-def each(*columns: Column) -> Iterator[tuple[Any, ...]]:
-    """The rows of equally long columns as tuples of Python values.
-
-    As lists, whole columns would take ten times their memory; so they are turned piece by piece.
-    """
-    for start in range(0, len(columns[0]), _PIECE):
-        yield from zip(
-            *(column[start : start + _PIECE].tolist() for column in columns), strict=True
-        )
+    return is_in(trace.phase, map(ord, phases))

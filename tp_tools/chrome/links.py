@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from tp_tools.chrome.events import NO_LINK
+from tp_tools.chrome.piecewise import pieces
 from tp_tools.chrome.schema import ABSENT, Args, Event
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ _NULL = b"null"
 _MOST_DIGITS = 18
 _FIRST_ODD = NO_LINK - 1
 _FEW_GAPS = 8
-_PIECE = 1 << 16
-
-T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -101,12 +99,13 @@ def numbered_links(link: Ints, odd: list[bytes]) -> tuple[NDArray[np.int32], Lin
     """
     plain, number_of = _distinct(link)
     code = link if link.dtype == np.int32 else np.empty(len(link), np.int32)
-    for ids, numbers in zip(_pieces(link), _pieces(code), strict=True):
+    for here in pieces(len(link)):
+        ids = link[here]
         is_plain, is_odd = ids >= 0, ids <= _FIRST_ODD
         found = np.full(len(ids), NO_LINK, np.int32)
         found[is_plain] = number_of(ids[is_plain])
         found[is_odd] = len(plain) + (_FIRST_ODD - ids[is_odd])
-        numbers[:] = found
+        code[here] = found
     return code, Links(plain, odd)
 
 
@@ -118,16 +117,10 @@ def _distinct(link: Ints) -> tuple[Ints, Callable[[Ints], Ints]]:
         return distinct, lambda ids: np.searchsorted(distinct, ids)
     # they are counted up, so a table of all has few gaps; to sort takes more time and memory
     occurs = np.zeros(highest + 1, np.bool_)
-    for ids in _pieces(link):
-        occurs[ids[ids >= 0]] = True
+    for here in pieces(len(link)):
+        occurs[link[here][link[here] >= 0]] = True
     place = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
     return np.flatnonzero(occurs), place.__getitem__
-
-
-def _pieces(column: NDArray[T]) -> Iterator[NDArray[T]]:
-    """A column in pieces: what is made of all at once would double the memory."""
-    for at in range(0, len(column), _PIECE):
-        yield column[at : at + _PIECE]
 
 
 def _texts(events: list[Event]) -> Iterator[bytes]:

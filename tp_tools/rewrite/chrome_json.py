@@ -11,6 +11,7 @@ import numpy as np
 from tp_tools.chrome import reread
 from tp_tools.chrome.events import UNTIMED, is_phase
 from tp_tools.chrome.numbers import microseconds
+from tp_tools.chrome.piecewise import picked
 from tp_tools.errors import InputError
 from tp_tools.lanes import label_in
 
@@ -121,12 +122,12 @@ class _Editor:
             ]
             for recorded, *written in zip(trace.tracks, plan.ids.pids, plan.ids.tids, strict=True)
         ]
-        self.touched = plan.ids.changed[trace.track] | self.more_than_ids | self.left_out
+        self.touched = picked(plan.ids.changed, trace.track) | self.more_than_ids | self.left_out
 
     def _more_than_ids(self) -> NDArray[np.bool_]:
         """Events of which something else than the pid and the tid is rewritten."""
         plan, trace = self.plan, self.trace
-        touched = plan.ids.changed[trace.track] & plan.ids.is_process_metadata
+        touched = picked(plan.ids.changed, trace.track) & plan.ids.is_process_metadata
         touched[[*plan.moves, *plan.trims, *self.opening, *plan.durationless]] = True
         if plan.rebase_ns:
             touched |= (trace.ts != UNTIMED) & (

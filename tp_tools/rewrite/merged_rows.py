@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from tp_tools.chrome.events import is_phase, met
+from tp_tools.chrome.events import is_phase
+from tp_tools.chrome.piecewise import is_in, met
 from tp_tools.lanes import default_name, only_category, thread_metadata
 from tp_tools.rewrite.merged_selection import GPU_CATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Scalar, Trace
@@ -83,7 +83,7 @@ def _label(trace: Trace, recorded: Scalar) -> str:
 def _gpus(trace: Trace) -> set[Scalar]:
     """The recorded pids that stand for devices."""
     cats = [code for code, cat in enumerate(trace.cats) if cat in GPU_CATS]
-    tracks = met(trace.track[np.isin(trace.cat, cats) & is_phase(trace, "X")])
+    tracks = met(trace.track[is_in(trace.cat, cats) & is_phase(trace, "X")])
     return {trace.tracks[track][0] for track in tracks.tolist()}
 
 

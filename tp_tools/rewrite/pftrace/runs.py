@@ -9,6 +9,7 @@ import numpy as np
 
 from tp_tools.chrome.events import is_phase
 from tp_tools.chrome.numbers import microseconds
+from tp_tools.chrome.piecewise import is_in
 from tp_tools.rewrite.chrome_json import noted
 from tp_tools.rewrite.pftrace import wire
 from tp_tools.rewrite.pftrace.arrows import identifier
@@ -139,10 +140,10 @@ class Runs:
 
 def _is_loose(trace: Trace) -> NDArray[np.bool_]:
     """Events that are on no thread's row: see loose.py; and metadata that names nothing."""
-    bound = np.isin(trace.bound, np.frombuffer(b"pg", np.uint8))
+    bound = is_in(trace.bound, b"pg")
     on_rows = is_phase(trace, "iIR") & ~bound
     names = [code for code, name in enumerate(trace.names) if name in _NAMES]
-    is_metadata = is_phase(trace, "M") & ~np.isin(trace.name, names)
+    is_metadata = is_phase(trace, "M") & ~is_in(trace.name, names)
     loose: NDArray[np.bool_] = (is_phase(trace, PHASES) & ~on_rows) | is_metadata
     return loose
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tp_tools.chrome.events import is_phase
+from tp_tools.chrome.piecewise import is_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,7 +107,7 @@ def shown(trace: Trace, table: Slices, plan: Plan, is_wanted: NDArray[np.bool_])
 
 def _instants(trace: Trace) -> Ints:
     """Instants of threads; those of a process and of all are on no thread's row."""
-    elsewhere = np.isin(trace.bound, np.frombuffer(b"pg", np.uint8))
+    elsewhere = is_in(trace.bound, b"pg")
     return np.flatnonzero(is_phase(trace, "iIR") & ~elsewhere)
 
 

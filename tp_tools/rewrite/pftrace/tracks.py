@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.chrome.events import met
+from tp_tools.chrome.piecewise import is_in, met
 from tp_tools.ids import free
 from tp_tools.lanes import default_name, label_in, thread_metadata
 from tp_tools.rewrite.pftrace import wire
@@ -231,7 +231,7 @@ class _Names:
             elif key == "process_sort_index" and isinstance(value, int):
                 self._indices[pid] = value
         codes = [code for code, cat in enumerate(trace.cats) if cat in GPU_CATS]
-        self._gpu_rows = set(met(trace.track[np.isin(trace.cat, codes)]).tolist())
+        self._gpu_rows = set(met(trace.track[is_in(trace.cat, codes)]).tolist())
 
     def process(self, rows: list[int]) -> str:
         """Of the process of these rows: the GPU's, the recorded one, or none."""

@@ -1,0 +1,71 @@
+"""Columns of millions of values, worked on piece by piece.
+
+numpy widens indices to 64 bits, and each step of an expression makes a column of its own: done on
+all at once, that takes more memory than the columns themselves, and more time than the caches do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    Whole = NDArray[np.integer[Any]]
+
+T = TypeVar("T", bound=np.generic)
+
+PIECE = 1 << 16
+
+
+class Column(Protocol):
+    """Values of which some can be asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: slice, /) -> NDArray[Any]: ...
+
+
+def pieces(count: int) -> Iterator[slice]:
+    """Where the pieces of a column of so many values are."""
+    for start in range(0, count, PIECE):
+        yield slice(start, min(start + PIECE, count))
+
+
+def picked(values: NDArray[T], index: Whole) -> NDArray[T]:
+    """The values at these places: `values[index]`."""
+    found = np.empty(len(index), values.dtype)
+    for here in pieces(len(index)):
+        found[here] = values[index[here]]
+    return found
+
+
+def is_in(column: Whole, codes: Iterable[int]) -> NDArray[np.bool_]:
+    """Which values are among these; both are from 0 on: `np.isin(column, codes)`."""
+    wanted = [code for code in codes if code >= 0]
+    is_wanted = np.zeros(max([int(column.max(initial=0)), *wanted]) + 1, np.bool_)
+    is_wanted[wanted] = True
+    return picked(is_wanted, column)
+
+
+def met(codes: Whole) -> NDArray[np.intp]:
+    """The numbers that occur in a column of indices, ascending: `np.unique(codes)`."""
+    found = np.zeros(int(codes.max(initial=-1)) + 1, np.bool_)
+    for here in pieces(len(codes)):
+        found[codes[here]] = True
+    return np.flatnonzero(found)
+
+
+def each(*columns: Column) -> Iterator[tuple[Any, ...]]:
+    """The rows of equally long columns as tuples of Python values, which take ten times as much."""
+    for here in pieces(len(columns[0])):
+        yield from zip(*(column[here].tolist() for column in columns), strict=True)
+
+
+def narrow(values: NDArray[np.signedinteger[Any]]) -> NDArray[np.signedinteger[Any]]:
+    """The same numbers in as few bits as hold them."""
+    highest, lowest = int(values.max(initial=0)), int(values.min(initial=0))
+    return values.astype(np.min_scalar_type(min(lowest, ~highest)))  # of a negative one: signed
