@@ -140,10 +140,11 @@ WITH
     FROM tpt_near AS n
     JOIN tpt_row_slice AS own ON own.id = n.id
     JOIN slice AS s ON s.id = n.near
+    JOIN slice AS parent ON parent.id = s.parent_id
     JOIN ancestor_slice(n.near) AS ancestor
     WHERE
-      s.parent_id IS NOT NULL
-      -- few of them do: this keeps the others out of the joins below
+      -- few parents do, and if one does not, nor does what is around it: the others need no look
+      IIF(n.is_start, parent.ts + parent.dur < own.ts_end, parent.ts > own.ts)
       AND IIF(n.is_start, ancestor.ts + ancestor.dur < own.ts_end, ancestor.ts > own.ts)
   ),
   ordered AS (
