@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import engine, plan, queries
-from tp_tools.chrome.piecewise import met, picked
+from tp_tools.chrome.piecewise import is_in, met, picked
 from tp_tools.errors import VerificationError
 from tp_tools.parameters import with_parameters
 from tp_tools.place import apart, around, place
@@ -109,14 +109,14 @@ def _unfinished(near: Slices, lanes: dict[int, int]) -> Ints:
 def _placed(table: Slices, rows: Ints) -> Ints:
     """The lanes of all slices, 0 for those of other rows."""
     lane = np.zeros(len(table), np.int64)
-    chosen = np.flatnonzero(np.isin(table.row, rows))
+    chosen = np.flatnonzero(is_in(table.row, rows.tolist()))
     lane[chosen] = place(subset(table, chosen))
     return lane
 
 
 def _recorded_ends(now: Slices, events: set[int]) -> dict[int, int]:
     """The ends of slices that SQL says something about for the first time, by event, ns."""
-    where = np.flatnonzero(np.isin(now.event, np.fromiter(events, np.int32, len(events))))
+    where = np.flatnonzero(is_in(now.event, events))
     return dict(zip(now.event[where].tolist(), now.end[where].tolist(), strict=True))
 
 

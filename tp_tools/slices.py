@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from tp_tools.chrome.events import NAMELESS, UNTIMED, is_phase
-from tp_tools.chrome.piecewise import picked, pieces
+from tp_tools.chrome.piecewise import is_in, picked, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,7 +189,7 @@ def ends_of(table: Slices, ends: Mapping[int, int]) -> Times:
     if not ends:
         return table.end
     found = table.end[:].copy()
-    where = np.flatnonzero(np.isin(table.event, np.fromiter(ends, np.int32, len(ends))))
+    where = np.flatnonzero(is_in(table.event, ends))
     found[where] = [ends[event] for event in table.event[where].tolist()]
     return found
 
@@ -204,7 +204,7 @@ def on_lanes(table: Slices, lanes: Mapping[int, int]) -> Slices:
     if not lanes:
         return table
     lane = np.ones(len(table), np.int32)
-    moved = np.isin(table.event, list(lanes))
+    moved = is_in(table.event, lanes)
     lane[moved] = [lanes[event] for event in table.event[moved].tolist()]
     row = table.row * np.int32(lane.max() + 1) + lane
     return _sorted(table.event, table.closing, row, table.ts[:], table.end[:])

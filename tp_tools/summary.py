@@ -110,7 +110,7 @@ def _overlapping(table: Slices, off: Slices, events: Ints) -> set[int]:
         events: numbers of events.
     """
     found = set(off.event.tolist())
-    chosen = np.flatnonzero(np.isin(table.event, events))
+    chosen = np.flatnonzero(is_in(table.event, events.tolist()))
     for event, row, ts, end in each(
         *(c[chosen] for c in (table.event, table.row, table.ts, table.end))
     ):

@@ -121,7 +121,7 @@ def _begun(trace: Trace, table: Slices) -> Ints:
 def _ends(table: Slices, plan: Plan) -> Ints:
     """The end of each slice after the repair."""
     end = table.end[:].copy()
-    for i in np.flatnonzero(np.isin(table.event, list(plan.trims))).tolist():
+    for i in np.flatnonzero(is_in(table.event, plan.trims)).tolist():
         end[i] = plan.trims[int(table.event[i])]
     return end
 
@@ -135,7 +135,7 @@ def _with(values: Ints, more: int, count: int) -> Codes:
 
 def _lanes(plan: Plan, event: Codes) -> Codes:
     lane = np.ones(len(event), np.int32)
-    for i in np.flatnonzero(np.isin(event, list(plan.moves))).tolist():
+    for i in np.flatnonzero(is_in(event, plan.moves)).tolist():
         lane[i] = plan.moves[int(event[i])]
     return lane
 
