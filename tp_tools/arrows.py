@@ -35,17 +35,17 @@ def following(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[i
     is_moved = np.zeros(len(trace), np.bool_)
     is_moved[moved] = True
     rows = set(met(trace.track[moved]).tolist())
-    is_flow = is_phase(trace, "stf")
+    flows = np.flatnonzero(is_phase(trace, "stf")).astype(np.int32)
     follow: dict[int, int] = {}
     for start, stop in table.row_ranges():
         number = int(table.row[start])
         if number in rows:
             row = _Row(part(table, start, stop))
-            flows = np.flatnonzero(is_flow & (trace.track == number))
-            for here in pieces(len(flows)):
-                owners = _owners(trace, flows[here], row)
+            on_row = flows[trace.track[flows] == number]
+            for here in pieces(len(on_row)):
+                owners = _owners(trace, on_row[here], row)
                 following = np.flatnonzero((owners >= 0) & is_moved[owners])
-                own = zip(flows[here][following].tolist(), owners[following].tolist(), strict=True)
+                own = zip(on_row[here][following].tolist(), owners[following].tolist(), strict=True)
                 follow.update((flow, lane_of[owner]) for flow, owner in own)
     return follow
 

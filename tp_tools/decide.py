@@ -29,7 +29,7 @@ MOST_ROUNDS = 16
 """A trim can lay bare an overlap that was jitter on jitter. Real traces need one round or two."""
 
 _GROUP = 50_000
-"""Slices that TraceProcessor is asked about at a time: more take more memory, and longer each."""
+"""Slices, at least, that an embedded engine is asked about at a time: more take longer each."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Judge:
         engine: the TraceProcessor to ask; None for the default.
         say: gets lines about things that take seconds.
         everything: load all slices and not only those around overlaps.
-        engines: how many are asked at a time, where there is much to ask.
+        engines: how many embedded ones are asked at a time, where there is much to ask.
     """
 
     tolerance_ns: int
@@ -74,7 +74,8 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         asked = set(met(now.row[lane > 0]).tolist())
         chosen = np.arange(len(now)) if judge.everything else around(now, lane, judge.tolerance_ns)
         first = ends_of(now, recorded)
-        groups = [chosen] if judge.everything else apart(now, chosen, _GROUP)
+        is_whole = judge.everything or not engine.is_embedded(judge.engine)
+        groups = [chosen] if is_whole else apart(now, chosen, _GROUP)
         texts = [placed_json(trace, now, lane, first, group) for group in groups]
         found = _ask(trace, texts, judge)
         recorded |= _recorded_ends(now, {repair.event for repair in found} - recorded.keys())

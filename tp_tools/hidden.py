@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _EXACT_IN_DOUBLE = float(1 << 52)
 _DEEPEST = 512  # slices on the stack; what comes on top is shown, but hides nothing
 _OPEN = -1
-_PIECE = 1 << 16  # slices of a row that are sorted among those of others at a time
+_PIECE = 1 << 16  # slices of a row that are looked at at a time
 
 
 def hidden(
@@ -145,8 +145,9 @@ def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
 
 def _is_deep(row: Slices) -> bool:
     """Whether more slices of a row, sorted by ts, are open at once than Perfetto stacks."""
-    ends = row.end[:]
-    ends.sort()
+    if len(row) < _DEEPEST:
+        return False
+    ends = np.sort(row.end[:])
     for at in range(0, len(row), _PIECE):  # all at once would double the memory
         begun = row.ts[at : at + _PIECE]
         ended = np.searchsorted(ends, begun, "right")

@@ -101,6 +101,8 @@ def slices(trace: Trace) -> Slices:
     ts, end = (_Recorded(trace, event, closing, at_end) for at_end in (False, True))
     table = Slices(event, closing, picked(trace.track, event), ts, end)
     for start, stop in table.row_ranges():
+        if stop == start + 1:
+            continue
         here = slice(start, stop)
         order = _order(part(table, start, stop))
         event[here] = event[here][order]
@@ -206,7 +208,7 @@ def on_lanes(table: Slices, lanes: Mapping[int, int]) -> Slices:
     lane = np.ones(len(table), np.int32)
     moved = is_in(table.event, lanes)
     lane[moved] = [lanes[event] for event in table.event[moved].tolist()]
-    row = table.row * np.int32(lane.max() + 1) + lane
+    row = table.row.astype(np.int64) * (int(lane.max()) + 1) + lane
     return _sorted(table.event, table.closing, row, table.ts[:], table.end[:])
 
 

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
-_DEPTH = 8  # some blocks take long, and some none: nobody waits while both take as long
+_BYTES = 8 << 20
+_MOST = 8  # blocks: some take long to work on, and some no time
 
 
 def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """The same blocks; what goes wrong with one is raised when its turn comes."""
+    coming: deque[Future[bytes | None]] = deque()
     with ThreadPoolExecutor(1) as beside:
-        coming = deque(beside.submit(next, blocks, None) for _ in range(_DEPTH))
+        coming.append(beside.submit(next, blocks, None))
         while (block := coming.popleft().result()) is not None:
-            coming.append(beside.submit(next, blocks, None))
+            wanted = min(_BYTES // max(len(block), 1) + 1, _MOST)  # if the next ones are as large
+            while len(coming) < wanted:
+                coming.append(beside.submit(next, blocks, None))
             yield block

@@ -13,7 +13,7 @@ from tp_tools.chrome.piecewise import pieces
 from tp_tools.chrome.schema import ABSENT, Args, Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NULL = b"null"
 _MOST_DIGITS = 18
 _FIRST_ODD = NO_LINK - 1
-_FEW_GAPS = 8
+_FEW_GAPS = 4  # ids up to so many times the number of events
 
 
 @dataclass(frozen=True)
@@ -94,33 +94,37 @@ def numbered_links(link: Ints, odd: list[bytes]) -> tuple[NDArray[np.int32], Lin
     """The ids of a trace as indices into its `Links`.
 
     Args:
-        link: the id of each event, as `with_odd` gives it; may be overwritten.
+        link: the id of each event, as `with_odd` gives it; it is overwritten.
         odd: those that are no plain numbers.
     """
-    plain, number_of = _distinct(link)
-    code = link if link.dtype == np.int32 else np.empty(len(link), np.int32)
-    for here in pieces(len(link)):
-        ids = link[here]
-        is_plain, is_odd = ids >= 0, ids <= _FIRST_ODD
-        found = np.full(len(ids), NO_LINK, np.int32)
-        found[is_plain] = number_of(ids[is_plain])
-        found[is_odd] = len(plain) + (_FIRST_ODD - ids[is_odd])
-        code[here] = found
-    return code, Links(plain, odd)
+    few_gaps = int(link.max(initial=0)) <= _FEW_GAPS * len(link)
+    plain = _numbered_in_table(link) if few_gaps else _numbered_in_order(link)
+    is_odd = link <= _FIRST_ODD
+    link[is_odd] = len(plain) + (_FIRST_ODD - link[is_odd])
+    return link.astype(np.int32, copy=False), Links(plain, odd)
 
 
-def _distinct(link: Ints) -> tuple[Ints, Callable[[Ints], Ints]]:
-    """The plain ids that occur, ascending, and what gives the place of some among them."""
-    highest = int(link.max(initial=0))
-    if highest > _FEW_GAPS * len(link):
-        distinct = np.unique(link[link >= 0])
-        return distinct, lambda ids: np.searchsorted(distinct, ids)
-    # they are counted up, so a table of all has few gaps; to sort takes more time and memory
-    occurs = np.zeros(highest + 1, np.bool_)
+def _numbered_in_table(link: Ints) -> Ints:
+    """The plain ids that occur, ascending; in their stead come their places among these.
+
+    Most are counted up, so that a table of all has few gaps. To sort takes more time and memory.
+    """
+    occurs = np.zeros(int(link.max(initial=0)) + 1, np.bool_)
     for here in pieces(len(link)):
         occurs[link[here][link[here] >= 0]] = True
-    place = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
-    return np.flatnonzero(occurs), place.__getitem__
+    place = np.cumsum(occurs, dtype=np.int32)
+    place -= 1
+    for here in pieces(len(link)):
+        is_plain = link[here] >= 0
+        link[here][is_plain] = place[link[here][is_plain]]
+    return np.flatnonzero(occurs)
+
+
+def _numbered_in_order(link: Ints) -> Ints:
+    """The same for ids that lie far apart."""
+    is_plain = link >= 0
+    plain, link[is_plain] = np.unique(link[is_plain], return_inverse=True)
+    return plain
 
 
 def _texts(events: list[Event]) -> Iterator[bytes]:

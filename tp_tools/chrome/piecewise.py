@@ -44,7 +44,7 @@ def picked(values: NDArray[T], index: Whole) -> NDArray[T]:
 
 
 def is_in(column: Whole, codes: Iterable[int]) -> NDArray[np.bool_]:
-    """Which values are among these; both are from 0 on: `np.isin(column, codes)`."""
+    """Which values of a column are among these: `np.isin(column, codes)`. None is below 0."""
     wanted = [code for code in codes if code >= 0]
     is_wanted = np.zeros(max([int(column.max(initial=0)), *wanted]) + 1, np.bool_)
     is_wanted[wanted] = True
@@ -53,7 +53,7 @@ def is_in(column: Whole, codes: Iterable[int]) -> NDArray[np.bool_]:
 
 def met(codes: Whole) -> NDArray[np.intp]:
     """The numbers that occur in a column of indices, ascending: `np.unique(codes)`."""
-    found = np.zeros(int(codes.max(initial=-1)) + 1, np.bool_)
+    found = np.zeros(int(codes.max()) + 1 if len(codes) else 0, np.bool_)
     for here in pieces(len(codes)):
         found[codes[here]] = True
     return np.flatnonzero(found)

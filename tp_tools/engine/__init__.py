@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tp_tools.engine.names import is_embedded
 from tp_tools.engine.rows import Rows, query_rows, rows
 from tp_tools.engine.stats import Stat, load_stats, losses
 from tp_tools.errors import EngineError
@@ -20,6 +21,7 @@ __all__ = [
     "Rows",
     "Stat",
     "get_ready",
+    "is_embedded",
     "load",
     "load_stats",
     "losses",

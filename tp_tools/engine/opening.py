@@ -2,19 +2,16 @@
 
 import functools
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
 
 from tp_tools.engine._perfetto import ProtoFactory
 from tp_tools.engine.compiled import load_module
 from tp_tools.engine.embedded import EmbeddedBackend
+from tp_tools.engine.names import EMBEDDED, name_of
 from tp_tools.engine.native import NativeBackend, given_shell, pinned_shell
 from tp_tools.engine.processor import Processor
 from tp_tools.engine.rpc import RpcBackend
 from tp_tools.engine.stats import check_loaded, check_whole
-
-EMBEDDED = {32: "embedded32", 64: "embedded64"}
-"""The embedded engine by the width of its pointers; "embedded" chooses between them."""
 
 MEMORY_PER_BYTE = 4
 """Bytes of TraceProcessor's memory per byte of JSON. Measured with v52 after the load: 1.5 to 3.2
@@ -38,7 +35,7 @@ def open_loaded(
     memory_limit: int | None,
 ) -> Processor:
     """See `tp_tools.engine.load`."""
-    name = _name(engine)
+    name = name_of(engine)
     pieces = iter(chunks)
     if name == "embedded":
         if size is None:
@@ -62,14 +59,10 @@ def map_code(engine: str | None) -> None:
     Raises:
         EngineUnavailable: there is no such engine.
     """
-    name = _name(engine)
+    name = name_of(engine)
     for bits, embedded in EMBEDDED.items():
         if name == embedded or (name, bits) == ("embedded", 32):
             load_module(bits, lambda _: None)
-
-
-def _name(engine: str | None) -> str:
-    return engine or os.environ.get("TP_TOOLS_ENGINE") or "embedded"
 
 
 def pointer_bits(size: int) -> int:

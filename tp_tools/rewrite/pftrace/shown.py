@@ -45,7 +45,7 @@ class Shown:
 
     event: Codes
     closing: Codes
-    row: Codes
+    row: Ints
     lane: Codes
     ts: Ints
     end: Ints
