@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import zstandard
 from isal import igzip_threaded
 
 from tp_tools.errors import OutputError, UsageError
@@ -137,6 +136,8 @@ def _write(file: BinaryIO, name: str, blocks: Iterable[bytes]) -> None:
         with _gzip(file) as packed:
             _copy(packed, blocks)
     elif name.endswith(".zst"):
+        import zstandard  # noqa: PLC0415  few need it
+
         with zstandard.ZstdCompressor(ZSTD_LEVEL).stream_writer(file, closefd=False) as packed:
             _copy(packed, blocks)
     else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -133,6 +132,8 @@ def _help(connection: Connection, others: list[Connection]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
         other.close()  # or who is at their other end would not see that they were closed
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
     from tp_tools.chrome.share import share  # noqa: PLC0415  takes a while: before the question
 
     path: Path

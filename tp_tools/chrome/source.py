@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-import zstandard
 from isal import isal_zlib
 
 from tp_tools.errors import InputError
@@ -79,11 +78,13 @@ class Source:
         if not first:
             raise InputError(f"{self.name}: is empty. Was the profiler stopped before it wrote?")
         if _GZIP.match(first):
-            gzip = _Packing("gzip", _GZIP, lambda: isal_zlib.decompressobj(wbits=31))
+            gzip = _Packing("gzip", _GZIP, _GZIP_ERROR, lambda: isal_zlib.decompressobj(wbits=31))
             yield from self._unpacked(blocks, gzip)
         elif _ZSTD.match(first):
-            zstd = zstandard.ZstdDecompressor(max_window_size=_WIDEST_WINDOW)
-            yield from self._unpacked(blocks, _Packing("zstd", _ZSTD, zstd.decompressobj))
+            import zstandard as zstd  # noqa: PLC0415  few need it
+
+            new = zstd.ZstdDecompressor(max_window_size=_WIDEST_WINDOW).decompressobj
+            yield from self._unpacked(blocks, _Packing("zstd", _ZSTD, zstd.ZstdError, new))
         elif first.startswith(_ZIP):
             raise InputError(
                 f"{self.name}: is a zip archive. Unpack it, then give the trace in it."
@@ -115,7 +116,7 @@ class Source:
                         yield text
                     rest = member.unused_data if member.eof else b""
                     member = None if member.eof else member
-        except (_GZIP_ERROR, zstandard.ZstdError) as error:
+        except packing.error as error:
             raise self._damaged(packing, str(error)) from error
         self.truncated = member is not None
         if not size:
@@ -136,11 +137,13 @@ class _Packing:
     Attributes:
         name: what it is called.
         magic: what each member begins with.
+        error: what its decompressor raises.
         new: makes a decompressor of one member.
     """
 
     name: str
     magic: re.Pattern[bytes]
+    error: type[Exception]
     new: Callable[[], _Member]
 
 
