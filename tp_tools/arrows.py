@@ -44,8 +44,8 @@ def following(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[i
             on_row = flows[trace.track[flows] == number]
             for here in pieces(len(on_row)):
                 owners = _owners(trace, on_row[here], row)
-                following = np.flatnonzero((owners >= 0) & is_moved[owners])
-                own = zip(on_row[here][following].tolist(), owners[following].tolist(), strict=True)
+                moving = np.flatnonzero((owners >= 0) & is_moved[owners])
+                own = zip(on_row[here][moving].tolist(), owners[moving].tolist(), strict=True)
                 follow.update((flow, lane_of[owner]) for flow, owner in own)
     return follow
 

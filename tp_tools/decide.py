@@ -143,7 +143,5 @@ def _ask(trace: Trace, placed: list[Iterator[bytes]], judge: Judge) -> list[Repa
             answer = engine.query_rows(tp, sql, path.name)
         return plan.repairs_of(answer.columns, answer.rows, trace)
 
-    if len(placed) == 1:
-        return ask(placed[0])
     with ThreadPoolExecutor(judge.engines) as several:
         return list(chain.from_iterable(several.map(ask, placed)))

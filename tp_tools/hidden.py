@@ -100,7 +100,7 @@ def _hidden_of_thread(trace: Trace, rows: list[Slices]) -> Ints:
     for parts in _pieces(rows):
         event = np.concatenate([piece.event for piece in parts])
         ts = np.concatenate([piece.ts[:] for piece in parts])
-        dur = np.concatenate([piece.end[:] - piece.ts[:] for piece in parts])
+        dur = np.concatenate([piece.end[:] for piece in parts]) - ts
         early, has_length = ts < 0, trace.dur[event] >= 0
         usable = ~early & has_length
         found += [

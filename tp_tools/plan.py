@@ -13,7 +13,7 @@ import numpy as np
 
 from tp_tools.arrows import following
 from tp_tools.chrome.events import EXACT_BELOW_NS, UNTIMED, is_phase
-from tp_tools.chrome.piecewise import picked
+from tp_tools.chrome.piecewise import is_in
 from tp_tools.errors import EngineError, InputError
 from tp_tools.lanes import make_lanes, make_names
 
@@ -128,9 +128,7 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
     moves = dict(lane_of)
     trims: dict[int, int] = {}
     closings: dict[int, int] = {}
-    is_edited = np.zeros(len(trace), np.bool_)
-    is_edited[list(end_of)] = True
-    edited = np.flatnonzero(picked(is_edited, table.event))
+    edited = np.flatnonzero(is_in(table.event, end_of))
     columns = (column[edited].tolist() for column in (table.event, table.closing, table.end))
     for event, closing, end in zip(*columns, strict=True):
         if event in lane_of and closing >= 0:

@@ -196,6 +196,14 @@ def ends_of(table: Slices, ends: Mapping[int, int]) -> Times:
     return found
 
 
+def lanes_of(event: Ints, lanes: Mapping[int, int]) -> NDArray[np.int32]:
+    """The lane of each of these events: by event what is given, else 1."""
+    found = np.ones(len(event), np.int32)
+    where = np.flatnonzero(is_in(event, lanes))
+    found[where] = [lanes[number] for number in event[where].tolist()]
+    return found
+
+
 def on_lanes(table: Slices, lanes: Mapping[int, int]) -> Slices:
     """The same slices with every lane as a row of its own.
 
@@ -205,9 +213,7 @@ def on_lanes(table: Slices, lanes: Mapping[int, int]) -> Slices:
     """
     if not lanes:
         return table
-    lane = np.ones(len(table), np.int32)
-    moved = is_in(table.event, lanes)
-    lane[moved] = [lanes[event] for event in table.event[moved].tolist()]
+    lane = lanes_of(table.event, lanes)
     row = table.row.astype(np.int64) * (int(lane.max()) + 1) + lane
     return _sorted(table.event, table.closing, row, table.ts[:], table.end[:])
 

@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 
 from tp_tools.chrome.events import is_phase
-from tp_tools.chrome.piecewise import is_in
 from tp_tools.rewrite.pftrace.shown import DEEPER, NEVER
 from tp_tools.rewrite.pftrace.stack import tops
+from tp_tools.slices import lanes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,9 +120,7 @@ def identifier(value: object) -> int | None:
 
 def _bound(found: Shown, trace: Trace, plan: Plan, event: Ints) -> _Flows:
     """Flow events with the slices that they bind to."""
-    lane = np.ones(len(event), np.int64)
-    for i in np.flatnonzero(is_in(event, plan.moves)).tolist():
-        lane[i] = plan.moves[int(event[i])]
+    lane = lanes_of(event, plan.moves).astype(np.int64)
     row, ts = trace.track[event].astype(np.int64), trace.ts[event] - plan.rebase_ns
     is_next = (trace.phase[event] == ord("f")) & (trace.bound[event] != ord("e"))
     flows = _Flows(event, row, lane, ts, is_next, np.full(len(event), NONE))

@@ -9,6 +9,7 @@ import numpy as np
 
 from tp_tools.chrome.events import is_phase
 from tp_tools.chrome.piecewise import is_in
+from tp_tools.slices import ends_of, lanes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,12 +92,13 @@ def shown(trace: Trace, table: Slices, plan: Plan, is_wanted: NDArray[np.bool_])
     """
     points, begun = _instants(trace), _begun(trace, table)
     event = np.concatenate([table.event, points, begun]).astype(np.int32)
-    end = np.concatenate([_ends(table, plan), trace.ts[points], np.full(len(begun), NEVER)])
+    ended = ends_of(table, plan.trims)[:]
+    end = np.concatenate([ended, trace.ts[points], np.full(len(begun), NEVER)])
     found = Shown(
         event=event,
         closing=_with(table.closing, -1, len(event)),
         row=trace.track[event],
-        lane=_lanes(plan, event),
+        lane=lanes_of(event, plan.moves),
         ts=trace.ts[event] - plan.rebase_ns,
         end=np.where(end == NEVER, NEVER, end - plan.rebase_ns),
         complete=trace.phase[event] == ord("X"),
@@ -118,26 +120,11 @@ def _begun(trace: Trace, table: Slices) -> Ints:
     return np.flatnonzero(begun)
 
 
-def _ends(table: Slices, plan: Plan) -> Ints:
-    """The end of each slice after the repair."""
-    end = table.end[:].copy()
-    for i in np.flatnonzero(is_in(table.event, plan.trims)).tolist():
-        end[i] = plan.trims[int(table.event[i])]
-    return end
-
-
 def _with(values: Ints, more: int, count: int) -> Codes:
     """The values, and behind them others, so that there are so many."""
     out = np.full(count, more, np.int32)
     out[: len(values)] = values
     return out
-
-
-def _lanes(plan: Plan, event: Codes) -> Codes:
-    lane = np.ones(len(event), np.int32)
-    for i in np.flatnonzero(is_in(event, plan.moves)).tolist():
-        lane[i] = plan.moves[int(event[i])]
-    return lane
 
 
 def _enclosed(found: Shown) -> Shown:
