@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tp_tools.chrome.events import is_phase
-from tp_tools.chrome.piecewise import met, pieces
+from tp_tools.chrome.piecewise import met, picked, pieces
+from tp_tools.slice_times import searched
 from tp_tools.slices import part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints, Trace
     from tp_tools.slices import Slices
@@ -40,8 +42,9 @@ def following(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[i
     for start, stop in table.row_ranges():
         number = int(table.row[start])
         if number in rows:
-            row = _Row(part(table, start, stop))
+            row = part(table, start, stop)
             on_row = flows[trace.track[flows] == number]
+            on_row = on_row[_meets(row, picked(is_moved, row.event), trace.ts[on_row])]
             for here in pieces(len(on_row)):
                 owners = _owners(trace, on_row[here], row)
                 moving = np.flatnonzero((owners >= 0) & is_moved[owners])
@@ -50,33 +53,31 @@ def following(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[i
     return follow
 
 
-class _Row:
-    """The slices of a row, asked about again and again."""
-
-    def __init__(self, slices: Slices) -> None:
-        self.event, self.ts, self.end = slices.event, slices.ts[:], slices.end
-
-    @cached_property
-    def latest(self) -> Ints:
-        """The latest end up to each slice."""
-        return np.maximum.accumulate(self.end[:])
-
-    def innermost(self, at: int, behind: int) -> int:
-        """The event of the last slice before a place that is open at this time; -1 if none is."""
-        size = _NEAR
-        while behind and self.latest[behind - 1] > at:
-            start = max(behind - size, 0)
-            open_ones = np.flatnonzero(self.end[start:behind] > at)
-            if len(open_ones):
-                return int(self.event[start + open_ones[-1]])
-            behind, size = start, size * 2
-        return -1
+def _meets(row: Slices, chosen: NDArray[np.bool_], at: Ints) -> NDArray[np.bool_]:
+    """At which times one of the chosen slices of a row is open, or starts."""
+    where = np.flatnonzero(chosen)
+    ts, latest = row.ts[where], np.maximum.accumulate(row.end[where])
+    begun = np.searchsorted(ts, at, "right")
+    is_met: NDArray[np.bool_] = (latest[begun - 1] > at) | (ts[begun - 1] == at)
+    return is_met & (begun > 0)
 
 
-def _owners(trace: Trace, flows: Ints, row: _Row) -> Ints:
+def _innermost(row: Slices, at: int, behind: int) -> int:
+    """The event of the last slice before a place that is open at this time; -1 if none is."""
+    size = _NEAR
+    while behind:
+        start = max(behind - size, 0)
+        open_ones = np.flatnonzero(row.end[start:behind] > at)
+        if len(open_ones):
+            return int(row.event[start + open_ones[-1]])
+        behind, size = start, size * 2
+    return -1
+
+
+def _owners(trace: Trace, flows: Ints, row: Slices) -> Ints:
     """The slice's event of each flow event of one row; -1 where there is none."""
     at = trace.ts[flows]
-    first, behind = np.searchsorted(row.ts, at, "left"), np.searchsorted(row.ts, at, "right")
+    first, behind = searched(row.ts, at), searched(row.ts, at, "right")
     # the shortest of those that start then; right wherever but one starts
     owners = np.where(behind > first, row.event[np.maximum(behind - 1, 0)], -1)
     for i in np.flatnonzero(behind > first + 1).tolist():
@@ -85,5 +86,5 @@ def _owners(trace: Trace, flows: Ints, row: _Row) -> Ints:
         if len(same):
             owners[i] = same[-1]
     for i in np.flatnonzero(behind == first).tolist():
-        owners[i] = row.innermost(int(at[i]), int(first[i]))
+        owners[i] = _innermost(row, int(at[i]), int(first[i]))
     return owners

@@ -31,6 +31,9 @@ MOST_ROUNDS = 16
 _GROUP = 50_000
 """Slices, at least, that an embedded engine is asked about at a time: more take longer each."""
 
+_SMALL_GROUP = 2_000
+"""As many take about as long as it takes to open an engine for them."""
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -72,10 +75,10 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         if not lane.any():
             return _repairs(recorded, ends, lanes)
         asked = set(met(now.row[lane > 0]).tolist())
-        chosen = np.arange(len(now)) if judge.everything else around(now, lane, judge.tolerance_ns)
+        chosen = np.arange(len(now)) if judge.everything else around(now, lane, 0)
         first = ends_of(now, recorded)
         is_whole = judge.everything or not engine.is_embedded(judge.engine)
-        groups = [chosen] if is_whole else apart(now, chosen, _GROUP)
+        groups = [chosen] if is_whole else apart(now, chosen, _least(len(chosen), judge.engines))
         texts = [placed_json(trace, now, lane, first, group) for group in groups]
         found = _ask(trace, texts, judge)
         recorded |= _recorded_ends(now, {repair.event for repair in found} - recorded.keys())
@@ -92,6 +95,11 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         now = with_ends(table, ends)
         lane = _placed(now, now.row if judge.everything else rows)
     raise VerificationError(f"overlaps are left after {MOST_ROUNDS} rounds of repair.")
+
+
+def _least(count: int, engines: int) -> int:
+    """How many slices a group has, at least: each engine gets some, if they are worth it."""
+    return min(_GROUP, max(_SMALL_GROUP, -(-count // engines)))
 
 
 def _unfinished(near: Slices, lanes: dict[int, int]) -> Ints:

@@ -80,10 +80,10 @@ def examine(
         lane = place(table)
     with progress("asking SQL about overlaps"), ThreadPoolExecutor(1) as beside:
         decided = beside.submit(decide, trace, table, judge, lane)
-        missing = hidden_of_placed(trace, table, lane)
+        missing, chosen = hidden_of_placed(trace, table, lane), ids.choose(trace)
         try:
             repairs = decided.result()
-            edits = plan.make(trace, table, repairs, ids.choose(trace))
+            edits = plan.make(trace, table, repairs, chosen)
         except InputError as error:
             raise InputError(f"{source.name}: {error}") from error
     return Examined(trace, table, lane, repairs, edits, missing)

@@ -15,8 +15,10 @@ import numpy as np
 
 from tp_tools import ids
 from tp_tools.chrome.events import EXACT_BELOW_NS, NAMELESS, UNTIMED, is_phase
-from tp_tools.chrome.piecewise import each, is_in, met, picked
-from tp_tools.slices import Slices, part
+from tp_tools.chrome.piecewise import each, is_in, met, picked, pieces
+from tp_tools.crossing import may_cross
+from tp_tools.slice_times import searched
+from tp_tools.slices import Slices, in_order, part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +117,7 @@ def _pieces(rows: list[Slices]) -> Iterator[list[Slices]]:
     longest = max(rows, key=len)
     is_exact = max(int(row.ts[-1:][0]) for row in rows) < EXACT_BELOW_NS
     edges = longest.ts[_PIECE::_PIECE] if is_exact else longest.ts[:0]
-    cuts = [[0, *np.searchsorted(row.ts[:], edges).tolist(), len(row)] for row in rows]
+    cuts = [[0, *searched(row.ts, edges).tolist(), len(row)] for row in rows]
     for number in range(len(edges) + 1):
         yield [part(row, cut[number], cut[number + 1]) for row, cut in zip(rows, cuts, strict=True)]
 
@@ -138,22 +140,31 @@ def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
         odd |= trace.ts >= EXACT_BELOW_NS - trace.dur
     otherwise[trace.track[odd]] = True
     for start, stop in table.row_ranges():
-        if _is_deep(part(table, start, stop)):
+        if stop - start >= _DEEPEST and _is_deep(part(table, start, stop)):
             otherwise[table.row[start]] = True
     return otherwise
 
 
 def _is_deep(row: Slices) -> bool:
     """Whether more slices of a row, sorted by ts, are open at once than Perfetto stacks."""
-    if len(row) < _DEEPEST:
-        return False
-    ends = np.sort(row.end[:])
-    for at in range(0, len(row), _PIECE):  # all at once would double the memory
-        begun = row.ts[at : at + _PIECE]
-        ended = np.searchsorted(ends, begun, "right")
-        if (np.arange(at + 1, at + len(begun) + 1) - ended).max() >= _DEEPEST:
+    before = np.empty(0, np.int64)
+    for here in pieces(len(row)):
+        ts, ends = row.ts[here], np.sort(np.concatenate([before, row.end[here]]))
+        if _most_open(ts, ends) >= _DEEPEST:
             return True
+        before = ends[np.searchsorted(ends, ts[-1], "right") :]
     return False
+
+
+def _most_open(ts: Ints, ends: Ints) -> int:
+    """How many slices are open at once, at most.
+
+    Args:
+        ts: when some start, ascending.
+        ends: when they end, and those that started before, ascending.
+    """
+    started = np.arange(len(ends) - len(ts), len(ends)) + 1
+    return int((started - np.searchsorted(ends, ts, "right")).max())
 
 
 def _dropped(event: Ints, ts: Ints, dur: Ints, kept: list[int]) -> Ints:
@@ -165,16 +176,20 @@ def _dropped(event: Ints, ts: Ints, dur: Ints, kept: list[int]) -> Ints:
         dur: how long they take.
         kept: the ends of the slices that are open before, innermost last; then those open behind.
     """
-    ts, dur = as_double(ts), as_double(dur)
-    order = np.lexsort((event, -dur, ts))
-    ts = ts[order]
-    return event[order[_places_dropped(ts, ts + dur[order], kept)]]
+    ts = as_double(ts)
+    end = ts + as_double(dur)
+    order = in_order(ts, end, event)
+    return event[order[_places_dropped(ts[order], end[order], kept)]]
 
 
 def _places_dropped(ts: Ints, end: Ints, kept: list[int]) -> list[int]:
     """Which of a thread's slices are dropped, given in order of ts, longest first."""
+    if not len(ts):
+        return []
     dropped = []
-    for place, (starts, ends) in enumerate(each(ts, end)):
+    is_deep = _most_open(ts, np.sort(np.concatenate([kept, end]))) >= _DEEPEST
+    looked_at = np.arange(len(ts)) if is_deep else np.flatnonzero(may_cross(ts, end, kept))
+    for place, starts, ends in each(looked_at, ts[looked_at], end[looked_at]):
         while kept and kept[-1] <= starts:
             kept.pop()
         if kept and ends > kept[-1]:

@@ -7,12 +7,13 @@ decides nothing else: which slice moves, and where, is for SQL to say.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tp_tools.chrome.piecewise import each, narrow, pieces
+from tp_tools.crossing import crosses, may_cross
 from tp_tools.slices import part
 
 if TYPE_CHECKING:
@@ -31,16 +32,22 @@ def place(table: Slices) -> Ints:
 
 
 def _place_row(row: Slices, lane: NDArray[np.int32]) -> None:
-    """Slices in order of ts, longest first; the end of each one open on a lane is on its stack."""
+    """Slices in order of ts, longest first; the end of each one open on a lane is on its stack.
+
+    What nests in all others that it meets stays on the row, whatever they do.
+    """
     main: list[int] = []
     others: list[list[int]] = []
-    for i, (starts, ends) in enumerate(each(row.ts, row.end)):
-        while main and main[-1] <= starts:
-            main.pop()
-        if not main or ends <= main[-1]:
-            main.append(ends)
-        else:
-            lane[i] = _lowest(others, starts, ends) + 1
+    for here in pieces(len(row)):
+        ts, end = row.ts[here], row.end[here]
+        looked_at = np.flatnonzero(may_cross(ts, end, list(chain(main, *others))))
+        for i, starts, ends in each(looked_at, ts[looked_at], end[looked_at]):
+            while main and main[-1] <= starts:
+                main.pop()
+            if not main or ends <= main[-1]:
+                main.append(ends)
+            else:
+                lane[here.start + i] = _lowest(others, starts, ends) + 1
 
 
 def _lowest(lanes: list[list[int]], starts: int, ends: int) -> int:
@@ -57,9 +64,8 @@ def _lowest(lanes: list[list[int]], starts: int, ends: int) -> int:
 def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Ints:
     """The slices that could partly overlap a marked one, or that a trim of it could touch.
 
-    A slice that partly overlaps another covers a start or an end of it; what a trim can touch lies
-    within the tolerance of such a point. So: the slices that contain a start or an end of a marked
-    slice, or come within the tolerance of it.
+    A slice that partly overlaps another covers its start or its end, and not both. What a trim can
+    touch starts or ends within the tolerance of such a point.
 
     Args:
         table: all slices.
@@ -75,12 +81,25 @@ def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Int
         off = marked[start:stop] != 0
         if off.any():
             row, where = part(table, start, stop), np.flatnonzero(off)
-            points = np.sort(np.concatenate([row.ts[where], row.end[where]]))
+            ts, end = row.ts[where], row.end[where]
+            points = np.sort(np.concatenate([ts, end]))
             for here in pieces(stop - start):
-                first = np.searchsorted(points, row.ts[here] - tolerance_ns, side="left")
-                behind = np.searchsorted(points, row.end[here] + tolerance_ns, side="right")
-                wanted[start:stop][here] = behind > first
+                starts, ends = row.ts[here], row.end[here]
+                first = np.searchsorted(points, starts - tolerance_ns)
+                behind = np.searchsorted(points, ends + tolerance_ns, "right")
+                some = np.flatnonzero(behind > first)  # most of them just contain marked ones
+                starts, ends = starts[some], ends[some]
+                wanted[start:stop][here][some] = (
+                    _is_near(points, starts, tolerance_ns)
+                    | _is_near(points, ends, tolerance_ns)
+                    | crosses(starts, ends, ts, end)
+                )
     return np.flatnonzero(wanted)
+
+
+def _is_near(points: Ints, time: Ints, tolerance_ns: int) -> NDArray[np.bool_]:
+    first = np.searchsorted(points, time - tolerance_ns)
+    return np.searchsorted(points, time + tolerance_ns, "right") > first
 
 
 def apart(table: Slices, chosen: Ints, least: int) -> list[Ints]:

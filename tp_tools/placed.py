@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tp_tools.chrome.events import Ints, Trace
-    from tp_tools.slices import Slices, Times
+    from tp_tools.slice_times import Times
+    from tp_tools.slices import Slices
 
 MAIN_TID = 1
 """tid of a row's own thread in the placed trace; lane n has tid n + 1, each row its own pid."""

@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tp_tools.chrome.events import NAMELESS, UNTIMED, is_phase
 from tp_tools.chrome.piecewise import is_in, picked, pieces
+from tp_tools.slice_times import Recorded, view
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints, Trace
+    from tp_tools.slice_times import Times
 
+_LARGE = 1 << 20
+"""Slices of a row that are sorted at once."""
 
-class Times(Protocol):
-    """A time of each slice, ns; `[:]` gives all of them."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: slice | Ints, /) -> NDArray[np.int64]: ...
+_SAMPLES = 1 << 10
+"""Of as many a sample is taken to find the parts."""
 
 
 @dataclass(frozen=True)
@@ -54,87 +55,93 @@ class Slices:
         return list(zip(starts, [*edges.tolist(), len(self)], strict=True)) if len(self) else []
 
 
-@dataclass(frozen=True)
-class _Recorded:
-    """When recorded slices start or end: kept, it would take as much memory as the trace's own.
-
-    Attributes:
-        trace: where it is looked up.
-        event, closing: as in Slices.
-        at_end: whether it is the end.
-    """
-
-    trace: Trace
-    event: NDArray[np.int32]
-    closing: NDArray[np.int32]
-    at_end: bool
-
-    def __len__(self) -> int:
-        return len(self.event)
-
-    def __getitem__(self, index: slice | Ints, /) -> NDArray[np.int64]:
-        trace, event, closing = self.trace, self.event[index], self.closing[index]
-        found: NDArray[np.int64] = picked(trace.ts, event)
-        if self.at_end:
-            for here in pieces(len(event)):
-                found[here] += np.maximum(trace.dur[event[here]], 0)
-            pairs = np.flatnonzero(closing >= 0)
-            found[pairs] = trace.ts[closing[pairs]]
-        return found
-
-    def part(self, here: slice) -> _Recorded:
-        return _Recorded(self.trace, self.event[here], self.closing[here], self.at_end)
-
-
 def slices(trace: Trace) -> Slices:
     """All slices that have a time; an X without a usable `dur` counts as 0 long."""
     opening, ending = _pairs(trace)
     is_slice = is_phase(trace, "X") & (trace.ts != UNTIMED)
     is_slice[opening] = True
-    event = _by_track(trace, is_slice)
+    ends: NDArray[np.int32] | None = None
     if len(opening):
         ends = np.full(len(trace), -1, np.int32)
         ends[opening] = ending
-        closing = ends[event]
-    else:
-        closing = np.broadcast_to(np.int32(-1), len(event))  # takes no memory
-    ts, end = (_Recorded(trace, event, closing, at_end) for at_end in (False, True))
-    table = Slices(event, closing, picked(trace.track, event), ts, end)
-    for start, stop in table.row_ranges():
-        if stop == start + 1:
-            continue
-        here = slice(start, stop)
-        order = _order(part(table, start, stop))
-        event[here] = event[here][order]
-        if len(opening):
-            closing[here] = closing[here][order]
-    return table
+    rows = _grouped(_numbers(is_slice), lambda event: trace.track[event], len(trace.tracks))
+    sizes = [sum(map(len, row)) for row in rows]
+    event = _joined(chain.from_iterable(rows))
+    del rows
+    for row in np.split(event, np.cumsum(sizes)):
+        _sort(trace, row, ends)
+    ts, end = _recorded(trace, event, ends)
+    return Slices(event, ts.closing, picked(trace.track, event), ts, end)
 
 
-def _by_track(trace: Trace, chosen: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """The numbers of the chosen events, track by track, each in the order of the file."""
-    found: list[list[NDArray[np.int32]]] = [[] for _ in trace.tracks]
-    for here in pieces(len(trace)):
-        event = (np.flatnonzero(chosen[here]) + here.start).astype(np.int32)
-        track = trace.track[event]
-        order = np.argsort(track, kind="stable")
-        event, track = event[order], track[order]
-        for together in np.split(event, np.flatnonzero(np.diff(track)) + 1):
-            if len(together):
-                found[trace.track[together[0]]].append(together)
-    return np.concatenate([np.empty(0, np.int32), *chain.from_iterable(found)])
+def _recorded(
+    trace: Trace, event: NDArray[np.int32], ends: NDArray[np.int32] | None
+) -> tuple[Recorded, Recorded]:
+    """Starts and ends of some slices; `ends` says of each event which one closes it, if any do."""
+    none = np.broadcast_to(np.int32(-1), len(event))  # takes no memory
+    closing = none if ends is None else ends[event]
+    ts, end = (Recorded(trace, event, closing, at_end) for at_end in (False, True))
+    return ts, end
 
 
-def _order(row: Slices) -> NDArray[np.int32]:
-    """The order of the slices of a row: by ts, then longest first, else as they stand."""
-    ts = row.ts[:]
+def _numbers(chosen: NDArray[np.bool_]) -> Iterator[NDArray[np.int32]]:
+    """The numbers of the chosen events, piece by piece."""
+    for here in pieces(len(chosen)):
+        yield (np.flatnonzero(chosen[here]) + here.start).astype(np.int32)
+
+
+def _grouped(
+    events: Iterable[NDArray[np.int32]], group_of: Callable[[NDArray[np.int32]], Ints], count: int
+) -> list[list[NDArray[np.int32]]]:
+    """The events of each group, in pieces, in the order in which they come."""
+    found: list[list[NDArray[np.int32]]] = [[] for _ in range(count)]
+    for event in events:
+        group = group_of(event)
+        order = np.argsort(group, kind="stable")
+        cuts = np.flatnonzero(np.diff(group[order])) + 1
+        for together in np.split(order, cuts) if len(event) else ():
+            found[group[together[0]]].append(event[together])
+    return found
+
+
+def _joined(events: Iterable[NDArray[np.int32]]) -> NDArray[np.int32]:
+    return np.concatenate([np.empty(0, np.int32), *events])
+
+
+def _sort(trace: Trace, row: NDArray[np.int32], ends: NDArray[np.int32] | None) -> None:
+    """Puts the events of a row in the order of its slices; those of a large one part by part."""
+    if len(row) <= _LARGE:
+        ts, end = _recorded(trace, row, ends)
+        row[:] = row[in_order(ts[:], end, row)]
+        return
+    edges = np.sort(trace.ts[row[:: _LARGE // _SAMPLES]])[_SAMPLES::_SAMPLES]
+    parts = _grouped(
+        (row[here] for here in pieces(len(row))),
+        lambda event: np.searchsorted(edges, trace.ts[event], "right"),
+        len(edges) + 1,
+    )
+    start = 0
+    for together in map(_joined, parts):
+        ts, end = _recorded(trace, together, ends)
+        row[start : start + len(together)] = together[in_order(ts[:], end, together)]
+        start += len(together)
+
+
+def in_order(ts: Ints, end: Times, event: Ints) -> NDArray[np.int32]:
+    """The order of slices by ts, then longest first, then as in the file.
+
+    Args:
+        ts: their starts.
+        end: their ends, which are asked for where starts are equal.
+        event: their numbers.
+    """
     order = np.argsort(ts, kind="stable").astype(np.int32)
     ts = picked(ts, order)
     is_tied = np.zeros(len(ts) + 1, np.bool_)
     is_tied[1:-1] = ts[1:] == ts[:-1]
     tied = np.flatnonzero(is_tied[1:] | is_tied[:-1])
     among = order[tied]
-    order[tied] = among[np.lexsort((-row.end[among], ts[tied]))]
+    order[tied] = among[np.lexsort((event[among], -end[among], ts[tied]))]
     return order
 
 
@@ -172,13 +179,9 @@ def part(table: Slices, start: int, stop: int) -> Slices:
         table.event[here],
         table.closing[here],
         table.row[here],
-        _view(table.ts, here),
-        _view(table.end, here),
+        view(table.ts, here),
+        view(table.end, here),
     )
-
-
-def _view(times: Times, here: slice) -> Times:
-    return times.part(here) if isinstance(times, _Recorded) else times[here]
 
 
 def with_ends(table: Slices, ends: Mapping[int, int]) -> Slices:

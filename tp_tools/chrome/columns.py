@@ -17,6 +17,8 @@ from tp_tools.chrome.schema import ABSENT, Args, Event, Id, Scalar
 from tp_tools.chrome.times import Times
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints
@@ -93,14 +95,14 @@ def columns_of(run: Run[Event], first: int, file: str) -> Columns:
     """
     events = run.events
     known, tracks, cats, names = _Phases(), _Codes(), _Codes(), _Codes()
-    phase = np.array([known[e.ph] for e in events], np.uint8)
+    phase = _numbered([e.ph for e in events], known, np.uint8)
     ts, dur, inexact = Times(file).of_run(events, phase, first)
     metadata = _metadata(events, phase, file)
     ts[_unplaceable(events, phase)] = UNTIMED
     bound = _bound(events, phase)
-    track = np.array([tracks[e.pid, e.tid] for e in events], np.int32)
-    cat = np.array([cats[e.cat] for e in events], np.int32)
-    name = np.array([names[e.name] for e in events], np.int32)
+    track = _numbered(zip([e.pid for e in events], [e.tid for e in events], strict=True), tracks)
+    cat = _numbered([e.cat for e in events], cats)
+    name = _numbered([e.name for e in events], names)
     for text in (*known, *cats, *names):
         if not isinstance(text, str | None):
             raise Malformed(f"{file}: {text} stands where a text should.")
@@ -128,6 +130,12 @@ def columns_of(run: Run[Event], first: int, file: str) -> Columns:
     )
 
 
+def _numbered(
+    values: Iterable[object], numbers: dict[Any, int], kind: type[np.integer[Any]] = np.int32
+) -> NDArray[Any]:
+    return np.fromiter(map(numbers.__getitem__, values), kind)
+
+
 _INSTANTS = b"iIR"
 _NAMES = ("process_name", "thread_name")
 
@@ -139,7 +147,8 @@ def _metadata(events: list[Event], phase: NDArray[np.uint8], file: str) -> dict[
         event, args = events[i], events[i].args
         said = None
         if isinstance(args, Args):
-            said = msgspec.json.decode(args.sort_index if args.name is ABSENT else args.name)
+            raw = args.sort_index if args.name is ABSENT else args.name
+            said = None if raw is ABSENT else msgspec.json.decode(raw)
             if event.name in _NAMES and args.name is not ABSENT:
                 if isinstance(said, int | float):
                     raise Malformed(f"{file}: a {event.name} is {said}, not text.")

@@ -15,11 +15,11 @@ from tp_tools.chrome.schema import ABSENT, Args, Event
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import msgspec
     from numpy.typing import NDArray
 
     from tp_tools.chrome.events import Ints
 
-_NULL = b"null"
 _MOST_DIGITS = 18
 _FIRST_ODD = NO_LINK - 1
 _FEW_GAPS = 4  # ids up to so many times the number of events
@@ -58,20 +58,19 @@ class Links(Sequence[bytes]):
 
 def links_of(events: list[Event]) -> tuple[Ints, list[bytes]]:
     """The id of each event, and those that are no plain numbers: see `Columns`."""
-    texts = list(_texts(events))
-    tied = np.array([text is not _NULL for text in texts], np.bool_)
+    texts = _texts(events)
+    tied = [i for i, text in enumerate(texts) if text is not ABSENT]
     link = np.full(len(events), NO_LINK)
-    joined = b",".join(text for text in texts if text is not _NULL)
-    plain = _plain(joined)
+    plain = _plain(b",".join([texts[i] for i in tied]))
     if plain is not None:
         link[tied] = plain
         return link, []
     odd: dict[bytes, int] = {}
-    for i in np.flatnonzero(tied).tolist():
-        text = texts[i]
+    for i in tied:
+        text = bytes(texts[i])
         if _is_plain(text):
             link[i] = int(text)
-        elif text != _NULL:
+        elif text != b"null":
             link[i] = _FIRST_ODD - odd.setdefault(text, len(odd))
     return link, list(odd)
 
@@ -127,15 +126,14 @@ def _numbered_in_order(link: Ints) -> Ints:
     return plain
 
 
-def _texts(events: list[Event]) -> Iterator[bytes]:
-    """JSON text of each event's id; `_NULL` itself where it has none."""
-    for event in events:
-        if event.id is not ABSENT and event.ph != "X":
-            yield bytes(event.id)
-        elif isinstance(event.args, Args) and event.args.correlation is not ABSENT:
-            yield bytes(event.args.correlation)
-        else:
-            yield _NULL
+def _texts(events: list[Event]) -> list[msgspec.Raw]:
+    """JSON text of each event's id; ABSENT itself where it has none."""
+    args = [event.args for event in events]
+    texts = [said.correlation if type(said) is Args else ABSENT for said in args]
+    for i, own in enumerate([event.id for event in events]):
+        if own is not ABSENT and events[i].ph != "X":
+            texts[i] = own
+    return texts
 
 
 def _is_plain(text: bytes) -> bool:

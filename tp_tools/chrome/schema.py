@@ -9,8 +9,8 @@ import msgspec
 Scalar: TypeAlias = int | float | str | bool | None
 Id: TypeAlias = int | float | str | None
 
-ABSENT = msgspec.Raw(b"null")
-"""The default of what stays text; told from a null in the file by identity."""
+ABSENT = msgspec.Raw(b"")
+"""The default of what stays text; no text in a file equals it."""
 
 
 class Args(msgspec.Struct, gc=False):
@@ -22,22 +22,22 @@ class Args(msgspec.Struct, gc=False):
 
 
 class Event(msgspec.Struct, gc=False):
-    """The members that matter; times and ids of arrows stay text."""
+    """The members that matter, as Kineto orders them; times and ids of arrows stay text."""
 
     ph: Scalar = None
     cat: Scalar = None
     name: Scalar = None
-    ts: msgspec.Raw = ABSENT
-    dur: msgspec.Raw = ABSENT
-    tts: msgspec.Raw = ABSENT
-    tdur: msgspec.Raw = ABSENT
     pid: Id = None
     tid: Id = None
+    ts: msgspec.Raw = ABSENT
+    dur: msgspec.Raw = ABSENT
+    args: Args | Scalar | list[msgspec.Raw] = None
     id: msgspec.Raw = ABSENT
     id2: msgspec.Raw = ABSENT
     bp: Scalar = None
     s: Scalar = None
-    args: Args | Scalar | list[msgspec.Raw] = None
+    tts: msgspec.Raw = ABSENT
+    tdur: msgspec.Raw = ABSENT
 
 
 DECODER = msgspec.json.Decoder(list[Event])

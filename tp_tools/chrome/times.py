@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from tp_tools.chrome.events import Ints
     from tp_tools.chrome.schema import Event
 
-_NO_NUMBERS = (b"null", b'"NaN"', b'"Infinity"', b'"-Infinity"', b'""')
-"""What stands where a profiler had no time."""
+_NO_NUMBERS = (b"", b"null", b'"NaN"', b'"Infinity"', b'"-Infinity"', b'""')
+"""What stands where a profiler had no time; nothing if the member is not there."""
 
 _LARGEST = (1 << 63) - 1
 
@@ -51,36 +50,32 @@ class Times:
         """
         numbers_of_all = range(first, first + len(events))
         ts, inexact = self._column([e.ts for e in events], "ts", numbers_of_all)
+        durations = [e.dur for e in events]
         complete = phases == ord("X")
-        durations = list(compress([e.dur for e in events], complete.tolist()))
+        where = np.flatnonzero(complete).tolist()
         dur = np.zeros(len(events), np.int64)
         dur[complete], _ = self._column(
-            durations, "dur", list(compress(numbers_of_all, complete.tolist()))
+            [durations[i] for i in where], "dur", [numbers_of_all[i] for i in where]
         )
         too_long = np.flatnonzero(dur > _LARGEST - np.maximum(ts, 0))
         if len(too_long):
             number = first + int(too_long[0])
             raise InputError(f"{self.name}: event {number} ends behind what 64 bits of ns can say.")
-        self._check_others(events, phases, first)
+        others = np.flatnonzero(~complete).tolist()
+        self._check([durations[i] for i in others], "dur", [numbers_of_all[i] for i in others])
+        self._check([e.tts for e in events], "tts", numbers_of_all)
+        self._check([e.tdur for e in events], "tdur", numbers_of_all)
+        for i in np.flatnonzero(phases == ord("M")).tolist():
+            self._check([events[i].ts], "ts", [first + i])
         return ts, dur, inexact
 
-    def _check_others(self, events: list[Event], phases: NDArray[np.uint8], first: int) -> None:
+    def _check(self, raws: list[msgspec.Raw], key: str, numbers_of_all: Sequence[int]) -> None:
         """Perfetto v52 and v53 stop at a time that is no number, wherever it stands."""
-        for i, event in enumerate(events):
-            if event.tts is not ABSENT or event.tdur is not ABSENT:
-                self._check(event.tts, "tts", first + i)
-                self._check(event.tdur, "tdur", first + i)
-        for i in np.flatnonzero(phases != ord("X")).tolist():
-            self._check(events[i].dur, "dur", first + i)
-        for i in np.flatnonzero(phases == ord("M")).tolist():
-            self._check(events[i].ts, "ts", first + i)
-
-    def _check(self, raw: msgspec.Raw, key: str, number: int) -> None:
-        if raw is ABSENT:
+        if raws.count(ABSENT) == len(raws):
             return
-        times, _ = self._column([raw], key, [number])
-        if times[0] == UNTIMED:
-            raise Malformed(f"{self.name}: {key} of event {number} is {bytes(raw).decode()}.")
+        for raw, number in zip(raws, numbers_of_all, strict=True):
+            if raw is not ABSENT and self._column([raw], key, [number])[0][0] == UNTIMED:
+                raise Malformed(f"{self.name}: {key} of event {number} is {bytes(raw).decode()}.")
 
     def _column(
         self, raws: list[msgspec.Raw], key: str, events: Sequence[int]
