@@ -17,48 +17,52 @@ from hypothesis import strategies as st
 
 from tp_tools.chrome import crew as crews
 from tp_tools.chrome import outer, source, split
-from tp_tools.chrome.crew import Crew, Helper, crew
+from tp_tools.chrome.crew import Crew, crew
 from tp_tools.chrome.read import read
-from tp_tools.chrome.share import read_together, share
+from tp_tools.chrome.share import read_run, read_together
 from tp_tools.chrome.source import Source
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from tp_tools.chrome.columns import Columns
     from tp_tools.chrome.events import Trace
 
 COLUMNS = ("phase", "ts", "dur", "track", "cat", "name", "link", "inexact", "bound")
 
 
-class Here(Crew):
-    """Helpers that work in this process."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def ask(self, source: Source) -> list[Helper]:
-        """As of a Crew, without a process."""
-        return [
-            Slow(share(source.path, source.name, part=part, parts=self.size), part)
-            for part in range(1, self.size)
-        ]
+def here(size: int) -> Crew:
+    """Helpers that work in this process, each slower than the one before."""
+    return Crew([Slow(every) for every in range(1, size)])
 
 
 class Slow:
-    """One that is ready every few times it is asked."""
+    """One that is done with a run every few times it is asked."""
 
-    def __init__(self, pieces: Iterator[Any], every: int) -> None:
-        self.pieces, self.every, self.asked = pieces, every, 0
+    def __init__(self, every: int) -> None:
+        self.every, self.asked = every, 0
+        self.given: list[bytes] = []
+        self.done: list[Columns | None] = []
+
+    def busy(self) -> int:
+        """As of a helper."""
+        self.asked += 1
+        if self.given and self.asked % self.every == 0:
+            self.done.append(read_run(self.given.pop(0)))
+        return len(self.given)
+
+    def give(self, text: bytes) -> None:
+        """As of a helper."""
+        self.given.append(text)
 
     def has_more(self) -> bool:
         """As of a helper."""
-        self.asked += 1
-        return self.asked % self.every == 0
+        return bool(self.done)
 
-    def take(self) -> object:
+    def take(self) -> Columns | None:
         """As of a helper."""
-        return next(self.pieces, None)
+        return self.done.pop(0) if self.done else read_run(self.given.pop(0))
 
 
 def small_runs(patch: pytest.MonkeyPatch, size: int = 200) -> None:
@@ -105,13 +109,16 @@ def write(path: Path, made: list[Any], behind: str = "") -> Path:
 def test_shares_joined_are_the_whole(
     parts: int, behind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Numbers of texts and events are those of one reader, whoever met them first."""
+    """Numbers of texts and events are those of one reader, whoever met them first.
+
+    Where a list of objects follows the events, a run seems to end in it: one process reads that.
+    """
     small_runs(monkeypatch)
     path = write(tmp_path / "t.json", events(300), behind)
     alone = read(Source(path, "t"))
     again = Source(path, "t")
-    assert read_together(again, Here(parts), lambda _: None) is not None
-    assert_same(read(Source(path, "t"), crew=Here(parts)), alone)
+    assert (read_together(again, here(parts), lambda _: None) is None) == bool(behind)
+    assert_same(read(Source(path, "t"), crew=here(parts)), alone)
     assert len(alone.spans) > 2 * parts
     assert again.stamp != (0, 0)
 
@@ -137,7 +144,7 @@ def test_nothing_depends_on_who_reads_what(
         if cut is not None:
             path.write_bytes(path.read_bytes()[: int(path.stat().st_size * cut)])
         wanted = outcome(path, Crew([]))
-        found = outcome(path, Here(parts))
+        found = outcome(path, here(parts))
         if isinstance(wanted, str) or isinstance(found, str):
             assert wanted == found
         else:
@@ -160,8 +167,8 @@ def test_numbers_in_messages_are_those_of_the_file(
     made = events(200)
     made[150] = {"ph": "X", "ts": "soon", "dur": 1}
     path = write(tmp_path / "t.json", made)
-    assert outcome(path, Here(2)) == outcome(path, Crew([]))
-    assert "event 150" in str(outcome(path, Here(2)))
+    assert outcome(path, here(2)) == outcome(path, Crew([]))
+    assert "event 150" in str(outcome(path, here(2)))
 
 
 def test_what_has_to_be_mended_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +177,7 @@ def test_what_has_to_be_mended_is_mended(tmp_path: Path, monkeypatch: pytest.Mon
     made = events(100)
     made[60] = {"ph": "X", "ts": 1, "dur": 2, "name": "\u00e9", "args": {"x": float("nan")}}
     path = write(tmp_path / "t.json", made)
-    trace = read(Source(path, "t"), crew=Here(3))
+    trace = read(Source(path, "t"), crew=here(3))
     assert trace.repairs == {"escapes": 1, "not_a_number": 1}
     assert_same(trace, read(Source(path, "t")))
 

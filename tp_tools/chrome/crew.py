@@ -8,15 +8,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections import deque
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
 
+    from tp_tools.chrome.columns import Columns
     from tp_tools.chrome.source import Source
 
 WORTH_IT = {".gz": 2 << 20, ".zst": 2 << 20}
@@ -26,54 +30,77 @@ WORTH_IT_PLAIN = 24 << 20
 
 MOST_READERS = 4
 
-
-class Crew:
-    """Those who help; each does one part of one trace.
-
-    Attributes:
-        size: how many there are, with this process.
-    """
-
-    def __init__(self, helpers: list[Connection]) -> None:
-        """Takes the connections to them."""
-        self._helpers = helpers
-        self.size = len(helpers) + 1
-
-    def ask(self, source: Source) -> list[Helper]:
-        """Sets all of them to work on a trace, and gives them to be listened to."""
-        for part, helper in enumerate(self._helpers, start=1):
-            with suppress(BrokenPipeError, ConnectionResetError):  # what it says ends at once
-                helper.send((source.path, source.name, part, self.size))
-        return [_Process(helper) for helper in self._helpers]
+_PIPE = 1 << 20
+"""Bytes of a pipe: a run, and what most systems allow."""
 
 
 class Helper(Protocol):
-    """One who helps, at work."""
+    """One who reads runs of a trace."""
+
+    def busy(self) -> int:
+        """How many runs it was given that it has not read."""
+
+    def give(self, text: bytes) -> None:
+        """Gives it the next run, not the first one of a trace."""
 
     def has_more(self) -> bool:
         """Whether `take` need not wait."""
 
-    def take(self) -> Any:  # noqa: ANN401  what is pickled there
-        """The next piece of its part; None behind the last, and if it was ended from outside."""
+    def take(self) -> Columns | None:
+        """What the next run says, in the order in which they were given; None as `read_run`."""
 
 
-class _Process:
-    """A helper in a process of its own."""
+@dataclass(frozen=True)
+class Crew:
+    """Those who help; each reads some runs of one trace."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    helpers: Sequence[Helper]
+
+    @property
+    def size(self) -> int:
+        """How many there are, with this process."""
+        return len(self.helpers) + 1
+
+
+class _Reader:
+    """A helper in a process of its own; None is what it says of a run if it was ended."""
+
+    def __init__(self, questions: Connection, answers: Connection) -> None:
+        self._questions, self._answers = questions, answers
+        self._said: deque[Columns | None] = deque()
+        self._busy = 0
+
+    def busy(self) -> int:
+        self._listen()
+        return self._busy
+
+    def give(self, text: bytes) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it will say None
+            self._questions.send_bytes(text)
+        self._busy += 1
 
     def has_more(self) -> bool:
-        return self._connection.poll()
+        self._listen()
+        return bool(self._said)
 
-    def take(self) -> Any:  # noqa: ANN401
+    def take(self) -> Columns | None:
+        if not self._said:
+            self._hear()
+        return self._said.popleft()
+
+    def _listen(self) -> None:
+        while self._busy and self._answers.poll():
+            self._hear()
+
+    def _hear(self) -> None:
         try:
-            return self._connection.recv()
+            self._said.append(self._answers.recv())
         except (EOFError, ConnectionResetError):
-            return None
+            self._said.append(None)
+        self._busy -= 1
 
 
-ALONE = Crew([])
+ALONE = Crew(())
 """Nobody helps."""
 
 
@@ -95,24 +122,36 @@ def crew(source: Source, jobs: int) -> Iterator[Crew]:
         yield ALONE
         return
     context = _context()
-    pipes = [multiprocessing.Pipe() for _ in range(jobs - 1)]
-    ours, theirs = [here for here, _ in pipes], [end for _, end in pipes]
+    pipes = [(context.Pipe(duplex=False), context.Pipe(duplex=False)) for _ in range(jobs - 1)]
+    theirs = [(questions, answers) for (questions, _), (_, answers) in pipes]
+    ours = [(questions, answers) for (_, questions), (answers, _) in pipes]
+    ends = [*chain.from_iterable(theirs), *chain.from_iterable(ours)]
+    for end in chain.from_iterable(theirs):
+        _widen(end)
     processes = []
     try:
         for own in theirs:
-            others = [*ours, *(end for end in theirs if end is not own)]
-            process = context.Process(target=_help, args=(own, others), daemon=True)  # type: ignore[attr-defined]
+            others = [end for end in ends if end not in own]
+            process = context.Process(target=_help, args=(*own, others), daemon=True)  # type: ignore[attr-defined]
             process.start()
             processes.append(process)
-        for end in theirs:
+        for end in chain.from_iterable(theirs):
             end.close()
-        yield Crew(ours)
+        yield Crew([_Reader(*own) for own in ours])
     finally:
-        for here in ours:
-            here.close()
+        for end in chain.from_iterable(ours):
+            end.close()
         for process in processes:
             process.terminate()
             process.join()
+
+
+def _widen(end: Connection) -> None:
+    """Makes room for a run in a pipe, so that it can be given while another is read."""
+    with suppress(ImportError, AttributeError, OSError):  # Linux can; elsewhere it takes longer
+        import fcntl  # noqa: PLC0415
+
+        fcntl.fcntl(end.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def _context() -> BaseContext:
@@ -126,22 +165,27 @@ def is_single_threaded() -> bool:
     return threads.is_dir() and len(list(threads.iterdir())) == 1
 
 
-def _help(connection: Connection, others: list[Connection]) -> None:
-    """What a helper does: its part of one trace, if it is asked."""
+def _help(questions: Connection, answers: Connection, others: list[Connection]) -> None:
+    """What a helper does: it reads runs until none comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
         other.close()  # or who is at their other end would not see that they were closed
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
-    from tp_tools.chrome.share import share  # noqa: PLC0415  takes a while: before the question
+    from tp_tools.chrome.share import read_run  # noqa: PLC0415  takes a while: before the question
 
-    path: Path
+    # who listens has work of his own in between, and may be giving a run at the same time
+    with ThreadPoolExecutor(1) as beside, suppress(EOFError, ConnectionResetError):
+        while True:
+            beside.submit(_answer, answers, read_run(questions.recv_bytes()))
+
+
+def _answer(answers: Connection, run: Columns | None) -> None:
+    said = False
     try:
-        path, name, part, parts = connection.recv()
-    except (EOFError, ConnectionResetError):
-        return  # nobody wants it
-    with ThreadPoolExecutor(1) as beside:  # who listens has work of his own in between
-        for piece in share(path, name, part=part, parts=parts):
-            beside.submit(connection.send, piece)
-        beside.submit(connection.send, None)
+        answers.send(run)
+        said = True
+    finally:
+        if not said:
+            os._exit(1)  # who waits for it must not wait for ever

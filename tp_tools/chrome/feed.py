@@ -33,7 +33,6 @@ class Feed:
     Attributes:
         blocks: what comes.
         name: of the file, for messages.
-        text: what is there.
         offset: how far into the file it lies.
         ended: whether nothing comes any more.
         separated: whether a separator stands at the text's beginning, since events were taken.
@@ -41,14 +40,23 @@ class Feed:
 
     blocks: Iterator[bytes]
     name: str
-    text: bytes = b""
     offset: int = 0
     ended: bool = False
     separated: bool = False
+    _held: bytes = b""
+    _used: int = 0  # bytes of what is held
+
+    @property
+    def text(self) -> bytes:
+        """What is there."""
+        if self._used:
+            self._held, self._used = self._held[self._used :], 0
+        return self._held
 
     def grow(self, size: int) -> None:
         """Reads on until there are `size` bytes or the file ends."""
-        parts, have = [self.text], len(self.text)
+        have = len(self._held) - self._used
+        parts: list[bytes | memoryview] = [memoryview(self._held)[self._used :]]
         while have < size and not self.ended:
             block = next(self.blocks, None)
             if block is None:
@@ -56,27 +64,29 @@ class Feed:
             else:
                 parts.append(block)
                 have += len(block)
-        self.text = b"".join(parts)
+        if len(parts) > 1:
+            self._held, self._used = b"".join(parts), 0
 
     def take(self, size: int) -> bytes:
         """The next bytes, which are then used."""
-        taken = self.text[:size]
-        self.skip(size)
-        return taken
-
-    def skip(self, size: int) -> None:
-        """Leaves out the next bytes."""
-        self.text = self.text[size:]
+        taken = self._held[self._used : self._used + size]
+        self._used += size
         self.offset += size
+        return taken
 
     def lead(self) -> int:
         """The length of the separator that the text begins with."""
-        lead = _SEPARATOR.match(self.text) if self.separated else None
-        return lead.end() if lead else 0
+        return lead_of(self.text) if self.separated else 0
 
     def damaged(self, at: int, why: str) -> Malformed:
         """The error for a fault at this place of the text."""
         return Malformed(f"{self.name}: is damaged at byte {self.offset + at} of its text: {why}.")
+
+
+def lead_of(text: bytes) -> int:
+    """The length of the separator before the first event of a text."""
+    lead = _SEPARATOR.match(text)
+    return lead.end() if lead else 0
 
 
 def fault(error: msgspec.DecodeError) -> tuple[str, int | None]:

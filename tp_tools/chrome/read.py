@@ -73,8 +73,7 @@ def _read(
             head = part
         else:
             tail = part
-    ending = Ending(head, tail, repairs, source.truncated, source.stamp)
-    return _trace(source, collected, ending, thorough=thorough)
+    return _trace(source, collected, Ending(head, tail, repairs), thorough=thorough)
 
 
 def _trace(

@@ -1,108 +1,74 @@
-"""A trace read by several processes, each of which decodes a share of its runs.
+"""A trace read by several processes: one unpacks and cuts it, all of them decode runs.
 
-All of them read the whole text, since that is quick, and cut it at the same places; runs are dealt
-out, and each decodes its own. A cut is good if every run before it decodes as whole events, so when
-all shares are there, the cuts are proved as if one process had read the file. If anything is amiss
-or has to be mended, nothing is made of the shares: one process reads the trace, mends it, or says
-what is wrong.
+A run is cut off where it most likely ends. The cut is good if every run before it decodes as whole
+events, so when all runs are there, the cuts are proved as if one process had read the file. If
+anything is amiss or has to be mended, or a run ends in a list of objects behind the events, nothing
+is made of the runs: one process reads the trace, mends it, or says what is wrong.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
-from itertools import count
-from typing import TYPE_CHECKING, TypeAlias
+from itertools import starmap
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from tp_tools.chrome.collected import Collected
 from tp_tools.chrome.columns import columns_of
+from tp_tools.chrome.feed import Feed, lead_of
 from tp_tools.chrome.mend import mended
-from tp_tools.chrome.outer import Head, Tail
+from tp_tools.chrome.outer import Head, Tail, read_head, read_tail
 from tp_tools.chrome.schema import DECODER
-from tp_tools.chrome.source import Source
-from tp_tools.chrome.split import Run, dealt, dealt_to
+from tp_tools.chrome.split import Run, last_run, likely_cut
 from tp_tools.chrome.suspects import may_hold_long
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
     from tp_tools.chrome.columns import Columns
     from tp_tools.chrome.crew import Crew, Helper
-    from tp_tools.chrome.schema import Event
+    from tp_tools.chrome.source import Source
 
-Piece: TypeAlias = "tuple[Columns, Ending | None]"
-"""A run, and behind the last one the Ending."""
+_IN_HAND = 2
 
 
 @dataclass(frozen=True)
 class Ending:
-    """What the share with the last run says behind it.
+    """What is known of a trace behind its last run.
 
     Attributes:
         head, tail: the text around the events.
         repairs: what was mended in the text.
-        truncated, stamp: as of the Source that was read.
     """
 
     head: Head
     tail: Tail
     repairs: Counter[str]
-    truncated: bool
-    stamp: tuple[int, int]
 
 
-def share(
-    path: Path,
-    name: str,
-    *,
-    part: int,
-    parts: int,
-    seen: Callable[[int], None] = lambda _: None,
-) -> Iterator[Piece]:
-    """The columns of the runs that are dealt to a part, the last of all with the Ending.
-
-    It stops early where something is amiss.
+def read_run(text: bytes, *, is_first: bool = False) -> Columns | None:
+    """What a run says; None if anything in it is amiss.
 
     Args:
-        path: the file.
-        name: what messages call it.
-        part: which share, from 0.
-        parts: how many there are.
-        seen: told bytes read from disk, as they are.
+        text: of the run, with the separator before it.
+        is_first: whether no event stands before it.
     """
-    source, head = Source(path, name), Head(b"")
-    run: Columns | None = None
+    if not (_is_plain(text) or _is_sound(text)):
+        return None
+    lead = 0 if is_first else lead_of(text)
     try:
-        for piece in dealt(source.blocks(seen), DECODER, name, part=part, parts=parts):
-            if not (_is_plain(piece) or _is_sound(piece.text)):
-                break
-            if isinstance(piece, Head):
-                head = piece
-            elif isinstance(piece, Tail):
-                ending = Ending(head, piece, Counter(), source.truncated, source.stamp)
-                if run is not None:
-                    yield run, ending
-                return
-            else:
-                if run is not None:
-                    yield run, None
-                run = columns_of(piece, 0, name)
-    except InputError:
-        pass  # who reads the whole trace says what it is
-    if run is not None:
-        yield run, None
+        events = DECODER.decode(b"".join((b"[", memoryview(text)[lead:], b"]")))
+        return columns_of(Run(text, events), 0, "")
+    except (InputError, msgspec.DecodeError, RecursionError):
+        return None  # who reads the whole trace says what it is
 
 
-def _is_plain(piece: Head | Run[Event] | Tail) -> bool:
-    """Whether it is events in whose text nothing can be wrong but that they are no JSON."""
-    return (
-        isinstance(piece, Run)
-        and piece.text.isascii()
-        and b"\\" not in piece.text
-        and not may_hold_long(piece.text)
-    )
+def _is_plain(text: bytes) -> bool:
+    """Whether nothing can be wrong in the text of some events but that they are no JSON."""
+    return text.isascii() and b"\\" not in text and not may_hold_long(text)
 
 
 def _is_sound(text: bytes) -> bool:
@@ -120,28 +86,42 @@ def read_together(
         crew: who helps.
         seen: told bytes read from disk, as they are.
     """
-    own = share(source.path, source.name, part=0, parts=crew.size, seen=seen)
-    collected = Collected()
-    for run, ending in _in_turn(own, crew.ask(source)):
-        collected.add(run)
-        if ending is not None:
-            source.truncated, source.stamp = ending.truncated, ending.stamp
-            return collected, ending
-    return None
+    feed, collected = Feed(source.blocks(seen), source.name), Collected()
+    try:
+        head = read_head(feed)
+        for run in _runs(feed, crew.helpers):
+            if run is None:
+                return None
+            collected.add(run)
+        last = last_run(feed, DECODER)
+        tail = read_tail(feed, head)
+        if not all(map(_is_sound, (head.text, last.text, tail.text))):
+            return None
+        collected.add(columns_of(last, 0, source.name))
+    except (InputError, RecursionError):
+        return None
+    return collected, Ending(head, tail, Counter())
 
 
-def _in_turn(own: Iterator[Piece], helpers: list[Helper]) -> Iterator[Piece]:
-    """The runs in the order of the file, until one is missing; while others work, so do we."""
-    ahead: deque[Piece] = deque()
-    for number in count():
-        turn = dealt_to(number, len(helpers) + 1)
-        if turn == 0:
-            piece = ahead.popleft() if ahead else next(own, None)
+def _runs(feed: Feed, helpers: Sequence[Helper]) -> Iterator[Columns | None]:
+    """All runs but the last one, in the order of the file; None where something is amiss.
+
+    A helper has a run in hand and another to go on with; what is more is read here.
+    """
+    turns: deque[tuple[Helper | None, Columns | None]] = deque()
+    while (cut := likely_cut(feed)) is not None:
+        text = feed.take(cut)
+        helper = min(helpers, key=lambda each: each.busy())
+        if feed.separated and helper.busy() < _IN_HAND:
+            helper.give(text)
+            turns.append((helper, None))
         else:
-            helper = helpers[turn - 1]
-            while not helper.has_more() and (more := next(own, None)) is not None:
-                ahead.append(more)
-            piece = helper.take()
-        if piece is None:
-            return
-        yield piece
+            turns.append((None, read_run(text, is_first=not feed.separated)))
+        feed.separated = True
+        while turns and (turns[0][0] is None or turns[0][0].has_more()):
+            yield _taken(*turns.popleft())
+    yield from starmap(_taken, turns)
+
+
+def _taken(helper: Helper | None, run: Columns | None) -> Columns | None:
+    return helper.take() if helper else run

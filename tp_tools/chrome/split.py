@@ -8,7 +8,6 @@ So each byte is scanned once, by msgspec, and the cut is proved and not guessed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 RUN = 1 << 20
 """Bytes of text in a run of events, about; a longer event makes a longer run."""
-
-HEAD_START = 6
-"""Runs that helpers are ahead; they take about as long as it takes to start an engine."""
 
 _WIDEST_SEPARATOR = 256  # characters between two events where a run may end
 
@@ -68,54 +64,7 @@ def split(
     yield read_tail(feed, head)
 
 
-def dealt(
-    blocks: Iterator[bytes], decoder: _Decoder[Event], name: str, *, part: int, parts: int
-) -> Iterator[Head | Run[Event] | Tail]:
-    """Head, the runs that are this part's, and the tail if it is behind one of these.
-
-    The others are cut off where they most likely end, and not decoded. So what is given counts
-    only if all runs before it were decoded by those who were dealt them; behind the events it is
-    whatever stands there.
-
-    Args:
-        blocks: the text of a Chrome JSON trace, cut anywhere.
-        decoder: decodes an array of events.
-        name: what error messages call the file.
-        part: which part's runs are decoded, from 0.
-        parts: how many parts there are; see `dealt_to`.
-
-    Raises:
-        InputError: as `split`, and where a run does not end where it most likely does.
-    """
-    feed = Feed(blocks, name)
-    head = read_head(feed)
-    yield head
-    for number in count():
-        cut, is_own = _likely_cut(feed), dealt_to(number, parts) == part
-        if is_own:
-            run, ended = _own(feed, cut, decoder)
-            yield run
-            if ended:
-                yield read_tail(feed, head)
-                return
-        elif cut is None:
-            return
-        else:
-            feed.skip(cut)
-        feed.separated = True
-
-
-def dealt_to(number: int, parts: int) -> int:
-    """Whose a run is: everybody's in turn, but none of the first ones is part 0's.
-
-    Part 0 is read by the process that has other things to prepare as well.
-    """
-    if parts > 1 and number < HEAD_START:
-        return 1 + number % (parts - 1)
-    return number % parts
-
-
-def _likely_cut(feed: Feed) -> int | None:
+def likely_cut(feed: Feed) -> int | None:
     """Where the next run most likely ends; None if only the file's end ends it."""
     size = RUN
     while True:
@@ -124,17 +73,6 @@ def _likely_cut(feed: Feed) -> int | None:
         if cut is not None or len(feed.text) < size:
             return cut
         size *= 2
-
-
-def _own(feed: Feed, cut: int | None, decoder: _Decoder[Event]) -> _Found[Event]:
-    """The run that ends there, and whether the events end behind it; raises as `dealt`."""
-    try:
-        found = _last_run(feed, decoder) if cut is None else _decode(feed, cut, decoder)
-    except RecursionError:
-        found = None
-    if found is None:
-        raise feed.damaged(0, "no run of events is seen to end here")
-    return found
 
 
 def _run(feed: Feed, decoder: _Decoder[Event]) -> _Found[Event]:
@@ -153,7 +91,7 @@ def _run(feed: Feed, decoder: _Decoder[Event]) -> _Found[Event]:
                 if found is not None:
                     return found
             if len(feed.text) < size:
-                return _last_run(feed, decoder)
+                return last_run(feed, decoder), True
             size *= 2
     except RecursionError as error:
         raise InputError(
@@ -187,22 +125,26 @@ def _decode(feed: Feed, cut: int, decoder: _Decoder[Event]) -> _Found[Event] | N
     except msgspec.DecodeError as error:
         why, at = _event_fault(feed, lead, error)
         if ENDED_BEFORE in why:
-            return _decode_to_end(feed, at, decoder)
+            return _decode_to_end(feed, at, decoder), True
         if at >= cut:
             return None
         raise feed.damaged(at, why) from error
     return Run(feed.take(cut), events), False
 
 
-def _decode_to_end(feed: Feed, behind: int, decoder: _Decoder[Event]) -> _Found[Event]:
+def _decode_to_end(feed: Feed, behind: int, decoder: _Decoder[Event]) -> Run[Event]:
     """The last run, given the place of the first character behind the array."""
     end = feed.text.rindex(b"]", 0, behind)
     events = decoder.decode(b"[" + feed.text[feed.lead() : end + 1])
-    return Run(feed.take(end), events), True
+    return Run(feed.take(end), events)
 
 
-def _last_run(feed: Feed, decoder: _Decoder[Event]) -> _Found[Event]:
-    """The rest of the file as one run: whole, or cut short behind its last whole event."""
+def last_run(feed: Feed, decoder: _Decoder[Event]) -> Run[Event]:
+    """The rest of the file as one run: whole, or cut short behind its last whole event.
+
+    Raises:
+        Malformed: the text is damaged here.
+    """
     lead = feed.lead()
     try:
         events = decoder.decode(b"[" + feed.text[lead:])
@@ -214,8 +156,8 @@ def _last_run(feed: Feed, decoder: _Decoder[Event]) -> _Found[Event]:
             raise feed.damaged(at, why) from error
         end = last_end(feed.text, b"}", depth=0)
         events = decoder.decode(b"[" + feed.text[lead:end] + b"]") if end else []
-        return Run(feed.take(end), events), True
-    return Run(feed.take(feed.text.rindex(b"]")), events), True
+        return Run(feed.take(end), events)
+    return Run(feed.take(feed.text.rindex(b"]")), events)
 
 
 def _event_fault(feed: Feed, lead: int, error: msgspec.DecodeError) -> tuple[str, int]:
