@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from tp_tools.chrome.ahead import ahead
+from tp_tools.chrome.feed import Feed
 from tp_tools.chrome.mend import mended
 from tp_tools.errors import InputError
 
@@ -34,20 +35,18 @@ def runs(
     blocks = ahead(source.blocks(seen))
     if trace.repairs or trace.thorough:
         blocks = mended(blocks, Counter(), thorough=trace.thorough)
-    held = b""
-    skip = len(trace.head.text)
+    feed = Feed(blocks, source.name)
+    _taken(feed, len(trace.head.text))
     for span in trace.spans:
-        parts, have = [held], len(held)
-        while have < skip + span.length:
-            block = next(blocks, None)
-            if block is None or source.stamp != stamp:
-                raise _changed(source)
-            parts.append(block)
-            have += len(block)
-        text = b"".join(parts)
-        held = text[skip + span.length :]
-        yield span, text[skip : skip + span.length]
-        skip = 0
+        text = _taken(feed, span.length)
+        if len(text) < span.length or source.stamp != stamp:
+            raise _changed(source)
+        yield span, text
+
+
+def _taken(feed: Feed, size: int) -> bytes:
+    feed.grow(size)
+    return feed.take(size)
 
 
 def places(text: bytes, span: Span, source: Source) -> tuple[Ints, Ints]:

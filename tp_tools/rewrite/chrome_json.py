@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tp_tools.plan import Plan
 
 Fields: TypeAlias = "dict[str, msgspec.Raw]"
+_Change: TypeAlias = "tuple[int, int, bytes]"
+"""What stands between two places of a text, and what goes there."""
 
 BASE_KEY = "baseTimeNanoseconds"
 _BASE = re.compile(rb'"baseTimeNanoseconds"\s*:\s*(-?\d+)')
@@ -96,6 +98,12 @@ def _edited(editor: _Editor, span: Span, text: bytes, places: tuple[Ints, Ints])
     ):
         if editor.left_out[number]:
             yield text[copied : max(copied, behind)]
+        elif (changed := editor.changed_ids(number, text, start, stop)) is not None:
+            for at, end, value in changed:
+                yield text[copied:at]
+                yield value
+                copied = end
+            continue
         else:
             yield text[copied:start]
             yield editor.rewritten(number, text[start:stop])
@@ -135,11 +143,27 @@ class _Editor:
             )
         return touched
 
+    def changed_ids(self, number: int, text: bytes, start: int, stop: int) -> list[_Change] | None:
+        """The ids in an event's text that change; None if more does, or they are not told for sure.
+
+        Args:
+            number: of the event.
+            text: of the run.
+            start: where the event begins in it.
+            stop: where it ends.
+        """
+        if self.more_than_ids[number]:
+            return None
+        found = []
+        for key, member, value in self.new_ids[self.trace.track[number]]:
+            match = member.search(text, start, stop)
+            if match is None or text.count(key, start, stop) != 1:
+                return None
+            found.append((*match.span(1), value))
+        found.sort()
+        return found
+
     def rewritten(self, number: int, event: bytes) -> bytes:
-        if not self.more_than_ids[number]:
-            moved = _with_ids(event, self.new_ids[self.trace.track[number]])
-            if moved is not None:
-                return moved
         fields = _FIELDS.decode(event)
         self._place(number, fields)
         self._time(number, fields)
@@ -192,21 +216,6 @@ class _Editor:
             recorded = bytes(fields["dur"])
             fields["dur"] = _time(plan.trims[number] - ts)
         _note(fields, b'"tpt_recorded_dur": ' + recorded)
-
-
-def _with_ids(event: bytes, new_ids: list[tuple[bytes, re.Pattern[bytes], bytes]]) -> bytes | None:
-    """The event with other ids and no other byte changed; None where they cannot be told for sure.
-
-    Args:
-        event: its text.
-        new_ids: the keys that change, how each is found, and their values.
-    """
-    for key, member, value in new_ids:
-        found = member.search(event)
-        if found is None or event.count(key) != 1:
-            return None
-        event = event[: found.start(1)] + value + event[found.end(1) :]
-    return event
 
 
 def _note(fields: Fields, note: bytes) -> None:
