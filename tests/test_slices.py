@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.handmade import Event, cpu, loaded, mark, text, trace_of
-from tests.strategies import LOADING
+from tests.strategies import LOADING, PURE
 from tp_tools import engine
 from tp_tools.slices import Slices, on_lanes, slices, subset, with_ends
 
@@ -36,6 +37,24 @@ def test_sorted_as_perfetto_sorts() -> None:
     """By start, then longest first, then place in the file, whatever the file's order."""
     events = [cpu("c", 5, 9), cpu("b", 5, 20), cpu("d", 5, 9), cpu("a", 1, 2)]
     assert [name for name, *_ in rows(*table_of(*events))] == ["a", "b", "c", "d"]
+
+
+@PURE
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 9), st.integers(1, 2)), max_size=40),
+    st.sampled_from([2, 4, 8]),
+)
+def test_a_large_row_is_sorted_in_parts(made: list[tuple[int, int, int]], large: int) -> None:
+    """As if it were sorted at once, ties and all."""
+    events = [cpu(str(i), ts, ts + dur, tid=tid) for i, (ts, dur, tid) in enumerate(made)]
+    _, wanted = table_of(*events)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tp_tools.slices._LARGE", large)
+        patch.setattr("tp_tools.slices._SAMPLES", 2)
+        _, found = table_of(*events)
+    assert found.event.tolist() == wanted.event.tolist()
+    keys = [(made[i][2], made[i][0], -made[i][1], i) for i in found.event.tolist()]
+    assert all(one < other for one, other in pairwise(keys) if one[0] == other[0])
 
 
 def test_rows_are_pid_and_tid() -> None:

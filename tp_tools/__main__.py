@@ -1,5 +1,5 @@
 """`python -m tp_tools` is `tp-tools`."""
 
-from tp_tools.cli import main
+from tp_tools.cli import run
 
-main()
+run()

@@ -7,7 +7,8 @@ import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -78,6 +79,19 @@ def group() -> None:
       tp-tools fix rank0.json.gz
       tp-tools query kernels rank0.json.gz
     """
+
+
+def run() -> NoReturn:
+    """`main` as a process: what its end frees anyway is not taken apart first."""
+    code: object = 0
+    try:
+        main()
+    except SystemExit as leaving:
+        code = leaving.code
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError):  # who read it has left, and was told so
+            stream.flush()
+    os._exit(code if isinstance(code, int) else 0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -137,7 +137,7 @@ def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
     odd = is_phase(trace, "BE") | (trace.dur < 0)
     odd |= (trace.ts < 0) & (trace.ts != UNTIMED)
     if int(trace.ts.max(initial=0)) + int(trace.dur.max(initial=0)) >= EXACT_BELOW_NS:
-        odd |= trace.ts >= EXACT_BELOW_NS - trace.dur
+        odd |= trace.ts + trace.dur >= EXACT_BELOW_NS
     otherwise[trace.track[odd]] = True
     for start, stop in table.row_ranges():
         if stop - start >= _DEEPEST and _is_deep(part(table, start, stop)):
@@ -201,7 +201,8 @@ def _places_dropped(ts: Ints, end: Ints, kept: list[int]) -> list[int]:
 
 def _dropped_among_pairs(trace: Trace, thread: Ints, event: Ints) -> Iterator[int]:
     """Of these X, B, E and instant events the X events that are dropped, thread by thread."""
-    ts, dur = as_double(trace.ts[event]), as_double(np.maximum(trace.dur[event], 0))
+    ts = as_double(trace.ts[event])
+    dur = as_double(np.maximum(trace.dur[event].astype(np.int64), 0))
     phase = trace.phase[event]
     # at one time E comes first, then X, longest first; B, instants and X of no length stay behind
     key = np.where(phase == ord("E"), -(1 << 62), -dur)

@@ -123,7 +123,7 @@ class Inventory:
 def inventory(trace: Trace) -> Inventory:
     """Counts everything once."""
     slices = is_phase(trace, "X")
-    dur = np.where(slices, np.maximum(trace.dur, 0), 0)
+    dur = np.where(slices, np.maximum(trace.dur, 0), 0).astype(np.int64)
     start, end = _span(trace, dur)
     names = process_names(trace)
     return Inventory(

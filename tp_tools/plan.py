@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tp_tools.arrows import following
-from tp_tools.chrome.events import EXACT_BELOW_NS, UNTIMED, is_phase
-from tp_tools.chrome.piecewise import is_in
+from tp_tools.chrome.events import EXACT_BELOW_NS, UNTIMED
+from tp_tools.chrome.piecewise import is_in, pieces
 from tp_tools.errors import EngineError, InputError
 from tp_tools.lanes import make_lanes, make_names
 
@@ -138,19 +138,29 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
             if closing >= 0:
                 closings[event] = closing
     moves.update(following(trace, table, lane_of))
-    usable = is_phase(trace, "X") & (trace.ts != UNTIMED)
     lanes = make_lanes(trace, {(int(trace.track[e]), lane) for e, lane in lane_of.items()}, ids)
     return Plan(
         lanes=lanes,
         moves=moves,
         trims=trims,
         closings=closings,
-        durationless=np.flatnonzero(usable & (trace.dur < 0)).tolist(),
-        untimed=np.flatnonzero((trace.ts == UNTIMED) & ~is_phase(trace, "M")).tolist(),
+        durationless=_durationless(trace),
+        untimed=_untimed(trace),
         rebase_ns=_rebase(trace, [trims[event] for event in closings]),
         ids=ids,
         names=list(make_names(trace, ids, {track for track, _ in lanes})),
     )
+
+
+def _durationless(trace: Trace) -> list[int]:
+    events = np.flatnonzero(trace.dur < 0)
+    events = events[(trace.phase[events] == ord("X")) & (trace.ts[events] != UNTIMED)]
+    return [int(event) for event in events]
+
+
+def _untimed(trace: Trace) -> list[int]:
+    events = np.flatnonzero(trace.ts == UNTIMED)
+    return [int(event) for event in events[trace.phase[events] != ord("M")]]
 
 
 def _rebase(trace: Trace, new: Iterable[int]) -> int:
@@ -165,15 +175,15 @@ def _rebase(trace: Trace, new: Iterable[int]) -> int:
     Raises:
         InputError: even so they would not be.
     """
-    # of metadata only times before 0 count: Perfetto drops them
-    timed = (trace.ts != UNTIMED) & (~is_phase(trace, "M") | (trace.ts < 0))
-    if not timed.any():
-        return 0
-    first = int(trace.ts.min(where=timed, initial=_LATEST))
-    last = int(trace.ts.max(where=timed, initial=-_LATEST))
-    inexact = (timed & trace.inexact & (trace.ts >= EXACT_BELOW_NS)).any() or any(
-        time % 1000 and time >= EXACT_BELOW_NS for time in new
-    )
+    first, last = _LATEST, -_LATEST
+    inexact = any(time % 1000 and time >= EXACT_BELOW_NS for time in new)
+    for here in pieces(len(trace)):
+        ts = trace.ts[here]
+        # of metadata only times before 0 count: Perfetto drops them
+        timed = (ts != UNTIMED) & ((trace.phase[here] != ord("M")) | (ts < 0))
+        first = int(ts.min(where=timed, initial=first))
+        last = int(ts.max(where=timed, initial=last))
+        inexact |= bool((timed & trace.inexact[here] & (ts >= EXACT_BELOW_NS)).any())
     if first >= 0 and not inexact:
         return 0
     shift = first // DAY_NS * DAY_NS

@@ -28,7 +28,7 @@ Key = TypeVar("Key")
 _KINDS: dict[str, type[np.generic]] = {
     "phase": np.uint8,
     "ts": np.int64,
-    "dur": np.int64,
+    "dur": np.int32,
     "track": np.int8,
     "cat": np.int8,
     "name": np.int8,

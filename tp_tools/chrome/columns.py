@@ -12,7 +12,7 @@ import numpy as np
 from tp_tools.chrome.events import UNTIMED
 from tp_tools.chrome.feed import Malformed
 from tp_tools.chrome.links import links_of
-from tp_tools.chrome.piecewise import is_in
+from tp_tools.chrome.piecewise import is_in, narrow
 from tp_tools.chrome.schema import ABSENT, Args, Event, Id, Scalar
 from tp_tools.chrome.times import Times
 
@@ -115,7 +115,7 @@ def columns_of(run: Run[Event], first: int, file: str) -> Columns:
         length=len(run.text),
         phase=phase,
         ts=ts,
-        dur=dur,
+        dur=narrow(dur),
         track=track,
         cat=cat,
         name=name,

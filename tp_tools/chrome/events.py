@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Scalar: TypeAlias = int | float | str | bool | None
 Ints: TypeAlias = "NDArray[np.signedinteger[Any]]"
-"""Whole numbers, of 64 bits where they are times."""
+"""Whole numbers: times of 64 bits, durations of 32 or 64, all else of as few as hold them."""
 
 UNTIMED = -(1 << 62)
 """Stands in `ts` or `dur` where the file has no number."""

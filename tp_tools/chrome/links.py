@@ -59,8 +59,10 @@ class Links(Sequence[bytes]):
 def links_of(events: list[Event]) -> tuple[Ints, list[bytes]]:
     """The id of each event, and those that are no plain numbers: see `Columns`."""
     texts = _texts(events)
-    tied = [i for i, text in enumerate(texts) if text is not ABSENT]
     link = np.full(len(events), NO_LINK)
+    if texts.count(ABSENT) == len(texts):
+        return link, []
+    tied = [i for i, text in enumerate(texts) if text is not ABSENT]
     plain = _plain(b",".join([texts[i] for i in tied]))
     if plain is not None:
         link[tied] = plain
@@ -130,9 +132,11 @@ def _texts(events: list[Event]) -> list[msgspec.Raw]:
     """JSON text of each event's id; ABSENT itself where it has none."""
     args = [event.args for event in events]
     texts = [said.correlation if type(said) is Args else ABSENT for said in args]
-    for i, own in enumerate([event.id for event in events]):
-        if own is not ABSENT and events[i].ph != "X":
-            texts[i] = own
+    own = [event.id for event in events]
+    if own.count(ABSENT) < len(own):
+        for i, text in enumerate(own):
+            if text is not ABSENT and events[i].ph != "X":
+                texts[i] = text
     return texts
 
 

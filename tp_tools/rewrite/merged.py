@@ -109,7 +109,7 @@ def _on_common_clock(trace: Trace, plan: Plan, where: Placement) -> tuple[Trace,
         return where.clock.common(times + where.base_ns) - where.start_ns
 
     timed = trace.ts != UNTIMED
-    ts, dur = trace.ts.copy(), trace.dur.copy()
+    ts, dur = trace.ts.copy(), trace.dur.astype(np.int64)
     ts[timed] = common(trace.ts[timed])
     lasting = timed & is_phase(trace, "X") & (trace.dur > 0)
     dur[lasting] = common(trace.ts[lasting] + trace.dur[lasting]) - ts[lasting]

@@ -1,0 +1,34 @@
+"""Times that are looked up only where they are asked for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.handmade import cpu, text, trace_of
+from tests.strategies import PURE
+from tp_tools.slice_times import searched
+from tp_tools.slices import slices
+
+
+@PURE
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=40),
+    st.lists(st.integers(-2, 33), max_size=8),
+    st.sampled_from(["left", "right"]),
+    st.sampled_from([1, 1000]),
+)
+def test_places_are_those_of_numpy(
+    starts: list[int], at: list[int], side: Literal["left", "right"], few: int
+) -> None:
+    """Whether all times are looked up or few of them."""
+    table = slices(trace_of(text(cpu("k", start, start + 5) for start in starts)))
+    wanted = np.array(at, np.int64) * 1000
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tp_tools.slice_times._FEW", few)
+        found = searched(table.ts, wanted, side)
+    assert found.tolist() == np.searchsorted(table.ts[:], wanted, side).tolist()
