@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import combinations, pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import PURE
-from tp_tools.crossing import crosses, may_cross
+from tp_tools.crossing import Others, may_cross
 
 Span = tuple[int, int]
 
@@ -54,8 +55,12 @@ def test_what_nests_is_not_marked() -> None:
 
 
 @PURE
-@given(SPANS, SPANS)
-def test_those_that_overlap_others_are_found(spans: list[Span], others: list[Span]) -> None:
+@given(SPANS, SPANS, st.sampled_from([1, 3, 1000]))
+def test_those_that_overlap_others_are_found(
+    spans: list[Span], others: list[Span], long: int
+) -> None:
     """Each that overlaps one of the others partly, and no other."""
-    found = crosses(*columns(spans), *columns(others))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tp_tools.crossing._LONG", long)
+        found = Others(*columns(others)).crossed_by(*columns(spans))
     assert found.tolist() == [any(cross(one, other) for other in others) for one in spans]

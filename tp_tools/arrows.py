@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.chrome.events import is_phase
-from tp_tools.chrome.piecewise import met, picked, pieces
+from tp_tools.chrome.piecewise import is_in, met, pieces, places_of
 from tp_tools.slice_times import searched
 from tp_tools.slices import part
 
@@ -33,33 +32,37 @@ def following(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[i
         table: its slices.
         lane_of: lane by event of the slices that move.
     """
-    moved = np.fromiter(lane_of, np.int32, len(lane_of))
-    is_moved = np.zeros(len(trace), np.bool_)
-    is_moved[moved] = True
-    rows = set(met(trace.track[moved]).tolist())
-    flows = np.flatnonzero(is_phase(trace, "stf")).astype(np.int32)
+    moved = places_of(table.event, lane_of)
+    rows = {
+        int(table.row[start]): _Row(part(table, start, stop), own - start)
+        for start, stop in table.row_ranges()
+        if len(own := moved[np.searchsorted(moved, start) : np.searchsorted(moved, stop)])
+    }
     follow: dict[int, int] = {}
-    for start, stop in table.row_ranges():
-        number = int(table.row[start])
-        if number in rows:
-            row = part(table, start, stop)
-            on_row = flows[trace.track[flows] == number]
-            on_row = on_row[_meets(row, picked(is_moved, row.event), trace.ts[on_row])]
-            for here in pieces(len(on_row)):
-                owners = _owners(trace, on_row[here], row)
-                moving = np.flatnonzero((owners >= 0) & is_moved[owners])
-                own = zip(on_row[here][moving].tolist(), owners[moving].tolist(), strict=True)
-                follow.update((flow, lane_of[owner]) for flow, owner in own)
+    for here in pieces(len(trace)):
+        flows = np.flatnonzero(is_in(trace.phase[here], b"stf")) + here.start
+        for number in met(trace.track[flows]).tolist() if rows else ():
+            if number in rows:
+                own = flows[trace.track[flows] == number]
+                own = own[rows[number].may_follow(trace.ts[own])]
+                owners = _owners(trace, own, rows[number].slices)
+                pairs = zip(own.tolist(), owners.tolist(), strict=True)
+                follow.update((flow, lane_of[it]) for flow, it in pairs if it in lane_of)
     return follow
 
 
-def _meets(row: Slices, chosen: NDArray[np.bool_], at: Ints) -> NDArray[np.bool_]:
-    """At which times one of the chosen slices of a row is open, or starts."""
-    where = np.flatnonzero(chosen)
-    ts, latest = row.ts[where], np.maximum.accumulate(row.end[where])
-    begun = np.searchsorted(ts, at, "right")
-    is_met: NDArray[np.bool_] = (latest[begun - 1] > at) | (ts[begun - 1] == at)
-    return is_met & (begun > 0)
+class _Row:
+    """A row on which some slices move."""
+
+    def __init__(self, slices: Slices, moved: Ints) -> None:
+        self.slices = slices
+        self._ts, self._latest = slices.ts[moved], np.maximum.accumulate(slices.end[moved])
+
+    def may_follow(self, at: Ints) -> NDArray[np.bool_]:
+        """At which times one that moves is open, or starts."""
+        begun = np.searchsorted(self._ts, at, "right")
+        is_met: NDArray[np.bool_] = (self._latest[begun - 1] > at) | (self._ts[begun - 1] == at)
+        return is_met & (begun > 0)
 
 
 def _innermost(row: Slices, at: int, behind: int) -> int:

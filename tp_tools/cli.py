@@ -83,15 +83,17 @@ def group() -> None:
 
 def run() -> NoReturn:
     """`main` as a process: what its end frees anyway is not taken apart first."""
-    code: object = 0
+    code = 0
     try:
         main()
     except SystemExit as leaving:
-        code = leaving.code
+        if leaving.code is not None and not isinstance(leaving.code, int):
+            raise
+        code = leaving.code or 0
     for stream in filter(None, (sys.stdout, sys.stderr)):
-        with suppress(OSError):  # who read it has left, and was told so
+        with suppress(OSError, ValueError):  # who read it has left, and was told so
             stream.flush()
-    os._exit(code if isinstance(code, int) else 0)
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tp_tools.chrome.events import Ints
 
 
+_LONG = 1 << 16
+
+
 def may_cross(ts: Ints, end: Ints, before: Sequence[int]) -> NDArray[np.bool_]:
     """Which slices of a part of a row may partly overlap another one of the row.
 
@@ -37,23 +40,22 @@ def may_cross(ts: Ints, end: Ints, before: Sequence[int]) -> NDArray[np.bool_]:
     return found
 
 
-def crosses(ts: Ints, end: Ints, other_ts: Ints, other_end: Ints) -> NDArray[np.bool_]:
-    """Which slices partly overlap one of some others.
+class Others:
+    """Some slices of a row, to find those that partly overlap one of them."""
 
-    Args:
-        ts: starts of the slices.
-        end: their ends.
-        other_ts: starts of the others, ascending.
-        other_end: their ends.
-    """
-    by_end = np.argsort(other_end)
-    return _contains_one_half(ts, end, other_ts, other_end) | _contains_one_half(
-        -end, -ts, -other_end[by_end][::-1], -other_ts[by_end][::-1]
-    )
+    def __init__(self, ts: Ints, end: Ints) -> None:
+        """Args: ts: their starts, ascending. end: their ends."""
+        by_end = np.argsort(end, kind="stable")[::-1]
+        self._sides = (ts, end), (-end[by_end], -ts[by_end])
+
+    def crossed_by(self, ts: Ints, end: Ints) -> NDArray[np.bool_]:
+        """Which of the slices that start and end then do; most of them in order of ts."""
+        later, sooner = self._sides
+        return _ends_amid(ts, end, *later) | _ends_amid(-end, -ts, *sooner)
 
 
-def _contains_one_half(ts: Ints, end: Ints, other_ts: Ints, other_end: Ints) -> NDArray[np.bool_]:
-    """Which slices end amid another one that starts amid them; see `crosses`."""
+def _ends_amid(ts: Ints, end: Ints, other_ts: Ints, other_end: Ints) -> NDArray[np.bool_]:
+    """Which slices end amid another one that starts amid them; others in order of their ts."""
     first = np.searchsorted(other_ts, ts, "right")
     behind = np.searchsorted(other_ts, end)
     found = behind > first
@@ -65,14 +67,23 @@ def _largest(values: Ints, start: Ints, stop: Ints) -> Ints:
     """The largest of the values in each range, none of which is empty.
 
     Two ranges of 2^n values cover it; for one n after the other the largest of any 2^n in a row are
-    made of those of any 2^(n-1).
+    made of those of any 2^(n-1). Few ranges are long: the others lie near to each other.
     """
     found = np.empty(len(start), values.dtype)
+    is_long = stop - start > _LONG
+    for i in np.flatnonzero(is_long).tolist():
+        found[i] = values[start[i] : stop[i]].max()
+    short = np.flatnonzero(~is_long)
+    if not len(short):
+        return found
+    from_there = start[short].min()
+    values = values[from_there : stop[short].max()]
+    start, stop = start[short] - from_there, stop[short] - from_there
     power = np.frexp(stop - start)[1] - 1
-    for n in range(int(power.max(initial=0)) + 1):
+    for n in range(int(power.max()) + 1):
         if n:
             half = 1 << (n - 1)
             values = np.maximum(values[:-half], values[half:])
         here = power == n
-        found[here] = np.maximum(values[start[here]], values[stop[here] - (1 << n)])
+        found[short[here]] = np.maximum(values[start[here]], values[stop[here] - (1 << n)])
     return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import engine, plan, queries
-from tp_tools.chrome.piecewise import is_in, met, picked
+from tp_tools.chrome.piecewise import is_in, met, picked, places_of
 from tp_tools.errors import VerificationError
 from tp_tools.parameters import with_parameters
 from tp_tools.place import apart, around, place
@@ -28,8 +28,9 @@ QUERY = "overlaps"
 MOST_ROUNDS = 16
 """A trim can lay bare an overlap that was jitter on jitter. Real traces need one round or two."""
 
-_GROUP = 50_000
-"""Slices, at least, that an embedded engine is asked about at a time: more take longer each."""
+_GROUP = 20_000
+"""Slices, at least, that an embedded engine is asked about at a time: more take longer each, and
+more memory."""
 
 _SMALL_GROUP = 2_000
 """As many take about as long as it takes to open an engine for them."""
@@ -88,7 +89,8 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         touched = np.zeros(len(trace), np.bool_)
         touched[now.event[lane > 0]] = True
         touched[[*ends, *lanes]] = True
-        near = subset(table, around(table, picked(touched, table.event), judge.tolerance_ns))
+        touched = picked(touched, table.event)
+        near = subset(table, around(table, touched, judge.tolerance_ns))
         rows = _unfinished(with_ends(near, ends), lanes)
         if not len(rows):
             return _repairs(recorded, ends, lanes)
@@ -111,21 +113,21 @@ def _unfinished(near: Slices, lanes: dict[int, int]) -> Ints:
         lanes: by event, of those that moved.
     """
     now = on_lanes(near, lanes)
-    row_of = dict(zip(near.event.tolist(), near.row.tolist(), strict=True))
-    return np.array([row_of[event] for event in now.event[place(now) > 0].tolist()], np.int64)
+    left = now.event[place(now) > 0].tolist()
+    return met(near.row[is_in(near.event, left)])
 
 
 def _placed(table: Slices, rows: Ints) -> Ints:
     """The lanes of all slices, 0 for those of other rows."""
     lane = np.zeros(len(table), np.int64)
-    chosen = np.flatnonzero(is_in(table.row, rows.tolist()))
+    chosen = places_of(table.row, rows.tolist())
     lane[chosen] = place(subset(table, chosen))
     return lane
 
 
 def _recorded_ends(now: Slices, events: set[int]) -> dict[int, int]:
     """The ends of slices that SQL says something about for the first time, by event, ns."""
-    where = np.flatnonzero(is_in(now.event, events))
+    where = places_of(now.event, events)
     return dict(zip(now.event[where].tolist(), now.end[where].tolist(), strict=True))
 
 

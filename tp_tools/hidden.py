@@ -187,7 +187,8 @@ def _places_dropped(ts: Ints, end: Ints, kept: list[int]) -> list[int]:
     if not len(ts):
         return []
     dropped = []
-    is_deep = _most_open(ts, np.sort(np.concatenate([kept, end]))) >= _DEEPEST
+    ends = np.sort(np.concatenate([np.asarray(kept, np.int64), end]))
+    is_deep = _most_open(ts, ends) >= _DEEPEST
     looked_at = np.arange(len(ts)) if is_deep else np.flatnonzero(may_cross(ts, end, kept))
     for place, starts, ends in each(looked_at, ts[looked_at], end[looked_at]):
         while kept and kept[-1] <= starts:

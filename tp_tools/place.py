@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.chrome.piecewise import each, narrow, pieces
-from tp_tools.crossing import crosses, may_cross
+from tp_tools.crossing import Others, may_cross
 from tp_tools.slices import part
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Int
         if off.any():
             row, where = part(table, start, stop), np.flatnonzero(off)
             ts, end = row.ts[where], row.end[where]
-            points = np.sort(np.concatenate([ts, end]))
+            points, others = np.sort(np.concatenate([ts, end])), Others(ts, end)
             for here in pieces(stop - start):
                 starts, ends = row.ts[here], row.end[here]
                 first = np.searchsorted(points, starts - tolerance_ns)
@@ -92,7 +92,7 @@ def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Int
                 wanted[start:stop][here][some] = (
                     _is_near(points, starts, tolerance_ns)
                     | _is_near(points, ends, tolerance_ns)
-                    | crosses(starts, ends, ts, end)
+                    | others.crossed_by(starts, ends)
                 )
     return np.flatnonzero(wanted)
 

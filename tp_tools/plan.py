@@ -13,7 +13,7 @@ import numpy as np
 
 from tp_tools.arrows import following
 from tp_tools.chrome.events import EXACT_BELOW_NS, UNTIMED
-from tp_tools.chrome.piecewise import is_in, pieces
+from tp_tools.chrome.piecewise import pieces, places_of
 from tp_tools.errors import EngineError, InputError
 from tp_tools.lanes import make_lanes, make_names
 
@@ -128,7 +128,7 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
     moves = dict(lane_of)
     trims: dict[int, int] = {}
     closings: dict[int, int] = {}
-    edited = np.flatnonzero(is_in(table.event, end_of))
+    edited = places_of(table.event, end_of)
     columns = (column[edited].tolist() for column in (table.event, table.closing, table.end))
     for event, closing, end in zip(*columns, strict=True):
         if event in lane_of and closing >= 0:
@@ -176,15 +176,14 @@ def _rebase(trace: Trace, new: Iterable[int]) -> int:
         InputError: even so they would not be.
     """
     first, last = _LATEST, -_LATEST
-    inexact = any(time % 1000 and time >= EXACT_BELOW_NS for time in new)
     for here in pieces(len(trace)):
         ts = trace.ts[here]
         # of metadata only times before 0 count: Perfetto drops them
         timed = (ts != UNTIMED) & ((trace.phase[here] != ord("M")) | (ts < 0))
         first = int(ts.min(where=timed, initial=first))
         last = int(ts.max(where=timed, initial=last))
-        inexact |= bool((timed & trace.inexact[here] & (ts >= EXACT_BELOW_NS)).any())
-    if first >= 0 and not inexact:
+    rounded = trace.rounded or any(time % 1000 and time >= EXACT_BELOW_NS for time in new)
+    if first >= 0 and not rounded:
         return 0
     shift = first // DAY_NS * DAY_NS
     if last - shift >= EXACT_BELOW_NS:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.chrome.events import NAMELESS, UNTIMED, is_phase
-from tp_tools.chrome.piecewise import is_in, picked, pieces
+from tp_tools.chrome.piecewise import picked, pieces, places_of
 from tp_tools.slice_times import Recorded, view
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def ends_of(table: Slices, ends: Mapping[int, int]) -> Times:
     if not ends:
         return table.end
     found = table.end[:].copy()
-    where = np.flatnonzero(is_in(table.event, ends))
+    where = places_of(table.event, ends)
     found[where] = [ends[event] for event in table.event[where].tolist()]
     return found
 
@@ -202,7 +202,7 @@ def ends_of(table: Slices, ends: Mapping[int, int]) -> Times:
 def lanes_of(event: Ints, lanes: Mapping[int, int]) -> NDArray[np.int32]:
     """The lane of each of these events: by event what is given, else 1."""
     found = np.ones(len(event), np.int32)
-    where = np.flatnonzero(is_in(event, lanes))
+    where = places_of(event, lanes)
     found[where] = [lanes[number] for number in event[where].tolist()]
     return found
 

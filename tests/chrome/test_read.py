@@ -56,6 +56,22 @@ def x(ts: object = 1, dur: object = 1, **more: object) -> dict[str, Any]:
 # -- what the columns hold -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("event", "rounded"),
+    [
+        (x(4_398_046_511_103.5), False),
+        (x(4_398_046_511_104.5), True),
+        (x(4_398_046_511_104), False),
+        ({"ph": "M", "name": "a", "ts": 4_398_046_511_104.5}, False),
+    ],
+)
+def test_times_that_perfetto_rounds_are_noticed(
+    event: dict[str, Any], rounded: bool, read_of: ReadOf
+) -> None:
+    """Decimals of 2^42 us and more; whole microseconds and metadata lose nothing."""
+    assert read_of(x(1), event).rounded == rounded
+
+
 def test_each_column_holds_what_the_event_says(read_of: ReadOf) -> None:
     """Phase, times, ids, name, category, link, and what metadata says, row by row."""
     trace = read_of(
@@ -69,7 +85,7 @@ def test_each_column_holds_what_the_event_says(read_of: ReadOf) -> None:
     assert trace.phase.tobytes() == b"MXsfXM"
     assert trace.ts.tolist() == [UNTIMED, 10_500, 11_000, 12_000, 20_000, UNTIMED]
     assert trace.dur.tolist() == [0, 2250, 0, 0, UNTIMED, 0]
-    assert trace.inexact.tolist() == [False, True, False, False, False, False]
+    assert not trace.rounded
     assert [trace.tracks[i] for i in trace.track] == [
         (1, 2),
         (1, 2),

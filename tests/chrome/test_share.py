@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
 import tempfile
 import threading
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from tp_tools.chrome.columns import Columns
     from tp_tools.chrome.events import Trace
 
-COLUMNS = ("phase", "ts", "dur", "track", "cat", "name", "link", "inexact", "bound")
+COLUMNS = ("phase", "ts", "dur", "track", "cat", "name", "link", "bound")
 
 
 def here(size: int) -> Crew:
@@ -64,6 +65,9 @@ class Slow:
         """As of a helper."""
         return self.done.pop(0) if self.done else read_run(self.given.pop(0))
 
+    def leave(self) -> None:
+        """As of a helper."""
+
 
 def small_runs(patch: pytest.MonkeyPatch, size: int = 200) -> None:
     """Makes runs of about this many bytes."""
@@ -76,7 +80,17 @@ def assert_same(one: Trace, other: Trace) -> None:
     """Column for column, table for table, text for text."""
     for key in COLUMNS:
         assert np.array_equal(getattr(one, key), getattr(other, key)), key
-    for key in ("head", "tail", "spans", "tracks", "cats", "names", "metadata", "repairs"):
+    for key in (
+        "head",
+        "tail",
+        "spans",
+        "tracks",
+        "cats",
+        "names",
+        "metadata",
+        "rounded",
+        "repairs",
+    ):
         assert getattr(one, key) == getattr(other, key), key
     assert list(one.links) == list(other.links)
 
@@ -180,6 +194,31 @@ def test_what_has_to_be_mended_is_mended(tmp_path: Path, monkeypatch: pytest.Mon
     trace = read(Source(path, "t"), crew=here(3))
     assert trace.repairs == {"escapes": 1, "not_a_number": 1}
     assert_same(trace, read(Source(path, "t")))
+
+
+def test_zeros_behind_the_end_are_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a crash leaves of a file is told in one way, however many read it."""
+    small_runs(monkeypatch)
+    path = write(tmp_path / "t.json", events(100))
+    path.write_bytes(path.read_bytes() + b"  \0\0")
+    trace = read(Source(path, "t"), crew=here(3))
+    assert trace.repairs == {"zero_bytes": 1}
+    assert_same(trace, read(Source(path, "t")))
+
+
+def test_a_helper_that_ends_amid_an_answer_says_none() -> None:
+    """As one that ends before it."""
+    unheard, questions = multiprocessing.Pipe(duplex=False)
+    answers, half = multiprocessing.Pipe(duplex=False)
+    os.write(half.fileno(), (100).to_bytes(4, "big") + b"half of it")
+    half.close()
+    helper = crews._Reader(questions, answers)
+    helper.give(b",{}")
+    assert helper.has_more()
+    assert helper.take() is None
+    unheard.close()
+    helper.give(b",{}")
+    assert helper.take() is None
 
 
 # -- real processes ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,17 @@ def test_old_modules_are_forgotten(wasm: Path, folder: Path) -> None:
 
 
 @posix_only
+def test_what_an_end_left_half_written_goes(wasm: Path, folder: Path) -> None:
+    """After an hour, in which whoever writes it is done."""
+    old, new = folder / "old.part", folder / "new.part"
+    for part in (old, new):
+        part.write_bytes(b"half")
+    os.utime(old, (time.time() - 4000,) * 2)
+    compiles(wasm, folder)
+    assert not old.exists()
+    assert new.exists()
+
+
 def test_a_folder_open_to_others_is_not_trusted(tmp_path: Path) -> None:
     """Where others can write, machine code is neither kept nor run."""
     shared = tmp_path / "shared"

@@ -33,7 +33,6 @@ _KINDS: dict[str, type[np.generic]] = {
     "cat": np.int8,
     "name": np.int8,
     "link": np.int32,
-    "inexact": np.bool_,
     "bound": np.uint8,
 }
 
@@ -43,6 +42,7 @@ class Collected:
 
     def __init__(self) -> None:
         self.count = 0
+        self._rounded = False
         self._spans: list[Span] = []
         self._columns = {key: Growing(kind) for key, kind in _KINDS.items()}
         self._tracks: dict[tuple[Id, Id], int] = {}
@@ -61,6 +61,7 @@ class Collected:
         }
         for key, column in self._columns.items():
             column.extend(numbered[key] if key in numbered else getattr(run, key))
+        self._rounded |= run.rounded
         self._metadata.update({self.count + i: said for i, said in run.metadata.items()})
         self._spans.append(Span(self.count, len(run), run.length))
         self.count += len(run)
@@ -88,6 +89,7 @@ class Collected:
             cats=[cat or "" for cat in self._cats],
             names=["" if name == NOTHING else name or NAMELESS for name in self._names],
             metadata=self._metadata,
+            rounded=self._rounded,
             repairs=repairs,
             thorough=thorough,
             **columns,

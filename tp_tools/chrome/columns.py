@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from tp_tools.chrome.events import UNTIMED
+from tp_tools.chrome.events import EXACT_BELOW_NS, UNTIMED
 from tp_tools.chrome.feed import Malformed
 from tp_tools.chrome.links import links_of
 from tp_tools.chrome.piecewise import is_in, narrow
@@ -36,7 +36,7 @@ class Columns:
 
     Attributes:
         length: bytes of its text, separators included.
-        phase, ts, dur, inexact, bound: as in `Trace`.
+        phase, ts, dur, bound, rounded: as in `Trace`.
         track, cat, name: index into the run's own `tracks`, `cats`, `names`.
         link: the id, where it is a plain number; else NO_LINK, or less: see `odd_links`.
         tracks, cats, names: in the order in which they are met.
@@ -52,8 +52,8 @@ class Columns:
     cat: NDArray[np.int32]
     name: NDArray[np.int32]
     link: Ints
-    inexact: NDArray[np.bool_]
     bound: NDArray[np.uint8]
+    rounded: bool
     tracks: list[tuple[Id, Id]]
     cats: list[Text]
     names: list[Text]
@@ -120,8 +120,8 @@ def columns_of(run: Run[Event], first: int, file: str) -> Columns:
         cat=cat,
         name=name,
         link=link,
-        inexact=inexact,
         bound=bound,
+        rounded=bool((inexact & (ts >= EXACT_BELOW_NS) & (phase != ord("M"))).any()),
         tracks=list(tracks),
         cats=list(cats),
         names=list(names),

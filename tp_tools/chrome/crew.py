@@ -49,6 +49,9 @@ class Helper(Protocol):
     def take(self) -> Columns | None:
         """What the next run says, in the order in which they were given; None as `read_run`."""
 
+    def leave(self) -> None:
+        """Nothing more is asked."""
+
 
 @dataclass(frozen=True)
 class Crew:
@@ -75,7 +78,7 @@ class _Reader:
         return self._busy
 
     def give(self, text: bytes) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # it will say None
+        with suppress(OSError):  # it has ended, and will say None
             self._questions.send_bytes(text)
         self._busy += 1
 
@@ -88,6 +91,9 @@ class _Reader:
             self._hear()
         return self._said.popleft()
 
+    def leave(self) -> None:
+        self._questions.close()  # at which it ends, and gives its memory back
+
     def _listen(self) -> None:
         while self._busy and self._answers.poll():
             self._hear()
@@ -95,7 +101,7 @@ class _Reader:
     def _hear(self) -> None:
         try:
             self._said.append(self._answers.recv())
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # the second one amid an answer
             self._said.append(None)
         self._busy -= 1
 
@@ -176,7 +182,7 @@ def _help(questions: Connection, answers: Connection, others: list[Connection]) 
     from tp_tools.chrome.share import read_run  # noqa: PLC0415  takes a while: before the question
 
     # who listens has work of his own in between, and may be giving a run at the same time
-    with ThreadPoolExecutor(1) as beside, suppress(EOFError, ConnectionResetError):
+    with ThreadPoolExecutor(1) as beside, suppress(EOFError, OSError):
         while True:
             beside.submit(_answer, answers, read_run(questions.recv_bytes()))
 

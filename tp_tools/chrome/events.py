@@ -63,11 +63,12 @@ class Trace:
         cat: index into `cats`.
         name: index into `names`.
         link: index into `links`, of args.correlation or of a flow's `id`; NO_LINK if none.
-        inexact: whether `ts` is written so that Perfetto reads it through a double.
         bound: the code of `bp` of flow events, of `s` (p or g) of instants; 0 where it is another.
         tracks: (pid, tid) as the file writes them.
         links: JSON text of ids.
         metadata: what each metadata event says, by event: its name or sort index.
+        rounded: whether Perfetto rounds the `ts` of an event: it has decimals, which a double does
+            not hold; metadata apart, whose times mean nothing.
         repairs: what was mended in the text, by kind.
         thorough: whether it was mended thoroughly, and must be again when it is read again.
     """
@@ -82,13 +83,13 @@ class Trace:
     cat: Ints
     name: Ints
     link: NDArray[np.int32]
-    inexact: NDArray[np.bool_]
     bound: NDArray[np.uint8]
     tracks: list[tuple[Scalar, Scalar]]
     cats: list[str]
     names: list[str]
     links: Links
     metadata: dict[int, Scalar]
+    rounded: bool
     repairs: Counter[str]
     thorough: bool = False
 

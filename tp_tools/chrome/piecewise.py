@@ -45,10 +45,22 @@ def picked(values: NDArray[T], index: Whole) -> NDArray[T]:
 
 def is_in(column: Whole, codes: Iterable[int]) -> NDArray[np.bool_]:
     """Which values of a column are among these: `np.isin(column, codes)`. None is below 0."""
+    return picked(_marked(column, codes), column)
+
+
+def _marked(column: Whole, codes: Iterable[int]) -> NDArray[np.bool_]:
+    """A flag per number that a column may have: whether it is among these."""
     wanted = [code for code in codes if code >= 0]
     is_wanted = np.zeros(max([int(column.max(initial=0)), *wanted]) + 1, np.bool_)
     is_wanted[wanted] = True
-    return picked(is_wanted, column)
+    return is_wanted
+
+
+def places_of(column: Whole, codes: Iterable[int]) -> NDArray[np.intp]:
+    """Where a column of numbers from 0 on has one of these: `np.flatnonzero(is_in(...))`."""
+    is_wanted = _marked(column, codes)
+    found = [np.flatnonzero(is_wanted[column[here]]) + here.start for here in pieces(len(column))]
+    return np.concatenate([np.empty(0, np.intp), *found])
 
 
 def met(codes: Whole) -> NDArray[np.intp]:

@@ -95,11 +95,14 @@ def read_together(
             collected.add(run)
         last = last_run(feed, DECODER)
         tail = read_tail(feed, head)
-        if not all(map(_is_sound, (head.text, last.text, tail.text))):
+        if tail.lost or not all(map(_is_sound, (head.text, last.text, tail.text))):
             return None
         collected.add(columns_of(last, 0, source.name))
     except (InputError, RecursionError):
         return None
+    finally:
+        for helper in crew.helpers:
+            helper.leave()
     return collected, Ending(head, tail, Counter())
 
 

@@ -154,6 +154,7 @@ def _run(options: Options, talk: Talk) -> None:
     from tp_tools import output  # noqa: PLC0415
     from tp_tools.chrome.crew import crew, reading_jobs  # noqa: PLC0415
     from tp_tools.chrome.source import open_source  # noqa: PLC0415
+    from tp_tools.memory import give_back_memory  # noqa: PLC0415
     from tp_tools.missing import refuse_missing  # noqa: PLC0415
 
     if options.summary and options.output == output.STDOUT and not options.check:
@@ -163,6 +164,7 @@ def _run(options: Options, talk: Talk) -> None:
         output.check(options.output, force=options.force)
     refuse_missing(options.trace)
     jobs = options.jobs or reading_jobs()
+    give_back_memory()
     with open_source(options.trace) as source, crew(source, jobs) as helpers:
         _fix(source, options, talk, part, helpers)
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from time import time
 
 import isal.isal_zlib
 from wasmtime import Config, Engine, Module, WasmtimeError
@@ -24,6 +25,8 @@ WASM_NAMES = {32: "trace_processor.wasm", 64: "trace_processor_memory64.wasm"}
 
 KEPT_MODULES = 8
 """Modules kept in a cache folder: 32 and 64 bit, for a few versions or kinds of machine."""
+
+_AN_HOUR = 3600.0
 
 Loaded = tuple[Engine, Module]
 
@@ -169,6 +172,11 @@ def _keep(code: bytes, folder: Path, key: str) -> None:
 
 
 def _forget_old(folder: Path) -> None:
-    newest_last = sorted(folder.glob("*.cwasm"), key=lambda path: path.stat().st_mtime)
-    for path in newest_last[:-KEPT_MODULES]:
+    newest_last = sorted(folder.glob("*.cwasm"), key=_changed)
+    left_behind = [part for part in folder.glob("*.part") if _changed(part) < time() - _AN_HOUR]
+    for path in (*newest_last[:-KEPT_MODULES], *left_behind):
         path.unlink(missing_ok=True)
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime

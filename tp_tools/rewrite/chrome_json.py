@@ -130,12 +130,15 @@ class _Editor:
             ]
             for recorded, *written in zip(trace.tracks, plan.ids.pids, plan.ids.tids, strict=True)
         ]
-        self.touched = picked(plan.ids.changed, trace.track) | self.more_than_ids | self.left_out
+        self.touched = picked(plan.ids.changed, trace.track)
+        self.touched |= self.more_than_ids
+        self.touched |= self.left_out
 
     def _more_than_ids(self) -> NDArray[np.bool_]:
         """Events of which something else than the pid and the tid is rewritten."""
         plan, trace = self.plan, self.trace
-        touched = picked(plan.ids.changed, trace.track) & plan.ids.is_process_metadata
+        touched = picked(plan.ids.changed, trace.track)
+        touched &= plan.ids.is_process_metadata
         touched[[*plan.moves, *plan.trims, *self.opening, *plan.durationless]] = True
         if plan.rebase_ns:
             touched |= (trace.ts != UNTIMED) & (
