@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 
-_M_MMAP_THRESHOLD = -3  # malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _COLUMN = 4 << 20
+_AT_HAND = 64 << 20
 
 
 def give_back_memory() -> None:
-    """Columns go back to the system when they are freed.
+    """Columns go back to the system when they are freed; what is smaller is kept for what follows.
 
-    Once one of up to 32 MB was, glibc keeps the next ones of that size for later, in pieces that
-    fit nothing (mallopt(3), M_MMAP_THRESHOLD).
+    By itself glibc keeps freed columns of up to 32 MB, in pieces that later ones do not fit into,
+    and gives back what the text of the next run needs again at once (mallopt(3)).
     """
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415
@@ -20,3 +21,4 @@ def give_back_memory() -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
         if mallopt is not None:
             mallopt(_M_MMAP_THRESHOLD, _COLUMN)
+            mallopt(_M_TRIM_THRESHOLD, _AT_HAND)
