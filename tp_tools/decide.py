@@ -86,6 +86,7 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         ends.update({repair.event: repair.end for repair in found})
+        del found  # there may be many
         touched = np.zeros(len(trace), np.bool_)
         touched[now.event[lane > 0]] = True
         touched[[*ends, *lanes]] = True

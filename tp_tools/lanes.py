@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tp_tools.chrome.piecewise import is_in, met
+import numpy as np
+
+from tp_tools.chrome.piecewise import is_in, met, pieces
 from tp_tools.ids import free
 
 if TYPE_CHECKING:
@@ -79,7 +81,10 @@ def make_names(trace: Trace, ids: Ids, split: set[int]) -> Iterator[tuple[str, i
         for event in trace.metadata
         if trace.names[trace.name[event]] == "process_name"
     }
-    in_use = set(met(trace.track[~ids.is_process_metadata]).tolist())
+    is_used = np.zeros(len(trace.tracks), np.bool_)
+    for here in pieces(len(trace)):
+        is_used[trace.track[here][~ids.is_process_metadata[here]]] = True
+    in_use = set(np.flatnonzero(is_used).tolist())
     for track in sorted(in_use):
         (pid, tid), new_pid, new_tid = trace.tracks[track], ids.pids[track], ids.tids[track]
         if new_pid != pid and pid not in named:

@@ -6,7 +6,7 @@ import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _COLUMN = 4 << 20
-_AT_HAND = 64 << 20
+_AT_HAND = 8 << 20
 
 
 def give_back_memory() -> None:
