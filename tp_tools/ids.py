@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.chrome.events import UNTIMED, is_phase
-from tp_tools.chrome.piecewise import is_in, met
+from tp_tools.chrome.piecewise import is_in, pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -70,10 +70,11 @@ def choose(trace: Trace) -> Ids:
     """Ids that Perfetto reads as they are, each on its own; the same for the same trace."""
     is_metadata = is_in(
         trace.name, [i for i, name in enumerate(trace.names) if name in PROCESS_METADATA]
-    ) & is_phase(trace, "M")
+    )
+    is_metadata &= is_phase(trace, "M")
     repairs: Counter[str] = Counter()
     pids = _pids(trace, repairs)
-    tids = _tids(trace, pids, ~is_metadata, repairs)
+    tids = _tids(trace, pids, is_metadata, repairs)
     changed = [
         (pid, tid) != track for pid, tid, track in zip(pids, tids, trace.tracks, strict=True)
     ]
@@ -81,9 +82,13 @@ def choose(trace: Trace) -> Ids:
 
 
 def _pids(trace: Trace, repairs: Counter[str]) -> list[Scalar]:
-    instants_of_all = is_phase(trace, "iIR") & (trace.bound == ord("g"))
-    used = _pids_of(trace, np.ones(len(trace), np.bool_))
-    matters = _pids_of(trace, ~instants_of_all)
+    def is_of_a_process(here: slice) -> NDArray[np.bool_]:
+        is_one = ~is_in(trace.phase[here], b"iIR")
+        is_one |= trace.bound[here] != ord("g")
+        return is_one
+
+    used = _pids_of(trace, lambda here: np.ones(here.stop - here.start, np.bool_))
+    matters = _pids_of(trace, is_of_a_process)
     recorded = dict.fromkeys(pid for pid, _ in trace.tracks)
     taken = _integers(recorded) | _integers(tid for _, tid in trace.tracks)
     new: dict[Scalar, Scalar] = {}
@@ -97,7 +102,7 @@ def _pids(trace: Trace, repairs: Counter[str]) -> list[Scalar]:
 
 
 def _tids(
-    trace: Trace, pids: list[Scalar], candidates: NDArray[np.bool_], repairs: Counter[str]
+    trace: Trace, pids: list[Scalar], is_metadata: NDArray[np.bool_], repairs: Counter[str]
 ) -> list[Scalar]:
     taken: dict[Scalar, set[int]] = {}
     highest: dict[Scalar, int] = {}
@@ -105,7 +110,8 @@ def _tids(
         # a tid equal to the pid is the main thread's, in use or not
         taken.setdefault(pid, _integers([pid])).update(_integers([tid]))
         highest[pid] = max(highest.get(pid, 0), *_integers([pid, tid]), 0)
-    used, matters = _used(trace, candidates), _used(trace, candidates & _on_thread(trace))
+    used = _used(trace, lambda here: ~is_metadata[here])
+    matters = _used(trace, lambda here: ~is_metadata[here] & _is_on_thread(trace, here))
     new: list[Scalar] = []
     for i, (pid, (_, tid)) in enumerate(zip(pids, trace.tracks, strict=True)):
         is_read = matters[i] or (used[i] and isinstance(tid, str))
@@ -120,27 +126,33 @@ def _tids(
     return new
 
 
-def _pids_of(trace: Trace, events: NDArray[np.bool_]) -> set[Scalar]:
-    used = _used(trace, events)
+def _pids_of(trace: Trace, is_wanted: Callable[[slice], NDArray[np.bool_]]) -> set[Scalar]:
+    used = _used(trace, is_wanted)
     return {pid for (pid, _), on in zip(trace.tracks, used, strict=True) if on}
 
 
-def _used(trace: Trace, events: NDArray[np.bool_]) -> list[bool]:
-    """By track, whether one of these events is on it, and will be written."""
+def _used(trace: Trace, is_wanted: Callable[[slice], NDArray[np.bool_]]) -> list[bool]:
+    """By track, whether one of the wanted events is on it, and will be written.
+
+    Args:
+        trace: the trace.
+        is_wanted: which events of a range are.
+    """
     found = np.zeros(len(trace.tracks), np.bool_)
-    found[met(trace.track[events & ((trace.ts != UNTIMED) | is_phase(trace, "M"))])] = True
+    for here in pieces(len(trace)):
+        is_written = (trace.ts[here] != UNTIMED) | (trace.phase[here] == ord("M"))
+        found[trace.track[here][is_written & is_wanted(here)]] = True
     return found.tolist()
 
 
-def _on_thread(trace: Trace) -> NDArray[np.bool_]:
+def _is_on_thread(trace: Trace, here: slice) -> NDArray[np.bool_]:
     """Events that Perfetto puts on a thread; counters, say, and asynchronous spans it does not.
 
     Of these a number that it misreads does no harm. Text does: its thread may be taken for another.
     """
-    on_thread: NDArray[np.bool_] = is_phase(trace, "XBEstfM") | (
-        is_phase(trace, "iIR") & (trace.bound == 0)
-    )
-    return on_thread
+    phase = trace.phase[here]
+    on_thread: NDArray[np.bool_] = is_in(phase, b"iIR") & (trace.bound[here] == 0)
+    return on_thread | is_in(phase, b"XBEstfM")
 
 
 def free(start: int, taken: set[int]) -> int:
