@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from tp_tools.chrome.events import Ints
 
-
-_LONG = 1 << 16
+_LONG = 1 << 16  # values of a range of which the largest is looked for alone
 
 
 def may_cross(ts: Ints, end: Ints, before: Sequence[int]) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Other processes that read a part of a trace, ready by the time they are asked.
+"""Other processes that read runs of a trace, ready by the time they are given one.
 
 Nothing heavy is imported here, so that they can start first, and import while this one does.
 """
@@ -116,7 +116,7 @@ def usual_jobs() -> int:
 
 
 def reading_jobs() -> int:
-    """As many, up to where one more would hardly save time: each cuts the whole text."""
+    """As many, up to where one more would hardly save time: one unpacks and cuts for all."""
     return min(usual_jobs(), MOST_READERS)
 
 
