@@ -6,7 +6,10 @@ import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _COLUMN = 4 << 20
+"""Bytes from which on memory goes back at once."""
+
 _AT_HAND = 8 << 20
+"""Free bytes at the end of the heap that are kept, at most: the text of some runs."""
 
 
 def give_back_memory() -> None:

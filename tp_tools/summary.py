@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tp_tools.chrome.events import is_phase
-from tp_tools.chrome.piecewise import each, is_in
+from tp_tools.chrome.piecewise import each, is_in, places_of
 from tp_tools.hidden import hidden
 from tp_tools.slices import subset
 
@@ -110,7 +110,7 @@ def _overlapping(table: Slices, off: Slices, events: Ints) -> set[int]:
         events: numbers of events.
     """
     found = set(off.event.tolist())
-    chosen = np.flatnonzero(is_in(table.event, events.tolist()))
+    chosen = places_of(table.event, events.tolist())
     for event, row, ts, end in each(
         *(c[chosen] for c in (table.event, table.row, table.ts, table.end))
     ):

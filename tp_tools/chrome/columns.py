@@ -12,7 +12,7 @@ import numpy as np
 from tp_tools.chrome.events import EXACT_BELOW_NS, UNTIMED
 from tp_tools.chrome.feed import Malformed
 from tp_tools.chrome.links import links_of
-from tp_tools.chrome.piecewise import is_in, narrow
+from tp_tools.chrome.piecewise import is_in, narrow, places_of
 from tp_tools.chrome.schema import ABSENT, Args, Event, Id, Scalar
 from tp_tools.chrome.times import Times
 
@@ -170,8 +170,8 @@ def _unplaceable(events: list[Event], phase: NDArray[np.uint8]) -> list[int]:
 
     Ids are integers or text, of arrows text that is a hexadecimal number.
     """
-    arrows = np.flatnonzero(is_in(phase, _ARROWS)).tolist()
-    spans = np.flatnonzero(is_in(phase, _SPANS)).tolist()
+    arrows = places_of(phase, _ARROWS).tolist()
+    spans = places_of(phase, _SPANS).tolist()
     return [
         *np.flatnonzero(phase == 0).tolist(),
         *[i for i in arrows if not _FLOW_ID.fullmatch(events[i].id)],
@@ -186,7 +186,7 @@ _MAY_BE_BOUND = b"stfiIR"
 def _bound(events: list[Event], phase: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What each flow event and each instant is bound to: see Trace.bound."""
     bound = np.zeros(len(events), np.uint8)
-    where = np.flatnonzero(is_in(phase, _MAY_BE_BOUND))
+    where = places_of(phase, _MAY_BE_BOUND)
     said = (events[i].s if events[i].bp is None else events[i].bp for i in where.tolist())
     bound[where] = [_BOUND.get(value, 0) for value in said]
     return bound
