@@ -80,7 +80,7 @@ def _innermost(row: Slices, at: int, behind: int) -> int:
 def _owners(trace: Trace, flows: Ints, row: Slices) -> Ints:
     """The slice's event of each flow event of one row; -1 where there is none."""
     at = trace.ts[flows]
-    first, behind = searched(row.ts, at), searched(row.ts, at, "right")
+    first, behind = np.split(searched(row.ts, np.concatenate([at, at + 1])), 2)
     # the shortest of those that start then; right wherever but one starts
     owners = np.where(behind > first, row.event[np.maximum(behind - 1, 0)], -1)
     for i in np.flatnonzero(behind > first + 1).tolist():

@@ -32,7 +32,7 @@ _GROUP = 20_000
 """Slices, at least, that an embedded engine is asked about at a time: more take longer each, and
 more memory."""
 
-_SMALL_GROUP = 2_000
+_SMALL_GROUP = 5_000
 """As many take about as long as it takes to open an engine for them."""
 
 

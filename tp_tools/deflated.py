@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from isal import isal_zlib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 LEVEL = 1
 _RAW = -15  # no header, no checksum
@@ -23,15 +23,15 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Deflated:
-    """A piece of text, compressed in a file.
+    """A piece of text, compressed.
 
     Attributes:
-        path: the file.
+        data: what it is compressed to, or the file that holds that.
         crc: CRC-32 of the text.
         size: bytes of the text.
     """
 
-    path: Path
+    data: bytes | Path
     crc: int
     size: int
 
@@ -52,6 +52,13 @@ def deflate(blocks: Iterable[bytes], path: Path) -> Deflated | None:
     return Deflated(path, crc, size) if size else None
 
 
+def deflated(text: bytes) -> Deflated:
+    """Compresses text."""
+    packer = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, _RAW)
+    data = packer.compress(text) + packer.flush(isal_zlib.Z_FULL_FLUSH)
+    return Deflated(data, isal_zlib.crc32(text), len(text))
+
+
 def store(blocks: Iterable[bytes], path: Path) -> Path | None:
     """Writes text into a file as it is; None if there is none."""
     with path.open("wb") as file:
@@ -63,7 +70,7 @@ def text(pieces: Iterable[Piece]) -> Iterator[bytes]:
     """Pieces of which none is compressed, one after the other."""
     for piece in pieces:
         assert not isinstance(piece, Deflated)
-        yield from _blocks(piece) if isinstance(piece, Path) else (piece,)
+        yield from _blocks(piece)
 
 
 def gzip(pieces: Iterable[Piece]) -> Iterator[bytes]:
@@ -76,7 +83,7 @@ def gzip(pieces: Iterable[Piece]) -> Iterator[bytes]:
             if packer is not None:
                 yield packer.flush(isal_zlib.Z_FULL_FLUSH)
                 packer = None
-            yield from _blocks(piece.path)
+            yield from _blocks(piece.data)
             crc, size = isal_zlib.crc32_combine(crc, piece.crc, piece.size), size + piece.size
             continue
         for block in text([piece]):
@@ -88,7 +95,10 @@ def gzip(pieces: Iterable[Piece]) -> Iterator[bytes]:
     yield struct.pack("<II", crc, size & 0xFFFF_FFFF)
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+def _blocks(data: bytes | Path) -> Iterator[bytes]:
+    if isinstance(data, bytes):
+        yield data
+        return
+    with data.open("rb") as file:
         while block := file.read(_BLOCK):
             yield block

@@ -67,7 +67,7 @@ def examine(
         source: the file.
         judge: how SQL is asked.
         progress: shows what is done.
-        crew: who helps with reading.
+        crew: who helps.
 
     Raises:
         InputError: the file cannot be used.
@@ -94,6 +94,9 @@ def rewritten(
     examined: Examined,
     seen: Callable[[int], None] = lambda _: None,
     part: Part | None = None,
+    crew: Crew = ALONE,
+    *,
+    packed: bool = False,
 ) -> Iterator[bytes]:
     """The repaired trace.
 
@@ -103,10 +106,12 @@ def rewritten(
         seen: told bytes read from disk, as they are.
         part: how it is to look as `.pftrace`; without it, it is written as Chrome JSON, and of a
             sound trace every byte as it was.
+        crew: who helps with writing JSON.
+        packed: whether JSON is compressed as gzip.
     """
     trace, edits = examined.trace, examined.plan
     if part is None:
-        return chrome_json.rewrite(source, trace, edits, seen)
+        return chrome_json.rewrite(source, trace, edits, seen, crew=crew, packed=packed)
     from tp_tools.rewrite.pftrace import write as pftrace  # noqa: PLC0415  most want JSON
 
     return pftrace.rewrite(source, trace, examined.table, edits, part=part, seen=seen)

@@ -102,7 +102,7 @@ def opened(source: Source, how: Opening) -> Processor:
     if how.needs is not None and _bytes_of(examined.trace) > how.needs_above:
         keep = wanted(examined.trace, examined.table, how.needs)
     with how.progress(doing, source.size(), BUILDING) as seen:
-        blocks = chrome_json.rewrite(source, examined.trace, examined.plan, seen, keep)
+        blocks = chrome_json.rewrite(source, examined.trace, examined.plan, seen, keep=keep)
         return load(blocks, size=_size(examined.trace, keep))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _FEW = 128
-"""To look for more than one in so many takes longer than to look up all."""
+"""To look up so many times that follow each other takes as long as to search for one."""
 
 
 class Times(Protocol):
@@ -64,21 +64,28 @@ def view(times: Times, here: slice) -> Times:
     return times.part(here) if isinstance(times, Recorded) else times[here]
 
 
-def searched(times: Times, at: Ints, side: Literal["left", "right"] = "left") -> Ints:
-    """`np.searchsorted(times, at, side)`, which looks up few of the times where few are asked for.
+def searched(times: Times, at: Ints) -> Ints:
+    """`np.searchsorted(times, at)`, which looks up few of the times.
 
     Args:
         times: in order.
         at: what is looked for.
-        side: whether to go before or behind equal ones.
     """
-    if len(at) > len(times) // _FEW:
-        return np.searchsorted(times[:], at, side)
+    if len(at) <= _FEW:
+        return _bisected(times, at)
+    first, last = _bisected(times, np.array([at.min(), at.max()])).tolist()
+    if last - first > len(at) * _FEW:
+        return _bisected(times, at)
+    found: Ints = first + np.searchsorted(times[first:last], at)
+    return found
+
+
+def _bisected(times: Times, at: Ints) -> Ints:
+    """The same, each by a search of its own."""
     low, high = np.zeros(len(at), np.int64), np.full(len(at), len(times))
     while len(left := np.flatnonzero(low < high)):
         middle = (low[left] + high[left]) // 2
-        found = times[middle]
-        is_before = found < at[left] if side == "left" else found <= at[left]
+        is_before = times[middle] < at[left]
         low[left[is_before]] = middle[is_before] + 1
         high[left[~is_before]] = middle[~is_before]
     return low

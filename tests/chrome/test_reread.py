@@ -9,6 +9,7 @@ import pytest
 
 from tp_tools.chrome import outer, reread, source, split
 from tp_tools.chrome.events import Trace
+from tp_tools.chrome.places import places
 from tp_tools.chrome.read import read
 from tp_tools.chrome.source import Source
 from tp_tools.errors import InputError
@@ -62,11 +63,13 @@ def source_of(tmp_path: Path) -> Callable[[bytes], Source]:
 
 def events_of(trace: Trace, file: Source) -> list[bytes]:
     """The text of each event, read again."""
-    return [
-        text[start:stop]
-        for span, text in reread.runs(file, trace)
-        for start, stop in zip(*reread.places(text, span, file), strict=True)
-    ]
+    found = []
+    for span, text in reread.runs(file, trace):
+        where = places(text, span.count)
+        if where is None:
+            raise reread.changed(file)
+        found += [text[start:stop] for start, stop in zip(*where, strict=True)]
+    return found
 
 
 @pytest.mark.usefixtures("small")

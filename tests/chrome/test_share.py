@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helping import here
 from tp_tools.chrome import crew as crews
 from tp_tools.chrome import outer, source, split
-from tp_tools.chrome.crew import Crew, crew
+from tp_tools.chrome.crew import Crew, Ended, crew
 from tp_tools.chrome.read import read
 from tp_tools.chrome.share import read_run, read_together
 from tp_tools.chrome.source import Source
@@ -27,46 +28,9 @@ from tp_tools.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tp_tools.chrome.columns import Columns
     from tp_tools.chrome.events import Trace
 
 COLUMNS = ("phase", "ts", "dur", "track", "cat", "name", "link", "bound")
-
-
-def here(size: int) -> Crew:
-    """Helpers that work in this process, each slower than the one before."""
-    return Crew([Slow(every) for every in range(1, size)])
-
-
-class Slow:
-    """One that is done with a run every few times it is asked."""
-
-    def __init__(self, every: int) -> None:
-        self.every, self.asked = every, 0
-        self.given: list[bytes] = []
-        self.done: list[Columns | None] = []
-
-    def busy(self) -> int:
-        """As of a helper."""
-        self.asked += 1
-        if self.given and self.asked % self.every == 0:
-            self.done.append(read_run(self.given.pop(0)))
-        return len(self.given)
-
-    def give(self, text: bytes) -> None:
-        """As of a helper."""
-        self.given.append(text)
-
-    def has_more(self) -> bool:
-        """As of a helper."""
-        return bool(self.done)
-
-    def take(self) -> Columns | None:
-        """As of a helper."""
-        return self.done.pop(0) if self.done else read_run(self.given.pop(0))
-
-    def leave(self) -> None:
-        """As of a helper."""
 
 
 def small_runs(patch: pytest.MonkeyPatch, size: int = 200) -> None:
@@ -206,19 +170,22 @@ def test_zeros_behind_the_end_are_mended(tmp_path: Path, monkeypatch: pytest.Mon
     assert_same(trace, read(Source(path, "t")))
 
 
-def test_a_helper_that_ends_amid_an_answer_says_none() -> None:
+@pytest.mark.parametrize("room", [None, crews._Room()])
+def test_a_helper_that_ends_amid_an_answer_says_so(room: crews._Room | None) -> None:
     """As one that ends before it."""
     unheard, questions = multiprocessing.Pipe(duplex=False)
     answers, half = multiprocessing.Pipe(duplex=False)
     os.write(half.fileno(), (100).to_bytes(4, "big") + b"half of it")
     half.close()
-    helper = crews._Reader(questions, answers)
-    helper.give(b",{}")
+    helper = crews._Process(questions, answers, room)
+    helper.give(read_run, b",{}")
     assert helper.has_more()
-    assert helper.take() is None
+    with pytest.raises(Ended):
+        helper.take()
     unheard.close()
-    helper.give(b",{}")
-    assert helper.take() is None
+    helper.give(read_run, b",{}")
+    helper.drop()
+    assert helper.busy() == 0
 
 
 # -- real processes ------------------------------------------------------------------------------

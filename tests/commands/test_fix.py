@@ -210,7 +210,7 @@ def test_a_result_that_fails_verification_never_appears(
     target = broken.with_name("out.json")
     target.write_bytes(b"precious")
 
-    def forgetful(*_: object) -> Iterator[bytes]:
+    def forgetful(*_: object, **__: object) -> Iterator[bytes]:
         yield BROKEN
 
     monkeypatch.setattr(chrome_json, "rewrite", forgetful)

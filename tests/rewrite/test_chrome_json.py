@@ -12,7 +12,7 @@ from tests.handmade import fixed, judge, shown
 from tp_tools.chrome import source, split
 from tp_tools.errors import InputError
 from tp_tools.fix import examine, rewritten
-from tp_tools.rewrite.chrome_json import rebased
+from tp_tools.rewrite.base_time import rebased
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,6 +141,15 @@ def test_events_that_are_left_out_take_their_comma_along(left_out: set[int]) -> 
     events = [event(f"k{i}", "null" if i in left_out else str(i), "1") for i in range(4)]
     kept = [it["name"] for it in json.loads(output(*events))["traceEvents"]]
     assert kept == [f"k{i}" for i in range(4) if i not in left_out]
+
+
+@pytest.mark.parametrize("own", ["", '"tid": null, '])
+def test_a_thread_in_args_is_not_the_event_s_own(own: str) -> None:
+    """An event without a thread gets one; what its args say of another one stays."""
+    event = f'{{"ph": "X", "name": "a", "pid": 1, {own}"ts": 1, "dur": 2, "args": {{"tid": 7}}}}'
+    it, _ = json.loads(output(event))["traceEvents"]
+    assert it["args"] == {"tid": 7}
+    assert isinstance(it["tid"], int)
 
 
 def test_edits_across_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,10 @@ is made of the runs: one process reads the trace, mends it, or says what is wron
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import starmap
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,16 +24,15 @@ from tp_tools.chrome.outer import Head, Tail, read_head, read_tail
 from tp_tools.chrome.schema import DECODER
 from tp_tools.chrome.split import Run, last_run, likely_cut
 from tp_tools.chrome.suspects import may_hold_long
+from tp_tools.chrome.turns import in_turn
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from tp_tools.chrome.columns import Columns
-    from tp_tools.chrome.crew import Crew, Helper
+    from tp_tools.chrome.crew import Crew
     from tp_tools.chrome.source import Source
-
-_IN_HAND = 2
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,11 @@ def read_together(
     feed, collected = Feed(source.blocks(seen), source.name), Collected()
     try:
         head = read_head(feed)
-        for run in _runs(feed, crew.helpers):
-            if run is None:
-                return None
-            collected.add(run)
+        with closing(in_turn(_runs(feed), crew.helpers)) as runs:
+            for run in runs:
+                if run is None:
+                    return None
+                collected.add(run)
         last = last_run(feed, DECODER)
         tail = read_tail(feed, head)
         if tail.lost or not all(map(_is_sound, (head.text, last.text, tail.text))):
@@ -100,31 +101,13 @@ def read_together(
         collected.add(columns_of(last, 0, source.name))
     except (InputError, RecursionError):
         return None
-    finally:
-        for helper in crew.helpers:
-            helper.leave()
     return collected, Ending(head, tail, Counter())
 
 
-def _runs(feed: Feed, helpers: Sequence[Helper]) -> Iterator[Columns | None]:
-    """All runs but the last one, in the order of the file; None where something is amiss.
-
-    A helper has a run in hand and another to go on with; what is more is read here.
-    """
-    turns: deque[tuple[Helper | None, Columns | None]] = deque()
+def _runs(feed: Feed) -> Iterator[tuple[Callable[[bytes], Columns | None], bytes]]:
+    """All runs but the last one, to be read."""
     while (cut := likely_cut(feed)) is not None:
+        is_first = not feed.separated
         text = feed.take(cut)
-        helper = min(helpers, key=lambda each: each.busy())
-        if feed.separated and helper.busy() < _IN_HAND:
-            helper.give(text)
-            turns.append((helper, None))
-        else:
-            turns.append((None, read_run(text, is_first=not feed.separated)))
         feed.separated = True
-        while turns and (turns[0][0] is None or turns[0][0].has_more()):
-            yield _taken(*turns.popleft())
-    yield from starmap(_taken, turns)
-
-
-def _taken(helper: Helper | None, run: Columns | None) -> Columns | None:
-    return helper.take() if helper else run
+        yield partial(read_run, is_first=is_first), text

@@ -38,7 +38,7 @@ class Options:
     summary: bool
     force: bool
     engine: str | None
-    lanes: Lanes | None
+    part: Part | None
     jobs: int | None
 
 
@@ -102,16 +102,17 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools fix rank0.json.gz -o fixed.pftrace
       tp-tools fix rank0.json.gz --check --summary json
     """
+    output = output or default_output(trace, check=check)
     options = Options(
         trace,
-        output or default_output(trace, check=check),
+        output,
         check,
         verify,
         tolerance_ns,
         summary == "json",
         force,
         engine,
-        lanes,
+        part_of(output, lanes),
         jobs,
     )
     _run(options, talk)
@@ -159,17 +160,16 @@ def _run(options: Options, talk: Talk) -> None:
 
     if options.summary and options.output == output.STDOUT and not options.check:
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
-    part = part_of(options.output, options.lanes)
     if not options.check:
         output.check(options.output, force=options.force)
     refuse_missing(options.trace)
     jobs = options.jobs or reading_jobs()
     give_back_memory()
     with open_source(options.trace) as source, crew(source, jobs) as helpers:
-        _fix(source, options, talk, part, helpers)
+        _fix(source, options, talk, helpers)
 
 
-def _fix(source: Source, options: Options, talk: Talk, part: Part | None, helpers: Crew) -> None:
+def _fix(source: Source, options: Options, talk: Talk, helpers: Crew) -> None:
     from tp_tools import engine, fix, protobuf  # noqa: PLC0415  while the helpers start
     from tp_tools.decide import Judge  # noqa: PLC0415
 
@@ -182,7 +182,7 @@ def _fix(source: Source, options: Options, talk: Talk, part: Part | None, helper
     judge = Judge(options.tolerance_ns, options.engine, talk.say, engines=helpers.size)
     examined = fix.examine(source, judge, talk.progress, helpers)
     _warn(source, examined, talk)
-    verified = None if options.check else _write(source, examined, options, talk, part)
+    verified = None if options.check else _write(source, examined, options, talk, helpers)
     _report(examined, options, talk, verified)
     if options.check and not examined.is_sound():
         raise click.exceptions.Exit(FOUND)
@@ -203,7 +203,11 @@ def _warn(source: Source, examined: Examined, talk: Talk) -> None:
 
 
 def _write(
-    source: Source, examined: Examined, options: Options, talk: Talk, part: Part | None
+    source: Source,
+    examined: Examined,
+    options: Options,
+    talk: Talk,
+    helpers: Crew,
 ) -> bool | None:
     """Writes the repaired trace; whether it was verified, None if that was not asked for."""
     from tp_tools import fix, output  # noqa: PLC0415
@@ -211,22 +215,22 @@ def _write(
     with ExitStack() as writing:
         doing = f"writing {options.output}"
         seen = writing.enter_context(talk.progress(doing, source.size()))
-        with output.written(options.output, fix.rewritten(source, examined, seen, part)) as path:
+        packed = options.part is None and options.output.endswith(".gz")
+        blocks = fix.rewritten(source, examined, seen, options.part, helpers, packed=packed)
+        with output.written(options.output, blocks, packed=packed) as path:
             writing.close()  # what comes now may go to stdout
             if options.verify:
-                _verify(path, examined, options, talk, part)
+                _verify(path, examined, options, talk)
     return True if options.verify else None
 
 
-def _verify(
-    path: Path, examined: Examined, options: Options, talk: Talk, part: Part | None
-) -> None:
+def _verify(path: Path, examined: Examined, options: Options, talk: Talk) -> None:
     """Loads what was written, and proves it."""
     from tp_tools import verify, verify_pftrace  # noqa: PLC0415  only if it is asked for
 
     written = (path, options.output, examined, options.engine, talk.say)
-    if part:
-        verify_pftrace.verify(*written, part=part, progress=talk.progress)
+    if options.part:
+        verify_pftrace.verify(*written, part=options.part, progress=talk.progress)
     else:
         verify.verify(*written, progress=talk.progress)
 

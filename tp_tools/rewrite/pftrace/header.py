@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tp_tools.rewrite.chrome_json import BASE_KEY, rebased
+from tp_tools.rewrite.base_time import BASE_KEY, rebased
 from tp_tools.rewrite.pftrace import wire
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from tp_tools.chrome.events import is_phase
 from tp_tools.chrome.numbers import microseconds
 from tp_tools.chrome.piecewise import is_in
-from tp_tools.rewrite.chrome_json import noted
+from tp_tools.rewrite.edited import noted
 from tp_tools.rewrite.pftrace import wire
 from tp_tools.rewrite.pftrace.arrows import identifier
 from tp_tools.rewrite.pftrace.header import ARGS

@@ -1,0 +1,141 @@
+"""A plan as edits of each run of a trace, in JSON text: what `edited` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from tp_tools.chrome.events import UNTIMED, is_phase
+from tp_tools.chrome.numbers import microseconds
+from tp_tools.chrome.piecewise import each, picked
+from tp_tools.lanes import label_in
+from tp_tools.rewrite.edited import Edits, Note, Put
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.events import Scalar, Span, Trace
+    from tp_tools.plan import Plan
+
+_ENCODER = msgspec.json.Encoder()
+_RECORDED_DUR = b'"tpt_recorded_dur": '
+_LEFT_OUT, _ALONE = -1, -2  # events that no other one of their track is like
+
+
+class Planned:
+    """The edits that a plan calls for, run by run."""
+
+    def __init__(self, trace: Trace, plan: Plan, keep: NDArray[np.bool_] | None = None) -> None:
+        """Args: keep: which events are wanted, one flag per event; None is all of them."""
+        self.trace, self.plan = trace, plan
+        self._durationless = frozenset(plan.durationless)
+        self._opening = {closing: event for event, closing in plan.closings.items()}
+        self._left_out = np.zeros(len(trace), np.bool_) if keep is None else ~keep
+        self._left_out[plan.untimed] = True
+        self._more_than_ids = self._find_more_than_ids()
+        self._touched = picked(plan.ids.changed, trace.track)
+        self._touched |= self._more_than_ids
+        self._touched |= self._left_out
+        self._ids = [
+            tuple(_new_ids(*ids))
+            for ids in zip(trace.tracks, plan.ids.pids, plan.ids.tids, strict=True)
+        ]
+
+    def _find_more_than_ids(self) -> NDArray[np.bool_]:
+        """Events of which something else than the pid and the tid is rewritten."""
+        plan, trace = self.plan, self.trace
+        touched = picked(plan.ids.changed, trace.track)
+        touched &= plan.ids.is_process_metadata
+        touched[[*plan.moves, *plan.trims, *self._opening, *plan.durationless]] = True
+        if plan.rebase_ns:
+            touched |= (trace.ts != UNTIMED) & (
+                ~is_phase(trace, "M") | (trace.ts >= plan.rebase_ns)
+            )
+        return touched
+
+    def keeps_any(self, first: int, count: int) -> bool:
+        """Whether any of so many events from the first one on is written."""
+        return not self._left_out[first : first + count].all()
+
+    def of_run(self, span: Span) -> Edits | None:
+        """What changes in a run; None if nothing does."""
+        here = slice(span.first, span.first + span.count)
+        places = np.flatnonzero(self._touched[here])
+        if not len(places):
+            return None
+        events = places + span.first
+        kind = np.where(self._left_out[events], _LEFT_OUT, self.trace.track[events])
+        kind[self._more_than_ids[events] & ~self._left_out[events]] = _ALONE
+        kinds, which = np.unique(kind, return_inverse=True)
+        changes = [self._ids[kind] if kind >= 0 else None for kind in kinds.tolist()]
+        alone = np.flatnonzero(kind == _ALONE)
+        which[alone] = np.arange(len(alone)) + len(changes)
+        for number, track in each(events[alone], self.trace.track[events[alone]]):
+            changes.append((*self._place(number, track), *self._time(number)))
+        return Edits(span.count, places, which, changes)
+
+    def _place(self, number: int, track: int) -> Iterator[Put | Note]:
+        """Pid and tid; a slice that moves keeps its row's tid and its lane in args."""
+        plan = self.plan
+        lane = plan.lanes[track, plan.moves[number]] if number in plan.moves else None
+        is_of_process = plan.ids.is_process_metadata[number]
+        for put in self._ids[track]:
+            if put.key == "pid" or not (is_of_process or lane):
+                yield put
+        if plan.ids.changed[track] and is_of_process and (label := self._label(number, track)):
+            yield Put("args", _json({"name": label}))
+        if lane:
+            yield _put_id("tid", self.trace.tracks[track][1], lane.tid)
+            if self.trace.phase[number] in b"XB":
+                row = _json(plan.ids.tids[track])
+                yield Note(b'"tpt_tid": %b, "tpt_lane": %d' % (row, lane.number))
+
+    def _label(self, number: int, track: int) -> str | None:
+        """What the process is called instead, if the event says its name."""
+        trace = self.trace
+        is_name = trace.names[trace.name[number]] == "process_name"
+        return label_in(trace.tracks[track][0]) if is_name else None
+
+    def _time(self, number: int) -> Iterator[Put | Note]:
+        """Start and duration; a recorded duration that is trimmed or unusable stays in args."""
+        plan, trace, ts = self.plan, self.trace, int(self.trace.ts[number])
+        is_rebased = plan.rebase_ns and (trace.phase[number] != ord("M") or ts >= plan.rebase_ns)
+        if is_rebased and ts != UNTIMED:
+            yield Put("ts", microseconds(ts - plan.rebase_ns))
+        if number in self._durationless:
+            yield Note(_RECORDED_DUR, dur_behind=True)
+            yield Put("dur", b"0")
+        if number in plan.trims:
+            if number in plan.closings:
+                recorded = int(trace.ts[plan.closings[number]]) - ts
+                yield Note(_RECORDED_DUR + microseconds(recorded))
+            else:
+                yield Note(_RECORDED_DUR, dur_behind=True)
+                yield Put("dur", microseconds(plan.trims[number] - ts))
+        if number in self._opening:
+            end = plan.trims[self._opening[number]] - plan.rebase_ns
+            yield Put("ts", _closing_time(end))
+
+
+def _new_ids(recorded: tuple[Scalar, Scalar], pid: Scalar, tid: Scalar) -> Iterator[Put]:
+    """The ids of a track that are written otherwise than recorded."""
+    for key, old, new in zip(("pid", "tid"), recorded, (pid, tid), strict=True):
+        if old != new:
+            yield _put_id(key, old, new)
+
+
+def _put_id(key: str, recorded: Scalar, new: Scalar) -> Put:
+    return Put(key, _json(new), is_there=recorded is not None)
+
+
+def _closing_time(time: int) -> bytes:
+    """Without decimals where it needs none: in a trace of whole microseconds all stay exact."""
+    return microseconds(time) if time % 1000 else b"%d" % (time // 1000)
+
+
+def _json(value: Scalar | dict[str, str]) -> bytes:
+    return _ENCODER.encode(value)
