@@ -29,8 +29,8 @@ MOST_ROUNDS = 16
 """A trim can lay bare an overlap that was jitter on jitter. Real traces need one round or two."""
 
 _GROUP = 20_000
-"""Slices, at least, that an embedded engine is asked about at a time: more take longer each, and
-more memory."""
+"""Slices that an embedded engine is asked about at a time: more take longer each, and more
+memory."""
 
 _SMALL_GROUP = 5_000
 """As many take about as long as it takes to open an engine for them."""
@@ -101,8 +101,9 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
 
 
 def _least(count: int, engines: int) -> int:
-    """How many slices a group has, at least: each engine gets some, if they are worth it."""
-    return min(_GROUP, max(_SMALL_GROUP, -(-count // engines)))
+    """How many slices a group has, at least: each engine gets as many, if they are worth it."""
+    rounds = -(-count // (_GROUP * engines))
+    return max(_SMALL_GROUP, -(-count // (rounds * engines)))
 
 
 def _unfinished(near: Slices, lanes: dict[int, int]) -> Ints:

@@ -66,7 +66,7 @@ def _int(value: object) -> int:
 def default_name(trace: Trace, track: int) -> str:
     """What a row without a name is called: by its recorded id, or its kind of work."""
     tid = trace.tracks[track][1]
-    if isinstance(tid, str):
+    if tid is None or isinstance(tid, str):
         return tid or "no thread"
     cats = {trace.cats[cat] for cat in met(trace.cat[trace.track == track]).tolist()}
     kind = "stream" if cats & {"kernel", "gpu_memcpy", "gpu_memset"} else "thread"

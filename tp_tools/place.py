@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tp_tools.slices import Slices
 
 
+_NEVER = (1 << 63) - 1
+
+
 def place(table: Slices) -> Ints:
     """The lane of each slice, 0 for the row itself: the lowest on which it nests or stands free."""
     lane = np.zeros(len(table), np.int32)
@@ -83,11 +86,12 @@ def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Int
             row, where = part(table, start, stop), np.flatnonzero(off)
             ts, end = row.ts[where], row.end[where]
             points, others = np.sort(np.concatenate([ts, end])), Others(ts, end)
+            coming = np.append(points, _NEVER)
             for here in pieces(stop - start):
                 starts, ends = row.ts[here], row.end[here]
-                first = np.searchsorted(points, starts - tolerance_ns)
-                behind = np.searchsorted(points, ends + tolerance_ns, "right")
-                some = np.flatnonzero(behind > first)  # most of them just contain marked ones
+                next_one = coming[np.searchsorted(points, starts - tolerance_ns)]
+                # some of these just contain marked ones
+                some = np.flatnonzero(next_one <= ends + tolerance_ns)
                 starts, ends = starts[some], ends[some]
                 wanted[start:stop][here][some] = (
                     _is_near(points, starts, tolerance_ns)

@@ -68,28 +68,35 @@ def viewable(source: Source, how: Preparing) -> Viewable:
         EngineError: TraceProcessor could not answer.
         OutputError: there is no room for the copy.
     """
-    examined = None
     if not is_chrome_json(source):
         _check_is_trace(source)
     elif not how.raw:
-        examined = _examined(source, how)
+        return _repaired(source, how)
+    return _as_it_is(source, how, None)
+
+
+def _repaired(source: Source, how: Preparing) -> Viewable:
+    """A repaired copy, or the trace itself if it is sound."""
+    judge = Judge(TOLERANCE_NS, how.engine, how.say)
+    with crew(source, reading_jobs()) as helpers:
+        examined = fix.examine(source, judge, how.progress, helpers)
         if not examined.is_sound():
             copy = how.folder / f"{_stem(source)}.fixed.json.gz"
             with how.progress(f"repairing {source.name}", source.size()) as seen:
-                _write(copy, fix.rewritten(source, examined, seen))
+                blocks = fix.rewritten(source, examined, seen, crew=helpers, packed=True)
+                _write(copy, blocks, packed=True)
             return Viewable(copy, copy.name, examined)
-    if _is_zstd(source):
-        copy = how.folder / f"{_name(source).removesuffix('.zst')}.gz"
-        with how.progress(f"repacking {source.name}", source.size()) as seen:
-            _write(copy, source.blocks(seen))
-        return Viewable(copy, copy.name, examined)
-    return Viewable(source.path.absolute(), _name(source), examined)
+    return _as_it_is(source, how, examined)
 
 
-def _examined(source: Source, how: Preparing) -> Examined:
-    judge = Judge(TOLERANCE_NS, how.engine, how.say)
-    with crew(source, reading_jobs()) as helpers:
-        return fix.examine(source, judge, how.progress, helpers)
+def _as_it_is(source: Source, how: Preparing, examined: Examined | None) -> Viewable:
+    """The trace itself, repacked where the UI cannot read how it is packed."""
+    if not _is_zstd(source):
+        return Viewable(source.path.absolute(), _name(source), examined)
+    copy = how.folder / f"{_name(source).removesuffix('.zst')}.gz"
+    with how.progress(f"repacking {source.name}", source.size()) as seen:
+        _write(copy, source.blocks(seen))
+    return Viewable(copy, copy.name, examined)
 
 
 def _check_is_trace(source: Source) -> None:
@@ -108,9 +115,9 @@ def _check_is_trace(source: Source) -> None:
         refuse_unknown(source.name, error)  # the beginning alone may well be called broken
 
 
-def _write(copy: Path, blocks: Iterable[bytes]) -> None:
+def _write(copy: Path, blocks: Iterable[bytes], *, packed: bool = False) -> None:
     try:
-        with output.written(str(copy), blocks):
+        with output.written(str(copy), blocks, packed=packed):
             pass
     except OutputError as error:
         raise OutputError(

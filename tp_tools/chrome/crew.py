@@ -173,6 +173,8 @@ def crew(source: Source, jobs: int) -> Iterator[Crew]:
     if jobs == 1 or source.size() < least:
         yield ALONE
         return
+    import tp_tools.chrome.share  # noqa: F401, PLC0415  a copy of this process then has it, too
+
     context = _context()
     rooms = [_Room() if context.get_start_method() == "fork" else None for _ in range(jobs - 1)]
     pipes = [(context.Pipe(duplex=False), context.Pipe(duplex=False)) for _ in range(jobs - 1)]
@@ -228,7 +230,7 @@ def _help(
         other.close()  # or who is at their other end would not see that they were closed
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
-    import tp_tools.chrome.share  # noqa: F401, PLC0415  takes a while: before it is wanted
+    import tp_tools.chrome.share  # noqa: F401, PLC0415  takes a while, unless this is a copy
 
     # who listens has work of his own in between, and may be giving a run at the same time
     with ThreadPoolExecutor(1) as beside, suppress(EOFError, OSError):

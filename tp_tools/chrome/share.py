@@ -23,7 +23,7 @@ from tp_tools.chrome.mend import mended
 from tp_tools.chrome.outer import Head, Tail, read_head, read_tail
 from tp_tools.chrome.schema import DECODER
 from tp_tools.chrome.split import Run, last_run, likely_cut
-from tp_tools.chrome.suspects import may_hold_long
+from tp_tools.chrome.suspects import holds_long
 from tp_tools.chrome.turns import in_turn
 from tp_tools.errors import InputError
 
@@ -68,7 +68,7 @@ def read_run(text: bytes, *, is_first: bool = False) -> Columns | None:
 
 def _is_plain(text: bytes) -> bool:
     """Whether nothing can be wrong in the text of some events but that they are no JSON."""
-    return text.isascii() and b"\\" not in text and not may_hold_long(text)
+    return text.isascii() and b"\\" not in text and not holds_long(text)
 
 
 def _is_sound(text: bytes) -> bool:

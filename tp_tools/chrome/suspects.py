@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LARGEST = (1 << 63) - 1
 _DIGITS = bytes(ord("0") if ord("0") <= b <= ord("9") else b for b in range(256))
 _LONG = b"0" * 19  # 2^63 = 9.2e18 has 19 digits
+_ROW = re.compile(rb"\d{%d}" % len(_LONG))
 _STEP, _BEHIND, _TEN = 6, 13, 10
 _WORDS = (b"NaN", b"Infinity")
 TOKEN = re.compile(rb"-?(?:NaN|Infinity|(\d+)(?:\.(\d+))?([eE][+-]?\d+)?)(?![\w.+-])")
@@ -104,14 +105,14 @@ def _found(text: bytes, *, words: bool) -> Iterator[tuple[int, int, bytes]]:
 def _places(text: bytes, *, words: bool) -> Iterator[int]:
     for word in _WORDS if words else ():
         yield from _all(text, word)
-    if may_hold_long(text):
+    if holds_long(text):
         yield from _all(text.translate(_DIGITS), _LONG)
 
 
-def may_hold_long(text: bytes) -> bool:
-    """Whether a run of 19 digits is possible: False is certain, True is not.
+def holds_long(text: bytes) -> bool:
+    """Whether there are 19 digits in a row.
 
-    Every sixth byte is looked at. Of the first three such bytes in the run the first stands at its
+    Every sixth byte is looked at. Of the first three such bytes in the row the first stands at its
     sixth digit at the latest, so that the 13 bytes behind that one are digits too.
     """
     marks = np.frombuffer(text, np.uint8)
@@ -120,7 +121,7 @@ def may_hold_long(text: bytes) -> bool:
     first = first[first < len(text) - _BEHIND]
     for behind in range(1, _BEHIND + 1):
         first = first[_is_digit(marks[first + behind])]
-    return len(first) > 0
+    return any(_ROW.search(text, max(at - _STEP + 1, 0), at + len(_LONG)) for at in first.tolist())
 
 
 def _is_digit(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:

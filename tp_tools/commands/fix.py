@@ -73,8 +73,8 @@ class Options:
     "--jobs",
     "-j",
     type=click.IntRange(1),
-    help="Processes that read a large trace together, and engines that are asked about its "
-    "overlaps. Default: one per core, up to 4.",
+    help="Processes that read and write a large trace together, and engines that are asked about "
+    "its overlaps. Default: one per core, up to 4.",
 )
 @engine_option
 @talk_options
