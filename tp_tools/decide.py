@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import engine, plan, queries
-from tp_tools.chrome.piecewise import is_in, met, picked, places_of
+from tp_tools.chrome.piecewise import each, met, places_of
 from tp_tools.errors import VerificationError
 from tp_tools.parameters import with_parameters
 from tp_tools.place import apart, around, place
@@ -19,7 +19,7 @@ from tp_tools.plan import Repair
 from tp_tools.slices import ends_of, on_lanes, subset, with_ends
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tp_tools.chrome.events import Ints, Trace
     from tp_tools.slices import Slices
@@ -70,31 +70,30 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         EngineError: TraceProcessor could not answer.
         VerificationError: the answers do not lead to a trace without overlaps.
     """
-    recorded, ends, lanes = dict[int, int](), dict[int, int](), dict[int, int]()
+    ends, lanes = dict[int, int](), dict[int, int]()
     now, lane = table, place(table) if lane is None else lane
     for _ in range(MOST_ROUNDS):
         if not lane.any():
-            return _repairs(recorded, ends, lanes)
-        asked = set(met(now.row[lane > 0]).tolist())
+            return _repairs(table, ends, lanes)
+        off = np.flatnonzero(lane)
+        asked = set(met(now.row[off]).tolist())
         chosen = np.arange(len(now)) if judge.everything else around(now, lane, 0)
-        first = ends_of(now, recorded)
+        first = ends_of(now, dict(_recorded_ends(table, ends)))
         is_whole = judge.everything or not engine.is_embedded(judge.engine)
         groups = [chosen] if is_whole else apart(now, chosen, _least(len(chosen), judge.engines))
         texts = [placed_json(trace, now, lane, first, group) for group in groups]
         found = _ask(trace, texts, judge)
-        recorded |= _recorded_ends(now, {repair.event for repair in found} - recorded.keys())
         lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         ends.update({repair.event: repair.end for repair in found})
         del found  # there may be many
-        touched = np.zeros(len(trace), np.bool_)
-        touched[now.event[lane > 0]] = True
-        touched[[*ends, *lanes]] = True
-        touched = picked(touched, table.event)
+        where = places_of(table.event, {*now.event[off].tolist(), *ends, *lanes})
+        touched = np.zeros(len(table), np.bool_)
+        touched[where] = True
         near = subset(table, around(table, touched, judge.tolerance_ns))
         rows = _unfinished(with_ends(near, ends), lanes)
         if not len(rows):
-            return _repairs(recorded, ends, lanes)
+            return _repairs(table, ends, lanes)
         now = with_ends(table, ends)
         lane = _placed(now, now.row if judge.everything else rows)
     raise VerificationError(f"overlaps are left after {MOST_ROUNDS} rounds of repair.")
@@ -116,7 +115,7 @@ def _unfinished(near: Slices, lanes: dict[int, int]) -> Ints:
     """
     now = on_lanes(near, lanes)
     left = now.event[place(now) > 0].tolist()
-    return met(near.row[is_in(near.event, left)])
+    return met(near.row[np.isin(near.event, left)])
 
 
 def _placed(table: Slices, rows: Ints) -> Ints:
@@ -127,21 +126,21 @@ def _placed(table: Slices, rows: Ints) -> Ints:
     return lane
 
 
-def _recorded_ends(now: Slices, events: set[int]) -> dict[int, int]:
-    """The ends of slices that SQL says something about for the first time, by event, ns."""
-    where = places_of(now.event, events)
-    return dict(zip(now.event[where].tolist(), now.end[where].tolist(), strict=True))
+def _recorded_ends(table: Slices, events: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Of the slices that are these events: each event, and the recorded end, ns."""
+    where = places_of(table.event, events)
+    return each(table.event[where], table.end[where])
 
 
-def _repairs(recorded: dict[int, int], ends: dict[int, int], lanes: dict[int, int]) -> list[Repair]:
+def _repairs(table: Slices, ends: dict[int, int], lanes: dict[int, int]) -> list[Repair]:
     """What is to be done to each slice that moves or ends sooner.
 
     Args:
-        recorded: the recorded end of each slice that SQL said something about, by event, ns.
-        ends: where those end now.
+        table: the slices, with recorded ends.
+        ends: where each slice that SQL said something about ends now, by event, ns.
         lanes: the lanes of those that move.
     """
-    trimmed = [event for event, end in ends.items() if end != recorded[event]]
+    trimmed = [event for event, end in _recorded_ends(table, ends) if ends[event] != end]
     return [Repair(event, lanes.get(event, 1), ends[event]) for event in sorted({*trimmed, *lanes})]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from tp_tools import ids
 from tp_tools.chrome.events import EXACT_BELOW_NS, NAMELESS, UNTIMED, is_phase
-from tp_tools.chrome.piecewise import each, is_in, met, picked, pieces
+from tp_tools.chrome.piecewise import each, is_in, met, met_where, pieces
 from tp_tools.crossing import may_cross
 from tp_tools.slice_times import searched
 from tp_tools.slices import Slices, in_order, part
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _EXACT_IN_DOUBLE = float(1 << 52)
 _DEEPEST = 512  # slices on the stack; what comes on top is shown, but hides nothing
 _OPEN = -1
+_PAIR = b"BE"
 _PIECE = 1 << 16  # slices of a row that are looked at at a time
 
 
@@ -82,8 +83,10 @@ def hidden_of_placed(trace: Trace, table: Slices, lane: Ints) -> Ints:
     """
     threads = _threads(trace)
     otherwise = _read_otherwise(trace, table, threads)
-    pairs = is_in(threads, threads[met(trace.track[is_phase(trace, "BE")])].tolist())
-    found: list[Ints] = [table.event[(lane > 0) & ~picked(otherwise, table.row)]]
+    tracks = met_where(trace.track, len(trace.tracks), lambda here: is_in(trace.phase[here], _PAIR))
+    pairs = is_in(threads, threads[tracks].tolist())
+    off = np.flatnonzero(lane)
+    found: list[Ints] = [table.event[off[~otherwise[table.row[off]]]]]
     if pairs.any():
         found.append(hidden(trace, only=otherwise & pairs))
     by_thread: dict[int, list[Slices]] = {}
@@ -129,16 +132,24 @@ def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
     that a double rounds, or that are missing or below 0; or more slices at once than its stack
     holds.
     """
-    on_stack = is_phase(trace, "XBE") | (is_phase(trace, "iIR") & (trace.bound == 0))
-    used = met(trace.track[on_stack])
+
+    def is_on_stack(here: slice) -> NDArray[np.bool_]:
+        found = is_in(trace.phase[here], b"iIR")
+        found &= trace.bound[here] == 0
+        found |= is_in(trace.phase[here], b"XBE")
+        return found
+
+    def is_odd(here: slice) -> NDArray[np.bool_]:
+        ts, dur = trace.ts[here], trace.dur[here]
+        found = is_in(trace.phase[here], _PAIR)
+        found |= (dur < 0) | (ts + dur >= EXACT_BELOW_NS)
+        found |= (ts < 0) & (ts != UNTIMED)
+        return found
+
+    used = np.flatnonzero(met_where(trace.track, len(trace.tracks), is_on_stack))
     _, number, count = np.unique(threads[used], return_inverse=True, return_counts=True)
-    otherwise = np.zeros(len(trace.tracks), np.bool_)
-    otherwise[used] = count[number] > 1
-    odd = is_phase(trace, "BE") | (trace.dur < 0)
-    odd |= (trace.ts < 0) & (trace.ts != UNTIMED)
-    if int(trace.ts.max(initial=0)) + int(trace.dur.max(initial=0)) >= EXACT_BELOW_NS:
-        odd |= trace.ts + trace.dur >= EXACT_BELOW_NS
-    otherwise[trace.track[odd]] = True
+    otherwise = met_where(trace.track, len(trace.tracks), is_odd)
+    otherwise[used] |= count[number] > 1
     for start, stop in table.row_ranges():
         if stop - start >= _DEEPEST and _is_deep(part(table, start, stop)):
             otherwise[table.row[start]] = True

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.chrome.events import UNTIMED, is_phase
-from tp_tools.chrome.piecewise import is_in, pieces
+from tp_tools.chrome.piecewise import is_in, met_where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -138,11 +138,14 @@ def _used(trace: Trace, is_wanted: Callable[[slice], NDArray[np.bool_]]) -> list
         trace: the trace.
         is_wanted: which events of a range are.
     """
-    found = np.zeros(len(trace.tracks), np.bool_)
-    for here in pieces(len(trace)):
-        is_written = (trace.ts[here] != UNTIMED) | (trace.phase[here] == ord("M"))
-        found[trace.track[here][is_written & is_wanted(here)]] = True
-    return found.tolist()
+
+    def is_written_too(here: slice) -> NDArray[np.bool_]:
+        is_written: NDArray[np.bool_] = trace.ts[here] != UNTIMED
+        is_written |= trace.phase[here] == ord("M")
+        return is_written & is_wanted(here)
+
+    used: list[bool] = met_where(trace.track, len(trace.tracks), is_written_too).tolist()
+    return used
 
 
 def _is_on_thread(trace: Trace, here: slice) -> NDArray[np.bool_]:

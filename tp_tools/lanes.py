@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.chrome.piecewise import is_in, met, pieces
+from tp_tools.chrome.piecewise import is_in, met, met_where
 from tp_tools.ids import free
 
 if TYPE_CHECKING:
@@ -81,11 +81,8 @@ def make_names(trace: Trace, ids: Ids, split: set[int]) -> Iterator[tuple[str, i
         for event in trace.metadata
         if trace.names[trace.name[event]] == "process_name"
     }
-    is_used = np.zeros(len(trace.tracks), np.bool_)
-    for here in pieces(len(trace)):
-        is_used[trace.track[here][~ids.is_process_metadata[here]]] = True
-    in_use = set(np.flatnonzero(is_used).tolist())
-    for track in sorted(in_use):
+    used = met_where(trace.track, len(trace.tracks), lambda here: ~ids.is_process_metadata[here])
+    for track in np.flatnonzero(used).tolist():
         (pid, tid), new_pid, new_tid = trace.tracks[track], ids.pids[track], ids.tids[track]
         if new_pid != pid and pid not in named:
             named.add(pid)

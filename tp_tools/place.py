@@ -79,7 +79,7 @@ def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Int
     Returns:
         Indices, ascending.
     """
-    wanted = np.zeros(len(table), np.bool_)
+    found = [np.empty(0, np.intp)]
     for start, stop in table.row_ranges():
         off = marked[start:stop] != 0
         if off.any():
@@ -93,12 +93,13 @@ def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Int
                 # some of these just contain marked ones
                 some = np.flatnonzero(next_one <= ends + tolerance_ns)
                 starts, ends = starts[some], ends[some]
-                wanted[start:stop][here][some] = (
+                wanted = (
                     _is_near(points, starts, tolerance_ns)
                     | _is_near(points, ends, tolerance_ns)
                     | others.crossed_by(starts, ends)
                 )
-    return np.flatnonzero(wanted)
+                found.append(start + here.start + some[wanted])
+    return np.concatenate(found)
 
 
 def _is_near(points: Ints, time: Ints, tolerance_ns: int) -> NDArray[np.bool_]:

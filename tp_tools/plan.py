@@ -13,7 +13,7 @@ import numpy as np
 
 from tp_tools.arrows import following
 from tp_tools.chrome.events import EXACT_BELOW_NS, UNTIMED
-from tp_tools.chrome.piecewise import pieces, places_of
+from tp_tools.chrome.piecewise import each, pieces, places_of
 from tp_tools.errors import EngineError, InputError
 from tp_tools.lanes import make_lanes, make_names
 
@@ -129,8 +129,7 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
     trims: dict[int, int] = {}
     closings: dict[int, int] = {}
     edited = places_of(table.event, end_of)
-    columns = (column[edited].tolist() for column in (table.event, table.closing, table.end))
-    for event, closing, end in zip(*columns, strict=True):
+    for event, closing, end in each(table.event[edited], table.closing[edited], table.end[edited]):
         if event in lane_of and closing >= 0:
             moves[closing] = lane_of[event]
         if end_of[event] != end:

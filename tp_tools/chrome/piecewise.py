@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -69,6 +69,22 @@ def met(codes: Whole) -> NDArray[np.intp]:
     for here in pieces(len(codes)):
         found[codes[here]] = True
     return np.flatnonzero(found)
+
+
+def met_where(
+    codes: Whole, count: int, is_wanted: Callable[[slice], NDArray[np.bool_]]
+) -> NDArray[np.bool_]:
+    """A flag for each of so many numbers: whether it occurs in a column of them where it is wanted.
+
+    Args:
+        codes: the column.
+        count: how many numbers there are.
+        is_wanted: says for a range which of its places are.
+    """
+    found = np.zeros(count, np.bool_)
+    for here in pieces(len(codes)):
+        found[codes[here][is_wanted(here)]] = True
+    return found
 
 
 def each(*columns: Column) -> Iterator[tuple[Any, ...]]:

@@ -76,7 +76,7 @@ def _pieces(
             yield run
     added = b",\n".join(_metadata(plan))
     if added:
-        yield (b",\n" if planned.keeps_any(0, len(trace)) else b"") + added
+        yield (b",\n" if any(map(planned.keeps_any, trace.spans)) else b"") + added
     yield tail
 
 
@@ -86,7 +86,7 @@ def _runs(
     """What is to be done to each run of which anything is written, and its text."""
     is_first = True
     for span, text in runs:
-        if span.count and not planned.keeps_any(span.first, span.count):
+        if span.count and not planned.keeps_any(span):
             continue
         edits = planned.of_run(span)
         yield partial(written, edits=edits, is_first=is_first, packed=packed), text

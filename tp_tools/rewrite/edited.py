@@ -131,8 +131,8 @@ class _Ids:
     """Ids that events get, of which nothing else changes; they mostly stand as in the last one."""
 
     def __init__(self, puts: list[Put]) -> None:
-        self._puts = puts
-        self._members = [_IDS[put.key][0] for put in puts]
+        self._puts = {put.key: put for put in puts}.values()  # the last one of a key holds
+        self._members = [_IDS[put.key][0] for put in self._puts]
         self._old = self._new = b""
 
     @classmethod

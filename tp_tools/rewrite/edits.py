@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from tp_tools.chrome.events import UNTIMED, is_phase
+from tp_tools.chrome.events import UNTIMED
 from tp_tools.chrome.numbers import microseconds
-from tp_tools.chrome.piecewise import each, picked
+from tp_tools.chrome.piecewise import each
 from tp_tools.lanes import label_in
 from tp_tools.rewrite.edited import Edits, Note, Put
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.chrome.events import Scalar, Span, Trace
+    from tp_tools.chrome.events import Ints, Scalar, Span, Trace
     from tp_tools.plan import Plan
 
 _ENCODER = msgspec.json.Encoder()
@@ -34,49 +35,51 @@ class Planned:
         self.trace, self.plan = trace, plan
         self._durationless = frozenset(plan.durationless)
         self._opening = {closing: event for event, closing in plan.closings.items()}
-        self._left_out = np.zeros(len(trace), np.bool_) if keep is None else ~keep
-        self._left_out[plan.untimed] = True
-        self._more_than_ids = self._find_more_than_ids()
-        self._touched = picked(plan.ids.changed, trace.track)
-        self._touched |= self._more_than_ids
-        self._touched |= self._left_out
+        edited = chain(plan.moves, plan.trims, self._opening, plan.durationless)
+        self._edited = np.unique(np.fromiter(edited, np.int64))
+        self._untimed, self._keep = np.array(plan.untimed, np.int64), keep
         self._ids = [
             tuple(_new_ids(*ids))
             for ids in zip(trace.tracks, plan.ids.pids, plan.ids.tids, strict=True)
         ]
 
-    def _find_more_than_ids(self) -> NDArray[np.bool_]:
-        """Events of which something else than the pid and the tid is rewritten."""
-        plan, trace = self.plan, self.trace
-        touched = picked(plan.ids.changed, trace.track)
-        touched &= plan.ids.is_process_metadata
-        touched[[*plan.moves, *plan.trims, *self._opening, *plan.durationless]] = True
-        if plan.rebase_ns:
-            touched |= (trace.ts != UNTIMED) & (
-                ~is_phase(trace, "M") | (trace.ts >= plan.rebase_ns)
-            )
-        return touched
+    def keeps_any(self, span: Span) -> bool:
+        """Whether any event of a run is written."""
+        return not self._is_left_out(slice(span.first, span.first + span.count)).all()
 
-    def keeps_any(self, first: int, count: int) -> bool:
-        """Whether any of so many events from the first one on is written."""
-        return not self._left_out[first : first + count].all()
+    def _is_left_out(self, here: slice) -> NDArray[np.bool_]:
+        count = here.stop - here.start
+        found = np.zeros(count, np.bool_) if self._keep is None else ~self._keep[here]
+        found[_within(self._untimed, here)] = True
+        return found
 
     def of_run(self, span: Span) -> Edits | None:
         """What changes in a run; None if nothing does."""
         here = slice(span.first, span.first + span.count)
-        places = np.flatnonzero(self._touched[here])
+        track, left_out = self.trace.track[here], self._is_left_out(here)
+        changed = self.plan.ids.changed[track]
+        alone = changed & self.plan.ids.is_process_metadata[here]
+        alone[_within(self._edited, here)] = True
+        alone |= self._is_rebased(self.trace.phase[here], self.trace.ts[here])
+        places = np.flatnonzero(changed | alone | left_out)
         if not len(places):
             return None
-        events = places + span.first
-        kind = np.where(self._left_out[events], _LEFT_OUT, self.trace.track[events])
-        kind[self._more_than_ids[events] & ~self._left_out[events]] = _ALONE
-        kinds, which = np.unique(kind, return_inverse=True)
+        kind = np.where(alone, _ALONE, track)
+        kind[left_out] = _LEFT_OUT
+        kinds, which = np.unique(kind[places], return_inverse=True)
         changes = [self._ids[kind] if kind >= 0 else None for kind in kinds.tolist()]
-        alone = np.flatnonzero(kind == _ALONE)
-        which[alone] = np.arange(len(alone)) + len(changes)
-        for number, track in each(events[alone], self.trace.track[events[alone]]):
-            changes.append((*self._place(number, track), *self._time(number)))
+        own = np.flatnonzero(kind[places] == _ALONE)
+        which[own] = np.arange(len(own)) + len(changes)
+        for number, its_track in each(places[own] + span.first, track[places[own]]):
+            changes.append((*self._place(number, its_track), *self._time(number)))
         return Edits(span.count, places, which, changes)
+
+    def _is_rebased(self, phase: NDArray[np.uint8], ts: Ints) -> NDArray[np.bool_]:
+        """Which events get another time, since all times are counted from another one."""
+        shift = self.plan.rebase_ns
+        found: NDArray[np.bool_] = ts != UNTIMED
+        found &= (phase != ord("M")) | (ts >= shift)
+        return found if shift else np.zeros_like(found)
 
     def _place(self, number: int, track: int) -> Iterator[Put | Note]:
         """Pid and tid; a slice that moves keeps its row's tid and its lane in args."""
@@ -103,8 +106,7 @@ class Planned:
     def _time(self, number: int) -> Iterator[Put | Note]:
         """Start and duration; a recorded duration that is trimmed or unusable stays in args."""
         plan, trace, ts = self.plan, self.trace, int(self.trace.ts[number])
-        is_rebased = plan.rebase_ns and (trace.phase[number] != ord("M") or ts >= plan.rebase_ns)
-        if is_rebased and ts != UNTIMED:
+        if self._is_rebased(trace.phase[number], trace.ts[number]):
             yield Put("ts", microseconds(ts - plan.rebase_ns))
         if number in self._durationless:
             yield Note(_RECORDED_DUR, dur_behind=True)
@@ -130,6 +132,13 @@ def _new_ids(recorded: tuple[Scalar, Scalar], pid: Scalar, tid: Scalar) -> Itera
 
 def _put_id(key: str, recorded: Scalar, new: Scalar) -> Put:
     return Put(key, _json(new), is_there=recorded is not None)
+
+
+def _within(numbers: Ints, here: slice) -> Ints:
+    """Those of some ascending numbers that lie in a range, counted from its start."""
+    first, behind = np.searchsorted(numbers, (here.start, here.stop))
+    found: Ints = numbers[first:behind] - here.start
+    return found
 
 
 def _closing_time(time: int) -> bytes:
