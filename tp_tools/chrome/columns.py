@@ -98,7 +98,8 @@ def columns_of(run: Run[Event], first: int, file: str) -> Columns:
     phase = _numbered([e.ph for e in events], known, np.uint8)
     ts, dur, inexact = Times(file).of_run(events, phase, first)
     metadata = _metadata(events, phase, file)
-    ts[_unplaceable(events, phase)] = UNTIMED
+    link, odd_links = links_of(events)
+    ts[_unplaceable(events, phase, link)] = UNTIMED
     bound = _bound(events, phase)
     track = _numbered(zip([e.pid for e in events], [e.tid for e in events], strict=True), tracks)
     cat = _numbered([e.cat for e in events], cats)
@@ -110,7 +111,6 @@ def columns_of(run: Run[Event], first: int, file: str) -> Columns:
     is_shown_so = is_nameless & (bound != 0) & is_in(phase, _INSTANTS)
     if is_shown_so.any():
         name[is_shown_so] = names[NOTHING]
-    link, odd_links = links_of(events)
     return Columns(
         length=len(run.text),
         phase=phase,
@@ -165,16 +165,23 @@ _FLOW_ID = re.compile(rb'-?\d+|"\s*[+-]?(?:0[xX])?[0-9a-fA-F]+"')
 _ASYNC_ID = re.compile(rb'-?\d+|".*', re.DOTALL)
 
 
-def _unplaceable(events: list[Event], phase: NDArray[np.uint8]) -> list[int]:
+def _unplaceable(events: list[Event], phase: NDArray[np.uint8], link: Ints) -> list[int]:
     """What Perfetto drops wherever it stands: no phase, or no usable id for an arrow or a span.
 
     Ids are integers or text, of arrows text that is a hexadecimal number.
+
+    Args:
+        events: a run of events.
+        phase: the codes of their phases.
+        link: their ids; of those that are plain numbers it is known already.
     """
-    arrows = places_of(phase, _ARROWS).tolist()
+    arrows = places_of(phase, _ARROWS)
+    odd = [i for i in arrows.tolist() if events[i].id is ABSENT]
+    odd += arrows[link[arrows] < 0].tolist()
     spans = places_of(phase, _SPANS).tolist()
     return [
         *np.flatnonzero(phase == 0).tolist(),
-        *[i for i in arrows if not _FLOW_ID.fullmatch(events[i].id)],
+        *[i for i in odd if not _FLOW_ID.fullmatch(events[i].id)],
         *[i for i in spans if events[i].id2 is ABSENT and not _ASYNC_ID.fullmatch(events[i].id)],
     ]
 

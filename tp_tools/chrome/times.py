@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,6 @@ from tp_tools.chrome.schema import ABSENT
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import msgspec
     from numpy.typing import NDArray
 
@@ -48,54 +47,58 @@ class Times:
             InputError: a time is no number of 64 bits.
             Malformed: Perfetto would stop at a time, or read another one.
         """
-        numbers_of_all = range(first, first + len(events))
-        ts, inexact = self._column([e.ts for e in events], "ts", numbers_of_all)
+        everywhere = np.arange(first, first + len(events))
+        ts, inexact = self._column([e.ts for e in events], "ts", everywhere)
         durations = [e.dur for e in events]
         complete = phases == ord("X")
-        where = np.flatnonzero(complete).tolist()
         dur = np.zeros(len(events), np.int64)
         dur[complete], _ = self._column(
-            [durations[i] for i in where], "dur", [numbers_of_all[i] for i in where]
+            list(compress(durations, complete.tolist())), "dur", everywhere[complete]
         )
         too_long = np.flatnonzero(dur > _LARGEST - np.maximum(ts, 0))
         if len(too_long):
             number = first + int(too_long[0])
             raise InputError(f"{self.name}: event {number} ends behind what 64 bits of ns can say.")
-        others = np.flatnonzero(~complete).tolist()
-        self._check([durations[i] for i in others], "dur", [numbers_of_all[i] for i in others])
-        self._check([e.tts for e in events], "tts", numbers_of_all)
-        self._check([e.tdur for e in events], "tdur", numbers_of_all)
-        for i in np.flatnonzero(phases == ord("M")).tolist():
-            self._check([events[i].ts], "ts", [first + i])
+        others = ~complete
+        self._check(list(compress(durations, others.tolist())), "dur", everywhere[others])
+        self._check([e.tts for e in events], "tts", everywhere)
+        self._check([e.tdur for e in events], "tdur", everywhere)
+        metadata = np.flatnonzero(phases == ord("M"))
+        self._check([events[i].ts for i in metadata.tolist()], "ts", metadata + first)
         return ts, dur, inexact
 
-    def _check(self, raws: list[msgspec.Raw], key: str, numbers_of_all: Sequence[int]) -> None:
+    def _check(self, raws: list[msgspec.Raw], key: str, event: Ints) -> None:
         """Perfetto v52 and v53 stop at a time that is no number, wherever it stands."""
         if raws.count(ABSENT) == len(raws):
             return
-        for raw, number in zip(raws, numbers_of_all, strict=True):
-            if raw is not ABSENT and self._column([raw], key, [number])[0][0] == UNTIMED:
-                raise Malformed(f"{self.name}: {key} of event {number} is {bytes(raw).decode()}.")
+        for i, raw in enumerate(raws):
+            if raw is not ABSENT and self._column([raw], key, event[i : i + 1])[0][0] == UNTIMED:
+                raise Malformed(f"{self.name}: {key} of event {event[i]} is {bytes(raw).decode()}.")
 
     def _column(
-        self, raws: list[msgspec.Raw], key: str, events: Sequence[int]
+        self, raws: list[msgspec.Raw], key: str, event: Ints
     ) -> tuple[Ints, NDArray[np.bool_]]:
-        """Nanoseconds, UNTIMED where there are none, and which are read through a double."""
+        """Nanoseconds, UNTIMED where there are none, and which are read through a double.
+
+        Args:
+            raws: the times as text.
+            key: what they are called.
+            event: the numbers of their events.
+        """
         plain = numbers.column(raws)
         if plain is not None:
             return plain
         texts = [bytes(raw) for raw in raws]
         known = np.array([text not in _NO_NUMBERS for text in texts])
         times, inexact = np.full(len(texts), UNTIMED), np.zeros(len(texts), np.bool_)
-        where = np.flatnonzero(known).tolist()
-        texts = [texts[i] for i in where]
+        texts = list(compress(texts, known.tolist()))
         times[known], inexact[known] = numbers.column(texts) or (
-            [self._time(text, key, events[i]) for text, i in zip(texts, where, strict=True)],
+            [self._time(*it, key) for it in zip(texts, event[known].tolist(), strict=True)],
             [numbers.has_decimals(text) for text in texts],
         )
         return times, inexact
 
-    def _time(self, text: bytes, key: str, event: int) -> int:
+    def _time(self, text: bytes, event: int, key: str) -> int:
         try:
             time = numbers.nanoseconds(text)
         except ValueError:
