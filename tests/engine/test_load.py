@@ -2,16 +2,23 @@
 
 import gzip
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.engine.small_traces import OVERLAPPING, SOUND, in_pieces, json_trace, slice_of
-from tp_tools.engine import Stat, embedded, load, load_stats, losses, rows
+from tp_tools.engine import Stat, embedded, get_ready, load, load_stats, losses, opening, rows
 from tp_tools.engine.embedded import MEMORY_LIMITS
 from tp_tools.engine.opening import PEEK_BYTES, pointer_bits
-from tp_tools.errors import EngineOutOfMemory, InputError, TraceLossError
+from tp_tools.errors import (
+    EngineOutOfMemory,
+    EngineUnavailable,
+    InputError,
+    SqlError,
+    TraceLossError,
+)
 
 
 def test_slices_arrive_exactly(engine_name: str) -> None:
@@ -216,3 +223,32 @@ def test_every_slice_of_a_recorded_trace_arrives(
     wanted = sum(event["ph"] in "Xi" for event in json.loads(data)["traceEvents"])
     with load(in_pieces(data), source=path.name, size=len(data), engine=engine_name) as tp:
         assert rows(tp, "SELECT COUNT(*) FROM slice") == [(wanted,)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit", "is_taken"),
+    [("embedded", None, True), ("embedded64", None, False), ("embedded", 1 << 30, False)],
+)
+def test_an_engine_that_was_opened_ahead_serves_one_trace(
+    asked: str, limit: int | None, is_taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first that wants such a one: its errors name that trace, and the next has its own."""
+    monkeypatch.setattr(opening, "_ahead", defaultdict(list))
+    get_ready("embedded")
+    get_ready("embedded")
+    (ahead,) = opening._ahead["embedded32"]
+    with load([SOUND], source="first", engine=asked, memory_limit=limit) as tp:
+        assert (tp is ahead) == is_taken
+        assert rows(tp, "SELECT COUNT(*) FROM slice") == [(2,)]
+        with pytest.raises(SqlError, match="first"):
+            tp.query("SELECT nothing")
+        with load([OVERLAPPING], source="second", engine=asked, allow_loss=True) as other:
+            assert other is not tp
+    ahead.close()
+
+
+def test_an_engine_that_does_not_exist_is_not_opened_ahead() -> None:
+    """Who loads a trace into it is told."""
+    get_ready("no such engine")
+    with pytest.raises(EngineUnavailable):
+        load([SOUND], source="sound", engine="no such engine")

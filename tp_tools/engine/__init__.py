@@ -46,10 +46,10 @@ def get_ready(engine: str | None) -> None:
     Args:
         engine: the one that will be asked, as in `load`. What is wrong with it `load` will say.
     """
-    from tp_tools.engine.opening import map_code  # noqa: PLC0415  0.1 s of imports
+    from tp_tools.engine.opening import open_ahead  # noqa: PLC0415  0.1 s of imports
 
     with suppress(EngineError):
-        map_code(engine)
+        open_ahead(engine)
 
 
 def load(

@@ -2,10 +2,11 @@
 
 import functools
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from tp_tools.engine._perfetto import ProtoFactory
-from tp_tools.engine.compiled import load_module
 from tp_tools.engine.embedded import EmbeddedBackend
 from tp_tools.engine.names import EMBEDDED, name_of
 from tp_tools.engine.native import NativeBackend, given_shell, pinned_shell
@@ -41,7 +42,8 @@ def open_loaded(
         if size is None:
             size, pieces = _measured(pieces)
         name = EMBEDDED[pointer_bits(size)]
-    tp = Processor(source, _opener(name, memory_limit, say))
+    tp = _taken(name, source) if memory_limit is None else None
+    tp = tp or Processor(source, _opener(name, memory_limit, say))
     try:
         tp.feed(pieces)
         check_loaded(tp)
@@ -53,16 +55,32 @@ def open_loaded(
     return tp
 
 
-def map_code(engine: str | None) -> None:
-    """Maps the embedded engine's code, where that one will be asked; most traces need 32 bits.
+_ahead = defaultdict[str, list[Processor]](list)
+"""Empty engines by name, for the first trace that wants such a one."""
+
+
+def open_ahead(engine: str | None) -> None:
+    """Opens the embedded engine, where that one will be asked; most traces need 32 bits.
 
     Raises:
         EngineUnavailable: there is no such engine.
+        EngineOutOfMemory: it does not fit.
     """
     name = name_of(engine)
     for bits, embedded in EMBEDDED.items():
         if name == embedded or (name, bits) == ("embedded", 32):
-            load_module(bits, lambda _: None)
+            opener = _opener(embedded, None, lambda _: None)
+            if not _ahead[embedded]:
+                _ahead[embedded].append(Processor("", opener))
+
+
+def _taken(name: str, source: str) -> Processor | None:
+    """One that was opened ahead, for this trace; None if there is none of this name."""
+    with suppress(IndexError):
+        tp = _ahead[name].pop()
+        tp.source = source
+        return tp
+    return None
 
 
 def pointer_bits(size: int) -> int:
