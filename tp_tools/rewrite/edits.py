@@ -36,7 +36,7 @@ class Planned:
         self._durationless = frozenset(plan.durationless)
         self._opening = {closing: event for event, closing in plan.closings.items()}
         edited = chain(plan.moves, plan.trims, self._opening, plan.durationless)
-        self._edited = np.unique(np.fromiter(edited, np.int64))
+        self._edited = np.sort(np.fromiter(edited, np.int64))
         self._untimed, self._keep = np.array(plan.untimed, np.int64), keep
         self._ids = [
             tuple(_new_ids(*ids))
