@@ -23,6 +23,7 @@ from tp_tools.chrome.crew import Crew, Ended, crew
 from tp_tools.chrome.read import read
 from tp_tools.chrome.share import read_run, read_together
 from tp_tools.chrome.source import Source
+from tp_tools.chrome.turns import in_turn
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def test_a_helper_that_ends_amid_an_answer_says_so(room: crews._Room | None) -> 
     unheard.close()
     helper.give(read_run, b",{}")
     helper.drop()
-    assert helper.busy() == 0
+    assert helper.busy() > 1000
 
 
 # -- real processes ------------------------------------------------------------------------------
@@ -232,6 +233,22 @@ def test_a_helper_that_is_ended_costs_time_only(jobs: int, tmp_path: Path) -> No
         child.kill()
         child.join()
         assert_same(read(Source(path, "t"), crew=helpers), read(Source(path, "t")))
+
+
+def test_a_helper_that_ended_keeps_no_other_one_idle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given nothing more, once it is known."""
+    monkeypatch.setattr(crews, "WORTH_IT_PLAIN", 0)
+    before = multiprocessing.active_children()
+    with crew(Source(write(tmp_path / "t.json", events(10)), "t"), 3) as helpers:
+        first = next(it for it in multiprocessing.active_children() if it not in before)
+        first.kill()
+        first.join()
+        busy = [helper.busy() for helper in helpers.helpers]
+        assert busy == [0, 0]
+        assert list(in_turn([(bytes.upper, b"a")] * 40, helpers.helpers)) == [b"A"] * 40
+        assert sorted(helper.busy() > 1000 for helper in helpers.helpers) == [False, True]
 
 
 @pytest.mark.usefixtures("_always_worth_it")

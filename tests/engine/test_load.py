@@ -236,7 +236,7 @@ def test_an_engine_that_was_opened_ahead_serves_one_trace(
     monkeypatch.setattr(opening, "_ahead", defaultdict(list))
     get_ready("embedded")
     get_ready("embedded")
-    (ahead,) = opening._ahead["embedded32"]
+    ((ahead, _),) = opening._ahead[32]
     with load([SOUND], source="first", engine=asked, memory_limit=limit) as tp:
         assert (tp is ahead) == is_taken
         assert rows(tp, "SELECT COUNT(*) FROM slice") == [(2,)]
@@ -245,6 +245,19 @@ def test_an_engine_that_was_opened_ahead_serves_one_trace(
         with load([OVERLAPPING], source="second", engine=asked, allow_loss=True) as other:
             assert other is not tp
     ahead.close()
+
+
+def test_an_engine_that_was_opened_ahead_is_left_where_memory_is_scarcer_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It could grow to more than the machine still has, and the system would end the process."""
+    monkeypatch.setattr(opening, "_ahead", defaultdict(list))
+    get_ready("embedded")
+    ((ahead, _),) = opening._ahead[32]
+    monkeypatch.setattr(embedded, "available", lambda: 200 << 20)
+    with load([SOUND], source="sound", engine="embedded") as tp:
+        assert tp is not ahead
+    assert not opening._ahead[32]
 
 
 def test_an_engine_that_does_not_exist_is_not_opened_ahead() -> None:

@@ -49,7 +49,7 @@ class Helper(Protocol):
     """One who works on runs of a trace."""
 
     def busy(self) -> int:
-        """How many runs it was given that it has not done."""
+        """How many runs it was given that it has not done; very many if it has ended."""
 
     def give(self, work: Work, text: bytes) -> None:
         """Gives it the next run, and says what is to be done with it."""
@@ -105,10 +105,11 @@ class _Process:
         self._said: deque[Any] = deque()
         self._given = 0
         self._busy = 0
+        self._has_ended = False
 
     def busy(self) -> int:
         self._listen()
-        return self._busy
+        return _VERY_MANY if self._has_ended else self._busy
 
     def give(self, work: Work, text: bytes) -> None:
         with suppress(OSError):  # it has ended, and will not answer
@@ -146,9 +147,11 @@ class _Process:
             self._said.append(self._answers.recv())
         except (EOFError, OSError):  # the second one amid an answer
             self._said.append(_NOTHING)
+            self._has_ended = True
         self._busy -= 1
 
 
+_VERY_MANY = 1 << 30
 _NOTHING = object()
 """Stands for what a helper that ended does not say."""
 

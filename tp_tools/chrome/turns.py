@@ -55,8 +55,8 @@ def in_turn(
 ) -> Generator[T]:
     """What each piece of work comes to, in their order.
 
-    A helper has one in hand and another to go on with; what is more is done here, as is what a
-    helper leaves undone that ends. Nothing is left with a helper when this is closed.
+    A helper has one in hand and some to go on with; what is more is done here, as is what a helper
+    leaves undone that ends. Nothing is left with a helper when this is closed.
 
     Args:
         pieces: what is to be done, and with what text.

@@ -32,6 +32,11 @@ STACK_BYTES = 2 << 20
 into the module's own data; SQLite allows 1000 levels."""
 
 
+def memory_bound(bits: int, memory_limit: int | None = None) -> int:
+    """Bytes that an engine opened now may grow to; see `EmbeddedBackend`."""
+    return min(filter(None, (MEMORY_LIMITS[bits], memory_limit, available()))) // PAGE * PAGE
+
+
 class EmbeddedBackend(RpcBackend):
     """One instance of TraceProcessor; `close()` frees its memory at once."""
 
@@ -54,8 +59,7 @@ class EmbeddedBackend(RpcBackend):
         """
         super().__init__(protos)
         self._bits = bits
-        limits = (MEMORY_LIMITS[bits], memory_limit, available())
-        self._limit = min(filter(None, limits)) // PAGE * PAGE
+        self._limit = memory_bound(bits, memory_limit)
         self._replies: list[bytes] = []
         self._unusable = ""
         engine, module = load_module(bits, say)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from tp_tools.engine._perfetto import ProtoFactory
-from tp_tools.engine.embedded import EmbeddedBackend
+from tp_tools.engine.embedded import EmbeddedBackend, memory_bound
 from tp_tools.engine.names import EMBEDDED, name_of
 from tp_tools.engine.native import NativeBackend, given_shell, pinned_shell
 from tp_tools.engine.processor import Processor
@@ -55,8 +55,8 @@ def open_loaded(
     return tp
 
 
-_ahead = defaultdict[str, list[Processor]](list)
-"""Empty engines by name, for the first trace that wants such a one."""
+_ahead = defaultdict[int, list[tuple[Processor, int]]](list)
+"""Empty engines by their bits, and what they may grow to, for the first trace that wants one."""
 
 
 def open_ahead(engine: str | None) -> None:
@@ -68,18 +68,21 @@ def open_ahead(engine: str | None) -> None:
     """
     name = name_of(engine)
     for bits, embedded in EMBEDDED.items():
-        if name == embedded or (name, bits) == ("embedded", 32):
-            opener = _opener(embedded, None, lambda _: None)
-            if not _ahead[embedded]:
-                _ahead[embedded].append(Processor("", opener))
+        if (name == embedded or (name, bits) == ("embedded", 32)) and not _ahead[bits]:
+            bound, opener = memory_bound(bits), _opener(embedded, None, lambda _: None)
+            _ahead[bits].append((Processor("", opener), bound))
 
 
 def _taken(name: str, source: str) -> Processor | None:
-    """One that was opened ahead, for this trace; None if there is none of this name."""
-    with suppress(IndexError):
-        tp = _ahead[name].pop()
-        tp.source = source
-        return tp
+    """One that was opened ahead, for this trace; None if none was, or memory is scarcer now."""
+    for bits, embedded in EMBEDDED.items():
+        if name == embedded:
+            with suppress(IndexError):
+                tp, bound = _ahead[bits].pop()
+                if bound <= memory_bound(bits):
+                    tp.source = source
+                    return tp
+                tp.close()
     return None
 
 

@@ -28,7 +28,8 @@ _IDS = {
     )
     for key, name in (("pid", b"pid"), ("tid", b"tid"))
 }
-"""A key that stands once in an event that has one is the event's own: no string holds it."""
+"""A key that stands once in an event that has one is the event's own: no string holds it, and in
+mended text no key is written with escapes."""
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODER = msgspec.json.Encoder()
