@@ -43,7 +43,7 @@ Piece: TypeAlias = "bytes | Path | Deflated"
 def deflate(blocks: Iterable[bytes], path: Path) -> Deflated | None:
     """Compresses text into a file; None if there is none."""
     crc = size = 0
-    packer = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, _RAW)
+    packer = _packer()
     with path.open("wb") as file:
         for block in blocks:
             crc, size = isal_zlib.crc32(block, crc), size + len(block)
@@ -54,7 +54,7 @@ def deflate(blocks: Iterable[bytes], path: Path) -> Deflated | None:
 
 def deflated(text: bytes) -> Deflated:
     """Compresses text."""
-    packer = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, _RAW)
+    packer = _packer()
     data = packer.compress(text) + packer.flush(isal_zlib.Z_FULL_FLUSH)
     return Deflated(data, isal_zlib.crc32(text), len(text))
 
@@ -87,12 +87,16 @@ def gzip(pieces: Iterable[Piece]) -> Iterator[bytes]:
             crc, size = isal_zlib.crc32_combine(crc, piece.crc, piece.size), size + piece.size
             continue
         for block in text([piece]):
-            packer = packer or isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, _RAW)
+            packer = packer or _packer()
             crc, size = isal_zlib.crc32(block, crc), size + len(block)
             yield packer.compress(block)
-    packer = packer or isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, _RAW)
+    packer = packer or _packer()
     yield packer.flush()
     yield struct.pack("<II", crc, size & 0xFFFF_FFFF)
+
+
+def _packer() -> isal_zlib.Compress:
+    return isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, _RAW)
 
 
 def _blocks(data: bytes | Path) -> Iterator[bytes]:

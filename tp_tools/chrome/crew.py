@@ -1,6 +1,6 @@
 """Other processes that work on runs of a trace, ready by the time they are given one.
 
-Nothing heavy is imported here, so that they can start first, and import while this one does.
+A copy of this process has what reading needs; one that starts anew imports it while this one works.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ MOST_READERS = 4
 _PIPE = 1 << 20
 """Bytes of a pipe: what most systems allow."""
 
-_PLACES, _PLACE = 4, 1 << 20
-"""How many texts are given at a time where memory is shared, and bytes of each: a run's."""
+IN_HAND = 4
+"""How many texts a helper is given at a time: one to work on, and some to go on with."""
+
+_PLACE = 1 << 20
+"""Bytes of each of them where memory is shared: a run's."""
 
 
 Work: TypeAlias = "Callable[[bytes], Any]"
@@ -84,16 +87,16 @@ class _Room:
     """Memory that a process shares with its copy, for texts: a pipe takes four times as long."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _PLACES * _PLACE)
+        self._memory = mmap.mmap(-1, IN_HAND * _PLACE)
 
     def put(self, number: int, text: bytes) -> None:
         """Puts down the text of this number; the one that many places before it is gone then."""
-        at = number % _PLACES * _PLACE
+        at = number % IN_HAND * _PLACE
         self._memory[at : at + len(text)] = text
 
     def get(self, number: int, size: int) -> bytes:
         """The text of this number and size."""
-        at = number % _PLACES * _PLACE
+        at = number % IN_HAND * _PLACE
         return self._memory[at : at + size]
 
 
@@ -113,7 +116,7 @@ class _Process:
 
     def give(self, work: Work, text: bytes) -> None:
         with suppress(OSError):  # it has ended, and will not answer
-            if self._room and len(text) <= _PLACE and self._busy < _PLACES:
+            if self._room and len(text) <= _PLACE and self._busy < IN_HAND:
                 self._room.put(self._given, text)
                 self._questions.send((work, self._given, len(text)))
             else:

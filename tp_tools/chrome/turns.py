@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from tp_tools.chrome.crew import Ended
+from tp_tools.chrome.crew import IN_HAND, Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from tp_tools.chrome.crew import Helper
 
 T = TypeVar("T")
-
-_IN_HAND = 4
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def in_turn(
     try:
         for work, text in pieces:
             helper = min(helpers, key=lambda each: each.busy(), default=None)
-            if helper is not None and helper.busy() < _IN_HAND:
+            if helper is not None and helper.busy() < IN_HAND:
                 helper.give(work, text)
                 turns.append(_Given(helper, work, text))
             else:

@@ -109,14 +109,10 @@ def _metadata(plan: Plan) -> Iterator[bytes]:
         yield _metadatum(key, pid, tid, {"name": name})
 
 
-def _json(value: Scalar) -> bytes:
-    return msgspec.json.encode(value)
-
-
 def _metadatum(key: str, pid: Scalar, tid: Scalar, args: Mapping[str, Scalar]) -> bytes:
     return b'{"name": %b, "ph": "M", "pid": %b, "tid": %b, "args": %b}' % (
-        _json(key),
-        _json(pid),
-        _json(tid),
+        msgspec.json.encode(key),
+        msgspec.json.encode(pid),
+        msgspec.json.encode(tid),
         msgspec.json.encode(args),
     )

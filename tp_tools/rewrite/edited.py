@@ -19,14 +19,9 @@ if TYPE_CHECKING:
     from tp_tools.chrome.events import Ints
     from tp_tools.deflated import Piece
 
-_Fields: TypeAlias = "dict[str, msgspec.Raw]"
-
 _IDS = {
-    key: (
-        b'"%b"' % name,
-        re.compile(b'"%b"' % name + rb'\s*:\s*("[^"\\]*"|-?\d[\d.eE+-]*)\s*[,}]'),
-    )
-    for key, name in (("pid", b"pid"), ("tid", b"tid"))
+    key: (member, re.compile(member + rb'\s*:\s*("[^"\\]*"|-?\d[\d.eE+-]*)\s*[,}]'))
+    for key, member in (("pid", b'"pid"'), ("tid", b'"tid"'))
 }
 """A key that stands once in an event that has one is the event's own: no string holds it, and in
 mended text no key is written with escapes."""
@@ -36,7 +31,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Put(NamedTuple):
-    """A member that an event gets, or that changes, if it is sure to be there."""
+    """A member that an event gets, or that changes; that it has one now is sure if `is_there`."""
 
     key: str
     value: bytes
@@ -118,9 +113,9 @@ def _edited(text: bytes, edits: Edits, starts: Ints, stops: Ints) -> list[bytes]
             made.append(text[copied : max(copied, behind)])
             copied = stop
         elif only_ids and (spot := only_ids.spot(text, start, stop)):
-            at, copied_before = spot[0], copied
-            copied = spot[1]
-            made += (text[copied_before:at], spot[2])
+            at, end, new = spot
+            made += (text[copied:at], new)
+            copied = end
         else:
             made += (text[copied:start], _changed(text[start:stop], change))
             copied = stop
@@ -177,7 +172,7 @@ class _Ids:
 
 
 def _changed(event: bytes, change: Change) -> bytes:
-    fields: _Fields = _FIELDS.decode(event)
+    fields = _FIELDS.decode(event)
     for step in change:
         if isinstance(step, Put):
             fields[step.key] = msgspec.Raw(step.value)

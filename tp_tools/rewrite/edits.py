@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tp_tools.chrome.events import Ints, Scalar, Span, Trace
     from tp_tools.plan import Plan
 
-_ENCODER = msgspec.json.Encoder()
 _RECORDED_DUR = b'"tpt_recorded_dur": '
 _LEFT_OUT, _ALONE = -1, -2  # events that no other one of their track is like
 
@@ -90,11 +89,11 @@ class Planned:
             if put.key == "pid" or not (is_of_process or lane):
                 yield put
         if plan.ids.changed[track] and is_of_process and (label := self._label(number, track)):
-            yield Put("args", _json({"name": label}))
+            yield Put("args", msgspec.json.encode({"name": label}))
         if lane:
             yield _put_id("tid", self.trace.tracks[track][1], lane.tid)
             if self.trace.phase[number] in b"XB":
-                row = _json(plan.ids.tids[track])
+                row = msgspec.json.encode(plan.ids.tids[track])
                 yield Note(b'"tpt_tid": %b, "tpt_lane": %d' % (row, lane.number))
 
     def _label(self, number: int, track: int) -> str | None:
@@ -131,7 +130,7 @@ def _new_ids(recorded: tuple[Scalar, Scalar], pid: Scalar, tid: Scalar) -> Itera
 
 
 def _put_id(key: str, recorded: Scalar, new: Scalar) -> Put:
-    return Put(key, _json(new), is_there=recorded is not None)
+    return Put(key, msgspec.json.encode(new), is_there=recorded is not None)
 
 
 def _within(numbers: Ints, here: slice) -> Ints:
@@ -144,7 +143,3 @@ def _within(numbers: Ints, here: slice) -> Ints:
 def _closing_time(time: int) -> bytes:
     """Without decimals where it needs none: in a trace of whole microseconds all stay exact."""
     return microseconds(time) if time % 1000 else b"%d" % (time // 1000)
-
-
-def _json(value: Scalar | dict[str, str]) -> bytes:
-    return _ENCODER.encode(value)
