@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import importlib
 import os
 import signal
@@ -30,6 +31,10 @@ COMMANDS = {
 
 INTERRUPTED = 130
 SWITCH_S = 0.0005
+NEW_OBJECTS = 20_000
+"""As many are made before circles are looked for among them: what is held are columns, and objects
+of theirs that refer to no other one."""
+
 DEBUG = "tp_tools.debug"
 
 
@@ -101,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _clean_up_when_told_to_end()
     # threads that unpack and pack wait less for their turn
     sys.setswitchinterval(SWITCH_S)
+    gc.set_threshold(NEW_OBJECTS)
     # numpy would start a thread per core for matrices, of which there are none here; and a process
     # without threads has its workers at once
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

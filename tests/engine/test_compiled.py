@@ -85,7 +85,7 @@ def test_foreign_file_is_passed_over(wasm: Path, folder: Path) -> None:
     key = kept.name.rsplit("-", 1)[0]
     kept.unlink()
     code = b"\x7fELF of another machine"
-    (folder / compiled._file_name(key, code)).write_bytes(code)
+    (folder / compiled._file_name(key, [code])).write_bytes(code)
     assert compiles(wasm, folder)
     assert not compiles(wasm, folder)
     assert len(list(folder.iterdir())) == 2

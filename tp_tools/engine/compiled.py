@@ -11,7 +11,7 @@ import os
 import stat
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from time import time
@@ -27,6 +27,8 @@ KEPT_MODULES = 8
 """Modules kept in a cache folder: 32 and 64 bit, for a few versions or kinds of machine."""
 
 _AN_HOUR = 3600.0
+_PIECE = 1 << 18
+"""Bytes read at a time: all in one would be room that is new to the process, page by page."""
 
 Loaded = tuple[Engine, Module]
 
@@ -142,14 +144,23 @@ def _key(wasm: Path) -> str:
     return "-".join(map(str, parts))
 
 
-def _file_name(key: str, code: bytes) -> str:
-    return f"{key}-{isal.isal_zlib.crc32(code):08x}.cwasm"
+def _file_name(key: str, code: Iterable[bytes]) -> str:
+    checksum = 0
+    for piece in code:
+        checksum = isal.isal_zlib.crc32(piece, checksum)
+    return f"{key}-{checksum:08x}.cwasm"
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def _map(engine: Engine, path: Path) -> Module | None:
     """A kept module; None if it is not what was written, or does not run on this machine."""
     try:
-        if not path.name.endswith(_file_name("", path.read_bytes())):
+        if not path.name.endswith(_file_name("", _pieces(path))):
             return None
         return Module.deserialize_file(engine, str(path))
     except (OSError, WasmtimeError):
@@ -165,7 +176,7 @@ def _keep(code: bytes, folder: Path, key: str) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(code)
-        Path(part).replace(folder / _file_name(key, code))
+        Path(part).replace(folder / _file_name(key, [code]))
         _forget_old(folder)
     except OSError:
         Path(part).unlink(missing_ok=True)

@@ -59,7 +59,8 @@ class Planned:
         changed = self.plan.ids.changed[track]
         alone = changed & self.plan.ids.is_process_metadata[here]
         alone[_within(self._edited, here)] = True
-        alone |= self._is_rebased(self.trace.phase[here], self.trace.ts[here])
+        is_rebased = self._is_rebased(here)
+        alone |= is_rebased
         places = np.flatnonzero(changed | alone | left_out)
         if not len(places):
             return None
@@ -69,13 +70,16 @@ class Planned:
         changes = [self._ids[kind] if kind >= 0 else None for kind in kinds.tolist()]
         own = np.flatnonzero(kind[places] == _ALONE)
         which[own] = np.arange(len(own)) + len(changes)
-        for number, its_track in each(places[own] + span.first, track[places[own]]):
-            changes.append((*self._place(number, its_track), *self._time(number)))
+        where = places[own]
+        columns = (where + span.first, track[where], self.trace.ts[here][where], is_rebased[where])
+        for number, its_track, ts, gets_rebased in each(*columns):
+            times = self._time(number, ts, is_rebased=gets_rebased)
+            changes.append((*self._place(number, its_track), *times))
         return Edits(span.count, places, which, changes)
 
-    def _is_rebased(self, phase: NDArray[np.uint8], ts: Ints) -> NDArray[np.bool_]:
+    def _is_rebased(self, here: slice) -> NDArray[np.bool_]:
         """Which events get another time, since all times are counted from another one."""
-        shift = self.plan.rebase_ns
+        phase, ts, shift = self.trace.phase[here], self.trace.ts[here], self.plan.rebase_ns
         found: NDArray[np.bool_] = ts != UNTIMED
         found &= (phase != ord("M")) | (ts >= shift)
         return found if shift else np.zeros_like(found)
@@ -102,17 +106,17 @@ class Planned:
         is_name = trace.names[trace.name[number]] == "process_name"
         return label_in(trace.tracks[track][0]) if is_name else None
 
-    def _time(self, number: int) -> Iterator[Put | Note]:
+    def _time(self, number: int, ts: int, *, is_rebased: bool) -> Iterator[Put | Note]:
         """Start and duration; a recorded duration that is trimmed or unusable stays in args."""
-        plan, trace, ts = self.plan, self.trace, int(self.trace.ts[number])
-        if self._is_rebased(trace.phase[number], trace.ts[number]):
+        plan = self.plan
+        if is_rebased:
             yield Put("ts", microseconds(ts - plan.rebase_ns))
         if number in self._durationless:
             yield Note(_RECORDED_DUR, dur_behind=True)
             yield Put("dur", b"0")
         if number in plan.trims:
             if number in plan.closings:
-                recorded = int(trace.ts[plan.closings[number]]) - ts
+                recorded = int(self.trace.ts[plan.closings[number]]) - ts
                 yield Note(_RECORDED_DUR + microseconds(recorded))
             else:
                 yield Note(_RECORDED_DUR, dur_behind=True)
