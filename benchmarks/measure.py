@@ -97,7 +97,13 @@ def _held(pid: int) -> int:
 
 
 def compare(commands: Mapping[str, Sequence[str]], times: int) -> dict[str, Runs]:
-    """Runs all commands `times` times in turn, after one run of each for its memory."""
+    """Runs all commands `times` times in turn, after one run of each for its memory.
+
+    Before that each runs once: what is compiled once, or read from disk for the first time, is not
+    what a command takes.
+    """
+    for command in commands.values():
+        run(command)
     results = {name: Runs(peak(command)) for name, command in commands.items()}
     for _ in range(times):
         for name, command in commands.items():
