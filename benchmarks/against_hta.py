@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tp_tools
-from tp_tools import queries
+from tp_tools.library import files
 
 SIDE = Path(__file__).with_name("hta_side.py")
 LAUNCHES = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cudaMemcpyAsync", "cudaMemsetAsync")
@@ -58,7 +58,7 @@ def library(trace: Path) -> Answers:
     """The same from the SQL library. A launch delay of HTA's begins when the call has returned."""
     with tp_tools.open_trace(trace) as tp:
         frames = {
-            name: queries.run(tp, queries.library()[name])
+            name: files.run(tp, files.library()[name])
             for name in ("kernels", "gpu_time", "comm_overlap", "launches")
         }
     (gpu,) = frames["gpu_time"].to_dict("records")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.measure import compare, table
 from tp_tools import engine
-from tp_tools.chrome.source import Source
+from tp_tools.files.source import Source
 
 MEGABYTE = 1e6
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import tp_tools
-from tp_tools import queries
+from tp_tools.library import files
 
 
 @dataclass
@@ -29,12 +29,12 @@ class Taken:
 
 def seconds(trace: Path, runs: int) -> dict[str, Taken]:
     """What every run took, by query."""
-    taken = {name: Taken() for name in queries.library()}
+    taken = {name: Taken() for name in files.library()}
     with tp_tools.open_trace(trace) as tp:
         for _ in range(runs):
-            for name, path in queries.library().items():
+            for name, path in files.library().items():
                 wall, cpu = time.perf_counter(), time.process_time()
-                queries.run_rows(tp, path)
+                files.run_rows(tp, path)
                 taken[name].cpu.append(time.process_time() - cpu)
                 taken[name].wall.append(time.perf_counter() - wall)
     return taken

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fixtures.generate_ranks import Wishes, generate, structure, written
 from fixtures.make import HERE as FIXTURES
-from tests.ui.perfetto_ui import PerfettoUi, launch_browser, open_trace, serve_ui
+from tests.support.perfetto_ui import PerfettoUi, launch_browser, open_trace, serve_ui
 
 if TYPE_CHECKING:
     from playwright.sync_api import ViewportSize

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from docs.pictures import FIXTURE, IMAGES, TP_TOOLS
 from fixtures.make import HERE as FIXTURES
 from fixtures.make import truth_of
-from tests.ui.perfetto_ui import PerfettoUi, launch_browser, open_trace, serve_ui
+from tests.support.perfetto_ui import PerfettoUi, launch_browser, open_trace, serve_ui
 
 if TYPE_CHECKING:
     from playwright.sync_api import ViewportSize

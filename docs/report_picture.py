@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from fixtures.make import HERE as FIXTURES
-from tests.report.pages import generated, made, shown
-from tests.ui.perfetto_ui import launch_browser
+from tests.support.pages import generated, made, shown
+from tests.support.perfetto_ui import launch_browser
 
 IMAGES = Path(__file__).parent / "img"
 WIDTH, HEIGHT = 1280, 1300

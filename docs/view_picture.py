@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from fixtures.make import HERE as FIXTURES
-from tests.ui.perfetto_ui import PerfettoUi, launch_browser
-from tests.viewing import viewing
+from tests.support.perfetto_ui import PerfettoUi, launch_browser
+from tests.support.viewing import viewing
 
 IMAGE = Path(__file__).parent / "img" / "view.png"
 FIXTURE = FIXTURES / "pdl_decode.json.gz"

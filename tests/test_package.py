@@ -51,7 +51,7 @@ def test_help_imports_nothing_heavy() -> None:
     """`tp-tools --help` answers at once: it loads none of the libraries that commands need."""
     script = (
         "import sys\n"
-        "from tp_tools.cli import main\n"
+        "from tp_tools.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "heavy = {'numpy', 'pandas', 'perfetto', 'wasmtime', 'msgspec', 'rich', 'viztracer'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"

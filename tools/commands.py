@@ -10,7 +10,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from tp_tools.cli import COMMANDS, group
+from tp_tools.cli.main import COMMANDS, group
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
 WIDTH = 88

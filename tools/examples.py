@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 from click.testing import CliRunner
 
 from fixtures.generate_ranks import Wishes, generate, structure, trace
-from tp_tools.cli import group
+from tp_tools.cli.main import group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tp_tools import header
+from tp_tools.library import header
 
 SQL = Path(__file__).resolve().parents[1] / "sql"
 

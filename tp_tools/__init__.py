@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tp_tools import errors
 
 if TYPE_CHECKING:
-    from tp_tools.api import LossWarning, open_trace, query
+    from tp_tools.querying.api import LossWarning, open_trace, query
 
 __all__ = ["LossWarning", "errors", "open_trace", "query"]
 
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  as PEP 562 has it
     """What the API offers, imported when it is first asked for: the command line needs none."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("tp_tools.api"), name)
+    return getattr(importlib.import_module("tp_tools.querying.api"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,5 @@
 """`python -m tp_tools` is `tp-tools`."""
 
-from tp_tools.cli import run
+from tp_tools.cli.main import run
 
 run()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_IMPORTED = ("tp_tools.parts", "tp_tools.engine.opening")
+_IMPORTED = ("tp_tools.merging.write_rank", "tp_tools.engine.loader")
 """What workers need."""
 
 

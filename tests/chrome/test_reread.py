@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tp_tools.chrome import outer, reread, source, split
-from tp_tools.chrome.events import Trace
-from tp_tools.chrome.places import places
-from tp_tools.chrome.read import read
-from tp_tools.chrome.source import Source
+from tp_tools.chrome import batches, envelope, reread
+from tp_tools.chrome.reader import read
 from tp_tools.errors import InputError
+from tp_tools.files import source
+from tp_tools.files.source import Source
+from tp_tools.trace.model import Trace
+from tp_tools.writing.json.members import places
 
 EVENTS = [
     {
@@ -45,8 +46,8 @@ TEXTS = {
 def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes blocks and runs so short that there are many."""
     monkeypatch.setattr(source, "BLOCK", request.param)
-    monkeypatch.setattr(outer, "_GROWTH", request.param)
-    monkeypatch.setattr(split, "RUN", request.param)
+    monkeypatch.setattr(envelope, "_GROWTH", request.param)
+    monkeypatch.setattr(batches, "RUN", request.param)
 
 
 @pytest.fixture

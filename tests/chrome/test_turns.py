@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helping import Slow, here
-from tests.strategies import PURE
+from tests.support.helping import Slow, here
+from tests.support.strategies import PURE
 from tp_tools.chrome.turns import in_turn
 
 HELPERS = st.lists(st.tuples(st.integers(1, 5), st.none() | st.integers(0, 4)), max_size=4)

@@ -14,7 +14,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from tp_tools.engine._perfetto import PlatformDelegate, ProtoFactory
-from tp_tools.engine.embedded import EmbeddedBackend
+from tp_tools.engine.wasm import EmbeddedBackend
 
 backend = EmbeddedBackend(
     ProtoFactory(PlatformDelegate()), bits=32, memory_limit=None, say=lambda line: None

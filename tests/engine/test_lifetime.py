@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.small_traces import SOUND, in_pieces, json_trace, slice_of
+from tests.support.small_traces import SOUND, in_pieces, json_trace, slice_of
 from tp_tools.engine import load, rows
-from tp_tools.engine.embedded import EmbeddedBackend
-from tp_tools.engine.host import Aborted
+from tp_tools.engine.wasm import EmbeddedBackend
+from tp_tools.engine.wasm_imports import Aborted
 from tp_tools.errors import EngineError, EngineOutOfMemory, InputError
 
 MIB = 1 << 20

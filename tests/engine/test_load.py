@@ -8,10 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.small_traces import OVERLAPPING, SOUND, in_pieces, json_trace, slice_of
-from tp_tools.engine import Stat, embedded, get_ready, load, load_stats, losses, opening, rows
-from tp_tools.engine.embedded import MEMORY_LIMITS
-from tp_tools.engine.opening import PEEK_BYTES, pointer_bits
+from tests.support.small_traces import OVERLAPPING, SOUND, in_pieces, json_trace, slice_of
+from tp_tools.engine import (
+    Stat,
+    get_ready,
+    load,
+    load_stats,
+    loader,
+    losses,
+    rows,
+    wasm,
+)
+from tp_tools.engine.loader import PEEK_BYTES, pointer_bits
+from tp_tools.engine.wasm import MEMORY_LIMITS
 from tp_tools.errors import (
     EngineOutOfMemory,
     EngineUnavailable,
@@ -190,7 +199,7 @@ def test_a_query_can_run_out_of_memory() -> None:
 
 def test_a_machine_with_little_memory_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine stops at what the machine has left, instead of being killed by the kernel."""
-    monkeypatch.setattr(embedded, "available", lambda: 48 << 20)
+    monkeypatch.setattr(wasm, "available", lambda: 48 << 20)
     with pytest.raises(EngineOutOfMemory, match=r"that it may take here"):
         load(in_pieces(MANY), source="big.json")
 
@@ -233,10 +242,10 @@ def test_an_engine_that_was_opened_ahead_serves_one_trace(
     asked: str, limit: int | None, is_taken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first that wants such a one: its errors name that trace, and the next has its own."""
-    monkeypatch.setattr(opening, "_ahead", defaultdict(list))
+    monkeypatch.setattr(loader, "_ahead", defaultdict(list))
     get_ready("embedded")
     get_ready("embedded")
-    ((ahead, _),) = opening._ahead[32]
+    ((ahead, _),) = loader._ahead[32]
     with load([SOUND], source="first", engine=asked, memory_limit=limit) as tp:
         assert (tp is ahead) == is_taken
         assert rows(tp, "SELECT COUNT(*) FROM slice") == [(2,)]
@@ -251,13 +260,13 @@ def test_an_engine_that_was_opened_ahead_is_left_where_memory_is_scarcer_now(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It could grow to more than the machine still has, and the system would end the process."""
-    monkeypatch.setattr(opening, "_ahead", defaultdict(list))
+    monkeypatch.setattr(loader, "_ahead", defaultdict(list))
     get_ready("embedded")
-    ((ahead, _),) = opening._ahead[32]
-    monkeypatch.setattr(embedded, "available", lambda: 200 << 20)
+    ((ahead, _),) = loader._ahead[32]
+    monkeypatch.setattr(wasm, "available", lambda: 200 << 20)
     with load([SOUND], source="sound", engine="embedded") as tp:
         assert tp is not ahead
-    assert not opening._ahead[32]
+    assert not loader._ahead[32]
 
 
 def test_an_engine_that_does_not_exist_is_not_opened_ahead() -> None:

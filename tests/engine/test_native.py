@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.small_traces import OVERLAPPING, SOUND
+from tests.support.small_traces import OVERLAPPING, SOUND
 from tp_tools.engine import load, native, rows
 from tp_tools.errors import (
     EngineError,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.engine.small_traces import SOUND, json_trace, slice_of
+from tests.support.small_traces import SOUND, json_trace, slice_of
 from tp_tools.engine import Rows, load, query_rows, rows
 from tp_tools.errors import EngineError, SqlError
 

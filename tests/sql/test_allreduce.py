@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sql.gpu_traces import ask
-from tests.sql.rank_traces import (
+from tests.support.gpu_traces import ask
+from tests.support.rank_traces import (
     CUSTOM,
     NCCL,
     THREAD,
@@ -25,7 +25,7 @@ from tests.sql.rank_traces import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tests.sql.gpu_traces import Event
+    from tests.support.gpu_traces import Event
 
     Merger = Callable[[Iterable[Slice]], list[Event]]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sql.gpu_traces import ask
-from tests.sql.rank_traces import (
+from tests.support.gpu_traces import ask
+from tests.support.rank_traces import (
     NCCL,
     Slice,
     custom,

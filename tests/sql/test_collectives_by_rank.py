@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.handmade import judge, source_of, text
-from tests.sql.gpu_traces import answer, ask, process_name
-from tests.sql.rank_traces import (
+from tests.support.gpu_traces import answer, ask, process_name
+from tests.support.handmade import judge, source_of, text
+from tests.support.rank_traces import (
     CUSTOM,
     NCCL,
     THREAD,
@@ -20,8 +20,9 @@ from tests.sql.rank_traces import (
     told,
     work,
 )
-from tp_tools import engine, fix
-from tp_tools.rewrite.pftrace import write
+from tp_tools import engine
+from tp_tools.repair import analysis
+from tp_tools.writing.pftrace import writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,10 +132,10 @@ def test_repairs_keep_the_ranks_of_other_mergers(tmp_path: Path) -> None:
     parts = foreign([custom(0, 0, 30), custom(1, 10, 30), custom(1, 25, 40, row=8)])
     names = [process_name(event["pid"], "python3") for event in parts]
     found = source_of(text([*names, *parts]), tmp_path)
-    it = fix.examine(found, judge())
+    it = analysis.examine(found, judge())
     forms = (
-        b"".join(fix.rewritten(found, it)),
-        b"".join(write.rewrite(found, it.trace, it.table, it.plan)),
+        b"".join(analysis.rewritten(found, it)),
+        b"".join(writer.rewrite(found, it.trace, it.table, it.plan)),
     )
     for form in forms:
         with engine.load([form], source="repaired") as tp:

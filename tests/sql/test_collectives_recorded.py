@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.handmade import judge
-from tests.sql.gpu_traces import Row, answer
-from tests.sql.recorded import GPU, repaired, slices, spans, union
-from tp_tools import fix
-from tp_tools.chrome.source import Source
+from tests.support.gpu_traces import Row, answer
+from tests.support.handmade import judge
+from tests.support.recorded import GPU, repaired, slices, spans, union
 from tp_tools.engine import load
-from tp_tools.rewrite.pftrace import write
+from tp_tools.files.source import Source
+from tp_tools.repair import analysis
+from tp_tools.writing.pftrace import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -119,6 +119,6 @@ def test_copies_of_a_rank_as_ranks(name: str, real_trace: Callable[[str], Path])
 def test_pftrace(name: str, real_trace: Callable[[str], Path]) -> None:
     """Perfetto's own format gives the same rows."""
     source = Source(path := real_trace(f"{name}.json.gz"), path.name)
-    it = fix.examine(source, judge())
-    written = b"".join(write.rewrite(source, it.trace, it.table, it.plan))
+    it = analysis.examine(source, judge())
+    written = b"".join(writer.rewrite(source, it.trace, it.table, it.plan))
     assert answers(written) == answers(repaired(path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sql.gpu_traces import ask, copy, work
+from tests.support.gpu_traces import ask, copy, work
 
 HTOD = "Memcpy HtoD (Pinned -> Device)"
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.asking import TpTools
-from tests.handmade import judge, source_of
-from tests.sql.gpu_traces import Row, answer
-from tests.sql.recorded import repaired
-from tp_tools import fix
-from tp_tools.chrome.source import Source
+from tests.support.asking import TpTools
+from tests.support.gpu_traces import Row, answer
+from tests.support.handmade import judge, source_of
+from tests.support.recorded import repaired
 from tp_tools.engine import load
-from tp_tools.rewrite.pftrace import write
+from tp_tools.files.source import Source
+from tp_tools.repair import analysis
+from tp_tools.writing.pftrace import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,8 +68,8 @@ def differing(one: Mapping[str, list[Row]], other: Mapping[str, list[Row]]) -> l
 def test_pftrace(recorded: Path, expected: dict[str, list[Row]]) -> None:
     """Perfetto's own format: args are `debug.args`, streams are named tracks of a process."""
     source = Source(recorded, recorded.name)
-    it = fix.examine(source, judge())
-    written = b"".join(write.rewrite(source, it.trace, it.table, it.plan))
+    it = analysis.examine(source, judge())
+    written = b"".join(writer.rewrite(source, it.trace, it.table, it.plan))
     assert differing(expected, answers(written)) == []
 
 
@@ -116,8 +116,8 @@ def test_merge_of_ours(fixed: bytes, expected: dict[str, list[Row]], tmp_path: P
     """Of a merge with "rank 5 (TP1 DP2) GPU 0" for names the rank is told; as .pftrace too."""
     data = named(fixed)
     source = source_of(data, tmp_path)
-    it = fix.examine(source, judge())
-    for form in (data, b"".join(write.rewrite(source, it.trace, it.table, it.plan))):
+    it = analysis.examine(source, judge())
+    for form in (data, b"".join(writer.rewrite(source, it.trace, it.table, it.plan))):
         rows = answers(form)
         assert {row["rank"] for query in QUERIES for row in rows[query]} == {5}
         unranked = {query: [row | {"rank": None} for row in rows[query]] for query in QUERIES}

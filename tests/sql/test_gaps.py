@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sql.gpu_traces import ask, call, copy, note, work
+from tests.support.gpu_traces import ask, call, copy, note, work
 
 if TYPE_CHECKING:
-    from tests.sql.gpu_traces import Event
+    from tests.support.gpu_traces import Event
 
 FIRST = [call("cudaLaunchKernel", 0, 5, 1), work("a", 10, 100, correlation=1)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tests.sql.gpu_traces import ask, copy, work
+from tests.support.gpu_traces import ask, copy, work
 
 NCCL = "ncclDevKernel_AllReduce_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sql.gpu_traces import ask, copy, process_name, work
+from tests.support.gpu_traces import ask, copy, process_name, work
 
 
 def test_every_column_by_hand() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sql.gpu_traces import THREAD, ask, call, copy, process_name, slice_of, work
+from tests.support.gpu_traces import THREAD, ask, call, copy, process_name, slice_of, work
 
 
 def test_every_column_by_hand() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sql.gpu_traces import THREAD, ask, call, copy, op, slice_of, work
+from tests.support.gpu_traces import THREAD, ask, call, copy, op, slice_of, work
 
 
 def by_name(events: list[dict[str, object]]) -> dict[str, tuple[int, int, int, int, int, int]]:

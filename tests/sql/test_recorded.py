@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sql.gpu_traces import answer
-from tests.sql.recorded import CALLS, GPU, Slice, repaired, slices, spans, union
+from tests.support.gpu_traces import answer
+from tests.support.recorded import CALLS, GPU, Slice, repaired, slices, spans, union
 from tp_tools.engine import load
 
 if TYPE_CHECKING:

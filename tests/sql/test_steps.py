@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sql.gpu_traces import ask, call, copy, note, work
+from tests.support.gpu_traces import ask, call, copy, note, work
 
 NCCL = "ncclDevKernel_AllReduce_Sum_f32_RING_LL(x)"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.sql.gpu_traces import ask
-from tests.sql.rank_traces import Slice, custom, foreign, group, reduction, rows, told, work
+from tests.support.gpu_traces import ask
+from tests.support.rank_traces import Slice, custom, foreign, group, reduction, rows, told, work
 
 KEPT = ("rank", "late_work_us", "late_gaps_us", "late_kernel", "late_kernel_us")
 

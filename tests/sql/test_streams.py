@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sql.gpu_traces import ask, copy, work
+from tests.support.gpu_traces import ask, copy, work
 
 
 def test_every_column_by_hand() -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.handmade import text
-from tests.sql.gpu_traces import work
+from tests.support.gpu_traces import work
+from tests.support.handmade import text
 from tools import inline
-from tp_tools import header, queries
 from tp_tools.engine import load
+from tp_tools.library import files as queries
+from tp_tools.library import header
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 LIBRARY = sorted(SQL.glob("*.sql"))

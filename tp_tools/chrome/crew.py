@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
 
-    from tp_tools.chrome.source import Source
+    from tp_tools.files.source import Source
 
 WORTH_IT = {".gz": 2 << 20, ".zst": 2 << 20}
 """Bytes of a file, by suffix, from which a second process saves more time than it takes."""
@@ -179,7 +179,7 @@ def crew(source: Source, jobs: int) -> Iterator[Crew]:
     if jobs == 1 or source.size() < least:
         yield ALONE
         return
-    import tp_tools.chrome.share  # noqa: F401, PLC0415  a copy of this process then has it, too
+    import tp_tools.chrome.parallel_reader  # noqa: F401, PLC0415  a copy has it
 
     context = _context()
     rooms = [_Room() if context.get_start_method() == "fork" else None for _ in range(jobs - 1)]
@@ -236,7 +236,7 @@ def _help(
         other.close()  # or who is at their other end would not see that they were closed
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
-    import tp_tools.chrome.share  # noqa: F401, PLC0415  takes a while, unless this is a copy
+    import tp_tools.chrome.parallel_reader  # noqa: F401, PLC0415  takes a while, unless this is a copy
 
     # who listens has work of his own in between, and may be giving a run at the same time
     with ThreadPoolExecutor(1) as beside, suppress(EOFError, OSError):

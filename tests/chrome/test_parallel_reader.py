@@ -1,0 +1,281 @@
+"""A trace read by several processes is the trace that one process reads."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.helping import here
+from tp_tools.chrome import batches, envelope
+from tp_tools.chrome import crew as crews
+from tp_tools.chrome.crew import Crew, Ended, crew
+from tp_tools.chrome.parallel_reader import read_run, read_together
+from tp_tools.chrome.reader import read
+from tp_tools.chrome.turns import in_turn
+from tp_tools.errors import InputError
+from tp_tools.files import source
+from tp_tools.files.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tp_tools.trace.model import Trace
+
+COLUMNS = ("phase", "ts", "dur", "track", "cat", "name", "link", "bound")
+
+
+def small_runs(patch: pytest.MonkeyPatch, size: int = 200) -> None:
+    """Makes runs of about this many bytes."""
+    patch.setattr(batches, "RUN", size)
+    patch.setattr(envelope, "_GROWTH", size)
+    patch.setattr(source, "BLOCK", size)
+
+
+def assert_same(one: Trace, other: Trace) -> None:
+    """Column for column, table for table, text for text."""
+    for key in COLUMNS:
+        assert np.array_equal(getattr(one, key), getattr(other, key)), key
+    for key in (
+        "head",
+        "tail",
+        "spans",
+        "tracks",
+        "cats",
+        "names",
+        "metadata",
+        "rounded",
+        "repairs",
+    ):
+        assert getattr(one, key) == getattr(other, key), key
+    assert list(one.links) == list(other.links)
+
+
+def events(count: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Events of many kinds; some hold lists of objects, in which a run could seem to end."""
+    rnd = random.Random(seed)
+    made: list[dict[str, Any]] = []
+    for i in range(count):
+        event: dict[str, Any] = {"ph": rnd.choice("XXXXsfiM"), "pid": rnd.choice([1, 2, "p"])}
+        event |= {"tid": rnd.randrange(3), "ts": i + 0.125, "name": f"n{rnd.randrange(9)}"}
+        if event["ph"] == "X":
+            event |= {"dur": rnd.randrange(9), "cat": "kernel", "args": {"correlation": i}}
+        elif event["ph"] in "sf":
+            event |= {"id": rnd.choice([i, "0x7", 7]), "bp": "e"}
+        elif event["ph"] == "M":
+            event |= {"name": "thread_name", "args": {"name": f"t{i}"}}
+        made.append(event)
+    return made
+
+
+def write(path: Path, made: list[Any], behind: str = "") -> Path:
+    """A trace of these events."""
+    path.write_text('{"a": [{}, {}], "traceEvents": ' + json.dumps(made, indent=1) + behind + "}")
+    return path
+
+
+@pytest.mark.parametrize("parts", [2, 3, 5])
+@pytest.mark.parametrize("behind", ["", ', "z": [{"ph": 1}, {"ph": 2}, {"ph": 3}, {"ph": 4}]'])
+def test_shares_joined_are_the_whole(
+    parts: int, behind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers of texts and events are those of one reader, whoever met them first.
+
+    Where a list of objects follows the events, a run seems to end in it: one process reads that.
+    """
+    small_runs(monkeypatch)
+    path = write(tmp_path / "t.json", events(300), behind)
+    alone = read(Source(path, "t"))
+    again = Source(path, "t")
+    assert (read_together(again, here(parts), lambda _: None) is None) == bool(behind)
+    assert_same(read(Source(path, "t"), crew=here(parts)), alone)
+    assert len(alone.spans) > 2 * parts
+    assert again.stamp != (0, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    made=st.builds(events, st.integers(0, 60), st.integers(0, 10**6)),
+    parts=st.integers(2, 4),
+    size=st.integers(60, 900),
+    nested=st.lists(st.integers(0, 59), max_size=3),
+    cut=st.none() | st.floats(0.2, 1),
+)
+def test_nothing_depends_on_who_reads_what(
+    made: list[dict[str, Any]], parts: int, size: int, nested: list[int], cut: float | None
+) -> None:
+    """Lists of objects inside events, files cut short anywhere: the same trace or error."""
+    for i in nested:
+        if i < len(made):
+            made[i]["args"] = {"list": [{"ph": "X"}, {"ph": "X"}, {"deep": [{}, {}]}] * 5}
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        small_runs(patch, size)
+        path = write(Path(folder) / "t.json", made)
+        if cut is not None:
+            path.write_bytes(path.read_bytes()[: int(path.stat().st_size * cut)])
+        wanted = outcome(path, Crew([]))
+        found = outcome(path, here(parts))
+        if isinstance(wanted, str) or isinstance(found, str):
+            assert wanted == found
+        else:
+            assert_same(found, wanted)
+
+
+def outcome(path: Path, helpers: Crew) -> Trace | str:
+    """What reading gives, or says."""
+    try:
+        return read(Source(path, "t"), crew=helpers)
+    except InputError as error:
+        return str(error)
+
+
+def test_numbers_in_messages_are_those_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever meets a bad time first, the event is named as one reader names it."""
+    small_runs(monkeypatch)
+    made = events(200)
+    made[150] = {"ph": "X", "ts": "soon", "dur": 1}
+    path = write(tmp_path / "t.json", made)
+    assert outcome(path, here(2)) == outcome(path, Crew([]))
+    assert "event 150" in str(outcome(path, here(2)))
+
+
+def test_what_has_to_be_mended_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Escapes and NaN count once, however many read the file."""
+    small_runs(monkeypatch)
+    made = events(100)
+    made[60] = {"ph": "X", "ts": 1, "dur": 2, "name": "\u00e9", "args": {"x": float("nan")}}
+    path = write(tmp_path / "t.json", made)
+    trace = read(Source(path, "t"), crew=here(3))
+    assert trace.repairs == {"escapes": 1, "not_a_number": 1}
+    assert_same(trace, read(Source(path, "t")))
+
+
+def test_zeros_behind_the_end_are_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a crash leaves of a file is told in one way, however many read it."""
+    small_runs(monkeypatch)
+    path = write(tmp_path / "t.json", events(100))
+    path.write_bytes(path.read_bytes() + b"  \0\0")
+    trace = read(Source(path, "t"), crew=here(3))
+    assert trace.repairs == {"zero_bytes": 1}
+    assert_same(trace, read(Source(path, "t")))
+
+
+@pytest.mark.parametrize("room", [None, crews._Room()])
+def test_a_helper_that_ends_amid_an_answer_says_so(room: crews._Room | None) -> None:
+    """As one that ends before it."""
+    unheard, questions = multiprocessing.Pipe(duplex=False)
+    answers, half = multiprocessing.Pipe(duplex=False)
+    os.write(half.fileno(), (100).to_bytes(4, "big") + b"half of it")
+    half.close()
+    helper = crews._Process(questions, answers, room)
+    helper.give(read_run, b",{}")
+    assert helper.has_more()
+    with pytest.raises(Ended):
+        helper.take()
+    unheard.close()
+    helper.give(read_run, b",{}")
+    helper.drop()
+    assert helper.busy() > 1000
+
+
+# -- real processes ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crews, "WORTH_IT_PLAIN", 0)
+
+
+@pytest.mark.usefixtures("_always_worth_it")
+def test_processes_help(tmp_path: Path) -> None:
+    """Three processes read a trace of several runs as one does."""
+    path = write(tmp_path / "t.json", events(40_000))
+    source = Source(path, "t")
+    with crew(source, 3) as helpers:
+        assert helpers.size == 3
+        assert_same(read(source, crew=helpers), read(Source(path, "t")))
+
+
+@pytest.mark.usefixtures("_always_worth_it")
+def test_processes_help_where_threads_run(tmp_path: Path) -> None:
+    """A process with threads must not be copied: its helper starts anew."""
+    path = write(tmp_path / "t.json", events(40_000))
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        with crew(Source(path, "t"), 2) as helpers:
+            assert read_together(Source(path, "t"), helpers, lambda _: None) is not None
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.usefixtures("_always_worth_it")
+@pytest.mark.parametrize("jobs", [2, 4])
+def test_a_helper_that_is_ended_costs_time_only(jobs: int, tmp_path: Path) -> None:
+    """As when the system runs out of memory: this process then reads all of it."""
+    path = write(tmp_path / "t.json", events(40_000))
+    before = multiprocessing.active_children()
+    with crew(Source(path, "t"), jobs) as helpers:
+        child = next(it for it in multiprocessing.active_children() if it not in before)
+        child.kill()
+        child.join()
+        assert_same(read(Source(path, "t"), crew=helpers), read(Source(path, "t")))
+
+
+def test_a_helper_that_ended_keeps_no_other_one_idle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given nothing more, once it is known."""
+    monkeypatch.setattr(crews, "WORTH_IT_PLAIN", 0)
+    before = multiprocessing.active_children()
+    with crew(Source(write(tmp_path / "t.json", events(10)), "t"), 3) as helpers:
+        first = next(it for it in multiprocessing.active_children() if it not in before)
+        first.kill()
+        first.join()
+        busy = [helper.busy() for helper in helpers.helpers]
+        assert busy == [0, 0]
+        assert list(in_turn([(bytes.upper, b"a")] * 40, helpers.helpers)) == [b"A"] * 40
+        assert sorted(helper.busy() > 1000 for helper in helpers.helpers) == [False, True]
+
+
+@pytest.mark.usefixtures("_always_worth_it")
+def test_nobody_is_left_when_the_work_fails(tmp_path: Path) -> None:
+    """An error ends the helpers, whether they were asked or not."""
+    path = write(tmp_path / "t.json", events(10))
+    before = multiprocessing.active_children()
+    with pytest.raises(KeyError), crew(Source(path, "t"), 3):
+        raise KeyError
+    assert multiprocessing.active_children() == before
+
+
+def test_a_small_file_is_read_alone(tmp_path: Path) -> None:
+    """To start a process would take longer."""
+    path = write(tmp_path / "t.json", events(10))
+    with crew(Source(path, "t"), 8) as helpers:
+        assert helpers.size == 1
+
+
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_a_recorded_trace_is_the_same(jobs: int, real_trace: Callable[[str], Path]) -> None:
+    """The largest one, with its 240,000 events."""
+    path = real_trace("mi300_xdit_sd35_rank0.json.gz")
+    source = Source(path, "t")
+    with crew(source, jobs) as helpers:
+        assert helpers.size == jobs
+        assert read_together(source, helpers, lambda _: None) is not None
+    with crew(source, jobs) as helpers:
+        assert_same(read(source, crew=helpers), read(Source(path, "t")))

@@ -1,0 +1,334 @@
+"""`tp-tools query`: the rows that are asked for, in every format, of one trace or of all ranks."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from pyarrow import parquet
+
+from fixtures.make import HERE, truth_of
+from tests.support.asking import KERNELS, TpTools, kernel, write_trace
+from tp_tools.querying import trace_loader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DECODE = HERE / "pdl_decode.json.gz"
+COUNT = "SELECT COUNT(*) AS kernels, SUM(dur) AS ns FROM slice WHERE category = 'kernel'"
+VALUES = """SELECT 9007199254740993 AS big, NULL AS unset, 0.1 AS tenth, 'a "b", c' AS text
+UNION ALL SELECT 1, 2, 3.0, NULL"""
+
+
+@pytest.fixture
+def tp_tools(capsysbinary: pytest.CaptureFixture[bytes]) -> TpTools:
+    """The command line."""
+    return TpTools(capsysbinary)
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    """One kernel of 5 us that a second one overlaps by 2 us: Perfetto v52 drops the second."""
+    return write_trace(tmp_path / "t.json", kernel("first", 10, 5), kernel("second", 13, 5))
+
+
+@pytest.fixture
+def ranks(tmp_path: Path) -> Path:
+    """A folder with ranks 2 and 10 of a job, whose kernels take 2 and 10 us."""
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    for rank in (10, 2):
+        write_trace(folder / f"rank{rank}.json", kernel(f"k{rank}", 1, rank), rank=rank)
+    return folder
+
+
+def test_nothing_is_missing(tp_tools: TpTools) -> None:
+    """Kernels that Perfetto v52 would have dropped are counted."""
+    ran = tp_tools("query", "-e", COUNT, DECODE, "--format", "json")
+    truth = truth_of(DECODE.name)
+    assert ran.rows() == [{"kernels": 64, "ns": truth["kernel_ns"]}]
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_raw_is_the_file_as_it_is(tp_tools: TpTools) -> None:
+    """--raw shows what the embedded v52 made of the file, and warns of what it lost."""
+    ran = tp_tools(
+        "query", "-e", COUNT, DECODE, "--raw", "--format", "json", "--engine", "embedded"
+    )
+    hidden = truth_of(DECODE.name)["hidden"]
+    assert ran.rows()[0]["kernels"] == 64 - sum(it["cat"] == "kernel" for it in hidden)
+    assert f"{len(hidden)} x slice_drop_overlapping_complete_event" in ran.err
+    assert ran.code == 0
+
+
+def test_csv(tp_tools: TpTools, trace: Path) -> None:
+    """CSV has integers whole, floats exact, NULL empty, text quoted where it must be."""
+    ran = tp_tools("query", "-e", VALUES, trace, "--format", "csv")
+    assert ran.out == b'big,unset,tenth,text\n9007199254740993,,0.1,"a ""b"", c"\n1,2,3.0,\n'
+
+
+def test_json(tp_tools: TpTools, trace: Path) -> None:
+    """JSON is an array of objects with whole integers and null."""
+    ran = tp_tools("query", "-e", VALUES, trace, "--format", "json")
+    assert ran.rows() == [
+        {"big": 2**53 + 1, "unset": None, "tenth": 0.1, "text": 'a "b", c'},
+        {"big": 1, "unset": 2, "tenth": 3.0, "text": None},
+    ]
+    assert tp_tools("query", "-e", "SELECT 1 AS x WHERE 0", trace, "--format", "json").rows() == []
+
+
+def test_parquet(tp_tools: TpTools, trace: Path) -> None:
+    """Parquet has a type per column, and NULL does not make floats of integers."""
+    ran = tp_tools("query", "-e", VALUES, trace, "--format", "parquet")
+    table = parquet.read_table(io.BytesIO(ran.out))
+    assert table.to_pylist() == json.loads(
+        tp_tools("query", "-e", VALUES, trace, "--format", "json").out
+    )
+    assert [str(field.type).removeprefix("large_") for field in table.schema] == [
+        "int64",
+        "int64",
+        "double",
+        "string",
+    ]
+
+
+def test_parquet_without_pyarrow(
+    tp_tools: TpTools, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without pyarrow, one line says what to install."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    ran = tp_tools("query", "-e", VALUES, trace, "--format", "parquet")
+    assert (ran.code, ran.out) == (2, b"")
+    assert ran.err == "tp-tools: Parquet needs pyarrow: pip install 'tp-tools[parquet]'.\n"
+
+
+@pytest.mark.parametrize(
+    ("sql", "form"),
+    [
+        ("SELECT 1 AS x UNION ALL SELECT 'a'", "parquet"),
+        ("SELECT 1 AS x, 2 AS x", "parquet"),
+        ("SELECT 1 AS x, 2 AS x", "json"),
+    ],
+)
+def test_what_a_format_cannot_hold(
+    tp_tools: TpTools, trace: Path, tmp_path: Path, sql: str, form: str
+) -> None:
+    """An answer that does not fit the format is an error that names the column; no file is left."""
+    before = set(tmp_path.iterdir())
+    ran = tp_tools("query", "-e", sql, trace, "-o", tmp_path / f"out.{form}")
+    assert ran.code == 2
+    assert "x" in ran.err
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_the_suffix_decides(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:
+    """Without --format the suffix of -o says the format and the compression."""
+    names = ["o.csv", "o.json", "o.csv.gz", "o.parquet", "o.txt"]
+    for name in names:
+        ran = tp_tools("query", "-e", KERNELS, trace, "-o", tmp_path / name)
+        assert (ran.code, ran.out) == (0, b"")
+        assert ran.err == f"Wrote {tmp_path / name}: 2 rows.\n"
+    csv, json_, packed, columns, text = [(tmp_path / name).read_bytes() for name in names]
+    assert csv == b"name,dur\nfirst,5000\nsecond,5000\n" == gzip.decompress(packed)
+    assert json.loads(json_) == parquet.read_table(io.BytesIO(columns)).to_pylist()
+    assert text.splitlines()[0].split() == [b"name", b"dur"]
+
+
+def test_format_beats_the_suffix(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:
+    """--format holds whatever the file is called."""
+    out = tmp_path / "rows.data"
+    assert tp_tools("query", "-e", KERNELS, trace, "-o", out).code == 2
+    assert tp_tools("query", "-e", KERNELS, trace, "-o", out, "--format", "csv").code == 0
+    assert out.read_text().startswith("name,dur\n")
+
+
+def test_nothing_is_replaced_unasked(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:
+    """An existing file stays, unless --force is given; a failed query leaves it as it was."""
+    out = tmp_path / "o.csv"
+    out.write_text("mine")
+    assert tp_tools("query", "-e", KERNELS, trace, "-o", out).code == 2
+    assert tp_tools("query", "-e", "SELECT nothing", trace, "-o", out, "--force").code == 2
+    assert out.read_text() == "mine"
+    assert tp_tools("query", "-e", KERNELS, trace, "-o", out, "--force").code == 0
+    assert out.read_text() == "name,dur\nfirst,5000\nsecond,5000\n"
+
+
+def test_a_table_fits_the_terminal(
+    tp_tools: TpTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is wider than the terminal; a long kernel name keeps both of its ends."""
+    monkeypatch.setenv("COLUMNS", "60")
+    trace = write_trace(tmp_path / "t.json", kernel("begin_" + "x" * 300 + "_end", 10, 1234.567))
+    lines = tp_tools("query", "-e", KERNELS, trace).out.decode().splitlines()
+    assert max(map(len, lines)) == 60
+    assert lines[-1].startswith("begin_")
+    assert lines[-1].endswith("_end  1,234,567")
+
+
+def test_columns_without_room_are_named(
+    tp_tools: TpTools, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit the terminal is left out on the right, and stderr says so."""
+    monkeypatch.setenv("COLUMNS", "20")
+    row = "SELECT 123456789012 AS a, 2 AS b, 345678 AS c"
+    ran = tp_tools("query", "-e", f"{row} UNION ALL {row}", trace)
+    assert ran.out.decode().splitlines()[0].split() == ["a", "b"]
+    assert ran.err.startswith("No room for c: ")
+
+
+def test_no_rows(tp_tools: TpTools, trace: Path) -> None:
+    """An empty table has its header, and stderr says that there are no rows."""
+    ran = tp_tools("query", "-e", KERNELS + " LIMIT 0", trace)
+    assert ran.out.decode().splitlines() == ["name  dur", "----  ---"]
+    assert ran.err == "No rows.\n"
+
+
+def test_ranks_come_in_order(tp_tools: TpTools, ranks: Path) -> None:
+    """Traces of several ranks give their rows rank by rank, by number, in a first column."""
+    expected = b"rank,name,dur\n2,k2,2000\n10,k10,10000\n"
+    for traces in ([ranks], [ranks / "*.json"], [ranks / "rank10.json", ranks / "rank2.json"]):
+        ran = tp_tools("query", "-e", KERNELS, *traces, "--format", "csv")
+        assert (ran.code, ran.out) == (0, expected)
+
+
+def test_a_single_trace_has_no_rank(tp_tools: TpTools, ranks: Path) -> None:
+    """One trace gives what the Query tab of the viewer gives: no column is added."""
+    ran = tp_tools("query", "-e", KERNELS, ranks / "rank2.json", "--format", "csv")
+    assert ran.out == b"name,dur\nk2,2000\n"
+
+
+def test_a_query_may_know_the_rank(tp_tools: TpTools, ranks: Path) -> None:
+    """A column `rank` of the query's own stays in its place, filled in where it is NULL."""
+    sql = "SELECT 1 AS x, NULL AS rank UNION ALL SELECT 2, 7"
+    ran = tp_tools("query", "-e", sql, ranks, "--format", "csv")
+    assert ran.out == b"x,rank\n1,2\n2,7\n1,10\n2,7\n"
+
+
+def test_what_fix_left_is_no_other_rank(tp_tools: TpTools, ranks: Path) -> None:
+    """A folder in which `fix` was run holds each rank once."""
+    (ranks / "rank2.fixed.json.gz").write_bytes(gzip.compress((ranks / "rank2.json").read_bytes()))
+    ran = tp_tools("query", "-e", KERNELS, ranks, "--format", "csv")
+    assert ran.out == b"rank,name,dur\n2,k2,2000\n10,k10,10000\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "complaint"),
+    [
+        ("another.json", 2, "both of rank 2"),
+        ("rank3.json", 4, "name says rank 3, its distributedInfo rank 4"),
+        ("another.json", None, "rank is unknown"),
+    ],
+)
+def test_ranks_that_do_not_fit(
+    tp_tools: TpTools, ranks: Path, name: str, rank: int | None, complaint: str
+) -> None:
+    """A rank twice, a contradiction or no rank at all is an error that names the file."""
+    write_trace(ranks / name, kernel("k", 1, 1), rank=rank)
+    ran = tp_tools("query", "-e", KERNELS, ranks)
+    assert (ran.code, ran.out) == (3, b"")
+    assert complaint in ran.err
+    assert name in ran.err
+
+
+def test_job_scope(tp_tools: TpTools, ranks: Path, tmp_path: Path) -> None:
+    """A query about a job runs on one trace, and on all ranks at once where there are several."""
+    path = tmp_path / "job.sql"
+    path.write_text(f"-- Job: all of it.\n--\n-- Scope: job\n{KERNELS}")
+    alone = tp_tools("query", path, ranks / "rank2.json", "--format", "csv")
+    assert alone.out == b"name,dur\nk2,2000\n"
+    together = tp_tools("query", path, ranks, "--format", "csv")
+    assert (together.code, together.out) == (0, b"name,dur\nk10,10000\nk2,2000\n")
+    assert "missing: 0, 1, 3, 4, 5, 6, 7, 8, 9." in together.err
+    raw = tp_tools("query", path, ranks, "--raw")
+    assert (raw.code, raw.out) == (2, b"")
+    assert "--raw" in raw.err
+
+
+def test_limit_is_per_rank(tp_tools: TpTools, tmp_path: Path) -> None:
+    """--limit keeps the first rows of each rank, so no rank is lost."""
+    for rank in (0, 1):
+        events = [kernel(f"k{i}", i, 0.5) for i in range(5)]
+        write_trace(tmp_path / f"rank{rank}.json", *events, rank=rank)
+    ran = tp_tools("query", "-e", KERNELS, tmp_path, "--format", "csv", "-n", "1")
+    assert ran.out == b"rank,name,dur\n0,k0,500\n1,k0,500\n"
+
+
+def test_stdin(tp_tools: TpTools, trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """- is a trace on standard input."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(trace.read_bytes())))
+    ran = tp_tools("query", "-e", KERNELS, "-", "--format", "csv")
+    assert ran.out == b"name,dur\nfirst,5000\nsecond,5000\n"
+
+
+def test_unknown_queries(tp_tools: TpTools, trace: Path) -> None:
+    """A misspelt name is a usage error that offers what was meant."""
+    ran = tp_tools("query", "overlap", trace)
+    assert ran.code == 2
+    assert "did you mean overlaps" in ran.err
+
+
+def test_refused_sql_is_its_writers_fault(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:
+    """What TraceProcessor says is shown; the code tells the command line from a file."""
+    own = tmp_path / "own.sql"
+    own.write_text("SELECT missing FROM slice")
+    for code, what in ((2, ["-e", own.read_text()]), (3, [str(own)])):
+        ran = tp_tools("query", *what, trace)
+        assert (ran.code, ran.out) == (code, b"")
+        assert "no such column: missing" in ran.err
+        assert "t.json" in ran.err
+
+
+def test_a_wrong_header_is_an_input_error(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:
+    """A header that says something unknown is not passed over."""
+    own = tmp_path / "own.sql"
+    own.write_text("-- Scope: world\nSELECT 1")
+    ran = tp_tools("query", own, trace)
+    assert ran.code == 3
+    assert "Scope: world" in ran.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["overlaps"], ["-e", "SELECT 1"]])
+def test_nothing_to_ask(tp_tools: TpTools, arguments: list[str]) -> None:
+    """Without a query or a trace, the error shows how it is done."""
+    ran = tp_tools("query", *arguments)
+    assert ran.code == 2
+    assert "tp-tools query kernels rank0.json.gz" in ran.err
+
+
+def test_unusable_traces(tp_tools: TpTools, tmp_path: Path) -> None:
+    """A missing file, an empty folder and an empty glob are input errors that name them."""
+    for name in (tmp_path / "no.json", tmp_path, tmp_path / "*.json"):
+        ran = tp_tools("query", "overlaps", name)
+        assert ran.code == 3
+        assert str(name) in ran.err
+
+
+def test_only_what_is_needed_is_loaded(
+    tp_tools: TpTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large trace, the categories of the header; of a small one, or if asked for, all."""
+    own = tmp_path / "own.sql"
+    own.write_text("-- Needs: gpu_memcpy\nSELECT name FROM slice ORDER BY ts")
+    events = [
+        kernel("k", 1, 1),
+        kernel("c", 3, 1, cat="gpu_memcpy"),
+        kernel("p", 5, 1, cat="cpu_op"),
+    ]
+    trace = write_trace(tmp_path / "t.json", *events)
+    everything = b"name\nk\nc\np\n"
+    assert tp_tools("query", own, trace, "--format", "csv").out == everything
+    monkeypatch.setattr(trace_loader, "LARGE", 0)
+    assert tp_tools("query", own, trace, "--format", "csv").out == b"name\nc\n"
+    ran = tp_tools("query", own, trace, "--format", "csv", "--all-categories")
+    assert ran.out == everything
+
+
+def test_quiet(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:
+    """--quiet leaves stderr empty."""
+    out = tmp_path / "o.csv"
+    assert tp_tools("query", "-q", "-e", KERNELS + " LIMIT 0", trace).err == ""
+    assert tp_tools("query", "-q", "-e", KERNELS, trace, "-o", out).err == ""

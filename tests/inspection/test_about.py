@@ -1,0 +1,125 @@
+"""What a trace says about itself is told, and what it does not mean to say is not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.handmade import kernel, text, trace_of
+from tp_tools.chrome.reader import read
+from tp_tools.files.source import Source
+from tp_tools.inspection.about import About, Gpu, about
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NOTHING = About(None, None, None, None, [], {}, [], None)
+
+
+def said(**top: Any) -> About:  # noqa: ANN401
+    """What a trace with these top-level keys says."""
+    return about(trace_of(text([kernel("k", 0, 1, 1)], **top)))
+
+
+def test_a_trace_that_says_nothing() -> None:
+    """An object without a header and a bare array say nothing."""
+    assert said() == NOTHING
+    assert about(trace_of(b'[{"ph":"X","ts":1,"dur":1,"pid":1,"tid":1,"name":"a"}]')) == NOTHING
+
+
+def test_the_job() -> None:
+    """Rank, size, backend and number of groups are those of distributedInfo."""
+    job = {"backend": "nccl", "rank": 3, "world_size": 8, "pg_count": 71, "nccl_version": "2.27.5"}
+    it = said(distributedInfo=job)
+    assert (it.rank, it.world_size, it.backend, it.process_groups) == (3, 8, "nccl", 71)
+    assert it.versions == {"NCCL": "2.27.5"}
+
+
+def test_a_header_behind_the_events() -> None:
+    """On-demand profiles write it at the end of the file."""
+    trace = trace_of(b'{"traceEvents": [], "distributedInfo": {"rank": 5}, "schemaVersion": 1}')
+    assert (about(trace).rank, about(trace).versions) == (5, {"Kineto schema": "1"})
+
+
+def test_versions_are_as_people_write_them() -> None:
+    """CUDA and HIP pack their version into one number."""
+    it = said(
+        schemaVersion=1,
+        cuda_runtime_version=12090,
+        cuda_driver_version=13000,
+        cupti_version=28,
+        hip_runtime_version=60443483,
+        roctracer_version=4.1,
+    )
+    assert it.versions == {
+        "Kineto schema": "1",
+        "CUDA runtime": "12.9",
+        "CUDA driver": "13.0",
+        "CUPTI": "28",
+        "HIP runtime": "6.4.43483",
+        "ROCtracer": "4.1",
+    }
+
+
+def test_options_are_those_that_were_on() -> None:
+    """What the profiler was asked to record is known by its switches that are 1."""
+    assert said(record_shapes=1, with_stack=0, with_flops=True).options == [
+        "record_shapes",
+        "with_flops",
+    ]
+
+
+def test_gpus() -> None:
+    """Each device has its name, memory and number of multiprocessors; what is missing is None."""
+    devices = [
+        {"id": 0, "name": "NVIDIA B200", "totalGlobalMem": 191503138816, "numSms": 148},
+        {"id": 1},
+    ]
+    assert said(deviceProperties=devices).gpus == [
+        Gpu(0, "NVIDIA B200", 191_503_138_816, 148),
+        Gpu(1, None, None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "top",
+    [
+        {"distributedInfo": [], "deviceProperties": {}, "schemaVersion": "1"},
+        {"distributedInfo": None, "deviceProperties": [1, None]},
+        {"distributedInfo": {"rank": "0", "world_size": True, "backend": 1, "nccl_version": 2}},
+        {"cuda_runtime_version": None, "hip_driver_version": "6", "record_shapes": []},
+        {"baseTimeNanoseconds": "0"},
+    ],
+)
+def test_what_is_no_fact_is_left_out(top: dict[str, Any]) -> None:
+    """Facts of another type than Kineto writes are not taken for anything."""
+    assert said(**top) == NOTHING
+
+
+def test_secrets_stay_where_they_are() -> None:
+    """No key that is not a fact is told, whatever it holds: headers carry whole environments."""
+    secret = "hf_SECRET"  # noqa: S105  it is none
+    it = said(
+        host_name=secret,
+        trace_id=secret,
+        traceName=secret,
+        username=secret,
+        environment={"HF_TOKEN": secret},
+        metadata=[secret],
+        distributedInfo={"rank": 0, "token": secret, "pg_config": [{"pg_name": secret}]},
+        deviceProperties=[{"id": 0, "uuid": secret}],
+    )
+    assert secret not in str(asdict(it))
+
+
+def test_a_recorded_header(real_trace: Callable[[str], Path]) -> None:
+    """A recorded header is understood."""
+    path = real_trace("mi300_resnet_ddp8_rank0.json.gz")
+    it = about(read(Source(path, path.name)))
+    assert (it.rank, it.world_size, it.backend) == (0, 8, "nccl")
+    assert {gpu.name for gpu in it.gpus} == {"AMD Instinct MI300X"}
+    assert it.options == ["record_shapes", "with_stack"]
+    assert it.base_ns == 1_767_189_312_000_000_000

@@ -1,0 +1,51 @@
+"""Python's SQLite tells collectives as TraceProcessor does."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.handmade import kernel, text
+from tp_tools import engine
+from tp_tools.errors import InputError
+from tp_tools.inspection import kernel_kinds
+from tp_tools.library import files
+
+NAMES = {
+    "ncclDevKernel_AllReduce_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)": "all_reduce",
+    "ncclDevKernel_ReduceScatter_Sum_f32_RING_LL(ncclDevComm*)": "reduce_scatter",
+    "ncclDevKernel_Generic_4(ncclDevKernelArgsStorage<4096ul>)": "unknown",
+    "void vllm::cross_device_reduce_1stage<__nv_bfloat16, 8>(RankData*)": "all_reduce",
+    "void (anonymous namespace)::multimem_all_reduce_kernel<float>(float*)": "all_reduce",
+    "void deep_ep::intranode::dispatch<8, 768>(int)": "dispatch",
+    "void at::native::reduce_kernel<512, 1, at::native::ReduceOp<float> >(int)": None,
+    "void paged_attention_ll4mi_reduce_kernel<__half, 128>(float*)": None,
+    "triton_red_fused_add_all_reduce_0": None,
+    "nvjet_tst_128x64_64x10_1x2_h_bz_TNT": None,
+    "": None,
+    "quote ' and \" and ; and -- and $name": None,
+}
+
+
+def test_kinds_are_known_by_name() -> None:
+    """Each name has the kind that the library gives it, and others have none."""
+    assert kernel_kinds.collectives(NAMES) == {name: kind for name, kind in NAMES.items() if kind}
+
+
+def test_trace_processor_says_the_same() -> None:
+    """The query `kernels`, asked of kernels of these names, calls the same ones collectives."""
+    events = [kernel(name, 10 * i, 10 * i + 5, i) for i, name in enumerate(NAMES) if name]
+    with engine.load([text(events)], source="kernels") as tp:
+        answer = files.run_rows(tp, files.find("kernels"))
+    at, kind = answer.columns.index("name"), answer.columns.index("kind")
+    told = {row[at] for row in answer.rows if row[kind] == "collective"}
+    # the engine shows escaped quotes as they stand in the file
+    assert told == set(kernel_kinds.collectives(NAMES))
+
+
+def test_a_library_without_the_function(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """A damaged installation is said to be one."""
+    monkeypatch.setattr(files, "find", lambda _: request.path)
+    with pytest.raises(InputError, match=r"defines no tpt_collective_by_name\. Install tp-tools"):
+        kernel_kinds.collectives(["k"])

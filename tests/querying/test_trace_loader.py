@@ -1,0 +1,142 @@
+"""A trace that is opened is repaired first, unless it is no Chrome JSON."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import pytest
+import zstandard
+from perfetto.protos.perfetto.trace import perfetto_trace_pb2
+
+from fixtures.make import HERE
+from tests.support.asking import kernel, write_trace
+from tp_tools import engine
+from tp_tools.errors import InputError
+from tp_tools.files.source import Source
+from tp_tools.querying.trace_loader import Opening, is_chrome_json, opened
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from tp_tools.progress import Seen
+
+DECODE = Source(HERE / "pdl_decode.json.gz", "decode")
+SLICES = "SELECT name, ts, dur FROM slice ORDER BY ts"
+
+
+def pftrace() -> bytes:
+    """A Perfetto trace of one slice, from 10 to 30 ns."""
+    trace = perfetto_trace_pb2.Trace()
+    thread = trace.packet.add(trusted_packet_sequence_id=1).track_descriptor
+    thread.uuid, thread.thread.pid, thread.thread.tid = 1, 5, 6
+    for ts, kind in ((10, "TYPE_SLICE_BEGIN"), (30, "TYPE_SLICE_END")):
+        event = trace.packet.add(timestamp=ts, trusted_packet_sequence_id=1).track_event
+        event.type, event.track_uuid, event.name = kind, 1, "a"
+    data: bytes = trace.SerializeToString()
+    return data
+
+
+@pytest.mark.parametrize(
+    ("name", "packed"),
+    [
+        ("t.pftrace", bytes),
+        ("t.pftrace.gz", gzip.compress),
+        ("t.pftrace.zst", zstandard.ZstdCompressor().compress),
+        ("no_suffix", gzip.compress),
+    ],
+)
+def test_perfetto_traces_go_in_as_they_are(tmp_path: Path, name: str, packed: type) -> None:
+    """A Perfetto trace is loaded, packed or not, zstd too, which v52 cannot read."""
+    path = tmp_path / name
+    path.write_bytes(packed(pftrace()))
+    source = Source(path, name)
+    with opened(source, Opening("embedded")) as tp:
+        assert engine.rows(tp, SLICES) == [("a", 10, 20)]
+
+
+def test_archives_go_in_as_they_are(tmp_path: Path) -> None:
+    """A zip of a trace is unpacked by TraceProcessor, and what it loses there is warned about."""
+    overlapping = write_trace(tmp_path / "t.json", kernel("a", 1, 5), kernel("b", 3, 5))
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.write(overlapping, "t.json")
+    warnings: list[str] = []
+    how = Opening("embedded", warn=warnings.append)
+    with opened(Source(tmp_path / "t.zip", "t.zip"), how) as tp:
+        assert engine.rows(tp, SLICES) == [("a", 1000, 5000)]
+    assert warnings == [
+        "t.zip: TraceProcessor lost data on loading: 1 x slice_drop_overlapping_complete_event."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_chrome"),
+    [
+        ('{"traceEvents": []}', True),
+        ('\ufeff \n[{"ph": "X"}]', True),
+        ('{"meta": {"version": 27}, "libs": []}', False),
+        ("<systrace>", False),
+    ],
+)
+def test_chrome_json_is_known_by_its_beginning(tmp_path: Path, text: str, is_chrome: bool) -> None:
+    """Chrome JSON is repaired, with a byte order mark as well; a Firefox profile is left alone."""
+    path = tmp_path / "t"
+    path.write_text(text, encoding="utf-8")
+    assert is_chrome_json(Source(path, "t")) == is_chrome
+
+
+def test_a_repaired_trace_loses_nothing() -> None:
+    """What is opened is what `fix` would write: no warning, the moved slices on their lanes."""
+    warnings: list[str] = []
+    sql = "SELECT COUNT(*) FROM slice WHERE EXTRACT_ARG(arg_set_id, 'args.tpt_lane') > 1"
+    with opened(DECODE, Opening("embedded", warn=warnings.append)) as tp:
+        assert engine.rows(tp, sql) == [(6,)]
+    assert warnings == []
+
+
+class Heard:
+    """Keeps what it is told of the work."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.total = 0
+        self.seen: list[int] = []
+
+    def __call__(
+        self, doing: str, total: int | None = None, _then: str | None = None, /
+    ) -> AbstractContextManager[Seen]:
+        """A stage begins."""
+        self.stages.append(doing)
+        self.total += total or 0
+        return nullcontext(self.seen.append)
+
+
+@pytest.mark.parametrize(
+    ("raw", "stages"),
+    [
+        (
+            False,
+            ["reading decode", "placing slices", "asking SQL about overlaps", "loading decode"],
+        ),
+        (True, ["loading decode"]),
+    ],
+)
+def test_whoever_waits_is_told_what_is_done(raw: bool, stages: list[str]) -> None:
+    """Each stage is named, and every count of bytes ends full."""
+    heard = Heard()
+    opened(DECODE, Opening("embedded", raw=raw, progress=heard)).close()
+    assert heard.stages == stages
+    assert sum(heard.seen) == heard.total > 0
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_unusable_files(tmp_path: Path, raw: bool) -> None:
+    """What nothing reads is an input error that names it."""
+    for name, data in (("empty", b""), ("text", b"no trace")):
+        (tmp_path / name).write_bytes(data)
+    for name in ("empty", "text", "missing"):
+        with pytest.raises(InputError, match=name):
+            opened(Source(tmp_path / name, name), Opening("embedded", raw=raw))

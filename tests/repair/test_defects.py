@@ -1,0 +1,94 @@
+"""What `info` says is wrong is what `fix` finds to repair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+
+from fixtures.make import FIXTURES, HERE
+from tests.support.handmade import judge, kernel, mark, text, trace_of, x
+from tests.support.strategies import PURE, events_of, traces
+from tp_tools.chrome.reader import read
+from tp_tools.files.source import Source
+from tp_tools.repair import analysis
+from tp_tools.repair.defects import defects
+from tp_tools.repair.hidden import hidden
+from tp_tools.repair.summary import hidden_of, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.handmade import Event
+    from tests.support.overlap_model import Slice
+
+RECORDED = (
+    "alexnet_whole_us",
+    "b200_vllm_tp8_rank0",
+    "epoch_decimals_rank0",
+    "mi300_resnet_ddp8_rank0",
+    "train128_rank0",
+)
+
+
+def agree(source: Source) -> None:
+    """Holds what `info` says against what `fix` does."""
+    examined = analysis.examine(source, judge())
+    found, done = defects(read(source)), summary(examined)
+    assert found.is_sound() == examined.is_sound()
+    assert (found.overlapping > 0) == (done["overlaps"]["concurrent"] + done["trimmed"] > 0)
+    assert found.as_object()["hidden"] == done["hidden"]
+    assert (found.rebase_ns, found.mended) == (done["rebased_ns"], done["repairs"])
+
+
+@pytest.mark.parametrize("name", sorted(FIXTURES))
+def test_fixtures_have_the_defects_that_fix_repairs(name: str) -> None:
+    """Of every fixture the defects are what a repair would do, neither more nor less."""
+    agree(Source(HERE / name, name))
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded_traces_have_the_defects_that_fix_repairs(
+    name: str, real_trace: Callable[[str], Path]
+) -> None:
+    """So it is of recorded traces."""
+    path = real_trace(f"{name}.json.gz")
+    agree(Source(path, path.name))
+
+
+@PURE
+@given(traces())
+def test_hidden_slices_are_those_of_the_model(rows: list[list[Slice]]) -> None:
+    """The quick way to what Perfetto hides gives what the model of its import gives."""
+    trace = trace_of(text(events_of(rows)))
+    assert defects(trace).hidden == hidden_of(trace, hidden(trace))
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        # B and E are never dropped, but they take room
+        [mark("B", 0, name="b"), mark("E", 5000, name="b"), x("x", 1000, 9000, pid=10, tid=20)],
+        [x("x", 0, 5000, pid=10, tid=20), mark("B", 1000, name="b"), mark("E", 9000, name="b")],
+        # tid 0 is read as tid 7 under pid 7: two rows become one
+        [x("a", 0, 5000, pid=7, tid=0), x("b", 1000, 9000, pid=7, tid=7)],
+        # doubles: 1.7e15 us with decimals
+        [x("a", 10**18, 10**18 + 333), x("b", 10**18 + 333, 10**18 + 900)],
+    ],
+)
+def test_where_perfetto_misreads_the_model_is_asked(events: list[Event]) -> None:
+    """Pairs, rows that become one, and times that are rounded are hidden by other rules."""
+    trace = trace_of(text(events))
+    assert defects(trace).hidden == hidden_of(trace, hidden(trace))
+
+
+def test_a_trace_that_fix_refuses() -> None:
+    """Where `fix` would refuse, `info` says why and shows the rest."""
+    found = defects(
+        trace_of(text([kernel("a", 0, 1, 1), kernel("b", 10**19 // 2 + 1, 10**19 // 2 + 2, 2)]))
+    )
+    assert found.hopeless is not None
+    assert "span" in found.hopeless
+    assert not found.is_sound()

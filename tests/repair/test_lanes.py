@@ -1,0 +1,106 @@
+"""Lossless lanes: nothing overlaps on them, and what SQL must see is chosen."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.handmade import cpu, text, trace_of
+from tests.support.strategies import PURE, events_of, traces
+from tp_tools.repair.lanes import apart, around, place
+from tp_tools.trace.slices import Slices, slices
+
+if TYPE_CHECKING:
+    from tests.support.overlap_model import Slice
+
+Interval = tuple[int, int]
+
+
+def lanes_of(*intervals: Interval) -> list[int]:
+    """The lane of each interval of one row, in the order given."""
+    table = slices(trace_of(text(cpu(str(i), *it) for i, it in enumerate(intervals))))
+    lane = dict(zip(table.event.tolist(), place(table).tolist(), strict=True))
+    return [lane[i] for i in range(len(intervals))]
+
+
+def overlap(table: Slices, i: int, j: int) -> bool:
+    """Whether two slices of a table are of one row and partly overlap."""
+    starts, ends = table.ts[:].tolist(), table.end[:].tolist()
+    (ts, end), (later, later_end) = sorted((starts[k], ends[k]) for k in (i, j))
+    return bool(table.row[i] == table.row[j]) and ts < later < end < later_end
+
+
+def test_a_sound_row_stays_on_its_lane() -> None:
+    """Slices that nest, touch, share a start, share an end or take no time need no lane."""
+    assert lanes_of((0, 100), (0, 50), (50, 100), (50, 50), (100, 120), (120, 120)) == [0] * 6
+
+
+def test_each_overlap_takes_the_lowest_lane() -> None:
+    """A chain of overlaps alternates between two lanes; three at a time take three."""
+    assert lanes_of((0, 12), (10, 22), (20, 32), (30, 42)) == [0, 1, 0, 1]
+    assert lanes_of((0, 30), (10, 40), (20, 50), (30, 60)) == [0, 1, 2, 0]
+
+
+def test_lanes_nest_too() -> None:
+    """What nests in a slice that left the row goes to its lane where the row has no place."""
+    assert lanes_of((0, 20), (10, 50), (15, 40)) == [0, 1, 1]
+
+
+def test_the_order_of_the_file_does_not_matter() -> None:
+    """A later slice that stands first in the file is the one that leaves."""
+    assert lanes_of((10, 30), (0, 20)) == [1, 0]
+
+
+@PURE
+@given(traces())
+def test_no_lane_holds_an_overlap(trace: list[list[Slice]]) -> None:
+    """However slices overlap, no two on one lane do."""
+    table = slices(trace_of(text(events_of(trace))))
+    lane = place(table)
+    pairs = combinations(range(len(table)), 2)
+    assert not [(i, j) for i, j in pairs if lane[i] == lane[j] and overlap(table, i, j)]
+
+
+@PURE
+@given(traces(), st.sampled_from([0, 500, 2000]))
+def test_sql_sees_every_overlap(trace: list[list[Slice]], tolerance: int) -> None:
+    """Both slices of every overlapping pair are among those that SQL is shown."""
+    table = slices(trace_of(text(events_of(trace))))
+    seen = set(around(table, place(table), tolerance).tolist())
+    pairs = combinations(range(len(table)), 2)
+    assert {k for i, j in pairs if overlap(table, i, j) for k in (i, j)} <= seen
+
+
+def test_sql_is_shown_little() -> None:
+    """Of a long row with one overlap, only what is near it."""
+    table = slices(trace_of(text(cpu("k", i * 10_000, i * 10_000 + 9_000) for i in range(100))))
+    marked = np.zeros(100, np.int64)
+    marked[50] = 1
+    assert around(table, marked, 1000).tolist() == [49, 50, 51]
+    assert around(table, marked, 999).tolist() == [50]
+    assert around(table, np.zeros(100, np.int64), 1000).tolist() == []
+
+
+@PURE
+@given(traces(), st.integers(1, 5))
+def test_groups_do_not_meet(trace: list[list[Slice]], least: int) -> None:
+    """Every slice is in one group, in order; no two of different groups overlap."""
+    table = slices(trace_of(text(events_of(trace))))
+    chosen = np.arange(len(table))[:: 2 if least == 1 else 1]
+    groups = apart(table, chosen, least)
+    assert np.concatenate(groups).tolist() == chosen.tolist()
+    assert all(len(group) >= least for group in groups[:-1])
+    number = {i: n for n, group in enumerate(groups) for i in group.tolist()}
+    for i, j in combinations(chosen.tolist(), 2):
+        assert number[i] == number[j] or not overlap(table, i, j)
+
+
+def test_groups_end_where_slices_do() -> None:
+    """A group goes on while a slice does; what begins where all have ended is in the next one."""
+    events = [cpu("a", 0, 100), cpu("b", 10, 20), cpu("c", 90, 110), cpu("d", 110, 120)]
+    table = slices(trace_of(text(events)))
+    assert [group.tolist() for group in apart(table, np.arange(4), 1)] == [[0, 1, 2], [3]]

@@ -1,0 +1,123 @@
+"""A query that says what it needs gets the same rows from fewer events."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures.make import HERE
+from tests.support.asking import kernel, write_trace
+from tp_tools import engine
+from tp_tools.engine import Rows
+from tp_tools.files.source import Source
+from tp_tools.library import files, header
+from tp_tools.querying.trace_loader import Opening, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TRACES = (
+    "fixtures/pdl_decode.json.gz",
+    "fixtures/amd_stream0.json.gz",
+    "fixtures/torch_cpu_with_stack.json.gz",
+    "b200_vllm_tp8_rank0.json.gz",
+    "mi300_resnet_ddp8_rank0.json.gz",
+    "nccl_args_rank0.json.gz",
+    "train128_rank0.json.gz",
+)
+ARROWS = """
+SELECT o.name AS origin, o.ts AS left_at, i.name AS target, i.ts AS reached_at
+FROM flow
+JOIN slice AS o ON o.id = flow.slice_out
+JOIN slice AS i ON i.id = flow.slice_in
+WHERE o.category = 'cuda_runtime' AND i.category = 'kernel'
+ORDER BY 2, 4
+"""
+
+
+@pytest.fixture(params=TRACES)
+def trace(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) -> Source:
+    """Each trace in turn: of the project, and recorded ones."""
+    name: str = request.param
+    path = HERE / Path(name).name if name.startswith("fixtures/") else real_trace(name)
+    return Source(path, name)
+
+
+def answers(trace: Source, needs: frozenset[str] | None, sqls: dict[str, str]) -> dict[str, Rows]:
+    """What each query gives if these categories are loaded."""
+    with opened(trace, Opening("embedded", needs=needs)) as tp:
+        return {name: without_ids(engine.query_rows(tp, sql, name)) for name, sql in sqls.items()}
+
+
+def without_ids(answer: Rows) -> Rows:
+    """The rows without ids of slices and tracks, which number what is loaded."""
+    columns = [
+        i for i, name in enumerate(answer.columns) if name not in {"id", "slice_id", "track_id"}
+    ]
+    names = tuple(answer.columns[i] for i in columns)
+    return Rows(names, [tuple(row[i] for i in columns) for row in answer.rows])
+
+
+def test_the_library_needs_what_it_says(trace: Source) -> None:
+    """Each query of the library gives the same rows with what it needs as with everything."""
+    texts = {name: files.read(path) for name, path in files.library().items()}
+    needs = {name: header.parse(sql, name).needs for name, sql in texts.items()}
+    full = answers(trace, None, texts)
+    for wanted in set(needs.values()) - {None}:
+        some = {name: texts[name] for name in texts if needs[name] == wanted}
+        assert answers(trace, wanted, some) == {name: full[name] for name in some}
+
+
+def test_arrows_between_what_is_loaded(trace: Source) -> None:
+    """With flows, the arrows between loaded slices are the same; none is drawn to another slice."""
+    needs = frozenset({"kernel", "cuda_runtime", "flows"})
+    few, all_of_them = (answers(trace, it, {"arrows": ARROWS}) for it in (needs, None))
+    assert few == all_of_them
+    count = "SELECT COUNT(*) AS n FROM flow"
+    kept = answers(trace, needs, {"count": count})["count"].rows[0][0]
+    assert kept == len(few["arrows"].rows)
+
+
+def of(path: Path, *needs: str) -> list[str]:
+    """The names of the slices that are loaded."""
+    sql = "SELECT name FROM slice ORDER BY ts"
+    return [name for (name,) in answers(Source(path, "t"), frozenset(needs), {"": sql})[""].rows]
+
+
+def test_former_names_of_categories(tmp_path: Path) -> None:
+    """What Kineto called Kernel and Memcpy is what queries call kernel and gpu_memcpy."""
+    cats = ("Kernel", "kernel", "Memcpy", "Operator", "kernels")
+    events = [kernel(cat, i, 0.5, cat=cat) for i, cat in enumerate(cats)]
+    loaded = partial(of, write_trace(tmp_path / "t.json", *events))
+    assert loaded("kernel") == ["Kernel", "kernel"]
+    assert loaded("gpu_memcpy", "cpu_op") == ["Memcpy", "Operator"]
+    assert loaded("python_function") == []
+
+
+def test_pairs_stay_pairs(tmp_path: Path) -> None:
+    """A slice that is written as B and E keeps its end, which has no category."""
+    begin, end = kernel("k", 1, 0, ph="B"), {"ph": "E", "pid": 0, "tid": 7, "ts": 5}
+    other = [kernel("o", 7, 0, ph="B", cat="cpu_op"), end | {"ts": 8}]
+    path = write_trace(tmp_path / "t.json", begin, end, *other)
+    sql = "SELECT name, dur FROM slice"
+    assert answers(Source(path, "t"), frozenset({"kernel"}), {"": sql})[""].rows == [("k", 4000)]
+
+
+def test_arrows_are_no_category() -> None:
+    """Arrows are loaded as `flows` and not by their category, which would leave them dangling."""
+    source = Source(HERE / "sound.json.gz", "sound")
+    sql = {"": "SELECT COUNT(*) FROM flow"}
+    kinds = [frozenset({"kernel", "cuda_runtime", arrows}) for arrows in ("flows", "ac2g")]
+    assert [answers(source, needs, sql)[""].rows for needs in kinds] == [[(4,)], [(0,)]]
+
+
+def test_rows_keep_their_names(tmp_path: Path) -> None:
+    """Names of processes and threads are there, whatever is left out."""
+    name = {"ph": "M", "name": "thread_name", "pid": 0, "tid": 7, "args": {"name": "stream 7"}}
+    path = write_trace(tmp_path / "t.json", kernel("k", 1, 1), name)
+    sql = """SELECT thread.name FROM slice
+    JOIN thread_track AS t ON t.id = track_id JOIN thread USING (utid)"""
+    assert answers(Source(path, "t"), frozenset({"kernel"}), {"": sql})[""].rows == [("stream 7",)]

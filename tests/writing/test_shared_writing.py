@@ -1,0 +1,126 @@
+"""A repaired trace is the same, byte for byte, however many write it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import multiprocessing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.handmade import judge
+from tests.support.helping import Slow, here
+from tp_tools.chrome import batches
+from tp_tools.chrome import crew as crews
+from tp_tools.chrome.crew import ALONE, Crew, crew
+from tp_tools.errors import InputError
+from tp_tools.files import source
+from tp_tools.files.source import Source
+from tp_tools.repair import analysis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tp_tools.repair.analysis import Examined
+
+
+def trace(count: int) -> bytes:
+    """Kernels of which some overlap, some have no time, and all have a tid of 0."""
+    events = [
+        {
+            "ph": "X",
+            "cat": "kernel",
+            "name": f"k{i}",
+            "pid": 7,
+            "tid": 0,
+            "ts": None if i % 11 == 3 else i * 10,
+            "dur": 14 if i % 5 == 2 else 9,
+            "args": {"correlation": i},
+        }
+        for i in range(count)
+    ]
+    return json.dumps({"traceEvents": events}, indent=1).encode()
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, Examined]:
+    """A trace of many runs, and what is to be done to it."""
+    monkeypatch.setattr(batches, "RUN", 900)
+    monkeypatch.setattr(source, "BLOCK", 500)
+    path = tmp_path / "t.json"
+    path.write_bytes(trace(200))
+    file = Source(path, path.name)
+    examined = analysis.examine(file, judge())
+    assert len(examined.trace.spans) > 20
+    assert examined.plan.moves
+    assert examined.plan.untimed
+    return file, examined
+
+
+def made(runs: tuple[Source, Examined], helpers: Crew, *, packed: bool) -> bytes:
+    """The repaired trace."""
+    return b"".join(analysis.rewritten(*runs, crew=helpers, packed=packed))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_nothing_depends_on_who_writes_what(
+    size: int, packed: bool, runs: tuple[Source, Examined]
+) -> None:
+    """Helpers of any speed, of which one ends on the way; compressed bytes, too."""
+    alone = made(runs, ALONE, packed=packed)
+    assert made(runs, here(size), packed=packed) == alone
+    dying = Crew([Slow(1, 3), Slow(2)][: size - 1])
+    assert made(runs, dying, packed=packed) == alone
+    text = made(runs, ALONE, packed=False)
+    assert (gzip.decompress(alone) if packed else alone) == text
+    assert len(json.loads(text)["traceEvents"]) == 200 - 18 + 2
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_file_that_changes_meanwhile_is_an_error(
+    size: int, runs: tuple[Source, Examined]
+) -> None:
+    """Whoever meets it."""
+    file, examined = runs
+    file.path.write_bytes(file.path.read_bytes().replace(b'"dur": 14', b'"dur":,{}', 3))
+    file.stamp = (file.path.stat().st_size, file.path.stat().st_mtime_ns)
+    with pytest.raises(InputError, match="changed while it was being read"):
+        made((file, examined), here(size), packed=True)
+
+
+@pytest.mark.parametrize("jobs", [2, 3])
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_recorded_trace_is_written_by_processes(
+    jobs: int, is_killed: bool, real_trace: Callable[[str], Path]
+) -> None:
+    """The largest one; also where a helper is ended before it writes."""
+    path = real_trace("mi300_xdit_sd35_rank0.json.gz")
+    file = Source(path, "t")
+    with crew(file, jobs) as helpers:
+        assert helpers.size == jobs
+        examined = analysis.examine(file, judge(), crew=helpers)
+        if is_killed:
+            child = multiprocessing.active_children()[0]
+            child.kill()
+            child.join()
+        shared = made((file, examined), helpers, packed=True)
+    assert shared == made((file, examined), ALONE, packed=True)
+
+
+def test_a_text_longer_than_its_room_is_given_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One event may be longer than a run: it goes another way to the helper."""
+    monkeypatch.setattr(crews, "WORTH_IT_PLAIN", 0)
+    event = {"ph": "X", "name": "k" * (crews._PLACE + 5), "pid": 1, "tid": 0, "ts": 1, "dur": 2}
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps([event] * 6))
+    file = Source(path, "t")
+    with crew(file, 2) as helpers:
+        examined = analysis.examine(file, judge(), crew=helpers)
+        shared = made((file, examined), helpers, packed=False)
+    assert shared == made((file, examined), ALONE, packed=False)
+    assert [it["tid"] for it in json.loads(shared)][:6] == [2] * 6

@@ -1,0 +1,113 @@
+"""A trace read by several processes: one unpacks and cuts it, all of them decode runs.
+
+A run is cut off where it most likely ends. The cut is good if every run before it decodes as whole
+events, so when all runs are there, the cuts are proved as if one process had read the file. If
+anything is amiss or has to be mended, or a run ends in a list of objects behind the events, nothing
+is made of the runs: one process reads the trace, mends it, or says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tp_tools.chrome.batch_columns import columns_of
+from tp_tools.chrome.batches import Run, last_run, likely_cut
+from tp_tools.chrome.envelope import Head, Tail, read_head, read_tail
+from tp_tools.chrome.sanitize import mended
+from tp_tools.chrome.sanitize_numbers import holds_long
+from tp_tools.chrome.schema import DECODER
+from tp_tools.chrome.stream import Feed, lead_of
+from tp_tools.chrome.trace_builder import Collected
+from tp_tools.chrome.turns import in_turn
+from tp_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tp_tools.chrome.batch_columns import Columns
+    from tp_tools.chrome.crew import Crew
+    from tp_tools.files.source import Source
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is known of a trace behind its last run.
+
+    Attributes:
+        head, tail: the text around the events.
+        repairs: what was mended in the text.
+    """
+
+    head: Head
+    tail: Tail
+    repairs: Counter[str]
+
+
+def read_run(text: bytes, *, is_first: bool = False) -> Columns | None:
+    """What a run says; None if anything in it is amiss.
+
+    Args:
+        text: of the run, with the separator before it.
+        is_first: whether no event stands before it.
+    """
+    if not (_is_plain(text) or _is_sound(text)):
+        return None
+    lead = 0 if is_first else lead_of(text)
+    try:
+        events = DECODER.decode(b"".join((b"[", memoryview(text)[lead:], b"]")))
+        return columns_of(Run(text, events), 0, "")
+    except (InputError, msgspec.DecodeError, RecursionError):
+        return None  # who reads the whole trace says what it is
+
+
+def _is_plain(text: bytes) -> bool:
+    """Whether nothing can be wrong in the text of some events but that they are no JSON."""
+    return text.isascii() and b"\\" not in text and not holds_long(text)
+
+
+def _is_sound(text: bytes) -> bool:
+    """Whether nothing in a text has to be mended; what is no JSON is found otherwise."""
+    return b"".join(mended((text,), Counter(), words=False)) == text
+
+
+def read_together(
+    source: Source, crew: Crew, seen: Callable[[int], None]
+) -> tuple[Collected, Ending] | None:
+    """All runs of a trace, and what stands around them; None if it must be read by one process.
+
+    Args:
+        source: the file; gets the marks of having been read.
+        crew: who helps.
+        seen: told bytes read from disk, as they are.
+    """
+    feed, collected = Feed(source.blocks(seen), source.name), Collected()
+    try:
+        head = read_head(feed)
+        with closing(in_turn(_runs(feed), crew.helpers)) as runs:
+            for run in runs:
+                if run is None:
+                    return None
+                collected.add(run)
+        last = last_run(feed, DECODER)
+        tail = read_tail(feed, head)
+        if tail.lost or not all(map(_is_sound, (head.text, last.text, tail.text))):
+            return None
+        collected.add(columns_of(last, 0, source.name))
+    except (InputError, RecursionError):
+        return None
+    return collected, Ending(head, tail, Counter())
+
+
+def _runs(feed: Feed) -> Iterator[tuple[Callable[[bytes], Columns | None], bytes]]:
+    """All runs but the last one, to be read."""
+    while (cut := likely_cut(feed)) is not None:
+        is_first = not feed.separated
+        text = feed.take(cut)
+        feed.separated = True
+        yield partial(read_run, is_first=is_first), text

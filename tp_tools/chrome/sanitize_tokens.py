@@ -1,0 +1,154 @@
+"""Repairs of a text that is no JSON, or that Perfetto would stop at: every token is looked at.
+
+Besides the numbers of `suspects` it mends
+
+    nan, inf, -nan(ind)             as text, as C and C++ print them
+    raw control characters          escaped
+    stray commas: [1,,2,]           dropped
+    null as an event                {}, which is left out later
+    "dur": null of an event         under another key, "tpt_dur"; "ts", "tts", "tdur" too
+    times finer than nanoseconds    with three decimals
+    numbers as name, cat, ph        as text
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tp_tools.chrome import sanitize_numbers, timestamps
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+
+_STRING_END = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_LETTERS = {b"\b": rb"\b", b"\t": rb"\t", b"\n": rb"\n", b"\f": rb"\f", b"\r": rb"\r"}
+
+_STRING = rb'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))'
+_LONG = rb"-?(?:\d{19,}(?:\.\d+)?|\d+\.\d{19,})(?:[eE][+-]?\d+)?"
+_NONFINITE = rb"(?i:[+-]?(?:nan(?:\([a-z]*\))?|inf(?:inity)?))"
+_VOID = rb"(?:null|" + _NONFINITE + rb'|"(?:' + _NONFINITE + rb')?")'
+_TIME = rb'"(?:ts|dur|tts|tdur)"'
+_TOKENS = re.compile(
+    b"|".join(
+        (
+            rb"(?P<opening>[\[{])",
+            rb"(?P<closing>[\]}])",
+            rb"(?P<comma>,(?=\s*[,\]}]))",
+            rb"(?P<void>" + _TIME + rb"(?=\s*:\s*" + _VOID + rb"))",
+            rb"(?P<time>" + _TIME + rb'\s*:\s*(?:"-?\d[\d.eE+-]*"|-?\d[\d.eE+-]*))',
+            rb'(?P<bare>"(?:name|cat|ph)"\s*:\s*(?:-?\d[\d.eE+-]*|true|false))',
+            rb'(?P<id>"(?:bind_)?id"\s*:\s*\d{19,}(?![\w.+-]))',
+            _STRING,
+            rb"(?P<null>\bnull\b)",
+            rb"(?P<number>(?<![\w.+-])(?:" + _NONFINITE + b"|" + _LONG + rb")(?![\w.+-]))",
+        )
+    ),
+    re.DOTALL,
+)
+_PLAIN_TIME = re.compile(rb"-?\d+(?:\.\d{1,3})?")
+
+
+class Tokens:
+    """Mends all that this module names; gets the pieces of a text one by one, in order."""
+
+    def __init__(self, repairs: Counter[str]) -> None:
+        self.repairs = repairs
+        self.depth = 0
+        self.key = b""  # the last string in the outermost object
+        self.level = 0  # the depth of an event's own keys; 0 where there are no events
+        self.kinds: dict[str | None, Callable[[bytes], bytes]] = {
+            "opening": self._opening,
+            "closing": self._closing,
+            "comma": self._comma,
+            "void": self._void,
+            "time": self._time,
+            "bare": self._bare,
+            "id": self._id,
+            "string": self._string,
+            "null": self._null,
+            "number": self._number,
+        }
+
+    def mended(self, text: bytes, *, inside: bool) -> bytes:
+        """The next piece, mended.
+
+        Args:
+            text: ends outside of any number or word.
+            inside: whether it begins inside a string.
+        """
+        start = 0
+        if inside and (end := _STRING_END.match(text)):
+            start = end.end()
+        return self._string(text[:start]) + _TOKENS.sub(self._token, text[start:])
+
+    def _token(self, match: re.Match[bytes]) -> bytes:
+        return self.kinds[match.lastgroup](match[0])
+
+    def _opening(self, bracket: bytes) -> bytes:
+        self.depth += 1
+        if bracket == b"[" and (self.depth == 1 or (self.depth, self.key) == (2, b'"traceEvents"')):
+            self.level = self.depth + 1
+        return bracket
+
+    def _closing(self, bracket: bytes) -> bytes:
+        self.depth -= 1
+        if self.depth == self.level - 2:
+            self.level = 0
+        return bracket
+
+    def _comma(self, _comma: bytes) -> bytes:
+        self.repairs["stray_commas"] += 1
+        return b""
+
+    def _void(self, key: bytes) -> bytes:
+        if self.depth != self.level:
+            return key
+        self.repairs["void_times"] += 1
+        return b'"tpt_' + key[1:]
+
+    def _time(self, member: bytes) -> bytes:
+        number = member.partition(b":")[2].strip(b' \t\r\n"')
+        if self.depth != self.level or _PLAIN_TIME.fullmatch(number):
+            return member
+        try:
+            time = timestamps.microseconds(timestamps.nanoseconds(number))
+        except ValueError:
+            return member  # who reads it says where it stands
+        self.repairs["fine_times"] += 1
+        at = member.rindex(number)
+        return member[:at] + time + member[at + len(number) :]
+
+    def _bare(self, member: bytes) -> bytes:
+        if not 0 < self.level <= self.depth <= self.level + 1:
+            return member
+        key, colon, value = member.partition(b":")
+        self.repairs["bare_texts"] += 1
+        return key + colon + b' "' + value.strip() + b'"'
+
+    def _string(self, string: bytes) -> bytes:
+        if self.depth == 1:
+            self.key = string
+        mended, count = _CONTROL.subn(_escaped, string)
+        if count:
+            self.repairs["control_characters"] += count
+        return mended
+
+    def _id(self, member: bytes) -> bytes:
+        number = member.partition(b":")[2].strip()
+        return member[: -len(number)] + self._number(number, is_id=True)
+
+    def _number(self, token: bytes, *, is_id: bool = False) -> bytes:
+        number = sanitize_numbers.TOKEN.fullmatch(token)
+        if number and not sanitize_numbers.is_misread(number):
+            return token
+        return sanitize_numbers.mended_token(token, self.repairs, is_id=is_id)
+
+    def _null(self, null: bytes) -> bytes:
+        return b"{}" if self.level and self.depth == self.level - 1 else null
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    return _LETTERS.get(match[0]) or b"\\u%04x" % match[0][0]

@@ -1,0 +1,72 @@
+"""`tp-tools info`: what is in a trace, at a glance."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from tp_tools.cli.options import engine_option, talk_options
+
+if TYPE_CHECKING:
+    from tp_tools.cli.console import Talk
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for; see the help texts."""
+
+    traces: tuple[str, ...]
+    form: str
+    engine: str | None
+
+
+@click.command("info", short_help="Say what is in a trace.")
+@click.argument("traces", nargs=-1, required=True, metavar="TRACE...")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json is an array with an object per trace.",
+)
+@engine_option
+@talk_options
+def command(traces: tuple[str, ...], form: str, engine: str | None, talk: Talk) -> None:
+    """Say what is in each TRACE: its job, GPUs, streams, steps, collectives and defects.
+
+    TRACE is a file, a folder or a glob; - is stdin. What is no Chrome JSON is loaded into
+    TraceProcessor first, which takes longer.
+
+    \b
+    Examples:
+      tp-tools info rank0.json.gz
+      tp-tools info traces/ --format json
+    """
+    _run(Options(traces, form, engine), talk)
+
+
+def _run(options: Options, talk: Talk) -> None:
+    from tp_tools.files.source import open_source  # noqa: PLC0415
+    from tp_tools.inspection import facts, trace_info  # noqa: PLC0415
+    from tp_tools.merging import inputs  # noqa: PLC0415  not for --help
+    from tp_tools.querying.trace_loader import Opening  # noqa: PLC0415
+
+    how = Opening(options.engine, say=talk.say, progress=talk.progress)
+    found = []
+    for number, name in enumerate(inputs.expand(options.traces)):
+        with open_source(name) as source:
+            seen = trace_info.look(source, how)
+        talk.over()
+        if options.form == "json":
+            found.append(seen.as_object())
+            continue
+        if number:
+            click.echo()
+        for line in facts.lines(seen):
+            click.echo(line)
+    if options.form == "json":
+        click.echo(json.dumps(found, indent=2))

@@ -1,0 +1,68 @@
+"""Options that several commands share, as decorators."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tp_tools.cli.console import Talk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+_UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+_DURATION = re.compile(r"(\d+)(?:\.(\d{1,9}))?\s*(ns|us|ms|s)")
+
+
+def duration(text: str) -> int:
+    """Int nanoseconds of a length of time with its unit: 500ns, 1.5us, 2ms.
+
+    Raises:
+        click.BadParameter: there is no unit, or a fraction of a nanosecond.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no duration; write 500ns, 1us or 0.5ms.")
+    whole, fraction, unit = match[1], match[2] or "", match[3]
+    scaled = int(whole + fraction) * _UNITS[unit]
+    parts: int = 10 ** len(fraction)
+    if scaled % parts:
+        raise click.BadParameter(f"{text!r} is finer than a nanosecond.")
+    return scaled // parts
+
+
+def talk_options(command: Command) -> Command:
+    """--quiet and --debug; the command gets `talk`."""
+
+    def remember_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
+        ctx.meta["tp_tools.debug"] = value
+
+    def make_talk(_ctx: click.Context, _param: click.Parameter, value: bool) -> Talk:  # noqa: FBT001
+        return Talk(quiet=value)
+
+    quiet = click.option(
+        "--quiet", "-q", "talk", is_flag=True, callback=make_talk, help="No progress, no summary."
+    )
+    debug = click.option(
+        "--debug",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=remember_debug,
+        help="Show a traceback where there is an error.",
+    )
+    return quiet(debug(command))
+
+
+def engine_option(command: Command) -> Command:
+    """--engine; the command gets `engine`."""
+    return click.option(
+        "--engine",
+        metavar="E",
+        help="TraceProcessor: embedded (default), native, or the path of a trace_processor_shell. "
+        "$TP_TOOLS_ENGINE sets the default.",
+    )(command)

@@ -1,0 +1,90 @@
+"""A line per stage at the end of a terminal: what is done, how much of it, how long it will take.
+
+Nothing of it stays. What is said meanwhile goes above.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Task, TaskID
+
+    from tp_tools.cli.stages import Stage
+
+_AN_HOUR_S = 3600.0
+"""Speed is the average over so long. Ranks are told of one by one, minutes apart."""
+
+
+class _Counted(ProgressColumn):
+    """Another column, of stages with a count; of the others one more, or nothing."""
+
+    def __init__(self, counted: ProgressColumn, other: ProgressColumn | None = None) -> None:
+        super().__init__(Column(no_wrap=True))
+        self._counted, self._other = counted, other
+
+    def render(self, task: Task) -> RenderableType:
+        """The cell of a stage."""
+        if task.total is not None:
+            return self._counted(task)
+        return Text() if self._other is None else self._other(task)
+
+
+class Bars:
+    """On the terminal from the start, until it is closed."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[Stage, TaskID] = {}
+        doing = Column(no_wrap=True, overflow="ellipsis")
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False, table_column=doing),
+            _Counted(BarColumn(20)),
+            _Counted(DownloadColumn()),
+            _Counted(TimeRemainingColumn(), TimeElapsedColumn()),
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            speed_estimate_period=_AN_HOUR_S,
+        )
+        self._progress.start()
+
+    def add(self, stage: Stage) -> None:
+        """Another line, below the others."""
+        total, done = stage.total, stage.done
+        task = self._progress.add_task(stage.doing, total=total, completed=done)
+        self._progress.tasks[-1].start_time = stage.began
+        self._progress.advance(task, 0)  # speed is counted from here
+        self._tasks[stage] = task
+
+    def remove(self, stage: Stage) -> None:
+        """The line goes."""
+        self._progress.remove_task(self._tasks.pop(stage))
+
+    def advance(self, stage: Stage, count: int) -> None:
+        """So many bytes more are done."""
+        self._progress.advance(self._tasks[stage], count)
+
+    def say(self, line: str) -> None:
+        """A line above, as it is."""
+        self._progress.console.print(Text(line), soft_wrap=True)
+
+    def close(self) -> None:
+        """Takes everything off the terminal."""
+        self._progress.stop()

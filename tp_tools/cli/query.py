@@ -1,0 +1,210 @@
+"""`tp-tools query`: asks traces in SQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from tp_tools.cli.options import engine_option, talk_options
+from tp_tools.errors import InputError, SqlError, TpToolsError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tp_tools.cli.console import Talk
+    from tp_tools.engine import Rows
+    from tp_tools.querying.frames import Format
+    from tp_tools.querying.runner import Query
+
+STDOUT = "-"
+FORMAT_OF = {
+    ".txt": "table",
+    ".csv": "csv",
+    ".csv.gz": "csv",
+    ".csv.zst": "csv",
+    ".json": "json",
+    ".json.gz": "json",
+    ".json.zst": "json",
+    ".parquet": "parquet",
+}
+"""What a suffix of -o means where there is no --format."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for; see the help texts."""
+
+    query: str | None
+    sql: str | None
+    traces: tuple[str, ...]
+    form: str
+    output: str
+    force: bool
+    raw: bool
+    all_categories: bool
+    limit: int | None
+    engine: str | None
+
+
+@click.command("query", short_help="Ask traces in SQL.")
+@click.argument("arguments", nargs=-1, metavar="QUERY TRACE...")
+@click.option("--execute", "-e", "sql", metavar="SQL", help="SQL to run instead of QUERY.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    help="Of the rows. Default: what the suffix of OUT says, else table.",
+)
+@click.option(
+    "--output",
+    "-o",
+    metavar="OUT",
+    default=STDOUT,
+    help="Where the rows go, whole or not at all. Default: stdout.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing OUT.")
+@click.option(
+    "--limit",
+    "-n",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Only the first N rows of each trace.",
+)
+@click.option("--raw", is_flag=True, help="Ask the file as it is, not as repaired.")
+@click.option(
+    "--all-categories",
+    is_flag=True,
+    help="Load all events, of large traces too. Of more than 256 MiB of JSON, only those are "
+    "loaded that QUERY says in its header it needs.",
+)
+@engine_option
+@talk_options
+def command(  # noqa: PLR0917  click passes all by name
+    arguments: tuple[str, ...],
+    sql: str | None,
+    form: str | None,
+    output: str,
+    force: bool,  # noqa: FBT001  click passes flags by name
+    limit: int | None,
+    raw: bool,  # noqa: FBT001
+    all_categories: bool,  # noqa: FBT001
+    engine: str | None,
+    talk: Talk,
+) -> None:
+    """Run QUERY on TRACE, and print the rows of its last statement.
+
+    QUERY is a name in the library (`tp-tools sql` lists it) or the path of a .sql file. TRACE is a
+    file, a folder, a glob, or - for stdin: Chrome JSON, asked as `tp-tools fix` would write it, or
+    anything else that TraceProcessor reads. Several traces are the ranks of a job: their rows come
+    with a column `rank`. A query about the job itself, such as allreduce, gets all ranks at once,
+    on one clock as by `tp-tools merge`.
+
+    SQL that TraceProcessor refuses ends in exit code 2 if it was given with -e, and 3 if it is in
+    a file of yours.
+
+    \b
+    Examples:
+      tp-tools query kernels rank0.json.gz
+      tp-tools query kernels traces/ -o kernels.csv
+      tp-tools query allreduce.sql traces/
+      tp-tools query my.sql 'traces/*.json.gz' --format json | jq .
+      tp-tools query -e 'SELECT COUNT(*) AS slices FROM slice' rank0.json.gz
+    """
+    from tp_tools.files import output as out  # noqa: PLC0415
+    from tp_tools.merging import inputs  # noqa: PLC0415  numpy and msgspec: not for --help
+
+    query, traces = (None, arguments) if sql is not None else (arguments[:1], arguments[1:])
+    if query and query[0].endswith(inputs.SUFFIXES):
+        raise UsageError(
+            f"{query[0]}: the query comes first, then the traces: tp-tools query kernels {query[0]}"
+        )
+    if query == () or not traces:
+        raise UsageError("give a query and a trace: tp-tools query kernels rank0.json.gz")
+    out.check(output, force=force, suffixes=("",))
+    options = Options(
+        query[0] if query else None,
+        sql,
+        traces,
+        form or format_of(output),
+        output,
+        force,
+        raw,
+        all_categories,
+        limit,
+        engine,
+    )
+    _run(options, talk)
+
+
+def format_of(output: str) -> str:
+    """The format that a file's suffix says; a table for stdout.
+
+    Raises:
+        UsageError: it says nothing.
+    """
+    if output == STDOUT:
+        return "table"
+    for suffix, form in FORMAT_OF.items():
+        if output.endswith(suffix):
+            return form
+    known = ", ".join(FORMAT_OF)
+    raise UsageError(f"{output}: say with --format what to write, or end it in one of {known}.")
+
+
+def _run(options: Options, talk: Talk) -> None:
+    from tp_tools.files import output  # noqa: PLC0415  numpy and msgspec: not for --help
+    from tp_tools.merging import inputs  # noqa: PLC0415  numpy and msgspec: not for --help
+    from tp_tools.querying import runner  # noqa: PLC0415  numpy and msgspec: not for --help
+    from tp_tools.querying.trace_loader import LARGE, Opening  # noqa: PLC0415
+
+    query = runner.from_text(options.sql) if options.sql else runner.from_file(options.query or "")
+    needs = None if options.all_categories else query.header.needs
+    how = Opening(options.engine, options.raw, needs, LARGE, talk.say, talk.warn, talk.progress)
+    try:
+        answer = runner.ask(query, inputs.expand(options.traces), how, options.limit)
+    except SqlError as error:
+        raise _of_whom(error, query) from error
+    if options.output == STDOUT:
+        _print(answer, options.form, talk)
+        return
+    with output.written(options.output, _blocks(answer, options.form, None, talk)):
+        pass
+    talk.say(f"Wrote {options.output}: {len(answer.rows):,} rows.")
+
+
+def _of_whom(error: SqlError, query: Query) -> TpToolsError:
+    """A refused query as the error of whoever wrote it."""
+    kinds: dict[str, type[TpToolsError]] = {"text": UsageError, "file": InputError}
+    return kinds.get(query.origin, SqlError)(str(error))
+
+
+def _print(answer: Rows, form: str, talk: Talk) -> None:
+    fits = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = shutil.get_terminal_size().columns if fits else None
+    for block in _blocks(answer, form, width, talk):
+        click.echo(block, nl=False)
+    if not answer.rows:
+        talk.say("No rows.")
+
+
+def _blocks(answer: Rows, form: str, width: int | None, talk: Talk) -> Iterator[bytes]:
+    """The answer in its format; a table is laid out for a line of so many characters."""
+    if form != "table":
+        from tp_tools.querying import frames  # noqa: PLC0415  pandas
+
+        yield from frames.written(answer, cast("Format", form))
+        return
+    from tp_tools.cli.table import table  # noqa: PLC0415
+
+    laid_out = table(answer, width)
+    yield "".join(f"{line}\n" for line in laid_out.lines).encode()
+    if laid_out.left_out:
+        talk.say(
+            f"No room for {', '.join(laid_out.left_out)}: "
+            "a wider terminal has it, and so has --format csv."
+        )

@@ -1,0 +1,83 @@
+"""`tp-tools report`: what a job's traces say, on one page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from tp_tools.cli.options import engine_option, talk_options
+
+if TYPE_CHECKING:
+    from tp_tools.alignment.alignment import Mode
+    from tp_tools.cli.console import Talk
+
+SUFFIXES = (".html", ".htm")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for; see the help texts."""
+
+    traces: tuple[str, ...]
+    output: str
+    align: Mode
+    force: bool
+    engine: str | None
+
+
+@click.command("report", short_help="Make one page of tables and plots.")
+@click.argument("traces", nargs=-1, required=True, metavar="TRACE...")
+@click.option(
+    "--output", "-o", required=True, metavar="OUT", help="Where to write: .html; - is stdout."
+)
+@click.option(
+    "--align",
+    type=click.Choice(["auto", "collectives", "base", "none"]),
+    default="auto",
+    show_default=True,
+    help="The common clock of several ranks, as for `tp-tools merge`.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing OUT.")
+@engine_option
+@talk_options
+def command(  # noqa: PLR0917  click passes all by name
+    traces: tuple[str, ...],
+    output: str,
+    align: str,
+    force: bool,  # noqa: FBT001  click passes flags by name
+    engine: str | None,
+    talk: Talk,
+) -> None:
+    """Make a page of what each TRACE says: one file, which needs no network.
+
+    TRACE is a file, a folder or a glob; - is stdin. Several traces are the ranks of a job. The page
+    shows where GPU time went, top kernels, gaps with their causes, steps, who came late to
+    collectives and how fast these were, what Perfetto would have hidden, and how well the ranks'
+    clocks agree. Its numbers are those of `tp-tools query`. It wants plotly: pip install
+    'tp-tools[report]'.
+
+    \b
+    Examples:
+      tp-tools report rank0.json.gz -o report.html
+      tp-tools report traces/ -o report.html --force
+    """
+    _run(Options(traces, output, cast("Mode", align), force, engine), talk)
+
+
+def _run(options: Options, talk: Talk) -> None:
+    from tp_tools.files import output  # noqa: PLC0415  not for --help
+    from tp_tools.merging import inputs  # noqa: PLC0415  not for --help
+    from tp_tools.reporting import build, plots  # noqa: PLC0415
+    from tp_tools.reporting.data import gather  # noqa: PLC0415
+
+    output.check(options.output, force=options.force, suffixes=SUFFIXES)
+    plots.graph_objects()  # before any work is done
+    answers = gather(inputs.expand(options.traces), options.engine, options.align, talk)
+    with talk.progress("drawing"):
+        page = build.html(answers).encode()
+    with output.written(options.output, [page]):
+        pass
+    if options.output != output.STDOUT:
+        talk.say(f"Wrote {options.output}: {len(page) / 1e6:.1f} MB. Open it in any browser.")

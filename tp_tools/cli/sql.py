@@ -1,0 +1,45 @@
+"""`tp-tools sql`: the library of queries."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import click
+
+from tp_tools.cli.console import Talk  # noqa: TC001  part of the command's signature
+from tp_tools.cli.options import talk_options
+from tp_tools.library import files, header
+
+
+@click.command("sql", short_help="List the queries, or print one.")
+@click.argument("name", required=False)
+@talk_options
+def command(name: str | None, talk: Talk) -> None:
+    """List the queries that come with tp-tools, or print the file of the query NAME.
+
+    A file that is printed runs as it is in the Query tab of the Perfetto UI, on any trace that
+    tp-tools wrote.
+
+    \b
+    Examples:
+      tp-tools sql
+      tp-tools sql kernels
+      tp-tools sql kernels > my_kernels.sql
+    """
+    if name is None:
+        _list(talk)
+    else:
+        click.echo(files.find(name).read_bytes(), nl=False)
+
+
+def _list(talk: Talk) -> None:
+    """A line per query, cut where the terminal ends."""
+    library = files.library()
+    widest = max(map(len, library), default=0)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for name, path in library.items():
+        answers = header.parse(files.read(path), path.name).answers
+        line = f"{name.ljust(widest)}  {answers}"
+        click.echo(line if width is None or len(line) <= width else f"{line[: width - 3]}...")
+    talk.say("\n`tp-tools sql NAME` prints one; `tp-tools query NAME TRACE` runs it.")

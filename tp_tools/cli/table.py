@@ -1,0 +1,208 @@
+"""Answers as tables for people: numbers to the right, long names shortened in their middle."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tp_tools.formatting import middle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tp_tools.engine import Rows
+
+GAP = "  "
+NULL = "-"
+NARROWEST = 20
+"""To what text is shortened before columns are left out."""
+
+LONGEST = 100
+"""To what text is shortened where the width does not matter: a kernel's name may have 2,000."""
+
+_IDENTIFIER = re.compile(
+    r"(?:.*_)?(?:id|ids|pid|tid|upid|utid|rank|device|gpu|stream|lane|correlation|seq|step|hash|comm)"
+)
+"""Columns of whole numbers that name something rather than count it: no digits are grouped."""
+
+_DIGITS = 4
+"""Digits that the largest number of a column with fractions shows."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that was laid out.
+
+    Attributes:
+        lines: its text, header first.
+        left_out: the columns that found no room.
+    """
+
+    lines: list[str]
+    left_out: list[str]
+
+
+@dataclass
+class _Column:
+    """A column as text.
+
+    Attributes:
+        cells: a text per row.
+        is_text: whether it may be shortened; it stands to the left, and numbers to the right.
+        width: characters that it takes.
+        head: its name, in as many lines as it is broken into.
+    """
+
+    name: str
+    cells: list[str]
+    is_text: bool
+    width: int
+    head: list[str]
+
+
+def table(answer: Rows, width: int | None = None) -> Table:
+    """Lays out an answer.
+
+    Where it is too wide, names of columns are broken at underscores, and text is shortened, the
+    widest first. Where even that does not do, a short answer is turned: a line per column. Of a
+    long one, the columns on the right are left out.
+
+    Args:
+        answer: the rows.
+        width: characters in a line; None if it does not matter. No column is left out then.
+    """
+    by_column = zip(*answer.rows, strict=True) if answer.rows else [()] * len(answer.columns)
+    columns = [_column(name, cells) for name, cells in zip(answer.columns, by_column, strict=True)]
+    shown = _capped(columns) if width is None else _fitted(columns, width)
+    if width is not None and len(shown) < len(columns):
+        turned = _turned(columns)
+        if all(len(line) <= width for line in turned):
+            return Table(turned, [])
+    return Table(list(_lines(shown)), [column.name for column in columns[len(shown) :]])
+
+
+def _column(name: str, cells: Sequence[Any]) -> _Column:
+    known = [cell for cell in cells if cell is not None]
+    is_text = not known or not all(isinstance(cell, int | float) for cell in known)
+    texts = _texts(name, cells, known)
+    return _Column(name, texts, is_text, max(map(len, [name, *texts])), [name])
+
+
+def _texts(name: str, cells: Sequence[Any], known: list[Any]) -> list[str]:
+    grouped = "" if _IDENTIFIER.fullmatch(name) else ","
+    decimals = _decimals([cell for cell in known if isinstance(cell, float)])
+    return [_text(cell, grouped, decimals) for cell in cells]
+
+
+def _text(cell: object, grouped: str, decimals: int) -> str:
+    if cell is None:
+        return NULL
+    if isinstance(cell, int):
+        return f"{cell:{grouped}d}"
+    if isinstance(cell, float):
+        text = f"{cell:{grouped}.{decimals}f}"
+        return text if cell == 0 or float(text.replace(",", "")) else f"{cell:.1e}"
+    if isinstance(cell, bytes):
+        return cell.hex()
+    return "".join(c if c.isprintable() else " " for c in str(cell))
+
+
+def _decimals(values: list[float]) -> int:
+    """Decimals of a column, so that its largest number has `_DIGITS` digits, and one at least."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    whole = math.floor(math.log10(largest)) + 1 if largest else 1
+    return min(max(_DIGITS - whole, 1), 12)
+
+
+def _capped(columns: list[_Column]) -> list[_Column]:
+    for column in columns:
+        if column.is_text:
+            column.width = min(column.width, max(LONGEST, len(column.name)))
+    return columns
+
+
+def _fitted(columns: list[_Column], width: int) -> list[_Column]:
+    """As many of the columns as fit, with their widths set; at least one."""
+    if _total(columns) <= width:
+        return columns
+    for count in range(len(columns), 0, -1):
+        shown = columns[:count]
+        for column in shown:
+            column.width = _unshortened(column)
+        _shorten(shown, _total(shown) - width)
+        if _total(shown) <= width:
+            break
+    for column in shown:
+        column.head = _broken(column.name, column.width)
+    return shown
+
+
+def _turned(columns: list[_Column]) -> list[str]:
+    """A line per column: its name, and its cell in each row."""
+    rows = zip(*(column.cells for column in columns), strict=True)
+    widths = [max(map(len, cells)) for cells in rows]
+    widest = max(len(column.name) for column in columns)
+    return [
+        GAP.join([column.name.ljust(widest), *map(str.rjust, column.cells, widths)])
+        for column in columns
+    ]
+
+
+def _total(columns: list[_Column]) -> int:
+    return sum(column.width for column in columns) + len(GAP) * (len(columns) - 1)
+
+
+def _unshortened(column: _Column) -> int:
+    """The width that holds all cells whole, and the name of the column in pieces."""
+    return max(map(len, [*_pieces(column.name), *column.cells]))
+
+
+def _shorten(columns: list[_Column], excess: int) -> None:
+    """Takes so many characters from columns of text, each time from the widest."""
+    texts = [column for column in columns if column.is_text]
+    for _ in range(excess):
+        spare = [column for column in texts if column.width > _narrowest(column)]
+        if not spare:
+            return
+        max(spare, key=lambda column: column.width).width -= 1
+
+
+def _narrowest(column: _Column) -> int:
+    return min(column.width, max(NARROWEST, *map(len, _pieces(column.name))))
+
+
+def _pieces(name: str) -> list[str]:
+    """launch_to_start_ns: launch_, to_, start_, ns."""
+    return re.findall(r"[^_]*_+|[^_]+", name) or [name]
+
+
+def _broken(name: str, width: int) -> list[str]:
+    """The name in as few lines as the width allows."""
+    lines = [""]
+    for piece in _pieces(name):
+        if lines[-1] and len(lines[-1] + piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return lines
+
+
+def _lines(columns: list[_Column]) -> Iterator[str]:
+    height = max((len(column.head) for column in columns), default=0)
+    heads = [[""] * (height - len(column.head)) + column.head for column in columns]
+    for names in zip(*heads, strict=True):
+        yield _line(columns, names)
+    yield GAP.join("-" * column.width for column in columns)
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        yield _line(columns, cells)
+
+
+def _line(columns: list[_Column], texts: Iterable[str]) -> str:
+    parts = (
+        middle(text, column.width).ljust(column.width)
+        if column.is_text
+        else text.rjust(column.width)
+        for column, text in zip(columns, texts, strict=True)
+    )
+    return GAP.join(parts).rstrip()

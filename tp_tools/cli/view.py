@@ -1,0 +1,174 @@
+"""`tp-tools view`: opens a trace in the Perfetto UI."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import webbrowser
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tp_tools.cli.options import engine_option, talk_options
+from tp_tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tp_tools.cli.console import Talk
+    from tp_tools.viewer.preparation import Viewable
+    from tp_tools.viewer.server import Server
+    from tp_tools.viewer.site import Site
+
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+_HIGHEST_PORT = 65535
+_ONE_PORT = "ui.perfetto.dev fetches from port 9001 and no other"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for; see the help texts."""
+
+    trace: str
+    online: bool
+    browser: bool
+    port: int | None
+    raw: bool
+    engine: str | None
+
+
+@click.command("view", short_help="Open a trace in the Perfetto UI.")
+@click.argument("trace")
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Use ui.perfetto.dev, which is newer, in place of the UI that comes with tp-tools. "
+    "The trace goes from this machine to your browser and nowhere else.",
+)
+@click.option(
+    "--no-browser",
+    "browser",
+    is_flag=True,
+    default=True,
+    flag_value=False,
+    help="Start no browser; print the address.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, _HIGHEST_PORT),
+    metavar="PORT",
+    help="Of the server on this machine, for tunnels. Default: any that is free.",
+)
+@click.option("--raw", is_flag=True, help="Show the file as it is, not as repaired.")
+@engine_option
+@talk_options
+def command(  # noqa: PLR0917  click passes all by name
+    trace: str,
+    online: bool,  # noqa: FBT001  click passes flags by name
+    browser: bool,  # noqa: FBT001
+    port: int | None,
+    raw: bool,  # noqa: FBT001
+    engine: str | None,
+    talk: Talk,
+) -> None:
+    """Open TRACE in the Perfetto UI, repaired if it needs that.
+
+    The UI comes with tp-tools and runs in your browser; no network is needed. It ends when the page
+    is closed, or with Ctrl-C. TRACE is anything that Perfetto opens; - is stdin.
+
+    \b
+    Examples:
+      tp-tools view rank0.json.gz
+      tp-tools view rank0.json.gz --no-browser --port 8080
+      tp-tools view rank0.json.gz --online
+    """
+    if online and port is not None:
+        raise UsageError(f"leave out --port: {_ONE_PORT}.")
+    _run(Options(trace, online, browser, port, raw, engine), talk)
+
+
+def _run(options: Options, talk: Talk) -> None:
+    from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
+    from tp_tools.files.source import open_source  # noqa: PLC0415  not for --help
+    from tp_tools.viewer.preparation import Preparing, viewable  # noqa: PLC0415
+
+    refuse_missing(options.trace)
+    with (
+        _unwound_by_signals(),
+        _server(options) as server,
+        open_source(options.trace) as source,
+        tempfile.TemporaryDirectory(prefix="tp-tools-") as folder,
+    ):
+        how = Preparing(Path(folder), options.raw, options.engine, talk.say, talk.progress)
+        shown = viewable(source, how)
+        _tell(shown, talk)
+        server.site = _site(shown, options)
+        with suppress(KeyboardInterrupt):  # the usual way to end it
+            _open(server.address(), options, talk)
+            server.serve_until_left()
+
+
+def _server(options: Options) -> Server:
+    """Listens before anything else is done, so that a port that is taken is known at once."""
+    from tp_tools.viewer.perfetto_ui import ONLINE_PORT  # noqa: PLC0415  not for --help
+    from tp_tools.viewer.server import ANY_PORT, Server  # noqa: PLC0415
+
+    if options.online:
+        return Server(ONLINE_PORT, f"leave out --online: {_ONE_PORT}")
+    return Server(options.port or ANY_PORT)
+
+
+def _site(shown: Viewable, options: Options) -> Site:
+    from tp_tools.viewer import perfetto_ui, startup  # noqa: PLC0415  not for --help
+
+    if options.online:
+        return perfetto_ui.online_site(shown.path, startup.commands(None))
+    return perfetto_ui.offline_site(shown.path, shown.name, startup.commands(shown.examined))
+
+
+@contextmanager
+def _unwound_by_signals() -> Iterator[None]:
+    """Temporary files are removed when a terminal is closed or a scheduler stops the process."""
+
+    def leave(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), leave) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def _tell(shown: Viewable, talk: Talk) -> None:
+    """What would have been hidden, and what was repaired."""
+    from tp_tools.cli import fix_summary  # noqa: PLC0415  not for --help
+    from tp_tools.repair.summary import summary  # noqa: PLC0415
+
+    if shown.examined is not None:
+        for line in fix_summary.lines(shown.examined, summary(shown.examined)):
+            talk.say(line)
+
+
+def _open(address: str, options: Options, talk: Talk) -> None:
+    """Starts a browser, or says where one finds the page."""
+    end = "Ctrl-C ends this" + ("." if options.online else "; so does closing the page.")
+    if options.browser and _has_display() and webbrowser.open(address):
+        talk.say(f"Opened {address}")
+    else:
+        if options.browser:
+            talk.warn("no browser could be started here; open this address in one:")
+        click.echo(address)
+    talk.say(end)
+
+
+def _has_display() -> bool:
+    """Whether a browser would have a window; else Python starts one inside this terminal."""
+    return sys.platform in {"darwin", "win32"} or any(map(os.environ.get, _DISPLAYS))

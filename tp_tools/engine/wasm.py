@@ -1,0 +1,153 @@
+"""TraceProcessor in this process: WebAssembly in wasmtime, no binary, no network."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import cast
+
+from wasmtime import (
+    Func,
+    FuncType,
+    Linker,
+    Memory,
+    Module,
+    Store,
+    Table,
+    Trap,
+    ValType,
+    WasmtimeError,
+)
+
+from tp_tools.engine._perfetto import ProtoFactory
+from tp_tools.engine.memory import available
+from tp_tools.engine.rpc import REQUEST_ROOM, RpcBackend
+from tp_tools.engine.wasm_imports import PAGE, Aborted, Host
+from tp_tools.engine.wasm_module import load_module
+from tp_tools.errors import EngineError, EngineOutOfMemory
+
+MEMORY_LIMITS = {32: 0xFFFF_0000, 64: 16 << 30}
+"""How far each module's memory may grow: a page below 4 GiB, and 16 GiB, as they are linked."""
+
+STACK_BYTES = 2 << 20
+"""What newer Perfettos link with. v52 has 64 KiB, which a SQL expression 300 levels deep overruns
+into the module's own data; SQLite allows 1000 levels."""
+
+
+def memory_bound(bits: int, memory_limit: int | None = None) -> int:
+    """Bytes that an engine opened now may grow to; see `EmbeddedBackend`."""
+    return min(filter(None, (MEMORY_LIMITS[bits], memory_limit, available()))) // PAGE * PAGE
+
+
+class EmbeddedBackend(RpcBackend):
+    """One instance of TraceProcessor; `close()` frees its memory at once."""
+
+    def __init__(
+        self,
+        protos: ProtoFactory,
+        *,
+        bits: int,
+        memory_limit: int | None,
+        say: Callable[[str], None],
+    ) -> None:
+        """Starts TraceProcessor with pointers of 32 or 64 `bits`, for 4 or 16 GiB.
+
+        It may grow to that, to what the machine has left, or to `memory_limit` bytes, whatever is
+        least.
+
+        Raises:
+            EngineUnavailable: there is no such module.
+            EngineOutOfMemory: not even the empty engine fits.
+        """
+        super().__init__(protos)
+        self._bits = bits
+        self._limit = memory_bound(bits, memory_limit)
+        self._replies: list[bytes] = []
+        self._unusable = ""
+        engine, module = load_module(bits, say)
+        self._store = Store(engine)
+        self._host = Host(self._store, bits, self._limit)
+        with self._alive_or_dead():
+            self._start(module)
+
+    def close(self) -> None:
+        """Frees the engine and its memory; can be called again, and after a failure."""
+        self._unusable = self._unusable or "it was closed"
+        # The store's functions refer to this object: deleting the store breaks that circle.
+        self._store.close()
+
+    def _start(self, module: Module) -> None:
+        self._store.set_limits(memory_size=self._limit)
+        with Linker(self._store.engine) as linker:
+            self._host.define_in(linker, module.imports)
+            try:
+                exports = linker.instantiate(self._store, module).exports(self._store)
+            except WasmtimeError as error:
+                reason = " ".join(str(error).split())
+                raise EngineOutOfMemory(f"no room to start TraceProcessor in: {reason}") from error
+        self._host.memory = cast("Memory", exports["memory"])
+
+        def call(name: str, *args: int) -> int:
+            return cast("int", cast("Func", exports[name])(self._store, *args))
+
+        call("__wasm_call_ctors")
+        stack = call("emscripten_builtin_memalign", 16, STACK_BYTES)
+        call("_emscripten_stack_restore", stack + STACK_BYTES)
+        pointer = ValType.i64() if self._bits == 64 else ValType.i32()  # noqa: PLR2004
+        on_reply = Func(self._store, FuncType([pointer, ValType.i32()], []), self._on_reply)
+        table = cast("Table", exports["__indirect_function_table"])
+        slot = table.grow(self._store, 1, on_reply)
+        self._request_at = call("trace_processor_rpc_init", slot, REQUEST_ROOM)
+        self._on_request = cast("Func", exports["trace_processor_on_rpc_request"])
+
+    def _on_reply(self, at: int, size: int) -> None:
+        self._replies.append(self._host.read(at, size))
+
+    def _exchange(self, request: bytes) -> bytes:
+        with self._alive_or_dead():
+            for start in range(0, len(request), REQUEST_ROOM):
+                piece = request[start : start + REQUEST_ROOM]
+                self._host.write(self._request_at, piece)
+                self._on_request(self._store, len(piece))
+        answer = b"".join(self._replies)
+        self._replies.clear()
+        return answer
+
+    @contextmanager
+    def _alive_or_dead(self) -> Iterator[None]:
+        """What is left by an exception leaves the module amid something: it is closed.
+
+        Raises:
+            EngineError: it failed now, or it was unusable before.
+        """
+        if self._unusable:
+            raise EngineError(f"TraceProcessor cannot be used any more: {self._unusable}")
+        self._unusable = "it was interrupted"
+        self._host.refused = False
+        try:
+            yield
+            self._unusable = ""
+        except (WasmtimeError, Trap, Aborted) as error:
+            failure = self._failure(error)
+            self._unusable = str(failure)
+            raise failure from error
+        finally:
+            if self._unusable:
+                self.close()
+
+    def _failure(self, error: Exception) -> EngineError:
+        if self._host.refused:
+            return EngineOutOfMemory(self._out_of_memory())
+        reason = next(iter(str(error).splitlines()), "")
+        parts = filter(None, (reason, self._host.last_words()))
+        return EngineError("TraceProcessor crashed: " + "\n".join(parts))
+
+    def _out_of_memory(self) -> str:
+        advice = "leave out categories or a part of the time"
+        if self._limit < MEMORY_LIMITS[self._bits]:
+            what = f"the {self._limit / 2**30:.2g} GiB that it may take here"
+        elif self._bits == 32:  # noqa: PLR2004  the pointer width
+            what = "the 4 GiB of its 32-bit addresses"
+            advice = f"use --engine embedded64 or --engine native, or {advice}"
+        else:
+            what = "the 16 GiB that it was built for"
+            advice = f"use --engine native, or {advice}"
+        return f"TraceProcessor needs more memory than {what}: {advice}"

@@ -1,0 +1,120 @@
+"""What is done to each rank first, by itself, in a worker: it is read, and its repairs planned.
+
+Until it is written (`parts`) it lies in a temporary file, so that memory holds no more ranks than
+there are workers.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tp_tools.chrome.reader import read
+from tp_tools.errors import InputError
+from tp_tools.files.source import Source
+from tp_tools.merging.find_collectives import Recogniser
+from tp_tools.merging.jobs import said
+from tp_tools.repair import ids, planner
+from tp_tools.repair.overlaps import Judge, decide
+from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.trace.slices import slices
+
+if TYPE_CHECKING:
+    from tp_tools.alignment.collectives import Collectives
+    from tp_tools.merging.jobs import Said
+    from tp_tools.repair.planner import Plan
+    from tp_tools.trace.model import Trace
+    from tp_tools.trace.slices import Slices
+
+TOLERANCE_NS = 1000
+"""What counts as jitter: the default of `tp-tools fix`."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the merge has to know of a rank.
+
+    Attributes:
+        file: its trace.
+        said: what it says about its job.
+        collectives: what it shares with other ranks.
+        base_ns: what its times are counted from, ns since the epoch.
+        links: how many ids its arrows have.
+        size: bytes of its events as JSON.
+        first_ns, last_ns: when it begins and ends, ns on its own clock; None if it has no events.
+    """
+
+    file: str
+    said: Said
+    collectives: Collectives
+    base_ns: int
+    links: int
+    size: int
+    first_ns: int | None
+    last_ns: int | None
+
+
+@functools.cache
+def _recogniser(engine: str | None) -> Recogniser:
+    """One per worker: ranks run the same kernels, so SQL is asked about each name once."""
+    return Recogniser(engine, _say_nothing)
+
+
+def _say_nothing(_line: str) -> None:
+    pass
+
+
+def gather(file: str, spool: Path, engine: str | None, *, based: bool) -> Gathered:
+    """Examines a rank and keeps it in a temporary file.
+
+    Args:
+        file: the trace.
+        spool: where to keep it.
+        engine: the TraceProcessor to ask; None for the default.
+        based: whether its base time counts; else its times are taken as they are written.
+
+    Raises:
+        InputError: the file cannot be used.
+        EngineError: TraceProcessor could not answer.
+    """
+    source = Source(Path(file), file)
+    trace = read(source)
+    table = slices(trace)
+    edits = _plan(source, trace, table, engine)
+    about = said(trace, file)
+    base = about.base_ns if based else 0
+    collectives = _recogniser(engine).collectives(source, trace, base)
+    with spool.open("wb") as kept:
+        pickle.dump((source, trace, edits, table), kept, pickle.HIGHEST_PROTOCOL)
+    first, last = _span(trace, base)
+    size = sum(span.length for span in trace.spans)
+    return Gathered(file, about, collectives, base, len(trace.links), size, first, last)
+
+
+def _plan(source: Source, trace: Trace, table: Slices, engine: str | None) -> Plan:
+    """The repairs, as `fix.examine` finds them; what was hidden is of no interest here."""
+    try:
+        repairs = decide(trace, table, Judge(TOLERANCE_NS, engine, _say_nothing))
+        return planner.make(trace, table, repairs, ids.choose(trace))
+    except InputError as error:
+        raise InputError(f"{source.name}: {error}") from error
+
+
+def _span(trace: Trace, base: int) -> tuple[int | None, int | None]:
+    timed = (trace.ts != UNTIMED) & ~is_phase(trace, "M")
+    if not timed.any():
+        return None, None
+    ts = trace.ts[timed]
+    return int(ts.min()) + base, int((ts + np.maximum(trace.dur[timed], 0)).max()) + base
+
+
+def kept(spool: Path) -> tuple[Source, Trace, Plan, Slices]:
+    """What `gather` kept of a rank: the file, its columns, its repairs, its slices."""
+    with spool.open("rb") as file:
+        source, trace, edits, table = pickle.load(file)  # noqa: S301  what `gather` wrote
+    return source, trace, edits, table

@@ -1,0 +1,119 @@
+"""The Python API: traces as TraceProcessors, answers as frames.
+
+import tp_tools
+
+kernels = tp_tools.query("kernels", "traces/")
+with tp_tools.open_trace("rank0.json.gz") as tp:
+    slices = tp.query("SELECT ts, dur, name FROM slice").as_pandas_dataframe()
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+
+from tp_tools.files.source import open_source
+from tp_tools.library import files
+from tp_tools.merging import inputs
+from tp_tools.querying import runner
+from tp_tools.querying.trace_loader import LARGE, Opening, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+    from tp_tools.engine.processor import Processor
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+class LossWarning(UserWarning):
+    """TraceProcessor loaded a trace, but not all of it."""
+
+
+def open_trace(
+    path: PathLike,
+    *,
+    engine: str | None = None,
+    raw: bool = False,
+    categories: Iterable[str] | None = None,
+) -> Processor:
+    """Opens a trace in a TraceProcessor, repaired, so that no slice of it is missing.
+
+    The result is a `perfetto.trace_processor.TraceProcessor`: `.query(sql)` gives rows, and
+    `.query(sql).as_pandas_dataframe()` a frame. Close it after use, or use it in a `with`.
+
+    Args:
+        path: Chrome JSON, plain, .gz or .zst, loaded as `tp-tools fix` would write it; or anything
+            else that TraceProcessor reads, loaded as it is.
+        engine: "embedded", "native", or the path of a trace_processor_shell; by default what
+            $TP_TOOLS_ENGINE says, else "embedded".
+        raw: loads Chrome JSON as it is, too.
+        categories: loads events of these categories only ("kernel", "gpu_memcpy"...), for traces
+            that are large; "flows" among them for the arrows between such events.
+
+    Raises:
+        tp_tools.errors.InputError: the file cannot be used.
+        tp_tools.errors.EngineError: TraceProcessor failed.
+    """
+    needs = None if categories is None else frozenset(categories)
+    lost: list[str] = []
+    with open_source(os.fspath(path)) as source:
+        tp = opened(source, Opening(engine, raw, needs, warn=lost.append))
+    _warn(lost)
+    return tp
+
+
+def query(
+    query: PathLike,
+    traces: PathLike | Iterable[PathLike],
+    *,
+    engine: str | None = None,
+    raw: bool = False,
+    all_categories: bool = False,
+) -> pd.DataFrame:
+    """Runs a query on a trace, or on each rank of a job.
+
+    Args:
+        query: a name in the library ("kernels"), the path of a .sql file, or SQL. Text with white
+            space in it that does not end in .sql is SQL.
+        traces: files, folders, globs. Several traces are the ranks of one job.
+        engine: as for `open_trace`.
+        raw: asks the files as they are, not as repaired.
+        all_categories: loads all events of large traces, too. Of more than 256 MiB of JSON, only
+            those are loaded that the query's header says it needs; ids of slices and tracks are
+            then other than in the viewer.
+
+    Returns:
+        The rows of the query's last statement, with its columns. Of several traces, the rows of
+        each rank in order, with a column `rank` (int64) first, unless the query has one itself; of
+        a query about a whole job, such as "allreduce", those of all ranks merged onto one clock.
+        Whole numbers are never floats: int64, or Int64 where there are NULLs.
+
+    Raises:
+        tp_tools.errors.UsageError: there is no such query, or it needs ranks that are merged, and
+            `raw` keeps them from being.
+        tp_tools.errors.InputError: a trace cannot be used, or the ranks do not fit together.
+        tp_tools.errors.SqlError: TraceProcessor refused the query.
+        tp_tools.errors.EngineError: TraceProcessor failed otherwise.
+    """
+    it = runner.from_text(query) if _is_sql(query) else runner.from_file(os.fspath(query))
+    given = [traces] if isinstance(traces, str | os.PathLike) else traces
+    lost: list[str] = []
+    needs = None if all_categories else it.header.needs
+    how = Opening(engine, raw, needs, LARGE, warn=lost.append)
+    answer = runner.ask(it, inputs.expand([os.fspath(trace) for trace in given]), how)
+    _warn(lost)
+    return files.frame(answer)
+
+
+def _is_sql(query: PathLike) -> TypeGuard[str]:
+    return isinstance(query, str) and not query.endswith(files.SUFFIX) and len(query.split()) > 1
+
+
+def _warn(lost: list[str]) -> None:
+    """Warns at the line that called the API."""
+    for line in lost:
+        warnings.warn(line, LossWarning, stacklevel=3)

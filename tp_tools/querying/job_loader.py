@@ -1,0 +1,119 @@
+"""Opens all ranks of a job in one TraceProcessor: merged, with the events that a query needs."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tp_tools import engine
+from tp_tools.errors import UsageError
+from tp_tools.files import output
+from tp_tools.files.source import BLOCK
+from tp_tools.library.header import FLOWS
+from tp_tools.merging import output as merge_output
+from tp_tools.merging import preparation, rank_names
+from tp_tools.merging.preparation import Wishes
+from tp_tools.merging.rank_names import Choice
+from tp_tools.progress import BUILDING
+from tp_tools.workers import workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tp_tools.alignment.alignment import Mode
+    from tp_tools.engine.processor import Processor
+    from tp_tools.library.header import Header
+    from tp_tools.merging.preparation import Prepared
+    from tp_tools.querying.trace_loader import Opening
+
+MOST_JOBS = 4
+"""Ranks worked on at a time, at most: each takes memory, and the answer does, too."""
+
+_SMALL = 16 << 20
+"""Bytes on disk below which starting others to help takes longer than they save."""
+
+_CHOICE = Choice(allow_missing=True)
+
+
+def opened(traces: list[str], header: Header, how: Opening) -> Processor:
+    """A TraceProcessor that holds the ranks as `tp-tools merge` would write them; to be closed.
+
+    See `merged`.
+    """
+    return merged(traces, header, how)[0]
+
+
+def merged(
+    traces: list[str], header: Header, how: Opening, align: Mode = "auto"
+) -> tuple[Processor, Prepared]:
+    """The same, and what the merge found: the ranks, their clocks and their matches.
+
+    Args:
+        traces: the files of the ranks, in any order; some may be missing, which is warned about.
+        header: what the query needs, where the traces are large.
+        how: how they are opened.
+        align: how clocks are brought together.
+
+    Raises:
+        UsageError: the files are to be taken as they are, which ranks cannot.
+        InputError: a file cannot be used, or they are not the ranks of one job.
+        EngineError: TraceProcessor failed.
+    """
+    if how.raw:
+        raise UsageError("ranks are on one clock only once they are merged: leave out --raw.")
+    with tempfile.TemporaryDirectory(prefix="tp-tools-") as folder:
+        file = Path(folder) / "job.json"
+        prepared = _merge(traces, header, how, file, align=align)
+        size = file.stat().st_size
+        with how.progress("loading the job", size, BUILDING) as seen:
+            blocks = _blocks(file, seen)
+            tp = engine.load(blocks, source="the job", engine=how.engine, size=size, say=how.say)
+        return tp, prepared
+
+
+def _merge(
+    traces: list[str],
+    header: Header,
+    how: Opening,
+    file: Path,
+    *,
+    align: Mode,
+) -> Prepared:
+    """Writes the merged ranks, as far as they are needed, to a file of JSON."""
+    files = rank_names.chosen(traces, _CHOICE)
+    size = sum(Path(it).stat().st_size for it in files)
+    jobs = 1 if size < _SMALL else min(MOST_JOBS, preparation.usual_jobs(files))
+    with output.temporary_files(), workers(jobs) as staff:
+        with how.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
+            wishes = Wishes(align=align, choice=_CHOICE, engine=how.engine)
+            prepared = _needed(
+                preparation.prepare(files, wishes, staff, how.say, seen), header, how
+            )
+        if prepared.missing:
+            missing = ", ".join(map(str, prepared.missing))
+            how.warn(f"the job has more ranks than there are files; missing: {missing}.")
+        with (
+            how.progress("merging the ranks", size, "writing collectives") as seen,
+            file.open("wb") as out,
+        ):
+            out.writelines(merge_output.blocks(prepared, staff, {}, seen=seen))
+    return prepared
+
+
+def _needed(prepared: Prepared, header: Header, how: Opening) -> Prepared:
+    """The ranks with what is needed of them only, where all of it would be large."""
+    size = sum(it.size for it in prepared.gathered)
+    if how.needs is None or size <= how.needs_above:
+        return prepared
+    links = FLOWS in how.needs
+    wishes = replace(prepared.wishes, needs=how.needs, args=header.args, links=links)
+    return replace(prepared, wishes=wishes)
+
+
+def _blocks(file: Path, seen: Callable[[int], None]) -> Iterator[bytes]:
+    with file.open("rb") as text:
+        while block := text.read(BLOCK):
+            seen(len(block))
+            yield block

@@ -1,0 +1,142 @@
+"""Asks a query of one trace, or of each rank of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tp_tools.engine import Rows, query_rows
+from tp_tools.files.source import open_source
+from tp_tools.library import files, header
+from tp_tools.merging import inputs
+from tp_tools.querying import job_loader
+from tp_tools.querying.trace_loader import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tp_tools.engine.processor import Processor
+    from tp_tools.library.header import Header
+    from tp_tools.querying.trace_loader import Opening
+
+Origin = Literal["library", "file", "text"]
+
+RANK = "rank"
+
+
+@dataclass(frozen=True)
+class Query:
+    """SQL to run.
+
+    Attributes:
+        name: the file that it is from, for errors; None if it is from none.
+        sql: its text.
+        header: what it says about itself.
+        origin: the library, a file of the user's, or text of the user's.
+    """
+
+    name: str | None
+    sql: str
+    header: Header
+    origin: Origin
+
+
+def from_file(name_or_path: str) -> Query:
+    """The query of that name in the library, or the file at that path.
+
+    Raises:
+        UsageError: there is neither.
+        InputError: the file cannot be read, or its header is wrong.
+    """
+    path = files.find(name_or_path)
+    sql = files.read(path)
+    origin: Origin = "library" if path in files.library().values() else "file"
+    return Query(path.name, sql, header.parse(sql, path.name), origin)
+
+
+def from_text(sql: str) -> Query:
+    """SQL as it was typed.
+
+    Raises:
+        InputError: it begins with a header that is wrong.
+    """
+    return Query(None, sql, header.parse(sql, "the query"), "text")
+
+
+def ask(
+    query: Query,
+    traces: list[str],
+    how: Opening,
+    limit: int | None = None,
+) -> Rows:
+    """The rows of one trace; of several, those of each rank, in order, a column `rank` first.
+
+    A query about a whole job gets all ranks at once, merged onto one clock. Another one that has a
+    column `rank` itself keeps what stands in it: a merged trace knows its ranks. Only where it is
+    NULL does the rank of the trace go there.
+
+    Args:
+        query: what is asked.
+        traces: files, or "-" alone for standard input.
+        how: how they are opened.
+        limit: at most so many rows of each trace, or of the job; None for all.
+
+    Raises:
+        UsageError: the query is about a whole job, and the files are to be taken as they are.
+        InputError: a trace cannot be used, or the ranks do not fit together.
+        EngineError: TraceProcessor failed, or refused the query.
+    """
+
+    def answer(trace: str) -> Rows:
+        rows = _answer(query, trace, how)
+        return Rows(rows.columns, rows.rows[:limit])
+
+    if len(traces) == 1:
+        return answer(traces[0])
+    if query.header.scope == "job":
+        return _of_job(query, traces, how, limit)
+    with how.progress("telling ranks apart"):
+        ranks = inputs.in_order(traces)
+    sizes = {trace: Path(trace).stat().st_size for _, trace in ranks}
+    answers = dict[int | None, Rows]()
+    with how.progress(f"{len(ranks)} ranks", sum(sizes.values())) as seen:
+        for rank, trace in ranks:
+            answers[rank] = answer(trace)
+            seen(sizes[trace])
+    return of_ranks(answers)
+
+
+def _of_job(query: Query, traces: list[str], how: Opening, limit: int | None) -> Rows:
+    """The rows of all ranks in one TraceProcessor."""
+    with job_loader.opened(traces, query.header, how) as tp:
+        rows = _rows(query, tp, how)
+    return Rows(rows.columns, rows.rows[:limit])
+
+
+def _answer(query: Query, trace: str, how: Opening) -> Rows:
+    with open_source(trace) as source, opened(source, how) as tp:
+        return _rows(query, tp, how)
+
+
+def _rows(query: Query, tp: Processor, how: Opening) -> Rows:
+    with how.progress(f"asking {query.name or 'SQL'}"):
+        return query_rows(tp, query.sql, query.name)
+
+
+def of_ranks(answers: Mapping[int | None, Rows]) -> Rows:
+    """The rows of all ranks, each with its rank; None is a trace that does not say which it is."""
+    columns = next(iter(answers.values())).columns
+    if RANK not in columns:
+        return Rows(
+            (RANK, *columns), [(rank, *row) for rank, it in answers.items() for row in it.rows]
+        )
+    at = columns.index(RANK)
+    return Rows(
+        columns,
+        [
+            row if row[at] is not None else (*row[:at], rank, *row[at + 1 :])
+            for rank, it in answers.items()
+            for row in it.rows
+        ],
+    )

@@ -1,0 +1,126 @@
+"""Lossless lanes: every slice gets a lane of its row on which no other partly overlaps it.
+
+TraceProcessor v51 to v56 drops a slice that partly overlaps an earlier one of its track, so no SQL
+could see it there. Placing it on a lane of its own (as v57 does on import) loads every slice. It
+decides nothing else: which slice moves, and where, is for SQL to say.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tp_tools.columns import each, narrow, pieces
+from tp_tools.repair.crossing import Others, may_cross
+from tp_tools.trace.slices import part
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tp_tools.trace.model import Ints
+    from tp_tools.trace.slices import Slices
+
+
+_NEVER = (1 << 63) - 1
+
+
+def place(table: Slices) -> Ints:
+    """The lane of each slice, 0 for the row itself: the lowest on which it nests or stands free."""
+    lane = np.zeros(len(table), np.int32)
+    for start, stop in table.row_ranges():
+        _place_row(part(table, start, stop), lane[start:stop])
+    return narrow(lane)
+
+
+def _place_row(row: Slices, lane: NDArray[np.int32]) -> None:
+    """Slices in order of ts, longest first; the end of each one open on a lane is on its stack.
+
+    What nests in all others that it meets stays on the row, whatever they do.
+    """
+    main: list[int] = []
+    others: list[list[int]] = []
+    for here in pieces(len(row)):
+        ts, end = row.ts[here], row.end[here]
+        looked_at = np.flatnonzero(may_cross(ts, end, list(chain(main, *others))))
+        for i, starts, ends in each(looked_at, ts[looked_at], end[looked_at]):
+            while main and main[-1] <= starts:
+                main.pop()
+            if not main or ends <= main[-1]:
+                main.append(ends)
+            else:
+                lane[here.start + i] = _lowest(others, starts, ends) + 1
+
+
+def _lowest(lanes: list[list[int]], starts: int, ends: int) -> int:
+    for number, stack in enumerate(lanes):
+        while stack and stack[-1] <= starts:
+            stack.pop()
+        if not stack or ends <= stack[-1]:
+            stack.append(ends)
+            return number
+    lanes.append([ends])
+    return len(lanes) - 1
+
+
+def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Ints:
+    """The slices that could partly overlap a marked one, or that a trim of it could touch.
+
+    A slice that partly overlaps another covers its start or its end, and not both. What a trim can
+    touch starts or ends within the tolerance of such a point.
+
+    Args:
+        table: all slices.
+        marked: by slice: anything but 0 marks it. Of any two that overlap one must be marked, as
+            are those off the main lane.
+        tolerance_ns: what counts as jitter.
+
+    Returns:
+        Indices, ascending.
+    """
+    found = [np.empty(0, np.intp)]
+    for start, stop in table.row_ranges():
+        off = marked[start:stop] != 0
+        if off.any():
+            row, where = part(table, start, stop), np.flatnonzero(off)
+            ts, end = row.ts[where], row.end[where]
+            points, others = np.sort(np.concatenate([ts, end])), Others(ts, end)
+            coming = np.append(points, _NEVER)
+            for here in pieces(stop - start):
+                starts, ends = row.ts[here], row.end[here]
+                next_one = coming[np.searchsorted(points, starts - tolerance_ns)]
+                # some of these just contain marked ones
+                some = np.flatnonzero(next_one <= ends + tolerance_ns)
+                starts, ends = starts[some], ends[some]
+                wanted = (
+                    _is_near(points, starts, tolerance_ns)
+                    | _is_near(points, ends, tolerance_ns)
+                    | others.crossed_by(starts, ends)
+                )
+                found.append(start + here.start + some[wanted])
+    return np.concatenate(found)
+
+
+def _is_near(points: Ints, time: Ints, tolerance_ns: int) -> NDArray[np.bool_]:
+    first = np.searchsorted(points, time - tolerance_ns)
+    return np.searchsorted(points, time + tolerance_ns, "right") > first
+
+
+def apart(table: Slices, chosen: Ints, least: int) -> list[Ints]:
+    """Slices in groups that can be asked about one by one: no two of different groups overlap.
+
+    Args:
+        table: all slices.
+        chosen: indices of those to group, ascending.
+        least: how many a group has at least, but for the last one. It has more where slices go on.
+    """
+    row, ts, latest = table.row[chosen], table.ts[chosen], table.end[chosen]
+    is_new = np.diff(row) != 0
+    for start, stop in pairwise([0, *(np.flatnonzero(is_new) + 1).tolist(), len(chosen)]):
+        np.maximum.accumulate(latest[start:stop], out=latest[start:stop])
+    places = np.flatnonzero(is_new | (ts[1:] >= latest[:-1])) + 1
+    cuts = [0]
+    while (number := int(np.searchsorted(places, cuts[-1] + least))) < len(places):
+        cuts.append(int(places[number]))
+    return np.split(chosen, cuts[1:])

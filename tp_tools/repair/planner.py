@@ -1,0 +1,193 @@
+"""From rows of sql/overlaps.sql to edits. Pure: no file, no clock, no engine.
+
+Only what SQL asked for becomes a move or a trim. Around these stand the edits that keep the file's
+meaning: arrows follow their slice, lanes get names, ids and times get values that Perfetto keeps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tp_tools.columns import each, pieces, places_of
+from tp_tools.errors import EngineError, InputError
+from tp_tools.repair.lane_tracks import make_lanes, make_names
+from tp_tools.trace.flows import following
+from tp_tools.trace.model import EXACT_BELOW_NS, UNTIMED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tp_tools.repair.ids import Ids
+    from tp_tools.repair.lane_tracks import Lane
+    from tp_tools.trace.model import Trace
+    from tp_tools.trace.slices import Slices
+
+DAY_NS = 86_400 * 10**9
+_LATEST = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What sql/overlaps.sql decided about a slice: it moves, it is trimmed, or both.
+
+    Attributes:
+        event: number of the event in the file.
+        lane: on which it goes: from 2 if it moves, else 1.
+        end: where it ends after the repair, ns.
+    """
+
+    event: int
+    lane: int
+    end: int
+
+    @property
+    def kind(self) -> str:
+        """Why: both really ran, or clocks were read unevenly."""
+        return "concurrent" if self.lane > 1 else "jitter"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that changes in a trace.
+
+    Attributes:
+        lanes: by (track, number).
+        moves: lane number by event, of slices and of the flow events that follow them.
+        trims: new end in ns by event, of X or B.
+        closings: the E event of each trimmed B.
+        durationless: X events without a usable `dur`: they get 0.
+        untimed: events without a usable `ts`, which Perfetto could not place: they are left out.
+        rebase_ns: what is taken from all times, and added to baseTimeNanoseconds.
+        ids: the ids to write.
+        names: (metadata event, pid, tid, name) for processes and threads that are new.
+    """
+
+    lanes: dict[tuple[int, int], Lane]
+    moves: dict[int, int]
+    trims: dict[int, int]
+    closings: dict[int, int]
+    durationless: list[int]
+    untimed: list[int]
+    rebase_ns: int
+    ids: Ids
+    names: list[tuple[str, int, int, str]]
+
+    def is_empty(self) -> bool:
+        """Whether nothing changes."""
+        return not (
+            self.moves
+            or self.trims
+            or self.durationless
+            or self.untimed
+            or self.rebase_ns
+            or self.ids.changed.any()
+        )
+
+
+def repairs_of(
+    columns: Iterable[str], rows: Iterable[tuple[Any, ...]], trace: Trace
+) -> list[Repair]:
+    """The rows of sql/overlaps.sql as typed repairs.
+
+    Args:
+        columns: the names of the rows' columns.
+        rows: what the query gave.
+        trace: what they are about.
+
+    Raises:
+        EngineError: a row that leads back to no event.
+    """
+    names = list(columns)
+    repairs = []
+    for values in rows:
+        row: Mapping[str, Any] = dict(zip(names, values, strict=True))
+        event = row["event"]
+        if not isinstance(event, int):
+            raise EngineError("sql/overlaps.sql gave a row without the number of its event.")
+        repairs.append(Repair(event, row["lane"], int(trace.ts[event]) + row["repaired_dur"]))
+    return repairs
+
+
+def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Plan:
+    """The edits that these repairs call for.
+
+    Args:
+        trace: the trace.
+        table: its slices, with recorded ends.
+        repairs: what SQL decided.
+        ids: the ids to write.
+
+    Raises:
+        InputError: the times span too much for Perfetto to read exactly.
+    """
+    lane_of = {r.event: r.lane for r in repairs if r.lane > 1}
+    end_of = {r.event: r.end for r in repairs}
+    moves = dict(lane_of)
+    trims: dict[int, int] = {}
+    closings: dict[int, int] = {}
+    edited = places_of(table.event, end_of)
+    for event, closing, end in each(table.event[edited], table.closing[edited], table.end[edited]):
+        if event in lane_of and closing >= 0:
+            moves[closing] = lane_of[event]
+        if end_of[event] != end:
+            trims[event] = end_of[event]
+            if closing >= 0:
+                closings[event] = closing
+    moves.update(following(trace, table, lane_of))
+    lanes = make_lanes(trace, {(int(trace.track[e]), lane) for e, lane in lane_of.items()}, ids)
+    return Plan(
+        lanes=lanes,
+        moves=moves,
+        trims=trims,
+        closings=closings,
+        durationless=_durationless(trace),
+        untimed=_untimed(trace),
+        rebase_ns=_rebase(trace, [trims[event] for event in closings]),
+        ids=ids,
+        names=list(make_names(trace, ids, {track for track, _ in lanes})),
+    )
+
+
+def _durationless(trace: Trace) -> list[int]:
+    events = np.flatnonzero(trace.dur < 0)
+    events = events[(trace.phase[events] == ord("X")) & (trace.ts[events] != UNTIMED)]
+    return [int(event) for event in events]
+
+
+def _untimed(trace: Trace) -> list[int]:
+    events = np.flatnonzero(trace.ts == UNTIMED)
+    return [int(event) for event in events[trace.phase[events] != ord("M")]]
+
+
+def _rebase(trace: Trace, new: Iterable[int]) -> int:
+    """Whole days to take from all times, so that Perfetto's double holds them.
+
+    Days, so that the ranks of a job keep one base. 0 where the times are exact as they are.
+
+    Args:
+        trace: the trace.
+        new: times that will be written into it, ns.
+
+    Raises:
+        InputError: even so they would not be.
+    """
+    first, last = _LATEST, -_LATEST
+    for here in pieces(len(trace)):
+        ts = trace.ts[here]
+        # of metadata only times before 0 count: Perfetto drops them
+        timed = (ts != UNTIMED) & ((trace.phase[here] != ord("M")) | (ts < 0))
+        first = int(ts.min(where=timed, initial=first))
+        last = int(ts.max(where=timed, initial=last))
+    rounded = trace.rounded or any(time % 1000 and time >= EXACT_BELOW_NS for time in new)
+    if first >= 0 and not rounded:
+        return 0
+    shift = first // DAY_NS * DAY_NS
+    if last - shift >= EXACT_BELOW_NS:
+        raise InputError(
+            f"its times span {(last - first) // DAY_NS} days; Perfetto reads at most 50 exactly. "
+            "Is the time of some event wrong?"
+        )
+    return shift

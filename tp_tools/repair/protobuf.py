@@ -1,0 +1,49 @@
+"""Perfetto's own traces (`.pftrace`), as an input of commands that repair Chrome JSON."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tp_tools import engine
+from tp_tools.errors import InputError, TraceLossError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tp_tools.files.source import Source
+
+_PACKET = b"\x0a"
+"""The tag of Trace.packet (perfetto, protos/perfetto/trace/trace.proto)."""
+
+_JSON = re.compile(rb"\s*[\[{]")
+
+
+def is_protobuf(source: Source) -> bool:
+    """Whether the file is a trace in protobuf, by its first bytes.
+
+    Raises:
+        InputError: it cannot be read, or is empty.
+    """
+    start = next(source.blocks())
+    return start.startswith(_PACKET) and _JSON.match(start) is None
+
+
+def check_sound(source: Source, engine_name: str | None, say: Callable[[str], None]) -> None:
+    """Makes sure that TraceProcessor shows all of such a trace, so that there is nothing to repair.
+
+    Args:
+        source: the file.
+        engine_name: the TraceProcessor to load it with.
+        say: gets lines about things that take seconds.
+
+    Raises:
+        InputError: it does not, or the file is no trace.
+        EngineError: TraceProcessor failed.
+    """
+    try:
+        engine.load(source.blocks(), source=source.name, engine=engine_name, say=say).close()
+    except TraceLossError as error:
+        raise InputError(
+            f"{error}. It is no Chrome JSON: repair the JSON that it was made from."
+        ) from error

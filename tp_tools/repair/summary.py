@@ -1,0 +1,130 @@
+"""What was found and done, as numbers: the object of --summary json."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tp_tools.columns import each, is_in, places_of
+from tp_tools.repair.hidden import hidden
+from tp_tools.trace.model import is_phase
+from tp_tools.trace.slices import subset
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tp_tools.repair.analysis import Examined
+    from tp_tools.trace.model import Ints, Trace
+    from tp_tools.trace.slices import Slices
+
+KERNEL_CATS = ("kernel", "Kernel")
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What Perfetto v51 to v56 would not have shown.
+
+    Attributes:
+        slices: X events of any kind.
+        kernels: those that are kernels.
+        kernel_ns: their duration, summed.
+        share: of the duration of all kernels, 0 to 1.
+        names: (name, count, ns) of the hidden kernels, most time first.
+    """
+
+    slices: int
+    kernels: int
+    kernel_ns: int
+    share: float
+    names: list[tuple[str, int, int]]
+
+
+def is_kernel(trace: Trace) -> NDArray[np.bool_]:
+    """Which events are kernels."""
+    cats = [code for code, cat in enumerate(trace.cats) if cat in KERNEL_CATS]
+    return is_phase(trace, "X") & is_in(trace.cat, cats)
+
+
+def hidden_of(trace: Trace, events: Ints) -> Hidden:
+    """Sums up the hidden events."""
+    kernels = is_kernel(trace)
+    missing = events[kernels[events]]
+    count, time = Counter[int](), Counter[int]()
+    for name, dur in zip(trace.name[missing].tolist(), trace.dur[missing].tolist(), strict=True):
+        count[name] += 1
+        time[name] += dur
+    total, lost = int(np.maximum(trace.dur[kernels], 0).sum()), int(trace.dur[missing].sum())
+    return Hidden(
+        slices=len(events),
+        kernels=len(missing),
+        kernel_ns=lost,
+        share=lost / total if total else 0.0,
+        names=[(trace.names[name], count[name], ns) for name, ns in time.most_common()],
+    )
+
+
+def summary(examined: Examined) -> dict[str, Any]:
+    """All but the file names and the verification of --summary json, as the contract has it."""
+    trace, plan = examined.trace, examined.plan
+    missing = hidden_of(trace, examined.hidden)
+    kinds = Counter(repair.kind for repair in examined.repairs)
+    return {
+        "events": len(trace),
+        "slices": len(examined.table),
+        "kernels": int(is_kernel(trace).sum()),
+        "overlaps": {
+            "concurrent": kinds["concurrent"],
+            "jitter": kinds["jitter"],
+            "precision": _rounded(examined) if plan.rebase_ns else 0,
+        },
+        "hidden": {
+            "slices": missing.slices,
+            "kernels": missing.kernels,
+            "kernel_ns": missing.kernel_ns,
+            "share": round(missing.share, 6),
+        },
+        "moved": sum(repair.lane > 1 for repair in examined.repairs),
+        "trimmed": len(plan.trims),
+        "rebased_ns": plan.rebase_ns,
+        "lanes": len(plan.lanes),
+        "repairs": _repairs(examined),
+    }
+
+
+def _rounded(examined: Examined) -> int:
+    """How many slices are hidden by rounding alone: to the nanosecond, nothing overlaps them."""
+    candidates = np.intersect1d(examined.hidden, hidden(examined.trace, misread_ids=False))
+    off = subset(examined.table, np.flatnonzero(examined.lane))
+    return len(candidates) - len(_overlapping(examined.table, off, candidates))
+
+
+def _overlapping(table: Slices, off: Slices, events: Ints) -> set[int]:
+    """Which of these events partly overlap a slice of their row; of any two one is off the row.
+
+    Args:
+        table: all slices.
+        off: those that are off their row.
+        events: numbers of events.
+    """
+    found = set(off.event.tolist())
+    chosen = places_of(table.event, events.tolist())
+    for event, row, ts, end in each(
+        *(c[chosen] for c in (table.event, table.row, table.ts, table.end))
+    ):
+        before = (off.ts < ts) & (ts < off.end) & (off.end < end)
+        behind = (ts < off.ts) & (off.ts < end) & (end < off.end)
+        if ((off.row == row) & (before | behind)).any():
+            found.add(event)
+    return found & set(events.tolist())
+
+
+def _repairs(examined: Examined) -> dict[str, int]:
+    """What was mended besides overlaps, by kind, the kinds that occurred."""
+    plan = examined.plan
+    counts = examined.trace.repairs + plan.ids.repairs
+    counts["durationless"] = len(plan.durationless)
+    counts["untimed"] = len(plan.untimed)
+    return {kind: count for kind, count in sorted(counts.items()) if count}

@@ -1,0 +1,193 @@
+"""Proves a repaired file: reads it back, loads it, compares both with what was recorded.
+
+What must hold: every event is there in its place, with its exact time or the planned one;
+TraceProcessor loads all of it, shows each slice with that time and name, and no launch arrow ends
+at another's kernel.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tp_tools import engine
+from tp_tools.chrome.reader import read
+from tp_tools.errors import TraceLossError, VerificationError
+from tp_tools.files.source import Source
+from tp_tools.library import files
+from tp_tools.progress import BUILDING, silent
+from tp_tools.trace.model import NO_LINK, UNTIMED, is_phase
+from tp_tools.trace.slices import slices
+from tp_tools.writing.json.writer import metadata_count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tp_tools.engine.processor import Processor
+    from tp_tools.progress import Progress
+    from tp_tools.repair.analysis import Examined
+    from tp_tools.repair.planner import Plan
+    from tp_tools.trace.model import Ints, Trace
+
+_PLAIN = str.maketrans("", "", '\\"')
+
+
+def verify(
+    path: Path,
+    name: str,
+    examined: Examined,
+    engine_name: str | None,
+    say: Callable[[str], None],
+    *,
+    progress: Progress = silent,
+) -> None:
+    """Proves the repaired file.
+
+    Args:
+        path: where the file lies now.
+        name: where it will lie, for messages.
+        examined: the trace it was made from, and the plan.
+        engine_name: the TraceProcessor to load it with.
+        say: gets lines about things that take seconds.
+        progress: shows what is done.
+
+    Raises:
+        VerificationError: something does not hold.
+        EngineError: TraceProcessor failed.
+    """
+    source = Source(path, name)
+    with progress(f"verifying: reading {name}", source.size()) as seen:
+        result = read(source, seen)
+    _compare_events(name, examined, result)
+    try:
+        with progress(f"verifying: loading {name}", source.size(), BUILDING) as seen:
+            blocks, size = source.blocks(seen), result.text_size()
+            tp = engine.load(blocks, source=name, engine=engine_name, size=size, say=say)
+        with tp, progress("verifying: comparing slices and arrows"):
+            _compare_slices(name, result, tp)
+            check_arrows(name, tp)
+    except TraceLossError as error:
+        raise VerificationError(f"{error} The result was not kept.") from error
+
+
+def _compare_events(name: str, examined: Examined, result: Trace) -> None:
+    """The file holds each event in its place, as recorded or planned, and names for new rows."""
+    trace, plan = examined.trace, examined.plan
+    kept = np.ones(len(trace), np.bool_)
+    kept[plan.untimed] = False
+    count = int(kept.sum())
+    added = is_phase(result, "M")[count:]
+    if len(added) != metadata_count(plan) or not added.all():
+        raise failed(name, f"it has {len(result)} events instead of {count} and names of rows")
+    timed = kept & (trace.ts != UNTIMED) & ~is_phase(trace, "M")
+    ts, end = _planned_times(trace, plan)
+    columns = {
+        "phases": (result.phase[:count], trace.phase[kept]),
+        "starts": (result.ts[:count][timed[kept]], ts[timed]),
+        "ends": ((result.ts + result.dur)[:count][timed[kept]], end[timed]),
+        "threads": (result.track[:count], _planned_tracks(examined, result)[kept]),
+        "names": (result.name[:count], _codes(trace.names, result.names)[trace.name[kept]]),
+        "categories": (result.cat[:count], _codes(trace.cats, result.cats)[trace.cat[kept]]),
+        "correlations": (result.link[:count], _codes(trace.links, result.links)[trace.link[kept]]),
+    }
+    for what, (found, planned) in columns.items():
+        wrong = int((found != planned).sum())
+        if wrong:
+            raise failed(name, f"the {what} of {wrong} of its events are not those of the input")
+
+
+def _planned_times(trace: Trace, plan: Plan) -> tuple[Ints, Ints]:
+    """Start and end of each event, ns, as the file should have them."""
+    ts, end = trace.ts.copy(), trace.ts + np.maximum(trace.dur, 0)
+    for event, planned in plan.trims.items():
+        closing = plan.closings.get(event)
+        if closing is None:
+            end[event] = planned
+        else:
+            ts[closing] = end[closing] = planned
+    return ts - plan.rebase_ns, end - plan.rebase_ns
+
+
+def _planned_tracks(examined: Examined, result: Trace) -> Ints:
+    """Which of the result's tracks each event should be on; -1 where there is none such."""
+    trace, plan = examined.trace, examined.plan
+    known: dict[object, int] = {track: i for i, track in enumerate(result.tracks)}
+    pids, tids = plan.ids.pids, plan.ids.tids
+    threads = [known.get(ids, -1) for ids in zip(pids, tids, strict=True)]
+    processes = [
+        known.get((pid, tid), -1) for pid, (_, tid) in zip(pids, trace.tracks, strict=True)
+    ]
+    of_process = plan.ids.is_process_metadata
+    tracks = np.where(of_process, _ints(processes)[trace.track], _ints(threads)[trace.track])
+    for event, number in plan.moves.items():
+        lane = plan.lanes[int(trace.track[event]), number]
+        tracks[event] = known.get((lane.pid, lane.tid), -1)
+    return tracks
+
+
+def _codes(texts: Sequence[str | bytes], result: Sequence[str | bytes]) -> Ints:
+    """The result's code of each text of the input, and behind them NO_LINK for NO_LINK."""
+    known = {text: code for code, text in enumerate(result)}
+    return _ints([*(known.get(text, len(result)) for text in texts), NO_LINK])
+
+
+def _ints(values: list[int]) -> Ints:
+    return np.array(values, np.int64)
+
+
+def _compare_slices(name: str, result: Trace, tp: Processor) -> None:
+    """TraceProcessor shows each slice of the file, and no other."""
+    answer = files.run_rows(tp, files.check("slices"))
+    seen = Counter((ts, dur, comparable(text)) for ts, dur, _, text in answer.rows)
+    table = slices(result)
+    wanted = Counter(_keys(result, table.event, table.ts[:], table.end[:]))
+    instants = np.flatnonzero(is_phase(result, "iIR") & (result.ts != UNTIMED))
+    wanted.update(_keys(result, instants, result.ts[instants], result.ts[instants]))
+    if seen != wanted:
+        missing, extra = (wanted - seen).total(), (seen - wanted).total()
+        example = next(iter(wanted - seen), next(iter(seen - wanted), None))
+        raise failed(
+            name, f"{missing} slices are not shown and {extra} are shown wrongly, as {example}"
+        )
+
+
+def _keys(result: Trace, event: Ints, ts: Ints, end: Ints) -> list[tuple[int, int, str]]:
+    names = [comparable(text) for text in result.names]
+    return [
+        (start, stop - start, names[code])
+        for start, stop, code in zip(
+            ts.tolist(), end.tolist(), result.name[event].tolist(), strict=True
+        )
+    ]
+
+
+def comparable(name: str | None) -> str:
+    """A name without what versions of Perfetto read differently: escapes and control characters."""
+    plain = (name or "").translate(_PLAIN)
+    return plain if plain.isprintable() and "\\" not in (name or "") else ""
+
+
+def check_arrows(name: str, tp: Processor) -> None:
+    """No launch arrow ends at another's kernel.
+
+    Raises:
+        VerificationError: one does.
+    """
+    wrong = files.run_rows(tp, files.check("arrows")).rows
+    if wrong:
+        launch, correlation, work, other = wrong[0]
+        raise failed(
+            name,
+            f"{len(wrong)} launch arrows end at the wrong slice, such as that of {launch} "
+            f"({correlation}) at {work} ({other})",
+        )
+
+
+def failed(name: str, what: str) -> VerificationError:
+    """What a file that does not hold what it should is refused with."""
+    return VerificationError(
+        f"{name}: {what}. The result was not kept; please report this with the trace."
+    )

@@ -1,0 +1,92 @@
+"""Proves a repaired trace that was written as `.pftrace`: loads it, compares what is shown.
+
+What must hold: TraceProcessor loads all of it, shows each slice and instant of each thread with its
+name and its exact or planned time, and no other, and no launch arrow ends at another's kernel.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tp_tools import engine
+from tp_tools.columns import each
+from tp_tools.errors import TraceLossError, VerificationError
+from tp_tools.files.source import Source
+from tp_tools.library import files
+from tp_tools.progress import BUILDING, silent
+from tp_tools.repair.verify_json import check_arrows, comparable, failed
+from tp_tools.writing.pftrace.header import NO_NAME
+from tp_tools.writing.pftrace.layout import scene
+from tp_tools.writing.pftrace.thread_events import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tp_tools.engine.processor import Processor
+    from tp_tools.progress import Progress
+    from tp_tools.repair.analysis import Examined
+    from tp_tools.writing.pftrace.options import Part
+
+
+def verify(
+    path: Path,
+    name: str,
+    examined: Examined,
+    engine_name: str | None,
+    say: Callable[[str], None],
+    *,
+    part: Part,
+    progress: Progress = silent,
+) -> None:
+    """Proves the repaired file.
+
+    Args:
+        path: where the file lies now.
+        name: where it will lie, for messages.
+        examined: the trace it was made from, and the plan.
+        engine_name: the TraceProcessor to load it with.
+        say: gets lines about things that take seconds.
+        part: how it was written.
+        progress: shows what is done.
+
+    Raises:
+        VerificationError: something does not hold.
+        EngineError: TraceProcessor failed.
+    """
+    source, size = Source(path, name), examined.trace.text_size()
+    try:
+        with progress(f"verifying: loading {name}", source.size(), BUILDING) as seen:
+            blocks = source.blocks(seen)
+            tp = engine.load(blocks, source=name, engine=engine_name, size=size, say=say)
+        with tp, progress("verifying: comparing slices and arrows"):
+            _compare(name, _wanted(examined, part), tp)
+            check_arrows(name, tp)
+    except TraceLossError as error:
+        raise VerificationError(f"{error} The result was not kept.") from error
+
+
+def _wanted(examined: Examined, part: Part) -> Counter[tuple[int, int, int, str]]:
+    """(ts, dur, tid, name) of all that threads should show; what never ends is left out."""
+    trace = examined.trace
+    shot = scene(trace, examined.table, examined.plan, part, None)
+    names = [comparable(text or NO_NAME) for text in trace.names]
+    found = shot.found
+    columns = each(found.ts, found.end, shot.tracks.tids, trace.name[found.event])
+    return Counter(
+        (ts, end - ts, tid, names[code]) for ts, end, tid, code in columns if end != NEVER
+    )
+
+
+def _compare(name: str, wanted: Counter[tuple[int, int, int, str]], tp: Processor) -> None:
+    answer = files.run_rows(tp, files.check("slices"))
+    seen = Counter(
+        (ts, dur, tid, comparable(text)) for ts, dur, tid, text in answer.rows if tid is not None
+    )
+    if seen != wanted:
+        missing, extra = (wanted - seen).total(), (seen - wanted).total()
+        example = next(iter(wanted - seen), next(iter(seen - wanted), None))
+        raise failed(
+            name, f"{missing} slices are not shown and {extra} are shown wrongly, as {example}"
+        )

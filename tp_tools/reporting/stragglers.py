@@ -1,0 +1,81 @@
+"""Which rank the others wait for, and what keeps it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tp_tools.formatting import plural
+from tp_tools.reporting.model import Figure
+from tp_tools.reporting.plots import Part, bars, unit
+from tp_tools.reporting.tables import Column, Table, duration
+
+if TYPE_CHECKING:
+    from tp_tools.reporting.data import Answers
+    from tp_tools.reporting.labels import Labels
+
+_COLUMNS = (
+    Column("label", "rank", "text"),
+    Column("collectives", "shared collectives"),
+    Column("uncertain", "left out: uncertain"),
+    Column("times_last", "came last"),
+    Column("caused_wait_us", "others waited for it", "us"),
+    Column("wait_us", "it waited for others", "us"),
+    Column("median_lateness_us", "usually late by", "us"),
+    Column("late_work_us", "when last: more work", "us"),
+    Column("late_gaps_us", "when last: more idle", "us"),
+    Column("late_kernel", "what ran longer", "name"),
+    Column("late_kernel_us", "by", "us"),
+)
+
+
+def stragglers(answers: Answers, labels: Labels) -> Figure:
+    """A row per rank; a sentence where no two ranks share a collective."""
+    title = "Stragglers: whom the others wait for"
+    keys = [column.key for column in _COLUMNS[1:]]
+    rows = [(labels.rank(rank), *rest) for rank, *rest in answers.rows("stragglers", "rank", *keys)]
+    if not any(row[1] for row in rows):
+        unsure = max((row[2] for row in rows), default=0)
+        why = f" ({matches(unsure)}: all uncertain)" if unsure else ""
+        says = f"No two ranks share a collective whose match is sure{why}, so it is not known."
+        return Figure("stragglers", title, says, queries=("stragglers",))
+    waits = [round(1000 * row[4]) for row in rows]
+    scale, written = unit(waits)
+    part = Part(
+        "others waited for it",
+        "var(--exposed)",
+        [wait / scale for wait in waits],
+        [
+            f"{row[0]}: came last {row[3]:,} of {row[1]:,} times\nothers waited {duration(wait)}"
+            for row, wait in zip(rows, waits, strict=True)
+        ],
+    )
+    return Figure(
+        "stragglers",
+        title,
+        "The bar of a rank is what all others together waited for it, at collectives to which it "
+        "came last. The table says what kept it then, against the rank in the middle: more work, "
+        "with the kernel that ran longer, or more time in which nothing ran.",
+        queries=("stragglers",),
+        plot=bars([row[0] for row in rows], [part], f"waiting that it caused, {written}"),
+        table=Table(_COLUMNS, rows, is_shown=True),
+        notes=doubts(answers),
+    )
+
+
+def matches(count: int) -> str:
+    """1 match; 1,234 matches."""
+    return "1 match" if count == 1 else f"{count:,} matches"
+
+
+def doubts(answers: Answers) -> list[str]:
+    """Why lateness may be other than it looks."""
+    found = []
+    if unset := answers.unset_clocks():
+        found.append(
+            f"The clocks of {plural(unset, 'rank')} are not set by collectives: lateness may be "
+            "wrong by as much as these clocks differ."
+        )
+    if answers.merge is not None and answers.merge["missing_ranks"]:
+        count = len(answers.merge["missing_ranks"])
+        found.append(f"{plural(count, 'rank')} without a trace may have come later still.")
+    return found

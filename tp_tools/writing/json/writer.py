@@ -1,0 +1,118 @@
+"""A plan carried out on Chrome JSON: events that it names are rewritten, all other bytes copied."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tp_tools.chrome import reread
+from tp_tools.chrome.crew import ALONE
+from tp_tools.chrome.turns import in_turn
+from tp_tools.files import gzip_parts
+from tp_tools.writing.json.apply import written
+from tp_tools.writing.json.base_time import rebased
+from tp_tools.writing.json.edits import Planned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.crew import Crew
+    from tp_tools.files.gzip_parts import Piece
+    from tp_tools.files.source import Source
+    from tp_tools.repair.planner import Plan
+    from tp_tools.trace.model import Scalar, Span, Trace
+
+
+def rewrite(
+    source: Source,
+    trace: Trace,
+    plan: Plan,
+    seen: Callable[[int], None] = lambda _: None,
+    *,
+    keep: NDArray[np.bool_] | None = None,
+    crew: Crew = ALONE,
+    packed: bool = False,
+) -> Iterator[bytes]:
+    """The repaired trace as Chrome JSON, block by block.
+
+    Args:
+        source: the file that `trace` was read from; it is read again.
+        trace: its columns.
+        plan: what to change.
+        seen: told bytes read from disk, as they are.
+        keep: which events are wanted, one flag per event; None is all of them.
+        crew: who helps.
+        packed: whether it is compressed as gzip; the same bytes whoever helps.
+
+    Raises:
+        InputError: the file changed meanwhile, or its base time cannot be moved.
+    """
+    pieces = _pieces(source, Planned(trace, plan, keep), seen, crew, packed=packed)
+    yield from gzip_parts.gzip(pieces) if packed else gzip_parts.text(pieces)
+
+
+def _pieces(
+    source: Source,
+    planned: Planned,
+    seen: Callable[[int], None],
+    crew: Crew,
+    *,
+    packed: bool,
+) -> Iterator[Piece]:
+    trace, plan = planned.trace, planned.plan
+    head, tail = rebased(trace.head.text, trace.tail.text, plan.rebase_ns)
+    yield head
+    runs = _runs(reread.runs(source, trace, seen), planned, packed=packed)
+    with closing(in_turn(runs, crew.helpers)) as written_runs:
+        for run in written_runs:
+            if run is None:
+                raise reread.changed(source)
+            yield run
+    added = b",\n".join(_metadata(plan))
+    if added:
+        yield (b",\n" if any(map(planned.keeps_any, trace.spans)) else b"") + added
+    yield tail
+
+
+def _runs(
+    runs: Iterable[tuple[Span, bytes]], planned: Planned, *, packed: bool
+) -> Iterator[tuple[Callable[[bytes], Piece | None], bytes]]:
+    """What is to be done to each run of which anything is written, and its text."""
+    is_first = True
+    for span, text in runs:
+        if span.count and not planned.keeps_any(span):
+            continue
+        edits = planned.of_run(span)
+        yield partial(written, edits=edits, is_first=is_first, packed=packed), text
+        is_first = is_first and not span.count
+
+
+def metadata_count(plan: Plan) -> int:
+    """How many events are added behind the recorded ones."""
+    return sum(1 for _ in _metadata(plan))
+
+
+def _metadata(plan: Plan) -> Iterator[bytes]:
+    """Names for the rows that are new, and for those whose text id was their only name."""
+    for lane in plan.lanes.values():
+        yield _metadatum("thread_name", lane.pid, lane.tid, {"name": lane.name})
+        if lane.sort_index is not None:
+            index = {"sort_index": lane.sort_index}
+            yield _metadatum("thread_sort_index", lane.pid, lane.tid, index)
+    for key, pid, tid, name in plan.names:
+        yield _metadatum(key, pid, tid, {"name": name})
+
+
+def _metadatum(key: str, pid: Scalar, tid: Scalar, args: Mapping[str, Scalar]) -> bytes:
+    return b'{"name": %b, "ph": "M", "pid": %b, "tid": %b, "args": %b}' % (
+        msgspec.json.encode(key),
+        msgspec.json.encode(pid),
+        msgspec.json.encode(tid),
+        msgspec.json.encode(args),
+    )

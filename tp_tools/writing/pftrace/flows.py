@@ -1,0 +1,200 @@
+"""Which slices an arrow joins: Perfetto's rules for flow events, on the slices of the plan.
+
+A flow event binds to the slice on top of its track's stack. There a slice stays after its end,
+until the next one starts or an E event comes. `s` begins an arrow, `t` and `f` draw it on; an `f`
+without `"bp": "e"` binds to the next slice that starts. An arrow is drawn from the slice that
+starts first. Source: perfetto v52.0, importers/common/flow_tracker.cc and slice_tracker.cc,
+importers/json/json_trace_parser.cc; the same in v58.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from tp_tools.trace.model import is_phase
+from tp_tools.trace.slices import lanes_of
+from tp_tools.writing.pftrace.slice_stack import tops
+from tp_tools.writing.pftrace.thread_events import DEEPER, NEVER
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tp_tools.chrome.event_ids import Links
+    from tp_tools.repair.planner import Plan
+    from tp_tools.trace.model import Ints, Trace
+    from tp_tools.writing.pftrace.thread_events import Shown
+
+NONE = -1
+_HEXADECIMAL = 16
+_ID_BITS = 64
+
+
+@dataclass(frozen=True)
+class Arrows:
+    """Arrow i goes from entry `out[i]` of Shown to entry `into[i]`, which starts no earlier."""
+
+    out: Ints
+    into: Ints
+
+    def __len__(self) -> int:
+        return len(self.out)
+
+    def at_one_time(self, found: Shown) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which join two slices that start at one time, so that order alone tells the direction.
+
+        Returns:
+            Those whose target has an END, later than both, to carry its end of the arrow; and
+            those whose target has none, so that its packet has to come after the other's.
+        """
+        tied = (found.ts[self.out] == found.ts[self.into]) & (self.out != self.into)
+        end = found.end[self.into]
+        has_end = (end > found.ts[self.into]) & (end != NEVER)
+        return tied & has_end, tied & ~has_end
+
+
+@dataclass(frozen=True)
+class _Flows:
+    """Flow events: where and when they are, and what they do.
+
+    Attributes:
+        event: their numbers in the file.
+        row, lane: their track.
+        ts: ns, rebased.
+        is_next: whether it binds to the next slice that starts on the track.
+        slice: the entry of Shown that it binds to, NONE where there is none.
+    """
+
+    event: Ints
+    row: Ints
+    lane: Ints
+    ts: Ints
+    is_next: NDArray[np.bool_]
+    slice: Ints
+
+
+def arrows(trace: Trace, plan: Plan, found: Shown, is_wanted: NDArray[np.bool_]) -> Arrows:
+    """All arrows that Perfetto would draw.
+
+    Args:
+        trace: the trace.
+        plan: where flow events go.
+        found: the slices to bind to.
+        is_wanted: which events are wanted, one flag per event.
+    """
+    ids = _ids(trace.links)
+    event = np.flatnonzero(is_phase(trace, "stf") & is_wanted & (ids[trace.link] != NONE))
+    event, slices = _in_order(found, _bound(found, trace, plan, event))
+    key = np.column_stack([ids[trace.link[event]], trace.cat[event], trace.name[event]])
+    order = np.lexsort(key.T)
+    slices = slices[order]
+    source = _sources(trace.phase[event[order]], key[order])
+    drawn = np.flatnonzero(source != NONE)
+    out, into = slices[source[drawn]], slices[drawn]
+    turned = found.ts[out] > found.ts[into]
+    return Arrows(np.where(turned, into, out), np.where(turned, out, into))
+
+
+def _ids(links: Links) -> Ints:
+    """A number for each link, equal where Perfetto takes two ids for one; NONE for no id."""
+    numbers: dict[object, int] = {None: NONE}
+    values = msgspec.json.decode(b"[" + b",".join(links) + b"]")
+    if not all(type(value) is int for value in values):
+        values = [identifier(value) for value in values]
+    codes = [numbers.setdefault(value, len(numbers)) for value in values]
+    return np.array([*codes, NONE], np.int64)  # the last one answers for NO_LINK
+
+
+def identifier(value: object) -> int | None:
+    """The id of an arrow: an integer, or text that holds a hexadecimal one; others are none."""
+    if isinstance(value, str):
+        try:
+            value = int(value, _HEXADECIMAL)
+        except ValueError:
+            return None
+    return value if type(value) is int and value.bit_length() <= _ID_BITS else None
+
+
+def _bound(found: Shown, trace: Trace, plan: Plan, event: Ints) -> _Flows:
+    """Flow events with the slices that they bind to."""
+    lane = lanes_of(event, plan.moves).astype(np.int64)
+    row, ts = trace.track[event].astype(np.int64), trace.ts[event] - plan.rebase_ns
+    is_next = (trace.phase[event] == ord("f")) & (trace.bound[event] != ord("e"))
+    flows = _Flows(event, row, lane, ts, is_next, np.full(len(event), NONE))
+    for entries in _by_track(found):
+        track = int(found.row[entries[0]]), int(found.lane[entries[0]]) % DEEPER
+        here = np.flatnonzero((row == track[0]) & (lane == track[1]))
+        if len(here):
+            flows.slice[here] = _neighbours(found, entries, flows, here)
+            asking = here[~is_next[here]]
+            if (found.closing[entries] >= 0).any():
+                flows.slice[asking] = tops(found, entries, event[asking], ts[asking])
+    return flows
+
+
+def _by_track(found: Shown) -> list[Ints]:
+    """The entries of each row and lane, with those that are too deep for its track, by time."""
+    parts: dict[tuple[int, int], list[Ints]] = {}
+    for start, stop in found.track_ranges():
+        track = int(found.row[start]), int(found.lane[start]) % DEEPER
+        parts.setdefault(track, []).append(np.arange(start, stop))
+    tracks = []
+    for part in parts.values():
+        entries = np.concatenate(part)
+        tracks.append(entries[np.lexsort((found.ts[entries],))] if len(part) > 1 else entries)
+    return tracks
+
+
+def _neighbours(found: Shown, entries: Ints, flows: _Flows, here: Ints) -> Ints:
+    """The slice that started last before each flow event of a track, or starts next."""
+    ts, at = found.ts[entries], flows.ts[here]
+    last = np.searchsorted(ts, at, "right") - 1
+    # at one time X events come first; of all others that which stands first in the file
+    is_later = ~found.complete[entries] | (found.end[entries] == ts)
+    asking = np.flatnonzero((last >= 0) & (ts[last] == at) & is_later[last])
+    for i in asking.tolist():
+        while last[i] >= 0 and ts[last[i]] == at[i] and is_later[last[i]]:
+            if found.event[entries[last[i]]] < flows.event[here[i]]:
+                break
+            last[i] -= 1
+    wanted = last + flows.is_next[here]
+    slices = np.full(len(here), NONE)
+    there = (wanted >= 0) & (wanted < len(entries))
+    slices[there] = entries[wanted[there]]
+    return slices
+
+
+def _in_order(found: Shown, flows: _Flows) -> tuple[Ints, Ints]:
+    """Events and slices of flow events that bind, in the order in which they count.
+
+    What binds to the next slice counts when that starts.
+    """
+    binds = flows.slice != NONE
+    event, slices, waited = flows.event[binds], flows.slice[binds], flows.is_next[binds]
+    ts = np.where(waited, found.ts[slices], flows.ts[binds])
+    order = np.lexsort((event, ~waited, ts))
+    return event[order], slices[order]
+
+
+def _sources(phase: NDArray[np.uint8], key: Ints) -> Ints:
+    """For each flow event the one that its arrow comes from, NONE where it draws none.
+
+    Args:
+        phase: s, t or f; sorted by key and then time.
+        key: id, category, name: a row each.
+    """
+    place = np.arange(len(phase))
+    starts = np.ones(len(phase), np.bool_)
+    starts[1:] = (np.diff(key, axis=0) != 0).any(axis=1)
+    group = np.cumsum(starts) - 1
+    is_s = phase == ord("s")
+    first = np.full(len(phase), len(phase))
+    np.minimum.at(first, group[is_s], place[is_s])
+    behind = place > first[group]
+    sets = (place == first[group]) | ((phase == ord("t")) & behind)
+    last = np.maximum.accumulate(np.where(sets, place, NONE))
+    before = np.concatenate([[NONE], last[:-1]])[: len(phase)]
+    return np.where(behind & ~is_s, before, NONE)
