@@ -493,7 +493,7 @@ def test_a_full_disk_is_told(line: str, folder: Path) -> None:
     """Whatever was written is gone again."""
     before = tree(folder)
     full = (
-        "import os, errno, shutil\nfrom tp_tools import output\n"
+        "import os, errno, shutil\nfrom tp_tools.files import output\n"
         "def copy(sink, blocks):\n"
         "    sink.write(next(iter(blocks)))\n"
         "    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n"

@@ -20,8 +20,8 @@ import zstandard
 from tests.support.asking import TpTools
 from tests.support.handmade import US, arrows, kernel, loaded, text
 from tp_tools.chrome import sanitize
-from tp_tools.cli.fix_summary import REPAIRS
 from tp_tools.repair import ids
+from tp_tools.repair.summary import REPAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -244,7 +244,7 @@ def test_an_end_amid_work_leaves_a_clean_terminal(
     """Ctrl-C and a scheduler's signal: one line, the cursor back, no file."""
     stuck = terminal.PROGRAM.replace(
         "main()",
-        "from tp_tools import fix, place\nimport time\n"
+        "from tp_tools.repair import analysis as fix, lanes as place\nimport time\n"
         "fix.place = lambda _: time.sleep(600)\nmain()",
     )
     seen = terminal.on_terminal(

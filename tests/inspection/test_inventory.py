@@ -14,15 +14,8 @@ from tests.support.handmade import cpu, kernel, mark, text, trace_of, x
 from tests.support.strategies import PURE
 from tp_tools.chrome.reader import read
 from tp_tools.files.source import Source
-from tp_tools.inspection.inventory import (
-    Category,
-    Kernels,
-    Steps,
-    Stream,
-    busy,
-    in_order,
-    inventory,
-)
+from tp_tools.inspection.inventory import Category, Kernels, Steps, Stream, busy, inventory
+from tp_tools.trace.tracks import natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,7 +162,7 @@ def test_busy_is_the_number_of_covered_moments(slices: list[tuple[int, int]]) ->
 def test_numbers_in_names_count_as_numbers() -> None:
     """Names that end in numbers, begin with them or have none can be sorted together."""
     names = ["rank 10", "10", "rank", "9", "rank 9", ""]
-    assert sorted(names, key=in_order) == ["", "9", "10", "rank", "rank 9", "rank 10"]
+    assert sorted(names, key=natural_key) == ["", "9", "10", "rank", "rank 9", "rank 10"]
 
 
 @pytest.mark.parametrize("name", sorted(FIXTURES))

@@ -14,10 +14,10 @@ from tests.support import generated
 from tests.support.gpu_traces import answer, slice_of
 from tests.support.handmade import text
 from tp_tools import engine
-from tp_tools.cli.merge_summary import summary
 from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation
 from tp_tools.merging.rank_names import Choice
+from tp_tools.merging.summary import summary
 from tp_tools.workers import workers
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from fixtures import generate_ranks
 from tests.support import generated
 from tests.support.generated import write_rank
 from tp_tools import engine
-from tp_tools.cli.merge_summary import summary
 from tp_tools.errors import InputError
 from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation
 from tp_tools.merging.rank_names import Choice
+from tp_tools.merging.summary import summary
 from tp_tools.workers import workers
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tp_tools.repair.ids import Ids
     from tp_tools.trace.model import Scalar
+    from tp_tools.trace.plan import Ids
 
 Event = dict[str, Any]
 ABSENT = object()

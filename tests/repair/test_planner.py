@@ -21,6 +21,7 @@ from tests.support.handmade import (
 )
 from tp_tools.errors import EngineError, InputError
 from tp_tools.repair import planner
+from tp_tools.trace.plan import Repair
 
 DAY_US = 86_400 * 10**6
 EXACT_US = 1 << 42
@@ -354,7 +355,7 @@ def test_rows_of_sql_become_repairs() -> None:
     trace = trace_of(text([x("a", 0, 5), x("b", 400, 500), x("c", 0, 9), x("d", 860, 900)]))
     columns = ("repaired_dur", "event", "dur", "lane")
     found = planner.repairs_of(columns, [(90, 1, 100, 1), (40, 3, 40, 3)], trace)
-    assert found == [planner.Repair(1, 1, 490), planner.Repair(3, 3, 900)]
+    assert found == [Repair(1, 1, 490), Repair(3, 3, 900)]
     assert [it.kind for it in found] == ["jitter", "concurrent"]
 
 

@@ -13,6 +13,7 @@ import click
 from tp_tools.cli.options import duration, engine_option, talk_options
 from tp_tools.errors import UsageError
 from tp_tools.formatting import plural
+from tp_tools.repair.tolerance import TOLERANCE_NS
 from tp_tools.writing.pftrace.options import Part
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Options:
     "tolerance_ns",
     type=duration,
     metavar="DURATION",
-    default="1us",
+    default=f"{TOLERANCE_NS / 1000:g}us",
     show_default=True,
     help="CPU slices and annotations that overlap by at most this much are trimmed, not moved.",
 )

@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import middle, percent, plural, span
-from tp_tools.repair.summary import hidden_of
+from tp_tools.repair.summary import REPAIRS, hidden_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,37 +15,6 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 5
 _WIDEST = 120
-
-REPAIRS = {
-    "bare_texts": "numbers as names or categories: written as text",
-    "byte_order_marks": "a byte order mark dropped",
-    "control_characters": "control characters in text escaped",
-    "durationless": "slices without a duration: shown as 0 long",
-    "escapes": r"\u escapes written as UTF-8",
-    "fine_times": "times finer than a nanosecond rounded to one",
-    "first_keys": "a first key by which Perfetto mistakes the format: no longer the first",
-    "invalid_utf8": "invalid UTF-8 replaced",
-    "large_integers": "integers over 63 bits written as text",
-    "lone_surrogates": "lone surrogates replaced",
-    "long_decimals": "decimals of too many digits shortened",
-    "negative_pids": "negative process ids replaced",
-    "negative_tids": "negative thread ids replaced",
-    "not_a_number": "NaN or Infinity written as text",
-    "other_pids": "process ids that Perfetto misreads replaced",
-    "other_tids": "thread ids that Perfetto misreads replaced",
-    "stray_commas": "stray commas dropped",
-    "text_pids": "text process ids replaced",
-    "text_tids": "text thread ids replaced",
-    "trailing_backslashes": "strings ending in a backslash escaped",
-    "trailing_text": "text behind the end of the trace dropped",
-    "truncated_tail": "the file was cut short: ended behind its last whole event",
-    "unknown_escapes": "backslashes that escape nothing doubled",
-    "untimed": "events that Perfetto cannot place left out",
-    "void_times": "times that are no number renamed",
-    "zero_bytes": "zero bytes at the end of the file dropped",
-    "zero_tids": "thread ids 0 replaced",
-}
-"""What each kind of repair is called."""
 
 
 def lines(examined: Examined, numbers: dict[str, Any]) -> Iterator[str]:

@@ -146,10 +146,10 @@ def _merge(
     """Reads the ranks and writes the output."""
     from pathlib import Path  # noqa: PLC0415
 
-    from tp_tools.cli.merge_summary import summary  # noqa: PLC0415
     from tp_tools.files import output as out  # noqa: PLC0415
     from tp_tools.merging import archive, preparation  # noqa: PLC0415
     from tp_tools.merging import output as merge_output  # noqa: PLC0415
+    from tp_tools.merging.summary import summary  # noqa: PLC0415
 
     wishes = _wishes(options)
     files = preparation.files(inputs, output, wishes.choice)
@@ -212,11 +212,12 @@ def _warn_of_unknown(excluded: frozenset[str], prepared: Prepared, talk: Talk) -
 
 
 def _report(prepared: Prepared, output: str, talk: Talk, *, summary: bool) -> None:
-    from tp_tools.cli import merge_summary as shown  # noqa: PLC0415
+    from tp_tools.cli import merge_summary  # noqa: PLC0415
+    from tp_tools.merging import summary as merge_object  # noqa: PLC0415
 
-    for line in shown.lines(prepared):
+    for line in merge_summary.lines(prepared):
         talk.say(line)
     talk.say(f"Wrote {output}.")
     if summary:
         counts = dataclasses.asdict(prepared.counts)
-        click.echo(json.dumps({**shown.summary(prepared), **counts, "output": output}))
+        click.echo(json.dumps({**merge_object.summary(prepared), **counts, "output": output}))

@@ -1,10 +1,9 @@
-"""What a merge did: the object of --summary json, and its lines for the terminal."""
+"""What a merge did, as lines for the terminal."""
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tp_tools.alignment.alignment import BY_BASE, BY_COLLECTIVES, BY_HOST
 from tp_tools.alignment.connected import LEAST
@@ -16,40 +15,6 @@ if TYPE_CHECKING:
     from tp_tools.merging.preparation import Prepared
 
 _MOST = 8
-
-
-def summary(prepared: Prepared) -> dict[str, Any]:
-    """All that is known before the output is written, as the contract has it.
-
-    Times are ns. `offset_ns` holds in the middle of the rank's trace, `drift_ppb` around it.
-    """
-    matches = prepared.alignment.matches
-    return {
-        "ranks": [
-            {
-                "rank": rank.rank,
-                "file": Path(rank.file).name,
-                "labels": rank.labels,
-                "rank_from": rank.by,
-                "offset_ns": aligned.clock.offset_ns,
-                "drift_ppb": aligned.clock.drift_ppb,
-                "offset_at_ns": aligned.clock.at_ns,
-                "residual_ns": aligned.residual_ns,
-                "residual_p95_ns": aligned.residual_p95_ns,
-                "collectives": aligned.used,
-                "aligned_by": aligned.how,
-                "not_aligned_because": aligned.why or None,
-            }
-            for rank, aligned in zip(prepared.ranks, prepared.alignment.ranks, strict=True)
-        ],
-        "missing_ranks": prepared.missing,
-        "matched_collectives": {
-            "total": len(matches),
-            "by": dict(sorted(Counter(matches.method).items())),
-            "confidence": dict(sorted(Counter(matches.confidence).items())),
-        },
-        "align": prepared.wishes.align,
-    }
 
 
 def lines(prepared: Prepared) -> Iterator[str]:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tp_tools.inspection.inventory import (
-    Category,
-    Inventory,
-    Kernels,
-    Stream,
-    in_order,
-)
+from tp_tools.inspection.inventory import Category, Inventory, Kernels, Stream
 from tp_tools.library import files
+from tp_tools.trace.tracks import natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +45,7 @@ def contents(tp: Processor) -> Inventory:
             )
             for row in streams
         ],
-        merged=sorted(ranks, key=in_order),
+        merged=sorted(ranks, key=natural_key),
         steps=None,
         kernels=[
             Kernels(row["name"], row["count"], row["total_ns"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tp_tools.cli.fix_summary import REPAIRS
 from tp_tools.formatting import (
     middle,
     percent,
@@ -13,6 +12,7 @@ from tp_tools.formatting import (
     size,
     span,
 )
+from tp_tools.repair.summary import REPAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import is_in, met
-from tp_tools.repair.lane_tracks import default_name, thread_metadata
+from tp_tools.columns import is_in
+from tp_tools.trace.categories import GPU_ANNOTATION, GPU_WORK, KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.trace.tracks import default_name, process_names, thread_metadata, tracks_of
+from tp_tools.trace.tracks import natural_key as in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
 
     from tp_tools.trace.model import Ints, Scalar, Trace
 
-KERNEL_CATS = ("kernel", "Kernel")
-GPU_WORK_CATS = (*KERNEL_CATS, "gpu_memcpy", "gpu_memset", "Memcpy", "Memset")
-"""Categories of GPU work; the capitalised ones are Kineto's until 2021."""
 
 _STEP = re.compile(r"ProfilerStep#(\d+)")
 _MERGED = re.compile(r"(\[(?=[A-Z\d-]*\d)[A-Z\d-]+\]|[Rr]ank[ _]?\d+(?: \([^)]*\))?)")
@@ -139,21 +138,6 @@ def inventory(trace: Trace) -> Inventory:
     )
 
 
-def process_names(trace: Trace) -> dict[Scalar, str]:
-    """What processes are called, by pid, as the trace's metadata events say."""
-    return {
-        trace.tracks[trace.track[event]][0]: said
-        for event, said in trace.metadata.items()
-        if trace.names[trace.name[event]] == "process_name" and isinstance(said, str)
-    }
-
-
-def tracks_of(trace: Trace, cats: tuple[str, ...]) -> list[int]:
-    """Indices of the tracks that hold slices of these categories."""
-    tracks = met(trace.track[is_phase(trace, "X") & _of_cats(trace, cats)])
-    return [int(track) for track in tracks]
-
-
 def busy(ts: Ints, dur: Ints) -> int:
     """Ns in which at least one of these slices ran."""
     if not len(ts):
@@ -162,10 +146,6 @@ def busy(ts: Ints, dur: Ints) -> int:
     start, end = ts[order], np.maximum.accumulate((ts + dur)[order])
     gaps = np.maximum(start[1:] - end[:-1], 0)
     return int(end[-1] - start[0] - gaps.sum())
-
-
-def _of_cats(trace: Trace, cats: tuple[str, ...]) -> NDArray[np.bool_]:
-    return is_in(trace.cat, [code for code, cat in enumerate(trace.cats) if cat in cats])
 
 
 def _phases(trace: Trace) -> dict[str, int]:
@@ -209,10 +189,10 @@ def _span(trace: Trace, dur: Ints) -> tuple[int | None, int | None]:
 def _streams(
     trace: Trace, slices: NDArray[np.bool_], processes: Mapping[Scalar, str]
 ) -> Iterator[Stream]:
-    work = slices & _of_cats(trace, GPU_WORK_CATS)
+    work = slices & has_category(trace, GPU_WORK)
     usable = (trace.ts != UNTIMED) & (trace.dur >= 0)
     threads, _ = thread_metadata(trace)
-    for track in tracks_of(trace, GPU_WORK_CATS):
+    for track in tracks_of(trace, GPU_WORK):
         here = work & (trace.track == track)
         timed = here & usable
         pid = trace.tracks[track][0]
@@ -229,14 +209,6 @@ def _by_number(stream: Stream) -> tuple[list[object], list[object]]:
     return in_order(str(stream.pid)), in_order(stream.name)
 
 
-def in_order(name: str) -> list[object]:
-    """A key that sorts "rank 10" behind "rank 9"."""
-    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in _PARTS.split(name)]
-
-
-_PARTS = re.compile(r"(\d+)")
-
-
 def _merged(processes: Mapping[Scalar, str]) -> list[str]:
     found = {match[1] for name in processes.values() if (match := _MERGED.match(name))}
     return sorted(found, key=in_order)
@@ -246,7 +218,7 @@ def _steps(trace: Trace, slices: NDArray[np.bool_], dur: Ints) -> Steps | None:
     """Those of the CPU; the GPU's spans of the same name lie within other times."""
     numbers = {code: int(m[1]) for code, name in enumerate(trace.names) if (m := _STEP.match(name))}
     marks = slices & is_in(trace.name, list(numbers))
-    marks &= ~_of_cats(trace, ("gpu_user_annotation",))
+    marks &= ~has_category(trace, {GPU_ANNOTATION})
     if not marks.any():
         return None
     found = [numbers[code] for code in trace.name[marks].tolist()]
@@ -254,7 +226,7 @@ def _steps(trace: Trace, slices: NDArray[np.bool_], dur: Ints) -> Steps | None:
 
 
 def _kernels(trace: Trace, slices: NDArray[np.bool_], dur: Ints) -> list[Kernels]:
-    kernel = slices & _of_cats(trace, KERNEL_CATS)
+    kernel = slices & has_category(trace, KERNEL)
     codes, inverse, counts = np.unique(trace.name[kernel], return_inverse=True, return_counts=True)
     times = _sums(inverse, dur[kernel], len(codes))
     rows = zip(codes.tolist(), counts.tolist(), times, strict=True)

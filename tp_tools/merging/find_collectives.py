@@ -16,8 +16,8 @@ from tp_tools import engine
 from tp_tools.alignment.collectives import UNKNOWN, Collectives
 from tp_tools.chrome import reread
 from tp_tools.chrome.timestamps import microseconds
-from tp_tools.columns import is_in
 from tp_tools.library import files
+from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, Scalar, is_phase
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ QUERY = files.check("collective_kinds")
 DEFINITIONS = ("process_rank", "row", "collective_kind", "gpu_slice", "collective")
 """What the query uses of `sql/shared`, in order."""
 
-_CATS = ("kernel", "Kernel", "user_annotation")
+_CATS = KERNEL | {"user_annotation"}
 _SAID = b'"Collective name"'
 
 
@@ -102,8 +102,7 @@ class Recogniser:
             InputError: the file changed meanwhile.
             EngineError: TraceProcessor could not answer.
         """
-        cats = [code for code, cat in enumerate(trace.cats) if cat in _CATS]
-        able = is_phase(trace, "X") & is_in(trace.cat, cats) & (trace.ts != UNTIMED)
+        able = is_phase(trace, "X") & has_category(trace, _CATS) & (trace.ts != UNTIMED)
         events = np.flatnonzero(able & (trace.dur >= 0))
         said = dict(_said(source, trace, events))
         asked = {event: _question(trace, event, said.get(event)) for event in events.tolist()}

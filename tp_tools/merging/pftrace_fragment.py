@@ -18,7 +18,7 @@ from tp_tools.files.source import Source
 from tp_tools.merging import json_fragment
 from tp_tools.merging.place_rank import RANK_IDS
 from tp_tools.repair import ids
-from tp_tools.repair.planner import Plan
+from tp_tools.trace.plan import Plan
 from tp_tools.trace.slices import slices
 from tp_tools.writing.pftrace.options import Part
 from tp_tools.writing.pftrace.writer import rewrite
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from tp_tools.merging.json_events import Match
     from tp_tools.merging.place_rank import Placed, Placement
-    from tp_tools.repair.lane_tracks import Lane
     from tp_tools.trace.model import Trace
+    from tp_tools.trace.plan import Lane
 
 
 def fragment(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tp_tools.alignment.clock import Clock
     from tp_tools.merging.rank_tracks import Process, Thread
     from tp_tools.merging.selection import Selection
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Ints, Scalar, Trace
+    from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices
 
 RANK_IDS = 100_000

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tp_tools.columns import is_in, met
 from tp_tools.merging.selection import GPU_CATS
-from tp_tools.repair.lane_tracks import default_name, only_category, thread_metadata
-from tp_tools.trace.model import is_phase
+from tp_tools.trace.tracks import (
+    default_name,
+    only_category,
+    process_names,
+    thread_metadata,
+    tracks_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.merging.place_rank import Placement
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Scalar, Trace
+    from tp_tools.trace.plan import Plan
 
 SORT_STEP = 1_000
 """Sort indices of a rank's processes; the ranks follow each other."""
@@ -51,11 +55,7 @@ class Thread:
 
 def processes(trace: Trace, plan: Plan, where: Placement, used: list[int]) -> Iterator[Process]:
     """CPU, GPUs, then what the profiler writes about itself, each kind as it was numbered."""
-    names = {
-        trace.tracks[trace.track[event]][0]: name
-        for event, name in trace.metadata.items()
-        if trace.names[trace.name[event]] == "process_name" and isinstance(name, str)
-    }
+    names = process_names(trace)
     gpus = _gpus(trace)
     shown: dict[Scalar, int] = {}
     for track in used:
@@ -82,9 +82,7 @@ def _label(trace: Trace, recorded: Scalar) -> str:
 
 def _gpus(trace: Trace) -> set[Scalar]:
     """The recorded pids that stand for devices."""
-    cats = [code for code, cat in enumerate(trace.cats) if cat in GPU_CATS]
-    tracks = met(trace.track[is_in(trace.cat, cats) & is_phase(trace, "X")])
-    return {trace.tracks[track][0] for track in tracks.tolist()}
+    return {trace.tracks[track][0] for track in tracks_of(trace, GPU_CATS)}
 
 
 def threads(trace: Trace, plan: Plan, keep: NDArray[np.bool_], used: list[int]) -> Iterator[Thread]:

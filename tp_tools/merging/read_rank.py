@@ -15,24 +15,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.chrome.reader import read
-from tp_tools.errors import InputError
 from tp_tools.files.source import Source
 from tp_tools.merging.find_collectives import Recogniser
 from tp_tools.merging.jobs import said
-from tp_tools.repair import ids, planner
-from tp_tools.repair.overlaps import Judge, decide
+from tp_tools.repair.analysis import place_slices, plan_alone
+from tp_tools.repair.overlaps import Judge
 from tp_tools.trace.model import UNTIMED, is_phase
-from tp_tools.trace.slices import slices
 
 if TYPE_CHECKING:
     from tp_tools.alignment.collectives import Collectives
     from tp_tools.merging.jobs import Said
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Trace
+    from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices
-
-TOLERANCE_NS = 1000
-"""What counts as jitter: the default of `tp-tools fix`."""
 
 
 @dataclass(frozen=True)
@@ -84,25 +79,16 @@ def gather(file: str, spool: Path, engine: str | None, *, based: bool) -> Gather
     """
     source = Source(Path(file), file)
     trace = read(source)
-    table = slices(trace)
-    edits = _plan(source, trace, table, engine)
+    placed = place_slices(trace)
+    edits = plan_alone(source, placed, Judge(engine=engine))
     about = said(trace, file)
     base = about.base_ns if based else 0
     collectives = _recogniser(engine).collectives(source, trace, base)
     with spool.open("wb") as kept:
-        pickle.dump((source, trace, edits, table), kept, pickle.HIGHEST_PROTOCOL)
+        pickle.dump((source, trace, edits, placed.table), kept, pickle.HIGHEST_PROTOCOL)
     first, last = _span(trace, base)
     size = sum(span.length for span in trace.spans)
     return Gathered(file, about, collectives, base, len(trace.links), size, first, last)
-
-
-def _plan(source: Source, trace: Trace, table: Slices, engine: str | None) -> Plan:
-    """The repairs, as `fix.examine` finds them; what was hidden is of no interest here."""
-    try:
-        repairs = decide(trace, table, Judge(TOLERANCE_NS, engine, _say_nothing))
-        return planner.make(trace, table, repairs, ids.choose(trace))
-    except InputError as error:
-        raise InputError(f"{source.name}: {error}") from error
 
 
 def _span(trace: Trace, base: int) -> tuple[int | None, int | None]:

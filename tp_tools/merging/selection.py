@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.library.header import FLOWS
+from tp_tools.trace.categories import GPU_ANNOTATION, GPU_WORK
 from tp_tools.trace.flows import following
 from tp_tools.trace.model import NO_LINK, is_phase
 from tp_tools.writing.select import wanted as needed
@@ -16,13 +17,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.merging.place_rank import Placement
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Ints, Trace
+    from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices
 
-GPU_CATS = frozenset(
-    {"kernel", "gpu_memcpy", "gpu_memset", "gpu_user_annotation", "Kernel", "Memcpy", "Memset"}
-)
+GPU_CATS = GPU_WORK | {GPU_ANNOTATION}
 """Categories of what runs on GPUs, with its annotations."""
 
 

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from tp_tools.progress import Progress
     from tp_tools.trace.model import Trace
 
-TOLERANCE_NS = 1000
-"""What counts as jitter: the default of `tp-tools fix`."""
-
 LARGE = 256 << 20
 """Bytes of JSON above which a query gets only the events that it needs. Below, everything is
 loaded, so that ids of slices and tracks are those that the viewer shows for the repaired file."""
@@ -98,7 +95,7 @@ def opened(source: Source, how: Opening) -> Processor:
             counts = ", ".join(f"{count} x {name}" for name, count in lost.items())
             how.warn(f"{source.name}: TraceProcessor lost data on loading: {counts}.")
         return tp
-    examined = analysis.examine(source, Judge(TOLERANCE_NS, how.engine, how.say), how.progress)
+    examined = analysis.examine(source, Judge(engine=how.engine, say=how.say), how.progress)
     keep = None
     if how.needs is not None and _bytes_of(examined.trace) > how.needs_above:
         keep = wanted(examined.trace, examined.table, how.needs)

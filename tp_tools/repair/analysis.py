@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from tp_tools.files.source import Source
     from tp_tools.progress import Progress
     from tp_tools.repair.overlaps import Judge
-    from tp_tools.repair.planner import Plan, Repair
     from tp_tools.trace.model import Ints, Trace
+    from tp_tools.trace.plan import Plan, Repair
     from tp_tools.trace.slices import Slices
     from tp_tools.writing.pftrace.options import Part
 
@@ -55,6 +56,31 @@ class Examined:
         return self.plan.is_empty() and not self.trace.repairs
 
 
+@dataclass(frozen=True)
+class PlacedSlices:
+    """A trace that was read, and its slices on lanes on which Perfetto keeps every one.
+
+    Attributes:
+        trace: its events as columns.
+        table: its slices, as recorded.
+        lane: int array (slices,), 0 for the slice's own track.
+    """
+
+    trace: Trace
+    table: Slices
+    lane: Ints
+
+    def hidden(self) -> Ints:
+        """Numbers of the events that Perfetto v51 to v56 would not show."""
+        return hidden_of_placed(self.trace, self.table, self.lane)
+
+
+def place_slices(trace: Trace) -> PlacedSlices:
+    """Find the slices of a trace, and a lane for each."""
+    table = slices(trace)
+    return PlacedSlices(trace, table, place(table))
+
+
 def examine(
     source: Source,
     judge: Judge,
@@ -76,17 +102,37 @@ def examine(
     with progress(f"reading {source.name}", source.size()) as seen:
         trace = read(source, seen, crew)
     with progress("placing slices"):
-        table = slices(trace)
-        lane = place(table)
+        placed = place_slices(trace)
     with progress("asking SQL about overlaps"), ThreadPoolExecutor(1) as beside:
-        decided = beside.submit(decide, trace, table, judge, lane)
-        missing, chosen = hidden_of_placed(trace, table, lane), ids.choose(trace)
-        try:
+        decided = beside.submit(decide, trace, placed.table, judge, placed.lane)
+        hidden, chosen = placed.hidden(), ids.choose(trace)
+        with naming(source):
             repairs = decided.result()
-            edits = planner.make(trace, table, repairs, chosen)
-        except InputError as error:
-            raise InputError(f"{source.name}: {error}") from error
-    return Examined(trace, table, lane, repairs, edits, missing)
+            plan = planner.make(trace, placed.table, repairs, chosen)
+    return Examined(trace, placed.table, placed.lane, repairs, plan, hidden)
+
+
+def plan_alone(source: Source, placed: PlacedSlices, judge: Judge) -> Plan:
+    """Plan the repairs of a trace that was read, as `examine` does, but in this thread alone.
+
+    What viewers would hide is not looked for: a merge needs it of no rank.
+
+    Raises:
+        InputError: the file cannot be used.
+        EngineError: TraceProcessor could not answer.
+    """
+    with naming(source):
+        repairs = decide(placed.trace, placed.table, judge, placed.lane)
+        return planner.make(placed.trace, placed.table, repairs, ids.choose(placed.trace))
+
+
+@contextmanager
+def naming(source: Source) -> Iterator[None]:
+    """Name the file in what is said to be wrong with its trace."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{source.name}: {error}") from error
 
 
 def rewritten(

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tp_tools.errors import InputError
 from tp_tools.repair import ids, planner
-from tp_tools.repair.hidden import hidden_of_placed
-from tp_tools.repair.lanes import place
+from tp_tools.repair.analysis import place_slices
 from tp_tools.repair.summary import hidden_of
-from tp_tools.trace.slices import slices
 
 if TYPE_CHECKING:
     from tp_tools.repair.summary import Hidden
@@ -59,19 +57,18 @@ class Defects:
 
 def defects(trace: Trace) -> Defects:
     """Finds them."""
-    table, chosen = slices(trace), ids.choose(trace)
-    lane = place(table)
-    overlapping, counts = int((lane > 0).sum()), trace.repairs + chosen.repairs
+    placed, chosen = place_slices(trace), ids.choose(trace)
+    overlapping, counts = int((placed.lane > 0).sum()), trace.repairs + chosen.repairs
+    hidden = hidden_of(trace, placed.hidden())
     try:
-        edits = planner.make(trace, table, [], chosen)
+        edits = planner.make(trace, placed.table, [], chosen)
     except InputError as error:
-        missing = hidden_of(trace, hidden_of_placed(trace, table, lane))
-        return Defects(overlapping, missing, 0, dict(sorted(counts.items())), str(error))
+        return Defects(overlapping, hidden, 0, dict(sorted(counts.items())), str(error))
     counts["durationless"] = len(edits.durationless)
     counts["untimed"] = len(edits.untimed)
     return Defects(
         overlapping,
-        hidden_of(trace, hidden_of_placed(trace, table, lane)),
+        hidden,
         edits.rebase_ns,
         {kind: count for kind, count in sorted(counts.items()) if count},
         None,

@@ -8,13 +8,16 @@ under another pid becomes tid = pid, so that stream 0 of device 7 lands in strea
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tp_tools.columns import is_in, met_where
 from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.trace.plan import Ids
+from tp_tools.trace.tracks import ID_LIMIT as _LIMIT
+from tp_tools.trace.tracks import PROCESS_METADATA
+from tp_tools.trace.tracks import free_id as free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,27 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.trace.model import Scalar, Trace
-
-_LIMIT = 1 << 32
-PROCESS_METADATA = ("process_name", "process_labels", "process_sort_index")
-
-
-@dataclass(frozen=True)
-class Ids:
-    """The ids to write for each entry of Trace.tracks.
-
-    Attributes:
-        pids, tids: by track; as recorded where Perfetto reads that right.
-        changed: which tracks get another pid or tid.
-        is_process_metadata: by event: metadata of a process, whose tid does not matter.
-        repairs: how many ids were changed, by kind.
-    """
-
-    pids: list[Scalar]
-    tids: list[Scalar]
-    changed: NDArray[np.bool_]
-    is_process_metadata: NDArray[np.bool_]
-    repairs: Counter[str]
 
 
 def sound(value: Scalar) -> bool:
@@ -156,17 +138,6 @@ def _is_on_thread(trace: Trace, here: slice) -> NDArray[np.bool_]:
     phase = trace.phase[here]
     on_thread: NDArray[np.bool_] = is_in(phase, b"iIR") & (trace.bound[here] == 0)
     return on_thread | is_in(phase, b"XBEstfM")
-
-
-def free(start: int, taken: set[int]) -> int:
-    """The lowest number from `start` on that is not taken (from 1 on if none is left); takes it."""
-    number = start
-    while number in taken:
-        number += 1
-    if number >= _LIMIT:
-        return free(1, taken)
-    taken.add(number)
-    return number
 
 
 def _integers(values: Iterable[Scalar]) -> set[int]:

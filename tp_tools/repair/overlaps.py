@@ -17,7 +17,8 @@ from tp_tools.library.parameters import with_parameters
 from tp_tools.repair import planner
 from tp_tools.repair.lanes import apart, around, place
 from tp_tools.repair.placed import placed_json
-from tp_tools.repair.planner import Repair
+from tp_tools.repair.tolerance import TOLERANCE_NS
+from tp_tools.trace.plan import Repair
 from tp_tools.trace.slices import ends_of, on_lanes, subset, with_ends
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ class Judge:
         engines: how many embedded ones are asked at a time, where there is much to ask.
     """
 
-    tolerance_ns: int
-    engine: str | None
-    say: Callable[[str], None]
+    tolerance_ns: int = TOLERANCE_NS
+    engine: str | None = None
+    say: Callable[[str], None] = lambda _: None
     everything: bool = False
     engines: int = 1
 

@@ -6,7 +6,6 @@ meaning: arrows follow their slice, lanes get names, ids and times get values th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,75 +15,17 @@ from tp_tools.errors import EngineError, InputError
 from tp_tools.repair.lane_tracks import make_lanes, make_names
 from tp_tools.trace.flows import following
 from tp_tools.trace.model import EXACT_BELOW_NS, UNTIMED
+from tp_tools.trace.plan import Plan, Repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tp_tools.repair.ids import Ids
-    from tp_tools.repair.lane_tracks import Lane
     from tp_tools.trace.model import Trace
+    from tp_tools.trace.plan import Ids
     from tp_tools.trace.slices import Slices
 
 DAY_NS = 86_400 * 10**9
 _LATEST = (1 << 63) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """What sql/overlaps.sql decided about a slice: it moves, it is trimmed, or both.
-
-    Attributes:
-        event: number of the event in the file.
-        lane: on which it goes: from 2 if it moves, else 1.
-        end: where it ends after the repair, ns.
-    """
-
-    event: int
-    lane: int
-    end: int
-
-    @property
-    def kind(self) -> str:
-        """Why: both really ran, or clocks were read unevenly."""
-        return "concurrent" if self.lane > 1 else "jitter"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that changes in a trace.
-
-    Attributes:
-        lanes: by (track, number).
-        moves: lane number by event, of slices and of the flow events that follow them.
-        trims: new end in ns by event, of X or B.
-        closings: the E event of each trimmed B.
-        durationless: X events without a usable `dur`: they get 0.
-        untimed: events without a usable `ts`, which Perfetto could not place: they are left out.
-        rebase_ns: what is taken from all times, and added to baseTimeNanoseconds.
-        ids: the ids to write.
-        names: (metadata event, pid, tid, name) for processes and threads that are new.
-    """
-
-    lanes: dict[tuple[int, int], Lane]
-    moves: dict[int, int]
-    trims: dict[int, int]
-    closings: dict[int, int]
-    durationless: list[int]
-    untimed: list[int]
-    rebase_ns: int
-    ids: Ids
-    names: list[tuple[str, int, int, str]]
-
-    def is_empty(self) -> bool:
-        """Whether nothing changes."""
-        return not (
-            self.moves
-            or self.trims
-            or self.durationless
-            or self.untimed
-            or self.rebase_ns
-            or self.ids.changed.any()
-        )
 
 
 def repairs_of(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tp_tools.columns import each, is_in, places_of
+from tp_tools.columns import each, places_of
 from tp_tools.repair.hidden import hidden
+from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slices import subset
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from tp_tools.repair.analysis import Examined
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.slices import Slices
-
-KERNEL_CATS = ("kernel", "Kernel")
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,7 @@ class Hidden:
 
 def is_kernel(trace: Trace) -> NDArray[np.bool_]:
     """Which events are kernels."""
-    cats = [code for code, cat in enumerate(trace.cats) if cat in KERNEL_CATS]
-    return is_phase(trace, "X") & is_in(trace.cat, cats)
+    return is_phase(trace, "X") & has_category(trace, KERNEL)
 
 
 def hidden_of(trace: Trace, events: Ints) -> Hidden:
@@ -128,3 +126,35 @@ def _repairs(examined: Examined) -> dict[str, int]:
     counts["durationless"] = len(plan.durationless)
     counts["untimed"] = len(plan.untimed)
     return {kind: count for kind, count in sorted(counts.items()) if count}
+
+
+REPAIRS = {
+    "bare_texts": "numbers as names or categories: written as text",
+    "byte_order_marks": "a byte order mark dropped",
+    "control_characters": "control characters in text escaped",
+    "durationless": "slices without a duration: shown as 0 long",
+    "escapes": r"\u escapes written as UTF-8",
+    "fine_times": "times finer than a nanosecond rounded to one",
+    "first_keys": "a first key by which Perfetto mistakes the format: no longer the first",
+    "invalid_utf8": "invalid UTF-8 replaced",
+    "large_integers": "integers over 63 bits written as text",
+    "lone_surrogates": "lone surrogates replaced",
+    "long_decimals": "decimals of too many digits shortened",
+    "negative_pids": "negative process ids replaced",
+    "negative_tids": "negative thread ids replaced",
+    "not_a_number": "NaN or Infinity written as text",
+    "other_pids": "process ids that Perfetto misreads replaced",
+    "other_tids": "thread ids that Perfetto misreads replaced",
+    "stray_commas": "stray commas dropped",
+    "text_pids": "text process ids replaced",
+    "text_tids": "text thread ids replaced",
+    "trailing_backslashes": "strings ending in a backslash escaped",
+    "trailing_text": "text behind the end of the trace dropped",
+    "truncated_tail": "the file was cut short: ended behind its last whole event",
+    "unknown_escapes": "backslashes that escape nothing doubled",
+    "untimed": "events that Perfetto cannot place left out",
+    "void_times": "times that are no number renamed",
+    "zero_bytes": "zero bytes at the end of the file dropped",
+    "zero_tids": "thread ids 0 replaced",
+}
+"""What each kind of repair is called."""

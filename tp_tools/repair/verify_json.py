@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.progress import Progress
     from tp_tools.repair.analysis import Examined
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Ints, Trace
+    from tp_tools.trace.plan import Plan
 
 _PLAIN = str.maketrans("", "", '\\"')
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.alignment.alignment import BY_BASE, UNALIGNED
-from tp_tools.cli import merge_summary
 from tp_tools.engine import Rows, query_rows
 from tp_tools.files.source import open_source
 from tp_tools.inspection import trace_info
 from tp_tools.library import files
 from tp_tools.library.header import Header
+from tp_tools.merging.summary import summary
 from tp_tools.querying import job_loader, runner
 from tp_tools.querying.trace_loader import LARGE, Opening, opened
 
@@ -133,7 +133,7 @@ def gather(traces: list[str], engine: str | None, align: Mode, talk: Talk) -> An
         name: runner.of_ranks({rank: rows[name] for rank, rows in answers.items()})
         for name in OF_RANKS
     }
-    return _told(members, {**of_ranks, **of_job}, merge_summary.summary(prepared))
+    return _told(members, {**of_ranks, **of_job}, summary(prepared))
 
 
 def _of_one(trace: str, engine: str | None, talk: Talk) -> Answers:

@@ -12,7 +12,7 @@ from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError, OutputError
 from tp_tools.files import output
 from tp_tools.progress import silent
-from tp_tools.querying.trace_loader import TOLERANCE_NS, is_chrome_json
+from tp_tools.querying.trace_loader import is_chrome_json
 from tp_tools.repair import analysis
 from tp_tools.repair.overlaps import Judge
 
@@ -79,7 +79,7 @@ def viewable(source: Source, how: Preparing) -> Viewable:
 
 def _repaired(source: Source, how: Preparing) -> Viewable:
     """A repaired copy, or the trace itself if it is sound."""
-    judge = Judge(TOLERANCE_NS, how.engine, how.say)
+    judge = Judge(engine=how.engine, say=how.say)
     with crew(source, reading_jobs()) as helpers:
         examined = analysis.examine(source, judge, how.progress, helpers)
         if not examined.is_sound():

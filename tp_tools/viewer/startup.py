@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from tp_tools.inspection.inventory import GPU_WORK_CATS, in_order, process_names, tracks_of
 from tp_tools.library import files
-from tp_tools.repair.lane_tracks import thread_metadata
+from tp_tools.trace.categories import GPU_WORK
+from tp_tools.trace.tracks import natural_key, process_names, thread_metadata, tracks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from tp_tools.repair.analysis import Examined
     from tp_tools.trace.model import Scalar
@@ -60,7 +60,7 @@ def commands(examined: Examined | None) -> str:
     ask = _command("RunQueryAndShowTab", files.read(files.find(QUERY)), QUERY)
     if examined is None:
         return json.dumps([_pin(_ANY_GROUP), _pin(_ANY_STREAM), ask])
-    rows = [*_rows(examined, _COLLECTIVES), *_rows(examined, GPU_WORK_CATS)]
+    rows = [*_rows(examined, _COLLECTIVES), *_rows(examined, GPU_WORK)]
     wanted = [_pin(_exactly([title])) for title in _to_pin(rows)]
     if rows:
         expanded = _exactly(sorted({row.process for row in rows}))
@@ -79,7 +79,7 @@ def _to_pin(rows: list[_Row]) -> list[str]:
     return [title for title in weight if title in heaviest]
 
 
-def _rows(examined: Examined, cats: tuple[str, ...]) -> Iterator[_Row]:
+def _rows(examined: Examined, cats: Collection[str]) -> Iterator[_Row]:
     """The rows of the repaired trace that hold slices of these categories, with their lanes."""
     trace, plan = examined.trace, examined.plan
     threads, _ = thread_metadata(trace)
@@ -88,7 +88,7 @@ def _rows(examined: Examined, cats: tuple[str, ...]) -> Iterator[_Row]:
     }
     processes = process_names(trace)
     ids = {track: (plan.ids.pids[track], plan.ids.tids[track]) for track in tracks_of(trace, cats)}
-    for track, (pid, tid) in sorted(ids.items(), key=lambda item: in_order(str(item[1]))):
+    for track, (pid, tid) in sorted(ids.items(), key=lambda item: natural_key(str(item[1]))):
         recorded = processes.get(trace.tracks[track][0])
         process = f"{recorded} {pid}" if recorded else f"Process {pid}"
         name = threads.get(track) or added.get((pid, tid))

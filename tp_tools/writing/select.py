@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools.columns import is_in
 from tp_tools.library.header import FLOWS
+from tp_tools.trace.categories import FORMER
 from tp_tools.trace.flows import following
 from tp_tools.trace.model import is_phase
 
@@ -15,15 +16,6 @@ if TYPE_CHECKING:
 
     from tp_tools.trace.model import Trace
     from tp_tools.trace.slices import Slices
-
-FORMER_NAMES = {
-    "Kernel": "kernel",
-    "Memcpy": "gpu_memcpy",
-    "Memset": "gpu_memset",
-    "Operator": "cpu_op",
-    "Runtime": "cuda_runtime",
-}
-"""What Kineto called its categories until 2021."""
 
 
 def wanted(trace: Trace, table: Slices, needs: frozenset[str]) -> NDArray[np.bool_]:
@@ -37,7 +29,7 @@ def wanted(trace: Trace, table: Slices, needs: frozenset[str]) -> NDArray[np.boo
         table: its slices.
         needs: categories as today's Kineto writes them, with `FLOWS` for arrows.
     """
-    codes = [code for code, cat in enumerate(trace.cats) if FORMER_NAMES.get(cat, cat) in needs]
+    codes = [code for code, cat in enumerate(trace.cats) if FORMER.get(cat, cat) in needs]
     keep: NDArray[np.bool_] = is_in(trace.cat, codes) & ~is_phase(trace, "stf")
     pairs = table.closing >= 0
     keep[table.closing[pairs]] = keep[table.event[pairs]]

@@ -10,8 +10,8 @@ import numpy as np
 
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.columns import each
-from tp_tools.repair.lane_tracks import label_in
 from tp_tools.trace.model import UNTIMED
+from tp_tools.trace.tracks import label_in
 from tp_tools.writing.json.apply import Edits, Note, Put
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Ints, Scalar, Span, Trace
+    from tp_tools.trace.plan import Plan
 
 _RECORDED_DUR = b'"tpt_recorded_dur": '
 _LEFT_OUT, _ALONE = -1, -2  # events that no other one of their track is like

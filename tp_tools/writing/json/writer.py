@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tp_tools.chrome.crew import Crew
     from tp_tools.files.gzip_parts import Piece
     from tp_tools.files.source import Source
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Scalar, Span, Trace
+    from tp_tools.trace.plan import Plan
 
 
 def rewrite(

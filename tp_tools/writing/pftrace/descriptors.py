@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import is_in, met
-from tp_tools.repair.ids import free
-from tp_tools.repair.lane_tracks import default_name, label_in, thread_metadata
+from tp_tools.columns import met
+from tp_tools.trace.categories import GPU_WORK, has_category
+from tp_tools.trace.tracks import default_name, free_id, label_in, thread_metadata
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.header import packet
 from tp_tools.writing.pftrace.thread_events import DEEPER, LEVELS
@@ -23,12 +23,11 @@ from tp_tools.writing.pftrace.thread_events import DEEPER, LEVELS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Ints, Scalar, Trace
+    from tp_tools.trace.plan import Plan
     from tp_tools.writing.pftrace.options import Part
     from tp_tools.writing.pftrace.thread_events import Codes, Shown
 
-GPU_CATS = frozenset({"kernel", "gpu_memcpy", "gpu_memset", "Kernel", "Memcpy", "Memset"})
 _LARGEST_ID = (1 << 31) - 1  # pid and tid are int32 fields
 _EXPLICIT = 1
 
@@ -194,8 +193,8 @@ def _ids(plan: Plan, rows: list[int]) -> dict[int, tuple[int, int]]:
     for row in rows:
         pid, tid = _int(pids[row]), _int(tids[row])
         if pid not in pid_of:
-            pid_of[pid] = pid if 0 < pid <= _LARGEST_ID else free(1, taken)
-        chosen[row] = pid_of[pid], tid if tid <= _LARGEST_ID else free(1, taken)
+            pid_of[pid] = pid if 0 < pid <= _LARGEST_ID else free_id(1, taken)
+        chosen[row] = pid_of[pid], tid if tid <= _LARGEST_ID else free_id(1, taken)
     return chosen
 
 
@@ -230,8 +229,8 @@ class _Names:
                 self._processes[pid] = value
             elif key == "process_sort_index" and isinstance(value, int):
                 self._indices[pid] = value
-        codes = [code for code, cat in enumerate(trace.cats) if cat in GPU_CATS]
-        self._gpu_rows = set(met(trace.track[is_in(trace.cat, codes)]).tolist())
+        is_gpu_work = has_category(trace, GPU_WORK)
+        self._gpu_rows = set(met(trace.track[is_gpu_work]).tolist())
 
     def process(self, rows: list[int]) -> str:
         """Of the process of these rows: the GPU's, the recorded one, or none."""

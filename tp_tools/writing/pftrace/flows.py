@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.chrome.event_ids import Links
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Ints, Trace
+    from tp_tools.trace.plan import Plan
     from tp_tools.writing.pftrace.thread_events import Shown
 
 NONE = -1

@@ -16,8 +16,8 @@ from tp_tools.writing.pftrace.thread_events import shown
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Trace
+    from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices
     from tp_tools.writing.pftrace.descriptors import Tracks
     from tp_tools.writing.pftrace.options import Part

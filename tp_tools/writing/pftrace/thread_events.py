@@ -14,8 +14,8 @@ from tp_tools.trace.slices import ends_of, lanes_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Ints, Trace
+    from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices
 
 Codes: TypeAlias = "NDArray[np.int32]"

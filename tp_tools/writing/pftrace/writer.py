@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.files.source import Source
-    from tp_tools.repair.planner import Plan
     from tp_tools.trace.model import Trace
+    from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices
     from tp_tools.writing.pftrace.layout import Scene
 
