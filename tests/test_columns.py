@@ -31,10 +31,10 @@ def small() -> Iterator[None]:
 def test_columns_are_searched_and_looked_up(codes: list[int], wanted: list[int]) -> None:
     """As by indexing, isin and unique."""
     column, values = np.array(codes, np.int8), np.arange(41) * 10
-    assert columns.picked(values, column).tolist() == values[column].tolist()
+    assert columns.take(values, column).tolist() == values[column].tolist()
     assert columns.is_in(column, wanted).tolist() == np.isin(column, wanted).tolist()
-    assert columns.met(column).tolist() == np.unique(column).tolist()
-    assert list(columns.each(column, column)) == list(zip(codes, codes, strict=True))
+    assert columns.distinct(column).tolist() == np.unique(column).tolist()
+    assert list(columns.iterate_rows(column, column)) == list(zip(codes, codes, strict=True))
 
 
 def test_a_code_that_stands_for_none_is_nowhere() -> None:

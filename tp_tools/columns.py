@@ -29,23 +29,23 @@ class Column(Protocol):
     def __getitem__(self, index: slice, /) -> NDArray[Any]: ...
 
 
-def pieces(count: int) -> Iterator[slice]:
+def blocks(count: int) -> Iterator[slice]:
     """Where the pieces of a column of so many values are."""
     for start in range(0, count, PIECE):
         yield slice(start, min(start + PIECE, count))
 
 
-def picked(values: NDArray[T], index: Whole) -> NDArray[T]:
+def take(values: NDArray[T], index: Whole) -> NDArray[T]:
     """The values at these places: `values[index]`."""
     found = np.empty(len(index), values.dtype)
-    for here in pieces(len(index)):
+    for here in blocks(len(index)):
         found[here] = values[index[here]]
     return found
 
 
 def is_in(column: Whole, codes: Iterable[int]) -> NDArray[np.bool_]:
     """Which values of a column are among these: `np.isin(column, codes)`. None is below 0."""
-    return picked(_marked(column, codes), column)
+    return take(_marked(column, codes), column)
 
 
 def _marked(column: Whole, codes: Iterable[int]) -> NDArray[np.bool_]:
@@ -56,22 +56,22 @@ def _marked(column: Whole, codes: Iterable[int]) -> NDArray[np.bool_]:
     return is_wanted
 
 
-def places_of(column: Whole, codes: Iterable[int]) -> NDArray[np.intp]:
+def indices_of(column: Whole, codes: Iterable[int]) -> NDArray[np.intp]:
     """Where a column of numbers from 0 on has one of these: `np.flatnonzero(is_in(...))`."""
     is_wanted = _marked(column, codes)
-    found = [np.flatnonzero(is_wanted[column[here]]) + here.start for here in pieces(len(column))]
+    found = [np.flatnonzero(is_wanted[column[here]]) + here.start for here in blocks(len(column))]
     return np.concatenate([np.empty(0, np.intp), *found])
 
 
-def met(codes: Whole) -> NDArray[np.intp]:
+def distinct(codes: Whole) -> NDArray[np.intp]:
     """The numbers that occur in a column of indices, ascending: `np.unique(codes)`."""
     found = np.zeros(int(codes.max()) + 1 if len(codes) else 0, np.bool_)
-    for here in pieces(len(codes)):
+    for here in blocks(len(codes)):
         found[codes[here]] = True
     return np.flatnonzero(found)
 
 
-def met_where(
+def occurs_where(
     codes: Whole, count: int, is_wanted: Callable[[slice], NDArray[np.bool_]]
 ) -> NDArray[np.bool_]:
     """A flag for each of so many numbers: whether it occurs in a column of them where it is wanted.
@@ -82,14 +82,14 @@ def met_where(
         is_wanted: says for a range which of its places are.
     """
     found = np.zeros(count, np.bool_)
-    for here in pieces(len(codes)):
+    for here in blocks(len(codes)):
         found[codes[here][is_wanted(here)]] = True
     return found
 
 
-def each(*columns: Column) -> Iterator[tuple[Any, ...]]:
+def iterate_rows(*columns: Column) -> Iterator[tuple[Any, ...]]:
     """The rows of equally long columns as tuples of Python values, which take ten times as much."""
-    for here in pieces(len(columns[0])):
+    for here in blocks(len(columns[0])):
         yield from zip(*(column[here].tolist() for column in columns), strict=True)
 
 

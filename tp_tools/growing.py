@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _FIRST = 1 << 14
 
 
-class Growing:
+class GrowableColumn:
     """Values of one kind, as wide as the widest, put together piece by piece."""
 
     def __init__(self, kind: type[np.generic]) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 BUILDING = "building TraceProcessor's tables"
 """What takes as long again once TraceProcessor has been given the last byte of a trace."""
 
-Seen: TypeAlias = "Callable[[int], None]"
+ProgressCallback: TypeAlias = "Callable[[int], None]"
 """Told of so many bytes more that are done, from any thread."""
 
 
@@ -21,7 +21,7 @@ class Progress(Protocol):
 
     def __call__(
         self, doing: str, total: int | None = None, then: str | None = None, /
-    ) -> AbstractContextManager[Seen]:
+    ) -> AbstractContextManager[ProgressCallback]:
         """The block that is the stage; gives what is to be told of bytes done.
 
         Args:
@@ -33,6 +33,6 @@ class Progress(Protocol):
 
 def silent(
     _doing: str, _total: int | None = None, _then: str | None = None, /
-) -> AbstractContextManager[Seen]:
+) -> AbstractContextManager[ProgressCallback]:
     """Shows nothing."""
     return nullcontext(lambda _: None)

@@ -11,7 +11,7 @@ from tests.support import generated
 from tp_tools.alignment import match
 from tp_tools.alignment.alignment import Member, align
 from tp_tools.alignment.collectives import UNKNOWN, Collectives
-from tp_tools.alignment.registration import Sequence, lay
+from tp_tools.alignment.registration import EventSeries, register
 
 MS = 1_000_000
 
@@ -98,7 +98,7 @@ def test_replicas_do_not_match() -> None:
     """Data parallel replicas that are jobs of their own use the same numbers for other things."""
     table = rank([MS], seq=np.array([5]), group=["0"])
     pooled = match.pool([table, table], [0, 1])
-    assert len(match.by_identity(pooled)) == 0
+    assert len(match.matches_by_identity(pooled)) == 0
 
 
 def test_one_operation_of_two_kernels_matches_kernel_by_kernel() -> None:
@@ -204,14 +204,14 @@ def test_unequal_counts_are_not_matched() -> None:
 def test_sequences_that_share_nothing_do_not_lie_on_each_other() -> None:
     """Chance does not make eight matches more than misses."""
     one, two = (
-        Sequence(np.zeros(200, np.int64), np.array(irregular(200, seed))) for seed in (1, 2)
+        EventSeries(np.zeros(200, np.int64), np.array(irregular(200, seed))) for seed in (1, 2)
     )
-    assert lay(one, two, None) is None
+    assert register(one, two, None) is None
 
 
 def test_each_collective_is_given_away_once() -> None:
     """Two ends next to one of the base: only the closer one gets it."""
-    base = Sequence(np.zeros(1, np.int64), np.array([1_000]))
+    base = EventSeries(np.zeros(1, np.int64), np.array([1_000]))
     found = base.nearest(np.zeros(2, np.int64), np.array([990.0, 1_003.0]), 50)
     assert found.tolist() == [-1, 0]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.strategies import PURE
 from tp_tools.chrome import batches as module
 from tp_tools.chrome import envelope
-from tp_tools.chrome.batches import Run, split
+from tp_tools.chrome.batches import BatchText, split_text
 from tp_tools.chrome.envelope import Head, Tail
 from tp_tools.chrome.stream import Malformed
 from tp_tools.errors import InputError
@@ -39,13 +39,13 @@ def cut(text: bytes, places: list[int]) -> Iterator[bytes]:
     return iter([text[a:b] for a, b in pairwise(edges)])
 
 
-def parts(text: bytes, *places: int) -> tuple[Head, list[Run[dict[str, Any]]], Tail]:
+def parts(text: bytes, *places: int) -> tuple[Head, list[BatchText[dict[str, Any]]], Tail]:
     """Head, runs and tail of a text that is read in these blocks."""
-    head, *runs, tail = split(cut(text, list(places)), DECODER, "trace.json")
+    head, *runs, tail = split_text(cut(text, list(places)), DECODER, "trace.json")
     assert isinstance(head, Head)
     assert isinstance(tail, Tail)
-    assert all(isinstance(run, Run) for run in runs)
-    return head, [run for run in runs if isinstance(run, Run)], tail
+    assert all(isinstance(run, BatchText) for run in runs)
+    return head, [run for run in runs if isinstance(run, BatchText)], tail
 
 
 def events(text: bytes, *places: int) -> list[dict[str, Any]]:

@@ -8,23 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strategies import PURE
-from tp_tools.chrome.event_ids import numbered_links
-from tp_tools.trace.model import NO_LINK
+from tp_tools.chrome.event_ids import numbered_ids
+from tp_tools.trace.model import NO_ID
 
 
 @PURE
 @given(
-    st.lists(
-        st.integers(0, 20) | st.integers(0, 10**18 - 1) | st.just(NO_LINK) | st.integers(-4, -2)
-    )
+    st.lists(st.integers(0, 20) | st.integers(0, 10**18 - 1) | st.just(NO_ID) | st.integers(-4, -2))
 )
 def test_each_number_leads_back_to_its_id(written: list[int]) -> None:
     """Whether ids are counted up or far apart, numbers or text; those without one have none."""
     odd = [b'"a"', b"-1", b"1.5"]
-    code, links = numbered_links(np.array(written, np.int64), odd)
-    texts = [links[number] if number != NO_LINK else None for number in code.tolist()]
+    code, links = numbered_ids(np.array(written, np.int64), odd)
+    texts = [links[number] if number != NO_ID else None for number in code.tolist()]
     assert texts == [
-        b"%d" % value if value >= 0 else odd[-2 - value] if value < NO_LINK else None
+        b"%d" % value if value >= 0 else odd[-2 - value] if value < NO_ID else None
         for value in written
     ]
     assert len(set(links)) == len(links)
@@ -33,6 +31,6 @@ def test_each_number_leads_back_to_its_id(written: list[int]) -> None:
 @pytest.mark.parametrize("last", [9, 10**17])
 def test_ids_are_in_order(last: int) -> None:
     """Numbers ascend, so that files of the same ids number them alike; text comes behind."""
-    code, links = numbered_links(np.array([last, 3, -2, 3, 5, -1]), [b'"t"'])
+    code, links = numbered_ids(np.array([last, 3, -2, 3, 5, -1]), [b'"t"'])
     assert list(links) == [b"3", b"5", b"%d" % last, b'"t"']
-    assert code.tolist() == [2, 0, 3, 0, 1, NO_LINK]
+    assert code.tolist() == [2, 0, 3, 0, 1, NO_ID]

@@ -20,7 +20,7 @@ from tests.support.helping import here
 from tp_tools.chrome import batches, envelope
 from tp_tools.chrome import crew as crews
 from tp_tools.chrome.crew import Crew, Ended, crew
-from tp_tools.chrome.parallel_reader import read_run, read_together
+from tp_tools.chrome.parallel_reader import read_batch, read_together
 from tp_tools.chrome.reader import read
 from tp_tools.chrome.turns import in_turn
 from tp_tools.errors import InputError
@@ -99,7 +99,7 @@ def test_shares_joined_are_the_whole(
     again = Source(path, "t")
     assert (read_together(again, here(parts), lambda _: None) is None) == bool(behind)
     assert_same(read(Source(path, "t"), crew=here(parts)), alone)
-    assert len(alone.spans) > 2 * parts
+    assert len(alone.batches) > 2 * parts
     assert again.stamp != (0, 0)
 
 
@@ -180,12 +180,12 @@ def test_a_helper_that_ends_amid_an_answer_says_so(room: crews._Room | None) -> 
     os.write(half.fileno(), (100).to_bytes(4, "big") + b"half of it")
     half.close()
     helper = crews._Process(questions, answers, room)
-    helper.give(read_run, b",{}")
+    helper.give(read_batch, b",{}")
     assert helper.has_more()
     with pytest.raises(Ended):
         helper.take()
     unheard.close()
-    helper.give(read_run, b",{}")
+    helper.give(read_batch, b",{}")
     helper.drop()
     assert helper.busy() > 1000
 

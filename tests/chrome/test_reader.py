@@ -18,7 +18,7 @@ from tp_tools.chrome.reader import read
 from tp_tools.errors import InputError
 from tp_tools.files import source
 from tp_tools.files.source import Source
-from tp_tools.trace.model import NO_LINK, UNTIMED, Trace
+from tp_tools.trace.model import NO_ID, UNTIMED, Trace
 
 ReadOf = Callable[..., Trace]
 
@@ -104,7 +104,7 @@ def test_each_column_holds_what_the_event_says(read_of: ReadOf) -> None:
         "thread_sort_index",
     ]
     assert [trace.cats[i] for i in trace.cat] == ["", "kernel", "ac2g", "", "", ""]
-    links = [trace.links[i] if i != NO_LINK else None for i in trace.link]
+    links = [trace.links[i] if i != NO_ID else None for i in trace.link]
     assert links == [None, b"7", b"7", b'"0x7"', None, None]
     assert trace.metadata == {0: "stream 2", 5: 5}
     assert not trace.repairs
@@ -166,11 +166,11 @@ def test_runs_and_spans_cover_the_file(read_of: ReadOf, monkeypatch: pytest.Monk
     """Numbers of events go on from run to run."""
     small_runs(monkeypatch, 200)
     trace = read_of(*(x(ts) for ts in range(100)))
-    assert len(trace.spans) > 10
-    assert [span.first for span in trace.spans] == np.cumsum(
-        [0, *(span.count for span in trace.spans[:-1])]
+    assert len(trace.batches) > 10
+    assert [span.first for span in trace.batches] == np.cumsum(
+        [0, *(span.count for span in trace.batches[:-1])]
     ).tolist()
-    assert sum(span.count for span in trace.spans) == len(trace) == 100
+    assert sum(span.count for span in trace.batches) == len(trace) == 100
     assert trace.ts.tolist() == [ts * 1000 for ts in range(100)]
 
 

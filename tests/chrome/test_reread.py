@@ -13,7 +13,7 @@ from tp_tools.errors import InputError
 from tp_tools.files import source
 from tp_tools.files.source import Source
 from tp_tools.trace.model import Trace
-from tp_tools.writing.json.members import places
+from tp_tools.writing.json.members import event_bounds
 
 EVENTS = [
     {
@@ -65,10 +65,10 @@ def source_of(tmp_path: Path) -> Callable[[bytes], Source]:
 def events_of(trace: Trace, file: Source) -> list[bytes]:
     """The text of each event, read again."""
     found = []
-    for span, text in reread.runs(file, trace):
-        where = places(text, span.count)
+    for span, text in reread.batch_texts(file, trace):
+        where = event_bounds(text, span.count)
         if where is None:
-            raise reread.changed(file)
+            raise reread.file_changed(file)
         found += [text[start:stop] for start, stop in zip(*where, strict=True)]
     return found
 
@@ -82,9 +82,9 @@ def test_the_same_pieces_come_again(
     """Mended as at the first time, each run as long as it was, each event where it stands."""
     file = source_of(pack(TEXTS[kind]))
     trace = read(file)
-    runs = list(reread.runs(file, trace))
-    assert [span for span, _ in runs] == trace.spans
-    assert [len(text) for _, text in runs] == [span.length for span in trace.spans]
+    runs = list(reread.batch_texts(file, trace))
+    assert [span for span, _ in runs] == trace.batches
+    assert [len(text) for _, text in runs] == [span.length for span in trace.batches]
     whole = b"".join([trace.head.text, *(text for _, text in runs), trace.tail.text])
     assert len(json.loads(whole[whole.index(b"{") :]) if kind != "array" else json.loads(whole))
     texts = events_of(trace, file)
@@ -100,7 +100,7 @@ def test_progress_is_told(source_of: Callable[[bytes], Source]) -> None:
     """The bytes of the file are counted once more."""
     file = source_of(TEXT)
     seen: list[int] = []
-    list(reread.runs(file, read(file), seen.append))
+    list(reread.batch_texts(file, read(file), seen.append))
     assert sum(seen) == len(TEXT)
 
 

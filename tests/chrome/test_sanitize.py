@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import PURE
 from tp_tools.chrome import sanitize_numbers
-from tp_tools.chrome.sanitize import mended
+from tp_tools.chrome.sanitize import sanitized
 
 INF = float("inf")
 
@@ -19,7 +19,7 @@ INF = float("inf")
 def mend(text: bytes, *, thorough: bool = False) -> tuple[bytes, Counter[str]]:
     """The mended text, and what was counted."""
     repairs = Counter[str]()
-    return b"".join(mended([text], repairs, thorough=thorough)), repairs
+    return b"".join(sanitized([text], repairs, thorough=thorough)), repairs
 
 
 def cut(text: bytes, places: list[int]) -> list[bytes]:
@@ -145,7 +145,7 @@ def test_trouble_cut_in_two_is_mended_all_the_same(
     """A block may end inside a mark, a word, a number, an escape or a character."""
     for at in range(len(text) + 1):
         repairs = Counter[str]()
-        assert b"".join(mended([text[:at], text[at:]], repairs)) == wanted
+        assert b"".join(sanitized([text[:at], text[at:]], repairs)) == wanted
         assert repairs == counts
 
 
@@ -209,7 +209,7 @@ def test_what_is_no_json_is_mended_thoroughly(
     """Each kind is put right, whichever way the blocks are cut, and only where it stands."""
     for at in range(len(text) + 1):
         repairs = Counter[str]()
-        assert b"".join(mended([text[:at], text[at:]], repairs, thorough=True)) == wanted
+        assert b"".join(sanitized([text[:at], text[at:]], repairs, thorough=True)) == wanted
         assert repairs == counts
 
 
@@ -293,7 +293,7 @@ def test_any_json_is_mended_to_the_same_values(
     """However it is written and cut: NaN and large integers as text, all other values the same."""
     value, text = pair
     repairs = Counter[str]()
-    out = b"".join(mended(cut(text, places), repairs, thorough=thorough))
+    out = b"".join(sanitized(cut(text, places), repairs, thorough=thorough))
     whole, whole_repairs = mend(text, thorough=thorough)
     assert out == whole
     assert repairs == whole_repairs
@@ -319,7 +319,7 @@ def test_any_bytes_are_mended_alike_however_they_are_cut(
 ) -> None:
     """No blocking of no bytes makes a difference, so that a second pass finds the same text."""
     repairs = Counter[str]()
-    out = b"".join(mended(cut(text, places), repairs, thorough=thorough))
+    out = b"".join(sanitized(cut(text, places), repairs, thorough=thorough))
     assert (out, repairs) == mend(text, thorough=thorough)
     assert thorough or bool(repairs) == (out != text)
 
@@ -327,7 +327,7 @@ def test_any_bytes_are_mended_alike_however_they_are_cut(
 def test_a_long_text_without_a_comma_is_joined_once() -> None:
     """Blocks are not joined again and again while there is no place to cut."""
     blocks = [b'["' + b"x" * 1000] + [b"x" * 1000] * 20_000 + [b'"]']
-    assert sum(map(len, mended(blocks, Counter()))) == 1000 * 20_001 + 4
+    assert sum(map(len, sanitized(blocks, Counter()))) == 1000 * 20_001 + 4
 
 
 @given(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.handmade import kernel, source_of, text, x
 from tp_tools.inspection import facts, trace_info
-from tp_tools.querying.trace_loader import Opening
+from tp_tools.querying.trace_loader import LoadOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def said(folder: Path, *events: Event, **top: Any) -> list[str]:  # noqa: ANN401
     """The lines about a trace of these events, with single spaces."""
-    seen = trace_info.look(source_of(text(events, **top), folder), Opening())
+    seen = trace_info.describe(source_of(text(events, **top), folder), LoadOptions())
     return [" ".join(line.split()) for line in facts.lines(seen)]
 
 

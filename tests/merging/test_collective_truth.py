@@ -16,7 +16,7 @@ from tests.support.handmade import text
 from tp_tools import engine
 from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation
-from tp_tools.merging.rank_names import Choice
+from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.summary import summary
 from tp_tools.workers import workers
 
@@ -97,7 +97,7 @@ def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def _merged(job: Job, folder: Path) -> Asked:
     """The job merged by `tp-tools merge`."""
     files = [str(path) for path in generate_ranks.written(job, folder)]
-    wishes = preparation.Wishes(choice=Choice(allow_missing=True))
+    wishes = preparation.MergeOptions(choice=RankChoice(allow_missing=True))
     with workers(1) as staff:
         prepared = preparation.prepare(files, wishes, staff, lambda _: None)
         text = b"".join(merge_output.blocks(prepared, staff, summary(prepared)))

@@ -18,7 +18,7 @@ from tp_tools import engine
 from tp_tools.errors import InputError
 from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation
-from tp_tools.merging.rank_names import Choice
+from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.summary import summary
 from tp_tools.workers import workers
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
 
 GLOO = Path(__file__).parents[2] / "fixtures" / "gloo4"
-ANY = preparation.Wishes(choice=Choice(allow_missing=True))
+ANY = preparation.MergeOptions(choice=RankChoice(allow_missing=True))
 
 ARROWS = """
 WITH place AS (
@@ -44,7 +44,7 @@ FROM flow JOIN place AS a ON a.id = slice_out JOIN place AS b ON b.id = slice_in
 
 
 def merged(
-    files: list[Path], wishes: preparation.Wishes = ANY, jobs: int = 1
+    files: list[Path], wishes: preparation.MergeOptions = ANY, jobs: int = 1
 ) -> tuple[dict[str, Any], dict[str, Any], bytes]:
     """The merged trace as JSON, its summary and its text."""
     with workers(jobs) as staff:
@@ -393,7 +393,7 @@ def test_two_of_128_ranks_keep_base_times(real_trace: Callable[[str], Path]) -> 
     """Sampled ranks whose collectives do not end together: base times stay, and it is said."""
     files = [real_trace(f"train128_rank{rank}.json.gz") for rank in range(2)]
     with pytest.raises(InputError, match="126 of 128 ranks have no file"):
-        merged(files, preparation.Wishes())
+        merged(files, preparation.MergeOptions())
     _, told, text = merged(files)
     assert [it["aligned_by"] for it in told["ranks"]] == ["base", "base"]
     assert [it["offset_ns"] for it in told["ranks"]] == [0, 0]
@@ -409,7 +409,7 @@ def test_eight_real_ranks_lose_nothing(real_trace: Callable[[str], Path], tmp_pa
         path = tmp_path / f"rank{rank}.json"
         path.write_bytes(recorded.replace(b'"rank": 0', b'"rank": %d' % rank, 1))
         files.append(path)
-    _, told, text = merged(files, preparation.Wishes())
+    _, told, text = merged(files, preparation.MergeOptions())
     slices = json.loads(recorded)["traceEvents"]
     expected = 8 * sum(e["ph"] == "X" for e in slices) + told["matched_collectives"]["total"]
     with loaded(text) as tp:
@@ -433,7 +433,7 @@ ORDER BY s.ts, s.dur, s.name, process.name
 """
 
 
-def packed(files: list[Path], wishes: preparation.Wishes = ANY) -> bytes:
+def packed(files: list[Path], wishes: preparation.MergeOptions = ANY) -> bytes:
     """The merged trace as `.pftrace`."""
     with workers(1) as staff:
         prepared = preparation.prepare([str(file) for file in files], wishes, staff, lambda _: None)
@@ -441,7 +441,7 @@ def packed(files: list[Path], wishes: preparation.Wishes = ANY) -> bytes:
 
 
 @pytest.mark.parametrize("wishes", [ANY, replace(ANY, links=False, start_ns=200_000)])
-def test_pftrace_and_json_hold_the_same(tmp_path: Path, wishes: preparation.Wishes) -> None:
+def test_pftrace_and_json_hold_the_same(tmp_path: Path, wishes: preparation.MergeOptions) -> None:
     """Slices, times, rows and all arrows, those between ranks among them."""
     step = generate_ranks.structure(generated.STEP)
     job = generate_ranks.generate(step, generate_ranks.Wishes(ranks=3, steps=6))

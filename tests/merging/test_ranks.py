@@ -8,15 +8,15 @@ import pytest
 
 from tp_tools.errors import InputError
 from tp_tools.merging.jobs import Said
-from tp_tools.merging.rank_names import Choice, chosen, named
-from tp_tools.merging.ranks import Rank, resolve
+from tp_tools.merging.rank_names import RankChoice, chosen, parse_file_name
+from tp_tools.merging.ranks import JobRank, resolve
 
-ALL_MISSING = Choice(allow_missing=True)
+ALL_MISSING = RankChoice(allow_missing=True)
 
 
 def resolved(
-    files: dict[str, Said], choice: Choice = ALL_MISSING
-) -> tuple[list[Rank], list[int], list[str]]:
+    files: dict[str, Said], choice: RankChoice = ALL_MISSING
+) -> tuple[list[JobRank], list[int], list[str]]:
     """Ranks, missing ones, and what was said."""
     lines: list[str] = []
     found, missing = resolve(list(files.items()), choice, lines.append)
@@ -58,13 +58,13 @@ def test_names_of_profilers_are_understood(
     name: str, rank: int | None, labels: dict[str, int], profile: str, stage: str
 ) -> None:
     """Rank, labels, profile and stage as each of them writes them."""
-    found = named(f"traces/{name}")
+    found = parse_file_name(f"traces/{name}")
     assert (found.rank, found.labels, found.profile, found.stage) == (rank, labels, profile, stage)
 
 
 def test_the_folder_tells_the_rank_where_the_file_does_not() -> None:
     """rank3/trace.json is rank 3."""
-    assert named("job/rank3/trace.json").rank == 3
+    assert parse_file_name("job/rank3/trace.json").rank == 3
 
 
 def test_order_is_by_rank_whatever_the_arguments() -> None:
@@ -119,7 +119,7 @@ def test_missing_ranks_are_an_error_that_says_which() -> None:
     with pytest.raises(
         InputError, match=r"5 of 8 ranks have no file: 2, 3, 4, 6, \.\.\. 7.*--allow-missing"
     ):
-        resolved(files, Choice())
+        resolved(files, RankChoice())
 
 
 def test_missing_ranks_are_known_when_allowed() -> None:
@@ -192,7 +192,7 @@ def test_labels_alone_count_like_digits() -> None:
 def test_replicas_that_count_from_zero_are_told_apart() -> None:
     """Data parallel replicas of SGLang are jobs of their own: DP tells them apart."""
     files = {f"id-TP-{tp}-DP-{dp}.trace.json": said(tp, 2) for dp in (1, 0) for tp in (1, 0)}
-    found, missing, _ = resolved(files, Choice())
+    found, missing, _ = resolved(files, RankChoice())
     assert [(it.rank, it.replica, it.labels["TP"]) for it in found] == [
         (0, 0, 0),
         (1, 0, 1),
@@ -208,22 +208,22 @@ STAGES = [f"17-TP-{tp}-{stage}.trace.json.gz" for tp in range(2) for stage in ("
 def test_stages_in_one_folder_are_asked_for() -> None:
     """Prefill and decode of the same ranks cannot be merged into one."""
     with pytest.raises(InputError, match=r"2 stages: decode \(2\), prefill \(2\).*--stage"):
-        chosen(STAGES, Choice())
-    assert chosen(STAGES, Choice(stage="decode")) == [STAGES[1], STAGES[3]]
+        chosen(STAGES, RankChoice())
+    assert chosen(STAGES, RankChoice(stage="decode")) == [STAGES[1], STAGES[3]]
 
 
 def test_profiles_in_one_folder_are_asked_for() -> None:
     """Two profiles of the same ranks."""
     files = [f"{profile}-TP-{tp}.trace.json.gz" for profile in ("17", "18") for tp in range(2)]
     with pytest.raises(InputError, match=r"2 profiles: 17 \(2\), 18 \(2\).*--profile"):
-        chosen(files, Choice())
-    assert chosen(files, Choice(profile="18")) == files[2:]
+        chosen(files, RankChoice())
+    assert chosen(files, RankChoice(profile="18")) == files[2:]
 
 
 def test_a_choice_that_is_not_there_says_what_is() -> None:
     """A misspelt stage."""
     with pytest.raises(InputError, match=r"no file is of stage 'decod'; there are: decode"):
-        chosen(STAGES, Choice(stage="decod"))
+        chosen(STAGES, RankChoice(stage="decod"))
 
 
 def test_ranks_beyond_the_job_are_refused() -> None:

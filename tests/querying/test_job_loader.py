@@ -17,7 +17,7 @@ from tp_tools.library import files
 from tp_tools.library.header import Header
 from tp_tools.querying import runner
 from tp_tools.querying.job_loader import opened
-from tp_tools.querying.trace_loader import Opening
+from tp_tools.querying.trace_loader import LoadOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 QUERIES = ("allreduce", "collectives_by_rank", "stragglers")
 NEEDS = frozenset({"kernel"})
 LEAN = Header("", "", "job", NEEDS, frozenset({"device", "stream"}))
-LARGE = Opening(needs=NEEDS)
+LARGE = LoadOptions(needs=NEEDS)
 """Every job counts as large, so that it gets only what it needs."""
 
 
@@ -45,7 +45,7 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def test_what_a_query_needs_is_enough(name: str, job: list[str]) -> None:
     """Loading only what the header says gives the rows that everything gives."""
     query = runner.from_file(name)
-    how = Opening(needs=query.header.needs)
+    how = LoadOptions(needs=query.header.needs)
     with (
         opened(job, query.header, replace(how, needs_above=1 << 40)) as everything,
         opened(job, query.header, how) as needed,

@@ -16,13 +16,13 @@ from tests.support.asking import kernel, write_trace
 from tp_tools import engine
 from tp_tools.errors import InputError
 from tp_tools.files.source import Source
-from tp_tools.querying.trace_loader import Opening, is_chrome_json, opened
+from tp_tools.querying.trace_loader import LoadOptions, is_chrome_json, load_trace
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tp_tools.progress import Seen
+    from tp_tools.progress import ProgressCallback
 
 DECODE = Source(HERE / "pdl_decode.json.gz", "decode")
 SLICES = "SELECT name, ts, dur FROM slice ORDER BY ts"
@@ -54,7 +54,7 @@ def test_perfetto_traces_go_in_as_they_are(tmp_path: Path, name: str, packed: ty
     path = tmp_path / name
     path.write_bytes(packed(pftrace()))
     source = Source(path, name)
-    with opened(source, Opening("embedded")) as tp:
+    with load_trace(source, LoadOptions("embedded")) as tp:
         assert engine.rows(tp, SLICES) == [("a", 10, 20)]
 
 
@@ -64,8 +64,8 @@ def test_archives_go_in_as_they_are(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
         archive.write(overlapping, "t.json")
     warnings: list[str] = []
-    how = Opening("embedded", warn=warnings.append)
-    with opened(Source(tmp_path / "t.zip", "t.zip"), how) as tp:
+    how = LoadOptions("embedded", warn=warnings.append)
+    with load_trace(Source(tmp_path / "t.zip", "t.zip"), how) as tp:
         assert engine.rows(tp, SLICES) == [("a", 1000, 5000)]
     assert warnings == [
         "t.zip: TraceProcessor lost data on loading: 1 x slice_drop_overlapping_complete_event."
@@ -92,7 +92,7 @@ def test_a_repaired_trace_loses_nothing() -> None:
     """What is opened is what `fix` would write: no warning, the moved slices on their lanes."""
     warnings: list[str] = []
     sql = "SELECT COUNT(*) FROM slice WHERE EXTRACT_ARG(arg_set_id, 'args.tpt_lane') > 1"
-    with opened(DECODE, Opening("embedded", warn=warnings.append)) as tp:
+    with load_trace(DECODE, LoadOptions("embedded", warn=warnings.append)) as tp:
         assert engine.rows(tp, sql) == [(6,)]
     assert warnings == []
 
@@ -107,7 +107,7 @@ class Heard:
 
     def __call__(
         self, doing: str, total: int | None = None, _then: str | None = None, /
-    ) -> AbstractContextManager[Seen]:
+    ) -> AbstractContextManager[ProgressCallback]:
         """A stage begins."""
         self.stages.append(doing)
         self.total += total or 0
@@ -127,7 +127,7 @@ class Heard:
 def test_whoever_waits_is_told_what_is_done(raw: bool, stages: list[str]) -> None:
     """Each stage is named, and every count of bytes ends full."""
     heard = Heard()
-    opened(DECODE, Opening("embedded", raw=raw, progress=heard)).close()
+    load_trace(DECODE, LoadOptions("embedded", raw=raw, progress=heard)).close()
     assert heard.stages == stages
     assert sum(heard.seen) == heard.total > 0
 
@@ -139,4 +139,4 @@ def test_unusable_files(tmp_path: Path, raw: bool) -> None:
         (tmp_path / name).write_bytes(data)
     for name in ("empty", "text", "missing"):
         with pytest.raises(InputError, match=name):
-            opened(Source(tmp_path / name, name), Opening("embedded", raw=raw))
+            load_trace(Source(tmp_path / name, name), LoadOptions("embedded", raw=raw))

@@ -34,7 +34,7 @@ from tests.support.handmade import (
 )
 from tests.support.strategies import LOADING, events_of, laminar, traces
 from tp_tools import engine
-from tp_tools.repair.analysis import examine
+from tp_tools.repair.analysis import analyze
 from tp_tools.repair.verify_json import verify
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def test_a_sound_trace_keeps_its_bytes(case: Case) -> None:
 
 def test_the_plan_is_that_of_a_full_load(case: Case, tmp_path: Path) -> None:
     """SQL decides the same when it is shown every slice."""
-    whole = examine(source_of(case.data, tmp_path), judge(everything=True))
+    whole = analyze(source_of(case.data, tmp_path), judge(everything=True))
     part = case.after.examined
     assert whole.repairs == part.repairs
     assert (whole.plan.moves, whole.plan.trims) == (part.plan.moves, part.plan.trims)

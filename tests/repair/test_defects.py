@@ -35,7 +35,7 @@ RECORDED = (
 
 def agree(source: Source) -> None:
     """Holds what `info` says against what `fix` does."""
-    examined = analysis.examine(source, judge())
+    examined = analysis.analyze(source, judge())
     found, done = defects(read(source)), summary(examined)
     assert found.is_sound() == examined.is_sound()
     assert (found.overlapping > 0) == (done["overlaps"]["concurrent"] + done["trimmed"] > 0)

@@ -13,7 +13,7 @@ import pytest
 from tests.support.handmade import text, trace_of
 from tp_tools import engine
 from tp_tools.repair.hidden import as_double, hidden, hidden_of_placed
-from tp_tools.repair.lanes import place
+from tp_tools.repair.lanes import assign_lanes
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slices import slices
 
@@ -50,7 +50,7 @@ def hidden_of(*events: Event) -> list[int]:
 def both_ways(trace: Trace) -> list[int]:
     """What is hidden, found with the help of lossless lanes; in pieces of several sizes."""
     table = slices(trace)
-    lane = place(table)
+    lane = assign_lanes(table)
     found = hidden(trace).tolist()
     for piece in (1, 7, 1 << 16):
         with pytest.MonkeyPatch.context() as patch:

@@ -37,7 +37,7 @@ def event(pid: object, tid: object, ph: str = "X", **more: object) -> Event:
 def chosen(*events: Event) -> tuple[list[tuple[object, object]], Ids]:
     """The ids to write for each event, and all that was chosen."""
     trace = trace_of(text(events))
-    choice = ids.choose(trace)
+    choice = ids.choose_ids(trace)
     return [(choice.pids[i], choice.tids[i]) for i in trace.track], choice
 
 
@@ -149,7 +149,7 @@ def test_how_perfetto_misreads_is_known(
     pid: Scalar, tid: Scalar, read: tuple[object, object]
 ) -> None:
     """What is out of range is 0; tid 0 is the pid."""
-    assert ids.misread(pid, tid) == read
+    assert ids.read_by_perfetto(pid, tid) == read
 
 
 # -- against TraceProcessor ----------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_misreading_is_foretold(seed: int) -> None:
     pairs = [(rnd.choice(pool), rnd.choice(pool)) for _ in range(60)]
     data = text([event(pid, tid, ts=10 * n, args={"n": n}) for n, (pid, tid) in enumerate(pairs)])
     shown = rows(data, allow_loss=True)
-    foretold = [ids.misread(pid, tid) for pid, tid in pairs]
+    foretold = [ids.read_by_perfetto(pid, tid) for pid, tid in pairs]
     for n, read in enumerate(foretold):
         for part, value in zip(shown[n][:2], read, strict=True):
             assert part == value or isinstance(value, str)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.handmade import cpu, text, trace_of
 from tests.support.strategies import PURE, events_of, traces
-from tp_tools.repair.lanes import apart, around, place
+from tp_tools.repair.lanes import apart, around, assign_lanes
 from tp_tools.trace.slices import Slices, slices
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Interval = tuple[int, int]
 def lanes_of(*intervals: Interval) -> list[int]:
     """The lane of each interval of one row, in the order given."""
     table = slices(trace_of(text(cpu(str(i), *it) for i, it in enumerate(intervals))))
-    lane = dict(zip(table.event.tolist(), place(table).tolist(), strict=True))
+    lane = dict(zip(table.event.tolist(), assign_lanes(table).tolist(), strict=True))
     return [lane[i] for i in range(len(intervals))]
 
 
@@ -60,7 +60,7 @@ def test_the_order_of_the_file_does_not_matter() -> None:
 def test_no_lane_holds_an_overlap(trace: list[list[Slice]]) -> None:
     """However slices overlap, no two on one lane do."""
     table = slices(trace_of(text(events_of(trace))))
-    lane = place(table)
+    lane = assign_lanes(table)
     pairs = combinations(range(len(table)), 2)
     assert not [(i, j) for i, j in pairs if lane[i] == lane[j] and overlap(table, i, j)]
 
@@ -70,7 +70,7 @@ def test_no_lane_holds_an_overlap(trace: list[list[Slice]]) -> None:
 def test_sql_sees_every_overlap(trace: list[list[Slice]], tolerance: int) -> None:
     """Both slices of every overlapping pair are among those that SQL is shown."""
     table = slices(trace_of(text(events_of(trace))))
-    seen = set(around(table, place(table), tolerance).tolist())
+    seen = set(around(table, assign_lanes(table), tolerance).tolist())
     pairs = combinations(range(len(table)), 2)
     assert {k for i, j in pairs if overlap(table, i, j) for k in (i, j)} <= seen
 

@@ -16,14 +16,14 @@ from tests.support.strategies import LOADING, events_of, traces
 from tp_tools import engine
 from tp_tools.errors import VerificationError
 from tp_tools.library import files
-from tp_tools.repair.overlaps import decide
+from tp_tools.repair.overlaps import decide_repairs
 from tp_tools.trace.slices import slices
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.overlap_model import Slice
-    from tp_tools.repair.overlaps import Judge
+    from tp_tools.repair.overlaps import OverlapOptions
 
 US = 1000
 NOTHING: dict[str, int] = {}
@@ -48,10 +48,10 @@ def step(name: str, ts: int, end: int, **more: object) -> Event:
     return x(name, ts, end, cat="gpu_user_annotation") | more
 
 
-def repairs(data: bytes, how: Judge) -> dict[str, tuple[int, int]]:
+def repairs(data: bytes, how: OverlapOptions) -> dict[str, tuple[int, int]]:
     """Lane and end of what is repaired, by name."""
     trace = trace_of(data)
-    found = decide(trace, slices(trace), how)
+    found = decide_repairs(trace, slices(trace), how)
     return {trace.names[trace.name[it.event]]: (it.lane, it.end) for it in found}
 
 

@@ -9,7 +9,7 @@ import pytest
 from fixtures.make import HERE, truth_of
 from tests.support.handmade import US, cpu, fixed, judge, kernel, text, x
 from tp_tools.files.source import Source
-from tp_tools.repair.analysis import examine
+from tp_tools.repair.analysis import analyze
 from tp_tools.repair.summary import hidden_of, summary
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def numbers(*events: dict[str, Any]) -> dict[str, Any]:
 
 def of_file(path: Path) -> dict[str, Any]:
     """The summary of a file."""
-    return summary(examine(Source(path, path.name), judge()))
+    return summary(analyze(Source(path, path.name), judge()))
 
 
 def test_the_keys_are_those_of_the_contract() -> None:

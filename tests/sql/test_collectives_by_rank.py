@@ -132,9 +132,9 @@ def test_repairs_keep_the_ranks_of_other_mergers(tmp_path: Path) -> None:
     parts = foreign([custom(0, 0, 30), custom(1, 10, 30), custom(1, 25, 40, row=8)])
     names = [process_name(event["pid"], "python3") for event in parts]
     found = source_of(text([*names, *parts]), tmp_path)
-    it = analysis.examine(found, judge())
+    it = analysis.analyze(found, judge())
     forms = (
-        b"".join(analysis.rewritten(found, it)),
+        b"".join(analysis.rewrite(found, it)),
         b"".join(writer.rewrite(found, it.trace, it.table, it.plan)),
     )
     for form in forms:

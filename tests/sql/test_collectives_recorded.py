@@ -119,6 +119,6 @@ def test_copies_of_a_rank_as_ranks(name: str, real_trace: Callable[[str], Path])
 def test_pftrace(name: str, real_trace: Callable[[str], Path]) -> None:
     """Perfetto's own format gives the same rows."""
     source = Source(path := real_trace(f"{name}.json.gz"), path.name)
-    it = analysis.examine(source, judge())
+    it = analysis.analyze(source, judge())
     written = b"".join(writer.rewrite(source, it.trace, it.table, it.plan))
     assert answers(written) == answers(repaired(path))

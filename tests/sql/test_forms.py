@@ -68,7 +68,7 @@ def differing(one: Mapping[str, list[Row]], other: Mapping[str, list[Row]]) -> l
 def test_pftrace(recorded: Path, expected: dict[str, list[Row]]) -> None:
     """Perfetto's own format: args are `debug.args`, streams are named tracks of a process."""
     source = Source(recorded, recorded.name)
-    it = analysis.examine(source, judge())
+    it = analysis.analyze(source, judge())
     written = b"".join(writer.rewrite(source, it.trace, it.table, it.plan))
     assert differing(expected, answers(written)) == []
 
@@ -116,7 +116,7 @@ def test_merge_of_ours(fixed: bytes, expected: dict[str, list[Row]], tmp_path: P
     """Of a merge with "rank 5 (TP1 DP2) GPU 0" for names the rank is told; as .pftrace too."""
     data = named(fixed)
     source = source_of(data, tmp_path)
-    it = analysis.examine(source, judge())
+    it = analysis.analyze(source, judge())
     for form in (data, b"".join(writer.rewrite(source, it.trace, it.table, it.plan))):
         rows = answers(form)
         assert {row["rank"] for query in QUERIES for row in rows[query]} == {5}

@@ -15,13 +15,13 @@ from tp_tools import engine
 from tp_tools.chrome.reader import read
 from tp_tools.files.source import Source
 from tp_tools.repair import analysis
-from tp_tools.repair.overlaps import Judge
+from tp_tools.repair.overlaps import OverlapOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tp_tools.engine.processor import Processor
-    from tp_tools.repair.analysis import Examined
+    from tp_tools.repair.analysis import Analysis
     from tp_tools.trace.model import Trace
 
 Event = dict[str, Any]
@@ -88,7 +88,7 @@ class Fixed:
         events: the events of the output; `ts` and `dur` in ns where they are numbers.
     """
 
-    examined: Examined
+    examined: Analysis
     data: bytes
     top: Event
     events: list[Event]
@@ -136,17 +136,17 @@ def trace_of(data: bytes) -> Trace:
         return read(source_of(data, Path(folder)))
 
 
-def judge(tolerance_ns: int = US, *, everything: bool = False) -> Judge:
+def judge(tolerance_ns: int = US, *, everything: bool = False) -> OverlapOptions:
     """How SQL is asked: the default engine, in silence."""
-    return Judge(tolerance_ns, None, lambda _: None, everything)
+    return OverlapOptions(tolerance_ns, None, lambda _: None, everything)
 
 
 def fixed(data: bytes, tolerance_ns: int = US, *, everything: bool = False) -> Fixed:
     """The trace, repaired."""
     with tempfile.TemporaryDirectory() as folder:
         source = source_of(data, Path(folder))
-        examined = analysis.examine(source, judge(tolerance_ns, everything=everything))
-        written = b"".join(analysis.rewritten(source, examined))
+        examined = analysis.analyze(source, judge(tolerance_ns, everything=everything))
+        written = b"".join(analysis.rewrite(source, examined))
     top = json.loads(written, parse_float=Decimal)
     top = top if isinstance(top, dict) else {"traceEvents": top}
     events = top.pop("traceEvents")

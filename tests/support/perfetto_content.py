@@ -12,7 +12,7 @@ from tests.support.handmade import judge, source_of
 from tp_tools import engine
 from tp_tools.repair import analysis
 from tp_tools.writing.pftrace.header import HEADER_CATEGORY
-from tp_tools.writing.pftrace.options import Part
+from tp_tools.writing.pftrace.options import PftraceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.files.source import Source
 
-ALONE = Part()
+ALONE = PftraceOptions()
 """A trace that has the file to itself, as `fix` writes it."""
 
 Slice = tuple[Any, ...]
@@ -98,7 +98,9 @@ def content(tp: Processor) -> Content:
     )
 
 
-def both(source: Source, part: Part = ALONE, *, lossy: bool = False) -> tuple[Content, Content]:
+def both(
+    source: Source, part: PftraceOptions = ALONE, *, lossy: bool = False
+) -> tuple[Content, Content]:
     """What is shown of the repaired trace as JSON, and as `.pftrace`.
 
     Args:
@@ -106,19 +108,19 @@ def both(source: Source, part: Part = ALONE, *, lossy: bool = False) -> tuple[Co
         part: how the `.pftrace` is to look.
         lossy: whether the JSON may be one of which TraceProcessor loses something.
     """
-    examined = analysis.examine(source, judge())
-    blocks = analysis.rewritten(source, examined)
+    examined = analysis.analyze(source, judge())
+    blocks = analysis.rewrite(source, examined)
     with engine.load(blocks, source="as JSON", allow_loss=lossy) as tp:
         as_json = content(tp)
-    with engine.load(analysis.rewritten(source, examined, part=part), source="as .pftrace") as tp:
+    with engine.load(analysis.rewrite(source, examined, part=part), source="as .pftrace") as tp:
         return as_json, content(tp)
 
 
-def pftrace_of(data: bytes, part: Part = ALONE) -> bytes:
+def pftrace_of(data: bytes, part: PftraceOptions = ALONE) -> bytes:
     """The repaired trace as `.pftrace`."""
     with tempfile.TemporaryDirectory() as folder:
         source = source_of(data, Path(folder))
-        return b"".join(analysis.rewritten(source, analysis.examine(source, judge()), part=part))
+        return b"".join(analysis.rewrite(source, analysis.analyze(source, judge()), part=part))
 
 
 def asked(data: bytes | Iterable[bytes], sql: str) -> list[tuple[Any, ...]]:

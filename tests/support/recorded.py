@@ -71,7 +71,7 @@ def _ns(micros: str | int) -> int:
 def repaired(path: Path) -> bytes:
     """The trace as `tp-tools fix` writes it."""
     source = Source(path, path.name)
-    return b"".join(analysis.rewritten(source, analysis.examine(source, judge())))
+    return b"".join(analysis.rewrite(source, analysis.analyze(source, judge())))
 
 
 def spans(items: Iterable[Slice]) -> Spans:

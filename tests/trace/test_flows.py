@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.handmade import text, trace_of
 from tests.support.strategies import PURE
-from tp_tools.trace.flows import following
+from tp_tools.trace.flows import flows_of
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slices import slices
 
@@ -71,7 +71,7 @@ def test_each_flow_follows_its_slice(made: list[Event], flows: list[Event], near
     table = slices(trace)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tp_tools.trace.flows._NEAR", near)
-        found = following(trace, table, {event: event for event in table.event.tolist()})
+        found = flows_of(trace, table, {event: event for event in table.event.tolist()})
     wanted = {
         flow: owner(trace, table, flow) for flow in np.flatnonzero(is_phase(trace, "stf")).tolist()
     }

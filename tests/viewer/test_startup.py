@@ -23,7 +23,7 @@ PIN, EXPAND, ASK = (
 
 def told(folder: Path, *events: Event) -> list[dict[str, Any]]:
     """The commands for a trace of these events."""
-    examined = analysis.examine(source_of(text(events), folder), judge())
+    examined = analysis.analyze(source_of(text(events), folder), judge())
     commands: list[dict[str, Any]] = json.loads(startup.commands(examined))
     return commands
 

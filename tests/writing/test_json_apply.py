@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import PURE
 from tp_tools.writing.json.apply import (
-    Edits,
-    Note,
-    Put,
-    edited,
-    written,
+    ArgsEdit,
+    BatchEdits,
+    MemberEdit,
+    apply_edits,
+    write_batch,
 )
 
 if TYPE_CHECKING:
@@ -39,13 +39,16 @@ EVENTS = st.fixed_dictionaries(
     },
 )
 PUTS = st.builds(
-    Put, st.sampled_from(["pid", "tid"]), st.sampled_from([b"12", b'"new"', b"0"]), st.booleans()
+    MemberEdit,
+    st.sampled_from(["pid", "tid"]),
+    st.sampled_from([b"12", b'"new"', b"0"]),
+    st.booleans(),
 )
 STEPS = st.one_of(
     PUTS,
-    st.builds(Put, st.sampled_from(["ts", "dur"]), st.just(b"3.250")),
-    st.just(Note(b'"tpt_lane": 2')),
-    st.just(Note(b'"tpt_recorded_dur": ', dur_behind=True)),
+    st.builds(MemberEdit, st.sampled_from(["ts", "dur"]), st.just(b"3.250")),
+    st.just(ArgsEdit(b'"tpt_lane": 2')),
+    st.just(ArgsEdit(b'"tpt_recorded_dur": ', dur_behind=True)),
 )
 ONLY_IDS = st.lists(
     PUTS,
@@ -61,7 +64,7 @@ def as_said(event: dict[str, Any], change: Change) -> dict[str, Any]:
     """What an event is to be, worked out on its values."""
     event = dict(event)
     for step in change:
-        if isinstance(step, Put):
+        if isinstance(step, MemberEdit):
             event[step.key] = json.loads(step.value)
             continue
         dur = json.dumps(event.get("dur")) if step.dur_behind else ""
@@ -90,7 +93,7 @@ def test_what_is_said_is_done(
     which = data.draw(st.lists(st.integers(-1, len(changes) - 1), min_size=count, max_size=count))
     for i, event in enumerate(events):
         change = changes[which[i]] if which[i] >= 0 else None
-        puts = [step for step in change or () if isinstance(step, Put) and step.is_there]
+        puts = [step for step in change or () if isinstance(step, MemberEdit) and step.is_there]
         events[i] = dict.fromkeys((put.key for put in puts), 7) | event
     places = [i for i, code in enumerate(which) if code >= 0]
     if data.draw(st.booleans()):
@@ -103,8 +106,8 @@ def test_what_is_said_is_done(
     if is_first:
         text = text[len(between[0]) :]
     of_each = np.array([which[i] for i in places], np.int64)
-    edits = Edits(count, np.array(places, np.int64), of_each, changes)
-    found = written(text.encode(), edits=edits, is_first=is_first, packed=False)
+    edits = BatchEdits(count, np.array(places, np.int64), of_each, changes)
+    found = write_batch(text.encode(), edits=edits, is_first=is_first, packed=False)
     assert isinstance(found, bytes)
     made = found.decode() if is_first else found.decode().lstrip().removeprefix(",")
     wanted = []
@@ -120,7 +123,7 @@ def test_what_is_said_is_done(
         behind = made.index(its, behind) + len(its)
 
 
-MOVED = Put("tid", b"12", is_there=True)
+MOVED = MemberEdit("tid", b"12", is_there=True)
 
 
 def run_of(*events: str) -> bytes:
@@ -128,10 +131,10 @@ def run_of(*events: str) -> bytes:
     return "".join(", " + event for event in events).encode()
 
 
-def edits_of(count: int, changes: dict[int, Change | None]) -> Edits:
+def edits_of(count: int, changes: dict[int, Change | None]) -> BatchEdits:
     """Edits by place."""
     places = np.array(list(changes), np.int64)
-    return Edits(count, places, np.arange(len(changes)), list(changes.values()))
+    return BatchEdits(count, places, np.arange(len(changes)), list(changes.values()))
 
 
 def test_an_id_changes_alone() -> None:
@@ -139,14 +142,14 @@ def test_an_id_changes_alone() -> None:
     event = '{"tid" :7 , "ts":1.50,"name": "say \\"tid\\"", "args":{"x":1e3}}'
     text = run_of(event, event.replace("7", "7000"), event)
     changes: dict[int, Change | None] = {0: (MOVED,), 2: (MOVED,)}
-    assert edited(text, edits_of(3, changes)) == run_of(
+    assert apply_edits(text, edits_of(3, changes)) == run_of(
         event.replace("7", "12"), event.replace("7", "7000"), event.replace("7", "12")
     )
 
 
 def test_an_id_that_an_event_lacks_is_its_own_then() -> None:
     """And not that of its args."""
-    found = edited(b'{"args": {"tid": 8}}', edits_of(1, {0: (Put("tid", b"12"),)}))
+    found = apply_edits(b'{"args": {"tid": 8}}', edits_of(1, {0: (MemberEdit("tid", b"12"),)}))
     assert json.loads(found or b"") == {"args": {"tid": 8}, "tid": 12}
 
 
@@ -164,7 +167,7 @@ def test_an_id_that_is_not_told_for_sure_is_found_as_json(event: str) -> None:
     """One that stands twice, or is written otherwise: the event's own changes, and no other."""
     plain = '{"tid": 7, "args": {}}'
     changes: dict[int, Change | None] = dict.fromkeys(range(3), (MOVED,))
-    found = edited(run_of(plain, event, plain), edits_of(3, changes))
+    found = apply_edits(run_of(plain, event, plain), edits_of(3, changes))
     assert found is not None
     made = json.loads(b"[" + found[1:] + b"]")
     assert made == [it | {"tid": 12} for it in json.loads(f"[{plain},{event},{plain}]")]
@@ -174,5 +177,5 @@ def test_an_id_that_is_not_told_for_sure_is_found_as_json(event: str) -> None:
 def test_a_run_that_does_not_hold_its_events_is_not_edited(text: bytes) -> None:
     """What was planned for one file is not done to another."""
     edits = edits_of(2, {1: (MOVED,)})
-    assert edited(text, edits) is None
-    assert written(text, edits=edits, is_first=True, packed=True) is None
+    assert apply_edits(text, edits) is None
+    assert write_batch(text, edits=edits, is_first=True, packed=True) is None

@@ -12,7 +12,7 @@ from tests.support.handmade import fixed, judge, shown
 from tp_tools.chrome import batches
 from tp_tools.errors import InputError
 from tp_tools.files import source
-from tp_tools.repair.analysis import examine, rewritten
+from tp_tools.repair.analysis import analyze, rewrite
 from tp_tools.writing.json.base_time import rebased
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def test_edits_across_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     def written() -> bytes:
         file = source.Source(path, path.name)
-        return b"".join(rewritten(file, examine(file, judge())))
+        return b"".join(rewrite(file, analyze(file, judge())))
 
     whole = written()
     monkeypatch.setattr(batches, "RUN", 200)
@@ -179,10 +179,10 @@ def test_a_file_that_changes_meanwhile_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     path.write_bytes(trace(EARLY, LATE))
     file = source.Source(path, path.name)
-    examined = examine(file, judge())
+    examined = analyze(file, judge())
     path.write_bytes(trace(EARLY))
     with pytest.raises(InputError, match="changed while it was being read"):
-        b"".join(rewritten(file, examined))
+        b"".join(rewrite(file, examined))
 
 
 def test_rebased_times_are_exact() -> None:

@@ -13,7 +13,7 @@ from tp_tools.chrome import batches
 from tp_tools.files import source
 from tp_tools.files.source import Source
 from tp_tools.repair import analysis
-from tp_tools.repair.overlaps import Judge
+from tp_tools.repair.overlaps import OverlapOptions
 from tp_tools.writing.json import writer as json_writer
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def kept(path: Path, flags: list[bool] | None) -> list[dict[str, Any]]:
     """The events that are written when those are wanted."""
     file = Source(path, path.name)
-    examined = analysis.examine(file, Judge(1000, "embedded", print))
+    examined = analysis.analyze(file, OverlapOptions(1000, "embedded", print))
     keep = None if flags is None else np.array(flags)
     blocks = json_writer.rewrite(file, examined.trace, examined.plan, keep=keep)
     events: list[dict[str, Any]] = json.loads(b"".join(blocks))["traceEvents"]

@@ -20,7 +20,7 @@ from tp_tools.errors import InputError
 from tp_tools.files.source import Source
 from tp_tools.library import files
 from tp_tools.repair import analysis
-from tp_tools.writing.pftrace.options import Lanes, Part
+from tp_tools.writing.pftrace.options import Lanes, PftraceOptions
 from tp_tools.writing.pftrace.writer import rewrite
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ REAL = (
     "train128_rank1.json.gz",
     "vllm_piecewise_graph_execution.json.gz",
 )
-ROWS = Part(lanes="rows")
+ROWS = PftraceOptions(lanes="rows")
 STEP_NS = 500
 """The grid on which made up times lie, so that many of them are equal."""
 
@@ -192,7 +192,7 @@ def test_random_events_are_shown_as_in_json(trace: list[Event], lanes: Lanes, ru
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(batches, "RUN", run)
         source = source_of(text(trace), Path(folder))
-        as_json, as_pftrace = both(source, Part(lanes=lanes), lossy=True)
+        as_json, as_pftrace = both(source, PftraceOptions(lanes=lanes), lossy=True)
     assert as_pftrace.slices == as_json.slices
     assert as_pftrace.counters == as_json.counters
     assert not as_json.arrows - as_pftrace.arrows
@@ -205,9 +205,11 @@ def test_a_real_trace_is_shown_as_in_json(name: str, real_trace: Callable[[str],
     assert as_pftrace == as_json
 
 
-@pytest.mark.parametrize("part", [Part(), ROWS, Part(number=3, compressed=False)])
+@pytest.mark.parametrize(
+    "part", [PftraceOptions(), ROWS, PftraceOptions(number=3, compressed=False)]
+)
 @pytest.mark.parametrize("name", [*FIXTURES, "torch_cpu_with_stack.json.gz"])
-def test_a_fixture_is_shown_as_in_json(name: str, part: Part) -> None:
+def test_a_fixture_is_shown_as_in_json(name: str, part: PftraceOptions) -> None:
     """The same for every fixture, in every way of writing."""
     as_json, as_pftrace = both(Source(HERE / name, name), part)
     assert as_pftrace == as_json
@@ -397,7 +399,7 @@ def test_two_traces_in_one_file() -> None:
                     for event in events
                 ]
             ),
-            Part(number=rank, label=f"rank {rank}", compressed=bool(rank)),
+            PftraceOptions(number=rank, label=f"rank {rank}", compressed=bool(rank)),
         )
         for rank in (0, 1)
     ]
@@ -422,10 +424,12 @@ def test_queries_give_the_same_rows(name: str) -> None:
     """Every query of the library, ids of TraceProcessor's own aside."""
     own = {"id", "other_id", "slice_id", "track_id", "launch_id", "kernel_id"}
     source = Source(HERE / name, name)
-    examined = analysis.examine(source, judge())
+    examined = analysis.analyze(source, judge())
     with (
-        engine.load(analysis.rewritten(source, examined), source="as JSON") as as_json,
-        engine.load(analysis.rewritten(source, examined, part=Part()), source="as .pftrace") as tp,
+        engine.load(analysis.rewrite(source, examined), source="as JSON") as as_json,
+        engine.load(
+            analysis.rewrite(source, examined, part=PftraceOptions()), source="as .pftrace"
+        ) as tp,
     ):
         for query, path in files.library().items():
             rows = []
@@ -438,7 +442,7 @@ def test_queries_give_the_same_rows(name: str) -> None:
 def test_the_file_changed_meanwhile(tmp_path: Path) -> None:
     """A file that is not what it was when it was read is refused, not misread."""
     source = source_of(text(OVERLAPPING), tmp_path)
-    examined = analysis.examine(source, judge())
+    examined = analysis.analyze(source, judge())
     source.path.write_bytes(source.path.read_bytes().replace(b"args", b"a[gs"))
     with pytest.raises(InputError, match=r"trace\.json: changed while it was being read"):
         list(rewrite(source, examined.trace, examined.table, examined.plan))

@@ -17,7 +17,7 @@ from tp_tools.errors import VerificationError
 from tp_tools.files.source import Source
 from tp_tools.repair import analysis, verify_pftrace
 from tp_tools.writing.pftrace import wire
-from tp_tools.writing.pftrace.options import Part
+from tp_tools.writing.pftrace.options import PftraceOptions
 from tp_tools.writing.pftrace.writer import rewrite
 
 if TYPE_CHECKING:
@@ -104,19 +104,19 @@ def test_verification_misses_a_slice(tmp_path: Path) -> None:
     """A file that lacks one slice of its input is refused, and says which."""
     data = text([kernel("shown", 0, US, 1), kernel("lost", 2 * US, 3 * US, 2)])
     source = source_of(data, tmp_path)
-    examined = analysis.examine(source, judge())
+    examined = analysis.analyze(source, judge())
     path = tmp_path / "out.pftrace"
     keep = np.array([True, False])
     blocks = rewrite(source, examined.trace, examined.table, examined.plan, keep=keep)
     path.write_bytes(b"".join(blocks))
     with pytest.raises(VerificationError, match=r"1 slices are not shown and 0 .*'lost'"):
-        verify_pftrace.verify(path, "out.pftrace", examined, None, print, part=Part())
+        verify_pftrace.verify(path, "out.pftrace", examined, None, print, part=PftraceOptions())
 
 
 def test_only_what_is_wanted_is_written() -> None:
     """Slices of which the flags are set, and no arrows without theirs."""
     source = Source(DECODE, DECODE.name)
-    examined = analysis.examine(source, judge())
+    examined = analysis.analyze(source, judge())
     trace = examined.trace
     keep = np.array([trace.cats[cat] == "kernel" for cat in trace.cat])
     blocks = rewrite(source, trace, examined.table, examined.plan, keep=keep)

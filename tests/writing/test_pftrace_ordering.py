@@ -10,22 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tp_tools.writing.pftrace import deferred
-from tp_tools.writing.pftrace.deferred import Late
-from tp_tools.writing.pftrace.flows import Arrows
-from tp_tools.writing.pftrace.ordering import waits
-from tp_tools.writing.pftrace.thread_events import Shown
+from tp_tools.writing.pftrace.deferred import DeferredPackets
+from tp_tools.writing.pftrace.flows import Flows
+from tp_tools.writing.pftrace.ordering import defer_order
+from tp_tools.writing.pftrace.thread_events import ThreadEvents
 
 STARTS = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 4)), min_size=1, max_size=40
 )
 
 
-def shown_of(starts: list[tuple[int, int, int]]) -> tuple[Shown, np.ndarray]:
+def shown_of(starts: list[tuple[int, int, int]]) -> tuple[ThreadEvents, np.ndarray]:
     """(track, time, run) as entries in the order that tracks want, and their runs."""
     track, ts, run = np.array(sorted(starts, key=lambda it: it[:2]), np.int64).T
     count = len(starts)
     number = np.arange(count)
-    found = Shown(number, number - count, track, number * 0 + 1, ts, ts, number >= 0)
+    found = ThreadEvents(number, number - count, track, number * 0 + 1, ts, ts, number >= 0)
     return found, run
 
 
@@ -46,7 +46,7 @@ def test_equal_times_come_in_order(
     # arrows that lead on in the order of all tracks have no circles
     ends = [(a, b) for a, b in pairs if a < b < len(found) and found.ts[a] == found.ts[b]]
     out, into = np.array(ends, np.int64).reshape(-1, 2).T
-    place = np.argsort(written(run, waits(found, run, Arrows(out, into))))
+    place = np.argsort(written(run, defer_order(found, run, Flows(out, into))))
     for i in range(1, len(found)):
         if found.row[i] == found.row[i - 1] and found.ts[i] == found.ts[i - 1]:
             assert place[i - 1] < place[i]
@@ -57,15 +57,15 @@ def test_equal_times_come_in_order(
 def test_what_is_in_order_does_not_wait(starts: list[tuple[int, int, int]]) -> None:
     """Where every track's runs ascend, all is written with its run."""
     found, run = shown_of(starts)
-    none = Arrows(np.empty(0, np.int64), np.empty(0, np.int64))
-    assert not waits(found, np.sort(run), none).any()
+    none = Flows(np.empty(0, np.int64), np.empty(0, np.int64))
+    assert not defer_order(found, np.sort(run), none).any()
 
 
 def test_arrows_in_a_circle_come_to_an_end() -> None:
     """Two instants that point at each other cannot both be first; tracks keep their order."""
     found, run = shown_of([(0, 0, 0), (0, 0, 0), (1, 0, 0)])
-    circle = Arrows(np.array([1, 2, 0]), np.array([2, 0, 1]))
-    level = waits(found, run, circle)
+    circle = Flows(np.array([1, 2, 0]), np.array([2, 0, 1]))
+    level = defer_order(found, run, circle)
     assert level[0] <= level[1]
 
 
@@ -73,7 +73,7 @@ def test_arrows_in_a_circle_come_to_an_end() -> None:
 def test_late_packets_come_back_sorted(monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
     """By level, then by place, from memory or from disk; none is lost."""
     monkeypatch.setattr(deferred, "_IN_MEMORY", in_memory)
-    with closing(Late()) as kept:
+    with closing(DeferredPackets()) as kept:
         kept.add(np.array([2, 1]), np.array([0, 9]), [b"third", b"second"])
         kept.add(np.array([1, 2]), np.array([3, 4]), [b"first", b"fourth"])
         assert list(kept.in_order()) == [b"first", b"second", b"third", b"fourth"]

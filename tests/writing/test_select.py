@@ -14,7 +14,7 @@ from tp_tools import engine
 from tp_tools.engine import Rows
 from tp_tools.files.source import Source
 from tp_tools.library import files, header
-from tp_tools.querying.trace_loader import Opening, opened
+from tp_tools.querying.trace_loader import LoadOptions, load_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def trace(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) -> 
 
 def answers(trace: Source, needs: frozenset[str] | None, sqls: dict[str, str]) -> dict[str, Rows]:
     """What each query gives if these categories are loaded."""
-    with opened(trace, Opening("embedded", needs=needs)) as tp:
+    with load_trace(trace, LoadOptions("embedded", needs=needs)) as tp:
         return {name: without_ids(engine.query_rows(tp, sql, name)) for name, sql in sqls.items()}
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tp_tools.repair.analysis import Examined
+    from tp_tools.repair.analysis import Analysis
 
 
 def trace(count: int) -> bytes:
@@ -45,29 +45,29 @@ def trace(count: int) -> bytes:
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, Examined]:
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, Analysis]:
     """A trace of many runs, and what is to be done to it."""
     monkeypatch.setattr(batches, "RUN", 900)
     monkeypatch.setattr(source, "BLOCK", 500)
     path = tmp_path / "t.json"
     path.write_bytes(trace(200))
     file = Source(path, path.name)
-    examined = analysis.examine(file, judge())
-    assert len(examined.trace.spans) > 20
+    examined = analysis.analyze(file, judge())
+    assert len(examined.trace.batches) > 20
     assert examined.plan.moves
     assert examined.plan.untimed
     return file, examined
 
 
-def made(runs: tuple[Source, Examined], helpers: Crew, *, packed: bool) -> bytes:
+def made(runs: tuple[Source, Analysis], helpers: Crew, *, packed: bool) -> bytes:
     """The repaired trace."""
-    return b"".join(analysis.rewritten(*runs, crew=helpers, packed=packed))
+    return b"".join(analysis.rewrite(*runs, crew=helpers, packed=packed))
 
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_nothing_depends_on_who_writes_what(
-    size: int, packed: bool, runs: tuple[Source, Examined]
+    size: int, packed: bool, runs: tuple[Source, Analysis]
 ) -> None:
     """Helpers of any speed, of which one ends on the way; compressed bytes, too."""
     alone = made(runs, ALONE, packed=packed)
@@ -81,7 +81,7 @@ def test_nothing_depends_on_who_writes_what(
 
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_file_that_changes_meanwhile_is_an_error(
-    size: int, runs: tuple[Source, Examined]
+    size: int, runs: tuple[Source, Analysis]
 ) -> None:
     """Whoever meets it."""
     file, examined = runs
@@ -101,7 +101,7 @@ def test_a_recorded_trace_is_written_by_processes(
     file = Source(path, "t")
     with crew(file, jobs) as helpers:
         assert helpers.size == jobs
-        examined = analysis.examine(file, judge(), crew=helpers)
+        examined = analysis.analyze(file, judge(), crew=helpers)
         if is_killed:
             child = multiprocessing.active_children()[0]
             child.kill()
@@ -120,7 +120,7 @@ def test_a_text_longer_than_its_room_is_given_all_the_same(
     path.write_text(json.dumps([event] * 6))
     file = Source(path, "t")
     with crew(file, 2) as helpers:
-        examined = analysis.examine(file, judge(), crew=helpers)
+        examined = analysis.analyze(file, judge(), crew=helpers)
         shared = made((file, examined), helpers, packed=False)
     assert shared == made((file, examined), ALONE, packed=False)
     assert [it["tid"] for it in json.loads(shared)][:6] == [2] * 6

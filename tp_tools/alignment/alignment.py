@@ -16,9 +16,9 @@ from tp_tools.alignment.clock import (
     residuals,
 )
 from tp_tools.alignment.collectives import UNKNOWN
-from tp_tools.alignment.connected import LEAST, tied
+from tp_tools.alignment.connected import LEAST, connected_ranks
 from tp_tools.alignment.match import UNCERTAIN
-from tp_tools.alignment.same_host import followed
+from tp_tools.alignment.same_host import same_host_ranks
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def align(members: Sequence[Member], mode: Mode) -> Alignment:
         state.clocks, state.part = start, np.full(len(members), UNKNOWN)
         return _stated(state, [asked] * len(members), [""] * len(members))
     how, why = state.judge(start)
-    state.clocks, follows = followed(state.clocks, state.part, [it.host for it in members])
+    state.clocks, follows = same_host_ranks(state.clocks, state.part, [it.host for it in members])
     for rank, other in follows.items():
         if how[rank] == BY_BASE:
             how[rank] = BY_HOST
@@ -137,7 +137,7 @@ class _State:
 
     def __init__(self, pool: Pool, clocks: list[Clock], part: Ints) -> None:
         self.pool, self.clocks, self.part = pool, clocks, part
-        self.matches: Matches = match.by_identity(pool)
+        self.matches: Matches = match.matches_by_identity(pool)
 
     def match(self) -> None:
         """By identity, then by order on the clocks that follow from that, then by count."""
@@ -150,15 +150,15 @@ class _State:
             ordered.of[rest] = found.of
             ordered = match.Matches(ordered.of, found.method, found.confidence)
         open_rows = (ordered.of < 0) & (pool.identity == UNKNOWN)
-        counted = match_by_time.by_count(pool, open_rows)
-        self.matches = match.joined(pool, [certain, ordered, counted])
+        counted = match_by_time.matches_by_count(pool, open_rows)
+        self.matches = match.concatenate_matches(pool, [certain, ordered, counted])
         self._fit(self.matches.readings(pool))
 
     def _by_order(self, rows: Ints) -> Matches:
         pool = self.pool
         sub = match.Pool(*(getattr(pool, name)[rows] for name in match.Pool.__dataclass_fields__))
         part = np.where(self.part == UNKNOWN, -2 - np.arange(len(self.part)), self.part)
-        laying = match_by_time.lay_out(sub, self.clocks, part)
+        laying = match_by_time.register_ranks(sub, self.clocks, part)
         laid = Readings(sub.rank, laying.entry, laying.end).where(laying.entry >= 0)
         # the clocks so far, with what laying out found; readings are on those clocks already
         near, end = _NEAR_NS[1], laying.end
@@ -169,11 +169,11 @@ class _State:
             off = np.abs(residuals(laid, finer))
             scale = int(np.median(off[off > 0])) if off.any() else 0
             near = int(np.clip(_NEAR_SCALES * scale, *_NEAR_NS))
-        return match_by_time.grouped(laying, end, near)
+        return match_by_time.matches_by_time(laying, end, near)
 
     def _fitted(self, readings: Readings, clocks: list[Clock]) -> list[Clock]:
         """Clocks fitted to the readings, part by part."""
-        chosen, part = tied(readings, len(clocks))
+        chosen, part = connected_ranks(readings, len(clocks))
         for number in np.unique(part[part >= 0]).tolist():
             inside = chosen & (part[readings.rank] == number)
             clocks = fit(readings.where(inside), clocks)
@@ -181,13 +181,13 @@ class _State:
 
     def _fit(self, readings: Readings) -> None:
         """Fits the clocks from scratch, and notes which ranks were fitted together."""
-        _, self.part = tied(readings, len(self.clocks))
+        _, self.part = connected_ranks(readings, len(self.clocks))
         self.clocks = self._fitted(readings, self.clocks)
 
     def judge(self, start: list[Clock]) -> tuple[list[str], list[str]]:
         """How each rank is aligned, and why not better; fits that do not help are taken back."""
         readings = self.matches.readings(self.pool)
-        chosen, part = tied(readings, len(start))
+        chosen, part = connected_ranks(readings, len(start))
         count = np.bincount(readings.rank, minlength=len(start))
         how = [BY_BASE] * len(start)
         unsure = self._unsure(len(start))

@@ -18,7 +18,7 @@ LEAST = 8
 """Matched collectives that tie two ranks together."""
 
 
-def tied(readings: Readings, ranks: int) -> tuple[NDArray[np.bool_], Ints]:
+def connected_ranks(readings: Readings, ranks: int) -> tuple[NDArray[np.bool_], Ints]:
     """Which readings tie ranks together, and the part of each rank.
 
     A rank counts if it shares LEAST collectives or more with others that count.

@@ -160,7 +160,7 @@ def _same_streams(ranks: Sequence[Collectives]) -> dict[str, bool]:
     return {kind: len(sets) == 1 for kind, sets in used.items()}
 
 
-def by_identity(table: Pool) -> Matches:
+def matches_by_identity(table: Pool) -> Matches:
     """The matches of collectives that say which they are."""
     number = shared(table.identity, table.rank)
     comms = np.zeros(int(number.max(initial=-1)) + 1, np.bool_)
@@ -181,7 +181,7 @@ def shared(label: Ints, rank: Ints) -> Ints:
     return number
 
 
-def joined(table: Pool, parts: Sequence[Matches]) -> Matches:
+def concatenate_matches(table: Pool, parts: Sequence[Matches]) -> Matches:
     """Matches of different methods in one, numbered by when they begin."""
     of = np.full(len(table), -1, np.int64)
     method, confidence = list[str](), list[str]()

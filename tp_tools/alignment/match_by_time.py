@@ -23,7 +23,7 @@ from tp_tools.alignment.match import (
     Matches,
     shared,
 )
-from tp_tools.alignment.registration import Line, Sequence, lay
+from tp_tools.alignment.registration import EventSeries, LinearClock, register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Listed
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.alignment.match import Pool
-    from tp_tools.alignment.registration import Laid
+    from tp_tools.alignment.registration import Registration
     from tp_tools.trace.model import Ints
 
-KNOWN = Line(0.0, 0.0, 0.0)
+KNOWN = LinearClock(0.0, 0.0, 0.0)
 
 
 @dataclass
-class Laying:
+class JobRegistration:
     """What is known about how the ranks lie in time.
 
     Attributes:
@@ -59,7 +59,7 @@ class Laying:
     unsure: set[tuple[int, int]] = field(default_factory=set)
 
 
-def lay_out(pool: Pool, clocks: Listed[Clock], part: Ints) -> Laying:
+def register_ranks(pool: Pool, clocks: Listed[Clock], part: Ints) -> JobRegistration:
     """Lays the ranks onto each other, as far as they fit.
 
     Args:
@@ -73,7 +73,7 @@ def lay_out(pool: Pool, clocks: Listed[Clock], part: Ints) -> Laying:
         end[mine] = clocks[rank].common(pool.end[mine])
     none = np.full(len(pool), -1, np.int64)
     start = int(end.min()) if len(end) else 0
-    state = Laying(pool.key, pool.rank, end - start, part.copy(), none.copy(), none.copy())
+    state = JobRegistration(pool.key, pool.rank, end - start, part.copy(), none.copy(), none.copy())
     left = np.ones(len(pool), np.bool_)
     cluster = 0
     while left.any():
@@ -91,7 +91,9 @@ def lay_out(pool: Pool, clocks: Listed[Clock], part: Ints) -> Laying:
 class _Cluster:
     """Ranks laid onto one of them."""
 
-    def __init__(self, state: Laying, left: NDArray[np.bool_], number: int, reference: int) -> None:
+    def __init__(
+        self, state: JobRegistration, left: NDArray[np.bool_], number: int, reference: int
+    ) -> None:
         self.state, self.left, self.number = state, left, number
         self.rows = np.flatnonzero(left & (state.rank == reference))
         self.part = int(state.part[reference])
@@ -107,7 +109,7 @@ class _Cluster:
         waiting = [r for r in np.unique(state.rank[self.left]).tolist() if r != own]
         agreed = np.empty(0, np.int64)
         while waiting:
-            base = Sequence(self.key, self.end)
+            base = EventSeries(self.key, self.end)
             still = []
             for rank in waiting:
                 keys = self.add(rank, base)
@@ -115,7 +117,7 @@ class _Cluster:
                 if not len(keys):
                     still.append(rank)
                 elif self.next - self.first > len(base):
-                    base = Sequence(self.key, self.end)
+                    base = EventSeries(self.key, self.end)
             if len(still) == len(waiting):
                 break
             waiting = still
@@ -123,13 +125,13 @@ class _Cluster:
         state.cluster[self.rows[mine]] = self.number
         state.entry[self.rows[mine]] = self.first + np.flatnonzero(mine)
 
-    def add(self, rank: int, base: Sequence) -> Ints:
+    def add(self, rank: int, base: EventSeries) -> Ints:
         """Lays a rank on those that are there; the keys in which it fits."""
         state = self.state
         rows = np.flatnonzero(self.left & (state.rank == rank))
         known = int(state.part[rank]) == self.part
-        other = Sequence(state.key[rows], state.end[rows])
-        laid = lay(base, other, KNOWN if known else None)
+        other = EventSeries(state.key[rows], state.end[rows])
+        laid = register(base, other, KNOWN if known else None)
         if laid is None:
             return np.empty(0, np.int64)
         if not known:
@@ -141,7 +143,7 @@ class _Cluster:
             state.unsure.add((rank, self.number))
         return laid.keys
 
-    def _move(self, rank: int, line: Line) -> None:
+    def _move(self, rank: int, line: LinearClock) -> None:
         """Puts the rank, and all that are on one clock with it, on the clock of this part."""
         state = self.state
         together = state.part == state.part[rank]
@@ -150,7 +152,7 @@ class _Cluster:
         state.end[moved] += np.rint(shift).astype(np.int64)
         state.part[together] = self.part
 
-    def _enter(self, rows: Ints, laid: Laid, fits: NDArray[np.bool_]) -> None:
+    def _enter(self, rows: Ints, laid: Registration, fits: NDArray[np.bool_]) -> None:
         """Notes the matches; what has none yet is there for the ranks to come."""
         state = self.state
         found = laid.match >= 0
@@ -162,7 +164,7 @@ class _Cluster:
         self.end = np.concatenate([self.end, state.end[new]])
 
 
-def grouped(laying: Laying, end: Ints, near: int) -> Matches:
+def matches_by_time(laying: JobRegistration, end: Ints, near: int) -> Matches:
     """Matches of the collectives that were laid out, on the fitted clocks.
 
     Args:
@@ -209,7 +211,7 @@ def _unrepeated(label: Ints, rank: Ints, end: Ints) -> NDArray[np.bool_]:
     return doubtful & ~twice
 
 
-def by_count(pool: Pool, open_rows: NDArray[np.bool_]) -> Matches:
+def matches_by_count(pool: Pool, open_rows: NDArray[np.bool_]) -> Matches:
     """The n-th of a key is the n-th on every rank, where all have as many: never sure.
 
     Args:

@@ -13,10 +13,10 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.alignment.registration import Sequence
+    from tp_tools.alignment.registration import EventSeries
     from tp_tools.trace.model import Ints
 
-VOTES_NS = (6_000, 30_000)
+HISTOGRAM_NS = (6_000, 30_000)
 """How close differences must be to pile up."""
 
 STRETCH = 32
@@ -28,19 +28,21 @@ _ELECTED = 8  # candidates of each vote
 _BEST = _ELECTED * STRETCH
 
 
-def candidates(base: Sequence, other: Sequence) -> Iterator[tuple[tuple[float, float], int]]:
+def offset_candidates(
+    base: EventSeries, other: EventSeries
+) -> Iterator[tuple[tuple[float, float], int]]:
     """(offset, where it was seen) with its votes, of several stretches of the other sequence."""
     size = max(4, min(STRETCH, _BALLOT // len(base)))
     for start in _stretches(other, size):
         key, end = other.key[start : start + size], other.end[start : start + size]
         votes = np.sort((base.end - end[:, None])[base.key == key[:, None]])
         centre = float(end.mean())
-        for width in VOTES_NS:
+        for width in HISTOGRAM_NS:
             for offset, count in _elected(votes, width):
                 yield (offset, centre), count
 
 
-def _stretches(other: Sequence, size: int) -> list[int]:
+def _stretches(other: EventSeries, size: int) -> list[int]:
     """Where stretches begin: spread evenly, and around the longest pauses, which set marks."""
     last = max(len(other) - size, 0)
     even = np.linspace(0, last, _STRETCHES).astype(np.int64).tolist()

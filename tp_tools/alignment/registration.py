@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.alignment.offset_candidates import STRETCH, VOTES_NS, candidates
+from tp_tools.alignment.offset_candidates import HISTOGRAM_NS, STRETCH, offset_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ _KEY_STEP = 1 << 50  # ns, 13 days: keeps the times of different keys apart
 
 
 @dataclass(frozen=True)
-class Line:
+class LinearClock:
     """What is added to a time: offset + slope * (time - centre), in ns."""
 
     offset: float
@@ -61,7 +61,7 @@ class Line:
         return self.offset + self.slope * (time - self.centre)
 
 
-class Sequence:
+class EventSeries:
     """Ends of collectives in order of time.
 
     Attributes:
@@ -106,7 +106,7 @@ def _once(index: Ints, distance: Ints) -> Ints:
 
 
 @dataclass(frozen=True)
-class Laid:
+class Registration:
     """How a sequence lies on another.
 
     Attributes:
@@ -117,14 +117,16 @@ class Laid:
         sure: whether no other way to lay it has nearly as much support.
     """
 
-    line: Line
+    line: LinearClock
     match: Ints
     keys: Ints
     support: float
     sure: bool
 
 
-def lay(base: Sequence, other: Sequence, hint: Line | None) -> Laid | None:
+def register(
+    base: EventSeries, other: EventSeries, hint: LinearClock | None
+) -> Registration | None:
     """Lays a sequence on another; None if they do not agree anywhere.
 
     Args:
@@ -149,26 +151,26 @@ def lay(base: Sequence, other: Sequence, hint: Line | None) -> Laid | None:
     return replace(min([best, *rivals], key=lambda it: abs(it.line.there(middle))), sure=False)
 
 
-def _same(laid: Laid, other: Laid) -> bool:
+def _same(laid: Registration, other: Registration) -> bool:
     """Whether two candidates that were followed came to the same end."""
     both = (laid.match >= 0) & (other.match >= 0)
     same = laid.match[both] == other.match[both]
     return bool(both.any()) and int(same.sum()) > len(same) // 2
 
 
-def _followed(base: Sequence, other: Sequence) -> Iterator[Laid]:
-    voted = sorted(candidates(base, other), key=lambda it: -it[1])
-    found: list[Line] = []
+def _followed(base: EventSeries, other: EventSeries) -> Iterator[Registration]:
+    voted = sorted(offset_candidates(base, other), key=lambda it: -it[1])
+    found: list[LinearClock] = []
     for (offset, centre), _ in voted[:_FOLLOWED]:
-        if any(abs(line.there(centre) - offset) < VOTES_NS[-1] for line in found):
+        if any(abs(line.there(centre) - offset) < HISTOGRAM_NS[-1] for line in found):
             continue
-        line = _follow(base, other, Line(offset, 0.0, centre))
+        line = _follow(base, other, LinearClock(offset, 0.0, centre))
         if line is not None:
             found.append(line)
             yield _supported(base, other, line)
 
 
-def _follow(base: Sequence, other: Sequence, line: Line) -> Line | None:
+def _follow(base: EventSeries, other: EventSeries, line: LinearClock) -> LinearClock | None:
     """The line over the whole trace, fitted to ever longer stretches around where it was seen."""
     distance = np.abs(other.end - line.centre)
     near, reach = _FIRST_NEAR_NS, float(np.sort(distance)[min(STRETCH, len(other)) - 1])
@@ -188,7 +190,7 @@ def _follow(base: Sequence, other: Sequence, line: Line) -> Line | None:
         reach *= 2
 
 
-def _possible(base: Sequence, key: Ints, end: Floats) -> int:
+def _possible(base: EventSeries, key: Ints, end: Floats) -> int:
     """How many matches there can be at most: those that both have within the time both cover."""
     first, last = max(base.end.min(), end.min()), min(base.end.max(), end.max())
     own = np.bincount(key[(end >= first - _NEAR_NS) & (end <= last + _NEAR_NS)])
@@ -197,7 +199,7 @@ def _possible(base: Sequence, key: Ints, end: Floats) -> int:
     return int(np.minimum(own, others).sum())
 
 
-def _fitted(time: Floats, difference: Floats, line: Line) -> Line:
+def _fitted(time: Floats, difference: Floats, line: LinearClock) -> LinearClock:
     """A line through the differences, by least squares in which outliers lose their weight."""
     x = time - line.centre
     off = difference - line.at(time)
@@ -212,10 +214,10 @@ def _fitted(time: Floats, difference: Floats, line: Line) -> Line:
         ridge = np.diag([0.0, (scale / (_USUAL_DRIFT * unit)) ** 2])
         normal = (matrix.T * weight) @ matrix + ridge
         change = np.linalg.solve(normal, (matrix.T * weight) @ off)
-    return Line(line.offset + change[0], line.slope + change[1] / unit, line.centre)
+    return LinearClock(line.offset + change[0], line.slope + change[1] / unit, line.centre)
 
 
-def _supported(base: Sequence, other: Sequence, line: Line) -> Laid:
+def _supported(base: EventSeries, other: EventSeries, line: LinearClock) -> Registration:
     """What speaks for this line: in each key, matches against misses."""
     end = other.end.astype(np.float64)
     moved = end + line.at(end)
@@ -236,4 +238,4 @@ def _supported(base: Sequence, other: Sequence, line: Line) -> Laid:
             total += support
             agreed.append(key)
     match[~np.isin(other.key, agreed)] = -1
-    return Laid(line, match, np.array(agreed, np.int64), total, sure=True)
+    return Registration(line, match, np.array(agreed, np.int64), total, sure=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 
-def followed(
+def same_host_ranks(
     clocks: Sequence[Clock], part: Ints, hosts: Sequence[str]
 ) -> tuple[list[Clock], dict[int, int]]:
     """Ranks that are not tied to the first keep their relation to those on their machine.

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from tp_tools.chrome.batch_times import Times
-from tp_tools.chrome.event_ids import links_of
+from tp_tools.chrome.event_ids import ids_of_events
 from tp_tools.chrome.schema import (
     ABSENT,
     Args,
@@ -19,7 +19,7 @@ from tp_tools.chrome.schema import (
     Scalar,
 )
 from tp_tools.chrome.stream import Malformed
-from tp_tools.columns import is_in, narrow, places_of
+from tp_tools.columns import indices_of, is_in, narrow
 from tp_tools.trace.model import EXACT_BELOW_NS, UNTIMED
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.chrome.batches import Run
+    from tp_tools.chrome.batches import BatchText
     from tp_tools.trace.model import Ints
 
 NOTHING = "\0"
@@ -87,7 +87,7 @@ class _Phases(dict[Any, int]):
         return code
 
 
-def columns_of(run: Run[Event], first: int, file: str) -> Columns:
+def columns_of(run: BatchText[Event], first: int, file: str) -> Columns:
     """What a run says.
 
     Args:
@@ -104,7 +104,7 @@ def columns_of(run: Run[Event], first: int, file: str) -> Columns:
     phase = _numbered([e.ph for e in events], known, np.uint8)
     ts, dur, inexact = Times(file).of_run(events, phase, first)
     metadata = _metadata(events, phase, file)
-    link, odd_links = links_of(events)
+    link, odd_links = ids_of_events(events)
     ts[_unplaceable(events, phase, link)] = UNTIMED
     bound = _bound(events, phase)
     track = _numbered(zip([e.pid for e in events], [e.tid for e in events], strict=True), tracks)
@@ -181,10 +181,10 @@ def _unplaceable(events: list[Event], phase: NDArray[np.uint8], link: Ints) -> l
         phase: the codes of their phases.
         link: their ids; of those that are plain numbers it is known already.
     """
-    arrows = places_of(phase, _ARROWS)
+    arrows = indices_of(phase, _ARROWS)
     odd = [i for i in arrows.tolist() if events[i].id is ABSENT]
     odd += arrows[link[arrows] < 0].tolist()
-    spans = places_of(phase, _SPANS).tolist()
+    spans = indices_of(phase, _SPANS).tolist()
     return [
         *np.flatnonzero(phase == 0).tolist(),
         *[i for i in odd if not _FLOW_ID.fullmatch(events[i].id)],
@@ -199,7 +199,7 @@ _MAY_BE_BOUND = b"stfiIR"
 def _bound(events: list[Event], phase: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What each flow event and each instant is bound to: see Trace.bound."""
     bound = np.zeros(len(events), np.uint8)
-    where = places_of(phase, _MAY_BE_BOUND)
+    where = indices_of(phase, _MAY_BE_BOUND)
     said = (events[i].s if events[i].bp is None else events[i].bp for i in where.tolist())
     bound[where] = [_BOUND.get(value, 0) for value in said]
     return bound

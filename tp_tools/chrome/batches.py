@@ -16,8 +16,8 @@ from tp_tools.chrome.envelope import Head, Tail, read_head, read_tail
 from tp_tools.chrome.stream import (
     ENDED_BEFORE,
     SPACE,
-    Feed,
     Malformed,
+    TextStream,
     fault,
     last_end,
 )
@@ -33,20 +33,20 @@ _WIDEST_SEPARATOR = 256  # characters between two events where a run may end
 
 Event = TypeVar("Event")
 _Decoder: TypeAlias = "msgspec.json.Decoder[list[Event]]"
-_Found: TypeAlias = "tuple[Run[Event], bool]"
+_Found: TypeAlias = "tuple[BatchText[Event], bool]"
 
 
 @dataclass(frozen=True)
-class Run(Generic[Event]):
+class BatchText(Generic[Event]):
     """Whole events, each with the separator before it; the last run ends before the `]`."""
 
     text: bytes
     events: list[Event]
 
 
-def split(
+def split_text(
     blocks: Iterator[bytes], decoder: _Decoder[Event], name: str
-) -> Iterator[Head | Run[Event] | Tail]:
+) -> Iterator[Head | BatchText[Event] | Tail]:
     """Head, runs of events, tail.
 
     Their texts joined are the text that was read, but for what the tail says was cut off.
@@ -60,7 +60,7 @@ def split(
         InputError: the text is no Chrome JSON trace.
         Malformed: it is damaged before its end.
     """
-    feed = Feed(blocks, name)
+    feed = TextStream(blocks, name)
     head = read_head(feed)
     yield head
     ended = False
@@ -71,7 +71,7 @@ def split(
     yield read_tail(feed, head)
 
 
-def likely_cut(feed: Feed) -> int | None:
+def likely_cut(feed: TextStream) -> int | None:
     """Where the next run most likely ends; None if only the file's end ends it."""
     size = RUN
     while True:
@@ -82,7 +82,7 @@ def likely_cut(feed: Feed) -> int | None:
         size *= 2
 
 
-def _run(feed: Feed, decoder: _Decoder[Event]) -> _Found[Event]:
+def _run(feed: TextStream, decoder: _Decoder[Event]) -> _Found[Event]:
     """The next run, and whether the events end behind it.
 
     Raises:
@@ -98,7 +98,7 @@ def _run(feed: Feed, decoder: _Decoder[Event]) -> _Found[Event]:
                 if found is not None:
                     return found
             if len(feed.text) < size:
-                return last_run(feed, decoder), True
+                return last_batch(feed, decoder), True
             size *= 2
     except RecursionError as error:
         raise InputError(
@@ -124,7 +124,7 @@ def _cuts(text: bytes, size: int) -> Iterator[int]:
                 yield max(0, at - _WIDEST_SEPARATOR) + len(before)
 
 
-def _decode(feed: Feed, cut: int, decoder: _Decoder[Event]) -> _Found[Event] | None:
+def _decode(feed: TextStream, cut: int, decoder: _Decoder[Event]) -> _Found[Event] | None:
     """The run up to `cut`, or up to the array's end before it; None if `cut` is inside an event."""
     lead = feed.lead()
     try:
@@ -136,17 +136,17 @@ def _decode(feed: Feed, cut: int, decoder: _Decoder[Event]) -> _Found[Event] | N
         if at >= cut:
             return None
         raise feed.damaged(at, why) from error
-    return Run(feed.take(cut), events), False
+    return BatchText(feed.take(cut), events), False
 
 
-def _decode_to_end(feed: Feed, behind: int, decoder: _Decoder[Event]) -> Run[Event]:
+def _decode_to_end(feed: TextStream, behind: int, decoder: _Decoder[Event]) -> BatchText[Event]:
     """The last run, given the place of the first character behind the array."""
     end = feed.text.rindex(b"]", 0, behind)
     events = decoder.decode(b"[" + feed.text[feed.lead() : end + 1])
-    return Run(feed.take(end), events)
+    return BatchText(feed.take(end), events)
 
 
-def last_run(feed: Feed, decoder: _Decoder[Event]) -> Run[Event]:
+def last_batch(feed: TextStream, decoder: _Decoder[Event]) -> BatchText[Event]:
     """The rest of the file as one run: whole, or cut short behind its last whole event.
 
     Raises:
@@ -163,11 +163,11 @@ def last_run(feed: Feed, decoder: _Decoder[Event]) -> Run[Event]:
             raise feed.damaged(at, why) from error
         end = last_end(feed.text, b"}", depth=0)
         events = decoder.decode(b"[" + feed.text[lead:end] + b"]") if end else []
-        return Run(feed.take(end), events)
-    return Run(feed.take(feed.text.rindex(b"]")), events)
+        return BatchText(feed.take(end), events)
+    return BatchText(feed.take(feed.text.rindex(b"]")), events)
 
 
-def _event_fault(feed: Feed, lead: int, error: msgspec.DecodeError) -> tuple[str, int]:
+def _event_fault(feed: TextStream, lead: int, error: msgspec.DecodeError) -> tuple[str, int]:
     """What is wrong with events and where in the text of `feed`, of which `lead` was left out.
 
     Raises:

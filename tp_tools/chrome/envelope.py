@@ -10,8 +10,8 @@ import msgspec
 from tp_tools.chrome.stream import (
     ENDED_BEFORE,
     SPACE,
-    Feed,
     Malformed,
+    TextStream,
     fault,
     last_end,
 )
@@ -51,7 +51,7 @@ class Tail:
     lost: int = 0
 
 
-def read_head(feed: Feed) -> Head:
+def read_head(feed: TextStream) -> Head:
     """The text up to and with the `[` of the events.
 
     Raises:
@@ -87,7 +87,7 @@ def read_head(feed: Feed) -> Head:
         size = 2 * len(feed.text)
 
 
-def _members_before(feed: Feed, end: int) -> dict[str, msgspec.Raw] | None:
+def _members_before(feed: TextStream, end: int) -> dict[str, msgspec.Raw] | None:
     """The members of the outermost object, if the value of one of them begins at `end`.
 
     Raises:
@@ -112,7 +112,7 @@ def _members(text: bytes) -> dict[str, msgspec.Raw] | None:
         return None
 
 
-def _check_members(feed: Feed, members: dict[str, msgspec.Raw]) -> None:
+def _check_members(feed: TextStream, members: dict[str, msgspec.Raw]) -> None:
     """Perfetto refuses a file with other values there, or with a DEL in any of its members."""
     if any(_DELETE in key.encode() + bytes(value) for key, value in members.items()):
         raise Malformed(f"{feed.name}: has the control character DEL in its text.")
@@ -123,7 +123,7 @@ def _check_members(feed: Feed, members: dict[str, msgspec.Raw]) -> None:
             raise InputError(f"{feed.name}: its {key} is {shown}, not text: Perfetto refuses it.")
 
 
-def _headless(feed: Feed) -> InputError:
+def _headless(feed: TextStream) -> InputError:
     """Why no events begin anywhere in the whole text."""
     try:
         _MEMBERS.decode(feed.text)
@@ -139,7 +139,7 @@ def _headless(feed: Feed) -> InputError:
     )
 
 
-def read_tail(feed: Feed, head: Head) -> Tail:
+def read_tail(feed: TextStream, head: Head) -> Tail:
     """The text behind the events.
 
     Raises:
@@ -163,7 +163,7 @@ def _cut_short(kept: bytes, left_out: bytes) -> Tail:
     return Tail(kept, cut_short=True, lost=len(left_out.strip(SPACE + b",")))
 
 
-def _tail_of_object(feed: Feed, text: bytes) -> Tail:
+def _tail_of_object(feed: TextStream, text: bytes) -> Tail:
     """The rest of the outermost object; raises as `read_tail`."""
     if not text.startswith(b"]"):
         return _cut_short(b"]}", text)

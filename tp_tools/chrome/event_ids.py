@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from tp_tools.chrome.schema import ABSENT, Args, Event
-from tp_tools.columns import pieces
-from tp_tools.trace.model import NO_LINK
+from tp_tools.columns import blocks
+from tp_tools.trace.model import NO_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 _MOST_DIGITS = 18
-_FIRST_ODD = NO_LINK - 1
+_FIRST_ODD = NO_ID - 1
 _FEW_GAPS = 4  # ids up to so many times the number of events
 
 
 @dataclass(frozen=True)
-class Links(Sequence[bytes]):
+class EventIds(Sequence[bytes]):
     """The JSON text of the distinct ids of a trace, most of them kept as numbers.
 
     Attributes:
@@ -56,10 +56,10 @@ class Links(Sequence[bytes]):
         yield from self.odd
 
 
-def links_of(events: list[Event]) -> tuple[Ints, list[bytes]]:
+def ids_of_events(events: list[Event]) -> tuple[Ints, list[bytes]]:
     """The id of each event, and those that are no plain numbers: see `Columns`."""
     texts = _texts(events)
-    link = np.full(len(events), NO_LINK)
+    link = np.full(len(events), NO_ID)
     if texts.count(ABSENT) == len(texts):
         return link, []
     tied = [i for i, text in enumerate(texts) if text is not ABSENT]
@@ -77,7 +77,7 @@ def links_of(events: list[Event]) -> tuple[Ints, list[bytes]]:
     return link, list(odd)
 
 
-def with_odd(link: Ints, own: list[bytes], table: dict[bytes, int]) -> Ints:
+def with_text_ids(link: Ints, own: list[bytes], table: dict[bytes, int]) -> Ints:
     """The ids of a run, those that are no plain numbers told apart in the whole trace.
 
     Args:
@@ -91,18 +91,18 @@ def with_odd(link: Ints, own: list[bytes], table: dict[bytes, int]) -> Ints:
     return np.where(link <= _FIRST_ODD, codes[np.maximum(_FIRST_ODD - link, 0)], link)
 
 
-def numbered_links(link: Ints, odd: list[bytes]) -> tuple[NDArray[np.int32], Links]:
-    """The ids of a trace as indices into its `Links`.
+def numbered_ids(link: Ints, odd: list[bytes]) -> tuple[NDArray[np.int32], EventIds]:
+    """The ids of a trace as indices into its `EventIds`.
 
     Args:
-        link: the id of each event, as `with_odd` gives it; it is overwritten.
+        link: the id of each event, as `with_text_ids` gives it; it is overwritten.
         odd: those that are no plain numbers.
     """
     few_gaps = int(link.max(initial=0)) <= _FEW_GAPS * len(link)
     plain = _numbered_in_table(link) if few_gaps else _numbered_in_order(link)
     is_odd = link <= _FIRST_ODD
     link[is_odd] = len(plain) + (_FIRST_ODD - link[is_odd])
-    return link.astype(np.int32, copy=False), Links(plain, odd)
+    return link.astype(np.int32, copy=False), EventIds(plain, odd)
 
 
 def _numbered_in_table(link: Ints) -> Ints:
@@ -111,11 +111,11 @@ def _numbered_in_table(link: Ints) -> Ints:
     Most are counted up, so that a table of all has few gaps. To sort takes more time and memory.
     """
     occurs = np.zeros(int(link.max(initial=0)) + 1, np.bool_)
-    for here in pieces(len(link)):
+    for here in blocks(len(link)):
         occurs[link[here][link[here] >= 0]] = True
     place = np.cumsum(occurs, dtype=np.int32)
     place -= 1
-    for here in pieces(len(link)):
+    for here in blocks(len(link)):
         is_plain = link[here] >= 0
         link[here][is_plain] = place[link[here][is_plain]]
     return np.flatnonzero(occurs)

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tp_tools.chrome.batch_columns import columns_of
-from tp_tools.chrome.batches import Run, last_run, likely_cut
+from tp_tools.chrome.batches import BatchText, last_batch, likely_cut
 from tp_tools.chrome.envelope import Head, Tail, read_head, read_tail
-from tp_tools.chrome.sanitize import mended
+from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.sanitize_numbers import holds_long
 from tp_tools.chrome.schema import DECODER
-from tp_tools.chrome.stream import Feed, lead_of
-from tp_tools.chrome.trace_builder import Collected
+from tp_tools.chrome.stream import TextStream, lead_of
+from tp_tools.chrome.trace_builder import TraceBuilder
 from tp_tools.chrome.turns import in_turn
 from tp_tools.errors import InputError
 
@@ -49,7 +49,7 @@ class Ending:
     repairs: Counter[str]
 
 
-def read_run(text: bytes, *, is_first: bool = False) -> Columns | None:
+def read_batch(text: bytes, *, is_first: bool = False) -> Columns | None:
     """What a run says; None if anything in it is amiss.
 
     Args:
@@ -61,7 +61,7 @@ def read_run(text: bytes, *, is_first: bool = False) -> Columns | None:
     lead = 0 if is_first else lead_of(text)
     try:
         events = DECODER.decode(b"".join((b"[", memoryview(text)[lead:], b"]")))
-        return columns_of(Run(text, events), 0, "")
+        return columns_of(BatchText(text, events), 0, "")
     except (InputError, msgspec.DecodeError, RecursionError):
         return None  # who reads the whole trace says what it is
 
@@ -73,12 +73,12 @@ def _is_plain(text: bytes) -> bool:
 
 def _is_sound(text: bytes) -> bool:
     """Whether nothing in a text has to be mended; what is no JSON is found otherwise."""
-    return b"".join(mended((text,), Counter(), words=False)) == text
+    return b"".join(sanitized((text,), Counter(), words=False)) == text
 
 
 def read_together(
     source: Source, crew: Crew, seen: Callable[[int], None]
-) -> tuple[Collected, Ending] | None:
+) -> tuple[TraceBuilder, Ending] | None:
     """All runs of a trace, and what stands around them; None if it must be read by one process.
 
     Args:
@@ -86,7 +86,7 @@ def read_together(
         crew: who helps.
         seen: told bytes read from disk, as they are.
     """
-    feed, collected = Feed(source.blocks(seen), source.name), Collected()
+    feed, collected = TextStream(source.blocks(seen), source.name), TraceBuilder()
     try:
         head = read_head(feed)
         with closing(in_turn(_runs(feed), crew.helpers)) as runs:
@@ -94,7 +94,7 @@ def read_together(
                 if run is None:
                     return None
                 collected.add(run)
-        last = last_run(feed, DECODER)
+        last = last_batch(feed, DECODER)
         tail = read_tail(feed, head)
         if tail.lost or not all(map(_is_sound, (head.text, last.text, tail.text))):
             return None
@@ -104,10 +104,10 @@ def read_together(
     return collected, Ending(head, tail, Counter())
 
 
-def _runs(feed: Feed) -> Iterator[tuple[Callable[[bytes], Columns | None], bytes]]:
+def _runs(feed: TextStream) -> Iterator[tuple[Callable[[bytes], Columns | None], bytes]]:
     """All runs but the last one, to be read."""
     while (cut := likely_cut(feed)) is not None:
         is_first = not feed.separated
         text = feed.take(cut)
         feed.separated = True
-        yield partial(read_run, is_first=is_first), text
+        yield partial(read_batch, is_first=is_first), text

@@ -6,14 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tp_tools.chrome.batch_columns import columns_of
-from tp_tools.chrome.batches import Run, split
+from tp_tools.chrome.batches import BatchText, split_text
 from tp_tools.chrome.crew import ALONE
 from tp_tools.chrome.envelope import Head, Tail
 from tp_tools.chrome.parallel_reader import Ending, read_together
-from tp_tools.chrome.sanitize import mended
+from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.schema import DECODER
 from tp_tools.chrome.stream import SPACE, Malformed
-from tp_tools.chrome.trace_builder import Collected
+from tp_tools.chrome.trace_builder import TraceBuilder
 from tp_tools.errors import InputError
 from tp_tools.files.read_ahead import ahead
 from tp_tools.trace.model import UNTIMED, is_phase
@@ -63,11 +63,11 @@ def _read(
     source: Source, seen: Callable[[int], None], *, thorough: bool = False, words: bool = True
 ) -> Trace:
     repairs: Counter[str] = Counter()
-    collected = Collected()
+    collected = TraceBuilder()
     head, tail = Head(b""), Tail(b"")
-    text = mended(ahead(source.blocks(seen)), repairs, thorough=thorough, words=words)
-    for part in split(text, DECODER, source.name):
-        if isinstance(part, Run):
+    text = sanitized(ahead(source.blocks(seen)), repairs, thorough=thorough, words=words)
+    for part in split_text(text, DECODER, source.name):
+        if isinstance(part, BatchText):
             collected.add(columns_of(part, collected.count, source.name))
         elif isinstance(part, Head):
             head = part
@@ -77,7 +77,7 @@ def _read(
 
 
 def _trace(
-    source: Source, collected: Collected, ending: Ending, *, thorough: bool = False
+    source: Source, collected: TraceBuilder, ending: Ending, *, thorough: bool = False
 ) -> Trace:
     head, tail, repairs = ending.head, ending.tail, ending.repairs
     if tail.cut_short or source.truncated:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tp_tools.chrome.sanitize import mended
-from tp_tools.chrome.stream import Feed
+from tp_tools.chrome.sanitize import sanitized
+from tp_tools.chrome.stream import TextStream
 from tp_tools.errors import InputError
 from tp_tools.files.read_ahead import ahead
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tp_tools.files.source import Source
-    from tp_tools.trace.model import Span, Trace
+    from tp_tools.trace.model import Batch, Trace
 
 
-def runs(
+def batch_texts(
     source: Source, trace: Trace, seen: Callable[[int], None] = lambda _: None
-) -> Iterator[tuple[Span, bytes]]:
+) -> Iterator[tuple[Batch, bytes]]:
     """Each run of events with its text; the text around them is in `trace`.
 
     Raises:
@@ -28,21 +28,21 @@ def runs(
     stamp = source.stamp
     blocks = ahead(source.blocks(seen))
     if trace.repairs or trace.thorough:
-        blocks = mended(blocks, Counter(), thorough=trace.thorough)
-    feed = Feed(blocks, source.name)
+        blocks = sanitized(blocks, Counter(), thorough=trace.thorough)
+    feed = TextStream(blocks, source.name)
     _taken(feed, len(trace.head.text))
-    for span in trace.spans:
+    for span in trace.batches:
         text = _taken(feed, span.length)
         if len(text) < span.length or source.stamp != stamp:
-            raise changed(source)
+            raise file_changed(source)
         yield span, text
 
 
-def _taken(feed: Feed, size: int) -> bytes:
+def _taken(feed: TextStream, size: int) -> bytes:
     feed.grow(size)
     return feed.take(size)
 
 
-def changed(source: Source) -> InputError:
+def file_changed(source: Source) -> InputError:
     """The error for a file that is not what it was when it was read."""
     return InputError(f"{source.name}: changed while it was being read. Try again.")

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.chrome import sanitize_numbers
-from tp_tools.chrome.sanitize_tokens import Tokens
+from tp_tools.chrome.sanitize_tokens import TokenSanitizer
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -48,7 +48,7 @@ _KNOWN = frozenset(b'"\\/bfnrt')
 _UNICODE = len(b"\\u0000")
 
 
-def mended(
+def sanitized(
     blocks: Iterable[bytes],
     repairs: Counter[str],
     *,
@@ -63,7 +63,7 @@ def mended(
         thorough: whether to look at every token, for a text that is no JSON without it.
         words: whether to look for NaN and Infinity; who reads a text as JSON finds them himself.
     """
-    tokens = Tokens(repairs)
+    tokens = TokenSanitizer(repairs)
     inside = False  # whether the piece at hand begins inside a string
     first = True
     for piece, last in _pieces(blocks, repairs):
@@ -76,7 +76,9 @@ def mended(
         if thorough:
             text = tokens.mended(text, inside=begins_inside)
         else:
-            text = sanitize_numbers.mended(text, repairs, inside=begins_inside, words=words)
+            text = sanitize_numbers.sanitized_numbers(
+                text, repairs, inside=begins_inside, words=words
+            )
         yield _mend_escapes(text, repairs, last=last) if has_escapes else text
 
 

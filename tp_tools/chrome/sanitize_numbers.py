@@ -36,7 +36,7 @@ _LONGEST_KEY = 64
 _BEFORE_VALUES = (b":", b",", b"[", b"")
 
 
-def mended(text: bytes, repairs: Counter[str], *, inside: bool, words: bool) -> bytes:
+def sanitized_numbers(text: bytes, repairs: Counter[str], *, inside: bool, words: bool) -> bytes:
     """The text with these numbers put right.
 
     Args:
@@ -52,14 +52,14 @@ def mended(text: bytes, repairs: Counter[str], *, inside: bool, words: bool) -> 
         inside ^= bool(plain.count(b'"', done, start) & 1)
         if not inside:
             is_id = _ID_KEY.search(text, max(0, start - _LONGEST_KEY), start) is not None
-            parts += [text[done:start], mended_token(value, repairs, is_id=is_id)]
+            parts += [text[done:start], sanitized_token(value, repairs, is_id=is_id)]
         else:
             parts.append(text[done:stop])
         done = stop
     return b"".join([*parts, text[done:]]) if parts else text
 
 
-def mended_token(token: bytes, repairs: Counter[str], *, is_id: bool) -> bytes:
+def sanitized_token(token: bytes, repairs: Counter[str], *, is_id: bool) -> bytes:
     """NaN, Infinity or a number that Perfetto misreads, as JSON that it reads right.
 
     Args:

@@ -51,7 +51,7 @@ _TOKENS = re.compile(
 _PLAIN_TIME = re.compile(rb"-?\d+(?:\.\d{1,3})?")
 
 
-class Tokens:
+class TokenSanitizer:
     """Mends all that this module names; gets the pieces of a text one by one, in order."""
 
     def __init__(self, repairs: Counter[str]) -> None:
@@ -144,7 +144,7 @@ class Tokens:
         number = sanitize_numbers.TOKEN.fullmatch(token)
         if number and not sanitize_numbers.is_misread(number):
             return token
-        return sanitize_numbers.mended_token(token, self.repairs, is_id=is_id)
+        return sanitize_numbers.sanitized_token(token, self.repairs, is_id=is_id)
 
     def _null(self, null: bytes) -> bytes:
         return b"{}" if self.level and self.depth == self.level - 1 else null

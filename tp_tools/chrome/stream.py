@@ -27,7 +27,7 @@ class Malformed(InputError):  # noqa: N818  the name reads as the fact it states
 
 
 @dataclass
-class Feed:
+class TextStream:
     """The text that was read and not yet used.
 
     Attributes:

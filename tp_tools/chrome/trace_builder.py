@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from tp_tools.chrome.batch_columns import NOTHING
-from tp_tools.chrome.event_ids import numbered_links, with_odd
+from tp_tools.chrome.event_ids import numbered_ids, with_text_ids
 from tp_tools.columns import narrow
-from tp_tools.growing import Growing
-from tp_tools.trace.model import NAMELESS, Span, Trace
+from tp_tools.growing import GrowableColumn
+from tp_tools.trace.model import NAMELESS, Batch, Trace
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -37,14 +37,14 @@ _KINDS: dict[str, type[np.generic]] = {
 }
 
 
-class Collected:
+class TraceBuilder:
     """Takes the runs of a trace one by one, in the order of the file."""
 
     def __init__(self) -> None:
         self.count = 0
         self._rounded = False
-        self._spans: list[Span] = []
-        self._columns = {key: Growing(kind) for key, kind in _KINDS.items()}
+        self._spans: list[Batch] = []
+        self._columns = {key: GrowableColumn(kind) for key, kind in _KINDS.items()}
         self._tracks: dict[tuple[Id, Id], int] = {}
         self._cats: dict[Text, int] = {}
         self._names: dict[Text, int] = {}
@@ -57,13 +57,13 @@ class Collected:
             "track": _numbered(run.tracks, self._tracks)[run.track],
             "cat": _numbered(run.cats, self._cats)[run.cat],
             "name": _numbered(run.names, self._names)[run.name],
-            "link": narrow(with_odd(run.link, run.odd_links, self._odd_links)),
+            "link": narrow(with_text_ids(run.link, run.odd_links, self._odd_links)),
         }
         for key, column in self._columns.items():
             column.extend(numbered[key] if key in numbered else getattr(run, key))
         self._rounded |= run.rounded
         self._metadata.update({self.count + i: said for i, said in run.metadata.items()})
-        self._spans.append(Span(self.count, len(run), run.length))
+        self._spans.append(Batch(self.count, len(run), run.length))
         self.count += len(run)
 
     def trace(
@@ -77,12 +77,12 @@ class Collected:
             repairs: what was mended in the text.
             thorough: whether it was mended thoroughly.
         """
-        link, links = numbered_links(self._columns.pop("link").whole(), list(self._odd_links))
+        link, links = numbered_ids(self._columns.pop("link").whole(), list(self._odd_links))
         columns: dict[str, Any] = {key: column.whole() for key, column in self._columns.items()}
         return Trace(
             head=head,
             tail=tail,
-            spans=self._spans,
+            batches=self._spans,
             link=link,
             links=links,
             tracks=[(_id(pid), _id(tid)) for pid, tid in self._tracks],

@@ -14,13 +14,13 @@ from tp_tools.progress import silent
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from tp_tools.progress import Seen
+    from tp_tools.progress import ProgressCallback
 
 _NO_CURSOR = ("dumb", "unknown")
 """Terminals, as $TERM says, on which no line can be taken back."""
 
 
-class Talk:
+class Console:
     """Speaks to the person at the terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -40,7 +40,7 @@ class Talk:
 
     def progress(
         self, doing: str, total: int | None = None, then: str | None = None, /
-    ) -> AbstractContextManager[Seen]:
+    ) -> AbstractContextManager[ProgressCallback]:
         """A stage of the work, shown on a terminal while the block runs, if it takes long.
 
         See `tp_tools.progress.Progress`. A thread shows it, so processes that are to be forked

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import duration, engine_option, talk_options
+from tp_tools.cli.options import console_options, duration, engine_option
 from tp_tools.errors import UsageError
 from tp_tools.formatting import plural
 from tp_tools.repair.tolerance import TOLERANCE_NS
-from tp_tools.writing.pftrace.options import Part
+from tp_tools.writing.pftrace.options import PftraceOptions
 
 if TYPE_CHECKING:
     from tp_tools.chrome.crew import Crew
-    from tp_tools.cli.console import Talk
+    from tp_tools.cli.console import Console
     from tp_tools.files.source import Source
-    from tp_tools.repair.analysis import Examined
+    from tp_tools.repair.analysis import Analysis
     from tp_tools.writing.pftrace.options import Lanes
 
 FOUND = 1
@@ -39,7 +39,7 @@ class Options:
     summary: bool
     force: bool
     engine: str | None
-    part: Part | None
+    part: PftraceOptions | None
     jobs: int | None
 
 
@@ -78,7 +78,7 @@ class Options:
     "its overlaps. Default: one per core, up to 4.",
 )
 @engine_option
-@talk_options
+@console_options
 def command(  # noqa: PLR0917  click passes all by name
     trace: str,
     output: str | None,
@@ -90,7 +90,7 @@ def command(  # noqa: PLR0917  click passes all by name
     force: bool,  # noqa: FBT001
     jobs: int | None,
     engine: str | None,
-    talk: Talk,
+    talk: Console,
 ) -> None:
     """Repair TRACE: what Perfetto shows is then what the profiler recorded.
 
@@ -136,7 +136,7 @@ def default_output(trace: str, *, check: bool) -> str:
     return str(path.parent / f"{name}.fixed.json.gz")
 
 
-def part_of(output: str, lanes: Lanes | None) -> Part | None:
+def part_of(output: str, lanes: Lanes | None) -> PftraceOptions | None:
     """How the output is to look as `.pftrace`; None where it is JSON.
 
     Raises:
@@ -145,13 +145,13 @@ def part_of(output: str, lanes: Lanes | None) -> Part | None:
     from tp_tools.files.output import PFTRACE_SUFFIXES  # noqa: PLC0415
 
     if output.endswith(PFTRACE_SUFFIXES):
-        return Part(lanes=lanes or "shared", compressed=not output.endswith(".gz"))
+        return PftraceOptions(lanes=lanes or "shared", compressed=not output.endswith(".gz"))
     if lanes == "shared":
         raise UsageError("--lanes shared wants a .pftrace: in JSON each lane is a row of its own.")
     return None
 
 
-def _run(options: Options, talk: Talk) -> None:
+def _run(options: Options, talk: Console) -> None:
     # numpy, msgspec: not for --help
     from tp_tools.chrome.crew import crew, reading_jobs  # noqa: PLC0415
     from tp_tools.cli.process import give_back_memory  # noqa: PLC0415
@@ -170,10 +170,10 @@ def _run(options: Options, talk: Talk) -> None:
         _fix(source, options, talk, helpers)
 
 
-def _fix(source: Source, options: Options, talk: Talk, helpers: Crew) -> None:
+def _fix(source: Source, options: Options, talk: Console, helpers: Crew) -> None:
     from tp_tools import engine  # noqa: PLC0415  while the helpers start
     from tp_tools.repair import analysis, protobuf  # noqa: PLC0415  while the helpers start
-    from tp_tools.repair.overlaps import Judge  # noqa: PLC0415
+    from tp_tools.repair.overlaps import OverlapOptions  # noqa: PLC0415
 
     if protobuf.is_protobuf(source):
         protobuf.check_sound(source, options.engine, talk.say)
@@ -181,8 +181,8 @@ def _fix(source: Source, options: Options, talk: Talk, helpers: Crew) -> None:
         return
     if helpers.size > 1:
         engine.prepare(options.engine)
-    judge = Judge(options.tolerance_ns, options.engine, talk.say, engines=helpers.size)
-    examined = analysis.examine(source, judge, talk.progress, helpers)
+    judge = OverlapOptions(options.tolerance_ns, options.engine, talk.say, engines=helpers.size)
+    examined = analysis.analyze(source, judge, talk.progress, helpers)
     _warn(source, examined, talk)
     verified = None if options.check else _write(source, examined, options, talk, helpers)
     _report(examined, options, talk, verified)
@@ -190,7 +190,7 @@ def _fix(source: Source, options: Options, talk: Talk, helpers: Crew) -> None:
         raise click.exceptions.Exit(FOUND)
 
 
-def _warn(source: Source, examined: Examined, talk: Talk) -> None:
+def _warn(source: Source, examined: Analysis, talk: Console) -> None:
     """Says what of the file could not be kept."""
     tail = examined.trace.tail
     if tail.cut_short or source.truncated:
@@ -206,9 +206,9 @@ def _warn(source: Source, examined: Examined, talk: Talk) -> None:
 
 def _write(
     source: Source,
-    examined: Examined,
+    examined: Analysis,
     options: Options,
-    talk: Talk,
+    talk: Console,
     helpers: Crew,
 ) -> bool | None:
     """Writes the repaired trace; whether it was verified, None if that was not asked for."""
@@ -219,7 +219,7 @@ def _write(
         doing = f"writing {options.output}"
         seen = writing.enter_context(talk.progress(doing, source.size()))
         packed = options.part is None and options.output.endswith(".gz")
-        blocks = analysis.rewritten(source, examined, seen, options.part, helpers, packed=packed)
+        blocks = analysis.rewrite(source, examined, seen, options.part, helpers, packed=packed)
         with output.written(options.output, blocks, packed=packed) as path:
             writing.close()  # what comes now may go to stdout
             if options.verify:
@@ -227,7 +227,7 @@ def _write(
     return True if options.verify else None
 
 
-def _verify(path: Path, examined: Examined, options: Options, talk: Talk) -> None:
+def _verify(path: Path, examined: Analysis, options: Options, talk: Console) -> None:
     """Loads what was written, and proves it."""
     from tp_tools.repair import verify_json, verify_pftrace  # noqa: PLC0415  only if it is asked for
 
@@ -238,7 +238,7 @@ def _verify(path: Path, examined: Examined, options: Options, talk: Talk) -> Non
         verify_json.verify(*written, progress=talk.progress)
 
 
-def _report(examined: Examined, options: Options, talk: Talk, verified: bool | None) -> None:  # noqa: FBT001
+def _report(examined: Analysis, options: Options, talk: Console, verified: bool | None) -> None:  # noqa: FBT001
     from tp_tools.cli import fix_summary  # noqa: PLC0415
     from tp_tools.repair.summary import summary  # noqa: PLC0415
 

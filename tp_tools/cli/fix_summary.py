@@ -11,13 +11,13 @@ from tp_tools.repair.summary import REPAIRS, hidden_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.repair.analysis import Examined
+    from tp_tools.repair.analysis import Analysis
 
 _MOST_NAMES = 5
 _WIDEST = 120
 
 
-def lines(examined: Examined, numbers: dict[str, Any]) -> Iterator[str]:
+def lines(examined: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
     """What Perfetto would have hidden, and what was done.
 
     Args:
@@ -34,7 +34,7 @@ def lines(examined: Examined, numbers: dict[str, Any]) -> Iterator[str]:
     yield from _done(examined, numbers)
 
 
-def _hidden(examined: Examined) -> Iterator[str]:
+def _hidden(examined: Analysis) -> Iterator[str]:
     hidden = hidden_of(examined.trace, examined.hidden)
     if not hidden.slices:
         yield "Perfetto v51-56 would have shown every slice."
@@ -55,7 +55,7 @@ def _hidden(examined: Examined) -> Iterator[str]:
         yield f"  and {plural(len(hidden.names) - _MOST_NAMES, 'more name')}"
 
 
-def _done(examined: Examined, numbers: dict[str, Any]) -> Iterator[str]:
+def _done(examined: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
     if numbers["moved"]:
         names = sorted({lane.name for lane in examined.plan.lanes.values()})
         shown = ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import engine_option, talk_options
+from tp_tools.cli.options import console_options, engine_option
 
 if TYPE_CHECKING:
-    from tp_tools.cli.console import Talk
+    from tp_tools.cli.console import Console
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Options:
     help="json is an array with an object per trace.",
 )
 @engine_option
-@talk_options
-def command(traces: tuple[str, ...], form: str, engine: str | None, talk: Talk) -> None:
+@console_options
+def command(traces: tuple[str, ...], form: str, engine: str | None, talk: Console) -> None:
     """Say what is in each TRACE: its job, GPUs, streams, steps, collectives and defects.
 
     TRACE is a file, a folder or a glob; - is stdin. What is no Chrome JSON is loaded into
@@ -49,17 +49,17 @@ def command(traces: tuple[str, ...], form: str, engine: str | None, talk: Talk) 
     _run(Options(traces, form, engine), talk)
 
 
-def _run(options: Options, talk: Talk) -> None:
+def _run(options: Options, talk: Console) -> None:
     from tp_tools.files.source import open_source  # noqa: PLC0415
     from tp_tools.inspection import facts, trace_info  # noqa: PLC0415
     from tp_tools.merging import inputs  # noqa: PLC0415  not for --help
-    from tp_tools.querying.trace_loader import Opening  # noqa: PLC0415
+    from tp_tools.querying.trace_loader import LoadOptions  # noqa: PLC0415
 
-    how = Opening(options.engine, say=talk.say, progress=talk.progress)
+    how = LoadOptions(options.engine, say=talk.say, progress=talk.progress)
     found = []
     for number, name in enumerate(inputs.expand(options.traces)):
         with open_source(name) as source:
-            seen = trace_info.look(source, how)
+            seen = trace_info.describe(source, how)
         talk.over()
         if options.form == "json":
             found.append(seen.as_object())

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from tp_tools.cli.options import engine_option, talk_options
+from tp_tools.cli.options import console_options, engine_option
 from tp_tools.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
-    from tp_tools.cli.console import Talk
-    from tp_tools.merging.preparation import Prepared, Wishes
+    from tp_tools.cli.console import Console
+    from tp_tools.merging.preparation import MergeOptions, MergePlan
     from tp_tools.merging.write_rank import Form
-    from tp_tools.progress import Seen
+    from tp_tools.progress import ProgressCallback
     from tp_tools.workers import Workers
 
 _MS = re.compile(r"-?\d+(\.\d{1,6})?")
@@ -82,8 +82,8 @@ def milliseconds(text: str) -> int:
 @click.option("--summary", type=click.Choice(["json"]), help="Print the summary as JSON on stdout.")
 @click.option("--force", is_flag=True, help="Replace an existing output.")
 @engine_option
-@talk_options
-def command(inputs: tuple[str, ...], output: str, talk: Talk, **options: Any) -> None:  # noqa: ANN401
+@console_options
+def command(inputs: tuple[str, ...], output: str, talk: Console, **options: Any) -> None:  # noqa: ANN401
     """Merge the ranks of a job: each repaired as by fix, all on one clock.
 
     INPUT: traces, folders or globs, in any order. Ranks are told by distributedInfo and by the
@@ -111,13 +111,13 @@ def _check(output: str, options: dict[str, Any]) -> None:
         raise UsageError("--format archive leaves the traces as they are; it cannot select events.")
 
 
-def _wishes(options: dict[str, Any]) -> Wishes:
-    from tp_tools.merging.preparation import Wishes  # noqa: PLC0415  numpy and msgspec: not for --help
-    from tp_tools.merging.rank_names import Choice  # noqa: PLC0415
+def _wishes(options: dict[str, Any]) -> MergeOptions:
+    from tp_tools.merging.preparation import MergeOptions  # noqa: PLC0415  numpy and msgspec: not for --help
+    from tp_tools.merging.rank_names import RankChoice  # noqa: PLC0415
 
-    return Wishes(
+    return MergeOptions(
         align=cast("Mode", options["align"]),
-        choice=Choice(options["profile"], options["stage"], options["allow_missing"]),
+        choice=RankChoice(options["profile"], options["stage"], options["allow_missing"]),
         gpu_only=options["gpu_only"],
         excluded=frozenset(options["excluded"]),
         start_ns=options["start_ns"],
@@ -127,7 +127,7 @@ def _wishes(options: dict[str, Any]) -> Wishes:
     )
 
 
-def _run(inputs: tuple[str, ...], output: str, talk: Talk, options: dict[str, Any]) -> None:
+def _run(inputs: tuple[str, ...], output: str, talk: Console, options: dict[str, Any]) -> None:
     from tp_tools.chrome.crew import usual_jobs  # noqa: PLC0415
     from tp_tools.files import output as out  # noqa: PLC0415
     from tp_tools.workers import workers  # noqa: PLC0415
@@ -141,8 +141,8 @@ def _run(inputs: tuple[str, ...], output: str, talk: Talk, options: dict[str, An
 
 
 def _merge(
-    inputs: tuple[str, ...], output: str, talk: Talk, options: dict[str, Any], staff: Workers
-) -> Prepared:
+    inputs: tuple[str, ...], output: str, talk: Console, options: dict[str, Any], staff: Workers
+) -> MergePlan:
     """Reads the ranks and writes the output."""
     from pathlib import Path  # noqa: PLC0415
 
@@ -172,7 +172,9 @@ def _merge(
     return prepared
 
 
-def _prepared(files: list[str], wishes: Wishes, staff: Workers, talk: Talk, seen: Seen) -> Prepared:
+def _prepared(
+    files: list[str], wishes: MergeOptions, staff: Workers, talk: Console, seen: ProgressCallback
+) -> MergePlan:
     """The ranks; those that were converted already are refused as such."""
     from pathlib import Path  # noqa: PLC0415
 
@@ -194,7 +196,7 @@ def _prepared(files: list[str], wishes: Wishes, staff: Workers, talk: Talk, seen
         raise
 
 
-def _warn_of_unknown(excluded: frozenset[str], prepared: Prepared, talk: Talk) -> None:
+def _warn_of_unknown(excluded: frozenset[str], prepared: MergePlan, talk: Console) -> None:
     """Says which categories there are, where one is to be left out that there is not."""
     from tp_tools.merging import read_rank  # noqa: PLC0415
 
@@ -202,7 +204,7 @@ def _warn_of_unknown(excluded: frozenset[str], prepared: Prepared, talk: Talk) -
     for spool in prepared.spools:
         if not unknown:
             return
-        _, trace, _, _ = read_rank.kept(spool)
+        _, trace, _, _ = read_rank.load_rank(spool)
         known.update(filter(None, trace.cats))
         unknown -= known
     for name in sorted(unknown):
@@ -211,7 +213,7 @@ def _warn_of_unknown(excluded: frozenset[str], prepared: Prepared, talk: Talk) -
         talk.warn(f"--exclude {name}: no event has this category; {hint}")
 
 
-def _report(prepared: Prepared, output: str, talk: Talk, *, summary: bool) -> None:
+def _report(prepared: MergePlan, output: str, talk: Console, *, summary: bool) -> None:
     from tp_tools.cli import merge_summary  # noqa: PLC0415
     from tp_tools.merging import summary as merge_object  # noqa: PLC0415
 

@@ -12,12 +12,12 @@ from tp_tools.formatting import plural, span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.merging.preparation import Prepared
+    from tp_tools.merging.preparation import MergePlan
 
 _MOST = 8
 
 
-def lines(prepared: Prepared) -> Iterator[str]:
+def lines(prepared: MergePlan) -> Iterator[str]:
     """The terminal's account of the merge."""
     counts = prepared.counts
     written = (
@@ -34,7 +34,7 @@ def lines(prepared: Prepared) -> Iterator[str]:
     yield from _clocks(prepared)
 
 
-def _clocks(prepared: Prepared) -> Iterator[str]:
+def _clocks(prepared: MergePlan) -> Iterator[str]:
     by_why: dict[tuple[str, str], list[int]] = {}
     for rank, aligned in zip(prepared.ranks, prepared.alignment.ranks, strict=True):
         by_why.setdefault((aligned.how, aligned.why), []).append(rank.rank)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tp_tools.cli.console import Talk
+from tp_tools.cli.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +35,14 @@ def duration(text: str) -> int:
     return scaled // parts
 
 
-def talk_options(command: Command) -> Command:
+def console_options(command: Command) -> Command:
     """--quiet and --debug; the command gets `talk`."""
 
     def remember_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
         ctx.meta["tp_tools.debug"] = value
 
-    def make_talk(_ctx: click.Context, _param: click.Parameter, value: bool) -> Talk:  # noqa: FBT001
-        return Talk(quiet=value)
+    def make_talk(_ctx: click.Context, _param: click.Parameter, value: bool) -> Console:  # noqa: FBT001
+        return Console(quiet=value)
 
     quiet = click.option(
         "--quiet", "-q", "talk", is_flag=True, callback=make_talk, help="No progress, no summary."

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from tp_tools.cli.options import engine_option, talk_options
+from tp_tools.cli.options import console_options, engine_option
 from tp_tools.errors import InputError, SqlError, TpToolsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.cli.console import Talk
+    from tp_tools.cli.console import Console
     from tp_tools.engine import Rows
     from tp_tools.querying.frames import Format
     from tp_tools.querying.runner import Query
@@ -83,7 +83,7 @@ class Options:
     "loaded that QUERY says in its header it needs.",
 )
 @engine_option
-@talk_options
+@console_options
 def command(  # noqa: PLR0917  click passes all by name
     arguments: tuple[str, ...],
     sql: str | None,
@@ -94,7 +94,7 @@ def command(  # noqa: PLR0917  click passes all by name
     raw: bool,  # noqa: FBT001
     all_categories: bool,  # noqa: FBT001
     engine: str | None,
-    talk: Talk,
+    talk: Console,
 ) -> None:
     """Run QUERY on TRACE, and print the rows of its last statement.
 
@@ -156,17 +156,17 @@ def format_of(output: str) -> str:
     raise UsageError(f"{output}: say with --format what to write, or end it in one of {known}.")
 
 
-def _run(options: Options, talk: Talk) -> None:
+def _run(options: Options, talk: Console) -> None:
     from tp_tools.files import output  # noqa: PLC0415  numpy and msgspec: not for --help
     from tp_tools.merging import inputs  # noqa: PLC0415  numpy and msgspec: not for --help
     from tp_tools.querying import runner  # noqa: PLC0415  numpy and msgspec: not for --help
-    from tp_tools.querying.trace_loader import LARGE, Opening  # noqa: PLC0415
+    from tp_tools.querying.trace_loader import LARGE, LoadOptions  # noqa: PLC0415
 
     query = runner.from_text(options.sql) if options.sql else runner.from_file(options.query or "")
     needs = None if options.all_categories else query.header.needs
-    how = Opening(options.engine, options.raw, needs, LARGE, talk.say, talk.warn, talk.progress)
+    how = LoadOptions(options.engine, options.raw, needs, LARGE, talk.say, talk.warn, talk.progress)
     try:
-        answer = runner.ask(query, inputs.expand(options.traces), how, options.limit)
+        answer = runner.run_query(query, inputs.expand(options.traces), how, options.limit)
     except SqlError as error:
         raise _of_whom(error, query) from error
     if options.output == STDOUT:
@@ -183,7 +183,7 @@ def _of_whom(error: SqlError, query: Query) -> TpToolsError:
     return kinds.get(query.origin, SqlError)(str(error))
 
 
-def _print(answer: Rows, form: str, talk: Talk) -> None:
+def _print(answer: Rows, form: str, talk: Console) -> None:
     fits = sys.stdout.isatty() or "COLUMNS" in os.environ
     width = shutil.get_terminal_size().columns if fits else None
     for block in _blocks(answer, form, width, talk):
@@ -192,7 +192,7 @@ def _print(answer: Rows, form: str, talk: Talk) -> None:
         talk.say("No rows.")
 
 
-def _blocks(answer: Rows, form: str, width: int | None, talk: Talk) -> Iterator[bytes]:
+def _blocks(answer: Rows, form: str, width: int | None, talk: Console) -> Iterator[bytes]:
     """The answer in its format; a table is laid out for a line of so many characters."""
     if form != "table":
         from tp_tools.querying import frames  # noqa: PLC0415  pandas

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from tp_tools.cli.options import engine_option, talk_options
+from tp_tools.cli.options import console_options, engine_option
 
 if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
-    from tp_tools.cli.console import Talk
+    from tp_tools.cli.console import Console
 
 SUFFIXES = (".html", ".htm")
 
@@ -41,14 +41,14 @@ class Options:
 )
 @click.option("--force", is_flag=True, help="Replace an existing OUT.")
 @engine_option
-@talk_options
+@console_options
 def command(  # noqa: PLR0917  click passes all by name
     traces: tuple[str, ...],
     output: str,
     align: str,
     force: bool,  # noqa: FBT001  click passes flags by name
     engine: str | None,
-    talk: Talk,
+    talk: Console,
 ) -> None:
     """Make a page of what each TRACE says: one file, which needs no network.
 
@@ -66,15 +66,15 @@ def command(  # noqa: PLR0917  click passes all by name
     _run(Options(traces, output, cast("Mode", align), force, engine), talk)
 
 
-def _run(options: Options, talk: Talk) -> None:
+def _run(options: Options, talk: Console) -> None:
     from tp_tools.files import output  # noqa: PLC0415  not for --help
     from tp_tools.merging import inputs  # noqa: PLC0415  not for --help
     from tp_tools.reporting import build, plots  # noqa: PLC0415
-    from tp_tools.reporting.data import gather  # noqa: PLC0415
+    from tp_tools.reporting.data import collect_answers  # noqa: PLC0415
 
     output.check(options.output, force=options.force, suffixes=SUFFIXES)
     plots.graph_objects()  # before any work is done
-    answers = gather(inputs.expand(options.traces), options.engine, options.align, talk)
+    answers = collect_answers(inputs.expand(options.traces), options.engine, options.align, talk)
     with talk.progress("drawing"):
         page = build.html(answers).encode()
     with output.written(options.output, [page]):

@@ -7,15 +7,15 @@ import sys
 
 import click
 
-from tp_tools.cli.console import Talk  # noqa: TC001  part of the command's signature
-from tp_tools.cli.options import talk_options
+from tp_tools.cli.console import Console  # noqa: TC001  part of the command's signature
+from tp_tools.cli.options import console_options
 from tp_tools.library import files, header
 
 
 @click.command("sql", short_help="List the queries, or print one.")
 @click.argument("name", required=False)
-@talk_options
-def command(name: str | None, talk: Talk) -> None:
+@console_options
+def command(name: str | None, talk: Console) -> None:
     """List the queries that come with tp-tools, or print the file of the query NAME.
 
     A file that is printed runs as it is in the Query tab of the Perfetto UI, on any trace that
@@ -33,7 +33,7 @@ def command(name: str | None, talk: Talk) -> None:
         click.echo(files.find(name).read_bytes(), nl=False)
 
 
-def _list(talk: Talk) -> None:
+def _list(talk: Console) -> None:
     """A line per query, cut where the terminal ends."""
     library = files.library()
     widest = max(map(len, library), default=0)

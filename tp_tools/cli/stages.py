@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tp_tools.cli.progress_bars import Bars
-    from tp_tools.progress import Seen
+    from tp_tools.progress import ProgressCallback
 
 PATIENCE_S = 0.5
 """Work that takes less is over before one wonders."""
@@ -52,7 +52,7 @@ class Stages:
         self._bars: Bars | None = None
 
     @contextmanager
-    def stage(self, doing: str, total: int | None, then: str | None) -> Iterator[Seen]:
+    def stage(self, doing: str, total: int | None, then: str | None) -> Iterator[ProgressCallback]:
         """A stage, as long as the block runs."""
         it = Stage(doing, total, then, time.monotonic())
         with self._lock:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import engine_option, talk_options
+from tp_tools.cli.options import console_options, engine_option
 from tp_tools.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.cli.console import Talk
-    from tp_tools.viewer.preparation import Viewable
+    from tp_tools.cli.console import Console
+    from tp_tools.viewer.preparation import ViewFile
     from tp_tools.viewer.server import Server
     from tp_tools.viewer.site import Site
 
@@ -66,7 +66,7 @@ class Options:
 )
 @click.option("--raw", is_flag=True, help="Show the file as it is, not as repaired.")
 @engine_option
-@talk_options
+@console_options
 def command(  # noqa: PLR0917  click passes all by name
     trace: str,
     online: bool,  # noqa: FBT001  click passes flags by name
@@ -74,7 +74,7 @@ def command(  # noqa: PLR0917  click passes all by name
     port: int | None,
     raw: bool,  # noqa: FBT001
     engine: str | None,
-    talk: Talk,
+    talk: Console,
 ) -> None:
     """Open TRACE in the Perfetto UI, repaired if it needs that.
 
@@ -92,10 +92,10 @@ def command(  # noqa: PLR0917  click passes all by name
     _run(Options(trace, online, browser, port, raw, engine), talk)
 
 
-def _run(options: Options, talk: Talk) -> None:
+def _run(options: Options, talk: Console) -> None:
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
     from tp_tools.files.source import open_source  # noqa: PLC0415  not for --help
-    from tp_tools.viewer.preparation import Preparing, viewable  # noqa: PLC0415
+    from tp_tools.viewer.preparation import ViewOptions, prepare_view  # noqa: PLC0415
 
     refuse_missing(options.trace)
     with (
@@ -104,8 +104,8 @@ def _run(options: Options, talk: Talk) -> None:
         open_source(options.trace) as source,
         tempfile.TemporaryDirectory(prefix="tp-tools-") as folder,
     ):
-        how = Preparing(Path(folder), options.raw, options.engine, talk.say, talk.progress)
-        shown = viewable(source, how)
+        how = ViewOptions(Path(folder), options.raw, options.engine, talk.say, talk.progress)
+        shown = prepare_view(source, how)
         _tell(shown, talk)
         server.site = _site(shown, options)
         with suppress(KeyboardInterrupt):  # the usual way to end it
@@ -123,7 +123,7 @@ def _server(options: Options) -> Server:
     return Server(options.port or ANY_PORT)
 
 
-def _site(shown: Viewable, options: Options) -> Site:
+def _site(shown: ViewFile, options: Options) -> Site:
     from tp_tools.viewer import perfetto_ui, startup  # noqa: PLC0415  not for --help
 
     if options.online:
@@ -147,7 +147,7 @@ def _unwound_by_signals() -> Iterator[None]:
             signal.signal(getattr(signal, name), handler)
 
 
-def _tell(shown: Viewable, talk: Talk) -> None:
+def _tell(shown: ViewFile, talk: Console) -> None:
     """What would have been hidden, and what was repaired."""
     from tp_tools.cli import fix_summary  # noqa: PLC0415  not for --help
     from tp_tools.repair.summary import summary  # noqa: PLC0415
@@ -157,7 +157,7 @@ def _tell(shown: Viewable, talk: Talk) -> None:
             talk.say(line)
 
 
-def _open(address: str, options: Options, talk: Talk) -> None:
+def _open(address: str, options: Options, talk: Console) -> None:
     """Starts a browser, or says where one finds the page."""
     end = "Ctrl-C ends this" + ("." if options.online else "; so does closing the page.")
     if options.browser and _has_display() and webbrowser.open(address):

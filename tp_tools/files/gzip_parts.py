@@ -36,7 +36,7 @@ class Deflated:
     size: int
 
 
-Piece: TypeAlias = "bytes | Path | Deflated"
+GzipPart: TypeAlias = "bytes | Path | Deflated"
 """Text, a file of text, a file of compressed text."""
 
 
@@ -66,14 +66,14 @@ def store(blocks: Iterable[bytes], path: Path) -> Path | None:
         return path if file.tell() else None
 
 
-def text(pieces: Iterable[Piece]) -> Iterator[bytes]:
+def text(pieces: Iterable[GzipPart]) -> Iterator[bytes]:
     """Pieces of which none is compressed, one after the other."""
     for piece in pieces:
         assert not isinstance(piece, Deflated)
         yield from _blocks(piece)
 
 
-def gzip(pieces: Iterable[Piece]) -> Iterator[bytes]:
+def gzip(pieces: Iterable[GzipPart]) -> Iterator[bytes]:
     """A gzip file (RFC 1952) of these pieces; those that are compressed stay as they are."""
     yield _HEADER
     crc = size = 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tp_tools.inspection.about import About, Gpu
     from tp_tools.inspection.inventory import Inventory, Stream
-    from tp_tools.inspection.trace_info import Seen
+    from tp_tools.inspection.trace_info import TraceInfo
     from tp_tools.repair.defects import Defects
 
 _LABEL = 10
@@ -28,7 +28,7 @@ _MOST_STREAMS = 24
 _DAY_NS = 86_400 * 10**9
 
 
-def lines(seen: Seen) -> Iterator[str]:
+def lines(seen: TraceInfo) -> Iterator[str]:
     """For people."""
     text = f", {size(seen.text_bytes)} of text" if seen.text_bytes else ""
     yield f"{seen.file}: {size(seen.bytes)}{text}"
@@ -48,7 +48,7 @@ def lines(seen: Seen) -> Iterator[str]:
     yield from _judgement(seen)
 
 
-def facts(seen: Seen) -> Iterator[tuple[str, str]]:
+def facts(seen: TraceInfo) -> Iterator[tuple[str, str]]:
     """What it is, each with its label: job, GPUs, versions, span, steps, events."""
     it = seen.inventory
     if seen.about is not None:
@@ -135,7 +135,7 @@ def _indented(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
         yield "  " + "  ".join([first.ljust(widths[0]), *cells]).rstrip()
 
 
-def _judgement(seen: Seen) -> Iterator[str]:
+def _judgement(seen: TraceInfo) -> Iterator[str]:
     if seen.lost:
         yield "TraceProcessor lost data on loading:"
         yield from (f"  {count:,} x {name}" for name, count in seen.lost.items())

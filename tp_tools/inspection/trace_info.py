@@ -15,7 +15,7 @@ from tp_tools.inspection import about, kernel_kinds
 from tp_tools.inspection.contents import contents
 from tp_tools.inspection.inventory import Kernels, inventory
 from tp_tools.merging import rank_names
-from tp_tools.querying.trace_loader import Opening, is_chrome_json, opened
+from tp_tools.querying.trace_loader import LoadOptions, is_chrome_json, load_trace
 from tp_tools.repair.defects import defects
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
-class Seen:
+class TraceInfo:
     """A trace that was looked at.
 
     Attributes:
@@ -98,7 +98,7 @@ class Seen:
         }
 
 
-def look(source: Source, how: Opening) -> Seen:
+def describe(source: Source, how: LoadOptions) -> TraceInfo:
     """Chrome JSON is read; anything else is loaded into TraceProcessor, which takes longer.
 
     Args:
@@ -122,12 +122,12 @@ def look(source: Source, how: Opening) -> Seen:
             wrong = defects(trace)
         lost: dict[str, int] = {}
     else:
-        with opened(source, how) as tp, how.progress("asking SQL what is in it"):
+        with load_trace(source, how) as tp, how.progress("asking SQL what is in it"):
             found, lost = contents(tp), engine.losses(tp)
         text_bytes, said, wrong = None, None, None
     names = kernel_kinds.collectives(kernels.name for kernels in found.kernels)
     named = _named(source, said)
-    return Seen(source.name, named, source.size(), text_bytes, said, found, names, wrong, lost)
+    return TraceInfo(source.name, named, source.size(), text_bytes, said, found, names, wrong, lost)
 
 
 def _named(source: Source, said: About | None) -> dict[str, int]:
@@ -135,7 +135,7 @@ def _named(source: Source, said: About | None) -> dict[str, int]:
 
     "tp8" in the name of rank 0 is how many there are, and no place.
     """
-    name = rank_names.named(Path(source.name).name)
+    name = rank_names.parse_file_name(Path(source.name).name)
     known = said.rank if said is not None and said.rank is not None else name.rank
     labels = {axis: at for axis, at in name.labels.items() if known is None or at <= known}
     return labels if name.rank is None else {"RANK": name.rank, **labels}

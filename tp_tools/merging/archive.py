@@ -18,7 +18,7 @@ from tp_tools.files.source import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tp_tools.merging.preparation import Prepared
+    from tp_tools.merging.preparation import MergePlan
 
 MANIFEST = "perfetto_manifest.json"
 _BLOCK = 1 << 20
@@ -27,7 +27,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that the same ranks give the same bytes
 
 
 def archive(
-    prepared: Prepared, between: Path, seen: Callable[[int], None] = lambda _: None
+    prepared: MergePlan, between: Path, seen: Callable[[int], None] = lambda _: None
 ) -> Iterator[bytes]:
     """The archive, block by block.
 
@@ -59,7 +59,7 @@ def _member(name: str) -> zipfile.ZipInfo:
     return member
 
 
-def manifest(prepared: Prepared, names: list[str]) -> dict[str, object]:
+def manifest(prepared: MergePlan, names: list[str]) -> dict[str, object]:
     """The manifest: a machine per rank, and how much later its times are than those of the first.
 
     Times in the files are counted from their base times, which Perfetto does not read, so the

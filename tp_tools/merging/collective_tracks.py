@@ -10,7 +10,7 @@ import numpy as np
 
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.merging.json_fragment import metadata
-from tp_tools.repair.lanes import place
+from tp_tools.repair.lanes import assign_lanes
 from tp_tools.trace.slices import Slices
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def events(
     tid = FIRST_TID
     for group in sorted({it.group for it in collectives}, key=_natural):
         mine = [it for it in collectives if it.group == group]
-        lanes = place(_table(mine))
+        lanes = assign_lanes(_table(mine))
         for lane in range(int(lanes.max()) + 1):
             name = group if not lane else f"{group} ({lane + 1})"
             yield metadata("thread_name", PID, tid + lane, {"name": name}), 0

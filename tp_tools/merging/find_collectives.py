@@ -77,7 +77,7 @@ _Question = tuple[str, str, str | None, str | None]
 
 
 @dataclass
-class Recogniser:
+class CollectiveFinder:
     """Asks SQL what a name stands for, each once.
 
     Attributes:
@@ -130,7 +130,7 @@ def _said(source: Source, trace: Trace, events: Ints) -> Iterator[tuple[int, _Ar
     """What kernels say about their collectives, by event."""
     wanted = np.zeros(len(trace), np.bool_)
     wanted[events] = True
-    for span, text in reread.runs(source, trace):
+    for span, text in reread.batch_texts(source, trace):
         here = wanted[span.first : span.first + span.count]
         if not here.any() or _SAID not in text:
             continue

@@ -98,12 +98,12 @@ def in_order(files: list[str]) -> list[tuple[int, str]]:
             two jobs.
     """
     said = [(file, _said(file)) for file in files]
-    found, _ = ranks.resolve(said, rank_names.Choice(allow_missing=True), lambda _: None)
+    found, _ = ranks.resolve(said, rank_names.RankChoice(allow_missing=True), lambda _: None)
     return [(rank.rank, rank.file) for rank in found]
 
 
 def _said(file: str) -> Said:
-    name = rank_names.named(file)
+    name = rank_names.parse_file_name(file)
     thorough = name.rank is None and not name.labels
     info = distributed_info(Source(Path(file), file), thorough=thorough)
     numbers = {key: info[key] for key in ("rank", "world_size") if isinstance(info.get(key), int)}

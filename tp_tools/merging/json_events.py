@@ -10,13 +10,13 @@ import numpy as np
 from msgspec import UNSET, Raw, UnsetType
 
 from tp_tools.chrome.timestamps import microseconds
-from tp_tools.trace.model import NO_LINK, is_phase
+from tp_tools.trace.model import NO_ID, is_phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tp_tools.merging.place_rank import Placed, Placement
-    from tp_tools.trace.model import Ints, Span
+    from tp_tools.merging.place_rank import PlacedRank, RankPlacement
+    from tp_tools.trace.model import Batch, Ints
 
 _Member: TypeAlias = Raw | UnsetType
 
@@ -77,7 +77,9 @@ class Match:
 class Writer:
     """Writes runs of a rank's events."""
 
-    def __init__(self, placed: Placed, where: Placement, matched: Mapping[int, Match]) -> None:
+    def __init__(
+        self, placed: PlacedRank, where: RankPlacement, matched: Mapping[int, Match]
+    ) -> None:
         self.placed, self.where, self.matched = placed, where, matched
         trace, plan = placed.trace, placed.plan
         self.pids = [Raw(_ENCODER.encode(pid)) for pid in plan.ids.pids]
@@ -91,7 +93,7 @@ class Writer:
         self.odd = np.zeros(len(trace), np.bool_)
         self.odd[plan.durationless] = True
 
-    def run(self, span: Span, text: bytes) -> bytes:
+    def run(self, span: Batch, text: bytes) -> bytes:
         """The events of a run that are kept."""
         array = b"[" + text[text.find(b"{") :] + b"]"
         numbers = np.flatnonzero(self.placed.keep[span.first : span.first + span.count])
@@ -133,7 +135,7 @@ class Writer:
         trace = self.placed.trace
         pids, tids, links = self.pids, self.tids, self.links
         # ids tie all events together but slices, where the column holds their correlation
-        own = np.where(trace.phase[numbers] == ord("X"), NO_LINK, trace.link[numbers])
+        own = np.where(trace.phase[numbers] == ord("X"), NO_ID, trace.link[numbers])
         columns = zip(
             events,
             _microseconds(trace.ts[numbers]),
@@ -145,7 +147,7 @@ class Writer:
             event.ts = ts
             event.pid = pids[track]
             event.tid = tids[track]
-            if link != NO_LINK and event.id is not UNSET:
+            if link != NO_ID and event.id is not UNSET:
                 event.id = links[link]
         if self.where.clock.drift_ppt:
             durations = _microseconds(np.maximum(trace.dur[numbers], 0))

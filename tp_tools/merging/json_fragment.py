@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tp_tools.files.source import Source
     from tp_tools.merging.json_events import Match
-    from tp_tools.merging.place_rank import Placed, Placement
+    from tp_tools.merging.place_rank import PlacedRank, RankPlacement
 
 _ENCODER = msgspec.json.Encoder()
 _COMMA = b",\n"
@@ -22,8 +22,8 @@ _COMMA = b",\n"
 
 def fragment(
     source: Source,
-    placed: Placed,
-    where: Placement,
+    placed: PlacedRank,
+    where: RankPlacement,
     matched: Mapping[int, Match],
     seen: Callable[[int], None] = lambda _: None,
 ) -> Iterator[bytes]:
@@ -48,7 +48,7 @@ def fragment(
         if thread.sort_index is not None:
             yield _sorted_at("thread_sort_index", thread.pid, thread.tid, thread.sort_index)
     writer = Writer(placed, where, matched)
-    for span, text in reread.runs(source, placed.trace, seen):
+    for span, text in reread.batch_texts(source, placed.trace, seen):
         if placed.keep[span.first : span.first + span.count].any():
             yield writer.run(span, text)
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Alignment
     from tp_tools.alignment.collectives import Collectives
     from tp_tools.merging.selection import Selection
-    from tp_tools.merging.write_rank import Written
+    from tp_tools.merging.write_rank import RankFragment
     from tp_tools.trace.model import Ints
 
 
-def matched(
+def matches_of_rank(
     alignment: Alignment, tables: Sequence[Collectives], selection: Selection, *, links: bool
 ) -> list[Matched]:
     """By rank: its collectives that are matched with those of others.
@@ -63,7 +63,7 @@ def collectives(
     alignment: Alignment,
     tables: Sequence[Collectives],
     numbers: Sequence[int],
-    written: Sequence[Written],
+    written: Sequence[RankFragment],
 ) -> list[Collective]:
     """Every matched collective with its parts, by number.
 
@@ -71,7 +71,7 @@ def collectives(
         alignment: the matches.
         tables: by rank.
         numbers: by rank: what it is called in the job.
-        written: by rank: where its matched collectives went, in the order of `matched`.
+        written: by rank: where its matched collectives went, in the order of `matches_of_rank`.
     """
     pool, matches = alignment.pool, alignment.matches
     place = np.zeros(len(pool), np.int64)
@@ -104,7 +104,7 @@ def collectives(
     return result
 
 
-def _part(written: Written, at: int, rank: int) -> Part:
+def _part(written: RankFragment, at: int, rank: int) -> Part:
     pid, tid = written.row[at].tolist()
     ts, end = int(written.ts[at]), int(written.end[at])
     return Part(rank, pid, tid, ts, end, shown=bool(written.shown[at]))

@@ -11,23 +11,23 @@ import numpy as np
 from tp_tools.files.gzip_parts import gzip, text
 from tp_tools.merging import collective_tracks, json_fragment
 from tp_tools.merging.jobs import MERGED_KEY
-from tp_tools.merging.matched import collectives, matched
-from tp_tools.merging.place_rank import Placement
+from tp_tools.merging.matched import collectives, matches_of_rank
+from tp_tools.merging.place_rank import RankPlacement
 from tp_tools.merging.write_rank import Files, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tp_tools.files.gzip_parts import Piece
+    from tp_tools.files.gzip_parts import GzipPart
     from tp_tools.merging.collective_tracks import Collective
-    from tp_tools.merging.preparation import Counts, Prepared
+    from tp_tools.merging.preparation import Counts, MergePlan
     from tp_tools.merging.selection import Selection
-    from tp_tools.merging.write_rank import Form, Written
+    from tp_tools.merging.write_rank import Form, RankFragment
     from tp_tools.workers import Workers
 
 
 def blocks(
-    prepared: Prepared,
+    prepared: MergePlan,
     workers: Workers,
     about: object,
     form: Form = "json",
@@ -55,15 +55,15 @@ def blocks(
 
 
 def _packets(
-    prepared: Prepared, parts: Iterator[Piece], about: object, folder: Path
-) -> Iterator[Piece]:
+    prepared: MergePlan, parts: Iterator[GzipPart], about: object, folder: Path
+) -> Iterator[GzipPart]:
     yield from parts
     yield from _collectives_part(prepared, folder / "collectives.json", about)
 
 
 def _json(
-    prepared: Prepared, parts: Iterator[Piece], about: object, _folder: Path
-) -> Iterator[Piece]:
+    prepared: MergePlan, parts: Iterator[GzipPart], about: object, _folder: Path
+) -> Iterator[GzipPart]:
     yield b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n"%b":%b,\n' % (
         prepared.start_ns,
         MERGED_KEY.encode(),
@@ -82,7 +82,7 @@ def _json(
     yield b"\n]}\n"
 
 
-def _added(prepared: Prepared) -> Iterator[bytes]:
+def _added(prepared: MergePlan) -> Iterator[bytes]:
     """The events that join the ranks, each with a comma behind it."""
     first_flow = 1 + sum(it.links for it in prepared.gathered)
     links = prepared.wishes.links
@@ -92,13 +92,13 @@ def _added(prepared: Prepared) -> Iterator[bytes]:
 
 
 def _parts(
-    prepared: Prepared,
+    prepared: MergePlan,
     workers: Workers,
     form: Form,
     seen: Callable[[int], None],
     *,
     packed: bool,
-) -> Iterator[Piece]:
+) -> Iterator[GzipPart]:
     """What the workers write of each rank; it is there until the next is asked for."""
     tables = [it.collectives for it in prepared.gathered]
     selection = prepared.selection()
@@ -106,7 +106,7 @@ def _parts(
         Files(it.file, spool, spool.with_suffix(".part"))
         for it, spool in zip(prepared.gathered, prepared.spools, strict=True)
     ]
-    shared = matched(prepared.alignment, tables, selection, links=prepared.wishes.links)
+    shared = matches_of_rank(prepared.alignment, tables, selection, links=prepared.wishes.links)
     flows = np.cumsum([1, *(it.links for it in prepared.gathered)]).tolist()
     calls = (
         (
@@ -124,7 +124,7 @@ def _parts(
         seen(Path(lying.trace).stat().st_size)
 
 
-def _collectives(prepared: Prepared) -> list[Collective]:
+def _collectives(prepared: MergePlan) -> list[Collective]:
     """Every matched collective within the window, once all ranks are written."""
     tables = [it.collectives for it in prepared.gathered]
     names = [it.rank for it in prepared.ranks]
@@ -133,10 +133,10 @@ def _collectives(prepared: Prepared) -> list[Collective]:
     return [it for it in found if _is_inside(it, selection, prepared.start_ns)]
 
 
-def _collectives_part(prepared: Prepared, between: Path, about: object) -> Iterator[bytes]:
+def _collectives_part(prepared: MergePlan, between: Path, about: object) -> Iterator[bytes]:
     """The process of the collectives as packets, and what the output says about itself."""
     from tp_tools.merging import pftrace_fragment  # noqa: PLC0415  0.02 s, for this form alone
-    from tp_tools.writing.pftrace.options import Part  # noqa: PLC0415
+    from tp_tools.writing.pftrace.options import PftraceOptions  # noqa: PLC0415
 
     found = _collectives(prepared)
     if prepared.wishes.links:
@@ -144,12 +144,14 @@ def _collectives_part(prepared: Prepared, between: Path, about: object) -> Itera
     slices = [block for block, _ in collective_tracks.events(found, 0, links=False)]
     trace = pftrace_fragment.written(slices, prepared.start_ns, between, {MERGED_KEY: about})
     plan = pftrace_fragment.nothing_to_do(trace)
-    yield from pftrace_fragment.packets(between, trace, plan, Part(number=len(prepared.ranks)))
+    yield from pftrace_fragment.packets(
+        between, trace, plan, PftraceOptions(number=len(prepared.ranks))
+    )
 
 
-def _placement(prepared: Prepared, place: int, first_flow: int) -> Placement:
+def _placement(prepared: MergePlan, place: int, first_flow: int) -> RankPlacement:
     rank = prepared.ranks[place]
-    return Placement(
+    return RankPlacement(
         rank=rank.rank,
         title=rank.title,
         position=place,
@@ -160,7 +162,7 @@ def _placement(prepared: Prepared, place: int, first_flow: int) -> Placement:
     )
 
 
-def _count(counts: Counts, written: Written) -> None:
+def _count(counts: Counts, written: RankFragment) -> None:
     counts.events += written.events
     counts.slices += written.slices
     counts.flows += written.flows

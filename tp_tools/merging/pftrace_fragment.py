@@ -20,7 +20,7 @@ from tp_tools.merging.place_rank import RANK_IDS
 from tp_tools.repair import ids
 from tp_tools.trace.plan import Plan
 from tp_tools.trace.slices import slices
-from tp_tools.writing.pftrace.options import Part
+from tp_tools.writing.pftrace.options import PftraceOptions
 from tp_tools.writing.pftrace.writer import rewrite
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tp_tools.merging.json_events import Match
-    from tp_tools.merging.place_rank import Placed, Placement
+    from tp_tools.merging.place_rank import PlacedRank, RankPlacement
     from tp_tools.trace.model import Trace
     from tp_tools.trace.plan import Lane
 
 
 def fragment(
     source: Source,
-    placed: Placed,
-    where: Placement,
+    placed: PlacedRank,
+    where: RankPlacement,
     matched: Mapping[int, Match],
     between: Path,
 ) -> Iterator[bytes]:
@@ -61,7 +61,7 @@ def fragment(
     blocks = json_fragment.fragment(source, unmoved, where, matched)
     trace = written(blocks, where.start_ns, between)
     first = int(np.flatnonzero(trace.phase != ord("M"))[0]) if placed.keep.any() else 0
-    part = Part(number=where.position, first_place=1 + where.position * RANK_IDS)
+    part = PftraceOptions(number=where.position, first_place=1 + where.position * RANK_IDS)
     yield from packets(between, trace, _plan(trace, placed, first), part)
     between.unlink()
 
@@ -89,7 +89,7 @@ def written(
     return read(Source(between, between.name))
 
 
-def packets(between: Path, trace: Trace, plan: Plan, part: Part) -> Iterator[bytes]:
+def packets(between: Path, trace: Trace, plan: Plan, part: PftraceOptions) -> Iterator[bytes]:
     """The packets of a temporary file.
 
     Args:
@@ -105,10 +105,10 @@ def packets(between: Path, trace: Trace, plan: Plan, part: Part) -> Iterator[byt
 
 def nothing_to_do(trace: Trace) -> Plan:
     """A plan that changes nothing."""
-    return Plan({}, {}, {}, {}, [], [], 0, ids.choose(trace), [])
+    return Plan({}, {}, {}, {}, [], [], 0, ids.choose_ids(trace), [])
 
 
-def _plan(trace: Trace, placed: Placed, first: int) -> Plan:
+def _plan(trace: Trace, placed: PlacedRank, first: int) -> Plan:
     """The moves that are left, on the events as they are numbered now."""
     plan = nothing_to_do(trace)
     number = np.cumsum(placed.keep) - 1 + first

@@ -33,7 +33,7 @@ HIGHEST_RANK = (1 << 31) // RANK_IDS - 2
 
 
 @dataclass(frozen=True)
-class Placement:
+class RankPlacement:
     """What a rank is given.
 
     Attributes:
@@ -56,7 +56,7 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedRank:
     """A rank in the merged trace.
 
     Attributes:
@@ -83,7 +83,9 @@ class Placed:
         return pid, tid
 
 
-def placed(trace: Trace, plan: Plan, table: Slices, where: Placement, wanted: Selection) -> Placed:
+def place_rank(
+    trace: Trace, plan: Plan, table: Slices, where: RankPlacement, wanted: Selection
+) -> PlacedRank:
     """Puts a rank into the merged trace.
 
     Args:
@@ -101,10 +103,10 @@ def placed(trace: Trace, plan: Plan, table: Slices, where: Placement, wanted: Se
     edited = _with_ids(edited, _ids(plan, where))
     used = np.unique(trace.track[keep]).tolist()
     rows = list(processes(trace, edited, where, used)), list(threads(trace, edited, keep, used))
-    return Placed(moved, edited, keep, *rows, wanted.args)
+    return PlacedRank(moved, edited, keep, *rows, wanted.args)
 
 
-def _on_common_clock(trace: Trace, plan: Plan, where: Placement) -> tuple[Trace, Plan]:
+def _on_common_clock(trace: Trace, plan: Plan, where: RankPlacement) -> tuple[Trace, Plan]:
     def common(times: Ints) -> Ints:
         return where.clock.common(times + where.base_ns) - where.start_ns
 
@@ -118,7 +120,7 @@ def _on_common_clock(trace: Trace, plan: Plan, where: Placement) -> tuple[Trace,
     return replace(trace, ts=ts, dur=dur), replace(plan, trims=exact, rebase_ns=0)
 
 
-def _ids(plan: Plan, where: Placement) -> dict[int, int]:
+def _ids(plan: Plan, where: RankPlacement) -> dict[int, int]:
     """New ids by old ones, in the same order, and the same number as before where there is room.
 
     One table for processes and threads: a main thread's id stays that of its process.

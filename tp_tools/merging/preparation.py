@@ -12,23 +12,23 @@ from tp_tools.alignment.alignment import Member, align
 from tp_tools.chrome import crew
 from tp_tools.errors import InputError
 from tp_tools.merging import inputs, rank_names, ranks, read_rank
-from tp_tools.merging.rank_names import Choice
+from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tp_tools.alignment.alignment import Alignment, Mode
-    from tp_tools.merging.ranks import Rank
-    from tp_tools.merging.read_rank import Gathered
-    from tp_tools.merging.write_rank import Written
+    from tp_tools.merging.ranks import JobRank
+    from tp_tools.merging.read_rank import RankSummary
+    from tp_tools.merging.write_rank import RankFragment
     from tp_tools.workers import Workers
 
 SECOND_NS = 10**9
 
 
 @dataclass(frozen=True)
-class Wishes:
+class MergeOptions:
     """What a merge is to be like.
 
     Attributes:
@@ -42,7 +42,7 @@ class Wishes:
     """
 
     align: Mode = "auto"
-    choice: Choice = field(default_factory=Choice)
+    choice: RankChoice = field(default_factory=RankChoice)
     gpu_only: bool = False
     excluded: frozenset[str] = frozenset()
     start_ns: int | None = None
@@ -64,7 +64,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class MergePlan:
     """Everything that is known before the first byte is written.
 
     Attributes:
@@ -78,14 +78,14 @@ class Prepared:
         written, counts: filled in while the output is written.
     """
 
-    ranks: list[Rank]
-    gathered: list[Gathered]
+    ranks: list[JobRank]
+    gathered: list[RankSummary]
     alignment: Alignment
     missing: list[int]
     first_ns: int
-    wishes: Wishes
+    wishes: MergeOptions
     spools: list[Path]
-    written: list[Written] = field(default_factory=list)
+    written: list[RankFragment] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
     @property
@@ -103,7 +103,7 @@ class Prepared:
         return Selection(*kinds, start, end, wishes.needs, wishes.args)
 
 
-def files(names: Sequence[str], output: str, choice: Choice) -> list[str]:
+def files(names: Sequence[str], output: str, choice: RankChoice) -> list[str]:
     """The traces that are meant, without an earlier output among them.
 
     Raises:
@@ -123,11 +123,11 @@ def usual_jobs(files: Sequence[str]) -> int:
 
 def prepare(
     listed: Sequence[str],
-    wishes: Wishes,
+    wishes: MergeOptions,
     workers: Workers,
     say: Callable[[str], None],
     seen: Callable[[int], None] = lambda _: None,
-) -> Prepared:
+) -> MergePlan:
     """Reads all ranks and puts them on one clock.
 
     Args:
@@ -146,8 +146,8 @@ def prepare(
     calls = [
         ((file, spool, wishes.engine), based) for file, spool in zip(listed, spools, strict=True)
     ]
-    read: list[Gathered] = []
-    for it in workers.in_order(read_rank.gather, calls):
+    read: list[RankSummary] = []
+    for it in workers.in_order(read_rank.read_rank, calls):
         read.append(it)
         seen(Path(it.file).stat().st_size)
     _refuse(read)
@@ -162,10 +162,10 @@ def prepare(
         if it.first_ns is not None
     ]
     kept = [spools[it.place] for it in ordered]
-    return Prepared(ordered, gathered, alignment, missing, min(begins), wishes, kept)
+    return MergePlan(ordered, gathered, alignment, missing, min(begins), wishes, kept)
 
 
-def _refuse(read: list[Gathered]) -> None:
+def _refuse(read: list[RankSummary]) -> None:
     """Raises InputError for what is no rank."""
     for it in read:
         if it.said.is_merged:
@@ -174,6 +174,6 @@ def _refuse(read: list[Gathered]) -> None:
         raise InputError(f"{read[0].file}: has no event with a time, nor have the others.")
 
 
-def _member(gathered: Gathered, rank: Rank) -> Member:
+def _member(gathered: RankSummary, rank: JobRank) -> Member:
     middle = ((gathered.first_ns or 0) + (gathered.last_ns or 0)) // 2
     return Member(gathered.collectives, middle, gathered.said.host, rank.replica)

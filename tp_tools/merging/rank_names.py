@@ -29,7 +29,7 @@ _SGLANG = re.compile(
 
 
 @dataclass(frozen=True)
-class Named:
+class FileNameInfo:
     """What a file's name says.
 
     Attributes:
@@ -46,7 +46,7 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Choice:
+class RankChoice:
     """What was asked for where a folder holds more than one job.
 
     Attributes:
@@ -59,7 +59,7 @@ class Choice:
     allow_missing: bool = False
 
 
-def named(file: str) -> Named:
+def parse_file_name(file: str) -> FileNameInfo:
     """What the name of a file says, or, if that says nothing, the name of its folder."""
     path = Path(file)
     here, above = _named(path.name), _named(path.absolute().parent.name)
@@ -68,11 +68,11 @@ def named(file: str) -> Named:
     return here
 
 
-def _named(name: str) -> Named:
+def _named(name: str) -> FileNameInfo:
     rank = _RANK.search(name)
     labels = {axis.upper(): int(number) for axis, number in _AXIS.findall(name)}
     sglang = _SGLANG.match(name)
-    return Named(
+    return FileNameInfo(
         int(rank[1]) if rank else None,
         labels,
         sglang["profile"] if sglang else "",
@@ -80,18 +80,20 @@ def _named(name: str) -> Named:
     )
 
 
-def chosen(files: Sequence[str], choice: Choice) -> list[str]:
+def chosen(files: Sequence[str], choice: RankChoice) -> list[str]:
     """The files of one profile and stage.
 
     Raises:
         InputError: there are several and none was chosen, or the chosen one is not there.
     """
-    names = {file: named(file) for file in files}
+    names = {file: parse_file_name(file) for file in files}
     kept = _chosen(names, list(names), "profile", choice.profile)
     return _chosen(names, kept, "stage", choice.stage)
 
 
-def _chosen(names: dict[str, Named], files: list[str], key: str, wanted: str | None) -> list[str]:
+def _chosen(
+    names: dict[str, FileNameInfo], files: list[str], key: str, wanted: str | None
+) -> list[str]:
     groups = defaultdict[str, list[str]](list)
     for file in files:
         groups[getattr(names[file], key)].append(file)
@@ -108,7 +110,7 @@ def _chosen(names: dict[str, Named], files: list[str], key: str, wanted: str | N
     return files
 
 
-def _collide(names: dict[str, Named], files: list[str]) -> bool:
+def _collide(names: dict[str, FileNameInfo], files: list[str]) -> bool:
     """Whether two files claim the same place in the job."""
     places = [(names[file].rank, *sorted(names[file].labels.items())) for file in files]
     return len(set(places)) < len(places)

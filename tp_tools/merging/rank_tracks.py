@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tp_tools.merging.place_rank import Placement
+    from tp_tools.merging.place_rank import RankPlacement
     from tp_tools.trace.model import Scalar, Trace
     from tp_tools.trace.plan import Plan
 
@@ -53,7 +53,7 @@ class Thread:
     sort_index: int | None
 
 
-def processes(trace: Trace, plan: Plan, where: Placement, used: list[int]) -> Iterator[Process]:
+def processes(trace: Trace, plan: Plan, where: RankPlacement, used: list[int]) -> Iterator[Process]:
     """CPU, GPUs, then what the profiler writes about itself, each kind as it was numbered."""
     names = process_names(trace)
     gpus = _gpus(trace)

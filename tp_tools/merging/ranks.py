@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools.errors import InputError
-from tp_tools.merging.rank_names import AXES, named
+from tp_tools.merging.rank_names import AXES, parse_file_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tp_tools.merging.jobs import Said
-    from tp_tools.merging.rank_names import Choice, Named
+    from tp_tools.merging.rank_names import FileNameInfo, RankChoice
 
 BOTH, BY_INFO, BY_NAME = "distributedInfo and name", "distributedInfo", "name"
 
@@ -25,7 +25,7 @@ _SHOWN = 4
 
 
 @dataclass(frozen=True)
-class Rank:
+class JobRank:
     """A rank and its file.
 
     Attributes:
@@ -52,8 +52,8 @@ class Rank:
 
 
 def resolve(
-    files: Sequence[tuple[str, Said]], choice: Choice, say: Callable[[str], None]
-) -> tuple[list[Rank], list[int]]:
+    files: Sequence[tuple[str, Said]], choice: RankChoice, say: Callable[[str], None]
+) -> tuple[list[JobRank], list[int]]:
     """The ranks in order, and the numbers of those that are missing.
 
     Args:
@@ -64,7 +64,7 @@ def resolve(
     Raises:
         InputError: ranks are unknown, contradictory, doubled or missing; or of several jobs.
     """
-    names = _with_labels([named(file) for file, _ in files], [said for _, said in files])
+    names = _with_labels([parse_file_name(file) for file, _ in files], [said for _, said in files])
     found = [
         _rank(place, file, name, said)
         for place, ((file, said), name) in enumerate(zip(files, names, strict=True))
@@ -76,7 +76,7 @@ def resolve(
     return ordered, _missing(ordered, files, choice)
 
 
-def _with_labels(names: list[Named], said: list[Said]) -> list[Named]:
+def _with_labels(names: list[FileNameInfo], said: list[Said]) -> list[FileNameInfo]:
     """Labels that are sizes left out: "tp8" in the names of all eight ranks is no rank."""
     sizes = {
         axis
@@ -109,7 +109,7 @@ class _Found:
     labels: dict[str, int]
 
 
-def _rank(place: int, file: str, name: Named, said: Said) -> _Found:
+def _rank(place: int, file: str, name: FileNameInfo, said: Said) -> _Found:
     """What both witnesses agree on.
 
     Raises:
@@ -131,7 +131,7 @@ def _rank(place: int, file: str, name: Named, said: Said) -> _Found:
     return _Found(place, file, rank, by, name.labels)
 
 
-def _numbered(found: list[_Found], names: list[Named]) -> list[_Found]:
+def _numbered(found: list[_Found], names: list[FileNameInfo]) -> list[_Found]:
     """Ranks for files that tell only their place on the parallel axes.
 
     DP, PP, TP count like digits; where TP numbers do not repeat within a PP stage, DP lies within
@@ -161,7 +161,7 @@ def _numbered(found: list[_Found], names: list[Named]) -> list[_Found]:
     return result
 
 
-def _apart(found: list[_Found], files: Sequence[tuple[str, Said]]) -> list[Rank]:
+def _apart(found: list[_Found], files: Sequence[tuple[str, Said]]) -> list[JobRank]:
     """Ranks with numbers of their own: replicas that count from 0 each are told apart by DP.
 
     Raises:
@@ -176,7 +176,7 @@ def _apart(found: list[_Found], files: Sequence[tuple[str, Said]]) -> list[Rank]
     replicas = {(it.labels.get("DP"), it.rank) for it in found}
     if doubled and size and len(replicas) == len(found):
         return [
-            Rank(dp * size + (it.rank or 0), it.file, it.labels, it.by, dp, it.place)
+            JobRank(dp * size + (it.rank or 0), it.file, it.labels, it.by, dp, it.place)
             for it in found
             for dp in [it.labels.get("DP", 0)]
         ]
@@ -184,10 +184,10 @@ def _apart(found: list[_Found], files: Sequence[tuple[str, Said]]) -> list[Rank]
         raise InputError(
             f"{' and '.join(it.file for it in them[:2])} are both of rank {rank}. Leave one out."
         )
-    return [Rank(it.rank or 0, it.file, it.labels, it.by, 0, it.place) for it in found]
+    return [JobRank(it.rank or 0, it.file, it.labels, it.by, 0, it.place) for it in found]
 
 
-def _check_one_job(ranks: list[Rank], files: Sequence[tuple[str, Said]]) -> None:
+def _check_one_job(ranks: list[JobRank], files: Sequence[tuple[str, Said]]) -> None:
     """Raises InputError where two files cannot be of one job."""
     first = ranks[0]
     size = files[first.place][1].world_size
@@ -208,7 +208,9 @@ def _check_one_job(ranks: list[Rank], files: Sequence[tuple[str, Said]]) -> None
                 )
 
 
-def _missing(ranks: list[Rank], files: Sequence[tuple[str, Said]], choice: Choice) -> list[int]:
+def _missing(
+    ranks: list[JobRank], files: Sequence[tuple[str, Said]], choice: RankChoice
+) -> list[int]:
     """The ranks between 0 and the size of the job that have no file.
 
     Raises:
@@ -233,7 +235,7 @@ def _missing(ranks: list[Rank], files: Sequence[tuple[str, Said]], choice: Choic
     return missing
 
 
-def _say_witnesses(ranks: list[Rank], say: Callable[[str], None]) -> None:
+def _say_witnesses(ranks: list[JobRank], say: Callable[[str], None]) -> None:
     for by, other in ((BY_NAME, "they have no distributedInfo"), (BY_INFO, "their names say none")):
         them = [it for it in ranks if it.by == by]
         if them:

@@ -16,10 +16,10 @@ import numpy as np
 
 from tp_tools.chrome.reader import read
 from tp_tools.files.source import Source
-from tp_tools.merging.find_collectives import Recogniser
+from tp_tools.merging.find_collectives import CollectiveFinder
 from tp_tools.merging.jobs import said
 from tp_tools.repair.analysis import place_slices, plan_alone
-from tp_tools.repair.overlaps import Judge
+from tp_tools.repair.overlaps import OverlapOptions
 from tp_tools.trace.model import UNTIMED, is_phase
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class RankSummary:
     """What the merge has to know of a rank.
 
     Attributes:
@@ -55,16 +55,16 @@ class Gathered:
 
 
 @functools.cache
-def _recogniser(engine: str | None) -> Recogniser:
+def _recogniser(engine: str | None) -> CollectiveFinder:
     """One per worker: ranks run the same kernels, so SQL is asked about each name once."""
-    return Recogniser(engine, _say_nothing)
+    return CollectiveFinder(engine, _say_nothing)
 
 
 def _say_nothing(_line: str) -> None:
     pass
 
 
-def gather(file: str, spool: Path, engine: str | None, *, based: bool) -> Gathered:
+def read_rank(file: str, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
     """Examines a rank and keeps it in a temporary file.
 
     Args:
@@ -80,15 +80,15 @@ def gather(file: str, spool: Path, engine: str | None, *, based: bool) -> Gather
     source = Source(Path(file), file)
     trace = read(source)
     placed = place_slices(trace)
-    edits = plan_alone(source, placed, Judge(engine=engine))
+    edits = plan_alone(source, placed, OverlapOptions(engine=engine))
     about = said(trace, file)
     base = about.base_ns if based else 0
     collectives = _recogniser(engine).collectives(source, trace, base)
     with spool.open("wb") as kept:
         pickle.dump((source, trace, edits, placed.table), kept, pickle.HIGHEST_PROTOCOL)
     first, last = _span(trace, base)
-    size = sum(span.length for span in trace.spans)
-    return Gathered(file, about, collectives, base, len(trace.links), size, first, last)
+    size = sum(span.length for span in trace.batches)
+    return RankSummary(file, about, collectives, base, len(trace.links), size, first, last)
 
 
 def _span(trace: Trace, base: int) -> tuple[int | None, int | None]:
@@ -99,8 +99,8 @@ def _span(trace: Trace, base: int) -> tuple[int | None, int | None]:
     return int(ts.min()) + base, int((ts + np.maximum(trace.dur[timed], 0)).max()) + base
 
 
-def kept(spool: Path) -> tuple[Source, Trace, Plan, Slices]:
-    """What `gather` kept of a rank: the file, its columns, its repairs, its slices."""
+def load_rank(spool: Path) -> tuple[Source, Trace, Plan, Slices]:
+    """What `read_rank` kept of a rank: the file, its columns, its repairs, its slices."""
     with spool.open("rb") as file:
-        source, trace, edits, table = pickle.load(file)  # noqa: S301  what `gather` wrote
+        source, trace, edits, table = pickle.load(file)  # noqa: S301  what `read_rank` wrote
     return source, trace, edits, table

@@ -9,14 +9,14 @@ import numpy as np
 
 from tp_tools.library.header import FLOWS
 from tp_tools.trace.categories import GPU_ANNOTATION, GPU_WORK
-from tp_tools.trace.flows import following
-from tp_tools.trace.model import NO_LINK, is_phase
-from tp_tools.writing.select import wanted as needed
+from tp_tools.trace.flows import flows_of
+from tp_tools.trace.model import NO_ID, is_phase
+from tp_tools.writing.select import select_events as needed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.merging.place_rank import Placement
+    from tp_tools.merging.place_rank import RankPlacement
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices
@@ -51,7 +51,7 @@ class Selection:
 
 
 def kept(
-    trace: Trace, plan: Plan, table: Slices, where: Placement, wanted: Selection
+    trace: Trace, plan: Plan, table: Slices, where: RankPlacement, wanted: Selection
 ) -> NDArray[np.bool_]:
     """All but metadata, which is written anew, and what has no time or is not wanted."""
     keep = ~is_phase(trace, "M")
@@ -83,8 +83,8 @@ def kept(
 
 def _whole_arrows(trace: Trace, table: Slices, keep: NDArray[np.bool_]) -> Ints:
     """Flow events of arrows of which every end is at a slice that is kept."""
-    flows = np.flatnonzero(is_phase(trace, "stf") & (trace.link != NO_LINK))
+    flows = np.flatnonzero(is_phase(trace, "stf") & (trace.link != NO_ID))
     shown = table.event[keep[table.event]].tolist()
-    at_shown = np.isin(flows, list(following(trace, table, dict.fromkeys(shown, 0))))
+    at_shown = np.isin(flows, list(flows_of(trace, table, dict.fromkeys(shown, 0))))
     arrow = trace.link[flows].astype(np.int64) * len(trace.cats) + trace.cat[flows]
     return flows[~np.isin(arrow, arrow[~at_shown])]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tp_tools.merging.preparation import Prepared
+    from tp_tools.merging.preparation import MergePlan
 
 
-def summary(prepared: Prepared) -> dict[str, Any]:
+def summary(prepared: MergePlan) -> dict[str, Any]:
     """All that is known before the output is written, as the contract has it.
 
     Times are ns. `offset_ns` holds in the middle of the rank's trace, `drift_ppb` around it.

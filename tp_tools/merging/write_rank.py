@@ -10,8 +10,8 @@ import numpy as np
 from tp_tools.files.gzip_parts import deflate, store
 from tp_tools.merging import json_fragment
 from tp_tools.merging.json_events import FIRST_ARROW, Match
-from tp_tools.merging.place_rank import placed
-from tp_tools.merging.read_rank import kept
+from tp_tools.merging.place_rank import place_rank
+from tp_tools.merging.read_rank import load_rank
 from tp_tools.trace.model import is_phase
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.files.gzip_parts import Deflated
-    from tp_tools.merging.place_rank import Placed, Placement
+    from tp_tools.merging.place_rank import PlacedRank, RankPlacement
     from tp_tools.merging.selection import Selection
     from tp_tools.trace.model import Ints
     from tp_tools.trace.slices import Slices
@@ -69,7 +69,7 @@ class Matched:
 
 
 @dataclass(frozen=True)
-class Written:
+class RankFragment:
     """A rank as it was written.
 
     Attributes:
@@ -92,13 +92,13 @@ class Written:
 
 def write(
     files: Files,
-    where: Placement,
+    where: RankPlacement,
     wanted: Selection,
     matched: Matched,
     form: Form,
     *,
     packed: bool,
-) -> Written:
+) -> RankFragment:
     """Writes a rank's part of the merged trace; of JSON, events with commas between them.
 
     Args:
@@ -112,8 +112,8 @@ def write(
     Raises:
         InputError: the file changed meanwhile, or the rank has too many ids.
     """
-    source, trace, edits, table = kept(files.spool)
-    rank = placed(trace, edits, table, where, wanted)
+    source, trace, edits, table = load_rank(files.spool)
+    rank = place_rank(trace, edits, table, where, wanted)
     events = matched.by_event(carried=form == "pftrace")
     if form == "pftrace":
         from tp_tools.merging import pftrace_fragment  # noqa: PLC0415  0.02 s, for this form alone
@@ -128,10 +128,12 @@ def write(
     return _written(part, rank, table, matched.event)
 
 
-def _written(part: Path | Deflated | None, rank: Placed, table: Slices, events: Ints) -> Written:
+def _written(
+    part: Path | Deflated | None, rank: PlacedRank, table: Slices, events: Ints
+) -> RankFragment:
     trace, keep = rank.trace, rank.keep
     rows = [rank.row_of(event) for event in events.tolist()]
-    return Written(
+    return RankFragment(
         part=part,
         events=int(keep.sum()),
         slices=int(keep[table.event].sum()),

@@ -17,7 +17,7 @@ from tp_tools.files.source import open_source
 from tp_tools.library import files
 from tp_tools.merging import inputs
 from tp_tools.querying import runner
-from tp_tools.querying.trace_loader import LARGE, Opening, opened
+from tp_tools.querying.trace_loader import LARGE, LoadOptions, load_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +61,7 @@ def open_trace(
     needs = None if categories is None else frozenset(categories)
     lost: list[str] = []
     with open_source(os.fspath(path)) as source:
-        tp = opened(source, Opening(engine, raw, needs, warn=lost.append))
+        tp = load_trace(source, LoadOptions(engine, raw, needs, warn=lost.append))
     _warn(lost)
     return tp
 
@@ -103,8 +103,8 @@ def query(
     given = [traces] if isinstance(traces, str | os.PathLike) else traces
     lost: list[str] = []
     needs = None if all_categories else it.header.needs
-    how = Opening(engine, raw, needs, LARGE, warn=lost.append)
-    answer = runner.ask(it, inputs.expand([os.fspath(trace) for trace in given]), how)
+    how = LoadOptions(engine, raw, needs, LARGE, warn=lost.append)
+    answer = runner.run_query(it, inputs.expand([os.fspath(trace) for trace in given]), how)
     _warn(lost)
     return files.frame(answer)
 

@@ -14,8 +14,8 @@ from tp_tools.files.source import BLOCK
 from tp_tools.library.header import FLOWS
 from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation, rank_names
-from tp_tools.merging.preparation import Wishes
-from tp_tools.merging.rank_names import Choice
+from tp_tools.merging.preparation import MergeOptions
+from tp_tools.merging.rank_names import RankChoice
 from tp_tools.progress import BUILDING
 from tp_tools.workers import workers
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
     from tp_tools.engine.processor import Processor
     from tp_tools.library.header import Header
-    from tp_tools.merging.preparation import Prepared
-    from tp_tools.querying.trace_loader import Opening
+    from tp_tools.merging.preparation import MergePlan
+    from tp_tools.querying.trace_loader import LoadOptions
 
 MOST_JOBS = 4
 """Ranks worked on at a time, at most: each takes memory, and the answer does, too."""
@@ -34,20 +34,20 @@ MOST_JOBS = 4
 _SMALL = 16 << 20
 """Bytes on disk below which starting others to help takes longer than they save."""
 
-_CHOICE = Choice(allow_missing=True)
+_CHOICE = RankChoice(allow_missing=True)
 
 
-def opened(traces: list[str], header: Header, how: Opening) -> Processor:
+def opened(traces: list[str], header: Header, how: LoadOptions) -> Processor:
     """A TraceProcessor that holds the ranks as `tp-tools merge` would write them; to be closed.
 
-    See `merged`.
+    See `load_job`.
     """
-    return merged(traces, header, how)[0]
+    return load_job(traces, header, how)[0]
 
 
-def merged(
-    traces: list[str], header: Header, how: Opening, align: Mode = "auto"
-) -> tuple[Processor, Prepared]:
+def load_job(
+    traces: list[str], header: Header, how: LoadOptions, align: Mode = "auto"
+) -> tuple[Processor, MergePlan]:
     """The same, and what the merge found: the ranks, their clocks and their matches.
 
     Args:
@@ -76,18 +76,18 @@ def merged(
 def _merge(
     traces: list[str],
     header: Header,
-    how: Opening,
+    how: LoadOptions,
     file: Path,
     *,
     align: Mode,
-) -> Prepared:
+) -> MergePlan:
     """Writes the merged ranks, as far as they are needed, to a file of JSON."""
     files = rank_names.chosen(traces, _CHOICE)
     size = sum(Path(it).stat().st_size for it in files)
     jobs = 1 if size < _SMALL else min(MOST_JOBS, preparation.usual_jobs(files))
     with output.temporary_files(), workers(jobs) as staff:
         with how.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
-            wishes = Wishes(align=align, choice=_CHOICE, engine=how.engine)
+            wishes = MergeOptions(align=align, choice=_CHOICE, engine=how.engine)
             prepared = _needed(
                 preparation.prepare(files, wishes, staff, how.say, seen), header, how
             )
@@ -102,7 +102,7 @@ def _merge(
     return prepared
 
 
-def _needed(prepared: Prepared, header: Header, how: Opening) -> Prepared:
+def _needed(prepared: MergePlan, header: Header, how: LoadOptions) -> MergePlan:
     """The ranks with what is needed of them only, where all of it would be large."""
     size = sum(it.size for it in prepared.gathered)
     if how.needs is None or size <= how.needs_above:

@@ -11,14 +11,14 @@ from tp_tools.files.source import open_source
 from tp_tools.library import files, header
 from tp_tools.merging import inputs
 from tp_tools.querying import job_loader
-from tp_tools.querying.trace_loader import opened
+from tp_tools.querying.trace_loader import load_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tp_tools.engine.processor import Processor
     from tp_tools.library.header import Header
-    from tp_tools.querying.trace_loader import Opening
+    from tp_tools.querying.trace_loader import LoadOptions
 
 Origin = Literal["library", "file", "text"]
 
@@ -64,10 +64,10 @@ def from_text(sql: str) -> Query:
     return Query(None, sql, header.parse(sql, "the query"), "text")
 
 
-def ask(
+def run_query(
     query: Query,
     traces: list[str],
-    how: Opening,
+    how: LoadOptions,
     limit: int | None = None,
 ) -> Rows:
     """The rows of one trace; of several, those of each rank, in order, a column `rank` first.
@@ -107,19 +107,19 @@ def ask(
     return of_ranks(answers)
 
 
-def _of_job(query: Query, traces: list[str], how: Opening, limit: int | None) -> Rows:
+def _of_job(query: Query, traces: list[str], how: LoadOptions, limit: int | None) -> Rows:
     """The rows of all ranks in one TraceProcessor."""
     with job_loader.opened(traces, query.header, how) as tp:
         rows = _rows(query, tp, how)
     return Rows(rows.columns, rows.rows[:limit])
 
 
-def _answer(query: Query, trace: str, how: Opening) -> Rows:
-    with open_source(trace) as source, opened(source, how) as tp:
+def _answer(query: Query, trace: str, how: LoadOptions) -> Rows:
+    with open_source(trace) as source, load_trace(source, how) as tp:
         return _rows(query, tp, how)
 
 
-def _rows(query: Query, tp: Processor, how: Opening) -> Rows:
+def _rows(query: Query, tp: Processor, how: LoadOptions) -> Rows:
     with how.progress(f"asking {query.name or 'SQL'}"):
         return query_rows(tp, query.sql, query.name)
 

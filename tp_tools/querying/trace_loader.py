@@ -13,9 +13,9 @@ from tp_tools.errors import InputError
 from tp_tools.files.source import BLOCK
 from tp_tools.progress import BUILDING, silent
 from tp_tools.repair import analysis
-from tp_tools.repair.overlaps import Judge
+from tp_tools.repair.overlaps import OverlapOptions
 from tp_tools.writing.json import writer as json_writer
-from tp_tools.writing.select import wanted
+from tp_tools.writing.select import select_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ def _nothing(_: object) -> None:
 
 
 @dataclass(frozen=True)
-class Opening:
+class LoadOptions:
     """How traces are opened.
 
     Attributes:
@@ -68,7 +68,7 @@ class Opening:
     progress: Progress = silent
 
 
-def opened(source: Source, how: Opening) -> Processor:
+def load_trace(source: Source, how: LoadOptions) -> Processor:
     """A TraceProcessor that holds the trace; to be closed after use.
 
     Chrome JSON is loaded as `tp-tools fix` would write it, so nothing of it is missing. Anything
@@ -95,10 +95,12 @@ def opened(source: Source, how: Opening) -> Processor:
             counts = ", ".join(f"{count} x {name}" for name, count in lost.items())
             how.warn(f"{source.name}: TraceProcessor lost data on loading: {counts}.")
         return tp
-    examined = analysis.examine(source, Judge(engine=how.engine, say=how.say), how.progress)
+    examined = analysis.analyze(
+        source, OverlapOptions(engine=how.engine, say=how.say), how.progress
+    )
     keep = None
     if how.needs is not None and _bytes_of(examined.trace) > how.needs_above:
-        keep = wanted(examined.trace, examined.table, how.needs)
+        keep = select_events(examined.trace, examined.table, how.needs)
     with how.progress(doing, source.size(), BUILDING) as seen:
         blocks = json_writer.rewrite(source, examined.trace, examined.plan, seen, keep=keep)
         return load(blocks, size=_size(examined.trace, keep))
@@ -137,7 +139,7 @@ def _as_it_is(source: Source, seen: Callable[[int], None]) -> Iterator[bytes]:
 
 
 def _bytes_of(trace: Trace) -> int:
-    return sum(span.length for span in trace.spans)
+    return sum(span.length for span in trace.batches)
 
 
 def _size(trace: Trace, keep: NDArray[np.bool_] | None) -> int:

@@ -13,8 +13,8 @@ from tp_tools.errors import InputError
 from tp_tools.progress import silent
 from tp_tools.repair import ids, planner
 from tp_tools.repair.hidden import hidden_of_placed
-from tp_tools.repair.lanes import place
-from tp_tools.repair.overlaps import decide
+from tp_tools.repair.lanes import assign_lanes
+from tp_tools.repair.overlaps import decide_repairs
 from tp_tools.trace.slices import slices
 from tp_tools.writing.json import writer as json_writer
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from tp_tools.chrome.crew import Crew
     from tp_tools.files.source import Source
     from tp_tools.progress import Progress
-    from tp_tools.repair.overlaps import Judge
+    from tp_tools.repair.overlaps import OverlapOptions
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.plan import Plan, Repair
     from tp_tools.trace.slices import Slices
-    from tp_tools.writing.pftrace.options import Part
+    from tp_tools.writing.pftrace.options import PftraceOptions
 
 
 @dataclass(frozen=True)
-class Examined:
+class Analysis:
     """A trace and what is to be done about it.
 
     Attributes:
@@ -78,15 +78,15 @@ class PlacedSlices:
 def place_slices(trace: Trace) -> PlacedSlices:
     """Find the slices of a trace, and a lane for each."""
     table = slices(trace)
-    return PlacedSlices(trace, table, place(table))
+    return PlacedSlices(trace, table, assign_lanes(table))
 
 
-def examine(
+def analyze(
     source: Source,
-    judge: Judge,
+    judge: OverlapOptions,
     progress: Progress = silent,
     crew: Crew = ALONE,
-) -> Examined:
+) -> Analysis:
     """Reads a trace and finds what is to be repaired; changes nothing.
 
     Args:
@@ -104,16 +104,16 @@ def examine(
     with progress("placing slices"):
         placed = place_slices(trace)
     with progress("asking SQL about overlaps"), ThreadPoolExecutor(1) as beside:
-        decided = beside.submit(decide, trace, placed.table, judge, placed.lane)
-        hidden, chosen = placed.hidden(), ids.choose(trace)
+        decided = beside.submit(decide_repairs, trace, placed.table, judge, placed.lane)
+        hidden, chosen = placed.hidden(), ids.choose_ids(trace)
         with naming(source):
             repairs = decided.result()
-            plan = planner.make(trace, placed.table, repairs, chosen)
-    return Examined(trace, placed.table, placed.lane, repairs, plan, hidden)
+            plan = planner.make_plan(trace, placed.table, repairs, chosen)
+    return Analysis(trace, placed.table, placed.lane, repairs, plan, hidden)
 
 
-def plan_alone(source: Source, placed: PlacedSlices, judge: Judge) -> Plan:
-    """Plan the repairs of a trace that was read, as `examine` does, but in this thread alone.
+def plan_alone(source: Source, placed: PlacedSlices, judge: OverlapOptions) -> Plan:
+    """Plan the repairs of a trace that was read, as `analyze` does, but in this thread alone.
 
     What viewers would hide is not looked for: a merge needs it of no rank.
 
@@ -122,8 +122,8 @@ def plan_alone(source: Source, placed: PlacedSlices, judge: Judge) -> Plan:
         EngineError: TraceProcessor could not answer.
     """
     with naming(source):
-        repairs = decide(placed.trace, placed.table, judge, placed.lane)
-        return planner.make(placed.trace, placed.table, repairs, ids.choose(placed.trace))
+        repairs = decide_repairs(placed.trace, placed.table, judge, placed.lane)
+        return planner.make_plan(placed.trace, placed.table, repairs, ids.choose_ids(placed.trace))
 
 
 @contextmanager
@@ -135,11 +135,11 @@ def naming(source: Source) -> Iterator[None]:
         raise InputError(f"{source.name}: {error}") from error
 
 
-def rewritten(
+def rewrite(
     source: Source,
-    examined: Examined,
+    examined: Analysis,
     seen: Callable[[int], None] = lambda _: None,
-    part: Part | None = None,
+    part: PftraceOptions | None = None,
     crew: Crew = ALONE,
     *,
     packed: bool = False,

@@ -57,11 +57,11 @@ class Defects:
 
 def defects(trace: Trace) -> Defects:
     """Finds them."""
-    placed, chosen = place_slices(trace), ids.choose(trace)
+    placed, chosen = place_slices(trace), ids.choose_ids(trace)
     overlapping, counts = int((placed.lane > 0).sum()), trace.repairs + chosen.repairs
     hidden = hidden_of(trace, placed.hidden())
     try:
-        edits = planner.make(trace, placed.table, [], chosen)
+        edits = planner.make_plan(trace, placed.table, [], chosen)
     except InputError as error:
         return Defects(overlapping, hidden, 0, dict(sorted(counts.items())), str(error))
     counts["durationless"] = len(edits.durationless)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.columns import (
-    each,
+    blocks,
+    distinct,
     is_in,
-    met,
-    met_where,
-    pieces,
+    iterate_rows,
+    occurs_where,
 )
 from tp_tools.repair import ids
 from tp_tools.repair.crossing import may_cross
@@ -60,7 +60,7 @@ def hidden(
     usable = complete & (trace.ts >= 0)
     threads = _threads(trace) if misread_ids else np.arange(len(trace.tracks), dtype=np.int32)
     thread = threads[trace.track]
-    is_mixed = is_in(thread, met(thread[paired]).tolist())
+    is_mixed = is_in(thread, distinct(thread[paired]).tolist())
     mixed = np.flatnonzero((usable | paired | instants) & is_mixed)
     plain = np.flatnonzero(usable & ~is_mixed)
     plain = plain[np.argsort(thread[plain], kind="stable")]
@@ -89,7 +89,9 @@ def hidden_of_placed(trace: Trace, table: Slices, lane: Ints) -> Ints:
     """
     threads = _threads(trace)
     otherwise = _read_otherwise(trace, table, threads)
-    tracks = met_where(trace.track, len(trace.tracks), lambda here: is_in(trace.phase[here], _PAIR))
+    tracks = occurs_where(
+        trace.track, len(trace.tracks), lambda here: is_in(trace.phase[here], _PAIR)
+    )
     pairs = is_in(threads, threads[tracks].tolist())
     off = np.flatnonzero(lane)
     found: list[Ints] = [table.event[off[~otherwise[table.row[off]]]]]
@@ -152,9 +154,9 @@ def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
         found |= (ts < 0) & (ts != UNTIMED)
         return found
 
-    used = np.flatnonzero(met_where(trace.track, len(trace.tracks), is_on_stack))
+    used = np.flatnonzero(occurs_where(trace.track, len(trace.tracks), is_on_stack))
     _, number, count = np.unique(threads[used], return_inverse=True, return_counts=True)
-    otherwise = met_where(trace.track, len(trace.tracks), is_odd)
+    otherwise = occurs_where(trace.track, len(trace.tracks), is_odd)
     otherwise[used] |= count[number] > 1
     for start, stop in table.row_ranges():
         if stop - start >= _DEEPEST and _is_deep(part(table, start, stop)):
@@ -165,7 +167,7 @@ def _read_otherwise(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
 def _is_deep(row: Slices) -> bool:
     """Whether more slices of a row, sorted by ts, are open at once than Perfetto stacks."""
     before = np.empty(0, np.int64)
-    for here in pieces(len(row)):
+    for here in blocks(len(row)):
         ts, ends = row.ts[here], np.sort(np.concatenate([before, row.end[here]]))
         if _most_open(ts, ends) >= _DEEPEST:
             return True
@@ -207,7 +209,7 @@ def _places_dropped(ts: Ints, end: Ints, kept: list[int]) -> list[int]:
     ends = np.sort(np.concatenate([np.asarray(kept, np.int64), end]))
     is_deep = _most_open(ts, ends) >= _DEEPEST
     looked_at = np.arange(len(ts)) if is_deep else np.flatnonzero(may_cross(ts, end, kept))
-    for place, starts, ends in each(looked_at, ts[looked_at], end[looked_at]):
+    for place, starts, ends in iterate_rows(looked_at, ts[looked_at], end[looked_at]):
         while kept and kept[-1] <= starts:
             kept.pop()
         if kept and ends > kept[-1]:
@@ -227,7 +229,7 @@ def _dropped_among_pairs(trace: Trace, thread: Ints, event: Ints) -> Iterator[in
     order = np.lexsort((event, key, ts, thread[event]))
     stacks: dict[int, _Stack] = {}
     columns = (event[order], phase[order], ts[order], dur[order])
-    for number, kind, start, length in each(*columns):
+    for number, kind, start, length in iterate_rows(*columns):
         stack = stacks.setdefault(int(thread[number]), _Stack([]))
         cat, name = trace.cats[trace.cat[number]], trace.names[trace.name[number]]
         if kind == ord("E"):
@@ -317,5 +319,5 @@ def as_double(time: Ints) -> Ints:
 def _threads(trace: Trace) -> Ints:
     """A number per track, equal where Perfetto takes two tracks for one thread."""
     numbers: dict[tuple[int | str, int | str], int] = {}
-    read = [ids.misread(*track) for track in trace.tracks]
+    read = [ids.read_by_perfetto(*track) for track in trace.tracks]
     return np.array([numbers.setdefault(row, len(numbers)) for row in read], np.int32)

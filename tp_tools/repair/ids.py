@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import is_in, met_where
+from tp_tools.columns import is_in, occurs_where
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.plan import Ids
 from tp_tools.trace.tracks import ID_LIMIT as _LIMIT
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Scalar, Trace
 
 
-def sound(value: Scalar) -> bool:
+def is_read_exactly(value: Scalar) -> bool:
     """Whether Perfetto keeps this id as it is."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LIMIT
 
 
-def misread(pid: Scalar, tid: Scalar) -> tuple[int | str, int | str]:
+def read_by_perfetto(pid: Scalar, tid: Scalar) -> tuple[int | str, int | str]:
     """The (pid, tid) that Perfetto makes of these; text stays text, apart from every number."""
     read_pid, read_tid = _number(pid), _number(tid)
     if read_tid == 0 and read_pid != 0:
@@ -48,7 +48,7 @@ def _number(value: Scalar) -> int | str:
     return int(value) if 0 <= value < _LIMIT else 0
 
 
-def choose(trace: Trace) -> Ids:
+def choose_ids(trace: Trace) -> Ids:
     """Ids that Perfetto reads as they are, each on its own; the same for the same trace."""
     is_metadata = is_in(
         trace.name, [i for i, name in enumerate(trace.names) if name in PROCESS_METADATA]
@@ -75,7 +75,7 @@ def _pids(trace: Trace, repairs: Counter[str]) -> list[Scalar]:
     taken = _integers(recorded) | _integers(tid for _, tid in trace.tracks)
     new: dict[Scalar, Scalar] = {}
     for pid in recorded:
-        if sound(pid) or pid not in (used if isinstance(pid, str) else matters):
+        if is_read_exactly(pid) or pid not in (used if isinstance(pid, str) else matters):
             new[pid] = pid
         else:
             repairs[_kind(pid, "pids")] += 1
@@ -97,7 +97,7 @@ def _tids(
     new: list[Scalar] = []
     for i, (pid, (_, tid)) in enumerate(zip(pids, trace.tracks, strict=True)):
         is_read = matters[i] or (used[i] and isinstance(tid, str))
-        if not is_read or (sound(tid) and (tid != 0 or pid == 0)):
+        if not is_read or (is_read_exactly(tid) and (tid != 0 or pid == 0)):
             new.append(tid)
         elif tid == 0:
             repairs["zero_tids"] += 1
@@ -126,7 +126,7 @@ def _used(trace: Trace, is_wanted: Callable[[slice], NDArray[np.bool_]]) -> list
         is_written |= trace.phase[here] == ord("M")
         return is_written & is_wanted(here)
 
-    used: list[bool] = met_where(trace.track, len(trace.tracks), is_written_too).tolist()
+    used: list[bool] = occurs_where(trace.track, len(trace.tracks), is_written_too).tolist()
     return used
 
 
@@ -141,7 +141,7 @@ def _is_on_thread(trace: Trace, here: slice) -> NDArray[np.bool_]:
 
 
 def _integers(values: Iterable[Scalar]) -> set[int]:
-    return {int(value) for value in values if sound(value) and value is not None}
+    return {int(value) for value in values if is_read_exactly(value) and value is not None}
 
 
 def _highest(values: Iterable[Scalar]) -> int:

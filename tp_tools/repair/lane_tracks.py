@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import met_where
+from tp_tools.columns import occurs_where
 from tp_tools.trace.plan import Lane
 from tp_tools.trace.tracks import default_name, free_id, only_category, thread_metadata
 
@@ -51,7 +51,7 @@ def make_names(trace: Trace, ids: Ids, split: set[int]) -> Iterator[tuple[str, i
         for event in trace.metadata
         if trace.names[trace.name[event]] == "process_name"
     }
-    used = met_where(trace.track, len(trace.tracks), lambda here: ~ids.is_process_metadata[here])
+    used = occurs_where(trace.track, len(trace.tracks), lambda here: ~ids.is_process_metadata[here])
     for track in np.flatnonzero(used).tolist():
         (pid, tid), new_pid, new_tid = trace.tracks[track], ids.pids[track], ids.tids[track]
         if new_pid != pid and pid not in named:

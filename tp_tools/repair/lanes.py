@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import each, narrow, pieces
+from tp_tools.columns import blocks, iterate_rows, narrow
 from tp_tools.repair.crossing import Others, may_cross
 from tp_tools.trace.slices import part
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NEVER = (1 << 63) - 1
 
 
-def place(table: Slices) -> Ints:
+def assign_lanes(table: Slices) -> Ints:
     """The lane of each slice, 0 for the row itself: the lowest on which it nests or stands free."""
     lane = np.zeros(len(table), np.int32)
     for start, stop in table.row_ranges():
@@ -41,10 +41,10 @@ def _place_row(row: Slices, lane: NDArray[np.int32]) -> None:
     """
     main: list[int] = []
     others: list[list[int]] = []
-    for here in pieces(len(row)):
+    for here in blocks(len(row)):
         ts, end = row.ts[here], row.end[here]
         looked_at = np.flatnonzero(may_cross(ts, end, list(chain(main, *others))))
-        for i, starts, ends in each(looked_at, ts[looked_at], end[looked_at]):
+        for i, starts, ends in iterate_rows(looked_at, ts[looked_at], end[looked_at]):
             while main and main[-1] <= starts:
                 main.pop()
             if not main or ends <= main[-1]:
@@ -87,7 +87,7 @@ def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Int
             ts, end = row.ts[where], row.end[where]
             points, others = np.sort(np.concatenate([ts, end])), Others(ts, end)
             coming = np.append(points, _NEVER)
-            for here in pieces(stop - start):
+            for here in blocks(stop - start):
                 starts, ends = row.ts[here], row.end[here]
                 next_one = coming[np.searchsorted(points, starts - tolerance_ns)]
                 # some of these just contain marked ones

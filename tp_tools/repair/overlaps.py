@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import engine
-from tp_tools.columns import each, met, places_of
+from tp_tools.columns import distinct, indices_of, iterate_rows
 from tp_tools.errors import VerificationError
 from tp_tools.library import files
 from tp_tools.library.parameters import with_parameters
 from tp_tools.repair import planner
-from tp_tools.repair.lanes import apart, around, place
+from tp_tools.repair.lanes import apart, around, assign_lanes
 from tp_tools.repair.placed import placed_json
 from tp_tools.repair.tolerance import TOLERANCE_NS
 from tp_tools.trace.plan import Repair
@@ -40,7 +40,7 @@ _SMALL_GROUP = 5_000
 
 
 @dataclass(frozen=True)
-class Judge:
+class OverlapOptions:
     """How the question is put.
 
     Attributes:
@@ -58,7 +58,9 @@ class Judge:
     engines: int = 1
 
 
-def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) -> list[Repair]:
+def decide_repairs(
+    trace: Trace, table: Slices, judge: OverlapOptions, lane: Ints | None = None
+) -> list[Repair]:
     """The repair of every slice that overlaps, in the order of the file.
 
     Each row is asked about again until nothing overlaps on its lanes, whatever other rows need.
@@ -74,12 +76,12 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         VerificationError: the answers do not lead to a trace without overlaps.
     """
     ends, lanes = dict[int, int](), dict[int, int]()
-    now, lane = table, place(table) if lane is None else lane
+    now, lane = table, assign_lanes(table) if lane is None else lane
     for _ in range(MOST_ROUNDS):
         if not lane.any():
             return _repairs(table, ends, lanes)
         off = np.flatnonzero(lane)
-        asked = set(met(now.row[off]).tolist())
+        asked = set(distinct(now.row[off]).tolist())
         chosen = np.arange(len(now)) if judge.everything else around(now, lane, 0)
         first = ends_of(now, dict(_recorded_ends(table, ends)))
         is_whole = judge.everything or not engine.is_embedded(judge.engine)
@@ -90,7 +92,7 @@ def decide(trace: Trace, table: Slices, judge: Judge, lane: Ints | None = None) 
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         ends.update({repair.event: repair.end for repair in found})
         del found  # there may be many
-        where = places_of(table.event, {*now.event[off].tolist(), *ends, *lanes})
+        where = indices_of(table.event, {*now.event[off].tolist(), *ends, *lanes})
         touched = np.zeros(len(table), np.bool_)
         touched[where] = True
         near = subset(table, around(table, touched, judge.tolerance_ns))
@@ -117,22 +119,22 @@ def _unfinished(near: Slices, lanes: dict[int, int]) -> Ints:
         lanes: by event, of those that moved.
     """
     now = on_lanes(near, lanes)
-    left = now.event[place(now) > 0].tolist()
-    return met(near.row[np.isin(near.event, left)])
+    left = now.event[assign_lanes(now) > 0].tolist()
+    return distinct(near.row[np.isin(near.event, left)])
 
 
 def _placed(table: Slices, rows: Ints) -> Ints:
     """The lanes of all slices, 0 for those of other rows."""
     lane = np.zeros(len(table), np.int64)
-    chosen = places_of(table.row, rows.tolist())
-    lane[chosen] = place(subset(table, chosen))
+    chosen = indices_of(table.row, rows.tolist())
+    lane[chosen] = assign_lanes(subset(table, chosen))
     return lane
 
 
 def _recorded_ends(table: Slices, events: Iterable[int]) -> Iterator[tuple[int, int]]:
     """Of the slices that are these events: each event, and the recorded end, ns."""
-    where = places_of(table.event, events)
-    return each(table.event[where], table.end[where])
+    where = indices_of(table.event, events)
+    return iterate_rows(table.event[where], table.end[where])
 
 
 def _repairs(table: Slices, ends: dict[int, int], lanes: dict[int, int]) -> list[Repair]:
@@ -147,7 +149,7 @@ def _repairs(table: Slices, ends: dict[int, int], lanes: dict[int, int]) -> list
     return [Repair(event, lanes.get(event, 1), ends[event]) for event in sorted({*trimmed, *lanes})]
 
 
-def _ask(trace: Trace, placed: list[Iterator[bytes]], judge: Judge) -> list[Repair]:
+def _ask(trace: Trace, placed: list[Iterator[bytes]], judge: OverlapOptions) -> list[Repair]:
     """What sql/overlaps.sql says of some placed traces, which are parts of a trace."""
     path = files.find(QUERY)
     sql = with_parameters(files.read(path), {"tolerance_ns": judge.tolerance_ns})

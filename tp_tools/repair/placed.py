@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tp_tools.chrome.timestamps import microseconds
-from tp_tools.columns import each, met
+from tp_tools.columns import distinct, iterate_rows
 from tp_tools.errors import InputError
 from tp_tools.trace.model import EXACT_BELOW_NS
 
@@ -50,12 +50,12 @@ def placed_json(
     if int(end.max()) - start >= EXACT_BELOW_NS:
         raise InputError("slices that overlap lie more than 50 days apart: is a time wrong?")
     cat, name = trace.cat[event], trace.name[event]
-    cats = {code: _text(trace.cats[code]) for code in met(cat).tolist()}
-    names = {code: _text(trace.names[code]) for code in met(name).tolist()}
+    cats = {code: _text(trace.cats[code]) for code in distinct(cat).tolist()}
+    names = {code: _text(trace.names[code]) for code in distinct(name).tolist()}
     columns = (event, table.row[chosen], lane[chosen], ts - start, end - ts, recorded[chosen] - ts)
     yield b'{"traceEvents":['
     separator = b""
-    for number, row, on, since, dur, was, its_cat, its_name in each(*columns, cat, name):
+    for number, row, on, since, dur, was, its_cat, its_name in iterate_rows(*columns, cat, name):
         yield (
             separator + b'{"ph":"X","pid":%d,"tid":%d,"ts":%b,"dur":%b,"cat":%b,"name":%b,'
             b'"args":{%b%b"tpt_event":%d}}'

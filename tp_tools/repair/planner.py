@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tp_tools.columns import each, pieces, places_of
+from tp_tools.columns import blocks, indices_of, iterate_rows
 from tp_tools.errors import EngineError, InputError
 from tp_tools.repair.lane_tracks import make_lanes, make_names
-from tp_tools.trace.flows import following
+from tp_tools.trace.flows import flows_of
 from tp_tools.trace.model import EXACT_BELOW_NS, UNTIMED
 from tp_tools.trace.plan import Plan, Repair
 
@@ -52,7 +52,7 @@ def repairs_of(
     return repairs
 
 
-def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Plan:
+def make_plan(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Plan:
     """The edits that these repairs call for.
 
     Args:
@@ -69,15 +69,17 @@ def make(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Pl
     moves = dict(lane_of)
     trims: dict[int, int] = {}
     closings: dict[int, int] = {}
-    edited = places_of(table.event, end_of)
-    for event, closing, end in each(table.event[edited], table.closing[edited], table.end[edited]):
+    edited = indices_of(table.event, end_of)
+    for event, closing, end in iterate_rows(
+        table.event[edited], table.closing[edited], table.end[edited]
+    ):
         if event in lane_of and closing >= 0:
             moves[closing] = lane_of[event]
         if end_of[event] != end:
             trims[event] = end_of[event]
             if closing >= 0:
                 closings[event] = closing
-    moves.update(following(trace, table, lane_of))
+    moves.update(flows_of(trace, table, lane_of))
     lanes = make_lanes(trace, {(int(trace.track[e]), lane) for e, lane in lane_of.items()}, ids)
     return Plan(
         lanes=lanes,
@@ -116,7 +118,7 @@ def _rebase(trace: Trace, new: Iterable[int]) -> int:
         InputError: even so they would not be.
     """
     first, last = _LATEST, -_LATEST
-    for here in pieces(len(trace)):
+    for here in blocks(len(trace)):
         ts = trace.ts[here]
         # of metadata only times before 0 count: Perfetto drops them
         timed = (ts != UNTIMED) & ((trace.phase[here] != ord("M")) | (ts < 0))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tp_tools.columns import each, places_of
+from tp_tools.columns import indices_of, iterate_rows
 from tp_tools.repair.hidden import hidden
 from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import is_phase
@@ -17,7 +17,7 @@ from tp_tools.trace.slices import subset
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.repair.analysis import Examined
+    from tp_tools.repair.analysis import Analysis
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.slices import Slices
 
@@ -64,7 +64,7 @@ def hidden_of(trace: Trace, events: Ints) -> Hidden:
     )
 
 
-def summary(examined: Examined) -> dict[str, Any]:
+def summary(examined: Analysis) -> dict[str, Any]:
     """All but the file names and the verification of --summary json, as the contract has it."""
     trace, plan = examined.trace, examined.plan
     missing = hidden_of(trace, examined.hidden)
@@ -92,7 +92,7 @@ def summary(examined: Examined) -> dict[str, Any]:
     }
 
 
-def _rounded(examined: Examined) -> int:
+def _rounded(examined: Analysis) -> int:
     """How many slices are hidden by rounding alone: to the nanosecond, nothing overlaps them."""
     candidates = np.intersect1d(examined.hidden, hidden(examined.trace, misread_ids=False))
     off = subset(examined.table, np.flatnonzero(examined.lane))
@@ -108,8 +108,8 @@ def _overlapping(table: Slices, off: Slices, events: Ints) -> set[int]:
         events: numbers of events.
     """
     found = set(off.event.tolist())
-    chosen = places_of(table.event, events.tolist())
-    for event, row, ts, end in each(
+    chosen = indices_of(table.event, events.tolist())
+    for event, row, ts, end in iterate_rows(
         *(c[chosen] for c in (table.event, table.row, table.ts, table.end))
     ):
         before = (off.ts < ts) & (ts < off.end) & (off.end < end)
@@ -119,7 +119,7 @@ def _overlapping(table: Slices, off: Slices, events: Ints) -> set[int]:
     return found & set(events.tolist())
 
 
-def _repairs(examined: Examined) -> dict[str, int]:
+def _repairs(examined: Analysis) -> dict[str, int]:
     """What was mended besides overlaps, by kind, the kinds that occurred."""
     plan = examined.plan
     counts = examined.trace.repairs + plan.ids.repairs

@@ -18,7 +18,7 @@ from tp_tools.errors import TraceLossError, VerificationError
 from tp_tools.files.source import Source
 from tp_tools.library import files
 from tp_tools.progress import BUILDING, silent
-from tp_tools.trace.model import NO_LINK, UNTIMED, is_phase
+from tp_tools.trace.model import NO_ID, UNTIMED, is_phase
 from tp_tools.trace.slices import slices
 from tp_tools.writing.json.writer import metadata_count
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tp_tools.engine.processor import Processor
     from tp_tools.progress import Progress
-    from tp_tools.repair.analysis import Examined
+    from tp_tools.repair.analysis import Analysis
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.plan import Plan
 
@@ -38,7 +38,7 @@ _PLAIN = str.maketrans("", "", '\\"')
 def verify(
     path: Path,
     name: str,
-    examined: Examined,
+    examined: Analysis,
     engine_name: str | None,
     say: Callable[[str], None],
     *,
@@ -73,7 +73,7 @@ def verify(
         raise VerificationError(f"{error} The result was not kept.") from error
 
 
-def _compare_events(name: str, examined: Examined, result: Trace) -> None:
+def _compare_events(name: str, examined: Analysis, result: Trace) -> None:
     """The file holds each event in its place, as recorded or planned, and names for new rows."""
     trace, plan = examined.trace, examined.plan
     kept = np.ones(len(trace), np.bool_)
@@ -111,7 +111,7 @@ def _planned_times(trace: Trace, plan: Plan) -> tuple[Ints, Ints]:
     return ts - plan.rebase_ns, end - plan.rebase_ns
 
 
-def _planned_tracks(examined: Examined, result: Trace) -> Ints:
+def _planned_tracks(examined: Analysis, result: Trace) -> Ints:
     """Which of the result's tracks each event should be on; -1 where there is none such."""
     trace, plan = examined.trace, examined.plan
     known: dict[object, int] = {track: i for i, track in enumerate(result.tracks)}
@@ -131,7 +131,7 @@ def _planned_tracks(examined: Examined, result: Trace) -> Ints:
 def _codes(texts: Sequence[str | bytes], result: Sequence[str | bytes]) -> Ints:
     """The result's code of each text of the input, and behind them NO_LINK for NO_LINK."""
     known = {text: code for code, text in enumerate(result)}
-    return _ints([*(known.get(text, len(result)) for text in texts), NO_LINK])
+    return _ints([*(known.get(text, len(result)) for text in texts), NO_ID])
 
 
 def _ints(values: list[int]) -> Ints:

@@ -10,14 +10,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tp_tools import engine
-from tp_tools.columns import each
+from tp_tools.columns import iterate_rows
 from tp_tools.errors import TraceLossError, VerificationError
 from tp_tools.files.source import Source
 from tp_tools.library import files
 from tp_tools.progress import BUILDING, silent
 from tp_tools.repair.verify_json import check_arrows, comparable, failed
 from tp_tools.writing.pftrace.header import NO_NAME
-from tp_tools.writing.pftrace.layout import scene
+from tp_tools.writing.pftrace.layout import lay_out
 from tp_tools.writing.pftrace.thread_events import NEVER
 
 if TYPE_CHECKING:
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
     from tp_tools.engine.processor import Processor
     from tp_tools.progress import Progress
-    from tp_tools.repair.analysis import Examined
-    from tp_tools.writing.pftrace.options import Part
+    from tp_tools.repair.analysis import Analysis
+    from tp_tools.writing.pftrace.options import PftraceOptions
 
 
 def verify(
     path: Path,
     name: str,
-    examined: Examined,
+    examined: Analysis,
     engine_name: str | None,
     say: Callable[[str], None],
     *,
-    part: Part,
+    part: PftraceOptions,
     progress: Progress = silent,
 ) -> None:
     """Proves the repaired file.
@@ -67,13 +67,13 @@ def verify(
         raise VerificationError(f"{error} The result was not kept.") from error
 
 
-def _wanted(examined: Examined, part: Part) -> Counter[tuple[int, int, int, str]]:
+def _wanted(examined: Analysis, part: PftraceOptions) -> Counter[tuple[int, int, int, str]]:
     """(ts, dur, tid, name) of all that threads should show; what never ends is left out."""
     trace = examined.trace
-    shot = scene(trace, examined.table, examined.plan, part, None)
+    shot = lay_out(trace, examined.table, examined.plan, part, None)
     names = [comparable(text or NO_NAME) for text in trace.names]
     found = shot.found
-    columns = each(found.ts, found.end, shot.tracks.tids, trace.name[found.event])
+    columns = iterate_rows(found.ts, found.end, shot.tracks.tids, trace.name[found.event])
     return Counter(
         (ts, end - ts, tid, names[code]) for ts, end, tid, code in columns if end != NEVER
     )

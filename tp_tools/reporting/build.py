@@ -42,7 +42,7 @@ def html(answers: Answers) -> str:
     tiles = overview.tiles(answers, labels)
     return page.page(
         overview.title(answers),
-        overview.lead(answers),
+        overview.introduction(answers),
         tiles,
         sections,
         sql=answers.sql,

@@ -15,15 +15,15 @@ from tp_tools.library import files
 from tp_tools.library.header import Header
 from tp_tools.merging.summary import summary
 from tp_tools.querying import job_loader, runner
-from tp_tools.querying.trace_loader import LARGE, Opening, opened
+from tp_tools.querying.trace_loader import LARGE, LoadOptions, load_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tp_tools.alignment.alignment import Mode
-    from tp_tools.cli.console import Talk
+    from tp_tools.cli.console import Console
     from tp_tools.engine.processor import Processor
-    from tp_tools.inspection.trace_info import Seen
+    from tp_tools.inspection.trace_info import TraceInfo
     from tp_tools.querying.runner import Query
 
 OF_RANKS = ("gpu_time", "comm_overlap", "streams", "kernels", "copies", "gaps", "steps")
@@ -64,7 +64,7 @@ class Member:
     rank: int | None
     title: str
     file: str
-    seen: Seen
+    seen: TraceInfo
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Answers:
         return [name for name in dict.fromkeys(OF_KINDS.values()) if name in self.answers]
 
 
-def gather(traces: list[str], engine: str | None, align: Mode, talk: Talk) -> Answers:
+def collect_answers(traces: list[str], engine: str | None, align: Mode, talk: Console) -> Answers:
     """Loads the traces and asks.
 
     Args:
@@ -117,7 +117,7 @@ def gather(traces: list[str], engine: str | None, align: Mode, talk: Talk) -> An
     names = [*OF_JOB, *dict.fromkeys(OF_KINDS.values())]
     how = _opening(engine, [runner.from_file(name) for name in names], talk)
     header = _together([runner.from_file(name).header for name in names])
-    tp, prepared = job_loader.merged(traces, header, how, align)
+    tp, prepared = job_loader.load_job(traces, header, how, align)
     with tp, talk.progress("asking about the job"):
         of_job = _job(tp)
     members, answers = list[Member](), dict[int | None, dict[str, Rows]]()
@@ -136,7 +136,7 @@ def gather(traces: list[str], engine: str | None, align: Mode, talk: Talk) -> An
     return _told(members, {**of_ranks, **of_job}, summary(prepared))
 
 
-def _of_one(trace: str, engine: str | None, talk: Talk) -> Answers:
+def _of_one(trace: str, engine: str | None, talk: Console) -> Answers:
     seen, tp = _opened(trace, engine, talk)
     rank = seen.about.rank if seen.about is not None else None
     rank = seen.named.get("RANK") if rank is None else rank
@@ -151,16 +151,16 @@ def _of_one(trace: str, engine: str | None, talk: Talk) -> Answers:
     return _told([member], named, None)
 
 
-def _opened(trace: str, engine: str | None, talk: Talk) -> tuple[Seen, Processor]:
+def _opened(trace: str, engine: str | None, talk: Console) -> tuple[TraceInfo, Processor]:
     """What there is to say of a trace, and its TraceProcessor, to be closed."""
     how = _opening(engine, [runner.from_file(name) for name in (*OF_RANKS, *OF_JOB)], talk)
     with open_source(trace) as source:
-        return trace_info.look(source, how), opened(source, how)
+        return trace_info.describe(source, how), load_trace(source, how)
 
 
-def _opening(engine: str | None, asks: list[Query], talk: Talk) -> Opening:
+def _opening(engine: str | None, asks: list[Query], talk: Console) -> LoadOptions:
     needs = _together([query.header for query in asks]).needs
-    return Opening(
+    return LoadOptions(
         engine, needs=needs, needs_above=LARGE, say=talk.say, warn=talk.warn, progress=talk.progress
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tp_tools.formatting import middle, percent, plural
 from tp_tools.reporting.gpu_time import NO_GPU
 from tp_tools.reporting.model import Figure, Section
-from tp_tools.reporting.plots import Part, bars, unit
+from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _causes(by_cause: dict[str, dict[str | None, int]]) -> Figure:
     totals = {gpu: sum(causes.values()) for gpu, causes in by_cause.items()}
     scale, written = unit([max(totals.values())])
     parts = [
-        Part(
+        BarPart(
             CAUSES[why][0],
             CAUSES[why][1],
             [causes.get(why, 0) / scale for causes in by_cause.values()],
@@ -123,7 +123,7 @@ def _longest(answers: Answers, labels: Labels) -> Figure:
     scale, written = unit([it.dur for it in shown])
     names = [f"{it.gpu}: {middle(it.after, _LONGEST)}" for it in shown]
     parts = [
-        Part(
+        BarPart(
             name,
             color,
             [it.dur / scale if it.why == why else None for it in shown],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import percent, plural
 from tp_tools.reporting.model import Figure, Section
-from tp_tools.reporting.plots import Part, bars, unit
+from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _time(rows: list[dict[str, Any]], labels: Labels) -> Figure:
     longest = max(row["span_ns"] for row in rows)
     scale, written = unit([longest])
     parts = [
-        Part(
+        BarPart(
             name,
             color,
             [row[key] / scale for row in rows],

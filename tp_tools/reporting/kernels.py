@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tp_tools.formatting import percent, plural
 from tp_tools.reporting.gpu_time import NO_GPU
 from tp_tools.reporting.model import Figure, Section
-from tp_tools.reporting.plots import Part, bars, unit
+from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def kernels(answers: Answers, labels: Labels) -> Section:
     )
     scale, written = unit([row[3] for row in shown])
     parts = [
-        Part(
+        BarPart(
             name,
             color,
             [row[3] / scale if row[1] == kind else None for row in shown],

@@ -48,7 +48,7 @@ def _ranks(answers: Answers) -> str:
     return f"Rank {first.rank} of {world:,}" if world else f"Rank {first.rank}"
 
 
-def lead(answers: Answers) -> str:
+def introduction(answers: Answers) -> str:
     """What is to be known first: when it was recorded, for how long, and what the page is."""
     spans = [
         (it.seen.inventory.end_ns or 0) - (it.seen.inventory.start_ns or 0)

@@ -48,7 +48,7 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star")
 
 
 @dataclass(frozen=True)
-class Part:
+class BarPart:
     """One colour of a bar chart.
 
     Attributes:
@@ -114,7 +114,7 @@ def short(name: str) -> str:
     return safe(middle(" ".join(name.split()), _LONGEST))
 
 
-def bars(labels: Sequence[str], parts: Sequence[Part], axis: str) -> dict[str, Any]:
+def bars(labels: Sequence[str], parts: Sequence[BarPart], axis: str) -> dict[str, Any]:
     """Horizontal bars of stacked parts, the first one on top.
 
     Args:

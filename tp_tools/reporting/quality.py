@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import percent, plural
 from tp_tools.reporting.model import Figure, Section
-from tp_tools.reporting.plots import Part, bars, unit
+from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _by_rank(known: list[tuple[str, Defects]]) -> Figure:
     ]
     times = [it.hidden.kernel_ns for _, it in known]
     scale, written = unit(times)
-    part = Part(
+    part = BarPart(
         "hidden kernels",
         "var(--exposed)",
         [time / scale for time in times],
@@ -204,8 +204,8 @@ def _residual_plot(known: list[Any]) -> dict[str, Any]:
         for it in known
     ]
     parts = [
-        Part("median", "var(--compute)", [it["residual_ns"] / scale for it in known], said),
-        Part(
+        BarPart("median", "var(--compute)", [it["residual_ns"] / scale for it in known], said),
+        BarPart(
             "from there to 95 %",
             "var(--idle)",
             [(it["residual_p95_ns"] - it["residual_ns"]) / scale for it in known],

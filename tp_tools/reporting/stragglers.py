@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools.formatting import plural
 from tp_tools.reporting.model import Figure
-from tp_tools.reporting.plots import Part, bars, unit
+from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def stragglers(answers: Answers, labels: Labels) -> Figure:
         return Figure("stragglers", title, says, queries=("stragglers",))
     waits = [round(1000 * row[4]) for row in rows]
     scale, written = unit(waits)
-    part = Part(
+    part = BarPart(
         "others waited for it",
         "var(--exposed)",
         [wait / scale for wait in waits],

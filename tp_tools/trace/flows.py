@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import is_in, met, pieces, places_of
+from tp_tools.columns import blocks, distinct, indices_of, is_in
 from tp_tools.trace.slice_times import searched
 from tp_tools.trace.slices import part
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NEAR = 64  # slices among which the innermost open one mostly is
 
 
-def following(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[int, int]:
+def flows_of(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[int, int]:
     """The lane of each flow event whose slice moves.
 
     A flow event belongs to the slice of its row that starts with it: the one with its correlation,
@@ -32,16 +32,16 @@ def following(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[i
         table: its slices.
         lane_of: lane by event of the slices that move.
     """
-    moved = places_of(table.event, lane_of)
+    moved = indices_of(table.event, lane_of)
     rows = {
         int(table.row[start]): _Row(part(table, start, stop), own - start)
         for start, stop in table.row_ranges()
         if len(own := moved[np.searchsorted(moved, start) : np.searchsorted(moved, stop)])
     }
     follow: dict[int, int] = {}
-    for here in pieces(len(trace)):
+    for here in blocks(len(trace)):
         flows = np.flatnonzero(is_in(trace.phase[here], b"stf")) + here.start
-        for number in met(trace.track[flows]).tolist() if rows else ():
+        for number in distinct(trace.track[flows]).tolist() if rows else ():
             if number in rows:
                 own = flows[trace.track[flows] == number]
                 own = own[rows[number].may_follow(trace.ts[own])]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.chrome.envelope import Head, Tail
-    from tp_tools.chrome.event_ids import Links
+    from tp_tools.chrome.event_ids import EventIds
 
 Scalar: TypeAlias = int | float | str | bool | None
 Ints: TypeAlias = "NDArray[np.signedinteger[Any]]"
@@ -26,7 +26,7 @@ Ints: TypeAlias = "NDArray[np.signedinteger[Any]]"
 UNTIMED = -(1 << 62)
 """Stands in `ts` or `dur` where the file has no number."""
 
-NO_LINK = -1
+NO_ID = -1
 NAMELESS = "[No name]"
 """What Perfetto shows where there is no name."""
 
@@ -35,7 +35,7 @@ EXACT_BELOW_NS = (1 << 42) * 1000
 
 
 @dataclass(frozen=True)
-class Span:
+class Batch:
     """One run of events in the text.
 
     Attributes:
@@ -75,7 +75,7 @@ class Trace:
 
     head: Head
     tail: Tail
-    spans: list[Span]
+    batches: list[Batch]
     phase: NDArray[np.uint8]
     ts: Ints
     dur: Ints
@@ -87,7 +87,7 @@ class Trace:
     tracks: list[tuple[Scalar, Scalar]]
     cats: list[str]
     names: list[str]
-    links: Links
+    links: EventIds
     metadata: dict[int, Scalar]
     rounded: bool
     repairs: Counter[str]
@@ -99,7 +99,7 @@ class Trace:
     def text_size(self) -> int:
         """Bytes of its text."""
         around = len(self.head.text) + len(self.tail.text)
-        return around + sum(span.length for span in self.spans)
+        return around + sum(span.length for span in self.batches)
 
 
 def is_phase(trace: Trace, phases: str) -> NDArray[np.bool_]:

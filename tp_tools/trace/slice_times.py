@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from tp_tools.columns import picked, pieces
+from tp_tools.columns import blocks, take
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,9 +46,9 @@ class Recorded:
 
     def __getitem__(self, index: slice | Ints, /) -> NDArray[np.int64]:
         trace, event, closing = self.trace, self.event[index], self.closing[index]
-        found: NDArray[np.int64] = picked(trace.ts, event)
+        found: NDArray[np.int64] = take(trace.ts, event)
         if self.at_end:
-            for here in pieces(len(event)):
+            for here in blocks(len(event)):
                 found[here] += np.maximum(trace.dur[event[here]], 0)
             pairs = np.flatnonzero(closing >= 0)
             found[pairs] = trace.ts[closing[pairs]]
@@ -59,7 +59,7 @@ class Recorded:
         return Recorded(self.trace, self.event[here], self.closing[here], self.at_end)
 
 
-def view(times: Times, here: slice) -> Times:
+def time_view(times: Times, here: slice) -> Times:
     """The times in a range, as a view."""
     return times.part(here) if isinstance(times, Recorded) else times[here]
 

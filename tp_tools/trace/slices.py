@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import picked, pieces, places_of
+from tp_tools.columns import blocks, indices_of, take
 from tp_tools.trace.model import NAMELESS, UNTIMED, is_phase
-from tp_tools.trace.slice_times import Recorded, view
+from tp_tools.trace.slice_times import Recorded, time_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -71,7 +71,7 @@ def slices(trace: Trace) -> Slices:
     for row in np.split(event, np.cumsum(sizes)):
         _sort(trace, row, ends)
     ts, end = _recorded(trace, event, ends)
-    return Slices(event, ts.closing, picked(trace.track, event), ts, end)
+    return Slices(event, ts.closing, take(trace.track, event), ts, end)
 
 
 def _recorded(
@@ -86,7 +86,7 @@ def _recorded(
 
 def _numbers(chosen: NDArray[np.bool_]) -> Iterator[NDArray[np.int32]]:
     """The numbers of the chosen events, piece by piece."""
-    for here in pieces(len(chosen)):
+    for here in blocks(len(chosen)):
         yield (np.flatnonzero(chosen[here]) + here.start).astype(np.int32)
 
 
@@ -116,7 +116,7 @@ def _sort(trace: Trace, row: NDArray[np.int32], ends: NDArray[np.int32] | None) 
         return
     edges = np.sort(trace.ts[row[:: _LARGE // _SAMPLES]])[_SAMPLES::_SAMPLES]
     parts = _grouped(
-        (row[here] for here in pieces(len(row))),
+        (row[here] for here in blocks(len(row))),
         lambda event: np.searchsorted(edges, trace.ts[event], "right"),
         len(edges) + 1,
     )
@@ -136,7 +136,7 @@ def in_order(ts: Ints, end: Times, event: Ints) -> NDArray[np.int32]:
         event: their numbers.
     """
     order = np.argsort(ts, kind="stable").astype(np.int32)
-    ts = picked(ts, order)
+    ts = take(ts, order)
     is_tied = np.zeros(len(ts) + 1, np.bool_)
     is_tied[1:-1] = ts[1:] == ts[:-1]
     tied = np.flatnonzero(is_tied[1:] | is_tied[:-1])
@@ -179,8 +179,8 @@ def part(table: Slices, start: int, stop: int) -> Slices:
         table.event[here],
         table.closing[here],
         table.row[here],
-        view(table.ts, here),
-        view(table.end, here),
+        time_view(table.ts, here),
+        time_view(table.end, here),
     )
 
 
@@ -194,7 +194,7 @@ def ends_of(table: Slices, ends: Mapping[int, int]) -> Times:
     if not ends:
         return table.end
     found = table.end[:].copy()
-    where = places_of(table.event, ends)
+    where = indices_of(table.event, ends)
     found[where] = [ends[event] for event in table.event[where].tolist()]
     return found
 
@@ -202,7 +202,7 @@ def ends_of(table: Slices, ends: Mapping[int, int]) -> Times:
 def lanes_of(event: Ints, lanes: Mapping[int, int]) -> NDArray[np.int32]:
     """The lane of each of these events: by event what is given, else 1."""
     found = np.ones(len(event), np.int32)
-    where = places_of(event, lanes)
+    where = indices_of(event, lanes)
     found[where] = [lanes[number] for number in event[where].tolist()]
     return found
 

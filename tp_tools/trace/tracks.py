@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tp_tools.columns import is_in, met
+from tp_tools.columns import distinct, is_in
 from tp_tools.trace.categories import GPU_WORK, has_category
 from tp_tools.trace.model import is_phase
 
@@ -20,7 +20,7 @@ def default_name(trace: Trace, track: int) -> str:
     tid = trace.tracks[track][1]
     if tid is None or isinstance(tid, str):
         return tid or "no thread"
-    cats = {trace.cats[cat] for cat in met(trace.cat[trace.track == track]).tolist()}
+    cats = {trace.cats[cat] for cat in distinct(trace.cat[trace.track == track]).tolist()}
     kind = "stream" if cats & GPU_WORK else "thread"
     return f"{kind} {tid}"
 
@@ -36,7 +36,7 @@ def label_in(pid: Scalar) -> str | None:
 def only_category(trace: Trace, pid: Scalar) -> str | None:
     """The category of all that a process holds; None if there are several."""
     tracks = [i for i, (other, _) in enumerate(trace.tracks) if other == pid]
-    cats = {trace.cats[cat] for cat in met(trace.cat[is_in(trace.track, tracks)])} - {""}
+    cats = {trace.cats[cat] for cat in distinct(trace.cat[is_in(trace.track, tracks)])} - {""}
     return cats.pop() if len(cats) == 1 else None
 
 
@@ -81,7 +81,7 @@ def process_names(trace: Trace) -> dict[Scalar, str]:
 
 def tracks_of(trace: Trace, cats: Collection[str]) -> list[int]:
     """Indices of the tracks that hold slices of these categories."""
-    tracks = met(trace.track[is_phase(trace, "X") & has_category(trace, cats)])
+    tracks = distinct(trace.track[is_phase(trace, "X") & has_category(trace, cats)])
     return [int(track) for track in tracks]
 
 

@@ -14,14 +14,14 @@ from tp_tools.files import output
 from tp_tools.progress import silent
 from tp_tools.querying.trace_loader import is_chrome_json
 from tp_tools.repair import analysis
-from tp_tools.repair.overlaps import Judge
+from tp_tools.repair.overlaps import OverlapOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tp_tools.files.source import Source
     from tp_tools.progress import Progress
-    from tp_tools.repair.analysis import Examined
+    from tp_tools.repair.analysis import Analysis
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _START = 1 << 20
@@ -29,7 +29,7 @@ _SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace")
 
 
 @dataclass(frozen=True)
-class Viewable:
+class ViewFile:
     """What the UI is given.
 
     Attributes:
@@ -40,11 +40,11 @@ class Viewable:
 
     path: Path
     name: str
-    examined: Examined | None
+    examined: Analysis | None
 
 
 @dataclass(frozen=True)
-class Preparing:
+class ViewOptions:
     """How a trace is made viewable.
 
     Attributes:
@@ -62,7 +62,7 @@ class Preparing:
     progress: Progress = silent
 
 
-def viewable(source: Source, how: Preparing) -> Viewable:
+def prepare_view(source: Source, how: ViewOptions) -> ViewFile:
     """The trace, repaired if it needs that.
 
     Raises:
@@ -77,28 +77,28 @@ def viewable(source: Source, how: Preparing) -> Viewable:
     return _as_it_is(source, how, None)
 
 
-def _repaired(source: Source, how: Preparing) -> Viewable:
+def _repaired(source: Source, how: ViewOptions) -> ViewFile:
     """A repaired copy, or the trace itself if it is sound."""
-    judge = Judge(engine=how.engine, say=how.say)
+    judge = OverlapOptions(engine=how.engine, say=how.say)
     with crew(source, reading_jobs()) as helpers:
-        examined = analysis.examine(source, judge, how.progress, helpers)
+        examined = analysis.analyze(source, judge, how.progress, helpers)
         if not examined.is_sound():
             copy = how.folder / f"{_stem(source)}.fixed.json.gz"
             with how.progress(f"repairing {source.name}", source.size()) as seen:
-                blocks = analysis.rewritten(source, examined, seen, crew=helpers, packed=True)
+                blocks = analysis.rewrite(source, examined, seen, crew=helpers, packed=True)
                 _write(copy, blocks, packed=True)
-            return Viewable(copy, copy.name, examined)
+            return ViewFile(copy, copy.name, examined)
     return _as_it_is(source, how, examined)
 
 
-def _as_it_is(source: Source, how: Preparing, examined: Examined | None) -> Viewable:
+def _as_it_is(source: Source, how: ViewOptions, examined: Analysis | None) -> ViewFile:
     """The trace itself, repacked where the UI cannot read how it is packed."""
     if not _is_zstd(source):
-        return Viewable(source.path.absolute(), _name(source), examined)
+        return ViewFile(source.path.absolute(), _name(source), examined)
     copy = how.folder / f"{_name(source).removesuffix('.zst')}.gz"
     with how.progress(f"repacking {source.name}", source.size()) as seen:
         _write(copy, source.blocks(seen))
-    return Viewable(copy, copy.name, examined)
+    return ViewFile(copy, copy.name, examined)
 
 
 def _check_is_trace(source: Source) -> None:

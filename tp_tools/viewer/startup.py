@@ -21,7 +21,7 @@ from tp_tools.trace.tracks import natural_key, process_names, thread_metadata, t
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from tp_tools.repair.analysis import Examined
+    from tp_tools.repair.analysis import Analysis
     from tp_tools.trace.model import Scalar
 
 _Command: TypeAlias = "dict[str, str | tuple[str, ...]]"
@@ -51,7 +51,7 @@ class _Row:
     weight: int
 
 
-def commands(examined: Examined | None) -> str:
+def commands(examined: Analysis | None) -> str:
     """The commands, as the UI's key `startupCommands` takes them: JSON.
 
     Args:
@@ -79,7 +79,7 @@ def _to_pin(rows: list[_Row]) -> list[str]:
     return [title for title in weight if title in heaviest]
 
 
-def _rows(examined: Examined, cats: Collection[str]) -> Iterator[_Row]:
+def _rows(examined: Analysis, cats: Collection[str]) -> Iterator[_Row]:
     """The rows of the repaired trace that hold slices of these categories, with their lanes."""
     trace, plan = examined.trace, examined.plan
     threads, _ = thread_metadata(trace)

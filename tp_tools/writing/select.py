@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tp_tools.columns import is_in
 from tp_tools.library.header import FLOWS
 from tp_tools.trace.categories import FORMER
-from tp_tools.trace.flows import following
+from tp_tools.trace.flows import flows_of
 from tp_tools.trace.model import is_phase
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.slices import Slices
 
 
-def wanted(trace: Trace, table: Slices, needs: frozenset[str]) -> NDArray[np.bool_]:
+def select_events(trace: Trace, table: Slices, needs: frozenset[str]) -> NDArray[np.bool_]:
     """A flag per event: names of rows always, the rest by its category.
 
     An arrow stays if the query asks for arrows and both the slice that it leaves, or the one at
@@ -35,5 +35,5 @@ def wanted(trace: Trace, table: Slices, needs: frozenset[str]) -> NDArray[np.boo
     keep[table.closing[pairs]] = keep[table.event[pairs]]
     if FLOWS in needs:
         shown = table.event[keep[table.event]].tolist()
-        keep[list(following(trace, table, dict.fromkeys(shown, 0)))] = True
+        keep[list(flows_of(trace, table, dict.fromkeys(shown, 0)))] = True
     return keep | is_phase(trace, "M")

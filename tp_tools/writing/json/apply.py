@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 
 from tp_tools.files.gzip_parts import deflated
-from tp_tools.writing.json.members import places
+from tp_tools.writing.json.members import event_bounds
 
 if TYPE_CHECKING:
-    from tp_tools.files.gzip_parts import Piece
+    from tp_tools.files.gzip_parts import GzipPart
     from tp_tools.trace.model import Ints
 
 _IDS = {
@@ -30,7 +30,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODER = msgspec.json.Encoder()
 
 
-class Put(NamedTuple):
+class MemberEdit(NamedTuple):
     """A member that an event gets, or that changes; that it has one now is sure if `is_there`."""
 
     key: str
@@ -38,18 +38,18 @@ class Put(NamedTuple):
     is_there: bool = False
 
 
-class Note(NamedTuple):
+class ArgsEdit(NamedTuple):
     """Members that the event's args get; the last one is its `dur` so far, if that is missing."""
 
     members: bytes
     dur_behind: bool = False
 
 
-Change: TypeAlias = "tuple[Put | Note, ...]"
+Change: TypeAlias = "tuple[MemberEdit | ArgsEdit, ...]"
 
 
 @dataclass(frozen=True)
-class Edits:
+class BatchEdits:
     """What changes in a run.
 
     Attributes:
@@ -65,7 +65,9 @@ class Edits:
     changes: list[Change | None]
 
 
-def written(text: bytes, *, edits: Edits | None, is_first: bool, packed: bool) -> Piece | None:
+def write_batch(
+    text: bytes, *, edits: BatchEdits | None, is_first: bool, packed: bool
+) -> GzipPart | None:
     """A run as it is written; None if it does not hold as many events as it should.
 
     Args:
@@ -75,7 +77,7 @@ def written(text: bytes, *, edits: Edits | None, is_first: bool, packed: bool) -
         packed: whether it is compressed.
     """
     if edits is not None:
-        found = edited(text, edits)
+        found = apply_edits(text, edits)
         if found is None:
             return None
         text = found
@@ -89,18 +91,18 @@ def _without_comma(text: bytes) -> bytes:
     return text.replace(b",", b"", text.count(b",", 0, text.find(b"{")))
 
 
-def edited(text: bytes, edits: Edits) -> bytes | None:
+def apply_edits(text: bytes, edits: BatchEdits) -> bytes | None:
     """A run's text with its edits; None if it does not hold as many events as it should.
 
     Args:
         text: of the run.
         edits: what changes; something does.
     """
-    found = places(text, edits.count)
+    found = event_bounds(text, edits.count)
     return None if found is None else b"".join(_edited(text, edits, *found))
 
 
-def _edited(text: bytes, edits: Edits, starts: Ints, stops: Ints) -> list[bytes]:
+def _edited(text: bytes, edits: BatchEdits, starts: Ints, stops: Ints) -> list[bytes]:
     """The text with touched events rewritten, and some left out with the commas before them."""
     where = edits.places
     before = np.where(where > 0, stops[where - 1], 0)
@@ -126,7 +128,7 @@ def _edited(text: bytes, edits: Edits, starts: Ints, stops: Ints) -> list[bytes]
 class _Ids:
     """Ids that events get, of which nothing else changes; they mostly stand as in the last one."""
 
-    def __init__(self, puts: list[Put]) -> None:
+    def __init__(self, puts: list[MemberEdit]) -> None:
         self._puts = {put.key: put for put in puts}.values()  # the last one of a key holds
         self._members = [_IDS[put.key][0] for put in self._puts]
         self._old = self._new = b""
@@ -137,7 +139,7 @@ class _Ids:
         puts = [
             step
             for step in change or ()
-            if isinstance(step, Put) and step.is_there and step.key in _IDS
+            if isinstance(step, MemberEdit) and step.is_there and step.key in _IDS
         ]
         return cls(puts) if change and len(puts) == len(change) else None
 
@@ -174,7 +176,7 @@ class _Ids:
 def _changed(event: bytes, change: Change) -> bytes:
     fields = _FIELDS.decode(event)
     for step in change:
-        if isinstance(step, Put):
+        if isinstance(step, MemberEdit):
             fields[step.key] = msgspec.Raw(step.value)
         else:
             dur = bytes(fields.get("dur", b"null")) if step.dur_behind else b""

@@ -9,24 +9,24 @@ import msgspec
 import numpy as np
 
 from tp_tools.chrome.timestamps import microseconds
-from tp_tools.columns import each
+from tp_tools.columns import iterate_rows
 from tp_tools.trace.model import UNTIMED
 from tp_tools.trace.tracks import label_in
-from tp_tools.writing.json.apply import Edits, Note, Put
+from tp_tools.writing.json.apply import ArgsEdit, BatchEdits, MemberEdit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from tp_tools.trace.model import Ints, Scalar, Span, Trace
+    from tp_tools.trace.model import Batch, Ints, Scalar, Trace
     from tp_tools.trace.plan import Plan
 
 _RECORDED_DUR = b'"tpt_recorded_dur": '
 _LEFT_OUT, _ALONE = -1, -2  # events that no other one of their track is like
 
 
-class Planned:
+class PlanEdits:
     """The edits that a plan calls for, run by run."""
 
     def __init__(self, trace: Trace, plan: Plan, keep: NDArray[np.bool_] | None = None) -> None:
@@ -42,7 +42,7 @@ class Planned:
             for ids in zip(trace.tracks, plan.ids.pids, plan.ids.tids, strict=True)
         ]
 
-    def keeps_any(self, span: Span) -> bool:
+    def keeps_any(self, span: Batch) -> bool:
         """Whether any event of a run is written."""
         return not self._is_left_out(slice(span.first, span.first + span.count)).all()
 
@@ -52,7 +52,7 @@ class Planned:
         found[_within(self._untimed, here)] = True
         return found
 
-    def of_run(self, span: Span) -> Edits | None:
+    def of_run(self, span: Batch) -> BatchEdits | None:
         """What changes in a run; None if nothing does."""
         here = slice(span.first, span.first + span.count)
         track, left_out = self.trace.track[here], self._is_left_out(here)
@@ -72,10 +72,10 @@ class Planned:
         which[own] = np.arange(len(own)) + len(changes)
         where = places[own]
         columns = (where + span.first, track[where], self.trace.ts[here][where], is_rebased[where])
-        for number, its_track, ts, gets_rebased in each(*columns):
+        for number, its_track, ts, gets_rebased in iterate_rows(*columns):
             times = self._time(number, ts, is_rebased=gets_rebased)
             changes.append((*self._place(number, its_track), *times))
-        return Edits(span.count, places, which, changes)
+        return BatchEdits(span.count, places, which, changes)
 
     def _is_rebased(self, here: slice) -> NDArray[np.bool_]:
         """Which events get another time, since all times are counted from another one."""
@@ -84,7 +84,7 @@ class Planned:
         found &= (phase != ord("M")) | (ts >= shift)
         return found if shift else np.zeros_like(found)
 
-    def _place(self, number: int, track: int) -> Iterator[Put | Note]:
+    def _place(self, number: int, track: int) -> Iterator[MemberEdit | ArgsEdit]:
         """Pid and tid; a slice that moves keeps its row's tid and its lane in args."""
         plan = self.plan
         lane = plan.lanes[track, plan.moves[number]] if number in plan.moves else None
@@ -93,12 +93,12 @@ class Planned:
             if put.key == "pid" or not (is_of_process or lane):
                 yield put
         if plan.ids.changed[track] and is_of_process and (label := self._label(number, track)):
-            yield Put("args", msgspec.json.encode({"name": label}))
+            yield MemberEdit("args", msgspec.json.encode({"name": label}))
         if lane:
             yield _put_id("tid", self.trace.tracks[track][1], lane.tid)
             if self.trace.phase[number] in b"XB":
                 row = msgspec.json.encode(plan.ids.tids[track])
-                yield Note(b'"tpt_tid": %b, "tpt_lane": %d' % (row, lane.number))
+                yield ArgsEdit(b'"tpt_tid": %b, "tpt_lane": %d' % (row, lane.number))
 
     def _label(self, number: int, track: int) -> str | None:
         """What the process is called instead, if the event says its name."""
@@ -106,35 +106,35 @@ class Planned:
         is_name = trace.names[trace.name[number]] == "process_name"
         return label_in(trace.tracks[track][0]) if is_name else None
 
-    def _time(self, number: int, ts: int, *, is_rebased: bool) -> Iterator[Put | Note]:
+    def _time(self, number: int, ts: int, *, is_rebased: bool) -> Iterator[MemberEdit | ArgsEdit]:
         """Start and duration; a recorded duration that is trimmed or unusable stays in args."""
         plan = self.plan
         if is_rebased:
-            yield Put("ts", microseconds(ts - plan.rebase_ns))
+            yield MemberEdit("ts", microseconds(ts - plan.rebase_ns))
         if number in self._durationless:
-            yield Note(_RECORDED_DUR, dur_behind=True)
-            yield Put("dur", b"0")
+            yield ArgsEdit(_RECORDED_DUR, dur_behind=True)
+            yield MemberEdit("dur", b"0")
         if number in plan.trims:
             if number in plan.closings:
                 recorded = int(self.trace.ts[plan.closings[number]]) - ts
-                yield Note(_RECORDED_DUR + microseconds(recorded))
+                yield ArgsEdit(_RECORDED_DUR + microseconds(recorded))
             else:
-                yield Note(_RECORDED_DUR, dur_behind=True)
-                yield Put("dur", microseconds(plan.trims[number] - ts))
+                yield ArgsEdit(_RECORDED_DUR, dur_behind=True)
+                yield MemberEdit("dur", microseconds(plan.trims[number] - ts))
         if number in self._opening:
             end = plan.trims[self._opening[number]] - plan.rebase_ns
-            yield Put("ts", _closing_time(end))
+            yield MemberEdit("ts", _closing_time(end))
 
 
-def _new_ids(recorded: tuple[Scalar, Scalar], pid: Scalar, tid: Scalar) -> Iterator[Put]:
+def _new_ids(recorded: tuple[Scalar, Scalar], pid: Scalar, tid: Scalar) -> Iterator[MemberEdit]:
     """The ids of a track that are written otherwise than recorded."""
     for key, old, new in zip(("pid", "tid"), recorded, (pid, tid), strict=True):
         if old != new:
             yield _put_id(key, old, new)
 
 
-def _put_id(key: str, recorded: Scalar, new: Scalar) -> Put:
-    return Put(key, msgspec.json.encode(new), is_there=recorded is not None)
+def _put_id(key: str, recorded: Scalar, new: Scalar) -> MemberEdit:
+    return MemberEdit(key, msgspec.json.encode(new), is_there=recorded is not None)
 
 
 def _within(numbers: Ints, here: slice) -> Ints:

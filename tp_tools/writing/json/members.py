@@ -14,7 +14,7 @@ _WORTH_IT = 64  # events of a run
 _DECODER = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def places(text: bytes, count: int) -> tuple[Ints, Ints] | None:
+def event_bounds(text: bytes, count: int) -> tuple[Ints, Ints] | None:
     """Where each event of a run begins, and where it ends; None if it does not hold so many.
 
     Args:

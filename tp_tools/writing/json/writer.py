@@ -12,9 +12,9 @@ from tp_tools.chrome import reread
 from tp_tools.chrome.crew import ALONE
 from tp_tools.chrome.turns import in_turn
 from tp_tools.files import gzip_parts
-from tp_tools.writing.json.apply import written
+from tp_tools.writing.json.apply import write_batch
 from tp_tools.writing.json.base_time import rebased
-from tp_tools.writing.json.edits import Planned
+from tp_tools.writing.json.edits import PlanEdits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.chrome.crew import Crew
-    from tp_tools.files.gzip_parts import Piece
+    from tp_tools.files.gzip_parts import GzipPart
     from tp_tools.files.source import Source
-    from tp_tools.trace.model import Scalar, Span, Trace
+    from tp_tools.trace.model import Batch, Scalar, Trace
     from tp_tools.trace.plan import Plan
 
 
@@ -53,43 +53,43 @@ def rewrite(
     Raises:
         InputError: the file changed meanwhile, or its base time cannot be moved.
     """
-    pieces = _pieces(source, Planned(trace, plan, keep), seen, crew, packed=packed)
+    pieces = _pieces(source, PlanEdits(trace, plan, keep), seen, crew, packed=packed)
     yield from gzip_parts.gzip(pieces) if packed else gzip_parts.text(pieces)
 
 
 def _pieces(
     source: Source,
-    planned: Planned,
+    planned: PlanEdits,
     seen: Callable[[int], None],
     crew: Crew,
     *,
     packed: bool,
-) -> Iterator[Piece]:
+) -> Iterator[GzipPart]:
     trace, plan = planned.trace, planned.plan
     head, tail = rebased(trace.head.text, trace.tail.text, plan.rebase_ns)
     yield head
-    runs = _runs(reread.runs(source, trace, seen), planned, packed=packed)
+    runs = _runs(reread.batch_texts(source, trace, seen), planned, packed=packed)
     with closing(in_turn(runs, crew.helpers)) as written_runs:
         for run in written_runs:
             if run is None:
-                raise reread.changed(source)
+                raise reread.file_changed(source)
             yield run
     added = b",\n".join(_metadata(plan))
     if added:
-        yield (b",\n" if any(map(planned.keeps_any, trace.spans)) else b"") + added
+        yield (b",\n" if any(map(planned.keeps_any, trace.batches)) else b"") + added
     yield tail
 
 
 def _runs(
-    runs: Iterable[tuple[Span, bytes]], planned: Planned, *, packed: bool
-) -> Iterator[tuple[Callable[[bytes], Piece | None], bytes]]:
+    runs: Iterable[tuple[Batch, bytes]], planned: PlanEdits, *, packed: bool
+) -> Iterator[tuple[Callable[[bytes], GzipPart | None], bytes]]:
     """What is to be done to each run of which anything is written, and its text."""
     is_first = True
     for span, text in runs:
         if span.count and not planned.keeps_any(span):
             continue
         edits = planned.of_run(span)
-        yield partial(written, edits=edits, is_first=is_first, packed=packed), text
+        yield partial(write_batch, edits=edits, is_first=is_first, packed=packed), text
         is_first = is_first and not span.count
 
 

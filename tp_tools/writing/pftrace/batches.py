@@ -12,10 +12,10 @@ from tp_tools.columns import is_in
 from tp_tools.trace.model import is_phase
 from tp_tools.writing.json.apply import noted
 from tp_tools.writing.pftrace import wire
-from tp_tools.writing.pftrace.event_args import NO_ARGS, rests
+from tp_tools.writing.pftrace.event_args import NO_ARGS, event_args
 from tp_tools.writing.pftrace.flows import identifier
 from tp_tools.writing.pftrace.header import ARGS
-from tp_tools.writing.pftrace.other_events import PHASES, Loose
+from tp_tools.writing.pftrace.other_events import PHASES, OtherEvents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.files.source import Source
-    from tp_tools.trace.model import Ints, Span, Trace
-    from tp_tools.writing.pftrace.deferred import Late
-    from tp_tools.writing.pftrace.event_args import Rest
-    from tp_tools.writing.pftrace.layout import Scene
+    from tp_tools.trace.model import Batch, Ints, Trace
+    from tp_tools.writing.pftrace.deferred import DeferredPackets
+    from tp_tools.writing.pftrace.event_args import EventArgs
+    from tp_tools.writing.pftrace.layout import Layout
     from tp_tools.writing.pftrace.packets import Packets
 
 _NAMES = ("process_name", "thread_name")
@@ -35,7 +35,7 @@ _IN, _OUT = 1, 2  # LegacyEvent.FlowDirection; both is 3
 _OPEN = ord("{")
 
 
-class Runs:
+class BatchPackets:
     """Makes the packets of a trace run by run.
 
     Attributes:
@@ -43,14 +43,14 @@ class Runs:
         metadata: JSON text of metadata events that are no name of a process or thread.
     """
 
-    def __init__(self, shot: Scene, packets: Packets, late: Late) -> None:
+    def __init__(self, shot: Layout, packets: Packets, late: DeferredPackets) -> None:
         """Takes what is to be written, what makes packets of it, and who keeps those that wait."""
         trace, plan, found = shot.trace, shot.plan, shot.found
         self._trace, self._plan, self._found, self._level = trace, plan, found, shot.level
         self._packets, self._late = packets, late
-        self.loose = Loose(shot)
+        self.loose = OtherEvents(shot)
         self._order = np.lexsort((found.ts, shot.run))
-        self._edges = np.searchsorted(shot.run[self._order], np.arange(len(trace.spans) + 1))
+        self._edges = np.searchsorted(shot.run[self._order], np.arange(len(trace.batches) + 1))
         self._pids = shot.tracks.pids
         self._durationless = frozenset(plan.durationless)
         self._is_loose = _is_loose(trace) & shot.is_wanted
@@ -62,14 +62,14 @@ class Runs:
         self._held: dict[int, bytes] = {}
         self.metadata: list[bytes] = []
 
-    def packets(self, number: int, span: Span, text: bytes, source: Source) -> Iterator[bytes]:
+    def packets(self, number: int, span: Batch, text: bytes, source: Source) -> Iterator[bytes]:
         """The packets of one run, but for those that wait.
 
         Raises:
             InputError: the file is not what it was when it was read.
         """
         here = slice(span.first, span.first + span.count)
-        read = rests(text, span, source)
+        read = event_args(text, span, source)
         for i in np.flatnonzero(self._in_pair[here]).tolist():
             self._held[span.first + i] = self._args(span.first + i, read[i])
         index = self._order[self._edges[number] : self._edges[number + 1]]
@@ -82,7 +82,9 @@ class Runs:
             else:
                 yield self.loose.packets(span.first + i, read[i])
 
-    def _starts(self, index: Ints, span: Span, read: list[Rest], *, has_arrows: bool) -> bytes:
+    def _starts(
+        self, index: Ints, span: Batch, read: list[EventArgs], *, has_arrows: bool
+    ) -> bytes:
         """BEGINs and INSTANTs; those that have to wait are put aside."""
         event = self._found.event[index]
         pairs = self._found.closing[index] >= 0
@@ -105,7 +107,7 @@ class Runs:
         self._late.add(self._level[index[late]], index[late], [packets[i] for i in late.tolist()])
         return b"".join(packets[i] for i in np.flatnonzero(~waits).tolist())
 
-    def _args(self, number: int, rest: Rest) -> bytes:
+    def _args(self, number: int, rest: EventArgs) -> bytes:
         """An event's args, with notes about what was changed."""
         args, plan = bytes(rest.args), self._plan
         if not args.startswith(b"{") and not self._is_noted[number]:
@@ -129,7 +131,7 @@ class Runs:
             notes["tpt_pid"] = pid
         return _ENCODER.encode(notes)[1:-1]
 
-    def _metadatum(self, number: int, rest: Rest) -> bytes:
+    def _metadatum(self, number: int, rest: EventArgs) -> bytes:
         trace = self._trace
         pid, tid = trace.tracks[trace.track[number]]
         event = {"name": trace.names[trace.name[number]], "pid": pid, "tid": tid}
@@ -157,7 +159,7 @@ def _only_objects(args: list[bytes | msgspec.Raw]) -> None:
         args[i] = NO_ARGS
 
 
-def _arrows_of_version_2(place: list[int], read: list[Rest]) -> dict[int, bytes]:
+def _arrows_of_version_2(place: list[int], read: list[EventArgs]) -> dict[int, bytes]:
     """A LegacyEvent with `bind_id`, by position, for slices that say they are joined to others."""
     tails = {}
     for position, i in enumerate(place):

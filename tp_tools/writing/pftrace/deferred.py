@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _IN_MEMORY = 16 << 20
 
 
-class Late:
+class DeferredPackets:
     """Keeps packets, and gives them back sorted. In recorded traces there are hardly any."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import met
+from tp_tools.columns import distinct
 from tp_tools.trace.categories import GPU_WORK, has_category
 from tp_tools.trace.tracks import default_name, free_id, label_in, thread_metadata
 from tp_tools.writing.pftrace import wire
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from tp_tools.trace.model import Ints, Scalar, Trace
     from tp_tools.trace.plan import Plan
-    from tp_tools.writing.pftrace.options import Part
-    from tp_tools.writing.pftrace.thread_events import Codes, Shown
+    from tp_tools.writing.pftrace.options import PftraceOptions
+    from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
 
 _LARGEST_ID = (1 << 31) - 1  # pid and tid are int32 fields
 _EXPLICIT = 1
@@ -71,13 +71,13 @@ class Tracks:
         """
         self._described.append(wire.message(60, wire.number(1, uuid) + b"".join(fields.values())))
 
-    def drained(self, part: Part) -> bytes:
+    def drained(self, part: PftraceOptions) -> bytes:
         """The packets of the tracks that were made since this was asked last."""
         made, self._described = self._described, []
         return b"".join(packet(part.track_sequence, body) for body in made)
 
 
-def tracks(trace: Trace, plan: Plan, found: Shown, part: Part) -> Tracks:
+def tracks(trace: Trace, plan: Plan, found: ThreadEvents, part: PftraceOptions) -> Tracks:
     """A track for everything that is shown, in the order in which it should be shown.
 
     Args:
@@ -115,11 +115,11 @@ class _Process:
     ids: dict[int, tuple[int, int]]
     names: _Names
     plan: Plan
-    part: Part
+    part: PftraceOptions
 
 
 def _threads(
-    made: Tracks, found: Shown, starts: dict[int, list[tuple[int, int]]], process: _Process
+    made: Tracks, found: ThreadEvents, starts: dict[int, list[tuple[int, int]]], process: _Process
 ) -> None:
     """The threads of a process with their lanes."""
     for rank, row in enumerate(process.rows):
@@ -230,7 +230,7 @@ class _Names:
             elif key == "process_sort_index" and isinstance(value, int):
                 self._indices[pid] = value
         is_gpu_work = has_category(trace, GPU_WORK)
-        self._gpu_rows = set(met(trace.track[is_gpu_work]).tolist())
+        self._gpu_rows = set(distinct(trace.track[is_gpu_work]).tolist())
 
     def process(self, rows: list[int]) -> str:
         """Of the process of these rows: the GPU's, the recorded one, or none."""

@@ -10,14 +10,14 @@ from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
     from tp_tools.files.source import Source
-    from tp_tools.trace.model import Span
+    from tp_tools.trace.model import Batch
 
 EMPTY = msgspec.Raw(b"")
 NO_ARGS = b"{}"
 """TraceProcessor v52 aborts on an empty text, and shows nothing for this one."""
 
 
-class Rest(msgspec.Struct, gc=False):
+class EventArgs(msgspec.Struct, gc=False):
     """What is read of each event on the second pass.
 
     Attributes:
@@ -36,10 +36,10 @@ class Rest(msgspec.Struct, gc=False):
     flow_out: msgspec.Raw = EMPTY
 
 
-_DECODER = msgspec.json.Decoder(list[Rest])
+_DECODER = msgspec.json.Decoder(list[EventArgs])
 
 
-def rests(text: bytes, span: Span, source: Source) -> list[Rest]:
+def event_args(text: bytes, span: Batch, source: Source) -> list[EventArgs]:
     """What is read of each event of a run.
 
     Raises:

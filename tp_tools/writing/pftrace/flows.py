@@ -17,16 +17,16 @@ import numpy as np
 
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slices import lanes_of
-from tp_tools.writing.pftrace.slice_stack import tops
+from tp_tools.writing.pftrace.slice_stack import stack_tops
 from tp_tools.writing.pftrace.thread_events import DEEPER, NEVER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.chrome.event_ids import Links
+    from tp_tools.chrome.event_ids import EventIds
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.plan import Plan
-    from tp_tools.writing.pftrace.thread_events import Shown
+    from tp_tools.writing.pftrace.thread_events import ThreadEvents
 
 NONE = -1
 _HEXADECIMAL = 16
@@ -34,7 +34,7 @@ _ID_BITS = 64
 
 
 @dataclass(frozen=True)
-class Arrows:
+class Flows:
     """Arrow i goes from entry `out[i]` of Shown to entry `into[i]`, which starts no earlier."""
 
     out: Ints
@@ -43,7 +43,7 @@ class Arrows:
     def __len__(self) -> int:
         return len(self.out)
 
-    def at_one_time(self, found: Shown) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def at_one_time(self, found: ThreadEvents) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which join two slices that start at one time, so that order alone tells the direction.
 
         Returns:
@@ -76,7 +76,7 @@ class _Flows:
     slice: Ints
 
 
-def arrows(trace: Trace, plan: Plan, found: Shown, is_wanted: NDArray[np.bool_]) -> Arrows:
+def flows(trace: Trace, plan: Plan, found: ThreadEvents, is_wanted: NDArray[np.bool_]) -> Flows:
     """All arrows that Perfetto would draw.
 
     Args:
@@ -95,10 +95,10 @@ def arrows(trace: Trace, plan: Plan, found: Shown, is_wanted: NDArray[np.bool_])
     drawn = np.flatnonzero(source != NONE)
     out, into = slices[source[drawn]], slices[drawn]
     turned = found.ts[out] > found.ts[into]
-    return Arrows(np.where(turned, into, out), np.where(turned, out, into))
+    return Flows(np.where(turned, into, out), np.where(turned, out, into))
 
 
-def _ids(links: Links) -> Ints:
+def _ids(links: EventIds) -> Ints:
     """A number for each link, equal where Perfetto takes two ids for one; NONE for no id."""
     numbers: dict[object, int] = {None: NONE}
     values = msgspec.json.decode(b"[" + b",".join(links) + b"]")
@@ -118,7 +118,7 @@ def identifier(value: object) -> int | None:
     return value if type(value) is int and value.bit_length() <= _ID_BITS else None
 
 
-def _bound(found: Shown, trace: Trace, plan: Plan, event: Ints) -> _Flows:
+def _bound(found: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> _Flows:
     """Flow events with the slices that they bind to."""
     lane = lanes_of(event, plan.moves).astype(np.int64)
     row, ts = trace.track[event].astype(np.int64), trace.ts[event] - plan.rebase_ns
@@ -131,11 +131,11 @@ def _bound(found: Shown, trace: Trace, plan: Plan, event: Ints) -> _Flows:
             flows.slice[here] = _neighbours(found, entries, flows, here)
             asking = here[~is_next[here]]
             if (found.closing[entries] >= 0).any():
-                flows.slice[asking] = tops(found, entries, event[asking], ts[asking])
+                flows.slice[asking] = stack_tops(found, entries, event[asking], ts[asking])
     return flows
 
 
-def _by_track(found: Shown) -> list[Ints]:
+def _by_track(found: ThreadEvents) -> list[Ints]:
     """The entries of each row and lane, with those that are too deep for its track, by time."""
     parts: dict[tuple[int, int], list[Ints]] = {}
     for start, stop in found.track_ranges():
@@ -148,7 +148,7 @@ def _by_track(found: Shown) -> list[Ints]:
     return tracks
 
 
-def _neighbours(found: Shown, entries: Ints, flows: _Flows, here: Ints) -> Ints:
+def _neighbours(found: ThreadEvents, entries: Ints, flows: _Flows, here: Ints) -> Ints:
     """The slice that started last before each flow event of a track, or starts next."""
     ts, at = found.ts[entries], flows.ts[here]
     last = np.searchsorted(ts, at, "right") - 1
@@ -167,7 +167,7 @@ def _neighbours(found: Shown, entries: Ints, flows: _Flows, here: Ints) -> Ints:
     return slices
 
 
-def _in_order(found: Shown, flows: _Flows) -> tuple[Ints, Ints]:
+def _in_order(found: ThreadEvents, flows: _Flows) -> tuple[Ints, Ints]:
     """Events and slices of flow events that bind, in the order in which they count.
 
     What binds to the next slice counts when that starts.

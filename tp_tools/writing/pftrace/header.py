@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tp_tools.trace.model import Trace
-    from tp_tools.writing.pftrace.options import Part
+    from tp_tools.writing.pftrace.options import PftraceOptions
 
 ARGS = 1
 """The iid of the only name of debug annotations."""
@@ -44,7 +44,9 @@ def packet(sequence: int, body: bytes) -> bytes:
     return wire.message(1, wire.number(10, sequence) + body)
 
 
-def opening(trace: Trace, part: Part, first_ns: int, base_ns: int | None) -> Iterator[bytes]:
+def opening(
+    trace: Trace, part: PftraceOptions, first_ns: int, base_ns: int | None
+) -> Iterator[bytes]:
     """The packets that a reader needs first.
 
     Args:
@@ -103,7 +105,7 @@ def base_time(members: dict[str, msgspec.Raw], first_ns: int) -> int | None:
 
 
 def closing(
-    part: Part, uuid: int, ts: int, members: dict[str, msgspec.Raw], metadata: list[bytes]
+    part: PftraceOptions, uuid: int, ts: int, members: dict[str, msgspec.Raw], metadata: list[bytes]
 ) -> bytes:
     """An instant whose args are the file's header and its metadata, so that nothing is lost.
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.writing.pftrace.descriptors import tracks
-from tp_tools.writing.pftrace.flows import Arrows, arrows
-from tp_tools.writing.pftrace.ordering import waits
-from tp_tools.writing.pftrace.thread_events import shown
+from tp_tools.writing.pftrace.flows import Flows, flows
+from tp_tools.writing.pftrace.ordering import defer_order
+from tp_tools.writing.pftrace.thread_events import thread_events
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices
     from tp_tools.writing.pftrace.descriptors import Tracks
-    from tp_tools.writing.pftrace.options import Part
-    from tp_tools.writing.pftrace.thread_events import Codes, Shown
+    from tp_tools.writing.pftrace.options import PftraceOptions
+    from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
 
 
 @dataclass(frozen=True)
-class Scene:
+class Layout:
     """What is to be written.
 
     Attributes:
@@ -41,19 +41,19 @@ class Scene:
 
     trace: Trace
     plan: Plan
-    part: Part
+    part: PftraceOptions
     is_wanted: NDArray[np.bool_]
-    found: Shown
-    arrows: Arrows
+    found: ThreadEvents
+    arrows: Flows
     tracks: Tracks
     run: Codes
     level: Codes
     first_ns: int
 
 
-def scene(
-    trace: Trace, table: Slices, plan: Plan, part: Part, keep: NDArray[np.bool_] | None
-) -> Scene:
+def lay_out(
+    trace: Trace, table: Slices, plan: Plan, part: PftraceOptions, keep: NDArray[np.bool_] | None
+) -> Layout:
     """Works out what is to be written.
 
     Args:
@@ -66,12 +66,12 @@ def scene(
     is_wanted = (trace.ts != UNTIMED) | is_phase(trace, "M")
     if keep is not None:
         is_wanted &= keep
-    found = shown(trace, table, plan, is_wanted)
-    drawn = arrows(trace, plan, found, is_wanted)
+    found = thread_events(trace, table, plan, is_wanted)
+    drawn = flows(trace, plan, found, is_wanted)
     run = _runs(trace, found)
     _, ordered = drawn.at_one_time(found)
     timed = trace.ts[(trace.ts != UNTIMED) & ~is_phase(trace, "M")]
-    return Scene(
+    return Layout(
         trace=trace,
         plan=plan,
         part=part,
@@ -80,14 +80,14 @@ def scene(
         arrows=drawn,
         tracks=tracks(trace, plan, found, part),
         run=run,
-        level=waits(found, run, Arrows(drawn.out[ordered], drawn.into[ordered])),
+        level=defer_order(found, run, Flows(drawn.out[ordered], drawn.into[ordered])),
         first_ns=int(timed.min()) - plan.rebase_ns if len(timed) else 0,
     )
 
 
-def _runs(trace: Trace, found: Shown) -> Codes:
+def _runs(trace: Trace, found: ThreadEvents) -> Codes:
     """The number of the run in which each entry's event is read, or its E if that is later."""
-    firsts = np.array([span.first for span in trace.spans])
+    firsts = np.array([span.first for span in trace.batches])
     run = np.searchsorted(firsts, found.event, "right") - 1
     closing = np.searchsorted(firsts, found.closing, "right") - 1
     return np.maximum(run, np.where(found.closing < 0, 0, closing)).astype(np.int32)

@@ -9,7 +9,7 @@ Lanes = Literal["shared", "rows"]
 
 
 @dataclass(frozen=True)
-class Part:
+class PftraceOptions:
     """One trace of a file: a `.pftrace` is the parts of all its traces, one after the other.
 
     Attributes:

@@ -14,14 +14,14 @@ import numpy as np
 
 if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
-    from tp_tools.writing.pftrace.flows import Arrows
-    from tp_tools.writing.pftrace.thread_events import Codes, Shown
+    from tp_tools.writing.pftrace.flows import Flows
+    from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
 
 _MOST_ROUNDS = 64
 _WIDE = 1 << 32
 
 
-def waits(found: Shown, run: Codes, arrows: Arrows) -> Codes:
+def defer_order(found: ThreadEvents, run: Codes, arrows: Flows) -> Codes:
     """0 for what is written with its run; others wait for the end, in ascending order of this.
 
     Args:
@@ -42,7 +42,7 @@ def waits(found: Shown, run: Codes, arrows: Arrows) -> Codes:
     return _highest(level, group).astype(np.int32)
 
 
-def _groups(found: Shown) -> Ints:
+def _groups(found: ThreadEvents) -> Ints:
     """A number for each set of neighbours that start at one time on one track."""
     changes = np.ones(len(found), np.bool_)
     changes[1:] = (np.diff(found.ts) != 0) | (np.diff(found.lane) != 0) | (np.diff(found.row) != 0)

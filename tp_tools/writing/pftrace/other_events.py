@@ -18,8 +18,8 @@ from tp_tools.writing.pftrace.header import ARGS, NO_NAME, packet
 from tp_tools.writing.pftrace.packets import BEGIN, END, INSTANT
 
 if TYPE_CHECKING:
-    from tp_tools.writing.pftrace.event_args import Rest
-    from tp_tools.writing.pftrace.layout import Scene
+    from tp_tools.writing.pftrace.event_args import EventArgs
+    from tp_tools.writing.pftrace.layout import Layout
 
 Key: TypeAlias = "tuple[object, ...]"
 
@@ -38,10 +38,10 @@ class _Stack:
     name: str
 
 
-class Loose:
+class OtherEvents:
     """Makes the packets of such events, in the order of the file."""
 
-    def __init__(self, shot: Scene) -> None:
+    def __init__(self, shot: Layout) -> None:
         """Takes what the packets say; `shot.tracks` gets the tracks that they need."""
         self._trace = shot.trace
         self._rebase_ns = shot.plan.rebase_ns
@@ -50,7 +50,7 @@ class Loose:
         self._known: dict[Key, int] = {}
         self._stacks: dict[Key, _Stack] = {}
 
-    def packets(self, number: int, rest: Rest) -> bytes:
+    def packets(self, number: int, rest: EventArgs) -> bytes:
         """The packets of one event, of a phase in PHASES; none if it shows nothing."""
         phase = chr(self._trace.phase[number])
         if phase == "C":
@@ -59,7 +59,7 @@ class Loose:
             return self._asynchronous(number, rest, phase)
         return self._instant(number, rest)
 
-    def _instant(self, number: int, rest: Rest) -> bytes:
+    def _instant(self, number: int, rest: EventArgs) -> bytes:
         """On the track of its process, or on one for all of them."""
         if self._trace.bound[number] == ord("p"):
             uuid = self._process(number)
@@ -67,7 +67,7 @@ class Loose:
             uuid = self._track("instants", None)
         return self._event(number, INSTANT, uuid, self._name(number), rest.args)
 
-    def _asynchronous(self, number: int, rest: Rest, phase: str) -> bytes:
+    def _asynchronous(self, number: int, rest: EventArgs, phase: str) -> bytes:
         key = self._key(number, rest)
         if key is None:
             return b""
@@ -90,7 +90,7 @@ class Loose:
                 name=wire.text(2, stack.name or NO_NAME),
             )
 
-    def _key(self, number: int, rest: Rest) -> Key | None:
+    def _key(self, number: int, rest: EventArgs) -> Key | None:
         """What asynchronous events of one stack have in common."""
         cat = int(self._trace.cat[number])
         two = _object(rest.id2)
@@ -103,7 +103,7 @@ class Loose:
             return None
         return "local", cat, *identifier, self._process(number)
 
-    def _counters(self, number: int, rest: Rest) -> bytes:
+    def _counters(self, number: int, rest: EventArgs) -> bytes:
         identifier = _id(rest.id)
         prefix = self._name(number)
         if identifier is not None and isinstance(identifier[1], str) and identifier[1]:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.trace.model import Ints
-    from tp_tools.writing.pftrace.layout import Scene
-    from tp_tools.writing.pftrace.thread_events import Codes, Shown
+    from tp_tools.writing.pftrace.layout import Layout
+    from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
 
     Texts: TypeAlias = "Sequence[bytes | msgspec.Raw]"
 
@@ -63,7 +63,7 @@ class _Ends:
 class Packets:
     """Makes the packets of entries of Shown."""
 
-    def __init__(self, shot: Scene) -> None:
+    def __init__(self, shot: Layout) -> None:
         """Takes what the packets say."""
         trace, found, arrows = shot.trace, shot.found, shot.arrows
         self._found = found
@@ -191,7 +191,7 @@ class Packets:
         return wire.rows(count, _PACKET, wire.column(extra + body.shape[1], size_bytes), body)
 
 
-def _last(found: Shown) -> int:
+def _last(found: ThreadEvents) -> int:
     return int(found.end[found.end != NEVER].max(initial=0))
 
 

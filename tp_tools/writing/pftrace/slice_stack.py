@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
-    from tp_tools.writing.pftrace.thread_events import Shown
+    from tp_tools.writing.pftrace.thread_events import ThreadEvents
 
 _NOTHING = -1
 
 
-def tops(found: Shown, entries: Ints, event: Ints, ts: Ints) -> list[int]:
+def stack_tops(found: ThreadEvents, entries: Ints, event: Ints, ts: Ints) -> list[int]:
     """What lies on top of the stack of a track at some moments, -1 for nothing.
 
     Args:
@@ -37,7 +37,7 @@ def tops(found: Shown, entries: Ints, event: Ints, ts: Ints) -> list[int]:
 
 
 def _steps(
-    found: Shown, entries: Ints, event: Ints, ts: Ints
+    found: ThreadEvents, entries: Ints, event: Ints, ts: Ints
 ) -> list[tuple[int, int, int, int, int, int]]:
     """Starts, E events and questions, to be sorted as Perfetto sorts them.
 
@@ -54,7 +54,7 @@ def _steps(
     return steps
 
 
-def _is_over(found: Shown, i: int, at: int, *, is_point: bool) -> bool:
+def _is_over(found: ThreadEvents, i: int, at: int, *, is_point: bool) -> bool:
     """Whether a slice leaves the stack when something starts or ends."""
     if found.closing[i] >= 0:
         return False

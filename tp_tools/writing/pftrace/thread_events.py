@@ -32,7 +32,7 @@ DEEPER = 1 << 20
 
 
 @dataclass(frozen=True)
-class Shown:
+class ThreadEvents:
     """Entry i is a slice or an instant; sorted by row, lane, ts, longest first, place in the file.
 
     Attributes:
@@ -63,14 +63,14 @@ class Shown:
         starts = [0, *edges.tolist()]
         return list(zip(starts, [*starts[1:], len(self)], strict=True))
 
-    def sorted(self) -> Shown:
+    def sorted(self) -> ThreadEvents:
         """The same in the order that the class promises."""
         order = np.lexsort((self.event, self.ts - self.end, self.ts, self.lane, self.row))
         return self.only(order)
 
-    def only(self, index: Ints) -> Shown:
+    def only(self, index: Ints) -> ThreadEvents:
         """These entries, in this order."""
-        return Shown(
+        return ThreadEvents(
             self.event[index],
             self.closing[index],
             self.row[index],
@@ -81,7 +81,9 @@ class Shown:
         )
 
 
-def shown(trace: Trace, table: Slices, plan: Plan, is_wanted: NDArray[np.bool_]) -> Shown:
+def thread_events(
+    trace: Trace, table: Slices, plan: Plan, is_wanted: NDArray[np.bool_]
+) -> ThreadEvents:
     """All slices and instants of threads.
 
     Args:
@@ -94,7 +96,7 @@ def shown(trace: Trace, table: Slices, plan: Plan, is_wanted: NDArray[np.bool_])
     event = np.concatenate([table.event, points, begun]).astype(np.int32)
     ended = ends_of(table, plan.trims)[:]
     end = np.concatenate([ended, trace.ts[points], np.full(len(begun), NEVER)])
-    found = Shown(
+    found = ThreadEvents(
         event=event,
         closing=_with(table.closing, -1, len(event)),
         row=trace.track[event],
@@ -127,7 +129,7 @@ def _with(values: Ints, more: int, count: int) -> Codes:
     return out
 
 
-def _enclosed(found: Shown) -> Shown:
+def _enclosed(found: ThreadEvents) -> ThreadEvents:
     """A slice that nothing ends is ended by the slice around it, as Perfetto does."""
     end = found.end.copy()
     for start, stop in found.track_ranges():
@@ -136,7 +138,7 @@ def _enclosed(found: Shown) -> Shown:
     return replace(found, end=end).sorted()
 
 
-def _stacked(found: Shown) -> Shown:
+def _stacked(found: ThreadEvents) -> ThreadEvents:
     """What is stacked deeper than Perfetto stacks, on lanes of their own."""
     depth = _depth(found)
     if not len(found) or depth.max() < LEVELS:
@@ -145,7 +147,7 @@ def _stacked(found: Shown) -> Shown:
     return replace(found, lane=lane).sorted()
 
 
-def _depth(found: Shown) -> Ints:
+def _depth(found: ThreadEvents) -> Ints:
     """How many of its row and lane each one lies in; instants of one time lie in one another."""
     depth = np.zeros(len(found), np.int64)
     takes_time = found.end > found.ts

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from tp_tools.chrome import reread
 from tp_tools.writing.pftrace import header, wire
-from tp_tools.writing.pftrace.batches import Runs
+from tp_tools.writing.pftrace.batches import BatchPackets
 from tp_tools.writing.pftrace.compressed import compressed
-from tp_tools.writing.pftrace.deferred import Late
-from tp_tools.writing.pftrace.layout import scene
-from tp_tools.writing.pftrace.options import Part
+from tp_tools.writing.pftrace.deferred import DeferredPackets
+from tp_tools.writing.pftrace.layout import lay_out
+from tp_tools.writing.pftrace.options import PftraceOptions
 from tp_tools.writing.pftrace.packets import Packets
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Trace
     from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices
-    from tp_tools.writing.pftrace.layout import Scene
+    from tp_tools.writing.pftrace.layout import Layout
 
-ALONE = Part()
+ALONE = PftraceOptions()
 """A trace that has the file to itself."""
 
 
@@ -40,7 +40,7 @@ def rewrite(
     table: Slices,
     plan: Plan,
     *,
-    part: Part = ALONE,
+    part: PftraceOptions = ALONE,
     seen: Callable[[int], None] = lambda _: None,
     keep: NDArray[np.bool_] | None = None,
 ) -> Iterator[bytes]:
@@ -58,11 +58,11 @@ def rewrite(
     Raises:
         InputError: the file changed meanwhile, or its base time cannot be moved.
     """
-    blocks = _blocks(source, scene(trace, table, plan, part, keep), seen)
+    blocks = _blocks(source, lay_out(trace, table, plan, part, keep), seen)
     return compressed(blocks) if part.compressed else blocks
 
 
-def _blocks(source: Source, shot: Scene, seen: Callable[[int], None]) -> Iterator[bytes]:
+def _blocks(source: Source, shot: Layout, seen: Callable[[int], None]) -> Iterator[bytes]:
     trace, part, tracks = shot.trace, shot.part, shot.tracks
     members = header.fields(trace, shot.plan.rebase_ns)
     base = header.base_time(members, shot.first_ns)
@@ -70,9 +70,9 @@ def _blocks(source: Source, shot: Scene, seen: Callable[[int], None]) -> Iterato
     yield tracks.drained(part)
     packets = Packets(shot)
     yield from packets.ends()
-    with closing(Late()) as late:
-        runs = Runs(shot, packets, late)
-        for number, (span, text) in enumerate(reread.runs(source, trace, seen)):
+    with closing(DeferredPackets()) as late:
+        runs = BatchPackets(shot, packets, late)
+        for number, (span, text) in enumerate(reread.batch_texts(source, trace, seen)):
             yield from runs.packets(number, span, text, source)
         yield from late.in_order()
     runs.loose.describe_stacks()
