@@ -31,6 +31,21 @@ class Progress(Protocol):
         """
 
 
+class Reporter(Protocol):
+    """Speaks to whoever called: lines, warnings, stages of the work."""
+
+    def say(self, line: str) -> None:
+        """Say what takes seconds, or what was done."""
+
+    def warn(self, line: str) -> None:
+        """Say what was lost, or could not be done."""
+
+    def progress(
+        self, doing: str, total: int | None = None, then: str | None = None, /
+    ) -> AbstractContextManager[ProgressCallback]:
+        """Show a stage of the work: see `Progress`."""
+
+
 def silent(
     _doing: str, _total: int | None = None, _then: str | None = None, /
 ) -> AbstractContextManager[ProgressCallback]:

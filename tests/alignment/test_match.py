@@ -11,7 +11,8 @@ from tests.support import generated
 from tp_tools.alignment import match
 from tp_tools.alignment.alignment import Member, align
 from tp_tools.alignment.collectives import UNKNOWN, Collectives
-from tp_tools.alignment.registration import EventSeries, register
+from tp_tools.alignment.event_series import EventSeries
+from tp_tools.alignment.registration import register
 
 MS = 1_000_000
 

@@ -15,9 +15,9 @@ from tests.support.strategies import PURE
 from tp_tools.chrome import batches as module
 from tp_tools.chrome import envelope
 from tp_tools.chrome.batches import BatchText, split_text
-from tp_tools.chrome.envelope import Head, Tail
 from tp_tools.chrome.stream import Malformed
 from tp_tools.errors import InputError
+from tp_tools.trace.model import Head, Tail
 
 ADVICE = " Give the file that the profiler wrote."
 

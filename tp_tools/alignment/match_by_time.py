@@ -15,6 +15,7 @@ import numpy as np
 
 from tp_tools.alignment.clock import Clock, medians
 from tp_tools.alignment.connected import LEAST
+from tp_tools.alignment.event_series import EventSeries
 from tp_tools.alignment.match import (
     ALONE,
     ORDER,
@@ -23,7 +24,7 @@ from tp_tools.alignment.match import (
     Matches,
     shared,
 )
-from tp_tools.alignment.registration import EventSeries, LinearClock, register
+from tp_tools.alignment.registration import LinearClock, register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Listed

@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.alignment.registration import EventSeries
+    from tp_tools.alignment.event_series import EventSeries
     from tp_tools.trace.model import Ints
 
 HISTOGRAM_NS = (6_000, 30_000)

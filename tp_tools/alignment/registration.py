@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tp_tools.alignment.event_series import EventSeries
     from tp_tools.trace.model import Ints
 
     Floats = NDArray[np.float64]
@@ -41,7 +42,6 @@ _USUAL_DRIFT = 1e-4
 _LEAST_SHARE = 0.3  # of the collectives in reach must match for a candidate to be followed further
 _LEAST_MATCHES = 6
 _REWEIGHTED = 3
-_KEY_STEP = 1 << 50  # ns, 13 days: keeps the times of different keys apart
 
 
 @dataclass(frozen=True)
@@ -59,50 +59,6 @@ class LinearClock:
     def there(self, time: float) -> float:
         """What is added at one time."""
         return self.offset + self.slope * (time - self.centre)
-
-
-class EventSeries:
-    """Ends of collectives in order of time.
-
-    Attributes:
-        key: what must be equal for two collectives to match; small numbers from 0.
-        end: ns after some moment that all sequences share.
-        pause: what usually lies between two ends of one key, ns.
-    """
-
-    def __init__(self, key: Ints, end: Ints) -> None:
-        self.key, self.end = key, end
-        place = key * _KEY_STEP + end
-        self._order = np.argsort(place, kind="stable")
-        self._sorted = place[self._order]
-        pauses = np.diff(self._sorted)
-        pauses = pauses[pauses < _KEY_STEP // 2]
-        self.pause = float(np.median(pauses)) if len(pauses) else float(_KEY_STEP)
-
-    def __len__(self) -> int:
-        return len(self.key)
-
-    def nearest(self, key: Ints, end: Floats, near: float) -> Ints:
-        """The index of the closest of the same key within reach, or -1; each is given once."""
-        if not len(self):
-            return np.full(len(key), -1, np.int64)
-        place = key * _KEY_STEP + np.rint(end).astype(np.int64)
-        right = np.clip(np.searchsorted(self._sorted, place), 0, len(self) - 1)
-        left = np.maximum(right - 1, 0)
-        to_right, to_left = (np.abs(self._sorted[i] - place) for i in (right, left))
-        index = self._order[np.where(to_left <= to_right, left, right)]
-        distance = np.minimum(to_left, to_right)
-        index[distance > near] = -1
-        return _once(index, distance)
-
-
-def _once(index: Ints, distance: Ints) -> Ints:
-    """Where an index is given twice, only the closest keeps it."""
-    order = np.lexsort((distance, index))
-    ordered = index[order]
-    repeated = np.concatenate([[False], (ordered[1:] == ordered[:-1]) & (ordered[1:] >= 0)])
-    index[order[repeated]] = -1
-    return index
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from tp_tools.chrome.envelope import Head, Tail, read_head, read_tail
+from tp_tools.chrome.envelope import read_head, read_tail
 from tp_tools.chrome.stream import (
     ENDED_BEFORE,
     SPACE,
@@ -25,6 +25,8 @@ from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tp_tools.trace.model import Head, Tail
 
 RUN = 1 << 20
 """Bytes of text in a run of events, about; a longer event makes a longer run."""

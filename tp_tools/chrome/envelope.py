@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import msgspec
 
@@ -16,6 +15,7 @@ from tp_tools.chrome.stream import (
     last_end,
 )
 from tp_tools.errors import InputError
+from tp_tools.trace.model import Head, Tail
 
 EVENTS = "traceEvents"
 
@@ -26,29 +26,6 @@ _INTO_EVENTS = b'{"":['
 _DELETE = b"\x7f"
 _TEXTS = ("displayTimeUnit", "systemTraceEvents")
 """Members of the outermost object at which Perfetto gives up if they are no text."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """The text up to and including the `[` of the events."""
-
-    text: bytes
-
-
-@dataclass(frozen=True)
-class Tail:
-    """The text from the `]` of the events to the end.
-
-    Attributes:
-        text: as read, or, where the file was cut short, with what was missing to end it.
-        cut_short: whether the file ended too early.
-        lost: bytes of text that were left out: an event or a member that the file ends inside of,
-            or, if it was not cut short, what followed the trace.
-    """
-
-    text: bytes
-    cut_short: bool = False
-    lost: int = 0
 
 
 def read_head(feed: TextStream) -> Head:

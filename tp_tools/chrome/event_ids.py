@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tp_tools.chrome.schema import ABSENT, Args, Event
 from tp_tools.columns import blocks
-from tp_tools.trace.model import NO_ID
+from tp_tools.trace.model import NO_ID, EventIds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import msgspec
     from numpy.typing import NDArray
 
@@ -23,37 +19,6 @@ if TYPE_CHECKING:
 _MOST_DIGITS = 18
 _FIRST_ODD = NO_ID - 1
 _FEW_GAPS = 4  # ids up to so many times the number of events
-
-
-@dataclass(frozen=True)
-class EventIds(Sequence[bytes]):
-    """The JSON text of the distinct ids of a trace, most of them kept as numbers.
-
-    Attributes:
-        plain: those that are plain numbers, ascending.
-        odd: the others' JSON text.
-    """
-
-    plain: Ints
-    odd: list[bytes]
-
-    def __len__(self) -> int:
-        return len(self.plain) + len(self.odd)
-
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[bytes]: ...
-    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if index < len(self.plain):
-            return b"%d" % self.plain[index]
-        return self.odd[index - len(self.plain)]
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from map(b"%d".__mod__, self.plain.tolist())
-        yield from self.odd
 
 
 def ids_of_events(events: list[Event]) -> tuple[Ints, list[bytes]]:

@@ -18,7 +18,7 @@ import msgspec
 
 from tp_tools.chrome.batch_columns import columns_of
 from tp_tools.chrome.batches import BatchText, last_batch, likely_cut
-from tp_tools.chrome.envelope import Head, Tail, read_head, read_tail
+from tp_tools.chrome.envelope import read_head, read_tail
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.sanitize_numbers import holds_long
 from tp_tools.chrome.schema import DECODER
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tp_tools.chrome.batch_columns import Columns
     from tp_tools.chrome.crew import Crew
     from tp_tools.files.source import Source
+    from tp_tools.trace.model import Head, Tail
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from tp_tools.chrome.batch_columns import columns_of
 from tp_tools.chrome.batches import BatchText, split_text
 from tp_tools.chrome.crew import ALONE
-from tp_tools.chrome.envelope import Head, Tail
 from tp_tools.chrome.parallel_reader import Ending, read_together
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.schema import DECODER
@@ -16,7 +15,7 @@ from tp_tools.chrome.stream import SPACE, Malformed
 from tp_tools.chrome.trace_builder import TraceBuilder
 from tp_tools.errors import InputError
 from tp_tools.files.read_ahead import ahead
-from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.trace.model import UNTIMED, Head, Tail, is_phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable

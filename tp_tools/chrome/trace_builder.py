@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.chrome.batch_columns import Columns, Text
-    from tp_tools.chrome.envelope import Head, Tail
     from tp_tools.chrome.schema import Id, Scalar
-    from tp_tools.trace.model import Ints
+    from tp_tools.trace.model import Head, Ints, Tail
 
 Key = TypeVar("Key")
 

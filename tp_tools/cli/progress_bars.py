@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Task, TaskID
 
-    from tp_tools.cli.stages import Stage
+    from tp_tools.cli.stage import Stage
 
 _AN_HOUR_S = 3600.0
 """Speed is the average over so long. Ranks are told of one by one, minutes apart."""

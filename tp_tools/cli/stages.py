@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tp_tools.cli.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,25 +17,6 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 0.5
 """Work that takes less is over before one wonders."""
-
-
-@dataclass(eq=False)
-class Stage:
-    """A part of the work.
-
-    Attributes:
-        doing: what is done.
-        total: bytes in all; None where there is no count.
-        then: what is done once that many are; None if it is the same.
-        began: when, in seconds of the monotonic clock.
-        done: bytes so far.
-    """
-
-    doing: str
-    total: int | None
-    then: str | None
-    began: float
-    done: int = 0
 
 
 class Stages:

@@ -15,7 +15,8 @@ from tp_tools.trace.model import NO_ID, is_phase
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tp_tools.merging.place_rank import PlacedRank, RankPlacement
+    from tp_tools.merging.place_rank import PlacedRank
+    from tp_tools.merging.placement import RankPlacement
     from tp_tools.trace.model import Batch, Ints
 
 _Member: TypeAlias = Raw | UnsetType

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from tp_tools.files.source import Source
     from tp_tools.merging.json_events import Match
-    from tp_tools.merging.place_rank import PlacedRank, RankPlacement
+    from tp_tools.merging.place_rank import PlacedRank
+    from tp_tools.merging.placement import RankPlacement
 
 _ENCODER = msgspec.json.Encoder()
 _COMMA = b",\n"

@@ -12,7 +12,7 @@ from tp_tools.files.gzip_parts import gzip, text
 from tp_tools.merging import collective_tracks, json_fragment
 from tp_tools.merging.jobs import MERGED_KEY
 from tp_tools.merging.matched import collectives, matches_of_rank
-from tp_tools.merging.place_rank import RankPlacement
+from tp_tools.merging.placement import RankPlacement
 from tp_tools.merging.write_rank import Files, write
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 from tp_tools.chrome.reader import read
 from tp_tools.files.source import Source
 from tp_tools.merging import json_fragment
-from tp_tools.merging.place_rank import RANK_IDS
+from tp_tools.merging.placement import RANK_IDS
 from tp_tools.repair import ids
 from tp_tools.trace.plan import Plan
 from tp_tools.trace.slices import slices
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tp_tools.merging.json_events import Match
-    from tp_tools.merging.place_rank import PlacedRank, RankPlacement
+    from tp_tools.merging.place_rank import PlacedRank
+    from tp_tools.merging.placement import RankPlacement
     from tp_tools.trace.model import Trace
     from tp_tools.trace.plan import Lane
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tp_tools.merging.place_rank import RankPlacement
+    from tp_tools.merging.placement import RankPlacement
     from tp_tools.trace.model import Scalar, Trace
     from tp_tools.trace.plan import Plan
 

@@ -16,7 +16,7 @@ from tp_tools.writing.select import select_events as needed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.merging.place_rank import RankPlacement
+    from tp_tools.merging.placement import RankPlacement
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.files.gzip_parts import Deflated
-    from tp_tools.merging.place_rank import PlacedRank, RankPlacement
+    from tp_tools.merging.place_rank import PlacedRank
+    from tp_tools.merging.placement import RankPlacement
     from tp_tools.merging.selection import Selection
     from tp_tools.trace.model import Ints
     from tp_tools.trace.slices import Slices

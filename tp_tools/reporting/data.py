@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tp_tools.alignment.alignment import Mode
-    from tp_tools.cli.console import Console
     from tp_tools.engine.processor import Processor
     from tp_tools.inspection.trace_info import TraceInfo
+    from tp_tools.progress import Reporter
     from tp_tools.querying.runner import Query
 
 OF_RANKS = ("gpu_time", "comm_overlap", "streams", "kernels", "copies", "gaps", "steps")
@@ -99,33 +99,35 @@ class Answers:
         return [name for name in dict.fromkeys(OF_KINDS.values()) if name in self.answers]
 
 
-def collect_answers(traces: list[str], engine: str | None, align: Mode, talk: Console) -> Answers:
+def collect_answers(
+    traces: list[str], engine: str | None, align: Mode, reporter: Reporter
+) -> Answers:
     """Loads the traces and asks.
 
     Args:
         traces: files, the ranks of one job where they are several.
         engine: the TraceProcessor, as `engine.load` takes it.
         align: how the clocks of several ranks are brought together.
-        talk: says what takes long, and what was lost.
+        reporter: says what takes long, and what was lost.
 
     Raises:
         InputError: a trace cannot be used, or they are not the ranks of one job.
         EngineError: TraceProcessor failed.
     """
     if len(traces) == 1:
-        return _of_one(traces[0], engine, talk)
+        return _of_one(traces[0], engine, reporter)
     names = [*OF_JOB, *dict.fromkeys(OF_KINDS.values())]
-    how = _opening(engine, [runner.from_file(name) for name in names], talk)
+    how = _opening(engine, [runner.from_file(name) for name in names], reporter)
     header = _together([runner.from_file(name).header for name in names])
     tp, prepared = job_loader.load_job(traces, header, how, align)
-    with tp, talk.progress("asking about the job"):
+    with tp, reporter.progress("asking about the job"):
         of_job = _job(tp)
     members, answers = list[Member](), dict[int | None, dict[str, Rows]]()
     sizes = [Path(it.file).stat().st_size for it in prepared.ranks]
-    with talk.progress(f"{len(sizes)} ranks", sum(sizes)) as done:
+    with reporter.progress(f"{len(sizes)} ranks", sum(sizes)) as done:
         for it, size in zip(prepared.ranks, sizes, strict=True):
-            seen, tp = _opened(it.file, engine, talk)
-            with tp, talk.progress(f"asking {it.title}"):
+            seen, tp = _opened(it.file, engine, reporter)
+            with tp, reporter.progress(f"asking {it.title}"):
                 answers[it.rank] = _asked(tp, OF_RANKS)
             members.append(Member(it.rank, it.title, Path(it.file).name, seen))
             done(size)
@@ -136,11 +138,11 @@ def collect_answers(traces: list[str], engine: str | None, align: Mode, talk: Co
     return _told(members, {**of_ranks, **of_job}, summary(prepared))
 
 
-def _of_one(trace: str, engine: str | None, talk: Console) -> Answers:
-    seen, tp = _opened(trace, engine, talk)
+def _of_one(trace: str, engine: str | None, reporter: Reporter) -> Answers:
+    seen, tp = _opened(trace, engine, reporter)
     rank = seen.about.rank if seen.about is not None else None
     rank = seen.named.get("RANK") if rank is None else rank
-    with tp, talk.progress("asking SQL"):
+    with tp, reporter.progress("asking SQL"):
         rows = {**_asked(tp, OF_RANKS), **_job(tp)}
     title = "this trace" if rank is None else f"rank {rank}"
     member = Member(rank, title, Path(seen.file).name, seen)
@@ -151,17 +153,22 @@ def _of_one(trace: str, engine: str | None, talk: Console) -> Answers:
     return _told([member], named, None)
 
 
-def _opened(trace: str, engine: str | None, talk: Console) -> tuple[TraceInfo, Processor]:
+def _opened(trace: str, engine: str | None, reporter: Reporter) -> tuple[TraceInfo, Processor]:
     """What there is to say of a trace, and its TraceProcessor, to be closed."""
-    how = _opening(engine, [runner.from_file(name) for name in (*OF_RANKS, *OF_JOB)], talk)
+    how = _opening(engine, [runner.from_file(name) for name in (*OF_RANKS, *OF_JOB)], reporter)
     with open_source(trace) as source:
         return trace_info.describe(source, how), load_trace(source, how)
 
 
-def _opening(engine: str | None, asks: list[Query], talk: Console) -> LoadOptions:
+def _opening(engine: str | None, asks: list[Query], reporter: Reporter) -> LoadOptions:
     needs = _together([query.header for query in asks]).needs
     return LoadOptions(
-        engine, needs=needs, needs_above=LARGE, say=talk.say, warn=talk.warn, progress=talk.progress
+        engine,
+        needs=needs,
+        needs_above=LARGE,
+        say=reporter.say,
+        warn=reporter.warn,
+        progress=reporter.progress,
     )
 
 

@@ -5,19 +5,19 @@ Format: Chrome's Trace Event Format, as PyTorch's Kineto writes it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from tp_tools.columns import is_in
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from tp_tools.chrome.envelope import Head, Tail
-    from tp_tools.chrome.event_ids import EventIds
 
 Scalar: TypeAlias = int | float | str | bool | None
 Ints: TypeAlias = "NDArray[np.signedinteger[Any]]"
@@ -105,3 +105,57 @@ class Trace:
 def is_phase(trace: Trace, phases: str) -> NDArray[np.bool_]:
     """Which events are of one of these phases."""
     return is_in(trace.phase, map(ord, phases))
+
+
+@dataclass(frozen=True)
+class Head:
+    """The text up to and including the `[` of the events."""
+
+    text: bytes
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The text from the `]` of the events to the end.
+
+    Attributes:
+        text: as read, or, where the file was cut short, with what was missing to end it.
+        cut_short: whether the file ended too early.
+        lost: bytes of text that were left out: an event or a member that the file ends inside of,
+            or, if it was not cut short, what followed the trace.
+    """
+
+    text: bytes
+    cut_short: bool = False
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class EventIds(Sequence[bytes]):
+    """The JSON text of the distinct ids of a trace, most of them kept as numbers.
+
+    Attributes:
+        plain: those that are plain numbers, ascending.
+        odd: the others' JSON text.
+    """
+
+    plain: Ints
+    odd: list[bytes]
+
+    def __len__(self) -> int:
+        return len(self.plain) + len(self.odd)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if index < len(self.plain):
+            return b"%d" % self.plain[index]
+        return self.odd[index - len(self.plain)]
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from map(b"%d".__mod__, self.plain.tolist())
+        yield from self.odd

@@ -23,8 +23,7 @@ from tp_tools.writing.pftrace.thread_events import DEEPER, NEVER
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.chrome.event_ids import EventIds
-    from tp_tools.trace.model import Ints, Trace
+    from tp_tools.trace.model import EventIds, Ints, Trace
     from tp_tools.trace.plan import Plan
     from tp_tools.writing.pftrace.thread_events import ThreadEvents
 
