@@ -49,7 +49,7 @@ def assert_same(one: Trace, other: Trace) -> None:
     for key in (
         "head",
         "tail",
-        "spans",
+        "batches",
         "tracks",
         "cats",
         "names",

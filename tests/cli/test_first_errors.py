@@ -514,7 +514,7 @@ def test_a_full_folder_of_temporary_files_is_told(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(read_rank, "gather", full)
+    monkeypatch.setattr(read_rank, "read_rank", full)
     temporary = folder.parent / "temporary"
     said = (
         f"{temporary}: no room for temporary files: No space left on device. "

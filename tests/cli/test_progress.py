@@ -187,7 +187,7 @@ def program(body: str) -> str:
     """A program that speaks while a stage of 1000 bytes is under way, until stdin ends."""
     return (
         "import sys, threading\n"
-        "from tp_tools.show import stages\n"
+        "from tp_tools.cli import stages\n"
         "from tp_tools.cli.console import Talk\n"
         "stages.PATIENCE_S = 0\n"
         "talk = Talk(quiet=False)\n"
