@@ -582,7 +582,7 @@ def test_ctrl_c_leaves_nothing(line: str, folder: Path) -> None:
     """Amid reading: one line, exit 130, no file."""
     before = tree(folder)
     stuck = (
-        "import sys, time\nfrom tp_tools.chrome import source\n"
+        "import sys, time\nfrom tp_tools.files import source\n"
         "def blocks(*_):\n    print('reading', flush=True)\n    time.sleep(600)\n    yield b''\n"
         "source.Source.blocks = blocks\nfrom tp_tools.cli.main import main\nmain()"
     )

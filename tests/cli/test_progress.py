@@ -188,9 +188,9 @@ def program(body: str) -> str:
     return (
         "import sys, threading\n"
         "from tp_tools.cli import stages\n"
-        "from tp_tools.cli.console import Talk\n"
+        "from tp_tools.cli.console import Console\n"
         "stages.PATIENCE_S = 0\n"
-        "talk = Talk(quiet=False)\n"
+        "talk = Console(quiet=False)\n"
         "with talk.progress('counting [b]sheep[/b]', 1000, 'dreaming') as seen:\n"
         f"    {body}\n"
         "    sys.stdin.read()\n"
@@ -244,8 +244,8 @@ def test_an_end_amid_work_leaves_a_clean_terminal(
     """Ctrl-C and a scheduler's signal: one line, the cursor back, no file."""
     stuck = terminal.PROGRAM.replace(
         "main()",
-        "from tp_tools.repair import analysis as fix, lanes as place\nimport time\n"
-        "fix.place = lambda _: time.sleep(600)\nmain()",
+        "from tp_tools.repair import analysis\nimport time\n"
+        "analysis.place_slices = lambda _: time.sleep(600)\nmain()",
     )
     seen = terminal.on_terminal(
         stuck, "0", "fix", DECODE, "-o", "out.json", until="placing slices", then=number
