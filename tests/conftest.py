@@ -23,6 +23,13 @@ TRACES = Path(__file__).resolve().parents[1] / "../shared/traces"
 NATIVE_VARIABLE = "TP_TOOLS_TEST_NATIVE"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what reads recorded traces, so that a fast run can leave it out."""
+    for item in items:
+        if "real_trace" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.recorded)
+
+
 @pytest.fixture(scope="session")
 def real_trace() -> Callable[[str], Path]:
     """Gives the path of a recorded trace by its file name, or skips the test without it."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.ui
+pytestmark = pytest.mark.browser
 
 TP_TOOLS = Path(sys.executable).with_name("tp-tools")
 QUERIES = ("allreduce", "collectives_by_rank", "stragglers")

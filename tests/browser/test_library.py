@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.ui
+pytestmark = pytest.mark.browser
 
 TP_TOOLS = Path(sys.executable).with_name("tp-tools")
 FIXTURES = ("pdl_decode.json.gz",)

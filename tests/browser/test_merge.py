@@ -12,7 +12,7 @@ from fixtures import generate_ranks
 from tests.support.generated import STEP
 from tests.support.perfetto_ui import PerfettoUi
 
-pytestmark = pytest.mark.ui
+pytestmark = pytest.mark.browser
 
 TP_TOOLS = Path(sys.executable).with_name("tp-tools")
 RANK = re.compile(r"^rank (\d+) GPU")

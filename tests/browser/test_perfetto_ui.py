@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.ui
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

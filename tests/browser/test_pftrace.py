@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.browser.test_repaired import Opener
 
-pytestmark = pytest.mark.ui
+pytestmark = pytest.mark.browser
 
 DEBUG_ARROWS = ARROWS.replace("'args.", "'debug.args.")
 

@@ -12,7 +12,7 @@ import pytest
 from fixtures.make import FIXTURES, HERE, truth_of
 from tests.support.perfetto_ui import PerfettoUi
 
-pytestmark = pytest.mark.ui
+pytestmark = pytest.mark.browser
 
 Opener: TypeAlias = Callable[[Path], PerfettoUi]
 Repairer: TypeAlias = Callable[[str], Path]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.pages import ColorScheme, Report
 
-pytestmark = pytest.mark.ui
+pytestmark = pytest.mark.browser
 
 DECODE = FIXTURES / "pdl_decode.json.gz"
 GLOO = FIXTURES / "gloo4"

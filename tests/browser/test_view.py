@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Request, Route
 
-pytestmark = pytest.mark.ui
+pytestmark = pytest.mark.browser
 
 DECODE = HERE / "pdl_decode.json.gz"
 B200 = "b200_vllm_tp8_rank0.json.gz"

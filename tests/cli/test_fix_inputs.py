@@ -387,7 +387,7 @@ def test_text_behind_a_trace_is_left_out_and_said(fix: Callable[..., Ran], folde
 REFUSED = [
     (b"", "is empty. Was the profiler stopped before it wrote?"),
     (b" \n", "holds no text. Was the profiler stopped before it wrote?"),
-    (gzip.compress(b""), "holds no text. Was the profiler stopped before it wrote?"),
+    (gzip.compress(b"", mtime=0), "holds no text. Was the profiler stopped before it wrote?"),
     (b"\0" * 100, "holds no text. Was the profiler stopped before it wrote?"),
     (b"hello", "is not a Chrome JSON trace: it begins with b'h'." + ADVICE),
     (b"SQLite format 3\0", "is not a Chrome JSON trace: it begins with b'S'." + ADVICE),

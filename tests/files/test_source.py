@@ -70,7 +70,9 @@ PACKED = {
     + b"\0" * 700
     + gzip.compress(TEXT[99:])
     + b"\0" * 700,
-    "gzip with an empty member": gzip.compress(b"") + gzip.compress(TEXT) + gzip.compress(b""),
+    "gzip with an empty member": gzip.compress(b"", mtime=0)
+    + gzip.compress(TEXT)
+    + gzip.compress(b"", mtime=0),
     "gzip of many members": b"".join(
         gzip.compress(TEXT[i : i + 500]) for i in range(0, len(TEXT), 500)
     ),
@@ -150,9 +152,12 @@ DAMAGED = gzip.compress(random.Random(7).randbytes(4000))
     ("data", "message"),
     [
         (b"", "is empty. Was the profiler stopped before it wrote?"),
-        (gzip.compress(b""), "holds no text. Was the profiler stopped before it wrote?"),
+        (gzip.compress(b"", mtime=0), "holds no text. Was the profiler stopped before it wrote?"),
         (zst(b""), "holds no text. Was the profiler stopped before it wrote?"),
-        (gzip.compress(TEXT)[:12], "holds no text. Was the profiler stopped before it wrote?"),
+        (
+            gzip.compress(TEXT, mtime=0)[:12],
+            "holds no text. Was the profiler stopped before it wrote?",
+        ),
         (b"PK\x03\x04rest", "is a zip archive. Unpack it, then give the trace in it."),
         ("{}".encode("utf-16"), "is UTF-16 text. Convert it: iconv -f UTF-16 -t UTF-8."),
         ("{}".encode("utf-16-be"), "is UTF-16 text. Convert it: iconv -f UTF-16 -t UTF-8."),
