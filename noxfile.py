@@ -1,4 +1,4 @@
-"""Tasks of the project: `nox -l` lists them. They run in the environment that nox is called from."""
+"""Tasks of the project: `nox -l` lists them. They run in the environment that nox runs in."""
 
 import nox
 
