@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import tp_tools
-from tp_tools.library import files
+from tp_tools import engine, library
 
 
 @dataclass
@@ -29,12 +29,12 @@ class Taken:
 
 def seconds(trace: Path, runs: int) -> dict[str, Taken]:
     """What every run took, by query."""
-    taken = {name: Taken() for name in files.library()}
+    taken = {name: Taken() for name in library.queries()}
     with tp_tools.open_trace(trace) as tp:
         for _ in range(runs):
-            for name, path in files.library().items():
+            for name, path in library.queries().items():
                 wall, cpu = time.perf_counter(), time.process_time()
-                files.run_rows(tp, path)
+                engine.run_file(tp, path)
                 taken[name].cpu.append(time.process_time() - cpu)
                 taken[name].wall.append(time.perf_counter() - wall)
     return taken
