@@ -1,4 +1,4 @@
--- Idle gaps of devices, and what they waited for.
+-- Idle gaps of devices: the work before and after each, and the calls in which threads waited.
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
 

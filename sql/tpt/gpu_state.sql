@@ -1,4 +1,4 @@
--- What each device does over time.
+-- The time of each device, by the number of kernels, collectives and copies that run.
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 

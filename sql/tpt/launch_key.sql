@@ -1,4 +1,4 @@
--- What joins GPU work with the call that launched it.
+-- The key that joins GPU work with the call that launched it.
 
 -- The correlation id, in a number that no two ranks share; NULL where there is none.
 CREATE PERFETTO MACRO tpt_launch_key(

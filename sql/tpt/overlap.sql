@@ -3,7 +3,7 @@
 
 INCLUDE PERFETTO MODULE tpt.arg;
 
--- What counts as jitter, in ns.
+-- The longest overlap that counts as jitter, ns.
 CREATE PERFETTO FUNCTION tpt_tolerance_ns()
 RETURNS LONG AS
 SELECT 1000;

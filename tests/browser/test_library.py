@@ -65,6 +65,6 @@ def test_the_page_shows_what_the_command_prints(name: str, recorded: Path, ui: P
 
 
 def test_queries_do_not_get_in_each_others_way(ui: PerfettoUi) -> None:
-    """All files of the library run in one session in another order, though they share names."""
+    """All printed texts run in one session in another order, though they define the same names."""
     for path in reversed(library.queries().values()):
-        ui.query(library.read(path))
+        ui.query(library.expand(library.read(path)))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support.asking import TpTools
 from tp_tools import library
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -33,6 +38,19 @@ def test_a_query_is_printed_with_what_it_includes(tp_tools: TpTools, name: str) 
     assert printed.endswith(select)
     assert "\nINCLUDE" not in printed
     assert (ran.code, ran.err) == (0, "")
+
+
+def test_a_file_of_a_users_own(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Another file is printed with the modules that it includes; an unknown one is an error."""
+    path = tmp_path / "mine.sql"
+    path.write_text("-- Mine.\nINCLUDE PERFETTO MODULE tpt.process_rank;\nSELECT 1;\n")
+    ran = tp_tools("sql", path)
+    assert ran.out.decode().startswith("-- Mine.\n-- Ranks of the processes")
+    assert ran.out.decode().endswith("\n\nSELECT 1;\n")
+    path.write_text("INCLUDE PERFETTO MODULE tpt.process_ranks;")
+    ran = tp_tools("sql", path)
+    assert (ran.code, ran.out) == (3, b"")
+    assert "did you mean tpt.process_rank" in ran.err
 
 
 def test_unknown_names(tp_tools: TpTools) -> None:

@@ -178,7 +178,7 @@ def test_rows_come_in_order_of_time() -> None:
 def test_it_can_be_run_again() -> None:
     """As by someone who edits the tolerance in the Query tab."""
     data = text([cpu("head", 0, 20_500), on_lane(cpu("tail", 20_000, 40_000), 2, 21)])
-    sql = library.read(library.find("overlaps"))
+    sql = library.expand(library.read(library.find("overlaps")))
     with engine.load([data], source="trace") as tp:
         first, again = engine.rows(tp, sql), engine.rows(tp, sql)
         stricter = engine.rows(tp, sql.replace("SELECT 1000;", "SELECT 499;"))

@@ -1,4 +1,4 @@
--- What goes on beside the parts of collectives: compute on the same device, and the step.
+-- The compute beside each part of a collective, and the step in which it starts.
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 

@@ -1,4 +1,4 @@
--- Which collective a kernel or an annotation is.
+-- The kind of collective that a kernel or an annotation is.
 
 -- The collective that a kernel is, by its name alone. Custom kernels are recognised by the name of
 -- their function: the part between its namespaces and its template or arguments.

@@ -1,4 +1,4 @@
--- Which parts, of different ranks, are one collective.
+-- Matches between the parts of different ranks that are one collective.
 
 INCLUDE PERFETTO MODULE tpt.arg;
 
