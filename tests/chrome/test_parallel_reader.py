@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import random
 import tempfile
 import threading
@@ -16,16 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.helping import here
-from tp_tools.chrome import batches, envelope
-from tp_tools.chrome import crew as crews
-from tp_tools.chrome.crew import Crew, Ended, crew
-from tp_tools.chrome.parallel_reader import read_batch, read_together
+from tests.support.helping import here, kill_one
+from tp_tools.chrome import batches, envelope, parallel_reader
+from tp_tools.chrome.parallel_reader import batch_pool, read_together
 from tp_tools.chrome.reader import read
-from tp_tools.chrome.turns import in_turn
 from tp_tools.errors import InputError
 from tp_tools.files import source
 from tp_tools.files.source import Source
+from tp_tools.parallel import ALONE, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +95,7 @@ def test_shares_joined_are_the_whole(
     alone = read(Source(path, "t"))
     again = Source(path, "t")
     assert (read_together(again, here(parts), lambda _: None) is None) == bool(behind)
-    assert_same(read(Source(path, "t"), crew=here(parts)), alone)
+    assert_same(read(Source(path, "t"), pool=here(parts)), alone)
     assert len(alone.batches) > 2 * parts
     assert again.stamp != (0, 0)
 
@@ -123,7 +120,7 @@ def test_nothing_depends_on_who_reads_what(
         path = write(Path(folder) / "t.json", made)
         if cut is not None:
             path.write_bytes(path.read_bytes()[: int(path.stat().st_size * cut)])
-        wanted = outcome(path, Crew([]))
+        wanted = outcome(path, ALONE)
         found = outcome(path, here(parts))
         if isinstance(wanted, str) or isinstance(found, str):
             assert wanted == found
@@ -131,10 +128,10 @@ def test_nothing_depends_on_who_reads_what(
             assert_same(found, wanted)
 
 
-def outcome(path: Path, helpers: Crew) -> Trace | str:
+def outcome(path: Path, pool: Pool) -> Trace | str:
     """What reading gives, or says."""
     try:
-        return read(Source(path, "t"), crew=helpers)
+        return read(Source(path, "t"), pool=pool)
     except InputError as error:
         return str(error)
 
@@ -147,7 +144,7 @@ def test_numbers_in_messages_are_those_of_the_file(
     made = events(200)
     made[150] = {"ph": "X", "ts": "soon", "dur": 1}
     path = write(tmp_path / "t.json", made)
-    assert outcome(path, here(2)) == outcome(path, Crew([]))
+    assert outcome(path, here(2)) == outcome(path, ALONE)
     assert "event 150" in str(outcome(path, here(2)))
 
 
@@ -157,7 +154,7 @@ def test_what_has_to_be_mended_is_mended(tmp_path: Path, monkeypatch: pytest.Mon
     made = events(100)
     made[60] = {"ph": "X", "ts": 1, "dur": 2, "name": "\u00e9", "args": {"x": float("nan")}}
     path = write(tmp_path / "t.json", made)
-    trace = read(Source(path, "t"), crew=here(3))
+    trace = read(Source(path, "t"), pool=here(3))
     assert trace.repairs == {"escapes": 1, "not_a_number": 1}
     assert_same(trace, read(Source(path, "t")))
 
@@ -167,27 +164,9 @@ def test_zeros_behind_the_end_are_mended(tmp_path: Path, monkeypatch: pytest.Mon
     small_runs(monkeypatch)
     path = write(tmp_path / "t.json", events(100))
     path.write_bytes(path.read_bytes() + b"  \0\0")
-    trace = read(Source(path, "t"), crew=here(3))
+    trace = read(Source(path, "t"), pool=here(3))
     assert trace.repairs == {"zero_bytes": 1}
     assert_same(trace, read(Source(path, "t")))
-
-
-@pytest.mark.parametrize("room", [None, crews._Room()])
-def test_a_helper_that_ends_amid_an_answer_says_so(room: crews._Room | None) -> None:
-    """As one that ends before it."""
-    unheard, questions = multiprocessing.Pipe(duplex=False)
-    answers, half = multiprocessing.Pipe(duplex=False)
-    os.write(half.fileno(), (100).to_bytes(4, "big") + b"half of it")
-    half.close()
-    helper = crews._Process(questions, answers, room)
-    helper.give(read_batch, b",{}")
-    assert helper.has_more()
-    with pytest.raises(Ended):
-        helper.take()
-    unheard.close()
-    helper.give(read_batch, b",{}")
-    helper.drop()
-    assert helper.busy() > 1000
 
 
 # -- real processes ------------------------------------------------------------------------------
@@ -195,7 +174,7 @@ def test_a_helper_that_ends_amid_an_answer_says_so(room: crews._Room | None) -> 
 
 @pytest.fixture
 def _always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crews, "WORTH_IT_PLAIN", 0)
+    monkeypatch.setattr(parallel_reader, "WORTH_IT_PLAIN", 0)
 
 
 @pytest.mark.usefixtures("_always_worth_it")
@@ -203,21 +182,21 @@ def test_processes_help(tmp_path: Path) -> None:
     """Three processes read a trace of several runs as one does."""
     path = write(tmp_path / "t.json", events(40_000))
     source = Source(path, "t")
-    with crew(source, 3) as helpers:
-        assert helpers.size == 3
-        assert_same(read(source, crew=helpers), read(Source(path, "t")))
+    with batch_pool(source, 3) as pool:
+        assert pool.size == 3
+        assert_same(read(source, pool=pool), read(Source(path, "t")))
 
 
 @pytest.mark.usefixtures("_always_worth_it")
 def test_processes_help_where_threads_run(tmp_path: Path) -> None:
-    """A process with threads must not be copied: its helper starts anew."""
+    """A process with threads must not be copied: its worker starts anew."""
     path = write(tmp_path / "t.json", events(40_000))
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()
     try:
-        with crew(Source(path, "t"), 2) as helpers:
-            assert read_together(Source(path, "t"), helpers, lambda _: None) is not None
+        with batch_pool(Source(path, "t"), 2) as pool:
+            assert read_together(Source(path, "t"), pool, lambda _: None) is not None
     finally:
         done.set()
         thread.join()
@@ -225,39 +204,20 @@ def test_processes_help_where_threads_run(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_always_worth_it")
 @pytest.mark.parametrize("jobs", [2, 4])
-def test_a_helper_that_is_ended_costs_time_only(jobs: int, tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_costs_time_only(jobs: int, tmp_path: Path) -> None:
     """As when the system runs out of memory: this process then reads all of it."""
     path = write(tmp_path / "t.json", events(40_000))
-    before = multiprocessing.active_children()
-    with crew(Source(path, "t"), jobs) as helpers:
-        child = next(it for it in multiprocessing.active_children() if it not in before)
-        child.kill()
-        child.join()
-        assert_same(read(Source(path, "t"), crew=helpers), read(Source(path, "t")))
-
-
-def test_a_helper_that_ended_keeps_no_other_one_idle(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is given nothing more, once it is known."""
-    monkeypatch.setattr(crews, "WORTH_IT_PLAIN", 0)
-    before = multiprocessing.active_children()
-    with crew(Source(write(tmp_path / "t.json", events(10)), "t"), 3) as helpers:
-        first = next(it for it in multiprocessing.active_children() if it not in before)
-        first.kill()
-        first.join()
-        busy = [helper.busy() for helper in helpers.helpers]
-        assert busy == [0, 0]
-        assert list(in_turn([(bytes.upper, b"a")] * 40, helpers.helpers)) == [b"A"] * 40
-        assert sorted(helper.busy() > 1000 for helper in helpers.helpers) == [False, True]
+    with batch_pool(Source(path, "t"), jobs) as pool:
+        kill_one(pool)
+        assert_same(read(Source(path, "t"), pool=pool), read(Source(path, "t")))
 
 
 @pytest.mark.usefixtures("_always_worth_it")
 def test_nobody_is_left_when_the_work_fails(tmp_path: Path) -> None:
-    """An error ends the helpers, whether they were asked or not."""
+    """An error ends the workers, whether they were asked or not."""
     path = write(tmp_path / "t.json", events(10))
     before = multiprocessing.active_children()
-    with pytest.raises(KeyError), crew(Source(path, "t"), 3):
+    with pytest.raises(KeyError), batch_pool(Source(path, "t"), 3):
         raise KeyError
     assert multiprocessing.active_children() == before
 
@@ -265,8 +225,8 @@ def test_nobody_is_left_when_the_work_fails(tmp_path: Path) -> None:
 def test_a_small_file_is_read_alone(tmp_path: Path) -> None:
     """To start a process would take longer."""
     path = write(tmp_path / "t.json", events(10))
-    with crew(Source(path, "t"), 8) as helpers:
-        assert helpers.size == 1
+    with batch_pool(Source(path, "t"), 8) as pool:
+        assert pool.size == 1
 
 
 @pytest.mark.parametrize("jobs", [2, 3])
@@ -274,8 +234,8 @@ def test_a_recorded_trace_is_the_same(jobs: int, real_trace: Callable[[str], Pat
     """The largest one, with its 240,000 events."""
     path = real_trace("mi300_xdit_sd35_rank0.json.gz")
     source = Source(path, "t")
-    with crew(source, jobs) as helpers:
-        assert helpers.size == jobs
-        assert read_together(source, helpers, lambda _: None) is not None
-    with crew(source, jobs) as helpers:
-        assert_same(read(source, crew=helpers), read(Source(path, "t")))
+    with batch_pool(source, jobs) as pool:
+        assert pool.size == jobs
+        assert read_together(source, pool, lambda _: None) is not None
+    with batch_pool(source, jobs) as pool:
+        assert_same(read(source, pool=pool), read(Source(path, "t")))

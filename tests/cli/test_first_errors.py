@@ -392,7 +392,7 @@ def test_an_unknown_category_is_told(tp_tools: TpTools) -> None:
 
 # -- what the machine refuses --------------------------------------------------------------------
 
-MAIN = "from tp_tools.cli.main import main\nmain()"
+MAIN = "from tp_tools.cli.main import run\nrun()"
 
 
 def started(
@@ -497,7 +497,7 @@ def test_a_full_disk_is_told(line: str, folder: Path) -> None:
         "def copy(sink, blocks):\n"
         "    sink.write(next(iter(blocks)))\n"
         "    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n"
-        "output._copy = copy\nfrom tp_tools.cli.main import main\nmain()"
+        "output._copy = copy\nfrom tp_tools.cli.main import run\nrun()"
     )
     process = started(line, full)
     out, err = process.communicate(timeout=60)
@@ -584,7 +584,7 @@ def test_ctrl_c_leaves_nothing(line: str, folder: Path) -> None:
     stuck = (
         "import sys, time\nfrom tp_tools.files import source\n"
         "def blocks(*_):\n    print('reading', flush=True)\n    time.sleep(600)\n    yield b''\n"
-        "source.Source.blocks = blocks\nfrom tp_tools.cli.main import main\nmain()"
+        "source.Source.blocks = blocks\nfrom tp_tools.cli.main import run\nrun()"
     )
     process = started(line.format("rank0.json.gz"), stuck)
     assert process.stdout is not None

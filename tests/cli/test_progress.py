@@ -243,9 +243,9 @@ def test_an_end_amid_work_leaves_a_clean_terminal(
 ) -> None:
     """Ctrl-C and a scheduler's signal: one line, the cursor back, no file."""
     stuck = terminal.PROGRAM.replace(
-        "main()",
+        "run()",
         "from tp_tools.repair import analysis\nimport time\n"
-        "analysis.place_slices = lambda _: time.sleep(600)\nmain()",
+        "analysis.place_slices = lambda _: time.sleep(600)\nrun()",
     )
     seen = terminal.on_terminal(
         stuck, "0", "fix", DECODE, "-o", "out.json", until="placing slices", then=number
@@ -254,15 +254,17 @@ def test_an_end_amid_work_leaves_a_clean_terminal(
     assert not list(folder.iterdir())
 
 
-def test_helpers_are_started_before_any_thread() -> None:
+def test_workers_are_started_before_any_thread() -> None:
     """Else they could not be forked, which is faster."""
     counting = terminal.PROGRAM.replace(
-        "main()",
-        "import threading\nfrom tp_tools.chrome import crew\n"
-        "usual, crew.WORTH_IT = crew._context, {}\ncrew.WORTH_IT_PLAIN = 0\n"
-        "def context():\n    print(threading.active_count())\n    return usual()\n"
-        "crew._context = context\nmain()",
+        "run()",
+        "import threading\nfrom tp_tools import parallel\nfrom tp_tools.chrome import share\n"
+        "usual, share.WORTH_IT, share.WORTH_IT_PLAIN = parallel._copy, {}, 0\n"
+        "def copy(*given):\n    print(threading.active_count())\n    return usual(*given)\n"
+        "parallel._copy = copy\nrun()",
     )
-    seen = terminal.on_terminal(counting, "0", "fix", DECODE, "-o", "out.json", "--jobs", "2")
+    seen = terminal.on_terminal(
+        counting, "0", "fix", DECODE, "-o", "out.json", "--jobs", "2", OPENBLAS_NUM_THREADS="1"
+    )
     assert (seen.code, seen.out) == (0, b"1\n")
     assert f"reading {DECODE}" in seen.stages

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +20,9 @@ from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.summary import summary
-from tp_tools.workers import workers
+from tp_tools.parallel import ALONE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fixtures.generate_ranks import Job
 
 Row = dict[str, Any]
@@ -98,9 +98,9 @@ def _merged(job: Job, folder: Path) -> Asked:
     """The job merged by `tp-tools merge`."""
     files = [str(path) for path in generate_ranks.written(job, folder)]
     wishes = preparation.MergeOptions(choice=RankChoice(allow_missing=True))
-    with workers(1) as staff:
-        prepared = preparation.prepare(files, wishes, staff, lambda _: None)
-        text = b"".join(merge_output.blocks(prepared, staff, summary(prepared)))
+    with TemporaryDirectory() as temporary:
+        prepared = preparation.prepare(files, wishes, ALONE, lambda _: None, folder=Path(temporary))
+        text = b"".join(merge_output.blocks(prepared, ALONE, summary(prepared)))
     return _asked(job, prepared.start_ns, text)
 
 

@@ -7,6 +7,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.summary import summary
-from tp_tools.workers import workers
+from tp_tools.parallel import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,10 +48,11 @@ def merged(
     files: list[Path], wishes: preparation.MergeOptions = ANY, jobs: int = 1
 ) -> tuple[dict[str, Any], dict[str, Any], bytes]:
     """The merged trace as JSON, its summary and its text."""
-    with workers(jobs) as staff:
-        prepared = preparation.prepare([str(file) for file in files], wishes, staff, lambda _: None)
+    with preparation.rank_pool(jobs) as pool, TemporaryDirectory() as folder:
+        given = [str(file) for file in files]
+        prepared = preparation.prepare(given, wishes, pool, lambda _: None, folder=Path(folder))
         about = summary(prepared)
-        text = b"".join(merge_output.blocks(prepared, staff, about))
+        text = b"".join(merge_output.blocks(prepared, pool, about))
     return json.loads(text), {**about, "counts": prepared.counts}, text
 
 
@@ -435,9 +437,10 @@ ORDER BY s.ts, s.dur, s.name, process.name
 
 def packed(files: list[Path], wishes: preparation.MergeOptions = ANY) -> bytes:
     """The merged trace as `.pftrace`."""
-    with workers(1) as staff:
-        prepared = preparation.prepare([str(file) for file in files], wishes, staff, lambda _: None)
-        return b"".join(merge_output.blocks(prepared, staff, summary(prepared), "pftrace"))
+    with TemporaryDirectory() as folder:
+        given = [str(file) for file in files]
+        prepared = preparation.prepare(given, wishes, ALONE, lambda _: None, folder=Path(folder))
+        return b"".join(merge_output.blocks(prepared, ALONE, summary(prepared), "pftrace"))
 
 
 @pytest.mark.parametrize("wishes", [ANY, replace(ANY, links=False, start_ns=200_000)])

@@ -1,60 +1,55 @@
-"""Helpers that work in the process of the test."""
+"""Pools whose workers work in the process of the test."""
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Any
 
-from tp_tools.chrome.crew import Crew, Ended
+from tp_tools.parallel import LOST, Pool
 
 if TYPE_CHECKING:
-    from tp_tools.chrome.crew import Work
+    from tp_tools.parallel import Task
 
 
 class Slow:
-    """One that is done with a run every few times it is asked, and may end after some."""
+    """A worker that does a task every few times it is asked, and may be killed after some."""
 
     def __init__(self, every: int, lives: int | None = None) -> None:
         self.every, self.lives, self.asked = every, lives, 0
-        self.given: list[tuple[Work, bytes]] = []
-        self.done: list[Any] = []
+        self.tasks: list[Task[Any]] = []
 
-    def busy(self) -> int:
-        """As of a helper."""
+    def in_hand(self) -> int:
+        """As of a worker."""
         self.asked += 1
-        if self.given and self.asked % self.every == 0:
-            self._work()
-        return len(self.given)
+        if self.tasks and self.asked % self.every == 0:
+            self.receive()
+        return LOST if self.lives is not None and self.lives < 0 else len(self.tasks)
 
-    def give(self, work: Work, text: bytes) -> None:
-        """As of a helper."""
-        self.given.append((work, text))
+    def submit(self, task: Task[Any]) -> None:
+        """As of a worker."""
+        self.tasks.append(task)
 
-    def has_more(self) -> bool:
-        """As of a helper."""
-        return bool(self.done)
-
-    def take(self) -> Any:  # noqa: ANN401  as of a helper
-        """As of a helper."""
-        if not self.done:
-            self._work()
-        found = self.done.pop(0)
-        if found is Ended:
-            raise Ended
-        return found
-
-    def drop(self) -> None:
-        """As of a helper."""
-        if not self.done:
-            self._work()
-        self.done.pop(0)
-
-    def _work(self) -> None:
-        work, text = self.given.pop(0)
+    def receive(self) -> None:
+        """As of a worker."""
         if self.lives is not None:
             self.lives -= 1
-        self.done.append(Ended if self.lives is not None and self.lives < 0 else work(text))
+            if self.lives < 0:
+                for task in self.tasks:
+                    task.outcome = task.call
+                self.tasks.clear()
+                return
+        task = self.tasks.pop(0)
+        value = task.call()
+        task.outcome = lambda: value
 
 
-def here(size: int) -> Crew:
-    """Helpers that work in this process, each slower than the one before."""
-    return Crew([Slow(every) for every in range(1, size)])
+def kill_one(pool: Pool) -> None:
+    """Kills a worker, as the system does when memory runs out."""
+    process = pool.workers[0].process  # type: ignore[attr-defined]
+    process.kill()
+    process.wait() if isinstance(process, subprocess.Popen) else process.join()
+
+
+def here(size: int) -> Pool:
+    """A pool of workers in this process, each slower than the one before."""
+    return Pool([Slow(every) for every in range(1, size)])

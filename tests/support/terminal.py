@@ -29,8 +29,8 @@ PROGRAM = """
 import sys
 from tp_tools.cli import stages
 stages.PATIENCE_S = float(sys.argv.pop(1))
-from tp_tools.cli.main import main
-main()
+from tp_tools.cli.main import run
+run()
 """
 
 

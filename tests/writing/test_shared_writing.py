@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
-import multiprocessing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.handmade import judge
-from tests.support.helping import Slow, here
-from tp_tools.chrome import batches
-from tp_tools.chrome import crew as crews
-from tp_tools.chrome.crew import ALONE, Crew, crew
+from tests.support.helping import Slow, here, kill_one
+from tp_tools import parallel
+from tp_tools.chrome import batches, parallel_reader
+from tp_tools.chrome.parallel_reader import batch_pool
 from tp_tools.errors import InputError
 from tp_tools.files import source
 from tp_tools.files.source import Source
+from tp_tools.parallel import ALONE, Pool
 from tp_tools.repair import analysis
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, Analy
     return file, examined
 
 
-def made(runs: tuple[Source, Analysis], helpers: Crew, *, packed: bool) -> bytes:
+def made(runs: tuple[Source, Analysis], pool: Pool, *, packed: bool) -> bytes:
     """The repaired trace."""
-    return b"".join(analysis.rewrite(*runs, crew=helpers, packed=packed))
+    return b"".join(analysis.rewrite(*runs, pool=pool, packed=packed))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -69,10 +69,10 @@ def made(runs: tuple[Source, Analysis], helpers: Crew, *, packed: bool) -> bytes
 def test_nothing_depends_on_who_writes_what(
     size: int, packed: bool, runs: tuple[Source, Analysis]
 ) -> None:
-    """Helpers of any speed, of which one ends on the way; compressed bytes, too."""
+    """Workers of any speed, of which one ends on the way; compressed bytes, too."""
     alone = made(runs, ALONE, packed=packed)
     assert made(runs, here(size), packed=packed) == alone
-    dying = Crew([Slow(1, 3), Slow(2)][: size - 1])
+    dying = Pool([Slow(1, 3), Slow(2)][: size - 1])
     assert made(runs, dying, packed=packed) == alone
     text = made(runs, ALONE, packed=False)
     assert (gzip.decompress(alone) if packed else alone) == text
@@ -96,31 +96,29 @@ def test_a_file_that_changes_meanwhile_is_an_error(
 def test_a_recorded_trace_is_written_by_processes(
     jobs: int, is_killed: bool, real_trace: Callable[[str], Path]
 ) -> None:
-    """The largest one; also where a helper is ended before it writes."""
+    """The largest one; also where a worker is killed before it writes."""
     path = real_trace("mi300_xdit_sd35_rank0.json.gz")
     file = Source(path, "t")
-    with crew(file, jobs) as helpers:
-        assert helpers.size == jobs
-        examined = analysis.analyze(file, judge(), crew=helpers)
+    with batch_pool(file, jobs) as pool:
+        assert pool.size == jobs
+        examined = analysis.analyze(file, judge(), pool=pool)
         if is_killed:
-            child = multiprocessing.active_children()[0]
-            child.kill()
-            child.join()
-        shared = made((file, examined), helpers, packed=True)
+            kill_one(pool)
+        shared = made((file, examined), pool, packed=True)
     assert shared == made((file, examined), ALONE, packed=True)
 
 
-def test_a_text_longer_than_its_room_is_given_all_the_same(
+def test_a_text_longer_than_a_pipe_is_written_by_a_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One event may be longer than a run: it goes another way to the helper."""
-    monkeypatch.setattr(crews, "WORTH_IT_PLAIN", 0)
-    event = {"ph": "X", "name": "k" * (crews._PLACE + 5), "pid": 1, "tid": 0, "ts": 1, "dur": 2}
+    """One event may be longer than a batch."""
+    monkeypatch.setattr(parallel_reader, "WORTH_IT_PLAIN", 0)
+    event = {"ph": "X", "name": "k" * (parallel._PIPE + 5), "pid": 1, "tid": 0, "ts": 1, "dur": 2}
     path = tmp_path / "t.json"
     path.write_text(json.dumps([event] * 6))
     file = Source(path, "t")
-    with crew(file, 2) as helpers:
-        examined = analysis.analyze(file, judge(), crew=helpers)
-        shared = made((file, examined), helpers, packed=False)
+    with batch_pool(file, 2) as pool:
+        examined = analysis.analyze(file, judge(), pool=pool)
+        shared = made((file, examined), pool, packed=False)
     assert shared == made((file, examined), ALONE, packed=False)
     assert [it["tid"] for it in json.loads(shared)][:6] == [2] * 6

@@ -9,7 +9,7 @@ is made of the runs: one process reads the trace, mends it, or says what is wron
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,16 +24,48 @@ from tp_tools.chrome.sanitize_numbers import holds_long
 from tp_tools.chrome.schema import DECODER
 from tp_tools.chrome.stream import TextStream, lead_of
 from tp_tools.chrome.trace_builder import TraceBuilder
-from tp_tools.chrome.turns import in_turn
 from tp_tools.errors import InputError
+from tp_tools.parallel import ALONE, open_pool, usual_jobs
+from tp_tools.worker import TextCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tp_tools.chrome.batch_columns import Columns
-    from tp_tools.chrome.crew import Crew
     from tp_tools.files.source import Source
+    from tp_tools.parallel import Pool
     from tp_tools.trace.model import Head, Tail
+    from tp_tools.worker import Call
+
+
+WORTH_IT = {".gz": 2 << 20, ".zst": 2 << 20}
+"""Bytes of a file, by suffix, from which a second process saves more time than it takes."""
+
+WORTH_IT_PLAIN = 24 << 20
+
+MOST_READERS = 4
+"""Processes that read a trace, at most: one unpacks and cuts for all, and more save no time."""
+
+
+def reading_jobs() -> int:
+    """Number of processes that read a trace, by default: one per core, up to `MOST_READERS`."""
+    return min(usual_jobs(), MOST_READERS)
+
+
+@contextmanager
+def batch_pool(source: Source, jobs: int) -> Iterator[Pool]:
+    """A pool for the batches of a trace, while the block runs.
+
+    Args:
+        source: the trace; this process reads a small one alone.
+        jobs: number of processes, with this one.
+    """
+    least = WORTH_IT.get(source.path.suffix, WORTH_IT_PLAIN)
+    if jobs == 1 or source.size() < least:
+        yield ALONE
+        return
+    with open_pool(jobs - 1) as pool:
+        yield pool
 
 
 @dataclass(frozen=True)
@@ -78,19 +110,19 @@ def _is_sound(text: bytes) -> bool:
 
 
 def read_together(
-    source: Source, crew: Crew, seen: Callable[[int], None]
+    source: Source, pool: Pool, seen: Callable[[int], None]
 ) -> tuple[TraceBuilder, Ending] | None:
     """All runs of a trace, and what stands around them; None if it must be read by one process.
 
     Args:
         source: the file; gets the marks of having been read.
-        crew: who helps.
+        pool: processes that decode.
         seen: told bytes read from disk, as they are.
     """
     feed, collected = TextStream(source.blocks(seen), source.name), TraceBuilder()
     try:
         head = read_head(feed)
-        with closing(in_turn(_runs(feed), crew.helpers)) as runs:
+        with closing(pool.map_ordered(_calls(feed))) as runs:
             for run in runs:
                 if run is None:
                     return None
@@ -105,10 +137,10 @@ def read_together(
     return collected, Ending(head, tail, Counter())
 
 
-def _runs(feed: TextStream) -> Iterator[tuple[Callable[[bytes], Columns | None], bytes]]:
-    """All runs but the last one, to be read."""
+def _calls(feed: TextStream) -> Iterator[Call[Columns | None]]:
+    """Reads each run but the last one."""
     while (cut := likely_cut(feed)) is not None:
         is_first = not feed.separated
         text = feed.take(cut)
         feed.separated = True
-        yield partial(read_batch, is_first=is_first), text
+        yield TextCall(partial(read_batch, is_first=is_first), text)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from tp_tools.chrome.batch_columns import columns_of
 from tp_tools.chrome.batches import BatchText, split_text
-from tp_tools.chrome.crew import ALONE
 from tp_tools.chrome.parallel_reader import Ending, read_together
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.schema import DECODER
@@ -15,29 +14,30 @@ from tp_tools.chrome.stream import SPACE, Malformed
 from tp_tools.chrome.trace_builder import TraceBuilder
 from tp_tools.errors import InputError
 from tp_tools.files.read_ahead import ahead
+from tp_tools.parallel import ALONE
 from tp_tools.trace.model import UNTIMED, Head, Tail, is_phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tp_tools.chrome.crew import Crew
     from tp_tools.files.source import Source
+    from tp_tools.parallel import Pool
     from tp_tools.trace.model import Trace
 
 
-def read(source: Source, seen: Callable[[int], None] = lambda _: None, crew: Crew = ALONE) -> Trace:
+def read(source: Source, seen: Callable[[int], None] = lambda _: None, pool: Pool = ALONE) -> Trace:
     """Reads a trace once, as a stream; again if its text has to be mended more thoroughly.
 
     Args:
         source: the file.
         seen: told bytes read from disk, as they are.
-        crew: who helps.
+        pool: processes that read a large trace together.
 
     Raises:
         InputError: it is no Chrome JSON trace, or damaged before its end.
     """
-    if crew.size > 1:
-        together = read_together(source, crew, seen)
+    if pool.size > 1:
+        together = read_together(source, pool, seen)
         if together is not None:
             return _trace(source, *together)
         seen = _not_again

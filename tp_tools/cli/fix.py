@@ -17,9 +17,9 @@ from tp_tools.repair.tolerance import TOLERANCE_NS
 from tp_tools.writing.pftrace.options import PftraceOptions
 
 if TYPE_CHECKING:
-    from tp_tools.chrome.crew import Crew
     from tp_tools.cli.console import Console
     from tp_tools.files.source import Source
+    from tp_tools.parallel import Pool
     from tp_tools.repair.analysis import Analysis
     from tp_tools.writing.pftrace.options import Lanes
 
@@ -153,8 +153,8 @@ def part_of(output: str, lanes: Lanes | None) -> PftraceOptions | None:
 
 def _run(options: Options, talk: Console) -> None:
     # numpy, msgspec: not for --help
-    from tp_tools.chrome.crew import crew, reading_jobs  # noqa: PLC0415
-    from tp_tools.cli.process import give_back_memory  # noqa: PLC0415
+    from tp_tools.chrome.parallel_reader import batch_pool, reading_jobs  # noqa: PLC0415
+    from tp_tools.cli import process  # noqa: PLC0415
     from tp_tools.files import output  # noqa: PLC0415
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
     from tp_tools.files.source import open_source  # noqa: PLC0415
@@ -165,26 +165,26 @@ def _run(options: Options, talk: Console) -> None:
         output.check(options.output, force=options.force)
     refuse_missing(options.trace)
     jobs = options.jobs or reading_jobs()
-    give_back_memory()
-    with open_source(options.trace) as source, crew(source, jobs) as helpers:
-        _fix(source, options, talk, helpers)
+    process.give_back_memory()
+    with open_source(options.trace) as source, batch_pool(source, jobs) as pool:
+        _fix(source, options, talk, pool)
 
 
-def _fix(source: Source, options: Options, talk: Console, helpers: Crew) -> None:
-    from tp_tools import engine  # noqa: PLC0415  while the helpers start
-    from tp_tools.repair import analysis, protobuf  # noqa: PLC0415  while the helpers start
+def _fix(source: Source, options: Options, talk: Console, pool: Pool) -> None:
+    from tp_tools import engine  # noqa: PLC0415  while the workers start
+    from tp_tools.repair import analysis, protobuf  # noqa: PLC0415  while the workers start
     from tp_tools.repair.overlaps import OverlapOptions  # noqa: PLC0415
 
     if protobuf.is_protobuf(source):
         protobuf.check_sound(source, options.engine, talk.say)
         talk.say(f"{source.name}: Perfetto shows all of it; nothing to repair, nothing written.")
         return
-    if helpers.size > 1:
+    if pool.size > 1:
         engine.prepare(options.engine)
-    judge = OverlapOptions(options.tolerance_ns, options.engine, talk.say, engines=helpers.size)
-    examined = analysis.analyze(source, judge, talk.progress, helpers)
+    judge = OverlapOptions(options.tolerance_ns, options.engine, talk.say, engines=pool.size)
+    examined = analysis.analyze(source, judge, talk.progress, pool)
     _warn(source, examined, talk)
-    verified = None if options.check else _write(source, examined, options, talk, helpers)
+    verified = None if options.check else _write(source, examined, options, talk, pool)
     _report(examined, options, talk, verified)
     if options.check and not examined.is_sound():
         raise click.exceptions.Exit(FOUND)
@@ -209,7 +209,7 @@ def _write(
     examined: Analysis,
     options: Options,
     talk: Console,
-    helpers: Crew,
+    pool: Pool,
 ) -> bool | None:
     """Writes the repaired trace; whether it was verified, None if that was not asked for."""
     from tp_tools.files import output  # noqa: PLC0415
@@ -219,7 +219,7 @@ def _write(
         doing = f"writing {options.output}"
         seen = writing.enter_context(talk.progress(doing, source.size()))
         packed = options.part is None and options.output.endswith(".gz")
-        blocks = analysis.rewrite(source, examined, seen, options.part, helpers, packed=packed)
+        blocks = analysis.rewrite(source, examined, seen, options.part, pool, packed=packed)
         with output.written(options.output, blocks, packed=packed) as path:
             writing.close()  # what comes now may go to stdout
             if options.verify:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import gc
 import importlib
 import os
-import signal
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from tp_tools.cli import process
 from tp_tools.errors import TpToolsError, UsageError
 
 if TYPE_CHECKING:
@@ -30,16 +28,8 @@ COMMANDS = {
 """Each command with its line of help; its module is imported when it is called."""
 
 INTERRUPTED = 130
-SWITCH_S = 0.0005
-NEW_OBJECTS = 20_000
-"""As many are made before circles are looked for among them: what is held are columns, and objects
-of theirs that refer to no other one."""
 
 DEBUG = "tp_tools.debug"
-
-
-class _Terminated(SystemExit):
-    """A signal ended the process."""
 
 
 class _Commands(click.Group):
@@ -87,29 +77,27 @@ def group() -> None:
 
 
 def run() -> NoReturn:
-    """`main` as a process: what its end frees anyway is not taken apart first."""
+    """`main` as a process of its own: with the settings of `process`."""
     code = 0
-    try:
-        main()
-    except SystemExit as leaving:
-        if leaving.code is not None and not isinstance(leaving.code, int):
-            raise
-        code = leaving.code or 0
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        with suppress(OSError, ValueError):  # who read it has left, and was told so
-            stream.flush()
-    os._exit(code)
+    with process.settings():
+        try:
+            main()
+        except SystemExit as leaving:
+            if leaving.code is not None and not isinstance(leaving.code, int):
+                raise
+            code = leaving.code or 0
+    process.end(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits: 0 fine, 1 found something, 2 to 4 as in `errors`."""
-    _clean_up_when_told_to_end()
-    # threads that unpack and pack wait less for their turn
-    sys.setswitchinterval(SWITCH_S)
-    gc.set_threshold(NEW_OBJECTS)
-    # numpy would start a thread per core for matrices, of which there are none here; and a process
-    # without threads has its workers at once
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    """Runs the command line; changes no setting of the process.
+
+    Args:
+        arguments: those behind "tp-tools"; None for `sys.argv`.
+
+    Raises:
+        SystemExit: 1 found something, 2 to 4 as in `errors`, 130 interrupted; none if all is fine.
+    """
     context: click.Context | None = None
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -129,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if context is not None and context.meta.get(DEBUG):
             raise
         sys.exit(_told(error))
-    except _Terminated as leaving:
+    except process.Terminated as leaving:
         click.echo("tp-tools: terminated; nothing was left behind.", err=True)
         sys.exit(leaving.code)
     except (KeyboardInterrupt, click.Abort):
@@ -149,22 +137,7 @@ def _told(error: TpToolsError | OSError) -> int:
     if isinstance(error, TpToolsError):
         click.echo(f"tp-tools: {error}", err=True)
         return error.exit_code
-    if sys.stdout is not None:
-        # so that what is still held for stdout is not tried again when the interpreter ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         return 1  # the reader of our output left; nothing more can be said to it
     click.echo(f"tp-tools: {error.filename or 'standard output'}: {error.strerror}.", err=True)
     return TpToolsError.exit_code
-
-
-def _clean_up_when_told_to_end() -> None:
-    """Signals that end a process do so here too, but not before temporary files are removed."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _leave)
-
-
-def _leave(number: int, _frame: object) -> None:
-    raise _Terminated(128 + number)

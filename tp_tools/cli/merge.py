@@ -16,12 +16,14 @@ from tp_tools.cli.options import console_options, engine_option
 from tp_tools.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tp_tools.alignment.alignment import Mode
     from tp_tools.cli.console import Console
     from tp_tools.merging.preparation import MergeOptions, MergePlan
     from tp_tools.merging.write_rank import Form
+    from tp_tools.parallel import Pool
     from tp_tools.progress import ProgressCallback
-    from tp_tools.workers import Workers
 
 _MS = re.compile(r"-?\d+(\.\d{1,6})?")
 
@@ -128,20 +130,30 @@ def _wishes(options: dict[str, Any]) -> MergeOptions:
 
 
 def _run(inputs: tuple[str, ...], output: str, talk: Console, options: dict[str, Any]) -> None:
-    from tp_tools.chrome.crew import usual_jobs  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
     from tp_tools.files import output as out  # noqa: PLC0415
-    from tp_tools.workers import workers  # noqa: PLC0415
+    from tp_tools.merging.preparation import rank_pool  # noqa: PLC0415
 
     suffixes = (".zip",) if options["form"] == "archive" else out.SUFFIXES
     out.check(output, force=options["force"], suffixes=suffixes)
-    # workers get ready while this process imports what it needs itself
-    with workers(options["jobs"] or usual_jobs(), options["engine"]) as staff:
-        prepared = _merge(inputs, output, talk, options, staff)
+    with (
+        tempfile.TemporaryDirectory(prefix="tp-tools-", ignore_cleanup_errors=True) as folder,
+        rank_pool(options["jobs"], options["engine"]) as pool,
+    ):
+        prepared = _merge(inputs, output, talk, options, pool, folder=Path(folder))
     _report(prepared, output, talk, summary=options["summary"] == "json")
 
 
 def _merge(
-    inputs: tuple[str, ...], output: str, talk: Console, options: dict[str, Any], staff: Workers
+    inputs: tuple[str, ...],
+    output: str,
+    talk: Console,
+    options: dict[str, Any],
+    pool: Pool,
+    *,
+    folder: Path,
 ) -> MergePlan:
     """Reads the ranks and writes the output."""
     from pathlib import Path  # noqa: PLC0415
@@ -155,25 +167,31 @@ def _merge(
     files = preparation.files(inputs, output, wishes.choice)
     size = sum(Path(file).stat().st_size for file in files)
     with talk.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
-        prepared = _prepared(files, wishes, staff, talk, seen)
+        prepared = _prepared(files, wishes, pool, talk, seen, folder=folder)
     _warn_of_unknown(wishes.excluded, prepared, talk)
     with ExitStack() as writing:
         stage = talk.progress(f"writing {output}", size, "writing collectives")
         seen = writing.enter_context(stage)
         packed = output.endswith(".gz")
         if options["form"] == "archive":
-            blocks = archive.archive(prepared, staff.folder / "archive", seen)
+            blocks = archive.archive(prepared, prepared.folder / "archive", seen)
         else:
             form: Form = "pftrace" if output.endswith(out.PFTRACE_SUFFIXES) else "json"
             about = summary(prepared)
-            blocks = merge_output.blocks(prepared, staff, about, form, seen, packed=packed)
+            blocks = merge_output.blocks(prepared, pool, about, form, seen, packed=packed)
         with out.written(output, blocks, packed=packed):
             writing.close()  # what comes now may go to stdout
     return prepared
 
 
 def _prepared(
-    files: list[str], wishes: MergeOptions, staff: Workers, talk: Console, seen: ProgressCallback
+    files: list[str],
+    wishes: MergeOptions,
+    pool: Pool,
+    talk: Console,
+    seen: ProgressCallback,
+    *,
+    folder: Path,
 ) -> MergePlan:
     """The ranks; those that were converted already are refused as such."""
     from pathlib import Path  # noqa: PLC0415
@@ -185,7 +203,7 @@ def _prepared(
 
     try:
         with out.temporary_files():
-            return preparation.prepare(files, wishes, staff, talk.say, seen)
+            return preparation.prepare(files, wishes, pool, talk.say, seen, folder=folder)
     except InputError as error:
         for file in files:
             if protobuf.is_protobuf(Source(Path(file), file)):

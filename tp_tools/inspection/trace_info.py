@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tp_tools import engine
-from tp_tools.chrome.crew import crew, reading_jobs
+from tp_tools.chrome.parallel_reader import batch_pool, reading_jobs
 from tp_tools.chrome.reader import read
 from tp_tools.inspection import about, kernel_kinds
 from tp_tools.inspection.contents import contents
@@ -111,10 +111,10 @@ def describe(source: Source, how: LoadOptions) -> TraceInfo:
     """
     if is_chrome_json(source):
         with (
-            crew(source, reading_jobs()) as helpers,
+            batch_pool(source, reading_jobs()) as pool,
             how.progress(f"reading {source.name}", source.size()) as seen,
         ):
-            trace = read(source, seen, helpers)
+            trace = read(source, seen, pool)
         with how.progress("counting"):
             found = inventory(trace)
             text_bytes, said = trace.text_size(), about.about(trace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from tp_tools.merging.preparation import Counts, MergePlan
     from tp_tools.merging.selection import Selection
     from tp_tools.merging.write_rank import Form, RankFragment
-    from tp_tools.workers import Workers
+    from tp_tools.parallel import Pool
 
 
 def blocks(
     prepared: MergePlan,
-    workers: Workers,
+    pool: Pool,
     about: object,
     form: Form = "json",
     seen: Callable[[int], None] = lambda _: None,
@@ -39,7 +40,7 @@ def blocks(
 
     Args:
         prepared: the ranks.
-        workers: who writes them.
+        pool: processes that write them.
         about: what the output says about itself.
         form: what it is to be.
         seen: told the size of each input once it was written.
@@ -48,22 +49,18 @@ def blocks(
     Raises:
         InputError: a file changed meanwhile, or a rank has too many ids.
     """
-    parts = _parts(prepared, workers, form, seen, packed=packed)
+    parts = _parts(prepared, pool, form, seen, packed=packed)
     make = _packets if form == "pftrace" else _json
-    pieces = make(prepared, parts, about, workers.folder)
+    pieces = make(prepared, parts, about)
     yield from gzip(pieces) if packed else text(pieces)
 
 
-def _packets(
-    prepared: MergePlan, parts: Iterator[GzipPart], about: object, folder: Path
-) -> Iterator[GzipPart]:
+def _packets(prepared: MergePlan, parts: Iterator[GzipPart], about: object) -> Iterator[GzipPart]:
     yield from parts
-    yield from _collectives_part(prepared, folder / "collectives.json", about)
+    yield from _collectives_part(prepared, prepared.folder / "collectives.json", about)
 
 
-def _json(
-    prepared: MergePlan, parts: Iterator[GzipPart], about: object, _folder: Path
-) -> Iterator[GzipPart]:
+def _json(prepared: MergePlan, parts: Iterator[GzipPart], about: object) -> Iterator[GzipPart]:
     yield b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n"%b":%b,\n' % (
         prepared.start_ns,
         MERGED_KEY.encode(),
@@ -93,7 +90,7 @@ def _added(prepared: MergePlan) -> Iterator[bytes]:
 
 def _parts(
     prepared: MergePlan,
-    workers: Workers,
+    pool: Pool,
     form: Form,
     seen: Callable[[int], None],
     *,
@@ -109,13 +106,18 @@ def _parts(
     shared = matches_of_rank(prepared.alignment, tables, selection, links=prepared.wishes.links)
     flows = np.cumsum([1, *(it.links for it in prepared.gathered)]).tolist()
     calls = (
-        (
-            (files[i], _placement(prepared, i, flows[i]), selection, shared[i], form),
-            {"packed": packed},
+        partial(
+            write,
+            files[i],
+            _placement(prepared, i, flows[i]),
+            selection,
+            shared[i],
+            form,
+            packed=packed,
         )
         for i in range(len(tables))
     )
-    for it, lying in zip(workers.in_order(write, calls), files, strict=True):
+    for it, lying in zip(pool.map_ordered(calls), files, strict=True):
         if it.part:
             yield it.part
         lying.part.unlink()

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tp_tools.alignment.alignment import Member, align
-from tp_tools.chrome import crew
+from tp_tools.engine import get_ready
 from tp_tools.errors import InputError
 from tp_tools.merging import inputs, rank_names, ranks, read_rank
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.selection import Selection
+from tp_tools.parallel import is_single_threaded, open_pool, usual_jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tp_tools.alignment.alignment import Alignment, Mode
     from tp_tools.merging.ranks import JobRank
     from tp_tools.merging.read_rank import RankSummary
     from tp_tools.merging.write_rank import RankFragment
-    from tp_tools.workers import Workers
+    from tp_tools.parallel import Pool
 
 SECOND_NS = 10**9
 
@@ -74,6 +77,7 @@ class MergePlan:
         missing: ranks of the job without a file.
         first_ns: when the first rank begins, ns since the epoch on the common clock.
         wishes: what was asked for.
+        folder: for temporary files.
         spools: where each rank is kept.
         written, counts: filled in while the output is written.
     """
@@ -84,6 +88,7 @@ class MergePlan:
     missing: list[int]
     first_ns: int
     wishes: MergeOptions
+    folder: Path
     spools: list[Path]
     written: list[RankFragment] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
@@ -116,38 +121,54 @@ def files(names: Sequence[str], output: str, choice: RankChoice) -> list[str]:
     return rank_names.chosen(found, choice)
 
 
-def usual_jobs(files: Sequence[str]) -> int:
-    """How many ranks to work on at a time: one per core."""
-    return max(1, min(crew.usual_jobs(), len(files)))
+@contextmanager
+def rank_pool(jobs: int | None, engine: str | None = None) -> Iterator[Pool]:
+    """A pool for the ranks of a job, while the block runs; workers get ready in the background.
+
+    Args:
+        jobs: number of ranks worked on at a time; 1 is this process itself; None is one per core.
+        engine: the TraceProcessor that workers will ask; None for the default.
+    """
+    jobs = jobs or usual_jobs()
+    if jobs > 1 and is_single_threaded():
+        import tp_tools.engine.loader  # noqa: PLC0415  copies of this process then have
+        import tp_tools.merging.write_rank  # noqa: F401, PLC0415  them, too
+    with open_pool(0 if jobs == 1 else jobs, ahead=1, helps=False) as pool:
+        pool.on_each_worker(partial(get_ready, engine))
+        yield pool
 
 
 def prepare(
     listed: Sequence[str],
     wishes: MergeOptions,
-    workers: Workers,
+    pool: Pool,
     say: Callable[[str], None],
     seen: Callable[[int], None] = lambda _: None,
+    *,
+    folder: Path,
 ) -> MergePlan:
     """Reads all ranks and puts them on one clock.
 
     Args:
         listed: their files, in any order.
         wishes: what the merge is to be like.
-        workers: who reads them.
+        pool: processes that read them.
         say: gets lines about what was found.
         seen: told the size of each file once it was read.
+        folder: where ranks are kept until they are written.
 
     Raises:
         InputError: a file cannot be used, or the files are not the ranks of one job.
         EngineError: TraceProcessor could not answer.
     """
-    spools = [workers.folder / f"{number}.rank" for number in range(len(listed))]
-    based = {"based": wishes.align != "none"}
-    calls = [
-        ((file, spool, wishes.engine), based) for file, spool in zip(listed, spools, strict=True)
-    ]
+    spools = [folder / f"{number}.rank" for number in range(len(listed))]
+    based = wishes.align != "none"
+    calls = (
+        partial(read_rank.read_rank, file, spool, wishes.engine, based=based)
+        for file, spool in zip(listed, spools, strict=True)
+    )
     read: list[RankSummary] = []
-    for it in workers.in_order(read_rank.read_rank, calls):
+    for it in pool.map_ordered(calls):
         read.append(it)
         seen(Path(it.file).stat().st_size)
     _refuse(read)
@@ -162,7 +183,7 @@ def prepare(
         if it.first_ns is not None
     ]
     kept = [spools[it.place] for it in ordered]
-    return MergePlan(ordered, gathered, alignment, missing, min(begins), wishes, kept)
+    return MergePlan(ordered, gathered, alignment, missing, min(begins), wishes, folder, kept)
 
 
 def _refuse(read: list[RankSummary]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.chrome.reader import read
+from tp_tools.errors import EngineError, EngineOutOfMemory
 from tp_tools.files.source import Source
 from tp_tools.merging.find_collectives import CollectiveFinder
 from tp_tools.merging.jobs import said
@@ -76,7 +77,19 @@ def read_rank(file: str, spool: Path, engine: str | None, *, based: bool) -> Ran
     Raises:
         InputError: the file cannot be used.
         EngineError: TraceProcessor could not answer.
+        EngineOutOfMemory: the rank does not fit into memory.
     """
+    try:
+        return _gathered(file, spool, engine, based=based)
+    except EngineError as error:
+        if str(error).startswith(file):
+            raise
+        raise type(error)(f"{file}: {error}") from error
+    except MemoryError as error:
+        raise EngineOutOfMemory(f"{file}: does not fit into memory. Give fewer --jobs.") from error
+
+
+def _gathered(file: str, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
     source = Source(Path(file), file)
     trace = read(source)
     placed = place_slices(trace)

@@ -15,8 +15,8 @@ from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation, rank_names
 from tp_tools.merging.preparation import MergeOptions
 from tp_tools.merging.rank_names import RankChoice
+from tp_tools.parallel import usual_jobs
 from tp_tools.progress import BUILDING
-from tp_tools.workers import workers
 from tp_tools.writing.select import FLOWS
 
 if TYPE_CHECKING:
@@ -84,13 +84,17 @@ def _merge(
     """Writes the merged ranks, as far as they are needed, to a file of JSON."""
     files = rank_names.chosen(traces, _CHOICE)
     size = sum(Path(it).stat().st_size for it in files)
-    jobs = 1 if size < _SMALL else min(MOST_JOBS, preparation.usual_jobs(files))
-    with output.temporary_files(), workers(jobs) as staff:
+    jobs = 1 if size < _SMALL else min(MOST_JOBS, usual_jobs(), len(files))
+    with (
+        output.temporary_files(),
+        tempfile.TemporaryDirectory(prefix="tp-tools-", ignore_cleanup_errors=True) as name,
+        preparation.rank_pool(jobs, how.engine) as pool,
+    ):
+        folder = Path(name)
         with how.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
             wishes = MergeOptions(align=align, choice=_CHOICE, engine=how.engine)
-            prepared = _needed(
-                preparation.prepare(files, wishes, staff, how.say, seen), header, how
-            )
+            prepared = preparation.prepare(files, wishes, pool, how.say, seen, folder=folder)
+            prepared = _needed(prepared, header, how)
         if prepared.missing:
             missing = ", ".join(map(str, prepared.missing))
             how.warn(f"the job has more ranks than there are files; missing: {missing}.")
@@ -98,7 +102,7 @@ def _merge(
             how.progress("merging the ranks", size, "writing collectives") as seen,
             file.open("wb") as out,
         ):
-            out.writelines(merge_output.blocks(prepared, staff, {}, seen=seen))
+            out.writelines(merge_output.blocks(prepared, pool, {}, seen=seen))
     return prepared
 
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tp_tools.chrome.crew import ALONE
 from tp_tools.chrome.reader import read
 from tp_tools.errors import InputError
+from tp_tools.parallel import ALONE
 from tp_tools.progress import silent
 from tp_tools.repair import ids, planner
 from tp_tools.repair.hidden import hidden_of_placed
@@ -21,8 +21,8 @@ from tp_tools.writing.json import writer as json_writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tp_tools.chrome.crew import Crew
     from tp_tools.files.source import Source
+    from tp_tools.parallel import Pool
     from tp_tools.progress import Progress
     from tp_tools.repair.overlaps import OverlapOptions
     from tp_tools.trace.model import Ints, Trace
@@ -85,7 +85,7 @@ def analyze(
     source: Source,
     judge: OverlapOptions,
     progress: Progress = silent,
-    crew: Crew = ALONE,
+    pool: Pool = ALONE,
 ) -> Analysis:
     """Reads a trace and finds what is to be repaired; changes nothing.
 
@@ -93,14 +93,14 @@ def analyze(
         source: the file.
         judge: how SQL is asked.
         progress: shows what is done.
-        crew: who helps.
+        pool: processes that read together.
 
     Raises:
         InputError: the file cannot be used.
         EngineError: TraceProcessor could not answer.
     """
     with progress(f"reading {source.name}", source.size()) as seen:
-        trace = read(source, seen, crew)
+        trace = read(source, seen, pool)
     with progress("placing slices"):
         placed = place_slices(trace)
     with progress("asking SQL about overlaps"), ThreadPoolExecutor(1) as beside:
@@ -140,7 +140,7 @@ def rewrite(
     examined: Analysis,
     seen: Callable[[int], None] = lambda _: None,
     part: PftraceOptions | None = None,
-    crew: Crew = ALONE,
+    pool: Pool = ALONE,
     *,
     packed: bool = False,
 ) -> Iterator[bytes]:
@@ -152,12 +152,12 @@ def rewrite(
         seen: told bytes read from disk, as they are.
         part: how it is to look as `.pftrace`; without it, it is written as Chrome JSON, and of a
             sound trace every byte as it was.
-        crew: who helps with writing JSON.
+        pool: processes that write JSON together.
         packed: whether JSON is compressed as gzip.
     """
     trace, edits = examined.trace, examined.plan
     if part is None:
-        return json_writer.rewrite(source, trace, edits, seen, crew=crew, packed=packed)
+        return json_writer.rewrite(source, trace, edits, seen, pool=pool, packed=packed)
     from tp_tools.writing.pftrace import writer as pftrace  # noqa: PLC0415  most want JSON
 
     return pftrace.rewrite(source, trace, examined.table, edits, part=part, seen=seen)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools import engine
-from tp_tools.chrome.crew import crew, reading_jobs
+from tp_tools.chrome.parallel_reader import batch_pool, reading_jobs
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError, OutputError
 from tp_tools.files import output
@@ -79,13 +79,13 @@ def prepare_view(source: Source, how: ViewOptions) -> ViewFile:
 
 def _repaired(source: Source, how: ViewOptions) -> ViewFile:
     """A repaired copy, or the trace itself if it is sound."""
-    judge = OverlapOptions(engine=how.engine, say=how.say)
-    with crew(source, reading_jobs()) as helpers:
-        examined = analysis.analyze(source, judge, how.progress, helpers)
+    options = OverlapOptions(engine=how.engine, say=how.say)
+    with batch_pool(source, reading_jobs()) as pool:
+        examined = analysis.analyze(source, options, how.progress, pool)
         if not examined.is_sound():
             copy = how.folder / f"{_stem(source)}.fixed.json.gz"
             with how.progress(f"repairing {source.name}", source.size()) as seen:
-                blocks = analysis.rewrite(source, examined, seen, crew=helpers, packed=True)
+                blocks = analysis.rewrite(source, examined, seen, pool=pool, packed=True)
                 _write(copy, blocks, packed=True)
             return ViewFile(copy, copy.name, examined)
     return _as_it_is(source, how, examined)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tp_tools.chrome import reread
-from tp_tools.chrome.crew import ALONE
-from tp_tools.chrome.turns import in_turn
 from tp_tools.files import gzip_parts
+from tp_tools.parallel import ALONE
+from tp_tools.worker import TextCall
 from tp_tools.writing.json.apply import write_batch
 from tp_tools.writing.json.base_time import rebased
 from tp_tools.writing.json.edits import PlanEdits
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tp_tools.chrome.crew import Crew
     from tp_tools.files.gzip_parts import GzipPart
     from tp_tools.files.source import Source
+    from tp_tools.parallel import Pool
     from tp_tools.trace.model import Batch, Scalar, Trace
     from tp_tools.trace.plan import Plan
+    from tp_tools.worker import Call
 
 
 def rewrite(
@@ -36,7 +37,7 @@ def rewrite(
     seen: Callable[[int], None] = lambda _: None,
     *,
     keep: NDArray[np.bool_] | None = None,
-    crew: Crew = ALONE,
+    pool: Pool = ALONE,
     packed: bool = False,
 ) -> Iterator[bytes]:
     """The repaired trace as Chrome JSON, block by block.
@@ -47,13 +48,13 @@ def rewrite(
         plan: what to change.
         seen: told bytes read from disk, as they are.
         keep: which events are wanted, one flag per event; None is all of them.
-        crew: who helps.
-        packed: whether it is compressed as gzip; the same bytes whoever helps.
+        pool: processes that write together.
+        packed: whether it is compressed as gzip; the same bytes by any number of processes.
 
     Raises:
         InputError: the file changed meanwhile, or its base time cannot be moved.
     """
-    pieces = _pieces(source, PlanEdits(trace, plan, keep), seen, crew, packed=packed)
+    pieces = _pieces(source, PlanEdits(trace, plan, keep), seen, pool, packed=packed)
     yield from gzip_parts.gzip(pieces) if packed else gzip_parts.text(pieces)
 
 
@@ -61,15 +62,15 @@ def _pieces(
     source: Source,
     planned: PlanEdits,
     seen: Callable[[int], None],
-    crew: Crew,
+    pool: Pool,
     *,
     packed: bool,
 ) -> Iterator[GzipPart]:
     trace, plan = planned.trace, planned.plan
     head, tail = rebased(trace.head.text, trace.tail.text, plan.rebase_ns)
     yield head
-    runs = _runs(reread.batch_texts(source, trace, seen), planned, packed=packed)
-    with closing(in_turn(runs, crew.helpers)) as written_runs:
+    calls = _calls(reread.batch_texts(source, trace, seen), planned, packed=packed)
+    with closing(pool.map_ordered(calls)) as written_runs:
         for run in written_runs:
             if run is None:
                 raise reread.file_changed(source)
@@ -80,16 +81,16 @@ def _pieces(
     yield tail
 
 
-def _runs(
+def _calls(
     runs: Iterable[tuple[Batch, bytes]], planned: PlanEdits, *, packed: bool
-) -> Iterator[tuple[Callable[[bytes], GzipPart | None], bytes]]:
-    """What is to be done to each run of which anything is written, and its text."""
+) -> Iterator[Call[GzipPart | None]]:
+    """Writes each run of which anything is kept."""
     is_first = True
     for span, text in runs:
         if span.count and not planned.keeps_any(span):
             continue
         edits = planned.of_run(span)
-        yield partial(write_batch, edits=edits, is_first=is_first, packed=packed), text
+        yield TextCall(partial(write_batch, edits=edits, is_first=is_first, packed=packed), text)
         is_first = is_first and not span.count
 
 
