@@ -30,6 +30,18 @@ terminal what it is doing and, where that can be counted, how long it will still
 | 2 | usage: an unknown option, or SQL given with `-e` that TraceProcessor refuses |
 | 3 | an input that cannot be used |
 | 4 | a result failed its own verification or could not be written, or an engine failed |
+| 4 | `--timeout` was reached, memory ran out, or something happened that nobody expected |
+| 130, 143, 129, 131 | SIGINT (Ctrl-C; `view` ends with 0), SIGTERM, SIGHUP or SIGQUIT ended it |
+| 141 | whoever read the output left, as of a program that SIGPIPE ends; nothing is said |
+
+A signal ends a command at once, whatever it is doing: one line on stderr, no temporary file, no
+process and no core file is left. What a killed process (SIGKILL, a lost machine) had to leave, the
+next command removes that writes in the same folder. A signal that is ignored when the command
+starts, as SIGHUP under `nohup`, stays ignored.
+
+Outputs appear whole or not at all, by a rename. A named pipe or a device (`/dev/stdout`) is written
+to as it is. `--force` replaces an earlier output, never an input. Large temporary files lie beside
+the output, or in `$TMPDIR` where there is none; `--tmp` names another folder.
 """
 
 

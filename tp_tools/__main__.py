@@ -1,5 +1,17 @@
-"""`python -m tp_tools` is `tp-tools`."""
+"""`python -m tp_tools` is `tp-tools`; the installed command begins here, too."""
 
-from tp_tools.cli.main import run
+from typing import NoReturn
 
-run()
+from tp_tools.processes import signals
+
+
+def run() -> NoReturn:
+    """Runs the command line; signals end the process cleanly before the first slow import."""
+    with signals.ending():
+        from tp_tools.cli import main  # noqa: PLC0415  click takes longer than all that was done so far
+
+        main.run()
+
+
+if __name__ == "__main__":
+    run()

@@ -5,6 +5,7 @@
     |-- InputError            3  a file cannot be used: unreadable, not a trace, contradictory
     |-- OutputError           4  a result cannot be written
     |-- VerificationError     4  a result failed its own verification
+    |-- TimeLimitReached      4  it took longer than --timeout allows
     `-- EngineError           4  TraceProcessor failed
         |-- EngineUnavailable    it could not be had or started
         |-- EngineOutOfMemory    the trace does not fit
@@ -39,6 +40,10 @@ class OutputError(TpToolsError):
 
 class VerificationError(TpToolsError):
     """A result did not hold what it should; it was not kept."""
+
+
+class TimeLimitReached(TpToolsError):  # noqa: N818  the name reads as the fact it states
+    """The work took longer than it may."""
 
 
 class EngineError(TpToolsError):

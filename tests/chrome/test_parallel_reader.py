@@ -22,7 +22,7 @@ from tp_tools.chrome.reader import read
 from tp_tools.errors import InputError
 from tp_tools.files import source
 from tp_tools.files.source import Source
-from tp_tools.parallel import ALONE, Pool
+from tp_tools.processes.pool import ALONE, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -509,19 +509,20 @@ def test_a_full_disk_is_told(line: str, folder: Path) -> None:
 def test_a_full_folder_of_temporary_files_is_told(
     tp_tools: TpTools, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is that one that is full, not the one of the output."""
+    """It is beside the output, or else the system's; the message says which."""
 
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(read_rank, "read_rank", full)
     temporary = folder.parent / "temporary"
-    said = (
-        f"{temporary}: no room for temporary files: No space left on device. "
-        "Set TMPDIR to a folder with more."
-    )
-    for line in ("merge traces -o m.json --jobs 1", "query allreduce two"):
+    lines = {"merge traces -o m.json --jobs 1": folder, "query allreduce two": temporary}
+    for line, where in lines.items():
         ran = tp_tools(*line.split())
+        said = (
+            f"{where}: no room for temporary files: No space left on device. "
+            "Name a folder with more room with --tmp."
+        )
         assert (ran.err, ran.code, ran.out) == (f"tp-tools: {said}\n", FAILED, b"")
     assert not list(temporary.iterdir())
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from tp_tools.cli import main, process
+from tp_tools.processes import signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,7 @@ def test_main_leaves_the_process_as_it_was_after_a_fault(
 def test_settings_hold_in_their_block_only(error: type[BaseException] | None) -> None:
     """However it ends."""
     before = state()
-    with suppress(BaseException), process.settings():
+    with suppress(BaseException), process.settings(), signals.ending():
         during = state()
         if error is not None:
             raise error
@@ -105,7 +106,7 @@ def test_settings_of_the_user_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with process.settings():
+        with process.settings(), signals.ending():
             assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

@@ -258,7 +258,8 @@ def test_workers_are_started_before_any_thread() -> None:
     """Else they could not be forked, which is faster."""
     counting = terminal.PROGRAM.replace(
         "run()",
-        "import threading\nfrom tp_tools import parallel\nfrom tp_tools.chrome import share\n"
+        "import threading\nfrom tp_tools.processes import pool as parallel\n"
+        "from tp_tools.chrome import parallel_reader as share\n"
         "usual, share.WORTH_IT, share.WORTH_IT_PLAIN = parallel._copy, {}, 0\n"
         "def copy(*given):\n    print(threading.active_count())\n    return usual(*given)\n"
         "parallel._copy = copy\nrun()",

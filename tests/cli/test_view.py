@@ -290,6 +290,7 @@ def test_no_room_for_the_copy(tmp_path: Path) -> None:
     with pytest.raises(OutputError) as refused:
         preparation._write(copy, [b"{}"])
     assert str(refused.value) == (
-        f"{copy}: cannot be written: No such file or directory. It is a temporary copy: "
-        "set TMPDIR to a folder with more room, or give --raw."
+        f"{copy}: cannot be written: No such file or directory. Nothing was left behind. It is a "
+        f"temporary copy: "
+        "name a folder with more room with --tmp, or give --raw."
     )

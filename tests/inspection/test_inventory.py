@@ -14,7 +14,14 @@ from tests.support.handmade import cpu, kernel, mark, text, trace_of, x
 from tests.support.strategies import PURE
 from tp_tools.chrome.reader import read
 from tp_tools.files.source import Source
-from tp_tools.inspection.inventory import Category, Kernels, Steps, Stream, busy, inventory
+from tp_tools.inspection.inventory import (
+    Category,
+    Kernels,
+    Steps,
+    Stream,
+    busy,
+    inventory,
+)
 from tp_tools.trace.tracks import natural_key
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.summary import summary
-from tp_tools.parallel import ALONE
+from tp_tools.processes.pool import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,12 +13,8 @@ from tp_tools.reporting import (
     steps,
     stragglers,
 )
-from tp_tools.reporting import (
-    gaps as idle,
-)
-from tp_tools.reporting import (
-    gpu_time as gpu,
-)
+from tp_tools.reporting import gaps as idle
+from tp_tools.reporting import gpu_time as gpu
 
 
 def gpu_time(rank: int | None, **more: int) -> dict[str, Any]:

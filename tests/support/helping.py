@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from tp_tools.parallel import LOST, Pool
+from tp_tools.processes.pool import LOST, Pool
 
 if TYPE_CHECKING:
-    from tp_tools.parallel import Task
+    from tp_tools.processes.pool import Task
 
 
 class Slow:

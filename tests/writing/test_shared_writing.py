@@ -10,13 +10,13 @@ import pytest
 
 from tests.support.handmade import judge
 from tests.support.helping import Slow, here, kill_one
-from tp_tools import parallel
 from tp_tools.chrome import batches, parallel_reader
 from tp_tools.chrome.parallel_reader import batch_pool
 from tp_tools.errors import InputError
 from tp_tools.files import source
 from tp_tools.files.source import Source
-from tp_tools.parallel import ALONE, Pool
+from tp_tools.processes import pool as parallel
+from tp_tools.processes.pool import ALONE, Pool
 from tp_tools.repair import analysis
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from tp_tools.chrome.stream import SPACE, Malformed
 from tp_tools.chrome.trace_builder import TraceBuilder
 from tp_tools.errors import InputError
 from tp_tools.files.read_ahead import ahead
-from tp_tools.parallel import ALONE
+from tp_tools.processes.pool import ALONE
 from tp_tools.trace.model import UNTIMED, Head, Tail, is_phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tp_tools.files.source import Source
-    from tp_tools.parallel import Pool
+    from tp_tools.processes.pool import Pool
     from tp_tools.trace.model import Trace
 
 

@@ -20,15 +20,16 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from tp_tools.chrome import sanitize_numbers
 from tp_tools.chrome.sanitize_tokens import TokenSanitizer
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterable, Iterator
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
@@ -80,6 +81,12 @@ def sanitized(
                 text, repairs, inside=begins_inside, words=words
             )
         yield _mend_escapes(text, repairs, last=last) if has_escapes else text
+
+
+def encoded(value: object) -> bytes:
+    """A value as JSON text that Perfetto reads, for what is new in an output."""
+    text = msgspec.json.encode(value)
+    return _mend_escapes(text, Counter(), last=True) if b"\\" in text else text
 
 
 def _pieces(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[tuple[bytes, bool]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import console_options, duration, engine_option
+from tp_tools.cli.options import console_options, duration, engine_option, limit_options
 from tp_tools.errors import UsageError
 from tp_tools.formatting import plural
 from tp_tools.repair.tolerance import TOLERANCE_NS
@@ -19,7 +19,7 @@ from tp_tools.writing.pftrace.options import PftraceOptions
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
     from tp_tools.files.source import Source
-    from tp_tools.parallel import Pool
+    from tp_tools.processes.pool import Pool
     from tp_tools.repair.analysis import Analysis
     from tp_tools.writing.pftrace.options import Lanes
 
@@ -78,6 +78,7 @@ class Options:
     "its overlaps. Default: one per core, up to 4.",
 )
 @engine_option
+@limit_options
 @console_options
 def command(  # noqa: PLR0917  click passes all by name
     trace: str,
@@ -155,7 +156,7 @@ def _run(options: Options, talk: Console) -> None:
     # numpy, msgspec: not for --help
     from tp_tools.chrome.parallel_reader import batch_pool, reading_jobs  # noqa: PLC0415
     from tp_tools.cli import process  # noqa: PLC0415
-    from tp_tools.files import output  # noqa: PLC0415
+    from tp_tools.files import output, temporary  # noqa: PLC0415
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
     from tp_tools.files.source import open_source  # noqa: PLC0415
 
@@ -163,10 +164,16 @@ def _run(options: Options, talk: Console) -> None:
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
     if not options.check:
         output.check(options.output, force=options.force)
+        output.refuse_input(options.output, [options.trace])
     refuse_missing(options.trace)
     jobs = options.jobs or reading_jobs()
     process.give_back_memory()
-    with open_source(options.trace) as source, batch_pool(source, jobs) as pool:
+    beside = None if options.check else output.folder_of(options.output)
+    with (
+        temporary.in_folder(beside),
+        open_source(options.trace) as source,
+        batch_pool(source, jobs) as pool,
+    ):
         _fix(source, options, talk, pool)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import console_options, engine_option
+from tp_tools.cli.options import console_options, engine_option, limit_options
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
@@ -34,6 +34,7 @@ class Options:
     help="json is an array with an object per trace.",
 )
 @engine_option
+@limit_options
 @console_options
 def command(traces: tuple[str, ...], form: str, engine: str | None, talk: Console) -> None:
     """Say what is in each TRACE: its job, GPUs, streams, steps, collectives and defects.

@@ -6,12 +6,15 @@ import difflib
 import importlib
 import os
 import sys
+import threading
+import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from tp_tools.cli import process
 from tp_tools.errors import TpToolsError, UsageError
+from tp_tools.processes import signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +31,10 @@ COMMANDS = {
 """Each command with its line of help; its module is imported when it is called."""
 
 INTERRUPTED = 130
+READER_LEFT = 141
+"""What a shell reports of a program that SIGPIPE ended, as it ends other programs; 1 would say that
+something was found."""
+
 
 DEBUG = "tp_tools.debug"
 
@@ -77,9 +84,10 @@ def group() -> None:
 
 
 def run() -> NoReturn:
-    """`main` as a process of its own: with the settings of `process`."""
+    """`main` as a process of its own, that signals end: with the settings of `process`."""
     code = 0
-    with process.settings():
+    threading.excepthook = lambda _: None  # who waits for a thread says what went wrong in it
+    with process.settings(), signals.ending():
         try:
             main()
         except SystemExit as leaving:
@@ -113,13 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         click.echo(f"tp-tools: {_in_one_line(error)}", err=True)
         sys.exit(error.exit_code)
-    except (TpToolsError, OSError) as error:
+    except Exception as error:  # noqa: BLE001  the outermost layer: a user never meets a traceback
         if context is not None and context.meta.get(DEBUG):
-            raise
+            traceback.print_exc()
         sys.exit(_told(error))
-    except process.Terminated as leaving:
-        click.echo("tp-tools: terminated; nothing was left behind.", err=True)
-        sys.exit(leaving.code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("tp-tools: interrupted; nothing was left behind.", err=True)
         sys.exit(INTERRUPTED)
@@ -132,12 +137,29 @@ def _in_one_line(error: click.ClickException) -> str:
     return text if context is None else f"{text} See `{context.command_path} --help`."
 
 
-def _told(error: TpToolsError | OSError) -> int:
-    """Says what went wrong, if anybody listens; the exit code."""
+def _told(error: Exception) -> int:
+    """Says in one line what went wrong, if anybody listens; the exit code."""
     if isinstance(error, TpToolsError):
         click.echo(f"tp-tools: {error}", err=True)
         return error.exit_code
+    if isinstance(error, OSError):
+        return _told_of_system(error)
+    if isinstance(error, MemoryError):
+        why = "this machine has no more memory. Give fewer --jobs, or take a larger machine."
+    elif isinstance(error, RecursionError):
+        why = "an input is nested too deeply to be read."
+    else:
+        named = " ".join(f"{type(error).__name__}: {error}".split())
+        why = f"came upon what it does not know ({named}). --debug shows where: please report that."
+    click.echo(f"tp-tools: {why}", err=True)
+    return TpToolsError.exit_code
+
+
+def _told_of_system(error: OSError) -> int:
+    if sys.stdout is not None:
+        # so that what is still held for stdout is not tried again when the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
-        return 1  # the reader of our output left; nothing more can be said to it
+        return READER_LEFT  # nothing more can be said to it
     click.echo(f"tp-tools: {error.filename or 'standard output'}: {error.strerror}.", err=True)
     return TpToolsError.exit_code

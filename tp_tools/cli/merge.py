@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from tp_tools.cli.options import console_options, engine_option
+from tp_tools.cli.options import console_options, engine_option, limit_options
 from tp_tools.errors import InputError, UsageError
+from tp_tools.files import temporary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tp_tools.cli.console import Console
     from tp_tools.merging.preparation import MergeOptions, MergePlan
     from tp_tools.merging.write_rank import Form
-    from tp_tools.parallel import Pool
+    from tp_tools.processes.pool import Pool
     from tp_tools.progress import ProgressCallback
 
 _MS = re.compile(r"-?\d+(\.\d{1,6})?")
@@ -84,6 +85,7 @@ def milliseconds(text: str) -> int:
 @click.option("--summary", type=click.Choice(["json"]), help="Print the summary as JSON on stdout.")
 @click.option("--force", is_flag=True, help="Replace an existing output.")
 @engine_option
+@limit_options
 @console_options
 def command(inputs: tuple[str, ...], output: str, talk: Console, **options: Any) -> None:  # noqa: ANN401
     """Merge the ranks of a job: each repaired as by fix, all on one clock.
@@ -130,8 +132,6 @@ def _wishes(options: dict[str, Any]) -> MergeOptions:
 
 
 def _run(inputs: tuple[str, ...], output: str, talk: Console, options: dict[str, Any]) -> None:
-    import tempfile  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
 
     from tp_tools.files import output as out  # noqa: PLC0415
     from tp_tools.merging.preparation import rank_pool  # noqa: PLC0415
@@ -139,10 +139,11 @@ def _run(inputs: tuple[str, ...], output: str, talk: Console, options: dict[str,
     suffixes = (".zip",) if options["form"] == "archive" else out.SUFFIXES
     out.check(output, force=options["force"], suffixes=suffixes)
     with (
-        tempfile.TemporaryDirectory(prefix="tp-tools-", ignore_cleanup_errors=True) as folder,
+        temporary.in_folder(out.folder_of(output)),
+        temporary.folder() as folder,
         rank_pool(options["jobs"], options["engine"]) as pool,
     ):
-        prepared = _merge(inputs, output, talk, options, pool, folder=Path(folder))
+        prepared = _merge(inputs, output, talk, options, pool, folder=folder)
     _report(prepared, output, talk, summary=options["summary"] == "json")
 
 
@@ -196,13 +197,12 @@ def _prepared(
     """The ranks; those that were converted already are refused as such."""
     from pathlib import Path  # noqa: PLC0415
 
-    from tp_tools.files import output as out  # noqa: PLC0415
     from tp_tools.files.source import Source  # noqa: PLC0415
     from tp_tools.merging import preparation  # noqa: PLC0415
     from tp_tools.repair import protobuf  # noqa: PLC0415
 
     try:
-        with out.temporary_files():
+        with temporary.full_disk_named():
             return preparation.prepare(files, wishes, pool, talk.say, seen, folder=folder)
     except InputError as error:
         for file in files:

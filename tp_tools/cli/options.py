@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from tp_tools.cli.console import Console
+from tp_tools.files import temporary
+from tp_tools.processes import signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,3 +69,33 @@ def engine_option(command: Command) -> Command:
         help="TraceProcessor: embedded (default), native, or the path of a trace_processor_shell. "
         "$TP_TOOLS_ENGINE sets the default.",
     )(command)
+
+
+def limit_options(command: Command) -> Command:
+    """--timeout and --tmp, which hold while the command runs; it gets neither."""
+
+    def limit_time(ctx: click.Context, _param: click.Parameter, value: float | None) -> None:
+        if value is not None:
+            ctx.with_resource(signals.time_limit(value))
+
+    def choose_folder(ctx: click.Context, _param: click.Parameter, value: Path | None) -> None:
+        if value is not None:
+            ctx.with_resource(temporary.in_folder(value))
+
+    timeout = click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        metavar="S",
+        expose_value=False,
+        callback=limit_time,
+        help="Give up after S seconds, with exit code 4. Default: no limit.",
+    )
+    tmp = click.option(
+        "--tmp",
+        type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
+        metavar="DIR",
+        expose_value=False,
+        callback=choose_folder,
+        help="Where temporary files go. Default: beside the output, else $TMPDIR.",
+    )
+    return timeout(tmp(command))

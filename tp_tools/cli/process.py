@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -37,45 +36,23 @@ _hold = ContextVar("_hold", default=False)
 """Whether the settings hold."""
 
 
-class Terminated(SystemExit):
-    """A signal ended the process."""
-
-
 @contextmanager
 def settings() -> Iterator[None]:
-    """The settings of a command, while the block runs; those before it hold again afterwards.
-
-    Signals that end a process raise `Terminated` in it, so that temporary files are removed first.
-    """
+    """Apply the settings of a command while the block runs; put back what was set before it."""
     interval, threshold = sys.getswitchinterval(), gc.get_threshold()
     missing = {key: value for key, value in VARIABLES.items() if key not in os.environ}
-    handled = [number for number in _ending() if signal.getsignal(number) is signal.SIG_DFL]
     held = _hold.set(True)
     try:
         sys.setswitchinterval(SWITCH_S)
         gc.set_threshold(NEW_OBJECTS)
         os.environ.update(missing)
-        for number in handled:
-            signal.signal(number, _leave)
         yield
     finally:
         _hold.reset(held)
-        for number in handled:
-            signal.signal(number, signal.SIG_DFL)
         for key in missing:
             os.environ.pop(key, None)
         gc.set_threshold(*threshold)
         sys.setswitchinterval(interval)
-
-
-def _ending() -> Iterator[signal.Signals]:
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            yield getattr(signal, name)
-
-
-def _leave(number: int, _frame: object) -> None:
-    raise Terminated(128 + number)
 
 
 def end(code: int) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from tp_tools.cli.options import console_options, engine_option
+from tp_tools.cli.options import console_options, engine_option, limit_options
 from tp_tools.errors import InputError, SqlError, TpToolsError, UsageError
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Options:
     "loaded that QUERY says in its header it needs.",
 )
 @engine_option
+@limit_options
 @console_options
 def command(  # noqa: PLR0917  click passes all by name
     arguments: tuple[str, ...],
@@ -157,16 +158,20 @@ def format_of(output: str) -> str:
 
 
 def _run(options: Options, talk: Console) -> None:
-    from tp_tools.files import output  # noqa: PLC0415  numpy and msgspec: not for --help
-    from tp_tools.merging import inputs  # noqa: PLC0415  numpy and msgspec: not for --help
-    from tp_tools.querying import runner  # noqa: PLC0415  numpy and msgspec: not for --help
+    # numpy and msgspec: not for --help
+    from tp_tools.files import output, temporary  # noqa: PLC0415
+    from tp_tools.merging import inputs  # noqa: PLC0415
+    from tp_tools.querying import runner  # noqa: PLC0415
     from tp_tools.querying.trace_loader import LARGE, LoadOptions  # noqa: PLC0415
 
     query = runner.from_text(options.sql) if options.sql else runner.from_file(options.query or "")
     needs = None if options.all_categories else query.header.needs
     how = LoadOptions(options.engine, options.raw, needs, LARGE, talk.say, talk.warn, talk.progress)
+    traces = inputs.expand(options.traces)
+    output.refuse_input(options.output, traces)
     try:
-        answer = runner.run_query(query, inputs.expand(options.traces), how, options.limit)
+        with temporary.in_folder(output.folder_of(options.output)):
+            answer = runner.run_query(query, traces, how, options.limit)
     except SqlError as error:
         raise _of_whom(error, query) from error
     if options.output == STDOUT:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from tp_tools.cli.options import console_options, engine_option
+from tp_tools.cli.options import console_options, engine_option, limit_options
 
 if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
@@ -41,6 +41,7 @@ class Options:
 )
 @click.option("--force", is_flag=True, help="Replace an existing OUT.")
 @engine_option
+@limit_options
 @console_options
 def command(  # noqa: PLR0917  click passes all by name
     traces: tuple[str, ...],
@@ -67,14 +68,17 @@ def command(  # noqa: PLR0917  click passes all by name
 
 
 def _run(options: Options, talk: Console) -> None:
-    from tp_tools.files import output  # noqa: PLC0415  not for --help
+    from tp_tools.files import output, temporary  # noqa: PLC0415
     from tp_tools.merging import inputs  # noqa: PLC0415  not for --help
     from tp_tools.reporting import build, plots  # noqa: PLC0415
     from tp_tools.reporting.data import collect_answers  # noqa: PLC0415
 
     output.check(options.output, force=options.force, suffixes=SUFFIXES)
     plots.graph_objects()  # before any work is done
-    answers = collect_answers(inputs.expand(options.traces), options.engine, options.align, talk)
+    traces = inputs.expand(options.traces)
+    output.refuse_input(options.output, traces)
+    with temporary.in_folder(output.folder_of(options.output)):
+        answers = collect_answers(traces, options.engine, options.align, talk)
     with talk.progress("drawing"):
         page = build.html(answers).encode()
     with output.written(options.output, [page]):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tp_tools.cli.stage import Stage
+from tp_tools.processes import signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tp_tools.cli.progress_bars import Bars
     from tp_tools.progress import ProgressCallback
@@ -32,6 +35,7 @@ class Stages:
         self._since: float | None = None
         self._timer: threading.Timer | None = None
         self._bars: Bars | None = None
+        self._forget: Callable[[], None] = lambda: None
 
     @contextmanager
     def stage(self, doing: str, total: int | None, then: str | None) -> Iterator[ProgressCallback]:
@@ -81,6 +85,7 @@ class Stages:
             self._timer.cancel()
         if self._bars is not None:
             bars, self._bars = self._bars, None
+            self._forget()
             with suppress(OSError):  # the terminal is gone, and nobody is there to see it
                 bars.close()
 
@@ -95,6 +100,11 @@ class Stages:
             elif self._bars is not None:
                 self._bars.advance(it, count)
 
+    def _wipe(self) -> None:
+        """Takes the lines off the terminal when a signal ends the process, whoever holds a lock."""
+        lines = "\x1b[1A\x1b[2K" * (len(self._open) - 1)
+        os.write(sys.stderr.fileno(), f"\r\x1b[2K{lines}\x1b[?25h".encode())
+
     def _show(self) -> None:
         from tp_tools.cli.progress_bars import Bars  # noqa: PLC0415  0.1 s, for a terminal only
 
@@ -104,5 +114,6 @@ class Stages:
             with suppress(OSError):
                 self._bars = Bars()
             if self._bars is not None:
+                self._forget = signals.at_end(self._wipe)
                 for it in self._open:
                     self._bars.add(it)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import tempfile
 import webbrowser
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import console_options, engine_option
+from tp_tools.cli.options import console_options, engine_option, limit_options
 from tp_tools.errors import UsageError
+from tp_tools.files import temporary
+from tp_tools.processes import signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tp_tools.cli.console import Console
     from tp_tools.viewer.preparation import ViewFile
     from tp_tools.viewer.server import Server
@@ -66,6 +63,7 @@ class Options:
 )
 @click.option("--raw", is_flag=True, help="Show the file as it is, not as repaired.")
 @engine_option
+@limit_options
 @console_options
 def command(  # noqa: PLR0917  click passes all by name
     trace: str,
@@ -99,16 +97,15 @@ def _run(options: Options, talk: Console) -> None:
 
     refuse_missing(options.trace)
     with (
-        _unwound_by_signals(),
         _server(options) as server,
         open_source(options.trace) as source,
-        tempfile.TemporaryDirectory(prefix="tp-tools-") as folder,
+        temporary.folder() as folder,
     ):
-        how = ViewOptions(Path(folder), options.raw, options.engine, talk.say, talk.progress)
+        how = ViewOptions(folder, options.raw, options.engine, talk.say, talk.progress)
         shown = prepare_view(source, how)
         _tell(shown, talk)
         server.site = _site(shown, options)
-        with suppress(KeyboardInterrupt):  # the usual way to end it
+        with suppress(KeyboardInterrupt), signals.interruptible():  # the usual way to end it
             _open(server.address(), options, talk)
             server.serve_until_left()
 
@@ -129,22 +126,6 @@ def _site(shown: ViewFile, options: Options) -> Site:
     if options.online:
         return perfetto_ui.online_site(shown.path, startup.commands(None))
     return perfetto_ui.offline_site(shown.path, shown.name, startup.commands(shown.examined))
-
-
-@contextmanager
-def _unwound_by_signals() -> Iterator[None]:
-    """Temporary files are removed when a terminal is closed or a scheduler stops the process."""
-
-    def leave(number: int, _frame: object) -> None:
-        sys.exit(128 + number)
-
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), leave) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
 
 
 def _tell(shown: ViewFile, talk: Console) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tp_tools.engine.names import is_embedded
 from tp_tools.engine.rows import Rows, query_rows, rows, run_file
 from tp_tools.engine.stats import Stat, load_stats, losses
+from tp_tools.engine.stopping import doubted, map_on_threads
 from tp_tools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Rows",
     "Stat",
+    "doubted",
     "get_ready",
     "is_embedded",
     "load",
     "load_stats",
     "losses",
+    "map_on_threads",
     "prepare",
     "query_rows",
     "rows",

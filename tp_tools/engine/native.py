@@ -16,6 +16,7 @@ from tp_tools.engine._perfetto import (
 )
 from tp_tools.engine.rpc import RpcBackend
 from tp_tools.errors import EngineError, EngineOutOfMemory, EngineUnavailable
+from tp_tools.processes import signals
 
 DOWNLOAD_SECONDS = 60
 """How long the pinned shell (16 MB) may take to arrive. Behind a firewall that drops packets, the
@@ -53,6 +54,7 @@ def pinned_shell() -> Path:
         text=True,
         start_new_session=True,
     )
+    forget = signals.at_end(lambda: os.killpg(fetch.pid, signal.SIGKILL))
     try:
         path, talk = fetch.communicate(timeout=DOWNLOAD_SECONDS)
     except TimeoutExpired:
@@ -61,6 +63,8 @@ def pinned_shell() -> Path:
         raise EngineUnavailable(
             f"the native engine could not be downloaded in {DOWNLOAD_SECONDS} s: {WHAT_TO_DO}"
         ) from None
+    finally:
+        forget()
     if fetch.returncode != 0:
         reason = (talk.strip().splitlines() or ["no reason given"])[-1]
         raise EngineUnavailable(
@@ -102,6 +106,7 @@ class NativeBackend(RpcBackend):
         except (PerfettoException, OSError) as error:
             reason = " ".join(str(error).split())
             raise EngineUnavailable(f"{shell} did not start: {reason}") from error
+        self._forget = signals.at_end(self._kill)
 
     @property
     def subprocess(self) -> Popen[bytes] | None:
@@ -111,8 +116,14 @@ class NativeBackend(RpcBackend):
 
     def close(self) -> None:
         """Ends the process."""
+        if hasattr(self, "_forget"):
+            self._forget()
         if hasattr(self, "_shell"):
             self._shell.close()
+
+    def _kill(self) -> None:
+        if self.subprocess is not None:
+            self.subprocess.kill()
 
     def _exchange(self, request: bytes) -> bytes:
         process = self.subprocess

@@ -17,12 +17,14 @@ from wasmtime import (
     WasmtimeError,
 )
 
+from tp_tools.engine import stopping
 from tp_tools.engine._perfetto import ProtoFactory
 from tp_tools.engine.memory import available
 from tp_tools.engine.rpc import REQUEST_ROOM, RpcBackend
 from tp_tools.engine.wasm_imports import PAGE, Aborted, Host
-from tp_tools.engine.wasm_module import load_module
+from tp_tools.engine.wasm_module import Loaded, give_back, load_module
 from tp_tools.errors import EngineError, EngineOutOfMemory
+from tp_tools.processes import signals
 
 MEMORY_LIMITS = {32: 0xFFFF_0000, 64: 16 << 30}
 """How far each module's memory may grow: a page below 4 GiB, and 16 GiB, as they are linked."""
@@ -62,17 +64,26 @@ class EmbeddedBackend(RpcBackend):
         self._limit = memory_bound(bits, memory_limit)
         self._replies: list[bytes] = []
         self._unusable = ""
-        engine, module = load_module(bits, say)
+        self._is_stoppable = not signals.is_ending()
+        self._is_stopped = False
+        self._loaded: Loaded | None = stopping.run(
+            lambda: load_module(bits, say, stoppable=self._is_stoppable), lambda: True
+        )
+        engine, module = self._loaded
         self._store = Store(engine)
         self._host = Host(self._store, bits, self._limit)
-        with self._alive_or_dead():
-            self._start(module)
+        self._run(lambda: self._start(module))
 
     def close(self) -> None:
         """Frees the engine and its memory; can be called again, and after a failure."""
         self._unusable = self._unusable or "it was closed"
+        if self._is_stopped and not self._is_stoppable:
+            return  # it may still be at work, and ends with this process
         # The store's functions refer to this object: deleting the store breaks that circle.
         self._store.close()
+        if self._is_stoppable and self._loaded is not None:
+            give_back(self._bits, self._loaded)
+            self._loaded = None
 
     def _start(self, module: Module) -> None:
         self._store.set_limits(memory_size=self._limit)
@@ -102,14 +113,36 @@ class EmbeddedBackend(RpcBackend):
         self._replies.append(self._host.read(at, size))
 
     def _exchange(self, request: bytes) -> bytes:
-        with self._alive_or_dead():
-            for start in range(0, len(request), REQUEST_ROOM):
-                piece = request[start : start + REQUEST_ROOM]
-                self._host.write(self._request_at, piece)
-                self._on_request(self._store, len(piece))
+        self._run(lambda: self._send(request))
         answer = b"".join(self._replies)
         self._replies.clear()
         return answer
+
+    def _send(self, request: bytes) -> None:
+        for start in range(0, len(request), REQUEST_ROOM):
+            piece = request[start : start + REQUEST_ROOM]
+            self._host.write(self._request_at, piece)
+            self._on_request(self._store, len(piece))
+
+    def _run(self, work: Callable[[], None]) -> None:
+        """Has the module do something, so that it can be interrupted."""
+
+        def begin() -> None:
+            if self._is_stoppable:
+                self._store.set_epoch_deadline(1)
+            if self._is_stopped:
+                raise Aborted("it was stopped")
+            work()
+
+        with self._alive_or_dead():
+            stopping.run(begin, self._stop)
+
+    def _stop(self) -> bool:
+        """Makes the module end in the middle of what it does, if it can; from another thread."""
+        self._is_stopped = True
+        if self._is_stoppable and self._loaded is not None:
+            self._loaded[0].increment_epoch()
+        return self._is_stoppable
 
     @contextmanager
     def _alive_or_dead(self) -> Iterator[None]:

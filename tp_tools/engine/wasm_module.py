@@ -20,13 +20,18 @@ import isal.isal_zlib
 from wasmtime import Config, Engine, Module, WasmtimeError
 
 from tp_tools.errors import EngineUnavailable
+from tp_tools.processes import signals
 
 WASM_NAMES = {32: "trace_processor.wasm", 64: "trace_processor_memory64.wasm"}
 
-KEPT_MODULES = 8
-"""Modules kept in a cache folder: 32 and 64 bit, for a few versions or kinds of machine."""
+KEPT_MODULES = 12
+"""Modules kept in a cache folder: 32 and 64 bit, stoppable or not, for a few versions or kinds of
+machine."""
 
 _AN_HOUR = 3600.0
+_STACK = 1 << 20
+"""Of the machine: SQL of 1000 levels takes more than wasmtime's 512 KiB where the module can be
+stopped; threads have 8 MiB."""
 _PIECE = 1 << 18
 """Bytes read at a time: all in one would be room that is new to the process, page by page."""
 
@@ -34,18 +39,33 @@ Loaded = tuple[Engine, Module]
 
 _loading = threading.Lock()
 _loaded: dict[int, Loaded] = {}
+_free: dict[int, list[Loaded]] = {32: [], 64: []}
+"""Modules that can be stopped: each has at most one instance, so that another is not stopped."""
 
 
-def load_module(bits: int, say: Callable[[str], None]) -> Loaded:
+def load_module(bits: int, say: Callable[[str], None], *, stoppable: bool) -> Loaded:
     """The compiled TraceProcessor with pointers of `bits`; one for all instances of a process.
+
+    One that is `stoppable` is for one instance at a time, and goes to `give_back` afterwards.
 
     Raises:
         EngineUnavailable: see `find_wasm`.
     """
     with _loading:
-        if bits not in _loaded:
-            _loaded[bits] = compile_or_map(find_wasm(bits), bits, cache_folder(), say)
+        if stoppable and _free[bits]:
+            return _free[bits].pop()
+        if stoppable or bits not in _loaded:
+            made = compile_or_map(find_wasm(bits), bits, cache_folder(), say, stoppable=stoppable)
+            if stoppable:
+                return made
+            _loaded[bits] = made
         return _loaded[bits]
+
+
+def give_back(bits: int, loaded: Loaded) -> None:
+    """Takes a stoppable module for the next instance."""
+    with _loading:
+        _free[bits].append(loaded)
 
 
 def find_wasm(bits: int) -> Path:
@@ -98,7 +118,12 @@ def is_private(folder: Path) -> bool:
 
 
 def compile_or_map(
-    wasm: Path, bits: int, folder: Path | None, say: Callable[[str], None]
+    wasm: Path,
+    bits: int,
+    folder: Path | None,
+    say: Callable[[str], None],
+    *,
+    stoppable: bool = False,
 ) -> Loaded:
     """Maps the module kept in `folder`, or compiles `wasm` and keeps it there.
 
@@ -109,12 +134,13 @@ def compile_or_map(
         bits: the width of its pointers.
         folder: a private folder (see `is_private`), or None to keep nothing.
         say: gets a line if it must be compiled.
+        stoppable: whether it stops where the engine's epoch is incremented.
     """
-    engine = Engine(_config(bits))
+    engine = Engine(_config(bits, stoppable=stoppable))
     if folder is None:
         say("compiling the embedded engine (about 4 s; no folder to keep it in)")
         return engine, Module(engine, wasm.read_bytes())
-    key = _key(wasm)
+    key = _key(wasm, stoppable=stoppable)
     tried = (_map(engine, path) for path in sorted(folder.glob(f"{key}-*.cwasm")))
     kept = next(filter(None, tried), None)
     if kept is None:
@@ -128,8 +154,10 @@ def _user() -> int:
     return os.getuid() if hasattr(os, "getuid") else 0
 
 
-def _config(bits: int) -> Config:
+def _config(bits: int, *, stoppable: bool) -> Config:
     config = Config()
+    config.epoch_interruption = stoppable
+    config.max_wasm_stack = _STACK
     if bits == 64:  # noqa: PLR2004  the pointer width
         config.wasm_memory64 = True
         # Addresses only. By default the memory moves when it passes 4 GiB, and is there twice.
@@ -137,10 +165,11 @@ def _config(bits: int) -> Config:
     return config
 
 
-def _key(wasm: Path) -> str:
+def _key(wasm: Path, *, stoppable: bool) -> str:
     """Changes with everything the machine code is made from, without reading the 11 MB."""
     file = wasm.stat()
-    parts = (wasm.stem, wasm.parent.name, file.st_size, file.st_mtime_ns, version("wasmtime"))
+    kind = "stoppable" if stoppable else "fast"
+    parts = (kind, wasm.stem, wasm.parent.name, file.st_size, file.st_mtime_ns, version("wasmtime"))
     return "-".join(map(str, parts))
 
 
@@ -170,7 +199,9 @@ def _map(engine: Engine, path: Path) -> Module | None:
 def _keep(code: bytes, folder: Path, key: str) -> None:
     """Writes the module whole or not at all; a full disk costs the next start 4 s, no more."""
     try:
-        handle, part = tempfile.mkstemp(dir=folder, suffix=".part")
+        with signals.held_back():
+            handle, part = tempfile.mkstemp(dir=folder, suffix=".part")
+            forget = signals.at_end(lambda: Path(part).unlink(missing_ok=True))
     except OSError:
         return
     try:
@@ -180,6 +211,8 @@ def _keep(code: bytes, folder: Path, key: str) -> None:
         _forget_old(folder)
     except OSError:
         Path(part).unlink(missing_ok=True)
+    finally:
+        forget()
 
 
 def _forget_old(folder: Path) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import stat
 import sys
-import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from isal import igzip_threaded
 
 from tp_tools.errors import OutputError, UsageError
+from tp_tools.files import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,8 +24,6 @@ PFTRACE_SUFFIXES = (".pftrace", ".pftrace.gz")
 SUFFIXES = (".json", ".json.gz", ".json.zst", *PFTRACE_SUFFIXES)
 GZIP_LEVEL = 1  # isal's; 0 to 3. Level 2 and 3 are slower by half and smaller by a few per cent
 ZSTD_LEVEL = 3
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Sink(Protocol):
@@ -39,7 +37,7 @@ def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> No
     """Refuses an output that cannot be written, before any work is done.
 
     Args:
-        name: a file, or "-" for stdout.
+        name: a file, or "-" for stdout. A pipe or a device (/dev/stdout) is written to as it is.
         force: whether an existing file may be replaced.
         suffixes: those that say what is to be written.
 
@@ -55,6 +53,8 @@ def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> No
     try:
         if path.is_dir():
             raise UsageError(f"{name}: is a folder. Name a file in it.")
+        if is_stream(name):
+            return
         if not path.name.endswith(suffixes):
             raise UsageError(f"{name}: the output's suffix must be one of {', '.join(suffixes)}.")
         folder = Path(os.path.realpath(path)).parent
@@ -69,36 +69,68 @@ def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> No
         raise UsageError(f"{name}: exists. Give --force to replace it, or another name with -o.")
 
 
+def refuse_input(name: str, inputs: Iterable[str]) -> None:
+    """Refuses an output that is one of the inputs, by whatever name or link.
+
+    Raises:
+        UsageError: it is; --force does not change that.
+    """
+    for it in inputs:
+        if STDOUT not in {name, it} and _is_same(name, it) and not is_stream(name):
+            raise UsageError(f"{name}: is the input {it}. Name another output with -o.")
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder of an output, for temporary files beside it; None where it has none."""
+    if name == STDOUT or is_stream(name):
+        return None
+    return Path(os.path.realpath(name)).parent
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False
+
+
+def is_stream(name: str) -> bool:
+    """Whether it is there and no regular file: a pipe or a device, which is not replaced."""
+    try:
+        mode = Path(name).stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
 @contextmanager
 def written(name: str, blocks: Iterable[bytes], *, packed: bool = False) -> Iterator[Path]:
     """Writes all blocks, gives the finished file for a last look, then puts it in its place.
 
     The file is a temporary one in the target's folder. If anything fails, here or in the caller's
     block, it is removed and nothing else has changed. Where the target is a symbolic link, what it
-    points to is replaced. `packed` says that the blocks are compressed already as they should be.
+    points to is replaced. A pipe or a device gets the bytes once all of them are there. `packed`
+    says that the blocks are compressed already as they should be.
 
     Raises:
         OutputError: it cannot be written.
-        BrokenPipeError: it goes to stdout, and nobody reads that any more.
+        BrokenPipeError: it goes to stdout or a pipe, and nobody reads that any more.
     """
-    target = None if name == STDOUT else Path(os.path.realpath(name))
-    try:
-        handle, temporary = tempfile.mkstemp(
-            prefix=".tp-tools-", dir=target.parent if target else None
-        )
-    except OSError as error:
-        raise OutputError(f"{name}: cannot be written: {error.strerror}.") from error
-    path = Path(temporary)
-    try:
-        with _reported(name), os.fdopen(handle, "wb") as file:
-            _write(file, "" if packed else name, blocks)
-            file.flush()
-            os.fsync(file.fileno())
+    streams = name == STDOUT or is_stream(name)
+    target = None if streams else Path(os.path.realpath(name))
+    with ExitStack() as kept:
+        with _reported(name):
+            handle, path = kept.enter_context(temporary.file(target.parent if target else None))
+            with os.fdopen(handle, "wb") as file:
+                _write(file, "" if packed else name, blocks)
+                file.flush()
+                os.fsync(file.fileno())
         yield path
         with _reported(name):
-            _deliver(path, target)
-    finally:
-        path.unlink(missing_ok=True)
+            if target is None:
+                _copy_to(name, path)
+            else:
+                _replace(target, path)
 
 
 @contextmanager
@@ -110,24 +142,6 @@ def _reported(name: str) -> Iterator[None]:
     except OSError as error:
         raise OutputError(
             f"{name}: cannot be written: {error.strerror}. Nothing was left behind."
-        ) from error
-
-
-@contextmanager
-def temporary_files() -> Iterator[None]:
-    """Around work that keeps much in temporary files: says where these are when they do not fit.
-
-    Raises:
-        OutputError: they do not.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise OutputError(
-            f"{tempfile.gettempdir()}: no room for temporary files: {error.strerror}. "
-            "Set TMPDIR to a folder with more."
         ) from error
 
 
@@ -157,12 +171,18 @@ def _copy(sink: Sink, blocks: Iterable[bytes]) -> None:
         sink.write(block)
 
 
-def _deliver(path: Path, target: Path | None) -> None:
-    if target is None:
-        with path.open("rb") as file:
-            _copy(sys.stdout.buffer, iter(lambda: file.read(1 << 20), b""))
-        sys.stdout.buffer.flush()
-        return
+def _copy_to(name: str, path: Path) -> None:
+    with path.open("rb") as file:
+        blocks = iter(lambda: file.read(1 << 20), b"")
+        if name == STDOUT:
+            _copy(sys.stdout.buffer, blocks)
+            sys.stdout.buffer.flush()
+        else:
+            with Path(name).open("wb") as stream:
+                _copy(stream, blocks)
+
+
+def _replace(target: Path, path: Path) -> None:
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
     path.chmod(mode)
     path.replace(target)

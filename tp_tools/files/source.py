@@ -5,11 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import shutil
 import stat
 import sys
-import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from isal import isal_zlib
 
 from tp_tools.errors import InputError
+from tp_tools.files import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 BLOCK = 64 << 10
 """Bytes read from disk at a time; gzip makes about 15 times as much of them."""
 
+_COPY = 1 << 20
 _GZIP = re.compile(rb"\x1f\x8b")
 _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # pzstd begins with the second
 _ZIP = b"PK\x03\x04"
@@ -211,10 +211,18 @@ def open_source(name: str) -> Iterator[Source]:
 @contextmanager
 def _spooled(name: str, stream: BinaryIO) -> Iterator[Path]:
     """A temporary file with all that comes from a stream."""
-    with tempfile.NamedTemporaryFile(prefix="tp-tools-") as spool:
-        try:
-            shutil.copyfileobj(stream, spool)
-            spool.flush()
-        except OSError as error:
-            raise _unreadable(name, error) from error
-        yield Path(spool.name)
+    with ExitStack() as kept:
+        with temporary.full_disk_named():
+            handle, path = kept.enter_context(temporary.file())
+            with os.fdopen(handle, "wb") as spool:
+                for block in _read_blocks(name, stream):
+                    spool.write(block)
+        yield path
+
+
+def _read_blocks(name: str, stream: BinaryIO) -> Iterator[bytes]:
+    try:
+        while block := stream.read(_COPY):
+            yield block
+    except OSError as error:
+        raise _unreadable(name, error) from error

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
+from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.merging.json_fragment import metadata
 from tp_tools.repair.lanes import assign_lanes
@@ -161,12 +161,12 @@ def _slice(it: Collective, tid: int) -> bytes:
     said = {key: value for key, value in args.items() if value is not None}
     return b'{"ph":"X","cat":"%b","name":%b,"pid":%d,"tid":%d,"ts":%b,"dur":%b,"args":%b},\n' % (
         CAT.encode(),
-        msgspec.json.encode(it.kind),
+        encoded(it.kind),
         PID,
         tid,
         microseconds(first.ts),
         microseconds(it.end - first.ts),
-        msgspec.json.encode(said),
+        encoded(said),
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Raw, UnsetType
 
+from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.trace.model import NO_ID, is_phase
 
@@ -52,7 +53,6 @@ FIRST_ARROW = 1 << 40
 _EVENTS = msgspec.json.Decoder(list[_Event])
 _FIELDS = msgspec.json.Decoder(list[dict[str, Raw]])
 _ARGS = msgspec.json.Decoder(dict[str, Raw])
-_ENCODER = msgspec.json.Encoder()
 _PROCESS = Raw(b'"p"')
 _GLOBAL = b'"g"'
 _ZERO = Raw(b"0")
@@ -83,8 +83,8 @@ class Writer:
     ) -> None:
         self.placed, self.where, self.matched = placed, where, matched
         trace, plan = placed.trace, placed.plan
-        self.pids = [Raw(_ENCODER.encode(pid)) for pid in plan.ids.pids]
-        self.tids = [Raw(_ENCODER.encode(tid)) for tid in plan.ids.tids]
+        self.pids = [Raw(encoded(pid)) for pid in plan.ids.pids]
+        self.tids = [Raw(encoded(tid)) for tid in plan.ids.tids]
         self.links = [Raw(b"%d" % (where.first_flow + i)) for i in range(len(trace.links))]
         self.opening = {closing: event for event, closing in plan.closings.items()}
         special = np.zeros(len(trace), np.bool_)
@@ -111,7 +111,7 @@ class Writer:
         for i in np.flatnonzero(self.special[numbers]).tolist():
             self._set_special(events[i], int(numbers[i]))
             events[i] = self._linked(events[i], int(numbers[i]))
-        return _ENCODER.encode(events)[1:-1] + b",\n"
+        return encoded(events)[1:-1] + b",\n"
 
     def _leave_args(self, events: list[_Event]) -> None:
         """Leaves out args that nobody asked for, but for those of collectives."""
@@ -123,7 +123,7 @@ class Writer:
                 continue
             told = _ARGS.decode(args) if args.lstrip().startswith(b"{") else {}
             kept = {key: value for key, value in told.items() if key in wanted}
-            event.args = Raw(_ENCODER.encode(kept)) if kept else UNSET
+            event.args = Raw(encoded(kept)) if kept else UNSET
 
     def _keep_odd(self, events: list[_Event], numbers: Ints) -> None:
         """Durations that are none stay in args, as they were recorded."""
@@ -213,7 +213,7 @@ class Writer:
             if self.special[first + i]:
                 self._set_special(event, first + i)
                 event = self._linked(event, first + i)
-            written.append(_ENCODER.encode(event)[:-1] + self._rest(rest) + b"}")
+            written.append(encoded(event)[:-1] + self._rest(rest) + b"}")
         return b",".join(written) + b",\n"
 
     def _rest(self, rest: dict[str, Raw]) -> bytes:
@@ -221,7 +221,7 @@ class Writer:
         for key in ("bind_id", "id2"):
             if key in rest:
                 rest[key] = self._own(key, rest[key])
-        return b"".join(b"," + _ENCODER.encode(key) + b":" + bytes(v) for key, v in rest.items())
+        return b"".join(b"," + encoded(key) + b":" + bytes(v) for key, v in rest.items())
 
     def _own(self, key: str, value: Raw) -> Raw:
         if key == "id2":

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from tp_tools.chrome import reread
+from tp_tools.chrome.sanitize import encoded
 from tp_tools.merging.json_events import Writer
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from tp_tools.merging.place_rank import PlacedRank
     from tp_tools.merging.placement import RankPlacement
 
-_ENCODER = msgspec.json.Encoder()
 _COMMA = b",\n"
 
 
@@ -60,7 +58,7 @@ def metadata(key: str, pid: int, tid: int, args: Mapping[str, str | int]) -> byt
         key.encode(),
         pid,
         tid,
-        _ENCODER.encode(args),
+        encoded(args),
     )
 
 

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
+from tp_tools.chrome.sanitize import encoded
 from tp_tools.files.gzip_parts import gzip, text
 from tp_tools.merging import collective_tracks, json_fragment
 from tp_tools.merging.jobs import MERGED_KEY
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.preparation import Counts, MergePlan
     from tp_tools.merging.selection import Selection
     from tp_tools.merging.write_rank import Form, RankFragment
-    from tp_tools.parallel import Pool
+    from tp_tools.processes.pool import Pool
 
 
 def blocks(
@@ -64,7 +64,7 @@ def _json(prepared: MergePlan, parts: Iterator[GzipPart], about: object) -> Iter
     yield b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n"%b":%b,\n' % (
         prepared.start_ns,
         MERGED_KEY.encode(),
-        msgspec.json.encode(about),
+        encoded(about),
     )
     yield b'"traceEvents":[\n'
     separator = b""

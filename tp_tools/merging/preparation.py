@@ -12,11 +12,14 @@ import numpy as np
 
 from tp_tools.alignment.alignment import Member, align
 from tp_tools.engine import get_ready
-from tp_tools.errors import InputError
+from tp_tools.errors import InputError, UsageError
+from tp_tools.files.output import refuse_input
+from tp_tools.files.source import Source
 from tp_tools.merging import inputs, rank_names, ranks, read_rank
+from tp_tools.merging.jobs import MERGED_KEY
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.selection import Selection
-from tp_tools.parallel import is_single_threaded, open_pool, usual_jobs
+from tp_tools.processes.pool import is_single_threaded, open_pool, usual_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.ranks import JobRank
     from tp_tools.merging.read_rank import RankSummary
     from tp_tools.merging.write_rank import RankFragment
-    from tp_tools.parallel import Pool
+    from tp_tools.processes.pool import Pool
 
 SECOND_NS = 10**9
 
@@ -114,8 +117,7 @@ def files(names: Sequence[str], output: str, choice: RankChoice) -> list[str]:
     Raises:
         InputError: there are none, or several profiles to choose from.
     """
-    target = Path(output).absolute()
-    found = [file for file in inputs.expand(names) if Path(file).absolute() != target]
+    found = [file for file in inputs.expand(names) if not _is_earlier(file, output, names)]
     if not found:
         raise InputError(f"{', '.join(names)}: holds no trace besides the output itself.")
     return rank_names.chosen(found, choice)
@@ -136,6 +138,29 @@ def rank_pool(jobs: int | None, engine: str | None = None) -> Iterator[Pool]:
     with open_pool(0 if jobs == 1 else jobs, ahead=1, helps=False) as pool:
         pool.on_each_worker(partial(get_ready, engine))
         yield pool
+
+
+def _is_earlier(file: str, output: str, names: Sequence[str]) -> bool:
+    """Whether a file that was found in a folder is an earlier output, which is written anew.
+
+    Raises:
+        UsageError: the output is an input.
+    """
+    try:
+        refuse_input(output, [file])
+    except UsageError:
+        if file in names or not _is_merged(file):
+            raise
+        return True
+    return False
+
+
+def _is_merged(file: str) -> bool:
+    """Whether it begins as the result of a merge does."""
+    try:
+        return MERGED_KEY.encode() in next(Source(Path(file), file).blocks(), b"")
+    except InputError:
+        return False
 
 
 def prepare(

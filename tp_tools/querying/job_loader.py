@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools import engine
 from tp_tools.errors import UsageError
-from tp_tools.files import output
+from tp_tools.files import temporary
 from tp_tools.files.source import BLOCK
 from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation, rank_names
 from tp_tools.merging.preparation import MergeOptions
 from tp_tools.merging.rank_names import RankChoice
-from tp_tools.parallel import usual_jobs
+from tp_tools.processes.pool import usual_jobs
 from tp_tools.progress import BUILDING
 from tp_tools.writing.select import FLOWS
 
@@ -63,8 +62,8 @@ def load_job(
     """
     if how.raw:
         raise UsageError("ranks are on one clock only once they are merged: leave out --raw.")
-    with tempfile.TemporaryDirectory(prefix="tp-tools-") as folder:
-        file = Path(folder) / "job.json"
+    with temporary.folder() as folder:
+        file = folder / "job.json"
         prepared = _merge(traces, header, how, file, align=align)
         size = file.stat().st_size
         with how.progress("loading the job", size, BUILDING) as seen:
@@ -86,11 +85,10 @@ def _merge(
     size = sum(Path(it).stat().st_size for it in files)
     jobs = 1 if size < _SMALL else min(MOST_JOBS, usual_jobs(), len(files))
     with (
-        output.temporary_files(),
-        tempfile.TemporaryDirectory(prefix="tp-tools-", ignore_cleanup_errors=True) as name,
+        temporary.full_disk_named(),
+        temporary.folder() as folder,
         preparation.rank_pool(jobs, how.engine) as pool,
     ):
-        folder = Path(name)
         with how.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
             wishes = MergeOptions(align=align, choice=_CHOICE, engine=how.engine)
             prepared = preparation.prepare(files, wishes, pool, how.say, seen, folder=folder)

@@ -8,6 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tp_tools import engine
+from tp_tools.chrome.batches import split_text
+from tp_tools.chrome.schema import DECODER
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError
 from tp_tools.files.source import BLOCK
@@ -87,7 +89,8 @@ def load_trace(source: Source, how: LoadOptions) -> Processor:
     if not is_chrome_json(source) or how.raw:
         with how.progress(doing, source.size(), BUILDING) as seen:
             try:
-                tp = load(_as_it_is(source, seen), allow_loss=True)
+                with engine.doubted(partial(_refuse_damaged, source)):
+                    tp = load(_as_it_is(source, seen), allow_loss=True)
             except InputError as error:
                 refuse_unknown(source.name, error)
                 raise
@@ -116,6 +119,23 @@ def is_chrome_json(source: Source) -> bool:
         return False
     start = next(source.blocks())
     return _JSON.match(start) is not None and _GECKO.match(start) is None
+
+
+def _refuse_damaged(source: Source) -> None:
+    """Reads Chrome JSON strictly: v52 is never done with metadata whose args are no JSON.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    if is_chrome_json(source):
+        try:
+            for _ in split_text(source.blocks(), DECODER, source.name):
+                pass
+        except InputError as error:
+            raise InputError(
+                f"{error} TraceProcessor is not done with it. Leave out --raw, or mend it with "
+                "`tp-tools fix`."
+            ) from error
 
 
 def _is_zip(source: Source) -> bool:

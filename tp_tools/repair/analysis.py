@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools.chrome.reader import read
 from tp_tools.errors import InputError
-from tp_tools.parallel import ALONE
+from tp_tools.processes.pool import ALONE
 from tp_tools.progress import silent
 from tp_tools.repair import ids, planner
 from tp_tools.repair.hidden import hidden_of_placed
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tp_tools.files.source import Source
-    from tp_tools.parallel import Pool
+    from tp_tools.processes.pool import Pool
     from tp_tools.progress import Progress
     from tp_tools.repair.overlaps import OverlapOptions
     from tp_tools.trace.model import Ints, Trace
@@ -104,10 +104,11 @@ def analyze(
     with progress("placing slices"):
         placed = place_slices(trace)
     with progress("asking SQL about overlaps"), ThreadPoolExecutor(1) as beside:
-        decided = beside.submit(decide_repairs, trace, placed.table, judge, placed.lane)
-        hidden, chosen = placed.hidden(), ids.choose_ids(trace)
+        # on this thread, which a signal can interrupt, runs what may take long
+        beside_sql = beside.submit(lambda: (placed.hidden(), ids.choose_ids(trace)))
         with naming(source):
-            repairs = decided.result()
+            repairs = decide_repairs(trace, placed.table, judge, placed.lane)
+            hidden, chosen = beside_sql.result()
             plan = planner.make_plan(trace, placed.table, repairs, chosen)
     return Analysis(trace, placed.table, placed.lane, repairs, plan, hidden)
 

@@ -24,14 +24,17 @@ def make_lanes(trace: Trace, wanted: set[tuple[int, int]], ids: Ids) -> dict[tup
     for pid, tid in zip(ids.pids, ids.tids, strict=True):
         taken.setdefault(pid, {_int(pid)}).add(_int(tid))
     lanes = {}
+    behind: dict[int, int] = {}  # all ids from the row's own up to there are taken
     for track, number in sorted(wanted):
         pid, tid = ids.pids[track], _int(ids.tids[track])
         name = names.get(track) or default_name(trace, track)
+        own = free_id(behind.get(track, tid + 1), taken[pid])
+        behind[track] = own + 1
         lanes[track, number] = Lane(
             track,
             number,
             _int(pid),
-            free_id(tid + 1, taken[pid]),
+            own,
             f"{name.strip()} ({number})",
             indices.get(track),
         )

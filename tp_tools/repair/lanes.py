@@ -7,7 +7,8 @@ decides nothing else: which slice moves, and where, is for SQL to say.
 
 from __future__ import annotations
 
-from itertools import chain, pairwise
+from heapq import heappop, heappush
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ from tp_tools.repair.crossing import Others, may_cross
 from tp_tools.trace.slices import part
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from tp_tools.trace.model import Ints
@@ -35,33 +38,84 @@ def assign_lanes(table: Slices) -> Ints:
 
 
 def _place_row(row: Slices, lane: NDArray[np.int32]) -> None:
-    """Slices in order of ts, longest first; the end of each one open on a lane is on its stack.
+    """Slices in order of ts, longest first; the end of each one open on the row is on a stack.
 
     What nests in all others that it meets stays on the row, whatever they do.
     """
     main: list[int] = []
-    others: list[list[int]] = []
+    others = _Lanes()
     for here in blocks(len(row)):
         ts, end = row.ts[here], row.end[here]
-        looked_at = np.flatnonzero(may_cross(ts, end, list(chain(main, *others))))
+        looked_at = np.flatnonzero(may_cross(ts, end, [*main, *others.open_ends()]))
         for i, starts, ends in iterate_rows(looked_at, ts[looked_at], end[looked_at]):
             while main and main[-1] <= starts:
                 main.pop()
             if not main or ends <= main[-1]:
                 main.append(ends)
             else:
-                lane[here.start + i] = _lowest(others, starts, ends) + 1
+                lane[here.start + i] = others.put(starts, ends) + 1
 
 
-def _lowest(lanes: list[list[int]], starts: int, ends: int) -> int:
-    for number, stack in enumerate(lanes):
-        while stack and stack[-1] <= starts:
+class _Lanes:
+    """The lanes beside a row; the lowest one with room is found in steps that grow like log n.
+
+    Attributes:
+        _open: of each lane, the ends of the slices that are open, innermost last.
+        _room: the latest end that fits into each lane, as a binary tree of maxima: node 1 is its
+            root, 2 n and 2 n + 1 are below n, the last half are the lanes in their order.
+        _ending: ends that are open and their lanes, as a heap.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[list[int]] = [[]]
+        self._room = [_NEVER, _NEVER]
+        self._ending: list[tuple[int, int]] = []
+
+    def open_ends(self) -> Iterator[int]:
+        """When the slices that are open end."""
+        return (end for end, _ in self._ending)
+
+    def put(self, starts: int, ends: int) -> int:
+        """Puts a slice, which starts no sooner than those before, on the lowest lane with room."""
+        while self._ending and self._ending[0][0] <= starts:
+            _, lane = heappop(self._ending)
+            stack = self._open[lane]
             stack.pop()
-        if not stack or ends <= stack[-1]:
-            stack.append(ends)
-            return number
-    lanes.append([ends])
-    return len(lanes) - 1
+            self._set_room(lane, stack[-1] if stack else _NEVER)
+        if self._room[1] < ends:
+            self._double()
+        lane = self._lowest(ends)
+        self._open[lane].append(ends)
+        heappush(self._ending, (ends, lane))
+        self._set_room(lane, ends)
+        return lane
+
+    def _lowest(self, ends: int) -> int:
+        node, lanes = 1, len(self._open)
+        while node < lanes:
+            node *= 2
+            if self._room[node] < ends:
+                node += 1
+        return node - lanes
+
+    def _set_room(self, lane: int, ends: int) -> None:
+        room = self._room
+        node = len(self._open) + lane
+        room[node] = ends
+        while node := node // 2:
+            largest = max(room[2 * node], room[2 * node + 1])
+            if room[node] == largest:
+                return
+            room[node] = largest
+
+    def _double(self) -> None:
+        """As many lanes again, which are empty."""
+        lanes = self._room[len(self._open) :]
+        lanes += [_NEVER] * len(lanes)
+        self._open += [[] for _ in self._open]
+        self._room = [0] * len(lanes) + lanes
+        for node in reversed(range(1, len(lanes))):
+            self._room[node] = max(self._room[2 * node], self._room[2 * node + 1])
 
 
 def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Ints:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -158,5 +157,4 @@ def _ask(trace: Trace, placed: list[Iterator[bytes]], judge: OverlapOptions) -> 
             answer = engine.query_rows(tp, sql, path.name)
         return planner.repairs_of(answer.columns, answer.rows, trace)
 
-    with ThreadPoolExecutor(judge.engines) as several:
-        return list(chain.from_iterable(several.map(ask, placed)))
+    return list(chain.from_iterable(engine.map_on_threads(ask, placed, judge.engines)))

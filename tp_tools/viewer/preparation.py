@@ -123,7 +123,8 @@ def _write(copy: Path, blocks: Iterable[bytes], *, packed: bool = False) -> None
             pass
     except OutputError as error:
         raise OutputError(
-            f"{error} It is a temporary copy: set TMPDIR to a folder with more room, or give --raw."
+            f"{error} It is a temporary copy: name a folder with more room with --tmp, "
+            "or give --raw."
         ) from error
 
 

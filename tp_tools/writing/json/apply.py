@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
+from tp_tools.chrome.sanitize import encoded
 from tp_tools.files.gzip_parts import deflated
 from tp_tools.writing.json.members import event_bounds
 
@@ -27,7 +28,6 @@ _IDS = {
 mended text no key is written with escapes."""
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ENCODER = msgspec.json.Encoder()
 
 
 class MemberEdit(NamedTuple):
@@ -182,7 +182,7 @@ def _changed(event: bytes, change: Change) -> bytes:
             dur = bytes(fields.get("dur", b"null")) if step.dur_behind else b""
             args = bytes(fields.get("args", b"{}"))
             fields["args"] = msgspec.Raw(noted(args, step.members + dur))
-    return _ENCODER.encode(fields)
+    return encoded(fields)
 
 
 def noted(args: bytes, note: bytes) -> bytes:

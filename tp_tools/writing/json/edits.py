@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
+from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.columns import iterate_rows
 from tp_tools.trace.model import UNTIMED
@@ -93,11 +93,11 @@ class PlanEdits:
             if put.key == "pid" or not (is_of_process or lane):
                 yield put
         if plan.ids.changed[track] and is_of_process and (label := self._label(number, track)):
-            yield MemberEdit("args", msgspec.json.encode({"name": label}))
+            yield MemberEdit("args", encoded({"name": label}))
         if lane:
             yield _put_id("tid", self.trace.tracks[track][1], lane.tid)
             if self.trace.phase[number] in b"XB":
-                row = msgspec.json.encode(plan.ids.tids[track])
+                row = encoded(plan.ids.tids[track])
                 yield ArgsEdit(b'"tpt_tid": %b, "tpt_lane": %d' % (row, lane.number))
 
     def _label(self, number: int, track: int) -> str | None:
@@ -134,7 +134,7 @@ def _new_ids(recorded: tuple[Scalar, Scalar], pid: Scalar, tid: Scalar) -> Itera
 
 
 def _put_id(key: str, recorded: Scalar, new: Scalar) -> MemberEdit:
-    return MemberEdit(key, msgspec.json.encode(new), is_there=recorded is not None)
+    return MemberEdit(key, encoded(new), is_there=recorded is not None)
 
 
 def _within(numbers: Ints, here: slice) -> Ints:

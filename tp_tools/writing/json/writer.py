@@ -6,12 +6,11 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from tp_tools.chrome import reread
+from tp_tools.chrome.sanitize import encoded
 from tp_tools.files import gzip_parts
-from tp_tools.parallel import ALONE
-from tp_tools.worker import TextCall
+from tp_tools.processes.pool import ALONE
+from tp_tools.processes.worker import TextCall
 from tp_tools.writing.json.apply import write_batch
 from tp_tools.writing.json.base_time import rebased
 from tp_tools.writing.json.edits import PlanEdits
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
 
     from tp_tools.files.gzip_parts import GzipPart
     from tp_tools.files.source import Source
-    from tp_tools.parallel import Pool
+    from tp_tools.processes.pool import Pool
+    from tp_tools.processes.worker import Call
     from tp_tools.trace.model import Batch, Scalar, Trace
     from tp_tools.trace.plan import Plan
-    from tp_tools.worker import Call
 
 
 def rewrite(
@@ -112,8 +111,8 @@ def _metadata(plan: Plan) -> Iterator[bytes]:
 
 def _metadatum(key: str, pid: Scalar, tid: Scalar, args: Mapping[str, Scalar]) -> bytes:
     return b'{"name": %b, "ph": "M", "pid": %b, "tid": %b, "args": %b}' % (
-        msgspec.json.encode(key),
-        msgspec.json.encode(pid),
-        msgspec.json.encode(tid),
-        msgspec.json.encode(args),
+        encoded(key),
+        encoded(pid),
+        encoded(tid),
+        encoded(args),
     )

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from tp_tools.worker import (
+from tp_tools.processes import signals
+from tp_tools.processes.worker import (
     PICKLE,
     Room,
     TextCall,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-    from tp_tools.worker import Call, Ends
+    from tp_tools.processes.worker import Call, Ends
 
 T = TypeVar("T")
 
@@ -42,7 +43,12 @@ LOST = sys.maxsize
 _PIPE = 1 << 20
 """Bytes of a pipe: as many as Linux allows, so that a worker can go on while the parent is busy."""
 
-_START = "import sys; sys.path[:] = {path!r}; from tp_tools.worker import serve; serve({ends})"
+_START = """
+import sys
+sys.path[:] = {path!r}
+from tp_tools.processes.worker import serve
+serve({ends})
+"""
 """Program of a worker that is no copy of this process: the main module is not imported again."""
 
 
@@ -215,11 +221,15 @@ class _Process:
         """Ends the process, whatever it is doing."""
         self.calls.close()
         self.results.close()
-        self.process.kill()
+        self.kill()
         if isinstance(self.process, subprocess.Popen):
             self.process.wait()
         else:
             self.process.join()
+
+    def kill(self) -> None:
+        """Kill the process; do not wait for its end."""
+        self.process.kill()
 
 
 def usual_jobs() -> int:
@@ -242,12 +252,19 @@ def open_pool(workers: int, *, ahead: int = 4, helps: bool = True) -> Iterator[P
     """
     start = _copy if _may_copy() else _new_process
     started: list[_Process] = []
+
+    def kill_all() -> None:
+        for process in started:
+            process.kill()
+
+    forget = signals.at_end(kill_all)
     try:
         with suppress(OSError):  # no more processes, or no more files: those that there are work
             for _ in range(workers if os.name == "posix" else 0):
                 started.append(start(started, ahead))
         yield Pool(started, ahead, helps)
     finally:
+        forget()
         for process in started:
             process.end()
 

@@ -14,6 +14,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias, TypeVar
 
+from tp_tools.processes import signals
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -105,12 +107,8 @@ def serve_copy(theirs: Ends, room: Room, to_close: Iterable[Connection]) -> NoRe
 
 
 def _serve(calls: Connection, results: Connection, room: Room | None) -> NoReturn:
-    for name, action in (
-        ("SIGINT", signal.SIG_IGN),  # a terminal sends it to all; the parent ends its workers
-        ("SIGTERM", signal.SIG_DFL),
-        ("SIGHUP", signal.SIG_DFL),
-    ):
-        signal.signal(getattr(signal, name), action)
+    signals.become_worker()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent ends us
     waiting: queue.SimpleQueue[Call[object]] = queue.SimpleQueue()
     threading.Thread(target=_read_calls, args=(calls, room, waiting), daemon=True).start()
     try:

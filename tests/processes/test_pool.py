@@ -20,14 +20,14 @@ from tests.support.helping import Slow, here
 from tests.support.strategies import PURE
 from tp_tools.errors import EngineError, InputError, TpToolsError
 from tp_tools.merging import read_rank
-from tp_tools.parallel import ALONE, LOST, Pool, open_pool
-from tp_tools.worker import TextCall
+from tp_tools.processes.pool import ALONE, LOST, Pool, open_pool
+from tp_tools.processes.worker import TextCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tp_tools.worker import Call
+    from tp_tools.processes.worker import Call
 
 WORKERS = st.lists(st.tuples(st.integers(1, 5), st.none() | st.integers(0, 4)), max_size=4)
 
@@ -212,7 +212,7 @@ def test_half_an_answer_is_none(tmp_path: Path) -> None:
     """A worker that is killed while it sends a large result, some of which is here already."""
     program = (
         "import os, signal, subprocess, time\nfrom functools import partial\n"
-        "from tp_tools import parallel, worker\n"
+        "from tp_tools.processes import pool as parallel, worker\n"
         "send = worker.Connection.send_bytes\n"
         "def half(self, data):\n"
         "    if os.getpid() != parent:\n"
@@ -252,7 +252,7 @@ def test_no_worker_outlives_a_parent_that_was_killed(threads: bool) -> None:
     """The pipe that all of them hold closes when the last one has ended, amid its work, too."""
     program = (
         "import threading, time\nfrom functools import partial\n"
-        "from tp_tools.parallel import open_pool\n"
+        "from tp_tools.processes.pool import open_pool\n"
         "sleep = partial(time.sleep, 600)\n"
         f"if {threads}:\n    threading.Thread(target=sleep, daemon=True).start()\n"
         "with open_pool(3, helps=False) as pool:\n"
@@ -274,7 +274,7 @@ def test_the_main_module_is_not_run_again(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import threading, time\nfrom functools import partial\n"
-        "from tp_tools.parallel import open_pool\nprint('begins')\n"
+        "from tp_tools.processes.pool import open_pool\nprint('begins')\n"
         "threading.Thread(target=time.sleep, args=(2,)).start()\n"
         "with open_pool(2, helps=False) as pool:\n"
         "    print(list(pool.map_ordered([partial(str, i) for i in range(4)])))\n"

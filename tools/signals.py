@@ -1,0 +1,225 @@
+"""Ends commands at random moments, by signals or by SIGKILL, and says what that led to.
+
+    python -m tools.signals                 300 signals
+    python -m tools.signals --kill          500 kills, each followed by a whole run
+    python -m tools.signals --count 20 --seed 7
+
+Every end has to come within a second, with its exit code and one line, and leave neither files nor
+processes. After SIGKILL, the next run has to leave its output and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+LATEST_S = 1.0
+PATIENCE_S = 30.0
+ENDLESS = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM t) SELECT COUNT(*) FROM t"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+RANKS = 2
+PYTHON_STARTS_S = 0.3
+"""Signals that come sooner may meet Python before it runs anything of this project."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command to end.
+
+    Attributes:
+        name: how it is called in the figures.
+        arguments: of the command line.
+        longest_s: when it has surely done most of its work.
+        outputs: what it may have written, if it was done before the signal came.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    longest_s: float
+    outputs: tuple[str, ...] = ()
+
+
+CASES = (
+    Case("fix", ("fix", "r0.json", "-o", "out.json.gz", "-j", "2"), 0.8, ("out.json.gz",)),
+    Case("fix --verify", ("fix", "r0.json", "-o", "out.json", "--verify"), 1.6, ("out.json",)),
+    Case("query", ("query", "-e", ENDLESS, "r0.json"), 2.0),
+    Case("query --raw", ("query", "-e", ENDLESS, "--raw", "r0.json"), 1.5),
+    Case("query job", ("query", "allreduce", "r0.json", "r1.json"), 1.5),
+    Case("merge", ("merge", "r0.json", "r1.json", "-o", "out.json", "-j", "2"), 1.6, ("out.json",)),
+    Case("info", ("info", "r0.json", "r1.json"), 0.6),
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an end went.
+
+    Attributes:
+        code: the exit status, as a shell gives it.
+        took_s: from the signal to the end.
+        lines: what it said on stderr that is no warning.
+        left: files that are neither input nor output, and processes.
+    """
+
+    code: int
+    took_s: float
+    lines: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def write_ranks(folder: Path) -> None:
+    """Two ranks with overlaps, launches and collectives, about half a megabyte each."""
+    for rank in range(RANKS):
+        events = [event for step in range(1000) for event in _step(step, rank)]
+        about = {"distributedInfo": {"rank": rank, "world_size": RANKS, "backend": "nccl"}}
+        text = json.dumps({**about, "traceEvents": events})
+        (folder / f"r{rank}.json").write_text(text)
+
+
+def _step(step: int, rank: int) -> list[dict[str, object]]:
+    ts = 1000 * step + rank
+    ids = {"pid": 0, "tid": 7, "ph": "X"}
+    called = {"External id": step, "correlation": step}
+    group = {
+        "Collective name": "allreduce",
+        "Process Group Name": "0",
+        "Seq": step,
+        "In msg nelems": 8,
+    }
+    return [
+        {"cat": "cuda_runtime", "name": "cudaLaunchKernel", "pid": 9, "tid": 9, "ph": "X"}
+        | {"ts": ts, "dur": 2, "args": called},
+        {"cat": "kernel", "name": "gemm", **ids, "ts": ts + 10, "dur": 500, "args": called},
+        {"cat": "kernel", "name": "ncclDevKernel_AllReduce", **ids}
+        | {"ts": ts + 400, "dur": 300, "args": group},
+    ]
+
+
+def end(case: Case, number: int, after_s: float, folder: Path, *, group: bool) -> Ended:
+    """Runs a command in `folder`, sends it a signal, and looks at what is left."""
+    before = {path.name for path in folder.iterdir()}
+    program = Path(sys.executable).parent / "tp-tools"
+    process = subprocess.Popen(  # noqa: S603  this project's command
+        [str(program), *case.arguments],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+    time.sleep(after_s)
+    began = time.monotonic()
+    if process.poll() is None:
+        (os.killpg if group else os.kill)(process.pid, number)
+    try:
+        _, said = process.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        _, said = process.communicate()
+    took = time.monotonic() - began
+    code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+    lines = tuple(line for line in said.splitlines() if "warning:" not in line)
+    left = {path.name for path in folder.iterdir()} - before
+    for output in case.outputs:
+        if output in left:
+            left.discard(output)
+            (folder / output).unlink()
+    return Ended(code, took, lines, (*sorted(left), *_processes(process.pid)))
+
+
+def _processes(group: int) -> list[str]:
+    """Whether a process of its group lives on."""
+    time.sleep(0.02)  # the system takes some time to end those that were killed
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return []
+    return [f"process group {group}"]
+
+
+def faults(case: Case, number: int, ended: Ended, *, from_s: float) -> list[str]:
+    """What was wrong with an end; nothing if the command was done before the signal came.
+
+    Args:
+        case: the command.
+        number: the signal.
+        ended: how it went.
+        from_s: when the signal was sent. See `PYTHON_STARTS_S`.
+    """
+    early = from_s < PYTHON_STARTS_S and ended.code in {1, 128 + number}
+    found = []
+    if ended.took_s > LATEST_S and ended.code != 0:
+        found.append(f"{ended.took_s:.1f} s late")
+    if ended.code not in {0, 128 + number} and not early:
+        found.append(f"exit code {ended.code}")
+    if ended.code != 0 and len(ended.lines) != 1 and not early:
+        found.append(f"{len(ended.lines)} lines: {ended.lines[-3:]}")
+    if ended.left:
+        found.append(f"left {', '.join(ended.left)}")
+    return [
+        f"{case.name}, {signal.Signals(number).name} after {from_s:.2f} s: {it}" for it in found
+    ]
+
+
+def run(count: int, seed: int, *, kill: bool) -> tuple[Counter[str], list[float], list[str]]:
+    """So many ends; how many of which, how long each took in seconds, and what was wrong."""
+    choose = random.Random(seed)  # noqa: S311  no secret
+    codes, took, wrong = Counter[str](), list[float](), list[str]()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_ranks(folder)
+        inputs = {path: path.read_bytes() for path in folder.iterdir()}
+        for _ in range(count):
+            case = choose.choice([it for it in CASES if it.outputs] if kill else CASES)
+            number = signal.SIGKILL if kill else choose.choice(SIGNALS)
+            after, group = choose.uniform(0, case.longest_s), choose.choice([True, False])
+            ended = end(case, number, after, folder, group=group)
+            codes[f"{case.name}: {ended.code}"] += 1
+            took.append(ended.took_s)
+            wrong += (
+                _after_kill(case, folder) if kill else faults(case, number, ended, from_s=after)
+            )
+            wrong += [
+                f"{it.name} was touched" for it, was in inputs.items() if it.read_bytes() != was
+            ]
+    return codes, took, wrong
+
+
+def _after_kill(case: Case, folder: Path) -> list[str]:
+    """What is wrong after a whole run that follows a kill."""
+    again = end(case, 0, PATIENCE_S / 1e3, folder, group=False)
+    wrong = [f"{case.name} after a kill: exit code {again.code}"] if again.code else []
+    left = [path.name for path in folder.iterdir() if not path.name.startswith("r")]
+    return wrong + [f"{case.name} after a kill: left {it}" for it in left]
+
+
+def main() -> None:
+    """Says the figures; exit code 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kill", action="store_true", help="SIGKILL in place of other signals")
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    codes, took, wrong = run(
+        given.count or (500 if given.kill else 300), given.seed, kill=given.kill
+    )
+    for name, count in sorted(codes.items()):
+        print(f"{count:4}  {name}")
+    print(f"longest end: {max(took):.2f} s; median: {sorted(took)[len(took) // 2]:.3f} s")
+    print(*wrong, f"{len(wrong)} faults in {sum(codes.values())}", sep="\n")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
