@@ -182,6 +182,33 @@ def test_an_error_of_a_call_is_raised_when_its_turn_comes() -> None:
         assert list(pool.map_ordered([partial(str, 3)])) == ["3"]
 
 
+def wait_for(path: Path) -> str:
+    """Work that ends once a file is there."""
+    while not path.exists():
+        time.sleep(0.01)
+    return "first"
+
+
+def touch_late(path: Path) -> str:
+    """Makes the file."""
+    path.touch()
+    return "last"
+
+
+@pytest.mark.usefixtures("_both")
+def test_a_worker_that_is_free_waits_for_no_other(tmp_path: Path) -> None:
+    """The first call ends only once the third has: another worker takes both others."""
+    file = tmp_path / "file"
+    calls: list[Call[str | None]] = [
+        partial(wait_for, file),
+        partial(time.sleep, 0.3),
+        partial(touch_late, file),
+    ]
+    with open_pool(2, ahead=1, helps=False) as pool:
+        pool.on_each_worker(partial(time.sleep, 0.1))
+        assert list(pool.map_ordered(calls)) == ["first", None, "last"]
+
+
 @pytest.mark.usefixtures("_both")
 def test_every_worker_gets_ready() -> None:
     """An error of it is dropped: the work will tell."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,9 @@ from tp_tools.processes.pool import LOST, Pool
 
 if TYPE_CHECKING:
     from tp_tools.processes.pool import Task
+
+
+_ALWAYS = os.open(os.devnull, os.O_RDONLY)
 
 
 class Slow:
@@ -28,6 +32,10 @@ class Slow:
     def submit(self, task: Task[Any]) -> None:
         """As of a worker."""
         self.tasks.append(task)
+
+    def fileno(self) -> int:
+        """As of a worker; this one may always be asked."""
+        return _ALWAYS
 
     def receive(self) -> None:
         """As of a worker."""

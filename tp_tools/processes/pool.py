@@ -1,9 +1,9 @@
 """A pool of processes that work on batches of a trace or on ranks; results come in order.
 
-A worker has two pipes of its own, and nobody else holds their ends, so the parent notices a worker
-that is killed at any moment, and a worker a parent that is. (In
-`concurrent.futures.ProcessPoolExecutor` all processes hold one pipe of results: a worker that is
-killed while it sends a result leaves the parent waiting for ever.)
+A worker has two pipes of its own, and nobody else holds their ends: the parent notices a worker
+that was killed at any moment, and a worker notices that its parent was. In
+`concurrent.futures.ProcessPoolExecutor` all processes hold one pipe of results, so a worker that is
+killed while it sends a large result leaves the parent waiting for ever (tried with Python 3.11).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -82,6 +83,9 @@ class Worker(Protocol):
 
     def receive(self) -> None:
         """Waits for its next answer, which becomes the outcome of the task."""
+
+    def fileno(self) -> int:
+        """The file that can be read once it has answered or ended."""
 
 
 @dataclass(frozen=True)
@@ -157,12 +161,12 @@ class Pool:
         while self.workers:
             in_hand = [worker.in_hand() for worker in self.workers]
             least = min(in_hand)
-            worker = self.workers[in_hand.index(least)]
             if least < self.ahead:
-                return worker
+                return self.workers[in_hand.index(least)]
             if self.helps or least == LOST:
                 return None
-            worker.receive()
+            alive = zip(self.workers, in_hand, strict=True)
+            wait({worker.fileno() for worker, count in alive if count != LOST})
         return None
 
 
@@ -196,6 +200,9 @@ class _Process:
         self._tasks.append(task)
         with suppress(OSError):  # it has ended, which `receive` finds
             self._send(task.call)
+
+    def fileno(self) -> int:
+        return self.results.fileno()
 
     def _send(self, call: Call[Any]) -> None:
         if not isinstance(call, TextCall):

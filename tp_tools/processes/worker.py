@@ -125,15 +125,18 @@ def _read_calls(
     try:
         while True:
             call = pickle.loads(calls.recv_bytes())  # noqa: S301  from our parent
-            if isinstance(call, TextElsewhere) and call.place is None:
-                call = TextCall(call.function, calls.recv_bytes())
-            elif isinstance(call, TextElsewhere):
-                assert room is not None
-                assert call.place is not None
-                call = partial(room.call, call.function, *call.place)
+            if isinstance(call, TextElsewhere):
+                call = _with_text(call, calls, room)
             waiting.put(call)
     finally:
         os._exit(1)
+
+
+def _with_text(call: TextElsewhere, calls: Connection, room: Room | None) -> Call[object]:
+    if call.place is None:
+        return TextCall(call.function, calls.recv_bytes())
+    assert room is not None
+    return partial(room.call, call.function, *call.place)
 
 
 def _answer(call: Call[object]) -> bytes:
