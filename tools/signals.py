@@ -50,13 +50,20 @@ class Case:
 
 
 CASES = (
-    Case("fix", ("fix", "r0.json", "-o", "out.json.gz", "-j", "2"), 0.8, ("out.json.gz",)),
-    Case("fix --verify", ("fix", "r0.json", "-o", "out.json", "--verify"), 1.6, ("out.json",)),
-    Case("query", ("query", "-e", ENDLESS, "r0.json"), 2.0),
-    Case("query --raw", ("query", "-e", ENDLESS, "--raw", "r0.json"), 1.5),
-    Case("query job", ("query", "allreduce", "r0.json", "r1.json"), 1.5),
-    Case("merge", ("merge", "r0.json", "r1.json", "-o", "out.json", "-j", "2"), 1.6, ("out.json",)),
-    Case("info", ("info", "r0.json", "r1.json"), 0.6),
+    Case("fix", ("fix", "-q", "r0.json", "-o", "out.json.gz", "-j", "2"), 0.8, ("out.json.gz",)),
+    Case(
+        "fix --verify", ("fix", "-q", "r0.json", "-o", "out.json", "--verify"), 1.6, ("out.json",)
+    ),
+    Case("query", ("query", "-q", "-e", ENDLESS, "r0.json"), 2.0),
+    Case("query --raw", ("query", "-q", "-e", ENDLESS, "--raw", "r0.json"), 1.5),
+    Case("query job", ("query", "-q", "allreduce", "r0.json", "r1.json"), 1.5),
+    Case(
+        "merge",
+        ("merge", "-q", "r0.json", "r1.json", "-o", "out.json", "-j", "2"),
+        1.6,
+        ("out.json",),
+    ),
+    Case("info", ("info", "-q", "r0.json", "r1.json"), 0.6),
 )
 
 
