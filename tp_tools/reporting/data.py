@@ -141,7 +141,7 @@ def collect_answers(
 def _of_one(trace: str, engine: str | None, reporter: Reporter) -> Answers:
     seen, tp = _opened(trace, engine, reporter)
     rank = seen.about.rank if seen.about is not None else None
-    rank = seen.named.get("RANK") if rank is None else rank
+    rank = seen.file_labels.get("RANK") if rank is None else rank
     with tp, reporter.progress("asking SQL"):
         rows = {**_asked(tp, OF_RANKS), **_job(tp)}
     title = "this trace" if rank is None else f"rank {rank}"

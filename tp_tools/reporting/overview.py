@@ -90,8 +90,8 @@ def job(answers: Answers) -> Section:
 def _lost(members: list[Member]) -> Iterator[str]:
     """What is in a trace, and could not be loaded."""
     for it in members:
-        if it.seen.lost:
-            counts = ", ".join(f"{count:,} x {name}" for name, count in it.seen.lost.items())
+        if it.seen.losses:
+            counts = ", ".join(f"{count:,} x {name}" for name, count in it.seen.losses.items())
             yield f"{it.file}: TraceProcessor lost data on loading: {counts}."
 
 
