@@ -70,13 +70,13 @@ def _run(options: Options, talk: Console) -> None:
     from tp_tools.files import output  # noqa: PLC0415  not for --help
     from tp_tools.merging import inputs  # noqa: PLC0415  not for --help
     from tp_tools.reporting import build, plots  # noqa: PLC0415
-    from tp_tools.reporting.data import collect_answers  # noqa: PLC0415
+    from tp_tools.reporting.data import collect  # noqa: PLC0415
 
     output.check(options.output, force=options.force, suffixes=SUFFIXES)
     plots.graph_objects()  # before any work is done
-    answers = collect_answers(inputs.expand(options.traces), options.engine, options.align, talk)
+    data = collect(inputs.expand(options.traces), options.engine, options.align, talk)
     with talk.progress("drawing"):
-        page = build.html(answers).encode()
+        page = build.html(data).encode()
     with output.written(options.output, [page]):
         pass
     if options.output != output.STDOUT:
