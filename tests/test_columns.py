@@ -1,4 +1,4 @@
-"""What is done piece by piece gives what numpy gives for all at once."""
+"""Helpers that work in blocks give the results of numpy on whole columns."""
 
 from __future__ import annotations
 
@@ -19,35 +19,52 @@ CODES = st.lists(st.integers(0, 40), max_size=30)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small() -> Iterator[None]:
-    """Pieces so small that there are several."""
+def small_blocks() -> Iterator[None]:
+    """Make blocks so small that each column has several."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columns, "PIECE", 4)
+        patch.setattr(columns, "BLOCK_SIZE", 4)
         yield
 
 
 @PURE
 @given(CODES, CODES)
-def test_columns_are_searched_and_looked_up(codes: list[int], wanted: list[int]) -> None:
-    """As by indexing, isin and unique."""
+def test_lookups_in_blocks_equal_numpy(codes: list[int], searched: list[int]) -> None:
+    """take, is_in, indices_of, distinct and iterate_rows equal indexing, isin, unique and zip."""
     column, values = np.array(codes, np.int8), np.arange(41) * 10
+    matches = np.isin(column, searched)
     assert columns.take(values, column).tolist() == values[column].tolist()
-    assert columns.is_in(column, wanted).tolist() == np.isin(column, wanted).tolist()
+    assert columns.is_in(column, searched).tolist() == matches.tolist()
+    assert columns.indices_of(column, searched).tolist() == np.flatnonzero(matches).tolist()
     assert columns.distinct(column).tolist() == np.unique(column).tolist()
     assert list(columns.iterate_rows(column, column)) == list(zip(codes, codes, strict=True))
 
 
-def test_a_code_that_stands_for_none_is_nowhere() -> None:
-    """Codes below 0 say that something does not occur."""
+def test_a_negative_code_matches_nothing() -> None:
+    """Codes below 0 stand for names that do not occur in a trace."""
     assert columns.is_in(np.array([0, 1]), [-1, 1]).tolist() == [False, True]
+
+
+@PURE
+@given(st.lists(CODES.map(lambda codes: np.array(codes, np.int8)), max_size=4), CODES)
+def test_a_growable_column_keeps_all_values(
+    parts: list[np.ndarray[tuple[int], np.dtype[np.int8]]], wide: list[int]
+) -> None:
+    """Values come back in order, in the widest dtype that was added."""
+    column = columns.GrowableColumn(np.int8)
+    for part in parts:
+        column.extend(part)
+    column.extend(np.array(wide, np.int32) + 1000)
+    values = column.whole()
+    assert values.dtype == np.int32
+    assert values.tolist() == [*np.concatenate([*parts, []]), *(code + 1000 for code in wide)]
 
 
 @pytest.mark.parametrize(
     ("values", "bits"),
     [([], 8), ([-128, 127], 8), ([128], 16), ([-129], 16), ([1 << 15], 32), ([-1, 1 << 31], 64)],
 )
-def test_numbers_keep_their_value_in_few_bits(values: list[int], bits: int) -> None:
-    """As few as hold them, with their sign."""
-    found = columns.narrow(np.array(values, np.int64))
-    assert found.dtype == np.dtype(f"int{bits}")
-    assert found.tolist() == values
+def test_narrow_keeps_values_and_signs(values: list[int], bits: int) -> None:
+    """The dtype is the smallest signed one that holds every value."""
+    narrowed = columns.narrow(np.array(values, np.int64))
+    assert narrowed.dtype == np.dtype(f"int{bits}")
+    assert narrowed.tolist() == values

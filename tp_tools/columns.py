@@ -1,7 +1,8 @@
-"""Columns of millions of values, worked on piece by piece.
+"""Work on numpy columns of millions of values in blocks; a column that grows at its end.
 
-numpy widens indices to 64 bits, and each step of an expression makes a column of its own: done on
-all at once, that takes more memory than the columns themselves, and more time than the caches do.
+numpy widens indices to 64 bits, and each step of an expression allocates a column of its own. On
+whole columns that takes more memory than the columns themselves, and runs out of the CPU caches;
+on blocks of 65,536 values it does neither.
 """
 
 from __future__ import annotations
@@ -15,85 +16,173 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Whole = NDArray[np.integer[Any]]
+    Integers = NDArray[np.integer[Any]]
 
 T = TypeVar("T", bound=np.generic)
 
-PIECE = 1 << 16
+BLOCK_SIZE = 1 << 16
+"""Values of a column that are worked on at a time."""
+
+_FIRST_CAPACITY = 1 << 14
 
 
 class Column(Protocol):
-    """Values of which some can be asked for."""
+    """A column of values that gives a range of them, such as a numpy array."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: slice, /) -> NDArray[Any]: ...
 
 
 def blocks(count: int) -> Iterator[slice]:
-    """Where the pieces of a column of so many values are."""
-    for start in range(0, count, PIECE):
-        yield slice(start, min(start + PIECE, count))
+    """Divide a column into blocks.
+
+    Args:
+        count: number of values of the column.
+
+    Returns:
+        Slices of at most `BLOCK_SIZE` values that cover 0 to `count` in order:
+        slice(0, 65536), slice(65536, 100000) for 100,000 values.
+    """
+    for start in range(0, count, BLOCK_SIZE):
+        yield slice(start, min(start + BLOCK_SIZE, count))
 
 
-def take(values: NDArray[T], index: Whole) -> NDArray[T]:
-    """The values at these places: `values[index]`."""
-    found = np.empty(len(index), values.dtype)
-    for here in blocks(len(index)):
-        found[here] = values[index[here]]
-    return found
+def take(values: NDArray[T], index: Integers) -> NDArray[T]:
+    """Compute `values[index]`.
+
+    Args:
+        values: values of any dtype, shape (m,).
+        index: indices into `values`, shape (n,).
+
+    Returns:
+        The values at the indices: shape (n,), dtype of `values`.
+    """
+    taken = np.empty(len(index), values.dtype)
+    for block in blocks(len(index)):
+        taken[block] = values[index[block]]
+    return taken
 
 
-def is_in(column: Whole, codes: Iterable[int]) -> NDArray[np.bool_]:
-    """Which values of a column are among these: `np.isin(column, codes)`. None is below 0."""
-    return take(_marked(column, codes), column)
+def is_in(column: Integers, codes: Iterable[int]) -> NDArray[np.bool_]:
+    """Compute `np.isin(column, codes)`.
+
+    Args:
+        column: numbers from 0 on, shape (n,).
+        codes: the numbers to look for; those below 0 stand for no number and match nothing.
+
+    Returns:
+        Whether each value is among the codes: shape (n,), bool.
+    """
+    return take(_code_flags(column, codes), column)
 
 
-def _marked(column: Whole, codes: Iterable[int]) -> NDArray[np.bool_]:
-    """A flag per number that a column may have: whether it is among these."""
-    wanted = [code for code in codes if code >= 0]
-    is_wanted = np.zeros(max([int(column.max(initial=0)), *wanted]) + 1, np.bool_)
-    is_wanted[wanted] = True
-    return is_wanted
+def _code_flags(column: Integers, codes: Iterable[int]) -> NDArray[np.bool_]:
+    """Make a lookup table: for each number up to the largest, whether it is among the codes."""
+    known = [code for code in codes if code >= 0]
+    flags = np.zeros(max([int(column.max(initial=0)), *known]) + 1, np.bool_)
+    flags[known] = True
+    return flags
 
 
-def indices_of(column: Whole, codes: Iterable[int]) -> NDArray[np.intp]:
-    """Where a column of numbers from 0 on has one of these: `np.flatnonzero(is_in(...))`."""
-    is_wanted = _marked(column, codes)
-    found = [np.flatnonzero(is_wanted[column[here]]) + here.start for here in blocks(len(column))]
-    return np.concatenate([np.empty(0, np.intp), *found])
+def indices_of(column: Integers, codes: Iterable[int]) -> NDArray[np.intp]:
+    """Compute `np.flatnonzero(is_in(column, codes))`.
+
+    Args:
+        column: numbers from 0 on, shape (n,).
+        codes: the numbers to look for; those below 0 match nothing.
+
+    Returns:
+        Ascending indices of the values that are among the codes: shape (k,), intp.
+    """
+    flags = _code_flags(column, codes)
+    matches = [np.flatnonzero(flags[column[block]]) + block.start for block in blocks(len(column))]
+    return np.concatenate([np.empty(0, np.intp), *matches])
 
 
-def distinct(codes: Whole) -> NDArray[np.intp]:
-    """The numbers that occur in a column of indices, ascending: `np.unique(codes)`."""
-    found = np.zeros(int(codes.max()) + 1 if len(codes) else 0, np.bool_)
-    for here in blocks(len(codes)):
-        found[codes[here]] = True
-    return np.flatnonzero(found)
+def distinct(codes: Integers) -> NDArray[np.intp]:
+    """Compute `np.unique(codes)` in linear time.
+
+    Args:
+        codes: numbers from 0 on, shape (n,).
+
+    Returns:
+        The numbers that occur, ascending: shape (k,), intp.
+    """
+    occurs = np.zeros(int(codes.max()) + 1 if len(codes) else 0, np.bool_)
+    for block in blocks(len(codes)):
+        occurs[codes[block]] = True
+    return np.flatnonzero(occurs)
 
 
 def occurs_where(
-    codes: Whole, count: int, is_wanted: Callable[[slice], NDArray[np.bool_]]
+    codes: Integers, count: int, select: Callable[[slice], NDArray[np.bool_]]
 ) -> NDArray[np.bool_]:
-    """A flag for each of so many numbers: whether it occurs in a column of them where it is wanted.
+    """Mark the numbers that occur among selected values of a column.
 
     Args:
-        codes: the column.
-        count: how many numbers there are.
-        is_wanted: says for a range which of its places are.
+        codes: numbers from 0 to `count` - 1, shape (n,).
+        count: how many different numbers there may be.
+        select: given a block, returns which of its values are selected: bool, length of the block.
+
+    Returns:
+        Whether each number occurs at a selected value: shape (count,), bool.
     """
-    found = np.zeros(count, np.bool_)
-    for here in blocks(len(codes)):
-        found[codes[here][is_wanted(here)]] = True
-    return found
+    occurs = np.zeros(count, np.bool_)
+    for block in blocks(len(codes)):
+        occurs[codes[block][select(block)]] = True
+    return occurs
 
 
 def iterate_rows(*columns: Column) -> Iterator[tuple[Any, ...]]:
-    """The rows of equally long columns as tuples of Python values, which take ten times as much."""
-    for here in blocks(len(columns[0])):
-        yield from zip(*(column[here].tolist() for column in columns), strict=True)
+    """Iterate over the rows of equally long columns.
+
+    Python values take ten times the memory of numpy's, so only one block of them exists at a time.
+
+    Returns:
+        A tuple of Python values per row, one value per column.
+    """
+    for block in blocks(len(columns[0])):
+        yield from zip(*(column[block].tolist() for column in columns), strict=True)
 
 
 def narrow(values: NDArray[np.signedinteger[Any]]) -> NDArray[np.signedinteger[Any]]:
-    """The same numbers in as few bits as hold them."""
+    """Convert integers to the smallest signed dtype that holds them all.
+
+    Returns:
+        The same numbers: int8 for [-128, 127], int16 for [128].
+    """
     highest, lowest = int(values.max(initial=0)), int(values.min(initial=0))
-    return values.astype(np.min_scalar_type(min(lowest, ~highest)))  # of a negative one: signed
+    # a negative number makes numpy choose a signed type; ~highest needs as many bits as highest
+    return values.astype(np.min_scalar_type(min(lowest, ~highest)))
+
+
+class GrowableColumn:
+    """A column that grows at its end, held in memory once, in the widest dtype added so far."""
+
+    def __init__(self, dtype: type[np.generic]) -> None:
+        """Make an empty column.
+
+        Args:
+            dtype: its dtype until wider values are added.
+        """
+        self._values: NDArray[Any] = np.empty(_FIRST_CAPACITY, dtype)
+        self._count = 0
+
+    def extend(self, values: NDArray[Any]) -> None:
+        """Append values; widen the column if their dtype is wider."""
+        dtype = np.promote_types(self._values.dtype, values.dtype)
+        if dtype != self._values.dtype:
+            wider = np.empty(len(self._values), dtype)
+            wider[: self._count] = self._values[: self._count]
+            self._values = wider
+        end = self._count + len(values)
+        if end > len(self._values):
+            # realloc moves the pages of a large array without copying them
+            self._values.resize(end + end // 2, refcheck=False)
+        self._values[self._count : end] = values
+        self._count = end
+
+    def whole(self) -> NDArray[Any]:
+        """Return all values, shape (n,), without a copy; `extend` may not be called after it."""
+        self._values.resize(self._count, refcheck=False)
+        return self._values

@@ -1,38 +1,44 @@
-"""Numbers and names as people read them."""
+"""Format numbers, durations, sizes and names as people read them."""
 
 from __future__ import annotations
 
-_UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "us"))
+_TIME_UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "us"))
+_BYTE_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 def plural(count: int, noun: str) -> str:
-    """1,234 kernels; 1 kernel."""
+    """Write a count with its noun: 1,234 kernels; 1 kernel."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def span(time: int) -> str:
-    """A duration in ns with three or four digits: 2.346 ms."""
-    for size, unit in _UNITS:
-        if abs(time) >= size:
-            return f"{time / size:.3f} {unit}"
+    """Write a duration in ns with three decimals of its unit: 2.346 ms; 12 ns."""
+    for scale, unit in _TIME_UNITS:
+        if abs(time) >= scale:
+            return f"{time / scale:.3f} {unit}"
     return f"{time} ns"
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1: 18.8 %."""
+    """Write a share from 0 to 1: 18.8 %."""
     return f"{100 * share:.1f} %"
 
 
 def size(count: int) -> str:
-    """Bytes: 12.3 MB (1e6)."""
-    for scale, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+    """Write a number of bytes in decimal units: 12.3 MB is 12.3e6 bytes."""
+    for scale, unit in _BYTE_UNITS:
         if count >= scale:
             return f"{count / scale:.1f} {unit}"
     return f"{count} B"
 
 
 def middle(name: str, width: int) -> str:
-    """A long name shortened in its middle: kernels differ at both ends."""
+    """Shorten a name in its middle, since names of kernels differ at both ends.
+
+    Args:
+        name: the name.
+        width: characters at most; 8 at least.
+    """
     width = max(width, 8)
     if len(name) <= width:
         return name

@@ -190,7 +190,7 @@ def test_online_no_name_becomes_known(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     monkeypatch.setattr(perfetto_ui, "ONLINE_PORT", port)
-    monkeypatch.setattr(Server, "serve_until_left", lambda server: sites.append(server.site))
+    monkeypatch.setattr(Server, "serve_until_closed", lambda server: sites.append(server.site))
     sites: list[Site] = []
     trace = tmp_path / "secret.model.json.gz"
     trace.write_bytes(DECODE.read_bytes())

@@ -1,4 +1,4 @@
-"""Output that appears whole or not at all."""
+"""An output file appears whole or not at all."""
 
 import gzip
 import os
@@ -21,7 +21,7 @@ WHOLE = b"".join(DATA)
 
 
 def unzst(data: bytes) -> bytes:
-    """All frames, unpacked."""
+    """Decompress a zstd frame."""
     return zstandard.ZstdDecompressor().decompressobj().decompress(data)
 
 
@@ -40,30 +40,30 @@ UNPACK: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the test works."""
+    """Run the test in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def files(folder: Path) -> set[str]:
-    """Everything in the folder, hidden files too."""
+    """Return the names of all files in the folder, hidden ones too."""
     return {path.name for path in folder.iterdir()}
 
 
-# -- what is refused before any work -------------------------------------------------------------
+# -- refused before any work --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", [*UNPACK, "-"])
-def test_what_can_be_written_is_accepted(name: str) -> None:
-    """The known suffixes behind any name, and stdout."""
+def test_known_suffixes_and_stdout_are_accepted(name: str) -> None:
+    """Any name before a known suffix passes the check."""
     output.check(name, force=False)
 
 
 @pytest.mark.parametrize(
     "name", ["t", "t.txt", "t.gz", "t.json.xz", "t.JSON", "json", "t.json/", ""]
 )
-def test_a_suffix_that_says_nothing_is_refused(name: str) -> None:
-    """No guess at what is wanted."""
+def test_an_unknown_suffix_is_refused(name: str) -> None:
+    """The format is not guessed."""
     if name == "t.json/":
         Path(name).mkdir()
     with pytest.raises(UsageError, match=r"suffix must be one of \.json|is a folder"):
@@ -71,7 +71,7 @@ def test_a_suffix_that_says_nothing_is_refused(name: str) -> None:
 
 
 def test_an_existing_file_is_refused_unless_forced() -> None:
-    """With advice, and it stays as it was."""
+    """The message names --force, and the file keeps its content."""
     Path("t.json").write_text("mine")
     with pytest.raises(UsageError, match=r"^t\.json: exists\. Give --force to replace it"):
         output.check("t.json", force=False)
@@ -80,30 +80,30 @@ def test_an_existing_file_is_refused_unless_forced() -> None:
 
 
 def test_a_folder_is_refused_even_if_forced() -> None:
-    """Its files are not replaced by one."""
+    """A folder is not replaced by a file."""
     Path("t.json").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         output.check("t.json", force=True)
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "reason"),
     [
         ("missing/t.json", "its folder does not exist. Create it first."),
         ("file/t.json", "its folder does not exist. Create it first."),
         (f"{'n' * 300}.json", "cannot be written: File name too long."),
     ],
 )
-def test_a_place_that_does_not_exist_is_refused(name: str, why: str) -> None:
-    """Before a long trace is read for nothing."""
+def test_a_path_that_cannot_be_created_is_refused(name: str, reason: str) -> None:
+    """The check comes before a long trace is read for nothing."""
     Path("file").touch()
     with pytest.raises(OutputError) as refusal:
         output.check(name, force=False)
-    assert str(refusal.value) == f"{name}: {why}"
+    assert str(refusal.value) == f"{name}: {reason}"
 
 
 def test_closed_stdout_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is nowhere to write to."""
+    """A process started without stdout gets one clear line."""
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(OutputError, match="standard output is closed"):
         output.check("-", force=False)
@@ -113,8 +113,8 @@ def test_closed_stdout_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", UNPACK)
-def test_the_suffix_decides_how_it_is_packed(name: str, folder: Path) -> None:
-    """All blocks in order, and no other file; the finished file is given before it is in place."""
+def test_the_suffix_decides_the_compression(name: str, folder: Path) -> None:
+    """All blocks are in the file, which is complete before it has its name."""
     with output.written(name, iter(DATA)) as path:
         assert UNPACK[name](path.read_bytes()) == WHOLE
         assert not Path(name).exists()
@@ -123,29 +123,29 @@ def test_the_suffix_decides_how_it_is_packed(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["t.json.gz", "t.json.zst"])
-def test_packed_output_is_the_same_every_time(name: str) -> None:
-    """No time and no name is in it, so that equal results are equal files."""
-    written = []
+def test_compressed_output_is_reproducible(name: str) -> None:
+    """The file holds no time and no name, so equal results are equal files."""
+    files = []
     for target in (name, f"other-{name}"):
         with output.written(target, iter(DATA)):
             pass
-        written.append(Path(target).read_bytes())
-    assert written[0] == written[1]
+        files.append(Path(target).read_bytes())
+    assert files[0] == files[1]
 
 
-def test_nothing_at_all_is_a_valid_file() -> None:
-    """Of no block comes an empty packed file, not an empty file."""
+def test_no_blocks_make_a_valid_gzip_file() -> None:
+    """The file decompresses to an empty text."""
     with output.written("t.json.gz", iter([])):
         pass
     assert gzip.decompress(Path("t.json.gz").read_bytes()) == b""
 
 
 class BoomError(Exception):
-    """Something that went wrong elsewhere."""
+    """An error outside the module."""
 
 
 def failing(error: BaseException) -> Iterator[bytes]:
-    """Blocks that end in an error."""
+    """Yield blocks, then raise."""
     yield from DATA
     raise error
 
@@ -154,10 +154,10 @@ def failing(error: BaseException) -> Iterator[bytes]:
 @pytest.mark.parametrize(
     "error", [BoomError(), InputError("x"), KeyboardInterrupt(), SystemExit(143)]
 )
-def test_a_failure_while_blocks_are_made_leaves_nothing(
+def test_an_error_of_the_blocks_leaves_no_file(
     name: str, error: BaseException, folder: Path
 ) -> None:
-    """The error comes through as it is; an existing file keeps its content."""
+    """The error is raised unchanged, and an existing file keeps its content."""
     Path(name).write_text("mine")
     with pytest.raises(type(error)), output.written(name, failing(error)):
         pass
@@ -165,8 +165,8 @@ def test_a_failure_while_blocks_are_made_leaves_nothing(
     assert Path(name).read_text() == "mine"
 
 
-def test_a_result_that_is_rejected_is_not_kept(folder: Path) -> None:
-    """An error in the caller's block, such as a failed verification, removes the file."""
+def test_an_error_in_the_with_block_leaves_no_file(folder: Path) -> None:
+    """A failed verification removes the temporary file."""
     with pytest.raises(BoomError), output.written("t.json", iter(DATA)):
         raise BoomError
     assert not files(folder)
@@ -186,8 +186,8 @@ except OutputError as error:
 
 
 @pytest.mark.parametrize("name", ["t.json", "t.json.gz", "t.json.zst"])
-def test_a_full_disk_leaves_nothing(name: str, folder: Path) -> None:
-    """Wherever the writing stops, also on the thread that packs: one line, no file, no hang."""
+def test_a_full_disk_leaves_no_file(name: str, folder: Path) -> None:
+    """Writing that fails, also on the compressing thread, ends with one line and does not hang."""
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, name],
         capture_output=True,
@@ -201,8 +201,8 @@ def test_a_full_disk_leaves_nothing(name: str, folder: Path) -> None:
     assert not files(folder)
 
 
-def test_a_folder_that_vanished_is_an_error() -> None:
-    """Between the check and the writing, which may be minutes."""
+def test_a_folder_removed_after_the_check_is_an_error() -> None:
+    """Minutes may pass between the check and the writing."""
     with (
         pytest.raises(OutputError, match=r"^gone/t\.json: cannot be written: No such file"),
         output.written("gone/t.json", iter(DATA)),
@@ -211,7 +211,7 @@ def test_a_folder_that_vanished_is_an_error() -> None:
 
 
 def test_a_target_that_became_a_folder_is_an_error(folder: Path) -> None:
-    """The finished file cannot go there, and does not stay beside it either."""
+    """The finished file cannot be renamed, and the temporary file is removed."""
     with (
         pytest.raises(OutputError, match=r"Is a directory\. Nothing was left behind"),
         output.written("t.json", iter(DATA)),
@@ -220,12 +220,12 @@ def test_a_target_that_became_a_folder_is_an_error(folder: Path) -> None:
     assert files(folder) == {"t.json"}
 
 
-# -- whose file it is ----------------------------------------------------------------------------
+# -- permissions and links ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_a_new_file_has_the_usual_permissions(mask: int, mode: int) -> None:
-    """Those of the umask, not the temporary file's own: colleagues can read it."""
+def test_a_new_file_has_the_permissions_of_the_umask(mask: int, mode: int) -> None:
+    """A temporary file is private; the finished one is not."""
     before = os.umask(mask)
     try:
         with output.written("t.json", iter(DATA)):
@@ -237,7 +237,7 @@ def test_a_new_file_has_the_usual_permissions(mask: int, mode: int) -> None:
 
 
 def test_a_replaced_file_keeps_its_permissions() -> None:
-    """What was private stays private."""
+    """A private file stays private."""
     Path("t.json").touch(mode=0o640)
     Path("t.json").chmod(0o640)
     with output.written("t.json", iter(DATA)):
@@ -246,7 +246,7 @@ def test_a_replaced_file_keeps_its_permissions() -> None:
 
 
 def test_a_symbolic_link_stays_one(folder: Path) -> None:
-    """What it points to is replaced, in its own folder."""
+    """The file that the link points to is replaced, through a temporary file in its folder."""
     (folder / "scratch").mkdir()
     Path("scratch/real.json").write_text("old")
     Path("t.json").symlink_to("scratch/real.json")
@@ -267,8 +267,8 @@ with output.written("-", [b"x" * 300_000, b"end"]) as path:
 """
 
 
-def test_stdout_gets_plain_bytes_and_no_file_stays() -> None:
-    """Not packed: what reads it decides."""
+def test_stdout_gets_uncompressed_bytes() -> None:
+    """The bytes come through, and the temporary file is removed."""
     done = subprocess.run([sys.executable, "-c", TO_STDOUT], capture_output=True, check=True)
     assert done.stdout == b"x" * 300_000 + b"end"
     assert not Path(done.stderr.decode().strip()).exists()
@@ -277,14 +277,14 @@ def test_stdout_gets_plain_bytes_and_no_file_stays() -> None:
 def test_stdout_gets_nothing_of_a_rejected_result(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    """A reader downstream never sees part of a result."""
+    """An error in the `with` block leaves stdout empty."""
     with pytest.raises(BoomError), output.written("-", iter(DATA)):
         raise BoomError
     assert capfdbinary.readouterr().out == b""
 
 
-def test_a_reader_that_left_is_told_apart_from_an_error() -> None:
-    """`| head` closes the pipe: that is no failure to write."""
+def test_a_closed_pipe_is_no_output_error() -> None:
+    """`| head` closes the pipe; BrokenPipeError is raised unchanged."""
     program = TO_STDOUT.replace("300_000", "30_000_000")
     done = subprocess.run(
         ["/bin/sh", "-c", '"$0" -c "$1" | head -c 10', sys.executable, program],

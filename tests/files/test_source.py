@@ -1,4 +1,4 @@
-"""Files as streams of text: plain, packed, damaged, cut short, from a pipe."""
+"""Trace files are read as text: plain, compressed, damaged, truncated, from a pipe."""
 
 import gzip
 import io
@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from tp_tools.errors import InputError
-from tp_tools.files import source as module
+from tp_tools.files import source as source_module
 from tp_tools.files.source import Source, open_source
 
 TEXT = b"".join(b'{"event": %d, "x": "%d"},\n' % (i, i * i) for i in range(2000))
@@ -24,7 +24,7 @@ TEXT = b"".join(b'{"event": %d, "x": "%d"},\n' % (i, i * i) for i in range(2000)
 
 @pytest.fixture
 def source_of(tmp_path: Path) -> Callable[[bytes], Source]:
-    """Makes a source of these bytes on disk."""
+    """Return a function that writes bytes to disk and returns their source."""
 
     def make(data: bytes) -> Source:
         path = tmp_path / "trace"
@@ -35,17 +35,17 @@ def source_of(tmp_path: Path) -> Callable[[bytes], Source]:
 
 
 def read(source: Source) -> bytes:
-    """All of its text."""
+    """Read all of its text."""
     return b"".join(source.blocks())
 
 
 def zst(data: bytes) -> bytes:
-    """One zstd frame."""
+    """Compress data into one zstd frame."""
     return zstandard.ZstdCompressor().compress(data)
 
 
 def member(data: bytes, flags: int) -> bytes:
-    """A gzip member with these optional parts in its header (RFC 1952)."""
+    """Make a gzip member with the optional header fields of these flags (RFC 1952)."""
     header = b"\x1f\x8b\x08" + bytes([flags]) + b"\0\0\0\0\0\xff"
     if flags & 4:
         header += struct.pack("<H", 3) + b"abc"
@@ -55,12 +55,12 @@ def member(data: bytes, flags: int) -> bytes:
         header += b"a comment\0"
     if flags & 2:
         header += struct.pack("<H", zlib.crc32(header) & 0xFFFF)
-    packer = zlib.compressobj(wbits=-15)
-    packed = packer.compress(data) + packer.flush()
-    return header + packed + struct.pack("<II", zlib.crc32(data), len(data))
+    compressor = zlib.compressobj(wbits=-15)
+    body = compressor.compress(data) + compressor.flush()
+    return header + body + struct.pack("<II", zlib.crc32(data), len(data))
 
 
-SKIPPED = b"\x50\x2a\x4d\x18" + struct.pack("<I", 4) + b"size"
+SKIPPABLE_FRAME = b"\x50\x2a\x4d\x18" + struct.pack("<I", 4) + b"size"
 
 PACKED = {
     "plain": TEXT,
@@ -78,17 +78,21 @@ PACKED = {
     ),
     "zstd": zst(TEXT),
     "zstd of two frames": zst(TEXT[:1000]) + zst(TEXT[1000:]),
-    "zstd by pzstd": SKIPPED + zst(TEXT[:1000]) + SKIPPED + zst(TEXT[1000:]) + SKIPPED,
+    "zstd by pzstd": SKIPPABLE_FRAME
+    + zst(TEXT[:1000])
+    + SKIPPABLE_FRAME
+    + zst(TEXT[1000:])
+    + SKIPPABLE_FRAME,
 }
 
 
 @pytest.mark.parametrize("kind", PACKED)
 @pytest.mark.parametrize("block", [4, 7, 64, 1 << 18])
-def test_every_packing_gives_the_same_text(
+def test_every_format_gives_the_same_text(
     kind: str, block: int, source_of: Callable[[bytes], Source], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever it is packed in, however many bytes come at a time, and again when read again."""
-    monkeypatch.setattr(module, "BLOCK", block)
+    """The text does not depend on the format, the block size or a second read."""
+    monkeypatch.setattr(source_module, "BLOCK", block)
     source = source_of(PACKED[kind])
     assert read(source) == TEXT
     assert not source.truncated
@@ -99,18 +103,18 @@ def test_every_packing_gives_the_same_text(
 def test_a_gzip_header_with_options_may_be_cut_anywhere(
     flags: int, source_of: Callable[[bytes], Source], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Names, comments and checksums in the header of a later member do not confuse the reader."""
+    """Names, comments and checksums in the header of a later member are skipped."""
     source = source_of(member(TEXT[:5], flags) + member(TEXT[5:], flags))
     for block in range(4, 60):
-        monkeypatch.setattr(module, "BLOCK", block)
+        monkeypatch.setattr(source_module, "BLOCK", block)
         assert read(source) == TEXT
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PACKED if kind != "plain"])
-def test_a_packed_file_cut_anywhere_gives_what_it_holds(
+def test_a_truncated_file_gives_the_text_that_it_holds(
     kind: str, source_of: Callable[[bytes], Source]
 ) -> None:
-    """No text is invented, none that can be unpacked is lost, and it is said that it was cut."""
+    """The text is a prefix of the whole, and the source is marked as truncated."""
     data = PACKED[kind].rstrip(b"\0")
     lengths = []
     for size in [*range(4, 200), *random.Random(1).sample(range(200, len(data)), 40)]:
@@ -124,18 +128,18 @@ def test_a_packed_file_cut_anywhere_gives_what_it_holds(
         lengths.append(len(text))
         if "of" not in kind and "with" not in kind and "by" not in kind:
             assert source.truncated
-    assert max(lengths) > 0 or kind == "zstd"  # whose block is longer than this text
+    assert max(lengths) > 0 or kind == "zstd"  # a zstd block is longer than this text
 
 
-def test_gzip_cut_in_its_checksum_is_said_to_be_cut(source_of: Callable[[bytes], Source]) -> None:
-    """All the text is there, but nothing vouches for it."""
+def test_gzip_cut_in_its_checksum_is_truncated(source_of: Callable[[bytes], Source]) -> None:
+    """All text is read, but its checksum is missing."""
     source = source_of(gzip.compress(TEXT)[:-3])
     assert read(source) == TEXT
     assert source.truncated
 
 
-def test_being_cut_is_forgotten_when_it_is_read_again(tmp_path: Path) -> None:
-    """What counts is the last reading."""
+def test_truncated_describes_the_last_read(tmp_path: Path) -> None:
+    """A complete file clears the flag."""
     source = Source(tmp_path / "t", "t")
     source.path.write_bytes(gzip.compress(TEXT)[:-3])
     read(source)
@@ -144,7 +148,7 @@ def test_being_cut_is_forgotten_when_it_is_read_again(tmp_path: Path) -> None:
     assert not source.truncated
 
 
-CHECKED = zstandard.ZstdCompressor(write_checksum=True).compress(TEXT)
+CHECKSUMMED = zstandard.ZstdCompressor(write_checksum=True).compress(TEXT)
 DAMAGED = gzip.compress(random.Random(7).randbytes(4000))
 
 
@@ -165,10 +169,10 @@ DAMAGED = gzip.compress(random.Random(7).randbytes(4000))
         ("[]".encode("utf-32"), "is UTF-16 text. Convert it: iconv -f UTF-16 -t UTF-8."),
     ],
 )
-def test_what_is_no_text_is_refused_with_advice(
+def test_files_without_text_are_refused_with_advice(
     data: bytes, message: str, source_of: Callable[[bytes], Source]
 ) -> None:
-    """In one line that names the file."""
+    """The message is one line that names the file."""
     with pytest.raises(InputError) as refusal:
         read(source_of(data))
     assert str(refusal.value) == f"trace.json: {message}"
@@ -181,44 +185,45 @@ def test_what_is_no_text_is_refused_with_advice(
         (gzip.compress(TEXT)[:-8] + b"\0" * 8, "gzip"),
         (gzip.compress(TEXT) + b"garbage", "gzip"),
         (b"\x1f\x8b is no gzip at all", "gzip"),
-        (CHECKED[:300] + b"\xff" * 50 + CHECKED[350:], "zstd"),
+        (CHECKSUMMED[:300] + b"\xff" * 50 + CHECKSUMMED[350:], "zstd"),
         (zst(TEXT) + b"garbage", "zstd"),
     ],
 )
-def test_damaged_packing_is_refused(
+def test_damaged_compressed_data_is_refused(
     data: bytes, kind: str, source_of: Callable[[bytes], Source]
 ) -> None:
-    """Bits that were flipped, a wrong checksum, something behind the end."""
+    """Changed bytes, a wrong checksum and data behind the end are errors."""
     with pytest.raises(
         InputError, match=rf"^trace\.json: its {kind} data is damaged \(.+\)\. Copy the"
     ):
         read(source_of(data))
 
 
-def test_a_wide_zstd_window_is_no_damage(source_of: Callable[[bytes], Source]) -> None:
-    """Files packed with zstd --long=31 are read."""
+def test_a_wide_zstd_window_is_read(source_of: Callable[[bytes], Source]) -> None:
+    """Files compressed with zstd --long=31 are not refused."""
     wide = zstandard.ZstdCompressionParameters.from_level(3, window_log=30)
-    packed = io.BytesIO()
-    packer = zstandard.ZstdCompressor(compression_params=wide).stream_writer(packed, closefd=False)
-    packer.write(TEXT)
-    packer.flush(zstandard.FLUSH_FRAME)
-    assert read(source_of(packed.getvalue())) == TEXT
+    file = io.BytesIO()
+    compressor = zstandard.ZstdCompressor(compression_params=wide)
+    writer = compressor.stream_writer(file, closefd=False)
+    writer.write(TEXT)
+    writer.flush(zstandard.FLUSH_FRAME)
+    assert read(source_of(file.getvalue())) == TEXT
 
 
 def test_progress_counts_the_bytes_on_disk(
     source_of: Callable[[bytes], Source], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told as they are read, they sum up to the size of the file."""
-    monkeypatch.setattr(module, "BLOCK", 100)
-    seen: list[int] = []
+    """The bytes of all blocks add up to the size of the file."""
+    monkeypatch.setattr(source_module, "BLOCK", 100)
+    counts: list[int] = []
     source = source_of(gzip.compress(TEXT))
-    for _ in source.blocks(seen.append):
+    for _ in source.blocks(counts.append):
         pass
-    assert sum(seen) == source.size() == len(gzip.compress(TEXT))
-    assert max(seen) == 100
+    assert sum(counts) == source.size() == len(gzip.compress(TEXT))
+    assert max(counts) == 100
 
 
-# -- where it comes from -------------------------------------------------------------------------
+# -- paths, pipes, standard input ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -232,10 +237,10 @@ def test_progress_counts_the_bytes_on_disk(
         ("x" * 300, f"{'x' * 300}: cannot be read: File name too long."),
     ],
 )
-def test_a_name_that_leads_nowhere_is_refused(
+def test_a_path_that_is_no_file_is_refused(
     name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each in its own words."""
+    """Each reason has a message of its own."""
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     with pytest.raises(InputError) as refusal, open_source(name):
@@ -243,24 +248,24 @@ def test_a_name_that_leads_nowhere_is_refused(
     assert str(refusal.value) == message
 
 
-def test_a_file_that_may_not_be_read_is_refused(
+def test_a_file_without_read_permission_is_refused(
     source_of: Callable[[bytes], Source], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The system's reason is given; no traceback."""
+    """The message gives the system's reason."""
 
-    def refused(*_: object) -> None:
+    def deny(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     source = source_of(TEXT)
-    monkeypatch.setattr(Path, "open", refused)
+    monkeypatch.setattr(Path, "open", deny)
     with pytest.raises(InputError, match=r"^trace\.json: cannot be read: Permission denied\.$"):
         read(source)
 
 
-def test_a_file_that_fails_while_it_is_read_is_refused(
+def test_a_read_error_is_an_input_error(
     source_of: Callable[[bytes], Source], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk or network error in the middle of the file is an error of the input."""
+    """A disk or network error in the middle of the file is reported with its reason."""
 
     class Failing(io.FileIO):
         def read(self, _size: int | None = -1, /) -> bytes:
@@ -273,7 +278,7 @@ def test_a_file_that_fails_while_it_is_read_is_refused(
 
 
 def test_a_pipe_can_be_read_twice(tmp_path: Path) -> None:
-    """As bash's <(zcat trace.json.gz) gives one: it is kept until it is no longer needed."""
+    """A pipe, such as bash's <(zcat trace.json.gz), is copied to a file until the block ends."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=[TEXT])
@@ -283,8 +288,8 @@ def test_a_pipe_can_be_read_twice(tmp_path: Path) -> None:
         assert source.name == str(pipe)
         assert (read(source), read(source)) == (TEXT, TEXT)
         assert source.size() == len(TEXT)
-        spool = source.path
-    assert not spool.exists()
+        copy = source.path
+    assert not copy.exists()
 
 
 PROGRAM = """
@@ -302,7 +307,7 @@ except InputError as error:
 
 
 def from_stdin(redirection: str, data: bytes = b"") -> str:
-    """What the program above prints, run with this as its standard input."""
+    """Run the program above with this standard input; return its output."""
     command = f'"$0" -c "$1" {redirection}'
     done = subprocess.run(
         ["/bin/sh", "-c", command, sys.executable, PROGRAM],
@@ -314,8 +319,8 @@ def from_stdin(redirection: str, data: bytes = b"") -> str:
     return done.stdout.decode()
 
 
-def test_standard_input_can_be_read_twice_and_leaves_nothing() -> None:
-    """It is kept in a temporary file, packed as it came, that is gone afterwards."""
+def test_standard_input_can_be_read_twice() -> None:
+    """Its copy, compressed as it came, is removed at the end of the block."""
     assert from_stdin("", gzip.compress(TEXT)) == f"- {len(TEXT)} True\n" * 2 + "False\n"
 
 
@@ -327,5 +332,5 @@ def test_standard_input_can_be_read_twice_and_leaves_nothing() -> None:
     ],
 )
 def test_unusable_standard_input_is_refused(redirection: str, message: str) -> None:
-    """Closed, or nothing in it."""
+    """Closed and empty input have a message each."""
     assert from_stdin(redirection) == message

@@ -1,4 +1,4 @@
-"""What is in a trace is said in lines that are true, also where there is much or nothing."""
+"""The lines about a trace are true, also for traces with many streams or no times."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from tests.support.handmade import Event
 
 
-def said(folder: Path, *events: Event, **top: Any) -> list[str]:  # noqa: ANN401
-    """The lines about a trace of these events, with single spaces."""
-    seen = trace_info.describe(source_of(text(events, **top), folder), LoadOptions())
-    return [" ".join(line.split()) for line in facts.lines(seen)]
+def lines_of(folder: Path, *events: Event, **top: Any) -> list[str]:  # noqa: ANN401
+    """Describe a trace of these events; return its lines with single spaces."""
+    info = trace_info.describe(source_of(text(events, **top), folder), LoadOptions())
+    return [" ".join(line.split()) for line in facts.lines(info)]
 
 
-def test_of_many_streams_the_first_are_shown(tmp_path: Path) -> None:
-    """A trace with forty streams does not fill the screen."""
-    lines = said(tmp_path, *(kernel("k", 0, 9, tid, tid=tid) for tid in range(1, 41)))
+def test_many_streams_are_cut_and_counted(tmp_path: Path) -> None:
+    """Of forty streams 24 are listed, and the last line counts the others."""
+    lines = lines_of(tmp_path, *(kernel("k", 0, 9, tid, tid=tid) for tid in range(1, 41)))
     assert "GPU 0 stream 24 1 9 ns 100.0 %" in lines
     assert "and 16 more" in lines
 
 
 def test_long_names_are_shortened(tmp_path: Path) -> None:
-    """A category of a hundred letters leaves room for its numbers."""
-    lines = said(tmp_path, x("k", 0, 9, cat="a" * 100))
+    """A category name of a hundred letters is shortened in its middle."""
+    lines = lines_of(tmp_path, x("k", 0, 9, cat="a" * 100))
     assert "aaaaaaaaaaaaaaaaaaaaaa...aaaaaaaaaaaaaaaaaaaaaaa 1 1 9 ns" in lines
 
 
-def test_why_fix_would_refuse(tmp_path: Path) -> None:
-    """Times that span more than Perfetto holds are said to be beyond repair."""
-    lines = said(tmp_path, kernel("a", 0, 9, 1), kernel("b", 5 * 10**18 + 1, 5 * 10**18 + 9, 2))
+def test_a_trace_that_fix_refuses(tmp_path: Path) -> None:
+    """Times that span more than Perfetto holds are reported as not repairable."""
+    lines = lines_of(tmp_path, kernel("a", 0, 9, 1), kernel("b", 5 * 10**18 + 1, 5 * 10**18 + 9, 2))
     assert any(line.startswith("`tp-tools fix` cannot repair it: its times span") for line in lines)
 
 
@@ -51,15 +51,19 @@ def test_why_fix_would_refuse(tmp_path: Path) -> None:
         (9 * 10**30, 0, None),
     ],
 )
-def test_when_it_was(tmp_path: Path, base: int | None, start: int, utc: str | None) -> None:
-    """The first event's time of day is told where the trace has a base, or times since 1970."""
+def test_the_time_of_the_first_event(
+    tmp_path: Path, base: int | None, start: int, utc: str | None
+) -> None:
+    """The span names a date if the trace has a base time, or times since 1970."""
     top = {} if base is None else {"baseTimeNanoseconds": base}
-    (line,) = [it for it in said(tmp_path, x("k", start, start + 9), **top) if it[:4] == "Span"]
+    (line,) = [
+        line for line in lines_of(tmp_path, x("k", start, start + 9), **top) if line[:4] == "Span"
+    ]
     assert line == ("Span 9 ns" if utc is None else f"Span 9 ns from {utc}")
 
 
-def test_one_is_no_plural(tmp_path: Path) -> None:
-    """One hidden kernel is one."""
-    lines = said(tmp_path, kernel("a", 0, 50_000, 1), kernel("b", 25_000, 75_000, 2))
+def test_a_count_of_one_is_singular(tmp_path: Path) -> None:
+    """One slice and one kernel have no plural s."""
+    lines = lines_of(tmp_path, kernel("a", 0, 50_000, 1), kernel("b", 25_000, 75_000, 2))
     assert "1 slice without room on their row" in lines
     assert "1 kernel that Perfetto v51-56 hides, 50.000 us, 50.0 % of kernel time" in lines

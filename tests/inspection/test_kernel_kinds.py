@@ -1,4 +1,4 @@
-"""Python's SQLite tells collectives as TraceProcessor does."""
+"""Python's SQLite classifies collective kernels as TraceProcessor does."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ NAMES = {
 }
 
 
-def test_kinds_are_known_by_name() -> None:
-    """Each name has the kind that the library gives it, and others have none."""
+def test_kinds_are_found_by_name() -> None:
+    """Names of collectives have the kind of the library; other names are left out."""
     assert kernel_kinds.collectives(NAMES) == {name: kind for name, kind in NAMES.items() if kind}
 
 
-def test_trace_processor_says_the_same() -> None:
-    """The query `kernels`, asked of kernels of these names, calls the same ones collectives."""
+def test_trace_processor_agrees() -> None:
+    """The query `kernels` finds the same collectives among kernels of these names."""
     events = [kernel(name, 10 * i, 10 * i + 5, i) for i, name in enumerate(NAMES) if name]
     with engine.load([text(events)], source="kernels") as tp:
-        answer = engine.run_file(tp, library.find("kernels"))
-    at, kind = answer.columns.index("name"), answer.columns.index("kind")
-    told = {row[at] for row in answer.rows if row[kind] == "collective"}
+        result = engine.run_file(tp, library.find("kernels"))
+    name, kind = result.columns.index("name"), result.columns.index("kind")
+    collectives = {row[name] for row in result.rows if row[kind] == "collective"}
     # the engine shows escaped quotes as they stand in the file
-    assert told == set(kernel_kinds.collectives(NAMES))
+    assert collectives == set(kernel_kinds.collectives(NAMES))
 
 
 def test_a_library_without_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A damaged installation is said to be one."""
+    """A damaged installation is reported as such."""
     monkeypatch.setattr(library, "modules", dict)
     with pytest.raises(InputError, match=r"defines no tpt_collective_by_name\. Install tp-tools"):
         kernel_kinds.collectives(["k"])

@@ -1,27 +1,27 @@
-"""Answers of SQL made by hand, for what is told of them."""
+"""Make the data of a report by hand."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tp_tools.engine import Rows
-from tp_tools.reporting.data import Answers, Member
+from tp_tools.reporting.data import Member, ReportData
 from tp_tools.reporting.labels import Labels
 
 
-def answers(ranks: int = 1, **of: list[dict[str, Any]]) -> tuple[Answers, Labels]:
-    """Rows by query, each with all of its columns; a query that is not given has no rows."""
-    rows = {
-        name: Rows(tuple(given[0]) if given else (), [tuple(row.values()) for row in given])
-        for name, given in of.items()
+def report_data(ranks: int = 1, **queries: list[dict[str, Any]]) -> tuple[ReportData, Labels]:
+    """Make data of rows by query, each row with all columns; gpu_time has no rows by default."""
+    results = {
+        name: Rows(tuple(rows[0]) if rows else (), [tuple(row.values()) for row in rows])
+        for name, rows in queries.items()
     }
     empty = {"gpu_time": Rows(("rank", "device", "ts"), [])}
     members = [Member(rank, f"rank {rank}", f"rank{rank}.json", None) for rank in range(ranks)]  # type: ignore[arg-type]
-    found = Answers(members, {**empty, **rows}, {}, None)
-    return found, Labels(found)
+    data = ReportData(members, {**empty, **results}, {}, None)
+    return data, Labels(data)
 
 
 def column(table: Any, key: str) -> list[Any]:  # noqa: ANN401  short in tests
-    """One column of a table."""
-    at = [it.key for it in table.columns].index(key)
-    return [row[at] for row in table.rows]
+    """Return the values of one column of a table."""
+    index = [column.key for column in table.columns].index(key)
+    return [row[index] for row in table.rows]

@@ -1,4 +1,4 @@
-"""The server gives one browser what it is to have, and everybody else nothing."""
+"""The server answers a browser on this machine that knows the token, and nobody else."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tp_tools.errors import UsageError
-from tp_tools.viewer.server import Attendance, Server
+from tp_tools.viewer.server import OpenPages, Server
 from tp_tools.viewer.site import Resource, Site, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FRIEND = "https://ui.perfetto.dev"
-ALIVE = Resource("text/event-stream", None, attends=True)
+ALLOWED_ORIGIN = "https://ui.perfetto.dev"
+PAGE_STREAM = Resource("text/event-stream", None, holds_server=True)
 PRIVATE = "not for the web"
 
 
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
-    """A file larger than what is copied at a time, beside one that is not served."""
+    """Write a file larger than the copy buffer, beside a file that is not served."""
     (tmp_path / "secret.txt").write_text(PRIVATE)
     path = tmp_path / "trace.json"
     path.write_bytes(b'{"traceEvents": []}' * 100_000)
@@ -35,35 +35,35 @@ def trace(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(trace: Path) -> Iterator[Server]:
-    """A server with one page, one trace and a stream, in a thread of its own."""
+    """Run a server with a page, a trace and a stream in a thread."""
     resources = {
-        "": Resource("text/html", b"<p>hello</p>" * 100, is_packed=True),
-        "v1/code.js": Resource("text/javascript", b"1;" * 500, is_packed=True, is_kept=True),
+        "": Resource("text/html", b"<p>hello</p>" * 100, compress=True),
+        "v1/code.js": Resource("text/javascript", b"1;" * 500, compress=True, is_immutable=True),
         "trace/trace.json": Resource(content=trace),
         "away": Resource(location="https://example.com/#there"),
-        "alive": ALIVE,
+        "alive": PAGE_STREAM,
     }
     headers = {"Content-Security-Policy": "default-src 'self'"}
-    with served(Site(new_token(), resources, headers, frozenset({FRIEND}))) as running:
+    with serve(Site(new_token(), resources, headers, frozenset({ALLOWED_ORIGIN}))) as running:
         yield running
 
 
 @contextmanager
-def served(site: Site, grace_s: float = 0.0) -> Iterator[Server]:
-    """Serves it while the block runs, or until everybody has left."""
+def serve(site: Site, grace_s: float = 0.0) -> Iterator[Server]:
+    """Serve the site in a thread while the block runs."""
     with Server(grace_s=grace_s) as server:
         server.site = site
-        thread = threading.Thread(target=server.serve_until_left)
+        thread = threading.Thread(target=server.serve_until_closed)
         thread.start()
         yield server
-        with server.attendance.present():  # nobody is left behind this
+        with server.pages.hold():  # all pages are closed at its end
             pass
-        socket.create_connection(("127.0.0.1", server.server_port)).close()  # wakes it up
+        socket.create_connection(("127.0.0.1", server.server_port)).close()  # wakes the server up
         thread.join()
 
 
 class Answer:
-    """A whole answer."""
+    """A complete answer."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
@@ -74,7 +74,7 @@ class Answer:
 def ask(
     server: Server, path: str = "", method: str = "GET", token: str | None = None, **headers: str
 ) -> Answer:
-    """Asks for a path behind the token; `Accept_Encoding` stands for Accept-Encoding."""
+    """Request a path behind the token; `Accept_Encoding` stands for Accept-Encoding."""
     secret = server.site.token if token is None else token
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
@@ -84,15 +84,15 @@ def ask(
 
 
 def ask_raw(server: Server, request: str) -> bytes:
-    """Sends these bytes, and nothing that a client would make of them; the whole answer."""
+    """Send these bytes unchanged, which no HTTP client would; return the whole answer."""
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as connection:
         connection.sendall(request.encode())
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
 
-def test_a_file_comes_whole(server: Server, trace: Path) -> None:
-    """A trace comes byte for byte, with its length, so that the UI can show how far it is."""
+def test_a_file_is_sent_completely(server: Server, trace: Path) -> None:
+    """A trace is sent byte for byte, with its length, by which the UI shows progress."""
     answer = ask(server, "trace/trace.json", Accept_Encoding="gzip")
     assert answer.status == 200
     assert answer.body == trace.read_bytes()
@@ -102,35 +102,35 @@ def test_a_file_comes_whole(server: Server, trace: Path) -> None:
 
 
 def test_head_is_get_without_the_body(server: Server, trace: Path) -> None:
-    """HEAD says how long the trace is and sends none of it."""
+    """HEAD sends the length of the trace and no content."""
     answer = ask(server, "trace/trace.json", "HEAD")
     assert (answer.status, answer.body) == (200, b"")
     assert answer.headers["Content-Length"] == str(trace.stat().st_size)
 
 
 @pytest.mark.parametrize("path", ["", "v1/code.js"])
-def test_packed_only_for_those_who_take_it(server: Server, path: str) -> None:
-    """Text is sent gzip-compressed where the browser says that it unpacks that, else as it is."""
-    plain, packed = ask(server, path), ask(server, path, Accept_Encoding="br, gzip")
-    assert packed.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(packed.body) == plain.body
-    assert len(packed.body) < len(plain.body)
+def test_compressed_only_for_browsers_that_accept_gzip(server: Server, path: str) -> None:
+    """Text is sent gzip-compressed if Accept-Encoding has gzip, else uncompressed."""
+    plain, compressed = ask(server, path), ask(server, path, Accept_Encoding="br, gzip")
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(compressed.body) == plain.body
+    assert len(compressed.body) < len(plain.body)
 
 
-def test_a_browser_keeps_only_what_never_changes(server: Server) -> None:
-    """The UI's code may be kept, the page and the trace may not."""
+def test_only_immutable_resources_are_cached(server: Server) -> None:
+    """The browser may cache the UI's code, but not the page and the trace."""
     assert "immutable" in ask(server, "v1/code.js").headers["Cache-Control"]
     for path in ("", "trace/trace.json", "nothing"):
         assert "max-age" not in (ask(server, path).headers["Cache-Control"] or "")
 
 
-def test_a_query_string_is_no_part_of_the_path(server: Server) -> None:
-    """What follows a question mark is for the page and not for the server."""
+def test_the_query_string_is_ignored(server: Server) -> None:
+    """The part behind a question mark is for the page."""
     assert ask(server, "?testing=1").status == 200
 
 
-def test_on_to_another_address(server: Server) -> None:
-    """A browser is sent on, with what stands behind the #."""
+def test_a_location_is_a_redirect(server: Server) -> None:
+    """The browser is redirected, with the part behind the #."""
     answer = ask(server, "away")
     assert answer.status == 302
     assert answer.headers["Location"] == "https://example.com/#there"
@@ -138,7 +138,7 @@ def test_on_to_another_address(server: Server) -> None:
 
 @pytest.mark.parametrize("token", ["", "x", "A" * 22, "%2e%2e"])
 def test_a_wrong_token_finds_nothing(server: Server, token: str) -> None:
-    """Who does not know the token learns not even which paths there are."""
+    """Known and unknown paths get the same answer without the token."""
     known = ask(server, "trace/trace.json", token=token)
     unknown = ask(server, "nothing", token=token)
     assert (known.status, known.body) == (404, unknown.body)
@@ -162,8 +162,8 @@ def test_a_wrong_token_finds_nothing(server: Server, token: str) -> None:
         "v1/",
     ],
 )
-def test_no_way_out_of_the_table(server: Server, path: str) -> None:
-    """Paths that climb, decode to a climb or name a folder find nothing, even with the token."""
+def test_paths_outside_the_table_are_refused(server: Server, path: str) -> None:
+    """Paths with "..", encoded or not, and paths of folders find nothing, even with the token."""
     request = f"GET /{server.site.token}/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     answer = ask_raw(server, request)
     assert answer.startswith(b"HTTP/1.1 404 ")
@@ -171,7 +171,7 @@ def test_no_way_out_of_the_table(server: Server, path: str) -> None:
 
 
 def test_an_absolute_file_name_is_not_looked_up(server: Server, trace: Path) -> None:
-    """The path of a file that exists finds nothing."""
+    """The path of an existing file finds nothing."""
     secret = trace.with_name("secret.txt")
     for path in (f"/{server.site.token}{secret}", str(secret), f"file://{secret}"):
         answer = ask_raw(server, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -182,22 +182,22 @@ def test_an_absolute_file_name_is_not_looked_up(server: Server, trace: Path) -> 
     "host",
     ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "", "192.168.0.1"],
 )
-def test_a_rebound_name_gets_nothing(server: Server, host: str) -> None:
+def test_a_rebound_dns_name_is_refused(server: Server, host: str) -> None:
     """A page whose DNS name was rebound to this machine is refused, even with the token."""
     answer = ask(server, "trace/trace.json", Host=host)
     assert answer.status == 403
     assert b"traceEvents" not in answer.body
 
 
-def test_a_request_without_a_host_gets_nothing(server: Server) -> None:
-    """HTTP/1.0 lets a client leave Host out; that is no way around it."""
+def test_a_request_without_a_host_is_refused(server: Server) -> None:
+    """HTTP/1.0 allows requests without Host; they do not pass the check."""
     answer = ask_raw(server, f"GET /{server.site.token}/trace/trace.json HTTP/1.0\r\n\r\n")
     assert b" 403 " in answer.splitlines()[0]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:9001", "localhost"])
-def test_tunnels_may_end_at_another_port(server: Server, host: str) -> None:
-    """Through `ssh -L` the browser may see this machine at another port than the server does."""
+def test_any_port_in_host_is_allowed(server: Server, host: str) -> None:
+    """Through `ssh -L` the browser may use another port than the server's."""
     assert ask(server, "trace/trace.json", Host=host).status == 200
 
 
@@ -205,7 +205,7 @@ def test_tunnels_may_end_at_another_port(server: Server, host: str) -> None:
     "method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW"]
 )
 def test_other_methods_are_refused(server: Server, trace: Path, method: str) -> None:
-    """Nothing but GET and HEAD is answered, and the trace stays as it was."""
+    """Only GET and HEAD are answered, and the trace is not changed."""
     before = trace.read_bytes()
     answer = ask(server, "trace/trace.json", method)
     assert answer.status == 501
@@ -216,18 +216,20 @@ def test_other_methods_are_refused(server: Server, trace: Path, method: str) -> 
     "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://ui.perfetto.dev"]
 )
 def test_a_foreign_page_is_refused(server: Server, origin: str) -> None:
-    """A page of another origin gets no answer and no leave to read one."""
+    """A page of another origin gets no content and no CORS header."""
     answer = ask(server, "trace/trace.json", Origin=origin)
     assert answer.status == 403
     assert b"traceEvents" not in answer.body
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_only_friends_may_read_across_origins(server: Server) -> None:
-    """The origin that was let in may read, and it alone is named."""
+def test_only_allowed_origins_may_read_answers(server: Server) -> None:
+    """The allowed origin gets the CORS header; the server's own gets none."""
     assert (
-        ask(server, "trace/trace.json", Origin=FRIEND).headers["Access-Control-Allow-Origin"]
-        == FRIEND
+        ask(server, "trace/trace.json", Origin=ALLOWED_ORIGIN).headers[
+            "Access-Control-Allow-Origin"
+        ]
+        == ALLOWED_ORIGIN
     )
     own = f"http://127.0.0.1:{server.server_port}"
     for origin in ({}, {"Origin": own}):
@@ -237,36 +239,34 @@ def test_only_friends_may_read_across_origins(server: Server) -> None:
 
 
 def test_refusals_carry_the_same_headers(server: Server) -> None:
-    """The policy stands on every answer, a refusal as well."""
+    """Every answer has the Content-Security-Policy, a refusal as well."""
     for answer in (ask(server), ask(server, "nothing"), ask(server, Host="evil.example")):
         assert answer.headers["Content-Security-Policy"] == "default-src 'self'"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_only_this_machine_is_listened_to(server: Server) -> None:
-    """The socket is bound to 127.0.0.1, not to every address that the machine has."""
+def test_the_server_listens_on_loopback(server: Server) -> None:
+    """The socket is bound to 127.0.0.1, not to all addresses of the machine."""
     assert server.socket.getsockname()[0] == "127.0.0.1"
 
 
-def test_no_two_sites_have_one_token() -> None:
-    """Tokens are long and never the same."""
+def test_tokens_are_long_and_unique() -> None:
+    """A hundred tokens differ, and each has 22 characters or more."""
     tokens = {new_token() for _ in range(100)}
     assert len(tokens) == 100
     assert min(map(len, tokens)) >= 22
 
 
-def test_a_file_that_went_away(server: Server, trace: Path) -> None:
-    """A trace that was deleted since is answered for, and the server goes on."""
+def test_a_deleted_file_is_gone(server: Server, trace: Path) -> None:
+    """A deleted trace is answered with 410, and the server goes on."""
     trace.unlink()
     assert ask(server, "trace/trace.json").status == 410
     assert ask(server).status == 200
 
 
-def test_a_browser_that_leaves_early_is_no_error(
-    server: Server, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """A download that the browser breaks off prints nothing."""
+def test_an_aborted_download_is_no_error(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    """A connection that the browser closes early prints nothing."""
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as connection:
         path = f"/{server.site.token}/trace/trace.json"
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -275,8 +275,8 @@ def test_a_browser_that_leaves_early_is_no_error(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_port_that_is_taken() -> None:
-    """The message says which port and what to do."""
+def test_a_taken_port_is_refused() -> None:
+    """The message names the port and the way out."""
     with Server() as first, pytest.raises(UsageError) as refused:
         Server(first.server_port)
     assert str(refused.value) == (
@@ -284,12 +284,12 @@ def test_a_port_that_is_taken() -> None:
     )
 
 
-def test_it_stops_when_the_page_closes(trace: Path) -> None:
-    """The server runs while a page's stream is open, and ends by itself when it closes."""
-    site = Site("t", {"": Resource(content=trace), "alive": ALIVE})
+def test_the_server_stops_when_the_page_closes(trace: Path) -> None:
+    """The server runs while a page's stream is open, and stops when it closes."""
+    site = Site("t", {"": Resource(content=trace), "alive": PAGE_STREAM})
     with Server(grace_s=0.0) as server:
         server.site = site
-        thread = threading.Thread(target=server.serve_until_left)
+        thread = threading.Thread(target=server.serve_until_closed)
         thread.start()
         page = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
         with closing(page):
@@ -302,26 +302,26 @@ def test_it_stops_when_the_page_closes(trace: Path) -> None:
         assert not thread.is_alive()
 
 
-def test_nobody_came_yet() -> None:
-    """A server that nobody has come to waits."""
-    assert not Attendance(0.0).is_over()
+def test_the_server_waits_for_a_first_page() -> None:
+    """Pages are not all closed before one was opened."""
+    assert not OpenPages(0.0).all_closed()
 
 
-def test_reloading_is_not_leaving() -> None:
-    """Who comes back within the grace was never gone; without any it is over at once."""
-    patient, hasty = Attendance(3600.0), Attendance(-1.0)
-    for attendance in (patient, hasty):
-        with attendance.present(), attendance.present():
+def test_reloading_does_not_stop_the_server() -> None:
+    """Pages count as closed only after the grace period; without one, at once."""
+    patient, hasty = OpenPages(3600.0), OpenPages(-1.0)
+    for pages in (patient, hasty):
+        with pages.hold(), pages.hold():
             pass
-    assert not patient.is_over()
-    assert hasty.is_over()
+    assert not patient.all_closed()
+    assert hasty.all_closed()
 
 
-def test_one_of_two_pages_is_enough() -> None:
-    """Closing one of two pages ends nothing."""
-    attendance = Attendance(-1.0)
-    with attendance.present():
-        with attendance.present():
+def test_one_of_two_pages_holds_the_server() -> None:
+    """Closing one of two pages does not count as all closed."""
+    pages = OpenPages(-1.0)
+    with pages.hold():
+        with pages.hold():
             pass
-        assert not attendance.is_over()
-    assert attendance.is_over()
+        assert not pages.all_closed()
+    assert pages.all_closed()

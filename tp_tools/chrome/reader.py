@@ -13,7 +13,7 @@ from tp_tools.chrome.schema import DECODER
 from tp_tools.chrome.stream import SPACE, Malformed
 from tp_tools.chrome.trace_builder import TraceBuilder
 from tp_tools.errors import InputError
-from tp_tools.files.read_ahead import ahead
+from tp_tools.files.read_ahead import read_ahead
 from tp_tools.processes.pool import ALONE
 from tp_tools.trace.model import UNTIMED, Head, Tail, is_phase
 
@@ -64,7 +64,7 @@ def _read(
     repairs: Counter[str] = Counter()
     collected = TraceBuilder()
     head, tail = Head(b""), Tail(b"")
-    text = sanitized(ahead(source.blocks(seen)), repairs, thorough=thorough, words=words)
+    text = sanitized(read_ahead(source.blocks(seen)), repairs, thorough=thorough, words=words)
     for part in split_text(text, DECODER, source.name):
         if isinstance(part, BatchText):
             collected.add(columns_of(part, collected.count, source.name))

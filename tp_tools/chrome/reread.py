@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.stream import TextStream
 from tp_tools.errors import InputError
-from tp_tools.files.read_ahead import ahead
+from tp_tools.files.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ def batch_texts(
         InputError: the file is not what it was when it was read.
     """
     stamp = source.stamp
-    blocks = ahead(source.blocks(seen))
+    blocks = read_ahead(source.blocks(seen))
     if trace.repairs or trace.thorough:
         blocks = sanitized(blocks, Counter(), thorough=trace.thorough)
     feed = TextStream(blocks, source.name)

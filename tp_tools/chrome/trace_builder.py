@@ -8,8 +8,7 @@ import numpy as np
 
 from tp_tools.chrome.batch_columns import NOTHING
 from tp_tools.chrome.event_ids import numbered_ids, with_text_ids
-from tp_tools.columns import narrow
-from tp_tools.growing import GrowableColumn
+from tp_tools.columns import GrowableColumn, narrow
 from tp_tools.trace.model import NAMELESS, Batch, Trace
 
 if TYPE_CHECKING:

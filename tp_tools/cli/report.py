@@ -71,16 +71,16 @@ def _run(options: Options, talk: Console) -> None:
     from tp_tools.files import output, temporary  # noqa: PLC0415
     from tp_tools.merging import inputs  # noqa: PLC0415  not for --help
     from tp_tools.reporting import build, plots  # noqa: PLC0415
-    from tp_tools.reporting.data import collect_answers  # noqa: PLC0415
+    from tp_tools.reporting.data import collect  # noqa: PLC0415
 
     output.check(options.output, force=options.force, suffixes=SUFFIXES)
     plots.graph_objects()  # before any work is done
     traces = inputs.expand(options.traces)
     output.refuse_input(options.output, traces)
     with temporary.in_folder(output.folder_of(options.output)):
-        answers = collect_answers(traces, options.engine, options.align, talk)
+        data = collect(traces, options.engine, options.align, talk)
     with talk.progress("drawing"):
-        page = build.html(answers).encode()
+        page = build.html(data).encode()
     with output.written(options.output, [page]):
         pass
     if options.output != output.STDOUT:

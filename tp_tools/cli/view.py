@@ -107,7 +107,7 @@ def _run(options: Options, talk: Console) -> None:
         server.site = _site(shown, options)
         with suppress(KeyboardInterrupt), signals.interruptible():  # the usual way to end it
             _open(server.address(), options, talk)
-            server.serve_until_left()
+            server.serve_until_closed()
 
 
 def _server(options: Options) -> Server:
@@ -125,7 +125,7 @@ def _site(shown: ViewFile, options: Options) -> Site:
 
     if options.online:
         return perfetto_ui.online_site(shown.path, startup.commands(None))
-    return perfetto_ui.offline_site(shown.path, shown.name, startup.commands(shown.examined))
+    return perfetto_ui.offline_site(shown.path, shown.name, startup.commands(shown.analysis))
 
 
 def _tell(shown: ViewFile, talk: Console) -> None:
@@ -133,8 +133,8 @@ def _tell(shown: ViewFile, talk: Console) -> None:
     from tp_tools.cli import fix_summary  # noqa: PLC0415  not for --help
     from tp_tools.repair.summary import summary  # noqa: PLC0415
 
-    if shown.examined is not None:
-        for line in fix_summary.lines(shown.examined, summary(shown.examined)):
+    if shown.analysis is not None:
+        for line in fix_summary.lines(shown.analysis, summary(shown.analysis)):
             talk.say(line)
 
 

@@ -1,6 +1,7 @@
-"""Gzip from pieces that were compressed apart, each by a process of its own, in one member.
+"""Join parts that were compressed by several processes into one gzip member.
 
-A piece ends with a full flush (RFC 1951): on a whole byte, and nothing behind it refers to it.
+A compressed part ends with a full flush (RFC 1951): it ends on a whole byte, and no part behind it
+refers to it.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Deflated:
-    """A piece of text, compressed.
+    """A compressed part.
 
     Attributes:
-        data: what it is compressed to, or the file that holds that.
+        data: the compressed bytes, or the file that holds them.
         crc: CRC-32 of the text.
         size: bytes of the text.
     """
@@ -37,65 +38,80 @@ class Deflated:
 
 
 GzipPart: TypeAlias = "bytes | Path | Deflated"
-"""Text, a file of text, a file of compressed text."""
+"""Text, a file of text, or a compressed part."""
 
 
 def deflate(blocks: Iterable[bytes], path: Path) -> Deflated | None:
-    """Compresses text into a file; None if there is none."""
+    """Compress text into a file.
+
+    Returns:
+        The compressed part; None if the text is empty.
+    """
     crc = size = 0
-    packer = _packer()
+    compressor = _compressor()
     with path.open("wb") as file:
         for block in blocks:
             crc, size = isal_zlib.crc32(block, crc), size + len(block)
-            file.write(packer.compress(block))
-        file.write(packer.flush(isal_zlib.Z_FULL_FLUSH))
+            file.write(compressor.compress(block))
+        file.write(compressor.flush(isal_zlib.Z_FULL_FLUSH))
     return Deflated(path, crc, size) if size else None
 
 
-def deflated(text: bytes) -> Deflated:
-    """Compresses text."""
-    packer = _packer()
-    data = packer.compress(text) + packer.flush(isal_zlib.Z_FULL_FLUSH)
+def deflate_text(text: bytes) -> Deflated:
+    """Compress text in memory."""
+    compressor = _compressor()
+    data = compressor.compress(text) + compressor.flush(isal_zlib.Z_FULL_FLUSH)
     return Deflated(data, isal_zlib.crc32(text), len(text))
 
 
 def store(blocks: Iterable[bytes], path: Path) -> Path | None:
-    """Writes text into a file as it is; None if there is none."""
+    """Write text into a file, uncompressed.
+
+    Returns:
+        The file; None if the text is empty.
+    """
     with path.open("wb") as file:
         file.writelines(blocks)
         return path if file.tell() else None
 
 
-def text(pieces: Iterable[GzipPart]) -> Iterator[bytes]:
-    """Pieces of which none is compressed, one after the other."""
-    for piece in pieces:
-        assert not isinstance(piece, Deflated)
-        yield from _blocks(piece)
+def text(parts: Iterable[GzipPart]) -> Iterator[bytes]:
+    """Concatenate uncompressed parts."""
+    for part in parts:
+        assert not isinstance(part, Deflated)
+        yield from _blocks(part)
 
 
-def gzip(pieces: Iterable[GzipPart]) -> Iterator[bytes]:
-    """A gzip file (RFC 1952) of these pieces; those that are compressed stay as they are."""
+def gzip(parts: Iterable[GzipPart]) -> Iterator[bytes]:
+    """Make a gzip file (RFC 1952) of one member.
+
+    Args:
+        parts: text, which is compressed here, and compressed parts, which are copied.
+
+    Returns:
+        The bytes of the file, in blocks.
+    """
     yield _HEADER
     crc = size = 0
-    packer = None
-    for piece in pieces:
-        if isinstance(piece, Deflated):
-            if packer is not None:
-                yield packer.flush(isal_zlib.Z_FULL_FLUSH)
-                packer = None
-            yield from _blocks(piece.data)
-            crc, size = isal_zlib.crc32_combine(crc, piece.crc, piece.size), size + piece.size
+    compressor = None
+    for part in parts:
+        if isinstance(part, Deflated):
+            if compressor is not None:
+                yield compressor.flush(isal_zlib.Z_FULL_FLUSH)
+                compressor = None
+            yield from _blocks(part.data)
+            crc, size = isal_zlib.crc32_combine(crc, part.crc, part.size), size + part.size
             continue
-        for block in text([piece]):
-            packer = packer or _packer()
+        for block in text([part]):
+            compressor = compressor or _compressor()
             crc, size = isal_zlib.crc32(block, crc), size + len(block)
-            yield packer.compress(block)
-    packer = packer or _packer()
-    yield packer.flush()
+            yield compressor.compress(block)
+    compressor = compressor or _compressor()
+    yield compressor.flush()
     yield struct.pack("<II", crc, size & 0xFFFF_FFFF)
 
 
-def _packer() -> isal_zlib.Compress:
+def _compressor() -> isal_zlib.Compress:
     return isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, _RAW)
 
 

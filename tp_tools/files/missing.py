@@ -1,4 +1,4 @@
-"""What to say of a file that is not there: mostly its name was mistyped."""
+"""Refuse a file that does not exist, with the name that its user probably meant."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from pathlib import Path
 
 from tp_tools.errors import InputError
 
-_MOST = 10_000
-"""Names of a folder that are looked at."""
+_MAX_NAMES = 10_000
+"""Names in a folder that are compared at most."""
 
-_ALIKE = 0.8
-"""How alike names are that may be mistaken, of 1."""
+_MIN_SIMILARITY = 0.8
+"""Similarity, of 1, from which on a name is suggested: difflib's ratio."""
 
 
 def refuse_missing(name: str) -> None:
-    """Does nothing if there is such a file, or if nobody can tell: whoever reads it will.
+    """Check that a file exists, unless the system does not say: reading it reports the error then.
+
+    Args:
+        name: a path, or "-" for standard input.
 
     Raises:
-        InputError: there is none; it names what may have been meant.
+        InputError: the file does not exist; the message suggests a name like it if there is one.
     """
     if name == "-":
         return
@@ -30,14 +33,15 @@ def refuse_missing(name: str) -> None:
             return
         if not path.absolute().parent.is_dir():
             raise InputError(f"{name}: no such file: there is no folder {path.parent}.")
-        near = _near(path)
-        hint = f"Did you mean {path.with_name(near)}?" if near else "Check the path."
+        similar = _similar_name(path)
+        hint = f"Did you mean {path.with_name(similar)}?" if similar else "Check the path."
         raise InputError(f"{name}: no such file. {hint}")
 
 
-def _near(path: Path) -> str | None:
-    """The name in the same folder that begins like this one, or else is most like it."""
-    files = itertools.islice(path.absolute().parent.iterdir(), _MOST)
-    names = sorted(it.name for it in files if not it.name.startswith("."))
+def _similar_name(path: Path) -> str | None:
+    """Find the name in the same folder that begins with this one, or else the most similar one."""
+    entries = itertools.islice(path.absolute().parent.iterdir(), _MAX_NAMES)
+    names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     longer = [name for name in names if name.startswith(f"{path.name}.")]
-    return next(iter(longer or difflib.get_close_matches(path.name, names, 1, _ALIKE)), None)
+    similar = longer or difflib.get_close_matches(path.name, names, 1, _MIN_SIMILARITY)
+    return next(iter(similar), None)

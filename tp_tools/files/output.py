@@ -1,4 +1,4 @@
-"""Output that appears whole or not at all, compressed as its suffix says."""
+"""Write an output file whole or not at all, compressed as its suffix says."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 STDOUT = "-"
 PFTRACE_SUFFIXES = (".pftrace", ".pftrace.gz")
 SUFFIXES = (".json", ".json.gz", ".json.zst", *PFTRACE_SUFFIXES)
-GZIP_LEVEL = 1  # isal's; 0 to 3. Level 2 and 3 are slower by half and smaller by a few per cent
+GZIP_LEVEL = 1  # of isal, 0 to 3; levels 2 and 3 take half as long again and save a few per cent
 ZSTD_LEVEL = 3
 
 
 class Sink(Protocol):
-    """What bytes are written to."""
+    """An object that bytes are written to: a file or a compressor."""
 
     def write(self, data: bytes, /) -> object:
-        """Takes all of the bytes."""
+        """Write all of the bytes."""
 
 
 def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> None:
-    """Refuses an output that cannot be written, before any work is done.
+    """Check that an output can be written, before any work is done.
 
     Args:
         name: a file, or "-" for stdout. A pipe or a device (/dev/stdout) is written to as it is.
         force: whether an existing file may be replaced.
-        suffixes: those that say what is to be written.
+        suffixes: the suffixes that the command can write.
 
     Raises:
-        UsageError: its suffix says nothing, or it exists and `force` is not set.
-        OutputError: its folder does not exist or may not be written to, or stdout is closed.
+        UsageError: the suffix is none of `suffixes`, or the file exists and `force` is not set.
+        OutputError: the folder does not exist or may not be written to, or stdout is closed.
     """
     if name == STDOUT:
         if sys.stdout is None:
@@ -105,28 +105,35 @@ def is_stream(name: str) -> bool:
 
 @contextmanager
 def written(name: str, blocks: Iterable[bytes], *, packed: bool = False) -> Iterator[Path]:
-    """Writes all blocks, gives the finished file for a last look, then puts it in its place.
+    """Write all blocks to a temporary file, yield it for verification, then rename it to its name.
 
-    The file is a temporary one in the target's folder. If anything fails, here or in the caller's
-    block, it is removed and nothing else has changed. Where the target is a symbolic link, what it
-    points to is replaced. A pipe or a device gets the bytes once all of them are there. `packed`
-    says that the blocks are compressed already as they should be.
+    The temporary file lies in the target's folder. If writing or the caller's `with` block fails,
+    it is removed and no other file has changed. If the target is a symbolic link, the file that
+    the link points to is replaced. A pipe or a device gets the bytes once all of them are there.
+
+    Args:
+        name: a file, or "-" for stdout, which gets uncompressed bytes.
+        blocks: the content.
+        packed: whether the blocks are compressed already.
+
+    Yields:
+        The finished temporary file.
 
     Raises:
-        OutputError: it cannot be written.
-        BrokenPipeError: it goes to stdout or a pipe, and nobody reads that any more.
+        OutputError: the file cannot be written.
+        BrokenPipeError: the reader of stdout or of a pipe has closed it.
     """
     streams = name == STDOUT or is_stream(name)
     target = None if streams else Path(os.path.realpath(name))
-    with ExitStack() as kept:
-        with _reported(name):
-            handle, path = kept.enter_context(temporary.file(target.parent if target else None))
+    with ExitStack() as stack:
+        with _output_errors(name):
+            handle, path = stack.enter_context(temporary.file(target.parent if target else None))
             with os.fdopen(handle, "wb") as file:
                 _write(file, "" if packed else name, blocks)
                 file.flush()
                 os.fsync(file.fileno())
         yield path
-        with _reported(name):
+        with _output_errors(name):
             if target is None:
                 _copy_to(name, path)
             else:
@@ -134,7 +141,8 @@ def written(name: str, blocks: Iterable[bytes], *, packed: bool = False) -> Iter
 
 
 @contextmanager
-def _reported(name: str) -> Iterator[None]:
+def _output_errors(name: str) -> Iterator[None]:
+    """Turn OSError of the block into OutputError."""
     try:
         yield
     except BrokenPipeError:
@@ -150,7 +158,7 @@ def _write(file: BinaryIO, name: str, blocks: Iterable[bytes]) -> None:
         with _gzip(file) as packed:
             _copy(packed, blocks)
     elif name.endswith(".zst"):
-        import zstandard  # noqa: PLC0415  few need it
+        import zstandard  # noqa: PLC0415  few outputs are .zst
 
         with zstandard.ZstdCompressor(ZSTD_LEVEL).stream_writer(file, closefd=False) as packed:
             _copy(packed, blocks)
@@ -159,7 +167,7 @@ def _write(file: BinaryIO, name: str, blocks: Iterable[bytes]) -> None:
 
 
 def _gzip(file: BinaryIO) -> AbstractContextManager[Sink]:
-    """Compresses on a thread of its own; the header carries no time and no name."""
+    """Open a compressor that works on a thread; its header carries no time and no name."""
     packed: AbstractContextManager[Sink] = igzip_threaded.open(  # type: ignore[no-untyped-call]
         file, "wb", compresslevel=GZIP_LEVEL, threads=1
     )

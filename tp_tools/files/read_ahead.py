@@ -1,4 +1,4 @@
-"""Blocks read ahead: while one is worked on, the next are unpacked on a thread of their own."""
+"""Read blocks ahead of their consumer, on a thread."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
 
-_BYTES = 8 << 20
-_MOST = 8  # blocks: some take long to work on, and some no time
+_MAX_BYTES = 8 << 20
+_MAX_BLOCKS = 8
+"""Blocks that wait at most. Several, because the consumer's time per block varies."""
 
 
-def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same blocks; what goes wrong with one is raised when its turn comes."""
-    coming: deque[Future[bytes | None]] = deque()
-    with ThreadPoolExecutor(1) as beside:
-        coming.append(beside.submit(next, blocks, None))
-        while (block := coming.popleft().result()) is not None:
-            wanted = min(_BYTES // max(len(block), 1) + 1, _MOST)  # if the next ones are as large
-            while len(coming) < wanted:
-                coming.append(beside.submit(next, blocks, None))
+def read_ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Decompress the next blocks on a thread while the consumer works on one.
+
+    Args:
+        blocks: the blocks, read on the thread only.
+
+    Returns:
+        The same blocks in order. An error of a block is raised in place of it.
+    """
+    waiting: deque[Future[bytes | None]] = deque()
+    with ThreadPoolExecutor(1) as thread:
+        waiting.append(thread.submit(next, blocks, None))
+        while (block := waiting.popleft().result()) is not None:
+            # as many as fit into _MAX_BYTES if the next ones are as large as this one
+            count = min(_MAX_BYTES // max(len(block), 1) + 1, _MAX_BLOCKS)
+            while len(waiting) < count:
+                waiting.append(thread.submit(next, blocks, None))
             yield block

@@ -1,4 +1,4 @@
-"""A trace file as a stream of decompressed blocks that can be read again."""
+"""Read a trace file as a stream of decompressed blocks, as often as needed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import stat
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -21,28 +22,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BLOCK = 64 << 10
-"""Bytes read from disk at a time; gzip makes about 15 times as much of them."""
+"""Bytes read from disk at a time; decompressed, gzip's are about 15 times as many."""
 
 _COPY = 1 << 20
-_GZIP = re.compile(rb"\x1f\x8b")
-_ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # pzstd begins with the second
-_ZIP = b"PK\x03\x04"
-_GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub is wrong
-_UTF16 = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0|\0[{\[]")
-_LONGEST_HEADER = 4096
-_LONGEST_MAGIC = 4
-_WIDEST_WINDOW = 1 << 31  # what zstd --long=31 writes
+_GZIP_MAGIC = re.compile(rb"\x1f\x8b")
+_ZSTD_MAGIC = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # or pzstd's skippable frame
+_ZIP_MAGIC = b"PK\x03\x04"
+_GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stub has no type
+_UTF16_START = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0|\0[{\[]")
+_MAX_HEADER = 4096
+_MAX_MAGIC = 4
+_MAX_WINDOW = 1 << 31  # the window of zstd --long=31
 
 
 @dataclass
 class Source:
-    """One trace file: where it lies and how it is called in messages.
+    """A trace file.
 
     Attributes:
         path: the file that is read.
-        name: what messages and summaries call it ("-" for standard input).
-        truncated: set after a read in which the compressed stream ended too early.
-        stamp: size and time of change of the file when it was last opened.
+        name: its name in messages and summaries: the path as given, "-" for standard input.
+        truncated: whether the compressed stream ended too early when it was last read to its end.
+        stamp: size in bytes and time of change in ns when the file was last opened.
     """
 
     path: Path
@@ -51,51 +52,62 @@ class Source:
     stamp: tuple[int, int] = (0, 0)
 
     def size(self) -> int:
-        """Bytes on disk."""
+        """Return the bytes on disk."""
         return self.path.stat().st_size
 
-    def blocks(self, seen: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
-        """The decompressed text, block by block, from the start.
+    def blocks(self, on_bytes: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
+        """Read the decompressed text from the start.
 
         Args:
-            seen: told the number of bytes read from disk, each time some are.
+            on_bytes: called with the number of bytes of each block read from disk.
+
+        Returns:
+            The text, in blocks of any length but 0.
 
         Raises:
-            InputError: the file cannot be read, or is no gzip, zstd or plain text.
+            InputError: the file cannot be read, or is not gzip, zstd or plain text.
         """
         self.truncated = False
         try:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 self.stamp = status.st_size, status.st_mtime_ns
-                yield from self._decompressed(_raw_blocks(file.read, seen))
+                yield from self._decompress(_raw_blocks(file.read, on_bytes))
         except OSError as error:
-            raise _unreadable(self.name, error) from error
+            raise _read_error(self.name, error) from error
 
-    def _decompressed(self, raw: Iterator[bytes]) -> Iterator[bytes]:
+    def _decompress(self, raw: Iterator[bytes]) -> Iterator[bytes]:
+        """Choose the decompressor by the first bytes."""
         first = next(raw, b"")
         blocks = itertools.chain((first,), raw)
         if not first:
             raise InputError(f"{self.name}: is empty. Was the profiler stopped before it wrote?")
-        if _GZIP.match(first):
-            gzip = _Packing("gzip", _GZIP, _GZIP_ERROR, lambda: isal_zlib.decompressobj(wbits=31))
-            yield from self._unpacked(blocks, gzip)
-        elif _ZSTD.match(first):
-            import zstandard as zstd  # noqa: PLC0415  few need it
+        if _GZIP_MAGIC.match(first):
+            new = partial(isal_zlib.decompressobj, wbits=31)
+            gzip = _Compression("gzip", _GZIP_MAGIC, _GZIP_ERROR, new)
+            yield from self._decompress_members(blocks, gzip)
+        elif _ZSTD_MAGIC.match(first):
+            import zstandard  # noqa: PLC0415  few inputs are .zst
 
-            new = zstd.ZstdDecompressor(max_window_size=_WIDEST_WINDOW).decompressobj
-            yield from self._unpacked(blocks, _Packing("zstd", _ZSTD, zstd.ZstdError, new))
-        elif first.startswith(_ZIP):
+            new_frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj
+            zstd = _Compression("zstd", _ZSTD_MAGIC, zstandard.ZstdError, new_frame)
+            yield from self._decompress_members(blocks, zstd)
+        elif first.startswith(_ZIP_MAGIC):
             raise InputError(
                 f"{self.name}: is a zip archive. Unpack it, then give the trace in it."
             )
-        elif _UTF16.match(first):
+        elif _UTF16_START.match(first):
             raise InputError(f"{self.name}: is UTF-16 text. Convert it: iconv -f UTF-16 -t UTF-8.")
         else:
             yield from blocks
 
-    def _unpacked(self, blocks: Iterator[bytes], packing: _Packing) -> Iterator[bytes]:
-        """Any number of gzip members (RFC 1952) or zstd frames (RFC 8878), zeros between them."""
+    def _decompress_members(
+        self, blocks: Iterator[bytes], compression: _Compression
+    ) -> Iterator[bytes]:
+        """Decompress any number of gzip members (RFC 1952) or zstd frames (RFC 8878).
+
+        Zero bytes may stand between and behind them.
+        """
         member: _Member | None = None
         rest = b""
         size = 0
@@ -105,39 +117,39 @@ class Source:
                 while rest:
                     if member is None:
                         rest = rest.lstrip(b"\0")
-                        if len(rest) < _LONGEST_HEADER and block:
-                            break  # isal loses track in a header with options that is cut in two
-                        if len(rest) >= _LONGEST_MAGIC and not packing.magic.match(rest):
-                            raise self._damaged(packing, "something else follows it")
-                        member = packing.new()
+                        if len(rest) < _MAX_HEADER and block:
+                            break  # isal fails on a header with options that is cut in two
+                        if len(rest) >= _MAX_MAGIC and not compression.magic.match(rest):
+                            raise self._damage(compression, "something else follows it")
+                        member = compression.new()
                     text = member.decompress(rest)
                     if text:
                         size += len(text)
                         yield text
                     rest = member.unused_data if member.eof else b""
                     member = None if member.eof else member
-        except packing.error as error:
-            raise self._damaged(packing, str(error)) from error
+        except compression.error as error:
+            raise self._damage(compression, str(error)) from error
         self.truncated = member is not None
         if not size:
             raise InputError(
                 f"{self.name}: holds no text. Was the profiler stopped before it wrote?"
             )
 
-    def _damaged(self, packing: _Packing, why: str) -> InputError:
+    def _damage(self, compression: _Compression, reason: str) -> InputError:
         return InputError(
-            f"{self.name}: its {packing.name} data is damaged ({why}). Copy the file again."
+            f"{self.name}: its {compression.name} data is damaged ({reason}). Copy the file again."
         )
 
 
 @dataclass(frozen=True)
-class _Packing:
-    """A way of packing.
+class _Compression:
+    """A compressed format.
 
     Attributes:
-        name: what it is called.
-        magic: what each member begins with.
-        error: what its decompressor raises.
+        name: its name in messages.
+        magic: the first bytes of each member.
+        error: the exception that its decompressor raises.
         new: makes a decompressor of one member.
     """
 
@@ -152,40 +164,45 @@ class _Member(Protocol):
 
     @property
     def eof(self) -> bool:
-        """Whether it is at its end."""
+        """Whether the end of the member was reached."""
 
     @property
     def unused_data(self) -> bytes:
-        """What was given beyond its end."""
+        """The bytes behind the end of the member."""
 
     def decompress(self, data: bytes, /) -> bytes:
-        """Takes the next bytes, gives what comes of them."""
+        """Decompress the next bytes; the result may be empty."""
 
 
-def _raw_blocks(read: Callable[[int], bytes], seen: Callable[[int], None]) -> Iterator[bytes]:
+def _raw_blocks(read: Callable[[int], bytes], on_bytes: Callable[[int], None]) -> Iterator[bytes]:
     while block := read(BLOCK):
-        seen(len(block))
+        on_bytes(len(block))
         yield block
 
 
-def _unreadable(name: str, error: OSError) -> InputError:
+def _read_error(name: str, error: OSError) -> InputError:
     return InputError(f"{name}: cannot be read: {error.strerror or error}.")
 
 
 @contextmanager
 def open_source(name: str) -> Iterator[Source]:
-    """The source that a command line names: a path, or "-" for standard input.
+    """Open the trace that a command line names.
 
-    What can be read only once, as standard input or a pipe, is kept in a temporary file, since a
-    trace is read more than once.
+    Standard input and pipes are copied to a temporary file, since a trace is read several times.
+
+    Args:
+        name: a path, or "-" for standard input.
+
+    Yields:
+        The source; its temporary file is removed at the end of the block.
 
     Raises:
-        InputError: there is no such file, it is a folder, or it cannot be read.
+        InputError: the file does not exist, is a folder, or cannot be read.
     """
     if name == "-":
         if sys.stdin is None:
             raise InputError("-: standard input is closed.")
-        with _spooled("-", sys.stdin.buffer) as path:
+        with _spool("-", sys.stdin.buffer) as path:
             yield Source(path, "-")
         return
     path = Path(name)
@@ -194,7 +211,7 @@ def open_source(name: str) -> Iterator[Source]:
     except FileNotFoundError:
         raise InputError(f"{name}: no such file.") from None
     except OSError as error:
-        raise _unreadable(name, error) from error
+        raise _read_error(name, error) from error
     if stat.S_ISDIR(mode):
         raise InputError(f"{name}: is a folder. Give one trace file.")
     if stat.S_ISREG(mode):
@@ -203,20 +220,20 @@ def open_source(name: str) -> Iterator[Source]:
     try:
         pipe = path.open("rb")
     except OSError as error:
-        raise _unreadable(name, error) from error
-    with pipe, _spooled(name, pipe) as spool:
-        yield Source(spool, name)
+        raise _read_error(name, error) from error
+    with pipe, _spool(name, pipe) as copy:
+        yield Source(copy, name)
 
 
 @contextmanager
-def _spooled(name: str, stream: BinaryIO) -> Iterator[Path]:
-    """A temporary file with all that comes from a stream."""
-    with ExitStack() as kept:
+def _spool(name: str, stream: BinaryIO) -> Iterator[Path]:
+    """Copy a stream to a temporary file, which is removed at the end of the block."""
+    with ExitStack() as stack:
         with temporary.full_disk_named():
-            handle, path = kept.enter_context(temporary.file())
-            with os.fdopen(handle, "wb") as spool:
+            handle, path = stack.enter_context(temporary.file())
+            with os.fdopen(handle, "wb") as copy:
                 for block in _read_blocks(name, stream):
-                    spool.write(block)
+                    copy.write(block)
         yield path
 
 
@@ -225,4 +242,4 @@ def _read_blocks(name: str, stream: BinaryIO) -> Iterator[bytes]:
         while block := stream.read(_COPY):
             yield block
     except OSError as error:
-        raise _unreadable(name, error) from error
+        raise _read_error(name, error) from error

@@ -1,4 +1,4 @@
-"""What is in a trace that is no Chrome JSON: asked of TraceProcessor, in SQL."""
+"""Count the contents of a trace in SQL, for formats other than Chrome JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ COMPLETE = "X"
 
 
 def contents(tp: Processor) -> Inventory:
-    """The same counts as of Chrome JSON; every event is a slice then, and steps are not told apart.
+    """Count the slices of a loaded trace.
+
+    Args:
+        tp: a TraceProcessor that holds the trace.
+
+    Returns:
+        The inventory; every event counts as a slice (phase X), and `steps` is None.
 
     Raises:
         EngineError: TraceProcessor failed.
@@ -56,6 +62,7 @@ def contents(tp: Processor) -> Inventory:
 
 
 def _rows(tp: Processor, query: str) -> Iterator[dict[str, Any]]:
-    answer = engine.run_file(tp, library.find(query))
-    for row in answer.rows:
-        yield dict(zip(answer.columns, row, strict=True))
+    """Run a query of the library; yield each row as a dictionary by column."""
+    result = engine.run_file(tp, library.find(query))
+    for row in result.rows:
+        yield dict(zip(result.columns, row, strict=True))

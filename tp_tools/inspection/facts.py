@@ -1,4 +1,4 @@
-"""What is in a trace, as lines."""
+"""Write the description of a trace as lines of text."""
 
 from __future__ import annotations
 
@@ -22,136 +22,135 @@ if TYPE_CHECKING:
     from tp_tools.inspection.trace_info import TraceInfo
     from tp_tools.repair.defects import Defects
 
-_LABEL = 10
-_WIDEST_NAME = 48
-_MOST_STREAMS = 24
+_LABEL_WIDTH = 10
+_NAME_WIDTH = 48
+_MAX_STREAMS = 24
 _DAY_NS = 86_400 * 10**9
 
 
-def lines(seen: TraceInfo) -> Iterator[str]:
-    """For people."""
-    text = f", {size(seen.text_bytes)} of text" if seen.text_bytes else ""
-    yield f"{seen.file}: {size(seen.bytes)}{text}"
-    for label, value in facts(seen):
-        yield f"  {label:<{_LABEL}} {value}"
+def lines(info: TraceInfo) -> Iterator[str]:
+    """Write facts, categories, streams, collectives and defects of a trace."""
+    text = f", {size(info.text_bytes)} of text" if info.text_bytes else ""
+    yield f"{info.file}: {size(info.bytes)}{text}"
+    for label, value in facts(info):
+        yield f"  {label:<{_LABEL_WIDTH}} {value}"
     yield ""
-    yield from _indented(_categories(seen.inventory))
-    if seen.inventory.streams:
+    yield from _table(_categories(info.inventory))
+    if info.inventory.streams:
         yield ""
-        yield from _indented(_streams(seen.inventory))
-    found = seen.collectives()
-    if found:
+        yield from _table(_streams(info.inventory))
+    collectives = info.collectives()
+    if collectives:
         yield ""
-        rows = [(it.name, f"{it.count:,}", span(it.dur_ns)) for it in found]
-        yield from _indented([("collective", "kernels", "time"), *rows])
+        rows = [(kind.name, f"{kind.count:,}", span(kind.dur_ns)) for kind in collectives]
+        yield from _table([("collective", "kernels", "time"), *rows])
     yield ""
-    yield from _judgement(seen)
+    yield from _verdict(info)
 
 
-def facts(seen: TraceInfo) -> Iterator[tuple[str, str]]:
-    """What it is, each with its label: job, GPUs, versions, span, steps, events."""
-    it = seen.inventory
-    if seen.about is not None:
-        yield from _said(seen.about)
-    if seen.named:
-        yield "By name", " ".join(f"{axis}{at}" for axis, at in seen.named.items())
-    if it.merged:
-        yield "Ranks", f"{len(it.merged)} merged: {_first_and_last(it.merged)}"
-    if it.start_ns is not None and it.end_ns is not None:
-        began = seen.start_utc()
-        at = f" from {began}" if began else ""
-        yield "Span", span(it.end_ns - it.start_ns) + at
-    if it.steps is not None:
-        numbers = f"#{it.steps.first}" + (
-            f" to #{it.steps.last}" if it.steps.last > it.steps.first else ""
-        )
-        mean = span(it.steps.dur_ns // it.steps.count)
-        yield "Steps", f"{it.steps.count:,}, ProfilerStep{numbers}, {mean} on average"
-    phases = ", ".join(f"{count:,} {phase or 'none'}" for phase, count in it.phases.items())
-    yield "Events", f"{it.events:,}: {phases}" if it.events else "none"
+def facts(info: TraceInfo) -> Iterator[tuple[str, str]]:
+    """List label and value of each known fact: job, GPUs, versions, span, steps, events."""
+    counts = info.inventory
+    if info.about is not None:
+        yield from _header_facts(info.about)
+    if info.file_labels:
+        yield "By name", " ".join(f"{axis}{index}" for axis, index in info.file_labels.items())
+    if counts.merged:
+        yield "Ranks", f"{len(counts.merged)} merged: {_first_and_last(counts.merged)}"
+    if counts.start_ns is not None and counts.end_ns is not None:
+        start = info.start_utc()
+        suffix = f" from {start}" if start else ""
+        yield "Span", span(counts.end_ns - counts.start_ns) + suffix
+    if counts.steps is not None:
+        steps = counts.steps
+        numbers = f"#{steps.first}" + (f" to #{steps.last}" if steps.last > steps.first else "")
+        mean = span(steps.dur_ns // steps.count)
+        yield "Steps", f"{steps.count:,}, ProfilerStep{numbers}, {mean} on average"
+    phases = ", ".join(f"{count:,} {phase or 'none'}" for phase, count in counts.phases.items())
+    yield "Events", f"{counts.events:,}: {phases}" if counts.events else "none"
 
 
-def _said(about: About) -> Iterator[tuple[str, str]]:
-    job = [
+def _header_facts(about: About) -> Iterator[tuple[str, str]]:
+    parts = [
         f"rank {about.rank}" if about.rank is not None else "",
         f"of {about.world_size:,}" if about.world_size is not None else "",
     ]
-    rank = " ".join(filter(None, job))
+    rank = " ".join(filter(None, parts))
     groups = plural(about.process_groups, "process group") if about.process_groups else ""
-    if said := ", ".join(filter(None, (rank, about.backend, groups))):
-        yield "Job", said
+    if job := ", ".join(filter(None, (rank, about.backend, groups))):
+        yield "Job", job
     kinds = Counter(_gpu(gpu) for gpu in about.gpus)
     if kinds:
         yield "GPUs", ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
     if about.versions:
-        yield "Versions", ", ".join(f"{name} {said}" for name, said in about.versions.items())
+        yield "Versions", ", ".join(f"{name} {version}" for name, version in about.versions.items())
     if about.options:
         yield "Recorded", ", ".join(about.options)
 
 
 def _gpu(gpu: Gpu) -> str:
-    more = [
+    properties = [
         size(gpu.memory_bytes) if gpu.memory_bytes else "",
         f"{gpu.processors} multiprocessors" if gpu.processors else "",
     ]
-    inside = ", ".join(filter(None, more))
-    return (gpu.name or "GPU without a name") + (f" ({inside})" if inside else "")
+    details = ", ".join(filter(None, properties))
+    return (gpu.name or "GPU without a name") + (f" ({details})" if details else "")
 
 
 def _first_and_last(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
 
 
-def _categories(it: Inventory) -> Iterator[tuple[str, ...]]:
+def _categories(counts: Inventory) -> Iterator[tuple[str, ...]]:
     yield "category", "events", "slices", "time"
-    for category in it.categories:
+    for category in counts.categories:
         time = span(category.dur_ns) if category.slices else ""
-        name = middle(category.name, _WIDEST_NAME) or "(none)"
+        name = middle(category.name, _NAME_WIDTH) or "(none)"
         yield name, f"{category.events:,}", f"{category.slices:,}", time
 
 
-def _streams(it: Inventory) -> Iterator[tuple[str, ...]]:
+def _streams(counts: Inventory) -> Iterator[tuple[str, ...]]:
     yield "row", "kernels, copies", "busy", "of the span"
-    whole = (it.end_ns or 0) - (it.start_ns or 0)
-    for stream in it.streams[:_MOST_STREAMS]:
-        share = percent(stream.busy_ns / whole) if whole else ""
-        yield _row(stream), f"{stream.work:,}", span(stream.busy_ns), share
-    if len(it.streams) > _MOST_STREAMS:
-        yield f"and {len(it.streams) - _MOST_STREAMS} more", "", "", ""
+    duration = (counts.end_ns or 0) - (counts.start_ns or 0)
+    for stream in counts.streams[:_MAX_STREAMS]:
+        share = percent(stream.busy_ns / duration) if duration else ""
+        yield _stream_name(stream), f"{stream.work:,}", span(stream.busy_ns), share
+    if len(counts.streams) > _MAX_STREAMS:
+        yield f"and {len(counts.streams) - _MAX_STREAMS} more", "", "", ""
 
 
-def _row(stream: Stream) -> str:
-    process = middle(stream.process or "", _WIDEST_NAME - 16)
+def _stream_name(stream: Stream) -> str:
+    process = middle(stream.process or "", _NAME_WIDTH - 16)
     device = "" if "GPU" in process else f"GPU {stream.pid}"
     return " ".join(filter(None, (process, device, stream.name)))
 
 
-def _indented(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """A table: the first column to the left, the others to the right."""
-    table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for first, *rest in table:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        yield "  " + "  ".join([first.ljust(widths[0]), *cells]).rstrip()
+def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Write an indented table: the first column aligned left, the others right."""
+    cells = list(rows)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for first, *others in cells:
+        right = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        yield "  " + "  ".join([first.ljust(widths[0]), *right]).rstrip()
 
 
-def _judgement(seen: TraceInfo) -> Iterator[str]:
-    if seen.lost:
+def _verdict(info: TraceInfo) -> Iterator[str]:
+    if info.losses:
         yield "TraceProcessor lost data on loading:"
-        yield from (f"  {count:,} x {name}" for name, count in seen.lost.items())
-    if seen.defects is None:
+        yield from (f"  {count:,} x {name}" for name, count in info.losses.items())
+    if info.defects is None:
         return
-    if seen.defects.is_sound():
+    if info.defects.is_sound():
         yield "Nothing to repair."
         return
-    if seen.defects.hopeless:
-        yield f"`tp-tools fix` cannot repair it: {seen.defects.hopeless}"
+    if info.defects.hopeless:
+        yield f"`tp-tools fix` cannot repair it: {info.defects.hopeless}"
     else:
         yield "To repair with `tp-tools fix`:"
-    yield from (f"  {line}" for line in _wrong(seen.defects))
+    yield from (f"  {line}" for line in _defects(info.defects))
 
 
-def _wrong(defects: Defects) -> Iterator[str]:
+def _defects(defects: Defects) -> Iterator[str]:
     if defects.overlapping:
         yield f"{plural(defects.overlapping, 'slice')} without room on their row"
     hidden = defects.hidden

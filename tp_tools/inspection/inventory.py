@@ -1,4 +1,4 @@
-"""What is in a trace, counted. Pure: from its columns and the text around them."""
+"""Count events, streams, steps and kernels from the columns of a trace; no file is read."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ import numpy as np
 from tp_tools.columns import is_in
 from tp_tools.trace.categories import GPU_ANNOTATION, GPU_WORK, KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, is_phase
-from tp_tools.trace.tracks import default_name, process_names, thread_metadata, tracks_of
-from tp_tools.trace.tracks import natural_key as in_order
+from tp_tools.trace.tracks import (
+    default_name,
+    natural_key,
+    process_names,
+    thread_metadata,
+    tracks_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -23,7 +28,8 @@ if TYPE_CHECKING:
 
 
 _STEP = re.compile(r"ProfilerStep#(\d+)")
-_MERGED = re.compile(r"(\[(?=[A-Z\d-]*\d)[A-Z\d-]+\]|[Rr]ank[ _]?\d+(?: \([^)]*\))?)")
+_MERGED_RANK = re.compile(r"(\[(?=[A-Z\d-]*\d)[A-Z\d-]+\]|[Rr]ank[ _]?\d+(?: \([^)]*\))?)")
+"""How names of processes of merged traces begin: "[TP01] 1", "rank 9 CPU", "rank 10 (TP2)"."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,10 @@ class Category:
     """The events of one category.
 
     Attributes:
-        name: its name, "" for events that have none.
-        events: of any phase.
-        slices: X events among them.
-        dur_ns: of these, summed.
+        name: its name; "" for events without one.
+        events: number of events of any phase.
+        slices: number of X events.
+        dur_ns: sum of the durations of the slices.
     """
 
     name: str
@@ -45,14 +51,14 @@ class Category:
 
 @dataclass(frozen=True)
 class Stream:
-    """A row on which a GPU worked.
+    """A track with work of a GPU.
 
     Attributes:
-        pid: of its process; Kineto's is the number of the device.
-        process: what that is called, None if nothing.
-        name: "stream 7".
-        work: how many kernels, copies and memsets.
-        busy_ns: in which at least one of them ran.
+        pid: id of its process; in Kineto's traces the number of the device.
+        process: name of its process; None if it has none.
+        name: name of the track: "stream 7".
+        work: number of kernels, copies and memsets.
+        busy_ns: time in which at least one of them ran.
     """
 
     pid: Scalar
@@ -67,9 +73,9 @@ class Steps:
     """The ProfilerStep annotations.
 
     Attributes:
-        first, last: their lowest and highest number.
-        count: how many there are.
-        dur_ns: of all, summed.
+        first, last: lowest and highest step number.
+        count: number of steps.
+        dur_ns: sum of their durations.
     """
 
     first: int
@@ -80,12 +86,12 @@ class Steps:
 
 @dataclass(frozen=True)
 class Kernels:
-    """Kernels of one name.
+    """The kernels of one name, or of one kind.
 
     Attributes:
-        name: of each.
-        count: how many.
-        dur_ns: of all, summed.
+        name: the name that they share.
+        count: number of kernels.
+        dur_ns: sum of their durations.
     """
 
     name: str
@@ -95,17 +101,17 @@ class Kernels:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What is in a trace.
+    """The counts of a trace.
 
     Attributes:
-        events: how many there are.
-        phases: how many of each phase, by its letter, "" for none.
-        categories: most events first.
-        start_ns, end_ns: of the first and last event, as in the file; None if none has a time.
-        streams: in the order of their numbers.
-        merged: what ranks are called in the names of processes, in order; empty for one rank.
-        steps: None if there are none.
-        kernels: by name, most time first.
+        events: number of events.
+        phases: number of events by phase letter, "" for none; largest number first.
+        categories: the categories, most events first.
+        start_ns, end_ns: first start and last end, as in the file; None if no event has a time.
+        streams: the streams, in the order of their numbers.
+        merged: names of the ranks of a merged trace, in order; empty for one rank.
+        steps: the ProfilerStep annotations; None if there are none.
+        kernels: the kernels by name, most time first.
     """
 
     events: int
@@ -120,26 +126,34 @@ class Inventory:
 
 
 def inventory(trace: Trace) -> Inventory:
-    """Counts everything once."""
+    """Count the contents of a trace."""
     slices = is_phase(trace, "X")
     dur = np.where(slices, np.maximum(trace.dur, 0), 0).astype(np.int64)
     start, end = _span(trace, dur)
-    names = process_names(trace)
+    processes = process_names(trace)
     return Inventory(
         events=len(trace),
         phases=_phases(trace),
         categories=_categories(trace, slices, dur),
         start_ns=start,
         end_ns=end,
-        streams=sorted(_streams(trace, slices, names), key=_by_number),
-        merged=_merged(names),
+        streams=sorted(_streams(trace, slices, processes), key=_stream_number),
+        merged=_merged_ranks(processes.values()),
         steps=_steps(trace, slices, dur),
         kernels=_kernels(trace, slices, dur),
     )
 
 
 def busy(ts: Ints, dur: Ints) -> int:
-    """Ns in which at least one of these slices ran."""
+    """Measure the time that slices cover, each moment once.
+
+    Args:
+        ts: starts in ns, int64, shape (n,), in any order.
+        dur: durations in ns, int64, shape (n,), not negative.
+
+    Returns:
+        Time in ns in which at least one of the slices ran.
+    """
     if not len(ts):
         return 0
     order = np.argsort(ts, kind="stable")
@@ -151,28 +165,25 @@ def busy(ts: Ints, dur: Ints) -> int:
 def _phases(trace: Trace) -> dict[str, int]:
     codes, counts = np.unique(trace.phase, return_counts=True)
     pairs = zip(codes.tolist(), counts.tolist(), strict=True)
-    return {chr(code) if code else "": count for code, count in sorted(pairs, key=_most)}
-
-
-def _most(pair: tuple[int, int]) -> int:
-    return -pair[1]
+    largest_first = sorted(pairs, key=lambda pair: -pair[1])
+    return {chr(code) if code else "": count for code, count in largest_first}
 
 
 def _categories(trace: Trace, slices: NDArray[np.bool_], dur: Ints) -> list[Category]:
     width = len(trace.cats)
     events = np.bincount(trace.cat, minlength=width)
-    complete = np.bincount(trace.cat[slices], minlength=width)
-    found = [
-        Category(name, int(events[code]), int(complete[code]), total)
+    slice_counts = np.bincount(trace.cat[slices], minlength=width)
+    categories = [
+        Category(name, int(events[code]), int(slice_counts[code]), total)
         for code, (name, total) in enumerate(
             zip(trace.cats, _sums(trace.cat, dur, width), strict=True)
         )
     ]
-    return sorted(found, key=lambda category: -category.events)
+    return sorted(categories, key=lambda category: -category.events)
 
 
 def _sums(codes: NDArray[np.signedinteger], values: Ints, width: int) -> list[int]:
-    """The sum of the values of each code, exactly: bincount's weights are doubles."""
+    """Sum the values of each code exactly, in int64: the weights of np.bincount are doubles."""
     sums = np.zeros(width, np.int64)
     np.add.at(sums, codes, values)
     return [int(total) for total in sums]
@@ -193,42 +204,44 @@ def _streams(
     usable = (trace.ts != UNTIMED) & (trace.dur >= 0)
     threads, _ = thread_metadata(trace)
     for track in tracks_of(trace, GPU_WORK):
-        here = work & (trace.track == track)
-        timed = here & usable
+        on_track = work & (trace.track == track)
+        timed = on_track & usable
         pid = trace.tracks[track][0]
         yield Stream(
             pid=pid,
             process=processes.get(pid),
             name=(threads.get(track) or default_name(trace, track)).strip(),
-            work=int(here.sum()),
+            work=int(on_track.sum()),
             busy_ns=busy(trace.ts[timed], trace.dur[timed]),
         )
 
 
-def _by_number(stream: Stream) -> tuple[list[object], list[object]]:
-    return in_order(str(stream.pid)), in_order(stream.name)
+def _stream_number(stream: Stream) -> tuple[list[object], list[object]]:
+    return natural_key(str(stream.pid)), natural_key(stream.name)
 
 
-def _merged(processes: Mapping[Scalar, str]) -> list[str]:
-    found = {match[1] for name in processes.values() if (match := _MERGED.match(name))}
-    return sorted(found, key=in_order)
+def _merged_ranks(processes: Iterable[str]) -> list[str]:
+    ranks = {match[1] for name in processes if (match := _MERGED_RANK.match(name))}
+    return sorted(ranks, key=natural_key)
 
 
 def _steps(trace: Trace, slices: NDArray[np.bool_], dur: Ints) -> Steps | None:
-    """Those of the CPU; the GPU's spans of the same name lie within other times."""
+    """Sum the steps of the CPU; annotations of the GPU have the same names but other times."""
     numbers = {code: int(m[1]) for code, name in enumerate(trace.names) if (m := _STEP.match(name))}
-    marks = slices & is_in(trace.name, list(numbers))
-    marks &= ~has_category(trace, {GPU_ANNOTATION})
-    if not marks.any():
+    is_step = slices & is_in(trace.name, list(numbers))
+    is_step &= ~has_category(trace, {GPU_ANNOTATION})
+    if not is_step.any():
         return None
-    found = [numbers[code] for code in trace.name[marks].tolist()]
-    return Steps(min(found), max(found), len(found), int(dur[marks].sum()))
+    steps = [numbers[code] for code in trace.name[is_step].tolist()]
+    return Steps(min(steps), max(steps), len(steps), int(dur[is_step].sum()))
 
 
 def _kernels(trace: Trace, slices: NDArray[np.bool_], dur: Ints) -> list[Kernels]:
-    kernel = slices & has_category(trace, KERNEL)
-    codes, inverse, counts = np.unique(trace.name[kernel], return_inverse=True, return_counts=True)
-    times = _sums(inverse, dur[kernel], len(codes))
+    is_kernel = slices & has_category(trace, KERNEL)
+    codes, inverse, counts = np.unique(
+        trace.name[is_kernel], return_inverse=True, return_counts=True
+    )
+    times = _sums(inverse, dur[is_kernel], len(codes))
     rows = zip(codes.tolist(), counts.tolist(), times, strict=True)
-    found = [Kernels(trace.names[code], count, time) for code, count, time in rows]
-    return sorted(found, key=lambda kernels: -kernels.dur_ns)
+    kernels = [Kernels(trace.names[code], count, time) for code, count, time in rows]
+    return sorted(kernels, key=lambda entry: -entry.dur_ns)

@@ -1,7 +1,7 @@
-"""Which collective a kernel is, by its name: as the SQL library says, without TraceProcessor.
+"""Classify collective kernels by name, by the SQL library's rules but without TraceProcessor.
 
-The one list of names is `tpt_collective_by_name` in sql/. What it says is plain SQLite, so Python's
-own SQLite can be asked at once, where starting TraceProcessor and loading the trace takes seconds.
+The rules are in one place, the function `tpt_collective_by_name` in sql/. Its body is plain SQLite,
+so Python's own SQLite evaluates it at once; TraceProcessor would need seconds to load the trace.
 """
 
 from __future__ import annotations
@@ -24,26 +24,32 @@ _BODY = re.compile(
 
 
 def collectives(names: Iterable[str]) -> dict[str, str]:
-    """The kind of collective ("all_reduce"...) of those names that are a collective's.
+    """Classify names of kernels.
+
+    Args:
+        names: names of kernels of any kind.
+
+    Returns:
+        The kind of collective, such as "all_reduce", by name; without the names of other kernels.
 
     Raises:
-        InputError: the library is damaged.
+        InputError: the installed library does not define the function.
     """
     body = _BODY.search(library.modules().get(MODULE, ""))
     if body is None:
         raise InputError(
             f"the SQL module {MODULE} defines no tpt_collective_by_name. Install tp-tools again."
         )
-    engine = sqlite3.connect(":memory:")
+    database = sqlite3.connect(":memory:")
     try:
-        engine.create_function("REGEXP_EXTRACT", 2, _regexp_extract, deterministic=True)
-        answers = {name: engine.execute(body[1], {"name": name}).fetchone()[0] for name in names}
+        database.create_function("REGEXP_EXTRACT", 2, _regexp_extract, deterministic=True)
+        kinds = {name: database.execute(body[1], {"name": name}).fetchone()[0] for name in names}
     finally:
-        engine.close()
-    return {name: kind for name, kind in answers.items() if kind is not None}
+        database.close()
+    return {name: kind for name, kind in kinds.items() if kind is not None}
 
 
 def _regexp_extract(text: str | None, pattern: str) -> str | None:
-    """PerfettoSQL's: the first group of the first match, or all of it if there is no group."""
+    """Return the first group of the first match, or the match if it has none, as PerfettoSQL."""
     match = re.search(pattern, text) if text is not None else None
     return match and match[bool(match.re.groups)]

@@ -1,4 +1,4 @@
-"""Looks at a trace: what it is, what is in it, and what is wrong with it."""
+"""Describe a trace: its header, the counts of its events, its defects."""
 
 from __future__ import annotations
 
@@ -27,49 +27,53 @@ if TYPE_CHECKING:
     from tp_tools.repair.defects import Defects
 
 _EPOCH_FROM_NS = 10**18
-"""Times above it, and no base time beside them, are counted from 1970: it is 2001 by them."""
+"""Times from here on count from 1970 where the trace has no base time: the year 2001."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
 class TraceInfo:
-    """A trace that was looked at.
+    """The description of a trace.
 
     Attributes:
-        file: its name.
-        named: its rank and its place on the parallel axes, as its name says.
-        bytes: on disk.
-        text_bytes: of its text; None where it is no Chrome JSON.
-        about: what it says about itself; None likewise.
-        inventory: what is in it.
-        kinds: the kind of collective by the name of the kernel.
-        defects: what is wrong with it; None where it is no Chrome JSON.
-        lost: what TraceProcessor lost on loading, by its own names; empty where it was not loaded.
+        file: name of the file as its user gave it.
+        file_labels: rank and parallel axes in the name of the file: {"RANK": 3, "TP": 3}.
+        bytes: size on disk.
+        text_bytes: size decompressed; None if it is not Chrome JSON.
+        about: facts of the header; None if it is not Chrome JSON.
+        inventory: counts of events, streams, steps and kernels.
+        collective_kinds: kind of collective, by name of the kernel.
+        defects: the defects that `fix` repairs; None if it is not Chrome JSON.
+        losses: counts of lost events by TraceProcessor's name for the loss; empty for Chrome JSON.
     """
 
     file: str
-    named: dict[str, int]
+    file_labels: dict[str, int]
     bytes: int
     text_bytes: int | None
     about: About | None
     inventory: Inventory
-    kinds: Mapping[str, str]
+    collective_kinds: Mapping[str, str]
     defects: Defects | None
-    lost: Mapping[str, int]
+    losses: Mapping[str, int]
 
     def collectives(self) -> list[Kernels]:
-        """The kernels of each kind of collective, most time first."""
+        """Sum the kernels of each kind of collective, most time first."""
         count, time = Counter[str](), Counter[str]()
         for kernels in self.inventory.kernels:
-            kind = self.kinds.get(kernels.name)
+            kind = self.collective_kinds.get(kernels.name)
             if kind is not None:
                 count[kind] += kernels.count
                 time[kind] += kernels.dur_ns
         return [Kernels(kind, count[kind], total) for kind, total in time.most_common()]
 
     def start_utc(self) -> str | None:
-        """When the first event was, in UTC, to the millisecond; None if the trace does not say."""
+        """Return the time of the first event: "2023-11-14 22:13:20.123 UTC".
+
+        Returns:
+            The time in UTC to the millisecond; None if neither a base time nor the times say it.
+        """
         start = self.inventory.start_ns
         base = self.about.base_ns if self.about is not None else None
         if start is None or (base is None and start < _EPOCH_FROM_NS):
@@ -81,61 +85,72 @@ class TraceInfo:
         return moment.isoformat(" ", "milliseconds").replace("+00:00", " UTC")
 
     def as_object(self) -> dict[str, Any]:
-        """For JSON; times and durations in ns, None where the trace does not say."""
-        found = asdict(self.inventory)
-        del found["kernels"]  # thousands of names, and `tp-tools query kernels` says more
+        """Return the description for JSON: times and durations in ns, None for unknown facts."""
+        counts = asdict(self.inventory)
+        del counts["kernels"]  # thousands of names, which `tp-tools query kernels` lists
         return {
             "file": self.file,
-            "named": self.named,
+            "named": self.file_labels,
             "bytes": self.bytes,
             "text_bytes": self.text_bytes,
             "about": asdict(self.about) if self.about is not None else None,
             "start_utc": self.start_utc(),
-            **found,
+            **counts,
             "collectives": [asdict(kernels) for kernels in self.collectives()],
             "defects": self.defects.as_object() if self.defects is not None else None,
-            "lost": dict(self.lost),
+            "lost": dict(self.losses),
         }
 
 
 def describe(source: Source, how: LoadOptions) -> TraceInfo:
-    """Chrome JSON is read; anything else is loaded into TraceProcessor, which takes longer.
+    """Describe a trace.
+
+    Chrome JSON is read into columns. Any other format is loaded into TraceProcessor, which takes
+    longer.
 
     Args:
         source: the file.
-        how: how it is loaded where it has to be.
+        how: engine and progress; used for loading as well where that is needed.
 
     Raises:
-        InputError: the file cannot be used.
+        InputError: the file is not a trace, or is damaged.
         EngineError: TraceProcessor failed.
     """
     if is_chrome_json(source):
         with (
             batch_pool(source, reading_jobs()) as pool,
-            how.progress(f"reading {source.name}", source.size()) as seen,
+            how.progress(f"reading {source.name}", source.size()) as on_bytes,
         ):
-            trace = read(source, seen, pool)
+            trace = read(source, on_bytes, pool)
         with how.progress("counting"):
-            found = inventory(trace)
-            text_bytes, said = trace.text_size(), about.about(trace)
+            counts = inventory(trace)
+            text_bytes, header = trace.text_size(), about.about(trace)
         with how.progress("looking for defects"):
-            wrong = defects(trace)
-        lost: dict[str, int] = {}
+            trace_defects = defects(trace)
+        losses: dict[str, int] = {}
     else:
         with load_trace(source, how) as tp, how.progress("asking SQL what is in it"):
-            found, lost = contents(tp), engine.losses(tp)
-        text_bytes, said, wrong = None, None, None
-    names = kernel_kinds.collectives(kernels.name for kernels in found.kernels)
-    named = _named(source, said)
-    return TraceInfo(source.name, named, source.size(), text_bytes, said, found, names, wrong, lost)
+            counts, losses = contents(tp), engine.losses(tp)
+        text_bytes, header, trace_defects = None, None, None
+    return TraceInfo(
+        file=source.name,
+        file_labels=_file_labels(source, header),
+        bytes=source.size(),
+        text_bytes=text_bytes,
+        about=header,
+        inventory=counts,
+        collective_kinds=kernel_kinds.collectives(kernels.name for kernels in counts.kernels),
+        defects=trace_defects,
+        losses=losses,
+    )
 
 
-def _named(source: Source, said: About | None) -> dict[str, int]:
-    """What the file's name says of its place in the job: {"RANK": 3, "TP": 3}.
+def _file_labels(source: Source, header: About | None) -> dict[str, int]:
+    """Parse rank and parallel axes from the name of the file: {"RANK": 3, "TP": 3}.
 
-    "tp8" in the name of rank 0 is how many there are, and no place.
+    An index above the rank is the size of the axis, and left out: "tp8" in the name of rank 0.
     """
     name = rank_names.parse_file_name(Path(source.name).name)
-    known = said.rank if said is not None and said.rank is not None else name.rank
-    labels = {axis: at for axis, at in name.labels.items() if known is None or at <= known}
+    rank = header.rank if header is not None and header.rank is not None else name.rank
+    labels = {axis: i for axis, i in name.labels.items() if rank is None or i <= rank}
     return labels if name.rank is None else {"RANK": name.rank, **labels}

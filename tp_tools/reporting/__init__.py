@@ -1,5 +1,5 @@
-"""`tp-tools report`: what the traces of a job say, on one page that needs no network.
+"""Write a report on the traces of a job: one HTML page that needs no network.
 
-`gather` asks the SQL library, the modules with sections say in words, plots and tables what the
-rows mean, and `page` puts them on a page.
+Names of traces enter `data.collect`, which runs the queries of the SQL library on them.
+The page leaves `build.html` as text; sections of words, plots and tables are built between them.
 """

@@ -1,4 +1,4 @@
-"""How fast collectives moved their bytes."""
+"""Build the figure on the bandwidth of collectives."""
 
 from __future__ import annotations
 
@@ -8,59 +8,69 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tp_tools.formatting import plural, size
 from tp_tools.reporting import tables
-from tp_tools.reporting.line_plots import Points, over_sizes
+from tp_tools.reporting.line_plots import Points, plot_over_sizes
 from tp_tools.reporting.model import Figure
 from tp_tools.reporting.tables import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.reporting.data import Answers
+    from tp_tools.reporting.data import ReportData
 
-MOST_SIZES = 500
+MAX_SIZES = 500
 _TITLE = "Bandwidth over message size"
 _WITHOUT_BYTES = "dispatch_combine"
 
 
 class _Size(NamedTuple):
-    """Collectives of one kind and size."""
+    """A kind and size of collectives.
+
+    Attributes:
+        kind: kind of the collectives.
+        bytes: size of their messages.
+        is_complete: whether the traces have all ranks that took part.
+    """
 
     kind: str
     bytes: int
     is_complete: bool
 
 
-def bandwidth(answers: Answers) -> Iterator[Figure]:
-    """The figure, if there are kinds of collectives that could have bandwidths."""
-    names = [name for name in answers.of_kinds() if name != _WITHOUT_BYTES]
-    if names:
-        yield _figure(answers, names)
+def figures(data: ReportData) -> Iterator[Figure]:
+    """Yield the figure, if the job has collectives whose bytes are known to the library."""
+    queries = [name for name in data.collective_queries() if name != _WITHOUT_BYTES]
+    if queries:
+        yield _figure(data, queries)
 
 
-def _figure(answers: Answers, names: list[str]) -> Figure:
+def _figure(data: ReportData, queries: list[str]) -> Figure:
     speeds: dict[_Size, list[float]] = defaultdict(list)
-    unknown = unsure = 0
+    unknown = uncertain = 0
     columns = ("kind", "bytes", "busbw", "confidence", "ranks", "ranks_expected")
-    for name in names:
-        for kind, length, busbw, confidence, ranks, expected in answers.rows(name, *columns):
+    for query in queries:
+        for kind, length, busbw, confidence, ranks, expected in data.rows(query, *columns):
             if confidence == "uncertain":
-                unsure += 1
+                uncertain += 1
             elif not length or not busbw or min(length, busbw) <= 0:
                 unknown += 1
             else:
                 speeds[_Size(kind, length, ranks >= expected)].append(busbw)
     notes = [
-        *([f"Left out: {plural(unsure, 'collective')} with an uncertain match."] if unsure else []),
+        *(
+            [f"Left out: {plural(uncertain, 'collective')} with an uncertain match."]
+            if uncertain
+            else []
+        ),
         *([f"Left out: {plural(unknown, 'collective')} of unknown size."] if unknown else []),
     ]
     if not speeds:
-        says = "No collective says how many bytes it moved, or none of those is sure."
-        return Figure("bandwidth", _TITLE, says, names, notes=notes)
-    biggest = sorted(speeds, key=lambda it: (-it.bytes * len(speeds[it]), it))
-    shown = sorted(biggest[:MOST_SIZES])
-    if len(shown) < len(speeds):
-        notes.append(f"The {MOST_SIZES} sizes that moved most bytes, of {len(speeds):,}.")
-    if any(not it.is_complete for it in shown):
+        text = "No collective says how many bytes it moved, or none of those is sure."
+        return Figure("bandwidth", _TITLE, text, queries, notes=notes)
+    sizes = sorted(speeds, key=lambda group: (-group.bytes * len(speeds[group]), group))
+    plotted = sorted(sizes[:MAX_SIZES])
+    if len(plotted) < len(speeds):
+        notes.append(f"The {MAX_SIZES} sizes that moved most bytes, of {len(speeds):,}.")
+    if any(not group.is_complete for group in plotted):
         notes.append(_INCOMPLETE)
     return Figure(
         "bandwidth",
@@ -69,9 +79,9 @@ def _figure(answers: Answers, names: list[str]) -> Figure:
         "nccl-tests defines it, so it can be held against what the hardware can do. A point is the "
         "median of all collectives of one kind and size, its whisker the slowest and the fastest. "
         "Large messages should come near the limit; small ones cannot.",
-        queries=names,
-        plot=over_sizes([_points(kind, shown, speeds) for kind in _kinds(shown)]),
-        table=_table(shown, speeds),
+        queries=queries,
+        plot=plot_over_sizes([_points(kind, plotted, speeds) for kind in _groups(plotted)]),
+        table=_table(plotted, speeds),
         notes=notes,
     )
 
@@ -82,31 +92,31 @@ _INCOMPLETE = (
 )
 
 
-def _kinds(shown: list[_Size]) -> list[tuple[str, bool]]:
-    return sorted({(it.kind, it.is_complete) for it in shown})
+def _groups(sizes: list[_Size]) -> list[tuple[str, bool]]:
+    return sorted({(group.kind, group.is_complete) for group in sizes})
 
 
 def _points(
-    which: tuple[str, bool], shown: list[_Size], speeds: dict[_Size, list[float]]
+    group: tuple[str, bool], sizes: list[_Size], speeds: dict[_Size, list[float]]
 ) -> Points:
-    kind, is_complete = which
-    mine = [it for it in shown if (it.kind, it.is_complete) == which]
+    kind, is_complete = group
+    members = [entry for entry in sizes if (entry.kind, entry.is_complete) == group]
     return Points(
         kind if is_complete else f"{kind}, ranks missing",
-        [it.bytes for it in mine],
-        [median(speeds[it]) for it in mine],
+        [entry.bytes for entry in members],
+        [median(speeds[entry]) for entry in members],
         [
-            f"{kind}, {size(it.bytes)}, {len(speeds[it]):,} times\n"
-            f"median {tables.bandwidth(median(speeds[it]))}"
-            for it in mine
+            f"{kind}, {size(entry.bytes)}, {len(speeds[entry]):,} times\n"
+            f"median {tables.bandwidth(median(speeds[entry]))}"
+            for entry in members
         ],
-        [min(speeds[it]) for it in mine],
-        [max(speeds[it]) for it in mine],
+        [min(speeds[entry]) for entry in members],
+        [max(speeds[entry]) for entry in members],
         is_hollow=not is_complete,
     )
 
 
-def _table(shown: list[_Size], speeds: dict[_Size, list[float]]) -> Table:
+def _table(sizes: list[_Size], speeds: dict[_Size, list[float]]) -> Table:
     columns = [
         Column("kind", "kind", "text"),
         Column("bytes", "size", "bytes"),
@@ -118,14 +128,14 @@ def _table(shown: list[_Size], speeds: dict[_Size, list[float]]) -> Table:
     ]
     rows = [
         (
-            it.kind,
-            it.bytes,
-            "all" if it.is_complete else "some missing",
-            len(speeds[it]),
-            median(speeds[it]),
-            min(speeds[it]),
-            max(speeds[it]),
+            entry.kind,
+            entry.bytes,
+            "all" if entry.is_complete else "some missing",
+            len(speeds[entry]),
+            median(speeds[entry]),
+            min(speeds[entry]),
+            max(speeds[entry]),
         )
-        for it in shown
+        for entry in sizes
     ]
     return Table(columns, rows)

@@ -1,4 +1,4 @@
-"""The whole report: from answers to a page."""
+"""Build the report: from the data to the HTML page."""
 
 from __future__ import annotations
 
@@ -18,33 +18,36 @@ from tp_tools.reporting import (
 from tp_tools.reporting.labels import Labels
 
 if TYPE_CHECKING:
-    from tp_tools.reporting.data import Answers
+    from tp_tools.reporting.data import ReportData
 
 
-def html(answers: Answers) -> str:
-    """The page, as text; the same answers give the same text.
+def html(data: ReportData) -> str:
+    """Build the page.
+
+    Returns:
+        HTML; equal data gives equal text.
 
     Raises:
-        UsageError: the package that draws is not installed.
+        UsageError: plotly is not installed.
     """
-    labels = Labels(answers)
+    labels = Labels(data)
     sections = [
-        overview.job(answers),
-        gpu_time.time(answers, labels),
-        kernels.kernels(answers, labels),
-        gaps.gaps(answers, labels),
-        steps.steps(answers, labels),
-        collectives.exchanges(answers, labels),
-        quality.hidden(answers),
-        quality.clocks(answers),
+        overview.section(data),
+        gpu_time.section(data, labels),
+        kernels.section(data, labels),
+        gaps.section(data, labels),
+        steps.section(data, labels),
+        collectives.section(data, labels),
+        quality.hidden_section(data),
+        quality.clocks_section(data),
     ]
     generator = f"tp-tools {version('tp-tools')}"
-    tiles = overview.tiles(answers, labels)
+    tiles = overview.tiles(data, labels)
     return page.page(
-        overview.title(answers),
-        overview.introduction(answers),
+        overview.title(data),
+        overview.introduction(data),
         tiles,
         sections,
-        sql=answers.sql,
+        sql=data.sql,
         generator=generator,
     )

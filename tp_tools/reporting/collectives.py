@@ -1,4 +1,4 @@
-"""The collectives that ranks share: who came late, who kept others waiting."""
+"""Build the section on collectives: kinds, overlap with compute, lateness, bandwidth."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tp_tools.formatting import plural
-from tp_tools.reporting.bandwidth import bandwidth
+from tp_tools.reporting import bandwidth, stragglers
 from tp_tools.reporting.model import Figure, Section
 from tp_tools.reporting.plots import heat_map
-from tp_tools.reporting.stragglers import doubts, matches, stragglers
 from tp_tools.reporting.tables import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tp_tools.reporting.data import Answers
+    from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
 
-MOST_COLLECTIVES = 900
-"""Columns of the heat map: in a window of 1280 pixels, more would hide each other."""
+MAX_COLLECTIVES = 900
+"""Columns of the heat map at most: in a window of 1280 pixels, more would hide each other."""
 
-MOST_CELLS = 128 * MOST_COLLECTIVES
-MOST_ROWS = 40
-MOST_RANK_COLUMNS = 8
+MAX_CELLS = 128 * MAX_COLLECTIVES
+MAX_ROWS = 40
+MAX_RANK_COLUMNS = 8
 SURE = ("certain", "tested")
 ALONE = "alone"
 UNCERTAIN = "uncertain"
@@ -32,12 +31,12 @@ UNCERTAIN = "uncertain"
 
 @dataclass
 class Collective:
-    """A collective, and when each rank came to it.
+    """A collective, with the arrival of each rank.
 
     Attributes:
-        number: in the trace, over all kinds.
-        kind, seq, group, confidence, step: as `collectives_by_rank` says.
-        arrivals: ns, by rank.
+        number: its number among all collectives.
+        kind, seq, group, confidence, step: as in the query `collectives_by_rank`.
+        arrivals: time at which the rank arrived in ns, by rank.
     """
 
     number: int
@@ -50,82 +49,90 @@ class Collective:
 
     @property
     def first(self) -> int:
-        """The first arrival, ns."""
+        """First arrival in ns."""
         return min(self.arrivals.values())
 
     @property
     def skew_us(self) -> float:
-        """From the first to the last arrival."""
+        """Time from the first to the last arrival in us."""
         return (max(self.arrivals.values()) - self.first) / 1e3
 
     @property
-    def last(self) -> int | None:
-        """The rank that came last; of several the lowest."""
+    def straggler(self) -> int | None:
+        """The rank that arrived last; the lowest of several."""
         return max(self.arrivals, key=lambda rank: (self.arrivals[rank], -(rank or 0)))
 
-    def late_us(self, rank: int | None) -> float | None:
-        """How long after the first one it came; None if it has no part."""
+    def lateness_us(self, rank: int | None) -> float | None:
+        """Return the time from the first arrival to the rank's in us; None if it took no part."""
         return (self.arrivals[rank] - self.first) / 1e3 if rank in self.arrivals else None
 
     def title(self) -> str:
-        """What it is, in a line."""
+        """Describe the collective: "12: all_reduce, seq 7 (tested)"."""
         seq = "" if self.seq is None else f", seq {self.seq}"
         group = "" if self.group is None else f", group {self.group}"
         step = "" if self.step is None else f", {self.step}"
         return f"{self.number}: {self.kind}{seq}{group}{step} ({self.confidence})"
 
 
-def exchanges(answers: Answers, labels: Labels) -> Section:
-    """All there is to say of collectives."""
+def section(data: ReportData, labels: Labels) -> Section:
+    """Build the section; a sentence replaces the figures if there are no collectives."""
     title = "Collectives: ranks waiting for each other"
-    found = _collectives(answers)
-    if not found:
+    collectives = _collectives(data)
+    if not collectives:
         return Section(
             "collectives", title, "The trace has no collectives: its GPUs exchanged no data."
         )
-    ranks = {rank for it in found for rank in it.arrivals}
-    says = (
+    ranks = {rank for collective in collectives for rank in collective.arrivals}
+    text = (
         "A collective is an exchange of data between several ranks (processes, usually with a GPU "
         "each). It ends when all have taken part, so the last one to come, the straggler, makes "
-        f"all others wait. {plural(len(found), 'collective')} of {plural(len(ranks), 'rank')} "
-        f"{'was' if len(found) == 1 else 'were'} found."
+        f"all others wait. {plural(len(collectives), 'collective')} of "
+        f"{plural(len(ranks), 'rank')} {'was' if len(collectives) == 1 else 'were'} found."
     )
-    figures = [_kinds(found)]
-    if answers.answers["comm_overlap"].rows:
-        figures.append(_overlap(answers, labels))
+    figures = [_kinds_figure(collectives)]
+    if data.results["comm_overlap"].rows:
+        figures.append(_overlap_figure(data, labels))
     figures += [
-        _late(found, labels, doubts(answers)),
-        *bandwidth(answers),
-        stragglers(answers, labels),
+        _lateness_figure(collectives, labels, stragglers.caveats(data)),
+        *bandwidth.figures(data),
+        stragglers.figure(data, labels),
     ]
-    return Section("collectives", title, says, figures)
+    return Section("collectives", title, text, figures)
 
 
-def _collectives(answers: Answers) -> list[Collective]:
-    """By their first arrival."""
-    found: dict[int, Collective] = {}
+def _collectives(data: ReportData) -> list[Collective]:
+    """Collect the collectives, in the order of first arrivals."""
+    by_number: dict[int, Collective] = {}
     columns = ("collective", "kind", "seq", "process_group", "confidence", "step")
-    rows = answers.rows("collectives_by_rank", *columns, "rank", "arrival")
+    rows = data.rows("collectives_by_rank", *columns, "rank", "arrival")
     for number, kind, seq, group, confidence, step, rank, arrival in rows:
-        whole = "send_recv" if kind in ("send", "recv") else kind
-        it = found.setdefault(number, Collective(number, whole, seq, group, confidence, step))
-        it.arrivals[rank] = max(arrival, it.arrivals.get(rank, arrival))
-    return sorted(found.values(), key=lambda it: (it.first, it.number))
+        kind_of_all = "send_recv" if kind in ("send", "recv") else kind
+        collective = by_number.setdefault(
+            number, Collective(number, kind_of_all, seq, group, confidence, step)
+        )
+        collective.arrivals[rank] = max(arrival, collective.arrivals.get(rank, arrival))
+    return sorted(by_number.values(), key=lambda collective: (collective.first, collective.number))
 
 
-def _kinds(found: list[Collective]) -> Figure:
+def _kinds_figure(collectives: list[Collective]) -> Figure:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for it in found:
-        counts[it.kind][it.confidence] += 1
-    known = [name for name in (*SURE, UNCERTAIN, ALONE) if any(it[name] for it in counts.values())]
+    for collective in collectives:
+        counts[collective.kind][collective.confidence] += 1
+    confidences = [
+        name
+        for name in (*SURE, UNCERTAIN, ALONE)
+        if any(by_confidence[name] for by_confidence in counts.values())
+    ]
     columns = [
         Column("kind", "kind", "text"),
         Column("collectives", "in all"),
-        *(Column(name, _CONFIDENCE[name]) for name in known),
+        *(Column(name, _CONFIDENCE_HEADS[name]) for name in confidences),
     ]
     rows = [
-        (kind, it.total(), *(it[name] for name in known))
-        for kind, it in sorted(counts.items(), key=lambda pair: (-pair[1].total(), pair[0]))
+        (kind, by_confidence.total(), *(by_confidence[name] for name in confidences))
+        for kind, by_confidence in sorted(
+            counts.items(), key=lambda pair: (-pair[1].total(), pair[0])
+        )
     ]
     return Figure(
         "collective-kinds",
@@ -139,7 +146,7 @@ def _kinds(found: list[Collective]) -> Figure:
     )
 
 
-_CONFIDENCE = {
+_CONFIDENCE_HEADS = {
     "certain": "match certain",
     "tested": "match tested",
     UNCERTAIN: "match uncertain",
@@ -147,7 +154,7 @@ _CONFIDENCE = {
 }
 
 
-def _overlap(answers: Answers, labels: Labels) -> Figure:
+def _overlap_figure(data: ReportData, labels: Labels) -> Figure:
     keys = (
         "rank",
         "collectives",
@@ -164,7 +171,7 @@ def _overlap(answers: Answers, labels: Labels) -> Figure:
         Column("exposed_ns", "exposed", "ns"),
         Column("hidden_percent", "hidden", "percent"),
     ]
-    rows = [(labels.rank(rank), *rest) for rank, *rest in answers.rows("comm_overlap", *keys)]
+    rows = [(labels.rank(rank), *rest) for rank, *rest in data.rows("comm_overlap", *keys)]
     return Figure(
         "communication-overlap",
         "Communication hidden behind compute",
@@ -174,28 +181,31 @@ def _overlap(answers: Answers, labels: Labels) -> Figure:
     )
 
 
-def _late(found: list[Collective], labels: Labels, notes: Sequence[str]) -> Figure:
+def _lateness_figure(collectives: list[Collective], labels: Labels, notes: Sequence[str]) -> Figure:
     title = "Who came late"
-    shared = [it for it in found if it.confidence != ALONE]
-    sure = [it for it in shared if it.confidence in SURE]
-    unsure = len(shared) - len(sure)
+    shared = [collective for collective in collectives if collective.confidence != ALONE]
+    sure = [collective for collective in shared if collective.confidence in SURE]
+    uncertain = len(shared) - len(sure)
     if not sure:
-        why = (
-            f"All that the ranks share ({matches(unsure)}) is matched uncertainly: not known."
-            if unsure
+        reason = (
+            f"All that the ranks share ({stragglers.format_matches(uncertain)}) is matched "
+            "uncertainly: not known."
+            if uncertain
             else "This can be told only with traces of several ranks that share collectives."
         )
-        return Figure("skew", title, why, queries=("collectives_by_rank",))
-    ranks = sorted({rank for it in sure for rank in it.arrivals}, key=lambda rank: rank or 0)
-    most = min(MOST_COLLECTIVES, max(1, MOST_CELLS // len(ranks)))
-    worst = sorted(sure, key=lambda it: (-it.skew_us, it.number))
-    chosen = {it.number for it in worst[:most]}
-    shown = [it for it in sure if it.number in chosen]
-    left_out = []
-    if len(shown) < len(sure):
-        left_out.append(f"The plot has the {most:,} with the largest skew, of {len(sure):,}.")
-    if unsure:
-        left_out.append(f"Left out: {plural(unsure, 'collective')} with an uncertain match.")
+        return Figure("skew", title, reason, queries=("collectives_by_rank",))
+    ranks = sorted(
+        {rank for collective in sure for rank in collective.arrivals}, key=lambda rank: rank or 0
+    )
+    maximum = min(MAX_COLLECTIVES, max(1, MAX_CELLS // len(ranks)))
+    by_skew = sorted(sure, key=lambda collective: (-collective.skew_us, collective.number))
+    chosen = {collective.number for collective in by_skew[:maximum]}
+    plotted = [collective for collective in sure if collective.number in chosen]
+    omissions = []
+    if len(plotted) < len(sure):
+        omissions.append(f"The plot has the {maximum:,} with the largest skew, of {len(sure):,}.")
+    if uncertain:
+        omissions.append(f"Left out: {plural(uncertain, 'collective')} with an uncertain match.")
     return Figure(
         "skew",
         title,
@@ -207,16 +217,16 @@ def _late(found: list[Collective], labels: Labels, notes: Sequence[str]) -> Figu
         queries=("collectives_by_rank",),
         plot=heat_map(
             [labels.rank(rank) for rank in ranks],
-            [[it.late_us(rank) for it in shown] for rank in ranks],
-            [it.title() for it in shown],
+            [[collective.lateness_us(rank) for collective in plotted] for rank in ranks],
+            [collective.title() for collective in plotted],
         ),
-        table=_skews(worst, ranks, labels),
-        notes=[*left_out, *notes],
+        table=_skew_table(by_skew, ranks, labels),
+        notes=[*omissions, *notes],
     )
 
 
-def _skews(worst: list[Collective], ranks: list[int | None], labels: Labels) -> Table:
-    with_ranks = ranks if len(ranks) <= MOST_RANK_COLUMNS else []
+def _skew_table(by_skew: list[Collective], ranks: list[int | None], labels: Labels) -> Table:
+    rank_columns = ranks if len(ranks) <= MAX_RANK_COLUMNS else []
     columns = [
         Column("collective", "#", "number"),
         Column("kind", "kind", "text"),
@@ -227,22 +237,22 @@ def _skews(worst: list[Collective], ranks: list[int | None], labels: Labels) -> 
         Column("ranks", "ranks"),
         Column("skew_us", "skew", "us"),
         Column("straggler", "last", "text"),
-        *(Column(f"late_us_{rank}", f"{labels.rank(rank)} late by", "us") for rank in with_ranks),
+        *(Column(f"late_us_{rank}", f"{labels.rank(rank)} late by", "us") for rank in rank_columns),
     ]
     rows = [
         (
-            it.number,
-            it.kind,
-            it.seq,
-            it.group,
-            it.step,
-            it.confidence,
-            len(it.arrivals),
-            it.skew_us,
-            labels.rank(it.last),
-            *(it.late_us(rank) for rank in with_ranks),
+            collective.number,
+            collective.kind,
+            collective.seq,
+            collective.group,
+            collective.step,
+            collective.confidence,
+            len(collective.arrivals),
+            collective.skew_us,
+            labels.rank(collective.straggler),
+            *(collective.lateness_us(rank) for rank in rank_columns),
         )
-        for it in worst[:MOST_ROWS]
+        for collective in by_skew[:MAX_ROWS]
     ]
-    more = len(worst) - len(rows)
-    return Table(columns, rows, f"And {plural(more, 'collective')} more." if more else "")
+    omitted = len(by_skew) - len(rows)
+    return Table(columns, rows, f"And {plural(omitted, 'collective')} more." if omitted else "")

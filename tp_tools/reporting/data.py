@@ -1,4 +1,4 @@
-"""Asks everything that a report tells: each trace is loaded once, and the ranks together once."""
+"""Collect the data of a report: load each trace once, and all ranks together once, run queries."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from tp_tools.progress import Reporter
     from tp_tools.querying.runner import Query
 
-OF_RANKS = ("gpu_time", "comm_overlap", "streams", "kernels", "copies", "gaps", "steps")
-"""Queries that each trace is asked by itself."""
+RANK_QUERIES = ("gpu_time", "comm_overlap", "streams", "kernels", "copies", "gaps", "steps")
+"""Queries that run on each trace."""
 
-OF_JOB = ("collectives_by_rank", "stragglers")
-"""Queries that are asked of all ranks at once."""
+JOB_QUERIES = ("collectives_by_rank", "stragglers")
+"""Queries that run on all ranks together."""
 
-OF_KINDS = {
+KIND_QUERIES = {
     "all_reduce": "allreduce",
     "all_gather": "all_gather",
     "gather": "all_gather",
@@ -47,121 +47,132 @@ OF_KINDS = {
     "dispatch": "dispatch_combine",
     "combine": "dispatch_combine",
 }
-"""The query that has a row per collective of this kind; it is asked where there are any."""
+"""The query with a row per collective, by kind of collective; run if the job has that kind."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A trace.
+    """A trace of the job.
 
     Attributes:
-        rank: its number in the job; None if it does not say.
-        title: what it is called: "rank 3 (TP3)".
-        file: the name of its file, without folders.
-        seen: what `tp-tools info` knows of it.
+        rank: its number in the job; None if unknown.
+        title: name for people: "rank 3 (TP3)".
+        file: name of the file, without folders.
+        info: its description, as `tp-tools info` prints it.
     """
 
     rank: int | None
     title: str
     file: str
-    seen: TraceInfo
+    info: TraceInfo
 
 
 @dataclass(frozen=True)
-class Answers:
-    """All that a report tells.
+class ReportData:
+    """The data of a report.
 
     Attributes:
-        members: the traces, by rank.
-        answers: the rows of each query, by its name in the library; their columns are those that
-            its file describes. `rank` is that of the trace where the query says none.
-        sql: the text of each of these queries.
-        merge: what `tp-tools merge --summary json` says; None for one trace.
+        members: the traces, in the order of ranks.
+        results: the rows of each query, by its name in the library. Their columns are described
+            in the query's file; a NULL in the column `rank` is replaced by the trace's rank.
+        sql: the text of each of these queries, by name.
+        merge: the object that `tp-tools merge --summary json` prints; None for one trace.
     """
 
     members: list[Member]
-    answers: Mapping[str, Rows]
+    results: Mapping[str, Rows]
     sql: Mapping[str, str]
     merge: Mapping[str, Any] | None
 
     def rows(self, query: str, *columns: str) -> Iterator[tuple[Any, ...]]:
-        """These columns, two at least, of the rows that a query gave; NULL is None."""
-        answer = self.answers[query]
-        return map(itemgetter(*map(answer.columns.index, columns)), answer.rows)
+        """Select columns of the result of a query.
 
-    def unset_clocks(self) -> int:
-        """Of how many ranks the clock was taken as it is."""
+        Args:
+            query: name of the query.
+            columns: names of two columns at least.
+
+        Returns:
+            A tuple per row with the values of these columns; NULL is None.
+        """
+        result = self.results[query]
+        return map(itemgetter(*map(result.columns.index, columns)), result.rows)
+
+    def count_unaligned(self) -> int:
+        """Count the ranks whose clock was not aligned by collectives or by their host."""
         ranks = self.merge["ranks"] if self.merge is not None else []
-        return sum(it["aligned_by"] in (BY_BASE, UNALIGNED) for it in ranks)
+        return sum(rank["aligned_by"] in (BY_BASE, UNALIGNED) for rank in ranks)
 
-    def of_kinds(self) -> list[str]:
-        """The queries that were asked about kinds of collectives."""
-        return [name for name in dict.fromkeys(OF_KINDS.values()) if name in self.answers]
+    def collective_queries(self) -> list[str]:
+        """Return the names of the queries that were run on kinds of collectives."""
+        return [name for name in dict.fromkeys(KIND_QUERIES.values()) if name in self.results]
 
 
-def collect_answers(
-    traces: list[str], engine: str | None, align: Mode, reporter: Reporter
-) -> Answers:
-    """Loads the traces and asks.
+def collect(traces: list[str], engine: str | None, align: Mode, reporter: Reporter) -> ReportData:
+    """Load the traces and run the queries.
 
     Args:
-        traces: files, the ranks of one job where they are several.
-        engine: the TraceProcessor, as `engine.load` takes it.
-        align: how the clocks of several ranks are brought together.
-        reporter: says what takes long, and what was lost.
+        traces: names of files; several are the ranks of one job.
+        engine: name of the TraceProcessor, as `engine.load` takes it; None for the default.
+        align: how to align the clocks of several ranks.
+        reporter: shows the stages of the work, and what was lost.
+
+    Returns:
+        The data, with its traces in the order of ranks.
 
     Raises:
-        InputError: a trace cannot be used, or they are not the ranks of one job.
+        InputError: a trace is damaged, or the traces are not the ranks of one job.
         EngineError: TraceProcessor failed.
     """
     if len(traces) == 1:
-        return _of_one(traces[0], engine, reporter)
-    names = [*OF_JOB, *dict.fromkeys(OF_KINDS.values())]
-    how = _opening(engine, [runner.from_file(name) for name in names], reporter)
-    header = _together([runner.from_file(name).header for name in names])
-    tp, prepared = job_loader.load_job(traces, header, how, align)
+        return _collect_one(traces[0], engine, reporter)
+    names = [*JOB_QUERIES, *dict.fromkeys(KIND_QUERIES.values())]
+    load_options = _load_options(engine, [runner.from_file(name) for name in names], reporter)
+    header = _combine_headers([runner.from_file(name).header for name in names])
+    tp, plan = job_loader.load_job(traces, header, load_options, align)
     with tp, reporter.progress("asking about the job"):
-        of_job = _job(tp)
-    members, answers = list[Member](), dict[int | None, dict[str, Rows]]()
-    sizes = [Path(it.file).stat().st_size for it in prepared.ranks]
-    with reporter.progress(f"{len(sizes)} ranks", sum(sizes)) as done:
-        for it, size in zip(prepared.ranks, sizes, strict=True):
-            seen, tp = _opened(it.file, engine, reporter)
-            with tp, reporter.progress(f"asking {it.title}"):
-                answers[it.rank] = _asked(tp, OF_RANKS)
-            members.append(Member(it.rank, it.title, Path(it.file).name, seen))
-            done(size)
-    of_ranks = {
-        name: runner.of_ranks({rank: rows[name] for rank, rows in answers.items()})
-        for name in OF_RANKS
+        job_rows = _run_job_queries(tp)
+    members, rows_by_rank = list[Member](), dict[int | None, dict[str, Rows]]()
+    sizes = [Path(rank.file).stat().st_size for rank in plan.ranks]
+    with reporter.progress(f"{len(sizes)} ranks", sum(sizes)) as on_bytes:
+        for rank, size in zip(plan.ranks, sizes, strict=True):
+            info, tp = _load(rank.file, engine, reporter)
+            with tp, reporter.progress(f"asking {rank.title}"):
+                rows_by_rank[rank.rank] = _run(tp, RANK_QUERIES)
+            members.append(Member(rank.rank, rank.title, Path(rank.file).name, info))
+            on_bytes(size)
+    rank_rows = {
+        name: runner.of_ranks({rank: rows[name] for rank, rows in rows_by_rank.items()})
+        for name in RANK_QUERIES
     }
-    return _told(members, {**of_ranks, **of_job}, summary(prepared))
+    return _report_data(members, {**rank_rows, **job_rows}, summary(plan))
 
 
-def _of_one(trace: str, engine: str | None, reporter: Reporter) -> Answers:
-    seen, tp = _opened(trace, engine, reporter)
-    rank = seen.about.rank if seen.about is not None else None
-    rank = seen.named.get("RANK") if rank is None else rank
+def _collect_one(trace: str, engine: str | None, reporter: Reporter) -> ReportData:
+    info, tp = _load(trace, engine, reporter)
+    rank = info.about.rank if info.about is not None else None
+    rank = info.file_labels.get("RANK") if rank is None else rank
     with tp, reporter.progress("asking SQL"):
-        rows = {**_asked(tp, OF_RANKS), **_job(tp)}
+        rows = {**_run(tp, RANK_QUERIES), **_run_job_queries(tp)}
     title = "this trace" if rank is None else f"rank {rank}"
-    member = Member(rank, title, Path(seen.file).name, seen)
-    named = {
-        name: runner.of_ranks({rank: it}) if runner.RANK in it.columns else it
-        for name, it in rows.items()
+    member = Member(rank, title, Path(info.file).name, info)
+    results = {
+        name: runner.of_ranks({rank: answer}) if runner.RANK in answer.columns else answer
+        for name, answer in rows.items()
     }
-    return _told([member], named, None)
+    return _report_data([member], results, None)
 
 
-def _opened(trace: str, engine: str | None, reporter: Reporter) -> tuple[TraceInfo, Processor]:
-    """What there is to say of a trace, and its TraceProcessor, to be closed."""
-    how = _opening(engine, [runner.from_file(name) for name in (*OF_RANKS, *OF_JOB)], reporter)
+def _load(trace: str, engine: str | None, reporter: Reporter) -> tuple[TraceInfo, Processor]:
+    """Describe a trace and load it; the caller closes the TraceProcessor."""
+    options = _load_options(
+        engine, [runner.from_file(name) for name in (*RANK_QUERIES, *JOB_QUERIES)], reporter
+    )
     with open_source(trace) as source:
-        return trace_info.describe(source, how), load_trace(source, how)
+        return trace_info.describe(source, options), load_trace(source, options)
 
 
-def _opening(engine: str | None, asks: list[Query], reporter: Reporter) -> LoadOptions:
-    needs = _together([query.header for query in asks]).needs
+def _load_options(engine: str | None, queries: list[Query], reporter: Reporter) -> LoadOptions:
+    needs = _combine_headers([query.header for query in queries]).needs
     return LoadOptions(
         engine,
         needs=needs,
@@ -172,27 +183,27 @@ def _opening(engine: str | None, asks: list[Query], reporter: Reporter) -> LoadO
     )
 
 
-def _together(headers: list[Header]) -> Header:
-    """What one load must hold for all of these; None is everything."""
+def _combine_headers(headers: list[Header]) -> Header:
+    """Combine what several queries need loaded; None in any of them means everything."""
 
-    def united(parts: list[frozenset[str] | None]) -> frozenset[str] | None:
-        known = [part for part in parts if part is not None]
-        return frozenset[str]().union(*known) if len(known) == len(parts) else None
+    def union(sets: list[frozenset[str] | None]) -> frozenset[str] | None:
+        known = [values for values in sets if values is not None]
+        return frozenset[str]().union(*known) if len(known) == len(sets) else None
 
-    needs, args = [it.needs for it in headers], [it.args for it in headers]
-    return Header("", "", "job", united(needs), united(args))
-
-
-def _job(tp: Processor) -> dict[str, Rows]:
-    """The rows of the queries about the job, of those about a kind only where there are any."""
-    rows = _asked(tp, OF_JOB)
-    parts = rows["collectives_by_rank"]
-    at = parts.columns.index("kind")
-    found = {OF_KINDS[row[at]] for row in parts.rows if row[at] in OF_KINDS}
-    return {**rows, **_asked(tp, sorted(found))}
+    needs, args = [header.needs for header in headers], [header.args for header in headers]
+    return Header("", "", "job", union(needs), union(args))
 
 
-def _asked(tp: Processor, names: Iterable[str]) -> dict[str, Rows]:
+def _run_job_queries(tp: Processor) -> dict[str, Rows]:
+    """Run the queries on the job, those on a kind of collective only if the job has that kind."""
+    rows = _run(tp, JOB_QUERIES)
+    by_rank = rows["collectives_by_rank"]
+    kind = by_rank.columns.index("kind")
+    queries = {KIND_QUERIES[row[kind]] for row in by_rank.rows if row[kind] in KIND_QUERIES}
+    return {**rows, **_run(tp, sorted(queries))}
+
+
+def _run(tp: Processor, names: Iterable[str]) -> dict[str, Rows]:
     return {
         query.name.removesuffix(library.SUFFIX): query_rows(tp, query.sql, query.name)
         for query in map(runner.from_file, names)
@@ -200,9 +211,8 @@ def _asked(tp: Processor, names: Iterable[str]) -> dict[str, Rows]:
     }
 
 
-def _told(
+def _report_data(
     members: list[Member], rows: Mapping[str, Rows], merge: Mapping[str, Any] | None
-) -> Answers:
-    return Answers(
-        members, rows, {name: library.expand(runner.from_file(name).sql) for name in rows}, merge
-    )
+) -> ReportData:
+    scripts = {name: library.expand(runner.from_file(name).sql) for name in rows}
+    return ReportData(members, rows, scripts, merge)

@@ -1,4 +1,4 @@
-"""When the GPUs had nothing to do, and why."""
+"""Build the section on gaps: times in which a GPU was idle, and their causes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
-    from tp_tools.reporting.data import Answers
+    from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
 
-MOST_GAPS = 20
-_LONGEST = 34
+MAX_GAPS = 20
+_MAX_LABEL = 34
 
 CAUSES: dict[str | None, tuple[str, str, str]] = {
     "launch": ("launch", "var(--launch)", "the CPU launched the next work too late"),
@@ -31,12 +31,21 @@ CAUSES: dict[str | None, tuple[str, str, str]] = {
     ),
     None: ("not known", "var(--unknown)", "the trace has no launch of the next work"),
 }
-"""What `why` of gaps.sql says: its name, colour and meaning."""
+"""Name, colour and meaning of each value of the column `why` of gaps.sql."""
 
 
 @dataclass(frozen=True, order=True)
 class _Gap:
-    """A gap; `at_ns` counts from the first work of its GPU."""
+    """A gap.
+
+    Attributes:
+        dur: length in ns.
+        gpu: name of the GPU.
+        at_ns: start, from the first work of the GPU on.
+        why: cause, a key of `CAUSES`.
+        before, after: names of the work before and after it.
+        waited_in: call in which the CPU waited; None if it did not.
+    """
 
     dur: int
     gpu: str
@@ -47,116 +56,117 @@ class _Gap:
     waited_in: str | None
 
 
-def gaps(answers: Answers, labels: Labels) -> Section:
-    """The gaps of each GPU by their cause, and the longest of all."""
+def section(data: ReportData, labels: Labels) -> Section:
+    """Build the section; a sentence replaces the figures if no GPU was idle."""
     title = "Gaps: when nothing ran"
-    if not answers.answers["gpu_time"].rows:
+    if not data.results["gpu_time"].rows:
         return Section("gaps", title, NO_GPU)
-    by_cause = _by_cause(answers, labels)
-    if not any(sum(causes.values()) for causes in by_cause.values()):
+    idle = _idle_by_cause(data, labels)
+    if not any(sum(causes.values()) for causes in idle.values()):
         return Section("gaps", title, "No GPU was idle between its first and its last work.")
-    says = (
+    text = (
         "A gap is a time between the first and the last work of a GPU in which nothing runs on it. "
         "Its cause says why the next work did not start earlier."
     )
-    return Section("gaps", title, says, [_causes(by_cause), _longest(answers, labels)])
+    return Section("gaps", title, text, [_cause_figure(idle), _longest_figure(data, labels)])
 
 
-def _by_cause(answers: Answers, labels: Labels) -> dict[str, dict[str | None, int]]:
-    """Idle ns of each GPU, by cause; every GPU is there."""
-    found: dict[str, dict[str | None, int]] = {
-        labels.gpu(*it): defaultdict(int) for it in answers.rows("gpu_time", "rank", "device")
+def _idle_by_cause(data: ReportData, labels: Labels) -> dict[str, dict[str | None, int]]:
+    """Sum the idle time of every GPU by cause, in ns."""
+    idle: dict[str, dict[str | None, int]] = {
+        labels.gpu(*gpu): defaultdict(int) for gpu in data.rows("gpu_time", "rank", "device")
     }
-    for rank, device, why, dur in answers.rows("gaps", "rank", "device", "why", "dur"):
-        found[labels.gpu(rank, device)][why] += dur
-    return found
+    for rank, device, why, dur in data.rows("gaps", "rank", "device", "why", "dur"):
+        idle[labels.gpu(rank, device)][why] += dur
+    return idle
 
 
-def _causes(by_cause: dict[str, dict[str | None, int]]) -> Figure:
-    known = [why for why in CAUSES if any(why in causes for causes in by_cause.values())]
-    totals = {gpu: sum(causes.values()) for gpu, causes in by_cause.items()}
-    scale, written = unit([max(totals.values())])
+def _cause_figure(idle: dict[str, dict[str | None, int]]) -> Figure:
+    reasons = [why for why in CAUSES if any(why in causes for causes in idle.values())]
+    totals = {gpu: sum(causes.values()) for gpu, causes in idle.items()}
+    scale, unit_name = unit([max(totals.values())])
     parts = [
         BarPart(
             CAUSES[why][0],
             CAUSES[why][1],
-            [causes.get(why, 0) / scale for causes in by_cause.values()],
+            [causes.get(why, 0) / scale for causes in idle.values()],
             [
                 f"{gpu}: {CAUSES[why][0]}\n{duration(causes.get(why, 0))}, "
                 f"{percent(causes.get(why, 0) / max(totals[gpu], 1))} of its idle time"
-                for gpu, causes in by_cause.items()
+                for gpu, causes in idle.items()
             ],
         )
-        for why in known
+        for why in reasons
     ]
-    meanings = "; ".join(f"{CAUSES[why][0]}: {CAUSES[why][2]}" for why in known)
+    meanings = "; ".join(f"{CAUSES[why][0]}: {CAUSES[why][2]}" for why in reasons)
     columns = [
         Column("label", "GPU", "text"),
-        *(Column(str(why or "not known"), CAUSES[why][0], "ns") for why in known),
+        *(Column(str(why or "not known"), CAUSES[why][0], "ns") for why in reasons),
         Column("idle_ns", "idle in all", "ns"),
     ]
     rows = [
-        (gpu, *(causes.get(why, 0) for why in known), totals[gpu])
-        for gpu, causes in by_cause.items()
+        (gpu, *(causes.get(why, 0) for why in reasons), totals[gpu]) for gpu, causes in idle.items()
     ]
     return Figure(
         "idle-by-cause",
         "Idle time by cause",
         f"All gaps of each GPU added up. {meanings[0].upper()}{meanings[1:]}.",
         queries=("gaps",),
-        plot=bars(list(by_cause), parts, f"idle, {written}"),
+        plot=bars(list(idle), parts, f"idle, {unit_name}"),
         table=Table(columns, rows, has_one_unit=True),
     )
 
 
-def _longest(answers: Answers, labels: Labels) -> Figure:
-    count = len(answers.answers["gaps"].rows)
-    first = {
-        (rank, device): ts for rank, device, ts in answers.rows("gpu_time", "rank", "device", "ts")
+def _longest_figure(data: ReportData, labels: Labels) -> Figure:
+    count = len(data.results["gaps"].rows)
+    first_ts = {
+        (rank, device): ts for rank, device, ts in data.rows("gpu_time", "rank", "device", "ts")
     }
     columns = ("dur", "rank", "device", "ts", "why", "before", "after", "waited_in")
-    every = (
-        _Gap(dur, labels.gpu(rank, device), ts - first[rank, device], *rest)
-        for dur, rank, device, ts, *rest in answers.rows("gaps", *columns)
+    gaps = (
+        _Gap(dur, labels.gpu(rank, device), ts - first_ts[rank, device], *rest)
+        for dur, rank, device, ts, *rest in data.rows("gaps", *columns)
     )
-    shown = heapq.nsmallest(MOST_GAPS, every, key=lambda it: (-it.dur, it.gpu, it.at_ns))
-    scale, written = unit([it.dur for it in shown])
-    names = [f"{it.gpu}: {middle(it.after, _LONGEST)}" for it in shown]
+    longest = heapq.nsmallest(MAX_GAPS, gaps, key=lambda gap: (-gap.dur, gap.gpu, gap.at_ns))
+    scale, unit_name = unit([gap.dur for gap in longest])
+    names = [f"{gap.gpu}: {middle(gap.after, _MAX_LABEL)}" for gap in longest]
     parts = [
         BarPart(
             name,
             color,
-            [it.dur / scale if it.why == why else None for it in shown],
+            [gap.dur / scale if gap.why == why else None for gap in longest],
             [
-                f"{it.gpu}, {duration(it.dur)}: {name}\nbefore: {it.before}\nafter: {it.after}"
-                for it in shown
+                f"{gap.gpu}, {duration(gap.dur)}: {name}\nbefore: {gap.before}\nafter: {gap.after}"
+                for gap in longest
             ],
         )
         for why, (name, color, _) in CAUSES.items()
-        if any(it.why == why for it in shown)
+        if any(gap.why == why for gap in longest)
     ]
     rows = [
         (
-            place,
-            it.gpu,
-            it.dur,
-            CAUSES[it.why][0] if it.why is not None else None,
-            it.at_ns,
-            it.before,
-            it.after,
-            it.waited_in,
+            number,
+            gap.gpu,
+            gap.dur,
+            CAUSES[gap.why][0] if gap.why is not None else None,
+            gap.at_ns,
+            gap.before,
+            gap.after,
+            gap.waited_in,
         )
-        for place, it in enumerate(shown, 1)
+        for number, gap in enumerate(longest, 1)
     ]
-    more = count - len(shown)
+    omitted = count - len(longest)
     return Figure(
         "longest-gaps",
         "The longest gaps",
-        f"The {plural(len(shown), 'gap')} that took longest, over all GPUs, each in the colour of "
-        "its cause, with the work that ended it. The table says the work before it, too.",
+        f"The {plural(len(longest), 'gap')} that took longest, over all GPUs, each in the colour "
+        "of its cause, with the work that ended it. The table says the work before it, too.",
         queries=("gaps", "gpu_time"),
-        plot=bars(names, parts, f"length, {written}"),
-        table=Table(_GAP_COLUMNS, rows, f"And {plural(more, 'shorter gap')}." if more else ""),
+        plot=bars(names, parts, f"length, {unit_name}"),
+        table=Table(
+            _GAP_COLUMNS, rows, f"And {plural(omitted, 'shorter gap')}." if omitted else ""
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the GPUs did with their time."""
+"""Build the section on the time of the GPUs: compute, communication, copies, idle; streams."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
-    from tp_tools.reporting.data import Answers
+    from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
 
 _MOST_STREAMS = 64
 _MOST_COPIES = 40
-_LEGIBLE = 0.06
-"""The share of the longest bar from which on a piece has room for its number."""
+_MIN_LABEL_SHARE = 0.06
+"""Share of the longest bar from which on a part of a bar is wide enough for its number."""
 
 NO_GPU = "Nothing ran on a GPU in what was recorded."
 
@@ -27,27 +27,30 @@ SPLIT = (
     ("exposed_copy_ns", "copies alone", "var(--copies)"),
     ("idle_ns", "idle", "var(--idle)"),
 )
-"""What a GPU's time is made of: key, name and colour; together they are the whole span."""
+"""The parts of a GPU's time: key, name and colour. Together they are the whole span."""
 
 
-def time(answers: Answers, labels: Labels) -> Section:
-    """Where the time of each GPU went."""
+def section(data: ReportData, labels: Labels) -> Section:
+    """Build the section; a sentence replaces the figures if nothing ran on a GPU."""
     title = "Where the GPU time went"
-    rows = _split(answers)
-    if not rows:
+    gpus = _time_shares(data)
+    if not gpus:
         return Section("time", title, NO_GPU)
-    says = (
+    text = (
         "From its first to its last work, a GPU computes, communicates, copies or does nothing. "
         "The more of the bar is compute, the better the hardware is used."
     )
-    figures = [_time(rows, labels), _streams(answers, labels)]
-    if answers.answers["copies"].rows:
-        figures.append(_copies(answers, labels))
-    return Section("time", title, says, figures)
+    figures = [_time_figure(gpus, labels), _streams_figure(data, labels)]
+    if data.results["copies"].rows:
+        figures.append(_copies_figure(data, labels))
+    return Section("time", title, text, figures)
 
 
-def _split(answers: Answers) -> list[dict[str, Any]]:
-    """The parts of `SPLIT` for each GPU, in ns."""
+def _time_shares(data: ReportData) -> list[dict[str, Any]]:
+    """Compute the parts of `SPLIT` in ns, a dictionary per GPU.
+
+    Hidden communication runs while the GPU computes, so it is taken from compute.
+    """
     columns = (
         "rank",
         "device",
@@ -59,34 +62,34 @@ def _split(answers: Answers) -> list[dict[str, Any]]:
         "idle_ns",
         "busy_percent",
     )
-    rows = [dict(zip(columns, row, strict=True)) for row in answers.rows("gpu_time", *columns)]
-    for row in rows:
-        hidden = row["communication_ns"] - row["exposed_communication_ns"]
-        row["hidden_communication_ns"] = hidden
-        row["compute_alone_ns"] = row["compute_ns"] - hidden
-    return rows
+    gpus = [dict(zip(columns, gpu, strict=True)) for gpu in data.rows("gpu_time", *columns)]
+    for gpu in gpus:
+        hidden = gpu["communication_ns"] - gpu["exposed_communication_ns"]
+        gpu["hidden_communication_ns"] = hidden
+        gpu["compute_alone_ns"] = gpu["compute_ns"] - hidden
+    return gpus
 
 
-def _time(rows: list[dict[str, Any]], labels: Labels) -> Figure:
-    names = [labels.gpu(row["rank"], row["device"]) for row in rows]
-    longest = max(row["span_ns"] for row in rows)
-    scale, written = unit([longest])
+def _time_figure(gpus: list[dict[str, Any]], labels: Labels) -> Figure:
+    names = [labels.gpu(gpu["rank"], gpu["device"]) for gpu in gpus]
+    longest = max(gpu["span_ns"] for gpu in gpus)
+    scale, unit_name = unit([longest])
     parts = [
         BarPart(
             name,
             color,
-            [row[key] / scale for row in rows],
+            [gpu[key] / scale for gpu in gpus],
             [
-                f"{label}: {name}\n{duration(row[key])}, {_share(row[key], row['span_ns'])}"
-                for label, row in zip(names, rows, strict=True)
+                f"{label}: {name}\n{duration(gpu[key])}, {_share(gpu[key], gpu['span_ns'])}"
+                for label, gpu in zip(names, gpus, strict=True)
             ],
             [
-                _share(row[key], row["span_ns"]) if row[key] >= _LEGIBLE * longest else ""
-                for row in rows
+                _share(gpu[key], gpu["span_ns"]) if gpu[key] >= _MIN_LABEL_SHARE * longest else ""
+                for gpu in gpus
             ],
         )
         for key, name, color in SPLIT
-        if any(row[key] for row in rows)
+        if any(gpu[key] for gpu in gpus)
     ]
     columns = [
         Column("label", "GPU", "text"),
@@ -94,9 +97,9 @@ def _time(rows: list[dict[str, Any]], labels: Labels) -> Figure:
         Column("span_ns", "first to last work", "ns"),
         Column("busy_percent", "busy", "percent"),
     ]
-    table = [
-        (name, *(row[column.key] for column in columns[1:]))
-        for name, row in zip(names, rows, strict=True)
+    cells = [
+        (name, *(gpu[column.key] for column in columns[1:]))
+        for name, gpu in zip(names, gpus, strict=True)
     ]
     return Figure(
         "gpu-time",
@@ -106,19 +109,19 @@ def _time(rows: list[dict[str, Any]], labels: Labels) -> Figure:
         "no time of its own. Idle is time in which nothing ran. Where two kernels run at once, "
         "their time counts once.",
         queries=("gpu_time",),
-        plot=bars(names, parts, f"time, {written}"),
-        table=Table(columns, table, has_one_unit=True),
+        plot=bars(names, parts, f"time, {unit_name}"),
+        table=Table(columns, cells, has_one_unit=True),
     )
 
 
-def _share(part: int, whole: int) -> str:
-    return percent(part / whole) if whole else ""
+def _share(time_ns: int, span_ns: int) -> str:
+    return percent(time_ns / span_ns) if span_ns else ""
 
 
-def _streams(answers: Answers, labels: Labels) -> Figure:
+def _streams_figure(data: ReportData, labels: Labels) -> Figure:
     keys = ("rank", "device", "stream", "events", "collectives", "busy_ns", "overlap_ns")
     rows = [
-        (labels.gpu(rank, device), *rest) for rank, device, *rest in answers.rows("streams", *keys)
+        (labels.gpu(rank, device), *rest) for rank, device, *rest in data.rows("streams", *keys)
     ]
     columns = [
         Column("label", "GPU", "text"),
@@ -134,13 +137,13 @@ def _streams(answers: Answers, labels: Labels) -> Figure:
         "A stream is a queue of the GPU: what is in one runs in order, what is in several may run "
         "at once.",
         queries=("streams",),
-        table=Table(columns, rows[:_MOST_STREAMS], _rest(len(rows), _MOST_STREAMS, "stream")),
+        table=Table(columns, rows[:_MOST_STREAMS], _omitted(len(rows), _MOST_STREAMS, "stream")),
     )
 
 
-def _copies(answers: Answers, labels: Labels) -> Figure:
+def _copies_figure(data: ReportData, labels: Labels) -> Figure:
     keys = ("rank", "name", "count", "bytes", "total_ns", "mean_gbps")
-    rows = [(labels.rank(rank), *rest) for rank, *rest in answers.rows("copies", *keys)]
+    rows = [(labels.rank(rank), *rest) for rank, *rest in data.rows("copies", *keys)]
     columns = [
         Column("label", "rank", "text"),
         Column("name", "copy", "name"),
@@ -155,10 +158,12 @@ def _copies(answers: Answers, labels: Labels) -> Figure:
         "HtoD goes from the CPU to the GPU, DtoH back, DtoD stays on the GPU. Pageable memory is "
         "slower to copy than pinned memory.",
         queries=("copies",),
-        table=Table(columns, rows[:_MOST_COPIES], _rest(len(rows), _MOST_COPIES, "kind of copy")),
+        table=Table(
+            columns, rows[:_MOST_COPIES], _omitted(len(rows), _MOST_COPIES, "kind of copy")
+        ),
     )
 
 
-def _rest(count: int, most: int, noun: str) -> str:
-    more = count - most
-    return f"And {plural(more, noun)} more, which the query lists." if more > 0 else ""
+def _omitted(count: int, maximum: int, noun: str) -> str:
+    omitted = count - maximum
+    return f"And {plural(omitted, noun)} more, which the query lists." if omitted > 0 else ""

@@ -1,4 +1,4 @@
-"""The kernels that took most time."""
+"""Build the section on the kernels with the most time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tp_tools.reporting.tables import Column, Table, duration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tp_tools.reporting.data import Answers
+    from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
 
-MOST_KERNELS = 20
+MAX_KERNELS = 20
 
 KINDS = {
     "compute": ("compute", "var(--compute)"),
@@ -26,31 +26,31 @@ KINDS = {
 }
 
 
-def kernels(answers: Answers, labels: Labels) -> Section:
-    """The kernels that took most time."""
+def section(data: ReportData, labels: Labels) -> Section:
+    """Build the section; a sentence replaces the figure if nothing ran on a GPU."""
     title = "Top kernels"
-    totals = _totals(answers)
+    totals = _totals(data)
     if not totals:
         return Section("kernels", title, NO_GPU)
-    whole = sum(row[3] for row in totals)
-    shown = totals[:MOST_KERNELS]
-    says = (
+    total_ns = sum(row[3] for row in totals)
+    top = totals[:MAX_KERNELS]
+    text = (
         f"A kernel is a program that runs on the GPU. {plural(len(totals), 'name')} ran, "
-        f"{duration(whole)} in all."
+        f"{duration(total_ns)} in all."
     )
-    scale, written = unit([row[3] for row in shown])
+    scale, unit_name = unit([row[3] for row in top])
     parts = [
         BarPart(
             name,
             color,
-            [row[3] / scale if row[1] == kind else None for row in shown],
+            [row[3] / scale if row[1] == kind else None for row in top],
             [
-                f"{row[0]}\n{duration(row[3])}, {percent(row[3] / whole)}, {row[2]:,} times"
-                for row in shown
+                f"{row[0]}\n{duration(row[3])}, {percent(row[3] / total_ns)}, {row[2]:,} times"
+                for row in top
             ],
         )
         for kind, (name, color) in KINDS.items()
-        if any(row[1] == kind for row in shown)
+        if any(row[1] == kind for row in top)
     ]
     columns = [
         Column("name", "kernel", "name"),
@@ -60,48 +60,57 @@ def kernels(answers: Answers, labels: Labels) -> Section:
         Column("share", "share", "percent"),
         Column("max_ns", "longest", "ns"),
     ]
-    rows = [(*row[:4], 100 * row[3] / whole, row[4]) for row in shown]
-    if len(answers.members) > 1:
+    rows = [(*row[:4], 100 * row[3] / total_ns, row[4]) for row in top]
+    if len(data.members) > 1:
         columns += [
             Column("least_ns", "least on a rank", "ns"),
             Column("most_ns", "most on a rank", "ns"),
             Column("most_rank", "on", "text"),
         ]
         rows = [
-            (*row, *_spread(answers, it[:2], labels)) for row, it in zip(rows, shown, strict=True)
+            (*row, *_spread(data, kernel[:2], labels))
+            for row, kernel in zip(rows, top, strict=True)
         ]
-    rest = (
-        f"And {plural(len(totals) - len(shown), 'name')} more." if len(totals) > len(shown) else ""
+    omitted = (
+        f"And {plural(len(totals) - len(top), 'name')} more." if len(totals) > len(top) else ""
     )
     figure = Figure(
         "top-kernels",
         "Kernels by their time",
-        f"The {plural(len(shown), 'kernel')} with the most time, over all ranks: all runs of one "
+        f"The {plural(len(top), 'kernel')} with the most time, over all ranks: all runs of one "
         "name added up, so where kernels ran at once it is more than the GPU was busy. Making one "
         "of them faster can save at most the length of its bar.",
         queries=("kernels",),
-        plot=bars([row[0] for row in shown], parts, f"time, {written}"),
-        table=Table(columns, rows, rest),
+        plot=bars([row[0] for row in top], parts, f"time, {unit_name}"),
+        table=Table(columns, rows, omitted),
     )
-    return Section("kernels", title, says, [figure])
+    return Section("kernels", title, text, [figure])
 
 
-def _totals(answers: Answers) -> list[tuple[str, str, int, int, int]]:
-    """Name, kind, count, total and longest of each kernel over all ranks, most time first."""
-    found: dict[tuple[str, str], tuple[int, int, int]] = {}
+def _totals(data: ReportData) -> list[tuple[str, str, int, int, int]]:
+    """Sum the kernels of each name over all ranks, most time first.
+
+    Columns:
+        name (str), kind (str, a key of `KINDS`), count (int), total (int, ns), longest (int, ns)
+    """
+    sums: dict[tuple[str, str], tuple[int, int, int]] = {}
     columns = ("name", "kind", "count", "total_ns", "max_ns")
-    for name, kind, count, total, longest in answers.rows("kernels", *columns):
-        it = found.get((name, kind), (0, 0, 0))
-        found[name, kind] = (it[0] + count, it[1] + total, max(it[2], longest))
-    rows = [(name, kind, *it) for (name, kind), it in found.items()]
+    for name, kind, count, total, longest in data.rows("kernels", *columns):
+        old_count, old_total, old_longest = sums.get((name, kind), (0, 0, 0))
+        sums[name, kind] = (old_count + count, old_total + total, max(old_longest, longest))
+    rows = [(name, kind, *values) for (name, kind), values in sums.items()]
     return sorted(rows, key=lambda row: (-row[3], row[0], row[1]))
 
 
-def _spread(answers: Answers, kernel: tuple[str, str], labels: Labels) -> Sequence[Any]:
-    """Its least and most time on a rank, and the rank with the most."""
+def _spread(data: ReportData, kernel: tuple[str, str], labels: Labels) -> Sequence[Any]:
+    """Compare a kernel over ranks.
+
+    Returns:
+        Least and most time on a rank in ns, and the name of the rank with the most.
+    """
     times: dict[int | None, int] = defaultdict(int)
-    times.update({it.rank: 0 for it in answers.members})
-    for rank, name, kind, total in answers.rows("kernels", "rank", "name", "kind", "total_ns"):
+    times.update({member.rank: 0 for member in data.members})
+    for rank, name, kind, total in data.rows("kernels", "rank", "name", "kind", "total_ns"):
         if (name, kind) == kernel:
             times[rank] += total
     most = max(times, key=lambda rank: times[rank])

@@ -1,4 +1,4 @@
-"""Plots of points: bandwidths over sizes, times over steps."""
+"""Make plots of points in plotly.js's JSON: bandwidth over size, duration over step."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING, Any
 from tp_tools.reporting.plots import (
     SERIES,
     SYMBOLS,
+    escape_text,
     graph_objects,
     hover,
     layout,
-    plain,
-    safe,
+    to_json,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_HEIGHT = 350
-_DECADES = 2.5
-"""Powers of ten above which an axis has marks at these alone."""
+_HEIGHT_PX = 350
+_MAX_DECADES_WITH_SUBTICKS = 2.5
+"""Powers of ten up to which a logarithmic axis has ticks at 2 and 5 as well as 1."""
 
 
 @dataclass(frozen=True)
 class Points:
-    """What one colour and symbol stands for.
+    """The points of one colour and symbol.
 
     Attributes:
-        name: what the legend calls it.
-        x, y: of each point.
-        hover: what each says when it is pointed at.
-        low, high: the ends of each point's whisker; empty for none.
-        is_hollow: whether points are drawn as outlines.
+        name: name in the legend.
+        x, y: coordinates of each point.
+        hover: text of each point that is shown under the mouse.
+        low, high: ends of each point's whisker; empty for no whiskers.
+        is_hollow: whether to draw the points as outlines.
     """
 
     name: str
@@ -45,92 +45,99 @@ class Points:
     is_hollow: bool = False
 
 
-def over_sizes(kinds: Sequence[Points]) -> dict[str, Any]:
-    """GB/s over bytes, both axes logarithmic; a kind has one colour, full and hollow."""
-    figure = graph_objects().Figure(layout=layout(_HEIGHT, "message size"))
-    names = list(dict.fromkeys(it.name.partition(",")[0] for it in kinds))
-    for it in kinds:
-        place = names.index(it.name.partition(",")[0]) % len(SERIES)
+def plot_over_sizes(series: Sequence[Points]) -> dict[str, Any]:
+    """Plot bandwidth over message size on logarithmic axes.
+
+    Args:
+        series: x in bytes, y in GB/s; series whose names are equal up to a comma share a colour.
+    """
+    figure = graph_objects().Figure(layout=layout(_HEIGHT_PX, "message size"))
+    names = list(dict.fromkeys(points.name.partition(",")[0] for points in series))
+    for points in series:
+        number = names.index(points.name.partition(",")[0]) % len(SERIES)
         figure.add_scatter(
-            name=it.name,
+            name=points.name,
             mode="markers",
-            x=list(it.x),
-            y=list(it.y),
-            hovertext=[hover(text) for text in it.hover],
+            x=list(points.x),
+            y=list(points.y),
+            hovertext=[hover(text) for text in points.hover],
             hoverinfo="text",
             marker={
-                "color": SERIES[place],
-                "symbol": SYMBOLS[place % len(SYMBOLS)] + ("-open" if it.is_hollow else ""),
+                "color": SERIES[number],
+                "symbol": SYMBOLS[number % len(SYMBOLS)] + ("-open" if points.is_hollow else ""),
                 "size": 10,
-                "line": {"width": 1.5, "color": SERIES[place] if it.is_hollow else "var(--card)"},
+                "line": {
+                    "width": 1.5,
+                    "color": SERIES[number] if points.is_hollow else "var(--card)",
+                },
             },
             error_y={
-                "array": [high - y for y, high in zip(it.y, it.high, strict=True)],
-                "arrayminus": [y - low for y, low in zip(it.y, it.low, strict=True)],
-                "color": SERIES[place],
+                "array": [high - y for y, high in zip(points.y, points.high, strict=True)],
+                "arrayminus": [y - low for y, low in zip(points.y, points.low, strict=True)],
+                "color": SERIES[number],
                 "thickness": 1.5,
                 "width": 3,
             },
         )
-    figure.update_xaxes(_logarithmic([x for it in kinds for x in it.x], _size))
-    speeds = [y for it in kinds for y in (*it.low, *it.high)]
-    figure.update_yaxes(_logarithmic(speeds, "{:g}".format), title_text="bus bandwidth, GB/s")
+    figure.update_xaxes(_log_axis([x for points in series for x in points.x], _format_size))
+    speeds = [y for points in series for y in (*points.low, *points.high)]
+    figure.update_yaxes(_log_axis(speeds, "{:g}".format), title_text="bus bandwidth, GB/s")
     figure.update_layout(showlegend=True)
-    return plain(figure)
+    return to_json(figure)
 
 
-def over_steps(lines: Sequence[Points], names: Sequence[str], unit: str) -> dict[str, Any]:
-    """Times over steps, a line per rank.
+def plot_over_steps(lines: Sequence[Points], names: Sequence[str], unit: str) -> dict[str, Any]:
+    """Plot durations over steps, a line per rank.
 
     Args:
-        lines: x counts the steps from 0.
-        names: what stands below each step.
-        unit: of the times.
+        lines: x is the number of the step, from 0; y its duration.
+        names: label of each step.
+        unit: name of the unit of the durations.
     """
-    figure = graph_objects().Figure(layout=layout(_HEIGHT - 60, "step"))
-    for place, it in enumerate(lines):
-        color = SERIES[place % len(SERIES)]
+    figure = graph_objects().Figure(layout=layout(_HEIGHT_PX - 60, "step"))
+    for number, points in enumerate(lines):
+        color = SERIES[number % len(SERIES)]
         figure.add_scatter(
-            name=it.name,
+            name=points.name,
             mode="lines+markers",
-            x=list(it.x),
-            y=list(it.y),
-            hovertext=[hover(text) for text in it.hover],
+            x=list(points.x),
+            y=list(points.y),
+            hovertext=[hover(text) for text in points.hover],
             hoverinfo="text",
             line={"color": color, "width": 2},
-            marker={"color": color, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 7},
+            marker={"color": color, "symbol": SYMBOLS[number % len(SYMBOLS)], "size": 7},
         )
-    every = max(1, len(names) // 16)
+    stride = max(1, len(names) // 16)
     figure.update_xaxes(
-        tickvals=list(range(0, len(names), every)),
-        ticktext=[safe(name) for name in names[::every]],
+        tickvals=list(range(0, len(names), stride)),
+        ticktext=[escape_text(name) for name in names[::stride]],
         showgrid=False,
     )
     figure.update_yaxes(title_text=f"duration, {unit}", rangemode="tozero")
     figure.update_layout(showlegend=len(lines) > 1)
-    return plain(figure)
+    return to_json(figure)
 
 
-def _logarithmic(values: Sequence[float], written: Callable[[float], str]) -> dict[str, Any]:
-    """An axis that holds these values, with room around them, and marks at 1, 2, 5, 10..."""
+def _log_axis(values: Sequence[float], format_value: Callable[[float], str]) -> dict[str, Any]:
+    """Make a logarithmic axis around these values, with a margin and ticks at 1, 2, 5, 10..."""
     low, high = math.log10(min(values)), math.log10(max(values))
-    room = max(0.15, 0.08 * (high - low))
-    low, high = low - room, high + room
-    steps = (1, 2, 5) if high - low < _DECADES else (1,)
+    margin = max(0.15, 0.08 * (high - low))
+    low, high = low - margin, high + margin
+    steps = (1, 2, 5) if high - low < _MAX_DECADES_WITH_SUBTICKS else (1,)
     powers = range(math.floor(low), math.ceil(high) + 1)
-    # a power of ten is made of text: as a float, 0.1 cubed is not 0.001
-    every = [float(f"{step}e{power}") for power in powers for step in steps]
-    marks = [it for it in every if low <= math.log10(it) <= high]
+    # parse the text of a power of ten, since 0.1 ** 3 is not 0.001
+    candidates = [float(f"{step}e{power}") for power in powers for step in steps]
+    ticks = [tick for tick in candidates if low <= math.log10(tick) <= high]
     return {
         "type": "log",
         "range": [low, high],
-        "tickvals": marks,
-        "ticktext": list(map(written, marks)),
+        "tickvals": ticks,
+        "ticktext": list(map(format_value, ticks)),
     }
 
 
-def _size(count: float) -> str:
-    """20 kB."""
+def _format_size(count: float) -> str:
+    """Write a number of bytes without decimals that are 0: 20 kB."""
     for scale, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if count >= scale:
             return f"{count / scale:g} {name}"

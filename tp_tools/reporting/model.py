@@ -1,4 +1,4 @@
-"""What a page is made of: sections, and in them figures with words, a plot and a table."""
+"""Define the content of a page: sections, each with figures of words, a plot and a table."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ class Figure:
     """A figure.
 
     Attributes:
-        key: its id on the page.
-        title: its heading.
-        says: what it shows and how it is read, in plain words.
-        queries: the queries of the library that its numbers come from.
-        command: what gives the same numbers where no query does: "tp-tools info".
-        plot: as plotly.js takes it; None where a table says all.
-        table: the numbers behind it; None where there are none.
-        notes: what is to be known before one believes it.
+        key: id of its HTML element.
+        title: heading.
+        text: how to read the figure, or why there is none.
+        queries: names of the library's queries that its numbers come from.
+        command: command that prints the numbers, if no query does: "tp-tools info TRACE".
+        plot: figure in plotly.js's JSON; None for no plot.
+        table: the numbers; None for no table.
+        notes: sentences on data that is left out or uncertain.
     """
 
     key: str
     title: str
-    says: str
+    text: str
     queries: Sequence[str] = ()
     command: str = ""
     plot: Mapping[str, Any] | None = None
@@ -41,27 +41,27 @@ class Section:
     """A section.
 
     Attributes:
-        key: its id on the page.
-        title: its heading.
-        says: what it is about; where there is nothing to show, why.
-        figures: what it shows.
+        key: id of its HTML element.
+        title: heading.
+        text: introduction, or why there are no figures.
+        figures: its figures.
     """
 
     key: str
     title: str
-    says: str
+    text: str
     figures: Sequence[Figure] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A number at a glance.
+    """A key number at the top of the page.
 
     Attributes:
-        label: what it is.
-        value: as people read it.
-        about: what is to be known with it.
-        section: the section that says more.
+        label: name of the number: "GPU busy".
+        value: the number with its unit: "81.2 %".
+        about: explanation: "of the time from first to last work".
+        section: key of the section with details.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""What the job is, and its numbers at a glance."""
+"""Build title, introduction, key numbers and the section on the job."""
 
 from __future__ import annotations
 
@@ -6,66 +6,71 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import percent, plural
-from tp_tools.inspection import facts as inventory
+from tp_tools.inspection.facts import facts
 from tp_tools.reporting.model import Figure, Section, Tile
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.reporting.data import Answers, Member
+    from tp_tools.reporting.data import Member, ReportData
     from tp_tools.reporting.labels import Labels
 
 _SPACE = "\N{NO-BREAK SPACE}"
 
-_CALLED = {"By name": "Place by file name", "Recorded": "Profiler options", "Span": "Recorded"}
-"""What facts are called for people who do not know `tp-tools info`."""
+_FACT_LABELS = {"By name": "Place by file name", "Recorded": "Profiler options", "Span": "Recorded"}
+"""Labels for readers who do not know `tp-tools info`, by its labels."""
 
-_FEW = 2
-"""Traces that are listed without being asked for."""
+_MAX_OPEN_TRACES = 2
+"""Traces up to which their table is open when the page is loaded."""
 
-_OF_EACH = ("Job", "By name", "Span", "Steps", "Events")
+_RANK_FACTS = ("Job", "By name", "Span", "Steps", "Events")
 """Facts that differ from rank to rank."""
 
 
-def title(answers: Answers) -> str:
-    """A line on top of the page: the ranks, and what they ran on."""
-    gpus = {gpu.name for it in answers.members if it.seen.about for gpu in it.seen.about.gpus}
-    named = sorted(name for name in gpus if name)
-    return " on ".join(filter(None, (_ranks(answers), " and ".join(named))))
+def title(data: ReportData) -> str:
+    """Make the title: "8 ranks on NVIDIA B200"."""
+    gpus = {
+        gpu.name for member in data.members if member.info.about for gpu in member.info.about.gpus
+    }
+    names = sorted(name for name in gpus if name)
+    return " on ".join(filter(None, (_rank_count(data), " and ".join(names))))
 
 
-def _ranks(answers: Answers) -> str:
-    first = answers.members[0]
-    world = first.seen.about.world_size if first.seen.about is not None else None
-    count = len(answers.members)
+def _rank_count(data: ReportData) -> str:
+    first = data.members[0]
+    world = first.info.about.world_size if first.info.about is not None else None
+    count = len(data.members)
     if count > 1:
         return f"{count} of {world:,} ranks" if world and world > count else f"{count} ranks"
-    if first.seen.inventory.merged:
-        return f"{len(first.seen.inventory.merged)} merged ranks"
+    if first.info.inventory.merged:
+        return f"{len(first.info.inventory.merged)} merged ranks"
     if first.rank is None:
         return first.file
     return f"Rank {first.rank} of {world:,}" if world else f"Rank {first.rank}"
 
 
-def introduction(answers: Answers) -> str:
-    """What is to be known first: when it was recorded, for how long, and what the page is."""
-    spans = [
-        (it.seen.inventory.end_ns or 0) - (it.seen.inventory.start_ns or 0)
-        for it in answers.members
-    ]
-    began = min(filter(None, (it.seen.start_utc() for it in answers.members)), default="")
-    when = f" from {began}" if began else ""
+def introduction(data: ReportData) -> str:
+    """Make the first paragraph: time and length of the recording, how to use the page."""
+    longest_ns = max(map(_span_ns, data.members))
+    start = min(filter(None, (member.info.start_utc() for member in data.members)), default="")
+    from_start = f" from {start}" if start else ""
     return (
-        f"Recorded by the PyTorch profiler{when}, for up to {duration(max(spans))}. Each figure "
-        "says in words how to read it, has its numbers in a table, and names the SQL that they "
-        "come from."
+        f"Recorded by the PyTorch profiler{from_start}, for up to {duration(longest_ns)}. "
+        "Each figure says in words how to read it, has its numbers in a table, and names the SQL "
+        "that they come from."
     )
 
 
-def job(answers: Answers) -> Section:
-    """The facts, and the traces that they are from."""
-    facts = _common(answers.members)
+def _span_ns(member: Member) -> int:
+    """Compute the time from the first start to the last end."""
+    counts = member.info.inventory
+    return (counts.end_ns or 0) - (counts.start_ns or 0)
+
+
+def section(data: ReportData) -> Section:
+    """Build the section: facts on which the ranks agree, and a table of the traces."""
+    rows = _common_facts(data.members)
     columns = [Column("fact", "", "text"), Column("value", "", "text")]
     figures = [
         Figure(
@@ -73,46 +78,51 @@ def job(answers: Answers) -> Section:
             "The job",
             "What the profiler wrote down about the job and the machine.",
             command="tp-tools info TRACE",
-            table=Table(columns, facts),
-            notes=list(_lost(answers.members)),
+            table=Table(columns, rows),
+            notes=list(_losses(data.members)),
         )
     ]
-    if len(answers.members) > 1:
-        figures.append(_traces(answers))
-    says = (
+    if len(data.members) > 1:
+        figures.append(_traces_figure(data))
+    text = (
         "This page is made from recordings of the PyTorch profiler: what each CPU thread and each "
         "GPU did, with start and end. There is one per rank, a process of the job that usually has "
         "one GPU."
     )
-    return Section("job", "What was recorded", says, figures)
+    return Section("job", "What was recorded", text, figures)
 
 
-def _lost(members: list[Member]) -> Iterator[str]:
-    """What is in a trace, and could not be loaded."""
-    for it in members:
-        if it.seen.lost:
-            counts = ", ".join(f"{count:,} x {name}" for name, count in it.seen.lost.items())
-            yield f"{it.file}: TraceProcessor lost data on loading: {counts}."
+def _losses(members: list[Member]) -> Iterator[str]:
+    """Yield a sentence for each trace of which TraceProcessor lost data."""
+    for member in members:
+        if member.info.losses:
+            counts = ", ".join(f"{count:,} x {name}" for name, count in member.info.losses.items())
+            yield f"{member.file}: TraceProcessor lost data on loading: {counts}."
 
 
-def _common(members: list[Member]) -> list[tuple[str, str]]:
-    """The facts on which all agree; of one trace all."""
-    each = [{**dict(inventory.facts(it.seen)), "Events": _events(it)} for it in members]
+def _common_facts(members: list[Member]) -> list[tuple[str, str]]:
+    """List the facts that are common to all ranks; for one trace, all facts."""
+    member_facts = [
+        {**dict(facts(member.info)), "Events": _event_count(member)} for member in members
+    ]
     if len(members) == 1:
-        return [("File", members[0].file), *((_CALLED.get(k, k), v) for k, v in each[0].items())]
-    found = [("Traces", f"{len(members):,}, one per rank")]
-    for label in each[0]:
-        said = sorted({facts[label] for facts in each if label in facts})
-        if label not in _OF_EACH:
-            found.append((_CALLED.get(label, label), "; ".join(said)))
-    return found
+        return [
+            ("File", members[0].file),
+            *((_FACT_LABELS.get(label, label), value) for label, value in member_facts[0].items()),
+        ]
+    rows = [("Traces", f"{len(members):,}, one per rank")]
+    for label in member_facts[0]:
+        values = sorted({by_label[label] for by_label in member_facts if label in by_label})
+        if label not in _RANK_FACTS:
+            rows.append((_FACT_LABELS.get(label, label), "; ".join(values)))
+    return rows
 
 
-def _events(member: Member) -> str:
-    return f"{member.seen.inventory.events:,}"
+def _event_count(member: Member) -> str:
+    return f"{member.info.inventory.events:,}"
 
 
-def _traces(answers: Answers) -> Figure:
+def _traces_figure(data: ReportData) -> Figure:
     columns = [
         Column("label", "rank", "text"),
         Column("file", "file", "text"),
@@ -123,18 +133,18 @@ def _traces(answers: Answers) -> Figure:
     ]
     rows = [
         (
-            it.title,
-            it.file,
-            it.seen.start_utc(),
-            (it.seen.inventory.end_ns or 0) - (it.seen.inventory.start_ns or 0),
-            it.seen.inventory.events,
-            sum(kernels.count for kernels in it.seen.inventory.kernels),
+            member.title,
+            member.file,
+            member.info.start_utc(),
+            _span_ns(member),
+            member.info.inventory.events,
+            sum(kernels.count for kernels in member.info.inventory.kernels),
         )
-        for it in answers.members
+        for member in data.members
     ]
-    missing = answers.merge["missing_ranks"] if answers.merge is not None else []
+    missing = data.merge["missing_ranks"] if data.merge is not None else []
     notes = (
-        [f"{plural(len(missing), 'rank')} of the job are missing: {_listed(missing)}."]
+        [f"{plural(len(missing), 'rank')} of the job are missing: {_format_ranges(missing)}."]
         if missing
         else []
     )
@@ -143,54 +153,54 @@ def _traces(answers: Answers) -> Figure:
         "The traces",
         "One per rank. Starts are by each rank's own clock.",
         command="tp-tools info TRACE",
-        table=Table(columns, rows, is_shown=len(rows) <= _FEW),
+        table=Table(columns, rows, is_open=len(rows) <= _MAX_OPEN_TRACES),
         notes=notes,
     )
 
 
-def _listed(numbers: list[int]) -> str:
-    """0, 3, 5-127."""
-    spans: list[list[int]] = []
+def _format_ranges(numbers: list[int]) -> str:
+    """Write ascending numbers as ranges: 0, 3, 5-127."""
+    ranges: list[list[int]] = []
     for number in numbers:
-        if spans and spans[-1][-1] == number - 1:
-            spans[-1][1:] = [number]
+        if ranges and ranges[-1][-1] == number - 1:
+            ranges[-1][1:] = [number]
         else:
-            spans.append([number])
-    return ", ".join("-".join(map(str, span)) for span in spans)
+            ranges.append([number])
+    return ", ".join("-".join(map(str, bounds)) for bounds in ranges)
 
 
-def tiles(answers: Answers, labels: Labels) -> Iterator[Tile]:
-    """The numbers that matter most; those that the traces do not have are left out."""
-    gpus = list(answers.rows("gpu_time", "span_ns", "busy_percent", "exposed_communication_ns"))
-    spans = [it for it in gpus if it[0]]
+def tiles(data: ReportData, labels: Labels) -> Iterator[Tile]:
+    """Yield the key numbers that the traces have."""
+    gpus = list(data.rows("gpu_time", "span_ns", "busy_percent", "exposed_communication_ns"))
+    spans = [row for row in gpus if row[0]]
     if spans:
-        busy = [it[1] for it in spans]
-        yield Tile("GPU busy", _range(busy), "of the time from first to last work", "time")
-        if any(it[2] for it in spans):
-            exposed = [100 * it[2] / it[0] for it in spans]
-            yield Tile("Exposed communication", _range(exposed), "of that time", "time")
-    yield from _steps(answers)
-    yield from _gap(answers, labels)
-    yield from _straggler(answers, labels)
-    yield from _hidden(answers)
+        busy = [row[1] for row in spans]
+        yield Tile("GPU busy", _percent_range(busy), "of the time from first to last work", "time")
+        if any(row[2] for row in spans):
+            exposed = [100 * row[2] / row[0] for row in spans]
+            yield Tile("Exposed communication", _percent_range(exposed), "of that time", "time")
+    yield from _step_tile(data)
+    yield from _gap_tile(data, labels)
+    yield from _straggler_tile(data, labels)
+    yield from _hidden_tile(data)
 
 
-def _range(values: list[float]) -> str:
+def _percent_range(values: list[float]) -> str:
     low, high = min(values), max(values)
     if f"{low:.1f}" == f"{high:.1f}":
         return f"{low:.1f}{_SPACE}%"
     return f"{low:.1f} to {high:.1f}{_SPACE}%"
 
 
-def _steps(answers: Answers) -> Iterator[Tile]:
-    durs = {(rank, ts): dur for rank, ts, dur in answers.rows("steps", "rank", "ts", "dur")}
+def _step_tile(data: ReportData) -> Iterator[Tile]:
+    durs = {(rank, ts): dur for rank, ts, dur in data.rows("steps", "rank", "ts", "dur")}
     if durs:
-        about = f"{plural(len(durs), 'step')} of {plural(len(answers.members), 'rank')}"
+        about = f"{plural(len(durs), 'step')} of {plural(len(data.members), 'rank')}"
         yield Tile("Step, median", duration(round(median(durs.values()))), about, "steps")
 
 
-def _gap(answers: Answers, labels: Labels) -> Iterator[Tile]:
-    rows: Iterator[Any] = answers.rows("gaps", "dur", "rank", "device", "why")
+def _gap_tile(data: ReportData, labels: Labels) -> Iterator[Tile]:
+    rows: Iterator[Any] = data.rows("gaps", "dur", "rank", "device", "why")
     longest = max(rows, key=lambda row: row[0], default=None)
     if longest is not None:
         dur, rank, device, why = longest
@@ -198,8 +208,8 @@ def _gap(answers: Answers, labels: Labels) -> Iterator[Tile]:
         yield Tile("Longest gap", duration(dur), about, "gaps")
 
 
-def _straggler(answers: Answers, labels: Labels) -> Iterator[Tile]:
-    rows = list(answers.rows("stragglers", "caused_wait_us", "rank", "times_last"))
+def _straggler_tile(data: ReportData, labels: Labels) -> Iterator[Tile]:
+    rows = list(data.rows("stragglers", "caused_wait_us", "rank", "times_last"))
     waits = [row for row in rows if row[0]]
     if waits:
         wait, rank, times = max(waits, key=lambda row: row[0])
@@ -208,10 +218,12 @@ def _straggler(answers: Answers, labels: Labels) -> Iterator[Tile]:
         yield Tile("Most waited for", labels.rank(rank), about, "stragglers")
 
 
-def _hidden(answers: Answers) -> Iterator[Tile]:
-    known = [it.seen.defects.hidden for it in answers.members if it.seen.defects is not None]
-    kernels = sum(it.kernels for it in known)
+def _hidden_tile(data: ReportData) -> Iterator[Tile]:
+    hidden = [
+        member.info.defects.hidden for member in data.members if member.info.defects is not None
+    ]
+    kernels = sum(counts.kernels for counts in hidden)
     if kernels:
-        lost = duration(sum(it.kernel_ns for it in known))
+        lost = duration(sum(counts.kernel_ns for counts in hidden))
         about = f"{lost} of kernels, shown here"
         yield Tile("Hidden by Perfetto 51-56", plural(kernels, "kernel"), about, "hidden")

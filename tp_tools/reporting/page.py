@@ -1,4 +1,4 @@
-"""Puts sections on a page that needs nothing but itself."""
+"""Render sections as one HTML page without references to other files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _GZIP_LEVEL = 9
-_FEW_ROWS = 16
-"""Rows up to which a table is short."""
+_MAX_OPEN_ROWS = 16
+"""Rows up to which a table without a plot is open when the page is loaded."""
 
 
 def page(
@@ -33,53 +33,57 @@ def page(
     sql: Mapping[str, str],
     generator: str,
 ) -> str:
-    """The HTML of the page; the same arguments give the same text.
+    """Render the page.
 
     Args:
-        title: what stands on top.
-        lead: what is to be known first.
-        tiles: numbers at a glance.
-        sections: in this order.
-        sql: the text of each query that a figure names.
-        generator: what made it, with its version.
+        title: title.
+        lead: first paragraph.
+        tiles: key numbers.
+        sections: sections, in the order of the page.
+        sql: text of each query that a figure names, by name.
+        generator: name and version of the program: "tp-tools 1.2.0".
+
+    Returns:
+        HTML; equal arguments give equal text.
     """
-    shown = {it.key: it.plot for section in sections for it in section.figures if it.plot}
-    plotly = plots.bundle() if shown else ""
+    figures = [figure for section in sections for figure in section.figures]
+    plots_by_key = {figure.key: figure.plot for figure in figures if figure.plot}
+    plotly = plots.plotly_js() if plots_by_key else ""
     script = (_HERE / "page.js").read_text(encoding="utf-8")
-    named = {name for section in sections for it in section.figures for name in it.queries}
+    queries = {name for figure in figures for name in figure.queries}
     return Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(
-        policy=_policy([script, plotly]),
+        policy=_security_policy([script, plotly]),
         generator=escape(generator),
         title=escape(title),
         lead=escape(lead),
         style=(_HERE / "page.css").read_text(encoding="utf-8"),
         tiles="".join(map(_tile, tiles)),
-        links="".join(f'<a href="#{it.key}">{escape(it.title)}</a>\n' for it in sections),
-        sections="".join(part for it in sections for part in _section(it)),
-        plots=_island(shown),
-        sql=_island({name: sql[name] for name in sorted(named)}),
-        plotly=_packed(plotly),
+        links="".join(f'<a href="#{part.key}">{escape(part.title)}</a>\n' for part in sections),
+        sections="".join(markup for part in sections for markup in _section(part)),
+        plots=_script_json(plots_by_key),
+        sql=_script_json({name: sql[name] for name in sorted(queries)}),
+        plotly=_compress(plotly),
         script=script,
     )
 
 
-def _policy(scripts: list[str]) -> str:
-    """Nothing is fetched from anywhere, and no script runs but these."""
+def _security_policy(scripts: list[str]) -> str:
+    """Make a Content-Security-Policy that allows these scripts and no request."""
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
-    hashes = " ".join(f"'sha256-{base64.b64encode(it).decode()}'" for it in digests)
+    hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
-def _packed(text: str) -> str:
-    """Text that the page inflates: a quarter of its size in base64."""
+def _compress(text: str) -> str:
+    """Compress text for the page's script to inflate; in base64 it has a quarter of its size."""
     return base64.b64encode(gzip.compress(text.encode(), _GZIP_LEVEL, mtime=0)).decode()
 
 
-def _island(value: object) -> str:
-    """JSON within HTML: no < of it can end the element that it stands in."""
+def _script_json(value: object) -> str:
+    """Write JSON for a script element, with every < escaped, so that it cannot end the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
 
@@ -93,7 +97,7 @@ def _tile(tile: Tile) -> str:
 
 def _section(section: Section) -> Iterator[str]:
     yield f'<section id="{section.key}">\n<h2>{escape(section.title)}</h2>\n'
-    yield f"<p>{escape(section.says)}</p>\n"
+    yield f"<p>{escape(section.text)}</p>\n"
     for figure in section.figures:
         yield from _figure(figure)
     yield "</section>\n"
@@ -101,7 +105,7 @@ def _section(section: Section) -> Iterator[str]:
 
 def _figure(figure: Figure) -> Iterator[str]:
     yield f'<figure id="{figure.key}">\n<div class="whole">\n<h3>{escape(figure.title)}</h3>\n'
-    yield f"<p>{escape(figure.says)}</p>\n"
+    yield f"<p>{escape(figure.text)}</p>\n"
     if figure.plot is not None:
         label = escape(f"Plot: {figure.title}. Its numbers stand in the table below.")
         height = figure.plot["layout"]["height"]
@@ -117,19 +121,19 @@ def _figure(figure: Figure) -> Iterator[str]:
         yield "</ul>\n"
     if figure.table is not None:
         markup = tables.html(figure.table, figure.title)
-        is_shown = figure.table.is_shown
-        if is_shown is None:
-            is_shown = figure.plot is None and len(figure.table.rows) <= _FEW_ROWS
-        if is_shown:
+        is_open = figure.table.is_open
+        if is_open is None:
+            is_open = figure.plot is None and len(figure.table.rows) <= _MAX_OPEN_ROWS
+        if is_open:
             yield from markup
         else:
             yield from ("<details><summary>Numbers</summary>\n", *markup, "</details>\n")
-    yield from _source(figure)
+    yield from _sources(figure)
     yield "</figure>\n"
 
 
 def _legend(plot: Mapping[str, Any]) -> Iterator[str]:
-    """What the colours and symbols of a plot mean, where it has several."""
+    """Yield a legend as text if the plot has several colours."""
     if not plot["layout"].get("showlegend"):
         return
     yield '<ul class="legend">'
@@ -143,8 +147,8 @@ def _legend(plot: Mapping[str, Any]) -> Iterator[str]:
     yield "</ul>\n"
 
 
-def _source(figure: Figure) -> Iterator[str]:
-    """Where the numbers come from, to be copied."""
+def _sources(figure: Figure) -> Iterator[str]:
+    """Yield the queries and the command that give the numbers, with buttons to copy them."""
     yield '<p class="source"><span>From</span>'
     for name in figure.queries:
         yield (

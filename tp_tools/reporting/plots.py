@@ -1,4 +1,7 @@
-"""Plots, as plotly.js takes them. Colours are names of the page's palette: `var(--compute)`."""
+"""Make bar charts and heat maps in plotly.js's JSON.
+
+Colours are names of the page's palette, such as `var(--compute)`; page.js replaces them.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,18 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "\N{MICRO SIGN}s"), (1.0, "ns"))
-_LONGEST = 46
-_WIDEST = 110
-_BAR = 30
-_THIN_BAR = 16
-_MANY = 40
-_FRAME = 70
-_MANY_CELLS = 60
+_TIME_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "\N{MICRO SIGN}s"), (1.0, "ns"))
+_MAX_LABEL = 46
+_MAX_HOVER_LINE = 110
+_BAR_PX = 30
+_THIN_BAR_PX = 16
+_MAX_THICK_BARS = 40
+_FRAME_PX = 70
+_MAX_CELLS_WITH_GAPS = 60
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 SERIES = tuple(f"var(--series-{number})" for number in range(8))
-"""Colours of things that are many and alike: ranks, kinds."""
+"""Colours of series of one sort: ranks, kinds of collectives."""
 
 GLYPHS = {
     "circle": "\N{BLACK CIRCLE}",
@@ -49,33 +52,33 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star")
 
 @dataclass(frozen=True)
 class BarPart:
-    """One colour of a bar chart.
+    """The parts of one colour in a bar chart.
 
     Attributes:
-        name: what the legend calls it.
-        color: of the palette.
-        values: one per bar; None draws nothing.
-        hover: what each piece says when it is pointed at.
-        inside: what stands in each piece.
+        name: name in the legend.
+        color: name in the palette: "var(--compute)".
+        values: lengths, one per bar; None draws nothing.
+        hover: text per bar that is shown under the mouse.
+        labels: text per bar that is written into the part; empty for none.
     """
 
     name: str
     color: str
     values: Sequence[float | None]
     hover: Sequence[str]
-    inside: Sequence[str] = ()
+    labels: Sequence[str] = ()
 
     @property
     def ink(self) -> str:
-        """The colour of what stands inside."""
+        """Colour of the labels."""
         return "var(--ink)" if self.color == "var(--idle)" else "var(--on-bar)"
 
 
 def graph_objects() -> Any:  # noqa: ANN401  plotly has no types
-    """The package that makes plots.
+    """Import plotly.graph_objects.
 
     Raises:
-        UsageError: it is not installed.
+        UsageError: plotly is not installed.
     """
     try:
         import plotly.graph_objects as go  # noqa: PLC0415  an extra
@@ -84,8 +87,8 @@ def graph_objects() -> Any:  # noqa: ANN401  plotly has no types
     return go
 
 
-def bundle() -> str:
-    """The text of plotly.js, which the package carries."""
+def plotly_js() -> str:
+    """Return the text of plotly.js, from the installed package."""
     graph_objects()
     from plotly.offline import get_plotlyjs  # noqa: PLC0415
 
@@ -94,45 +97,52 @@ def bundle() -> str:
 
 
 def unit(times: Sequence[float]) -> tuple[float, str]:
-    """Ns in the unit in which the longest of these times in ns is easy to read, and its name."""
+    """Choose the unit for the longest of several times.
+
+    Args:
+        times: times in ns.
+
+    Returns:
+        The unit in ns, and its name: (1e6, "ms").
+    """
     longest = max(times, default=0.0)
-    return next((scale for scale in _UNITS if longest >= scale[0]), _UNITS[-1])
+    return next((scale for scale in _TIME_UNITS if longest >= scale[0]), _TIME_UNITS[-1])
 
 
-def safe(name: str) -> str:
-    """A name as text of a plot, where < begins markup, and $ a formula."""
+def escape_text(name: str) -> str:
+    """Escape a name for plotly, where < begins markup and $ a formula."""
     return escape(name, quote=False).replace("$", "&#36;")
 
 
 def hover(text: str) -> str:
-    """Lines that are shown when something is pointed at."""
-    return "<br>".join(safe(middle(line, _WIDEST)) for line in text.splitlines())
+    """Format lines of text that are shown under the mouse."""
+    return "<br>".join(escape_text(middle(line, _MAX_HOVER_LINE)) for line in text.splitlines())
 
 
 def short(name: str) -> str:
-    """A long name as text beside a bar."""
-    return safe(middle(" ".join(name.split()), _LONGEST))
+    """Shorten a name for a label beside a bar."""
+    return escape_text(middle(" ".join(name.split()), _MAX_LABEL))
 
 
 def bars(labels: Sequence[str], parts: Sequence[BarPart], axis: str) -> dict[str, Any]:
-    """Horizontal bars of stacked parts, the first one on top.
+    """Make a chart of horizontal bars, the first one on top, each of stacked parts.
 
     Args:
-        labels: what stands beside each bar.
-        parts: the colours.
-        axis: what the lengths are.
+        labels: label of each bar.
+        parts: parts of each colour, from left to right.
+        axis: title of the axis of lengths: "time, ms".
     """
     go = graph_objects()
-    figure = go.Figure(layout=layout(_FRAME + len(labels) * _thickness(len(labels)), axis))
-    places = list(range(len(labels)))
+    figure = go.Figure(layout=layout(_FRAME_PX + len(labels) * _thickness(len(labels)), axis))
+    positions = list(range(len(labels)))
     for part in parts:
         figure.add_bar(
             name=part.name,
             orientation="h",
             x=list(part.values),
-            y=places,
+            y=positions,
             marker={"color": part.color, "line": {"color": "var(--card)", "width": 1}},
-            text=list(part.inside) or None,
+            text=list(part.labels) or None,
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
@@ -143,71 +153,76 @@ def bars(labels: Sequence[str], parts: Sequence[BarPart], axis: str) -> dict[str
     figure.update_layout(barmode="stack", bargap=0.25, showlegend=len(parts) > 1)
     figure.update_layout(uniformtext={"minsize": 10, "mode": "hide"})
     figure.update_yaxes(
-        tickvals=places,
+        tickvals=positions,
         ticktext=[short(label) for label in labels],
         range=[len(labels) - 0.5, -0.5],
         showgrid=False,
         ticks="",
     )
-    return plain(figure)
+    return to_json(figure)
 
 
 def heat_map(
     labels: Sequence[str], cells: Sequence[Sequence[float | None]], columns: Sequence[str]
 ) -> dict[str, Any]:
-    """A row per rank, a column per collective; colours by magnitude, 1 us and less the lightest.
+    """Make a heat map of lateness: a row per rank, a column per collective.
+
+    Colours are by the logarithm of the time; 1 us and less have the lightest.
 
     Args:
-        labels: of the rows.
-        cells: us, a list per row; None where the rank has none.
-        columns: what each collective is, none like another.
+        labels: names of the rows.
+        cells: times in us, a list per row; None where the rank took no part.
+        columns: descriptions of the collectives; no two are equal.
     """
     go = graph_objects()
-    logs = [[None if it is None else _magnitude(it) for it in row] for row in cells]
-    top = max([1.0, *(it for row in logs for it in row if it is not None)])
-    marks = [(power, duration(10 ** (power + 3)).replace(".000", "")) for power in range(9)]
-    height = _FRAME + len(labels) * _thickness(len(labels))
+    logs = [[None if value is None else _magnitude(value) for value in row] for row in cells]
+    maximum = max([1.0, *(value for row in logs for value in row if value is not None)])
+    ticks = [(power, duration(10 ** (power + 3)).replace(".000", "")) for power in range(9)]
+    height = _FRAME_PX + len(labels) * _thickness(len(labels))
     figure = go.Figure(layout=layout(height, "collective, in the order of time"))
     figure.add_heatmap(
-        x=[safe(column) for column in columns],
-        y=[safe(label) for label in labels],
+        x=[escape_text(column) for column in columns],
+        y=[escape_text(label) for label in labels],
         z=logs,
-        text=[["" if it is None else duration(round(it * 1000)) for it in row] for row in cells],
+        text=[
+            ["" if value is None else duration(round(value * 1000)) for value in row]
+            for row in cells
+        ],
         hovertemplate="%{y}: late by %{text}<br>%{x}<extra></extra>",
         hoverongaps=False,
-        colorscale=[[place / 4, f"var(--heat-{place})"] for place in range(5)],
+        colorscale=[[step / 4, f"var(--heat-{step})"] for step in range(5)],
         zmin=0,
-        zmax=top,
-        xgap=1 if len(columns) <= _MANY_CELLS else 0,
+        zmax=maximum,
+        xgap=1 if len(columns) <= _MAX_CELLS_WITH_GAPS else 0,
         ygap=1,
         colorbar={
             "title": {"text": "late by", "font": {"size": 13}},
-            "tickvals": [at for at, _ in marks if at <= top],
-            "ticktext": [said for at, said in marks if at <= top],
+            "tickvals": [power for power, _ in ticks if power <= maximum],
+            "ticktext": [text for power, text in ticks if power <= maximum],
             "thickness": 12,
             "outlinewidth": 0,
         },
     )
     figure.update_xaxes(type="category", showticklabels=False, ticks="", showgrid=False)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, ticks="")
-    return plain(figure)
+    return to_json(figure)
 
 
 def _magnitude(time_us: float) -> float:
-    """log10 of us; what is shorter than 1 us counts as that."""
+    """Compute log10 of a time in us; times below 1 us count as 1 us."""
     return round(math.log10(max(time_us, 1.0)), 4)
 
 
 def _thickness(count: int) -> int:
-    return _BAR if count <= _MANY else _THIN_BAR
+    return _BAR_PX if count <= _MAX_THICK_BARS else _THIN_BAR_PX
 
 
 def layout(height: int, axis: str) -> dict[str, Any]:
-    """What all plots share.
+    """Make the layout that all plots share.
 
     Args:
-        height: in pixels.
-        axis: what the horizontal axis shows.
+        height: height in pixels.
+        axis: title of the horizontal axis.
     """
     title = {"font": {"size": 13, "color": "var(--soft)"}, "standoff": 8}
     line = {"gridcolor": "var(--grid)", "zerolinecolor": "var(--grid)", "linecolor": "var(--grid)"}
@@ -230,8 +245,8 @@ def layout(height: int, axis: str) -> dict[str, Any]:
     }
 
 
-def plain(figure: go.Figure) -> dict[str, Any]:
-    """The figure as what JSON has. Plotly packs arrays of numpy only, and there are none."""
-    made: dict[str, Any] = json.loads(figure.to_json())
-    del made["layout"]["template"]
-    return made
+def to_json(figure: go.Figure) -> dict[str, Any]:
+    """Convert a figure to JSON values; only numpy arrays would be packed, and there are none."""
+    plain: dict[str, Any] = json.loads(figure.to_json())
+    del plain["layout"]["template"]
+    return plain

@@ -1,4 +1,4 @@
-"""How far the numbers can be trusted: what viewers hide, and how well clocks agree."""
+"""Build the sections on trust: slices that Perfetto hides, and how well clocks agree."""
 
 from __future__ import annotations
 
@@ -12,60 +12,67 @@ from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
     from tp_tools.repair.defects import Defects
-    from tp_tools.reporting.data import Answers
+    from tp_tools.reporting.data import ReportData
 
-MOST_NAMES = 12
+MAX_NAMES = 12
 
 
-def hidden(answers: Answers) -> Section:
-    """What Perfetto would not have shown."""
+def hidden_section(data: ReportData) -> Section:
+    """Build the section on slices that Perfetto 51 to 56 hides."""
     title = "What Perfetto would have hidden"
-    known = [(it.title, it.seen.defects) for it in answers.members if it.seen.defects is not None]
-    if not known:
+    analyzed = [
+        (member.title, member.info.defects)
+        for member in data.members
+        if member.info.defects is not None
+    ]
+    if not analyzed:
         return Section(
             "hidden",
             title,
             "This is known only of traces as the profiler wrote them (Chrome JSON).",
         )
-    says = (
+    text = (
         "Perfetto is the usual viewer of such traces. Its versions 51 to 56 drop what starts "
         "before the work ahead of it ends: it is missing on the screen and in every number that "
         "is taken from there. This page counts it: tp-tools repairs the traces before it asks them."
     )
-    if not any(it.hidden.slices for _, it in known):
-        says = "Nothing: Perfetto shows every kernel and call that these traces recorded."
-        return Section("hidden", title, says, [_by_rank(known)])
-    figures = [_by_rank(known)]
-    if names := _names(known):
-        figures.append(names)
-    return Section("hidden", title, says, figures)
+    if not any(defects.hidden.slices for _, defects in analyzed):
+        text = "Nothing: Perfetto shows every kernel and call that these traces recorded."
+        return Section("hidden", title, text, [_hidden_figure(analyzed)])
+    figures = [_hidden_figure(analyzed)]
+    if kernels_figure := _kernels_figure(analyzed):
+        figures.append(kernels_figure)
+    return Section("hidden", title, text, figures)
 
 
-def _by_rank(known: list[tuple[str, Defects]]) -> Figure:
+def _hidden_figure(analyzed: list[tuple[str, Defects]]) -> Figure:
     rows = [
         (
             title,
-            it.hidden.kernels,
-            it.hidden.kernel_ns,
-            100 * it.hidden.share,
-            it.hidden.slices - it.hidden.kernels,
-            it.overlapping,
-            "yes" if it.rebase_ns else "no",
+            defects.hidden.kernels,
+            defects.hidden.kernel_ns,
+            100 * defects.hidden.share,
+            defects.hidden.slices - defects.hidden.kernels,
+            defects.overlapping,
+            "yes" if defects.rebase_ns else "no",
         )
-        for title, it in known
+        for title, defects in analyzed
     ]
-    times = [it.hidden.kernel_ns for _, it in known]
-    scale, written = unit(times)
+    times = [defects.hidden.kernel_ns for _, defects in analyzed]
+    scale, unit_name = unit(times)
     part = BarPart(
         "hidden kernels",
         "var(--exposed)",
         [time / scale for time in times],
         [
-            f"{title}: {plural(it.hidden.kernels, 'kernel')}\n{duration(it.hidden.kernel_ns)}, "
-            f"{percent(it.hidden.share)} of kernel time"
-            for title, it in known
+            f"{title}: {plural(defects.hidden.kernels, 'kernel')}\n"
+            f"{duration(defects.hidden.kernel_ns)}, {percent(defects.hidden.share)} of kernel time"
+            for title, defects in analyzed
         ],
-        [percent(it.hidden.share) if it.hidden.kernels else "" for _, it in known],
+        [
+            percent(defects.hidden.share) if defects.hidden.kernels else ""
+            for _, defects in analyzed
+        ],
     )
     return Figure(
         "hidden-by-rank",
@@ -73,7 +80,7 @@ def _by_rank(known: list[tuple[str, Defects]]) -> Figure:
         "The time of the kernels that Perfetto 51 to 56 would not show, with their share of all "
         "kernel time. Later versions show them, on rows beside their stream.",
         command="tp-tools info TRACE",
-        plot=bars([title for title, _ in known], [part], f"time of hidden kernels, {written}")
+        plot=bars([title for title, _ in analyzed], [part], f"time of hidden kernels, {unit_name}")
         if any(times)
         else None,
         table=Table(_HIDDEN_COLUMNS, rows),
@@ -91,11 +98,11 @@ _HIDDEN_COLUMNS = (
 )
 
 
-def _names(known: list[tuple[str, Defects]]) -> Figure | None:
+def _kernels_figure(analyzed: list[tuple[str, Defects]]) -> Figure | None:
     count, time = Counter[str](), Counter[str]()
-    for _, it in known:
-        for name, found, ns in it.hidden.names:
-            count[name] += found
+    for _, defects in analyzed:
+        for name, number, ns in defects.hidden.names:
+            count[name] += number
             time[name] += ns
     if not time:
         return None
@@ -105,14 +112,14 @@ def _names(known: list[tuple[str, Defects]]) -> Figure | None:
         Column("count", "hidden"),
         Column("kernel_ns", "time", "ns"),
     ]
-    more = len(rows) - MOST_NAMES
+    omitted = len(rows) - MAX_NAMES
     return Figure(
         "hidden-kernels",
         "The hidden kernels",
         "By name, over all ranks.",
         command="tp-tools fix TRACE --check",
         table=Table(
-            columns, rows[:MOST_NAMES], f"And {plural(more, 'name')} more." if more > 0 else ""
+            columns, rows[:MAX_NAMES], f"And {plural(omitted, 'name')} more." if omitted > 0 else ""
         ),
     )
 
@@ -121,27 +128,27 @@ def _most_time(row: tuple[str, int, int]) -> tuple[int, str]:
     return -row[2], row[0]
 
 
-def clocks(answers: Answers) -> Section:
-    """How well the clocks of the ranks agree."""
+def clocks_section(data: ReportData) -> Section:
+    """Build the section on the residuals of the alignment of clocks."""
     title = "Clocks: how well the ranks agree on the time"
-    if answers.merge is None:
-        merged = answers.members[0].seen.inventory.merged
-        says = (
+    if data.merge is None:
+        merged = data.members[0].info.inventory.merged
+        text = (
             "These ranks were merged before; what is known of their clocks is in the summary of "
             "that merge."
             if merged
             else "There is one trace, so there is one clock."
         )
-        return Section("clocks", title, says)
-    says = (
+        return Section("clocks", title, text)
+    text = (
         "Every rank has a clock of its own. No rank leaves an all-reduce before the last one has "
         "come, so its ends on all ranks are one moment, by which clocks can be set. The residual "
         "is what still separates the ends of one collective; skews below it mean nothing."
     )
-    return Section("clocks", title, says, [_residuals(answers.merge, answers.unset_clocks())])
+    return Section("clocks", title, text, [_residuals_figure(data.merge, data.count_unaligned())])
 
 
-def _residuals(merge: Any, unset: int) -> Figure:  # noqa: ANN401  the object of --summary json
+def _residuals_figure(merge: Any, unaligned: int) -> Figure:  # noqa: ANN401  the object of --summary json
     ranks = merge["ranks"]
     columns = [
         Column("rank", "rank", "number"),
@@ -155,24 +162,24 @@ def _residuals(merge: Any, unset: int) -> Figure:  # noqa: ANN401  the object of
     ]
     rows = [
         (
-            it["rank"],
-            _HOW.get(it["aligned_by"], it["aligned_by"]),
-            it["collectives"],
-            it["residual_ns"],
-            it["residual_p95_ns"],
-            it["offset_ns"],
-            it["drift_ppb"] / 1000,
-            it["not_aligned_because"],
+            rank["rank"],
+            _ALIGNED_BY.get(rank["aligned_by"], rank["aligned_by"]),
+            rank["collectives"],
+            rank["residual_ns"],
+            rank["residual_p95_ns"],
+            rank["offset_ns"],
+            rank["drift_ppb"] / 1000,
+            rank["not_aligned_because"],
         )
-        for it in ranks
+        for rank in ranks
     ]
-    known = [it for it in ranks if it["residual_ns"] is not None]
+    measured = [rank for rank in ranks if rank["residual_ns"] is not None]
     notes = []
-    if len(known) < len(ranks):
-        notes.append(f"Of {plural(len(ranks) - len(known), 'rank')} no residual is known.")
-    if unset:
+    if len(measured) < len(ranks):
+        notes.append(f"Of {plural(len(ranks) - len(measured), 'rank')} no residual is known.")
+    if unaligned:
         notes.append(
-            f"The clocks of {plural(unset, 'rank')} are not set by collectives but taken as "
+            f"The clocks of {plural(unaligned, 'rank')} are not set by collectives but taken as "
             "they are. Between machines they may be off by milliseconds, and skews with them."
         )
     return Figure(
@@ -181,13 +188,15 @@ def _residuals(merge: Any, unset: int) -> Figure:  # noqa: ANN401  the object of
         "How far apart the ranks' readings of one and the same moment still are: half of them "
         "within the median, 95 % within the longer bar. Less is better.",
         command="tp-tools merge TRACES -o OUT --summary json",
-        plot=_residual_plot(known) if any(it["residual_p95_ns"] for it in known) else None,
+        plot=_residual_plot(measured)
+        if any(rank["residual_p95_ns"] for rank in measured)
+        else None,
         table=Table(columns, rows),
         notes=notes,
     )
 
 
-_HOW = {
+_ALIGNED_BY = {
     "collectives": "common collectives",
     "host": "another rank on its machine",
     "base": "base time of the trace",
@@ -195,21 +204,21 @@ _HOW = {
 }
 
 
-def _residual_plot(known: list[Any]) -> dict[str, Any]:
-    scale, written = unit([it["residual_p95_ns"] for it in known])
-    names = [f"rank {it['rank']}" for it in known]
-    said = [
-        f"rank {it['rank']}: median {duration(it['residual_ns'])}, "
-        f"95 % within {duration(it['residual_p95_ns'])}"
-        for it in known
+def _residual_plot(ranks: list[Any]) -> dict[str, Any]:
+    scale, unit_name = unit([rank["residual_p95_ns"] for rank in ranks])
+    names = [f"rank {rank['rank']}" for rank in ranks]
+    hover = [
+        f"rank {rank['rank']}: median {duration(rank['residual_ns'])}, "
+        f"95 % within {duration(rank['residual_p95_ns'])}"
+        for rank in ranks
     ]
     parts = [
-        BarPart("median", "var(--compute)", [it["residual_ns"] / scale for it in known], said),
+        BarPart("median", "var(--compute)", [rank["residual_ns"] / scale for rank in ranks], hover),
         BarPart(
             "from there to 95 %",
             "var(--idle)",
-            [(it["residual_p95_ns"] - it["residual_ns"]) / scale for it in known],
-            said,
+            [(rank["residual_p95_ns"] - rank["residual_ns"]) / scale for rank in ranks],
+            hover,
         ),
     ]
-    return bars(names, parts, f"residual, {written}")
+    return bars(names, parts, f"residual, {unit_name}")

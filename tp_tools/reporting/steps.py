@@ -1,4 +1,4 @@
-"""How long the steps took."""
+"""Build the section on the durations of steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tp_tools.formatting import middle, plural
-from tp_tools.reporting.line_plots import Points, over_steps
+from tp_tools.reporting.line_plots import Points, plot_over_steps
 from tp_tools.reporting.model import Figure, Section
 from tp_tools.reporting.plots import unit
 from tp_tools.reporting.tables import Column, Table, duration
@@ -17,27 +17,29 @@ from tp_tools.reporting.tables import Column, Table, duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tp_tools.reporting.data import Answers
+    from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
 
-MOST_LINES = 8
-"""Ranks above which a line each would be a tangle."""
+MAX_LINES = 8
+"""Ranks up to which each has a line; for more, the plot has lines of longest, median, shortest."""
 
-MOST_STEPS = 1000
-MOST_ROWS = 50
-_LONGEST = 28
-_PROFILER = re.compile(r"ProfilerStep#(\d+)")
+MAX_STEPS = 1000
+MAX_ROWS = 50
+_MAX_LABEL = 28
+_PROFILER_STEP = re.compile(r"ProfilerStep#(\d+)")
 
 
 @dataclass
 class _Step:
-    """A step that ranks may share: by its name, and how often that came before.
+    """A step of one or several ranks.
+
+    Ranks share a step if its name and the number of earlier steps of that name are equal.
 
     Attributes:
-        name: of its annotation.
-        durs: ns on the CPU, by rank.
-        busy_ns: in which the GPUs worked for it, all ranks.
-        gpu_ns: from its first to its last work on the GPUs, all ranks.
+        name: name of its annotation: "ProfilerStep#7".
+        durs: duration on the CPU in ns, by rank.
+        busy_ns: time in which the GPUs worked for it, summed over ranks.
+        gpu_ns: time from its first to its last work on the GPUs, summed over ranks.
     """
 
     name: str
@@ -46,110 +48,110 @@ class _Step:
     gpu_ns: int = 0
 
 
-def steps(answers: Answers, labels: Labels) -> Section:
-    """The time of each step."""
+def section(data: ReportData, labels: Labels) -> Section:
+    """Build the section; a sentence replaces the figure if the traces mark no steps."""
     title = "Step times"
-    found = _steps(answers)
-    if not found:
+    steps = _collect_steps(data)
+    if not steps:
         return Section(
             "steps",
             title,
             "The trace marks no steps: it has neither ProfilerStep nor other annotations.",
         )
-    says = (
+    text = (
         "A step is what the program repeats: a training iteration, or a round of inference. "
-        f"{plural(len(found), 'step')} {'was' if len(found) == 1 else 'were'} recorded."
+        f"{plural(len(steps), 'step')} {'was' if len(steps) == 1 else 'were'} recorded."
     )
-    return Section("steps", title, says, [_figure(found, labels)])
+    return Section("steps", title, text, [_figure(steps, labels)])
 
 
-def _steps(answers: Answers) -> list[_Step]:
-    """All steps, in the order in which they come."""
-    found: dict[tuple[str, int], _Step] = {}
+def _collect_steps(data: ReportData) -> list[_Step]:
+    """Collect the steps of all ranks, in the order of their numbers or else of the rows."""
+    steps: dict[tuple[str, int], _Step] = {}
     columns = ("rank", "name", "ts", "dur", "busy_ns", "gpu_dur")
-    seen, before = set[tuple[int | None, str, int]](), Counter[tuple[int | None, str]]()
-    for rank, name, ts, dur, busy, gpu in answers.rows("steps", *columns):
-        if (rank, name, ts) not in seen:  # it has a row per device that it used
-            seen.add((rank, name, ts))
-            before[rank, name] += 1
-        step = found.setdefault((name, before[rank, name]), _Step(name, {}))
+    counted, occurrences = set[tuple[int | None, str, int]](), Counter[tuple[int | None, str]]()
+    for rank, name, ts, dur, busy, gpu in data.rows("steps", *columns):
+        if (rank, name, ts) not in counted:  # a step has a row per device that it used
+            counted.add((rank, name, ts))
+            occurrences[rank, name] += 1
+        step = steps.setdefault((name, occurrences[rank, name]), _Step(name, {}))
         step.durs[rank] = dur
         step.busy_ns += busy
         step.gpu_ns += gpu or 0
-    return _by_number(list(found.values()))
+    return _sort_by_number(list(steps.values()))
 
 
-def _by_number(found: list[_Step]) -> list[_Step]:
-    """In the order of their numbers where all have one: a rank may begin at a later step."""
-    numbers = [_PROFILER.fullmatch(it.name) for it in found]
+def _sort_by_number(steps: list[_Step]) -> list[_Step]:
+    """Sort by number if all steps have one, since a rank may begin at a later step."""
+    numbers = [_PROFILER_STEP.fullmatch(step.name) for step in steps]
     if not all(numbers):
-        return found
-    return sorted(found, key=lambda it: int(it.name.partition("#")[2]))
+        return steps
+    return sorted(steps, key=lambda step: int(step.name.partition("#")[2]))
 
 
-def _figure(found: list[_Step], labels: Labels) -> Figure:
-    shown = found[:MOST_STEPS]
-    scale, written = unit([max(it.durs.values()) for it in shown])
-    ranks = list(dict.fromkeys(rank for it in shown for rank in it.durs))
-    if len(ranks) <= MOST_LINES:
-        lines = [_line(shown, rank, labels.rank(rank), scale) for rank in ranks]
-        says = "A line per rank. " if len(ranks) > 1 else ""
+def _figure(steps: list[_Step], labels: Labels) -> Figure:
+    plotted = steps[:MAX_STEPS]
+    scale, unit_name = unit([max(step.durs.values()) for step in plotted])
+    ranks = list(dict.fromkeys(rank for step in plotted for rank in step.durs))
+    if len(ranks) <= MAX_LINES:
+        lines = [_rank_line(plotted, rank, labels.rank(rank), scale) for rank in ranks]
+        text = "A line per rank. " if len(ranks) > 1 else ""
     else:
-        lines = [_over_ranks(shown, name, scale) for name in _OVER_RANKS]
-        says = f"The longest, the median and the shortest of {len(ranks)} ranks. "
-    notes = [_left_out(found, shown)] if len(found) > len(shown) else []
+        lines = [_summary_line(plotted, name, scale) for name in _SUMMARIES]
+        text = f"The longest, the median and the shortest of {len(ranks)} ranks. "
+    notes = [_omission(steps, plotted)] if len(steps) > len(plotted) else []
     return Figure(
         "step-times",
         "Duration of each step",
-        f"{says}Steps that differ, or a rank that stands apart, are worth a look. Time is that of "
+        f"{text}Steps that differ, or a rank that stands apart, are worth a look. Time is that of "
         "the step's annotation, on the CPU where it has one; the table says how much of its time "
         "on the GPU was work.",
         queries=("steps",),
-        plot=over_steps(lines, [_short(it.name) for it in shown], written)
-        if len(shown) > 1
+        plot=plot_over_steps(lines, [_short_name(step.name) for step in plotted], unit_name)
+        if len(plotted) > 1
         else None,
-        table=_table(found, labels),
+        table=_steps_table(steps, labels),
         notes=notes,
     )
 
 
-def _left_out(found: list[_Step], shown: list[_Step]) -> str:
-    return f"The plot has the first {len(shown):,} of {len(found):,} steps."
+def _omission(steps: list[_Step], plotted: list[_Step]) -> str:
+    return f"The plot has the first {len(plotted):,} of {len(steps):,} steps."
 
 
-def _line(shown: list[_Step], rank: int | None, name: str, scale: float) -> Points:
-    mine = [(place, it) for place, it in enumerate(shown) if rank in it.durs]
+def _rank_line(steps: list[_Step], rank: int | None, name: str, scale: float) -> Points:
+    points = [(index, step) for index, step in enumerate(steps) if rank in step.durs]
     return Points(
         name,
-        [place for place, _ in mine],
-        [it.durs[rank] / scale for _, it in mine],
-        [f"{name}: {it.name}\n{duration(it.durs[rank])}" for _, it in mine],
+        [index for index, _ in points],
+        [step.durs[rank] / scale for _, step in points],
+        [f"{name}: {step.name}\n{duration(step.durs[rank])}" for _, step in points],
     )
 
 
-_OVER_RANKS: dict[str, Callable[[Iterable[int]], int]] = {
+_SUMMARIES: dict[str, Callable[[Iterable[int]], int]] = {
     "longest": max,
     "median": lambda durs: round(median(durs)),
     "shortest": min,
 }
 
 
-def _over_ranks(shown: list[_Step], name: str, scale: float) -> Points:
-    values = [_OVER_RANKS[name](it.durs.values()) for it in shown]
+def _summary_line(steps: list[_Step], name: str, scale: float) -> Points:
+    values = [_SUMMARIES[name](step.durs.values()) for step in steps]
     return Points(
         f"{name} of the ranks",
-        list(range(len(shown))),
+        list(range(len(steps))),
         [value / scale for value in values],
-        [f"{it.name}: {name}\n{duration(ns)}" for it, ns in zip(shown, values, strict=True)],
+        [f"{step.name}: {name}\n{duration(ns)}" for step, ns in zip(steps, values, strict=True)],
     )
 
 
-def _short(name: str) -> str:
-    number = _PROFILER.fullmatch(name)
-    return f"#{number[1]}" if number else middle(name, _LONGEST)
+def _short_name(name: str) -> str:
+    number = _PROFILER_STEP.fullmatch(name)
+    return f"#{number[1]}" if number else middle(name, _MAX_LABEL)
 
 
-def _table(found: list[_Step], labels: Labels) -> Table:
+def _steps_table(steps: list[_Step], labels: Labels) -> Table:
     columns = [
         Column("name", "step", "name"),
         Column("ranks", "ranks"),
@@ -160,14 +162,14 @@ def _table(found: list[_Step], labels: Labels) -> Table:
     ]
     rows = [
         (
-            it.name,
-            len(it.durs),
-            round(median(it.durs.values())),
-            max(it.durs.values()),
-            labels.rank(max(it.durs, key=lambda rank: it.durs[rank])),
-            100 * it.busy_ns / it.gpu_ns if it.gpu_ns else None,
+            step.name,
+            len(step.durs),
+            round(median(step.durs.values())),
+            max(step.durs.values()),
+            labels.rank(max(step.durs, key=lambda rank: step.durs[rank])),
+            100 * step.busy_ns / step.gpu_ns if step.gpu_ns else None,
         )
-        for it in found[:MOST_ROWS]
+        for step in steps[:MAX_ROWS]
     ]
-    more = len(found) - len(rows)
-    return Table(columns, rows, f"And {plural(more, 'step')} more." if more else "")
+    omitted = len(steps) - len(rows)
+    return Table(columns, rows, f"And {plural(omitted, 'step')} more." if omitted else "")

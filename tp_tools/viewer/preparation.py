@@ -1,4 +1,4 @@
-"""A trace as a file that the Perfetto UI can read, and that shows all of it."""
+"""Make a file of a trace that the Perfetto UI reads and shows completely."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tp_tools.errors import InputError, OutputError
 from tp_tools.files import output
 from tp_tools.progress import silent
 from tp_tools.querying.trace_loader import is_chrome_json
-from tp_tools.repair import analysis
+from tp_tools.repair.analysis import analyze, rewrite
 from tp_tools.repair.overlaps import OverlapOptions
 
 if TYPE_CHECKING:
@@ -23,36 +23,38 @@ if TYPE_CHECKING:
     from tp_tools.progress import Progress
     from tp_tools.repair.analysis import Analysis
 
-_ZSTD = b"\x28\xb5\x2f\xfd"
-_START = 1 << 20
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_START_BYTES = 1 << 20
+"""Bytes at the beginning of a file that are shown to TraceProcessor to recognize its format."""
+
 _SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace")
 
 
 @dataclass(frozen=True)
 class ViewFile:
-    """What the UI is given.
+    """The file for the UI.
 
     Attributes:
-        path: the file: the trace itself where it is sound, else a repaired or repacked copy.
-        name: what the UI calls it.
-        examined: the trace, and what was repaired; None if it was not looked into.
+        path: the trace itself if it needs no repair, else a repaired or recompressed copy.
+        name: title of the trace in the UI.
+        analysis: the trace and its repair; None if it was not analyzed.
     """
 
     path: Path
     name: str
-    examined: Analysis | None
+    analysis: Analysis | None
 
 
 @dataclass(frozen=True)
 class ViewOptions:
-    """How a trace is made viewable.
+    """Options of `prepare_view`.
 
     Attributes:
-        folder: where a copy goes if there has to be one.
-        raw: take Chrome JSON as it is, too.
-        engine: the TraceProcessor that decides about overlaps; None for the default.
-        say: gets lines about things that take seconds.
-        progress: shows what is done.
+        folder: folder for a copy, if one is needed.
+        raw: whether to show Chrome JSON without repair.
+        engine: name of the TraceProcessor that finds overlaps; None for the default.
+        say: called with a line before work that takes seconds.
+        progress: reports the stages of the work.
     """
 
     folder: Path
@@ -62,59 +64,59 @@ class ViewOptions:
     progress: Progress = silent
 
 
-def prepare_view(source: Source, how: ViewOptions) -> ViewFile:
-    """The trace, repaired if it needs that.
+def prepare_view(source: Source, options: ViewOptions) -> ViewFile:
+    """Make a file that the UI reads: the trace itself, or a repaired or recompressed copy.
 
     Raises:
-        InputError: the file is no trace, or cannot be used.
-        EngineError: TraceProcessor could not answer.
-        OutputError: there is no room for the copy.
+        InputError: the file is not a trace, or is damaged.
+        EngineError: TraceProcessor failed.
+        OutputError: the disk is too full for the copy.
     """
     if not is_chrome_json(source):
         _check_is_trace(source)
-    elif not how.raw:
-        return _repaired(source, how)
-    return _as_it_is(source, how, None)
+    elif not options.raw:
+        return _repair(source, options)
+    return _without_repair(source, options, None)
 
 
-def _repaired(source: Source, how: ViewOptions) -> ViewFile:
-    """A repaired copy, or the trace itself if it is sound."""
-    options = OverlapOptions(engine=how.engine, say=how.say)
+def _repair(source: Source, options: ViewOptions) -> ViewFile:
+    """Write a repaired copy, or return the trace itself if it needs no repair."""
+    overlap_options = OverlapOptions(engine=options.engine, say=options.say)
     with batch_pool(source, reading_jobs()) as pool:
-        examined = analysis.analyze(source, options, how.progress, pool)
-        if not examined.is_sound():
-            copy = how.folder / f"{_stem(source)}.fixed.json.gz"
-            with how.progress(f"repairing {source.name}", source.size()) as seen:
-                blocks = analysis.rewrite(source, examined, seen, pool=pool, packed=True)
+        result = analyze(source, overlap_options, options.progress, pool)
+        if not result.is_sound():
+            copy = options.folder / f"{_stem(source)}.fixed.json.gz"
+            with options.progress(f"repairing {source.name}", source.size()) as on_bytes:
+                blocks = rewrite(source, result, on_bytes, pool=pool, packed=True)
                 _write(copy, blocks, packed=True)
-            return ViewFile(copy, copy.name, examined)
-    return _as_it_is(source, how, examined)
+            return ViewFile(copy, copy.name, result)
+    return _without_repair(source, options, result)
 
 
-def _as_it_is(source: Source, how: ViewOptions, examined: Analysis | None) -> ViewFile:
-    """The trace itself, repacked where the UI cannot read how it is packed."""
+def _without_repair(source: Source, options: ViewOptions, analysis: Analysis | None) -> ViewFile:
+    """Return the trace itself, or a gzip copy if it is zstd, which the UI does not read."""
     if not _is_zstd(source):
-        return ViewFile(source.path.absolute(), _name(source), examined)
-    copy = how.folder / f"{_name(source).removesuffix('.zst')}.gz"
-    with how.progress(f"repacking {source.name}", source.size()) as seen:
-        _write(copy, source.blocks(seen))
-    return ViewFile(copy, copy.name, examined)
+        return ViewFile(source.path.absolute(), _name(source), analysis)
+    copy = options.folder / f"{_name(source).removesuffix('.zst')}.gz"
+    with options.progress(f"repacking {source.name}", source.size()) as on_bytes:
+        _write(copy, source.blocks(on_bytes))
+    return ViewFile(copy, copy.name, analysis)
 
 
 def _check_is_trace(source: Source) -> None:
-    """Shows its beginning to TraceProcessor, which knows some twenty formats by it.
+    """Let TraceProcessor recognize the format, one of some twenty, by the beginning of the file.
 
     Raises:
-        InputError: it knows none.
+        InputError: TraceProcessor does not know the format.
     """
     with source.path.open("rb") as file:
-        start = file.read(_START)
+        start = file.read(_START_BYTES)
     if _is_zstd(source):
         start = next(source.blocks())
     try:
         engine.load([start], source=source.name, engine="embedded", allow_loss=True).close()
     except InputError as error:
-        refuse_unknown(source.name, error)  # the beginning alone may well be called broken
+        refuse_unknown(source.name, error)  # other errors are due to the missing end
 
 
 def _write(copy: Path, blocks: Iterable[bytes], *, packed: bool = False) -> None:
@@ -129,9 +131,9 @@ def _write(copy: Path, blocks: Iterable[bytes], *, packed: bool = False) -> None
 
 
 def _is_zstd(source: Source) -> bool:
-    """Whether it is packed as TraceProcessor reads since v58 only."""
+    """Check for zstd, which TraceProcessor reads since v58 only."""
     with source.path.open("rb") as file:
-        return file.read(len(_ZSTD)) == _ZSTD
+        return file.read(len(_ZSTD_MAGIC)) == _ZSTD_MAGIC
 
 
 def _name(source: Source) -> str:

@@ -1,4 +1,4 @@
-"""What a web server on this machine serves: a fixed set of addresses behind a secret."""
+"""Describe a web site of this machine: a fixed set of resources behind a secret token."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ _TOKEN_BYTES = 16
 
 @dataclass(frozen=True)
 class Resource:
-    """What an address answers.
+    """The answer to a request for one path.
 
     Attributes:
-        mime: its type.
-        content: a file, bytes; or None for a stream of events that never comes to an end, by which
-            the server knows that a page is open.
-        is_packed: sent gzip-compressed to a browser that takes it so.
-        is_kept: the browser may keep it, it never changes.
-        attends: while it is being sent somebody is there, and the server does not stop.
-        location: where the browser is sent on to instead.
+        mime: value of Content-Type.
+        content: a file or bytes; None for a stream of events that never ends, whose open
+            connection shows the server that a page is open.
+        compress: whether to send it gzip-compressed to browsers that accept gzip.
+        is_immutable: whether the browser may cache it forever.
+        holds_server: whether the server keeps running while it is being sent.
+        location: address to redirect to; None for no redirect.
     """
 
     mime: str = "application/octet-stream"
     content: Path | bytes | None = b""
-    is_packed: bool = False
-    is_kept: bool = False
-    attends: bool = False
+    compress: bool = False
+    is_immutable: bool = False
+    holds_server: bool = False
     location: str | None = None
 
 
 @dataclass(frozen=True)
 class Site:
-    """Everything that is served.
+    """The resources that a server offers.
 
     Attributes:
-        token: what every path begins with.
-        resources: by the path behind it.
-        headers: sent with every answer.
-        origins: foreign origins whose pages may read answers.
+        token: secret first segment of every path.
+        resources: the resources, by the path behind the token.
+        headers: headers of every answer, by name.
+        origins: foreign origins whose pages may read answers: "https://ui.perfetto.dev".
     """
 
     token: str
@@ -54,10 +54,10 @@ class Site:
 
 
 def new_token() -> str:
-    """What nobody can guess."""
+    """Make a random token of 128 bits, in base64 for URLs."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def address(token: str, port: int, path: str = "") -> str:
-    """Where a browser on this machine finds a resource."""
+    """Return the URL of a resource: "http://127.0.0.1:9001/TOKEN/trace/a.json"."""
     return f"http://{LOOPBACK}:{port}/{token}/{path}"

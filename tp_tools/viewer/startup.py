@@ -1,7 +1,7 @@
-"""What the Perfetto UI does once a trace is loaded: GPU rows to the top, overlaps in a tab.
+"""Make the startup commands of the Perfetto UI: pin GPU tracks, list overlaps in a tab.
 
-Sources: of the commands, Perfetto v52.0, docs/visualization/commands-automation-reference.md; of
-what rows are called, ui/src/public/utils.ts.
+Sources, Perfetto v52.0: docs/visualization/commands-automation-reference.md for the commands,
+ui/src/public/utils.ts for the titles of tracks.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 _Command: TypeAlias = "dict[str, str | tuple[str, ...]]"
 
-MOST_PINNED = 12
-"""Rows of different titles; more would leave no room for the others."""
+MAX_PINNED = 12
+"""Titles of tracks that are pinned at most; more would cover the other tracks."""
 
 QUERY = "overlaps"
 _ANY_STREAM = r"^stream \d+\b"
 _ANY_GROUP = r"^ranks \d"
 _COLLECTIVES = ("collective",)
-"""The category of what `tp-tools merge` adds: a row per process group, over all ranks."""
+"""The category of slices that `tp-tools merge` adds: a track per process group, over all ranks."""
 
 
 @dataclass(frozen=True)
-class _Row:
-    """A row worth seeing, as the UI writes it.
+class _Track:
+    """A track to be shown.
 
     Attributes:
-        title: of the row.
-        process: title of the group that it is in.
-        weight: what is heavier is pinned where there are too many.
+        title: title of the track in the UI: "stream 7 7".
+        process: title of its process in the UI: "python3 0".
+        weight: sum of its durations in ns; the heaviest tracks are pinned.
     """
 
     title: str
@@ -51,37 +51,45 @@ class _Row:
     weight: int
 
 
-def commands(examined: Analysis | None) -> str:
-    """The commands, as the UI's key `startupCommands` takes them: JSON.
+def commands(analysis: Analysis | None) -> str:
+    """Make the value of the UI's key `startupCommands`.
 
     Args:
-        examined: the trace and its repair; None where the file was not looked into.
+        analysis: the trace and its repair; None if the file was not analyzed: tracks are then
+            pinned by patterns.
+
+    Returns:
+        A JSON list of commands.
     """
-    ask = _command("RunQueryAndShowTab", library.expand(library.read(library.find(QUERY))), QUERY)
-    if examined is None:
-        return json.dumps([_pin(_ANY_GROUP), _pin(_ANY_STREAM), ask])
-    rows = [*_rows(examined, _COLLECTIVES), *_rows(examined, GPU_WORK)]
-    wanted = [_pin(_exactly([title])) for title in _to_pin(rows)]
-    if rows:
-        expanded = _exactly(sorted({row.process for row in rows}))
-        wanted.insert(0, _command("ExpandTracksByRegex", expanded, "name"))
-    if examined.plan.moves or examined.plan.trims:
-        wanted.append(ask)
-    return json.dumps(wanted)
+    script = library.expand(library.read(library.find(QUERY)))
+    query = _command("RunQueryAndShowTab", script, QUERY)
+    if analysis is None:
+        return json.dumps([_pin(_ANY_GROUP), _pin(_ANY_STREAM), query])
+    tracks = [*_tracks(analysis, _COLLECTIVES), *_tracks(analysis, GPU_WORK)]
+    result = [_pin(_match_titles([title])) for title in _titles_to_pin(tracks)]
+    if tracks:
+        processes = _match_titles(sorted({track.process for track in tracks}))
+        result.insert(0, _command("ExpandTracksByRegex", processes, "name"))
+    if analysis.plan.moves or analysis.plan.trims:
+        result.append(query)
+    return json.dumps(result)
 
 
-def _to_pin(rows: list[_Row]) -> list[str]:
-    """Titles of the heaviest rows, in the order of the rows; ranks may have rows of one title."""
+def _titles_to_pin(tracks: list[_Track]) -> list[str]:
+    """Return the titles of the heaviest tracks, in the order of tracks.
+
+    Tracks of several ranks may share a title; the UI pins them all, so their weights add up.
+    """
     weight = Counter[str]()
-    for row in rows:
-        weight[row.title] += row.weight
-    heaviest = {title for title, _ in weight.most_common(MOST_PINNED)}
+    for track in tracks:
+        weight[track.title] += track.weight
+    heaviest = {title for title, _ in weight.most_common(MAX_PINNED)}
     return [title for title in weight if title in heaviest]
 
 
-def _rows(examined: Analysis, cats: Collection[str]) -> Iterator[_Row]:
-    """The rows of the repaired trace that hold slices of these categories, with their lanes."""
-    trace, plan = examined.trace, examined.plan
+def _tracks(analysis: Analysis, cats: Collection[str]) -> Iterator[_Track]:
+    """Yield the tracks of the repaired trace with slices of these categories, and their lanes."""
+    trace, plan = analysis.trace, analysis.plan
     threads, _ = thread_metadata(trace)
     added: dict[tuple[Scalar, Scalar], str] = {
         (pid, tid): name for key, pid, tid, name in plan.names if key == "thread_name"
@@ -93,21 +101,21 @@ def _rows(examined: Analysis, cats: Collection[str]) -> Iterator[_Row]:
         process = f"{recorded} {pid}" if recorded else f"Process {pid}"
         name = threads.get(track) or added.get((pid, tid))
         weight = int(np.maximum(trace.dur[trace.track == track], 0).sum())
-        yield _Row(f"{name} {tid}" if name else f"Thread {tid}", process, weight)
+        yield _Track(f"{name} {tid}" if name else f"Thread {tid}", process, weight)
         for lane in plan.lanes.values():
             if lane.track == track:
-                yield _Row(f"{lane.name} {lane.tid}", process, weight)
+                yield _Track(f"{lane.name} {lane.tid}", process, weight)
 
 
 def _pin(pattern: str) -> _Command:
     return _command("PinTracksByRegex", pattern, "name")
 
 
-def _exactly(titles: Iterable[str]) -> str:
-    """A regular expression of JavaScript for these titles."""
+def _match_titles(titles: Iterable[str]) -> str:
+    """Make a JavaScript regular expression that matches exactly these titles."""
     return f"^({'|'.join(map(re.escape, titles))})$"
 
 
 def _command(name: str, *args: str) -> _Command:
-    """Versions that know only the first argument leave the others alone."""
+    """Make a command; versions of the UI that take one argument ignore the others."""
     return {"id": f"dev.perfetto.{name}", "args": args}

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from tp_tools.chrome.sanitize import encoded
-from tp_tools.files.gzip_parts import deflated
+from tp_tools.files.gzip_parts import deflate_text
 from tp_tools.writing.json.members import event_bounds
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def write_batch(
         text = found
     if is_first:
         text = _without_comma(text)
-    return deflated(text) if packed else text
+    return deflate_text(text) if packed else text
 
 
 def _without_comma(text: bytes) -> bytes:
