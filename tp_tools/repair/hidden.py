@@ -24,7 +24,7 @@ from tp_tools.repair import ids
 from tp_tools.repair.crossing import may_cross
 from tp_tools.trace.model import EXACT_BELOW_NS, NAMELESS, UNTIMED, is_phase
 from tp_tools.trace.slice_times import searched
-from tp_tools.trace.slices import Slices, in_order, part
+from tp_tools.trace.slices import Slices, part, sort_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,7 +197,7 @@ def _dropped(event: Ints, ts: Ints, dur: Ints, kept: list[int]) -> Ints:
     """
     ts = as_double(ts)
     end = ts + as_double(dur)
-    order = in_order(ts, end, event)
+    order = sort_order(ts, end, event)
     return event[order[_places_dropped(ts[order], end[order], kept)]]
 
 
