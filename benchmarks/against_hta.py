@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 import tp_tools
-from tp_tools.library import files
+from tp_tools import engine, library
+from tp_tools.querying.frames import frame
 
 SIDE = Path(__file__).with_name("hta_side.py")
 LAUNCHES = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cudaMemcpyAsync", "cudaMemsetAsync")
@@ -54,11 +55,11 @@ def hta(python: str, trace: Path, *, exact: bool) -> Answers:
     return answers | {"names": len(kernels), "total": sum(kernels.values())}
 
 
-def library(trace: Path) -> Answers:
+def tp_tools_answers(trace: Path) -> Answers:
     """The same from the SQL library. A launch delay of HTA's begins when the call has returned."""
     with tp_tools.open_trace(trace) as tp:
         frames = {
-            name: files.run(tp, files.library()[name])
+            name: frame(engine.run_file(tp, library.queries()[name]))
             for name in ("kernels", "gpu_time", "comm_overlap", "launches")
         }
     (gpu,) = frames["gpu_time"].to_dict("records")
@@ -108,7 +109,7 @@ def main() -> None:
     console = Console(width=120)
     for trace in options.traces:
         rounded, exact = (hta(options.hta, trace, exact=exact) for exact in (False, True))
-        console.print(compared(trace, rounded, exact, library(trace)))
+        console.print(compared(trace, rounded, exact, tp_tools_answers(trace)))
         for error in {side["error"] for side in (rounded, exact) if "error" in side}:
             console.print(f"HTA failed: {error}")
 

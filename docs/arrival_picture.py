@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from tp_tools import engine
-from tp_tools.library import files
+from tp_tools import engine, library
 
 TARGET = Path(__file__).parent / "img" / "arrival.svg"
 REDUCE = "ncclDevKernel_AllReduce_Sum_bf16_RING_LL"
@@ -69,7 +68,7 @@ def asked() -> tuple[list[dict[str, Any]], dict[str, Any]]:
     found = []
     with engine.load([trace()], source="the example") as tp:
         for query in ("collectives_by_rank", "allreduce"):
-            answer = files.run_rows(tp, files.find(query))
+            answer = engine.run_file(tp, library.find(query))
             found.append([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
     return found[0], found[1][0]
 

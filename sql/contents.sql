@@ -3,6 +3,7 @@
 -- Grain: one row per category.
 -- Scope: rank
 -- Needs: every category
+-- Paste: what `tp-tools sql contents` prints runs in the Query tab of any Perfetto UI.
 
 SELECT
   -- category; NULL for slices without one

@@ -121,7 +121,7 @@ def test_links_lead_somewhere_in_the_sources(page: Path) -> None:
 def test_links_to_queries_become_pages() -> None:
     """A link to a file of SQL leads to its page in the site, and others stay."""
     assert docs_site.target("../sql/gaps.sql") == "sql/gaps.md"
-    assert docs_site.target("../sql/shared/step.sql") == "sql/shared/step.md"
+    assert docs_site.target("../sql/tpt/collective/kind.sql") == "sql/tpt/collective/kind.md"
     assert docs_site.target("../tp_tools/view.js") == "../tp_tools/view.js"
 
 

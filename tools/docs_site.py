@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from mkdocs.structure.files import File
 
+from tp_tools import library
+
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
@@ -21,12 +23,12 @@ ELSEWHERE = {
     "../README.md": "index.md",
     "../CHANGELOG.md": "changelog.md",
     "../sql": "sql.md",
-    "../sql/shared": "sql.md#a-query-of-your-own",
+    "../sql/tpt": "sql.md#a-query-of-your-own",
 }
 """What stands for a file or folder outside of `docs/`."""
 
 _LINK = re.compile(r"(?<=\]\()\.\./[^)\s]+(?=\))")
-_QUERY = re.compile(r"\.\./(sql/(?:shared/)?\w+)\.sql")
+_QUERY = re.compile(r"\.\./(sql/(?:\w+/)*\w+)\.sql")
 
 _PAGE = """---
 search:
@@ -36,21 +38,22 @@ hide:
 ---
 # {name}.sql
 
-`tp-tools sql {name}` prints this file. It runs as it is in the Query tab of the Perfetto UI.
+`tp-tools sql {name}` prints this text. It runs as it is in the Query tab of the Perfetto UI
+(v52 and later).
 
 ```sql
 {text}
 ```
 """
-_SHARED = """---
+_MODULE = """---
 search:
   exclude: true
 hide:
   - toc
 ---
-# {name}.sql
+# {name}
 
-Definitions that several queries share.
+`INCLUDE PERFETTO MODULE {name};` makes this available to SQL that tp-tools runs.
 
 ```sql
 {text}
@@ -60,18 +63,19 @@ Definitions that several queries share.
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds a page for each file of SQL, and the changelog."""
-    for path in sorted((ROOT / "sql").glob("*.sql")):
-        files.append(_page(config, f"sql/{path.stem}.md", _PAGE, path))
-    for path in sorted((ROOT / "sql" / "shared").glob("*.sql")):
-        files.append(_page(config, f"sql/shared/{path.stem}.md", _SHARED, path))
+    for name, path in library.queries().items():
+        text = library.expand(library.read(path))
+        files.append(_page(config, f"sql/{name}.md", _PAGE, name, text))
+    for name, text in library.modules().items():
+        uri = f"sql/{name.replace('.', '/')}.md"
+        files.append(_page(config, uri, _MODULE, name, text))
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     files.append(File.generated(config, "changelog.md", content=changelog))
     return files
 
 
-def _page(config: MkDocsConfig, uri: str, form: str, path: Path) -> File:
-    text = path.read_text("utf-8").rstrip()
-    return File.generated(config, uri, content=form.format(name=path.stem, text=text))
+def _page(config: MkDocsConfig, uri: str, form: str, name: str, text: str) -> File:
+    return File.generated(config, uri, content=form.format(name=name, text=text.rstrip()))
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:

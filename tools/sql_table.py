@@ -1,13 +1,18 @@
-"""The library as a table in Markdown, from the headers of `sql/*.sql`."""
+"""Writes the table of queries into `docs/sql.md`, from the headers of `sql/*.sql`.
+
+python -m tools.sql_table [--check]
+"""
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
-from tp_tools.library import header
+from tp_tools import library
 
-SQL = Path(__file__).resolve().parents[1] / "sql"
+TARGET = Path(__file__).resolve().parents[1] / "docs" / "sql.md"
+_TABLE = re.compile(r"(?<=<!-- queries -->\n).*?(?=<!-- end of queries -->)", re.DOTALL)
 
 
 def library_table() -> str:
@@ -15,13 +20,13 @@ def library_table() -> str:
     rows = [
         "| query | answers | one row per | about |",
         "|---|---|---|---|",
-        *(_row(path) for path in sorted(SQL.glob("*.sql"))),
+        *(_row(path) for path in library.queries().values()),
     ]
     return "\n".join(rows) + "\n"
 
 
 def _row(path: Path) -> str:
-    said = header.parse(path.read_text("utf-8"), path.name)
+    said = library.parse(path.read_text("utf-8"), path.name)
     grain = said.grain.removeprefix("one row per ").partition(". ")[0].rstrip(".")
     scope = "a rank" if said.scope == "rank" else "the job"
     answers = said.answers[:1].upper() + said.answers[1:]
@@ -32,3 +37,21 @@ def _row(path: Path) -> str:
 def _bare(text: str) -> str:
     """Without what would end a cell."""
     return re.sub(r"\s*\|\s*", " or ", text)
+
+
+def with_table(page: str) -> str:
+    """The page with the table as it must be, between its two comments."""
+    return _TABLE.sub(lambda _: library_table(), page)
+
+
+def main() -> int:
+    """Writes the page; with `--check` exit code 1 if it is out of date."""
+    page = TARGET.read_text("utf-8")
+    if "--check" in sys.argv[1:]:
+        return int(with_table(page) != page)
+    TARGET.write_text(with_table(page), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,12 +1,15 @@
 -- Collective kinds: which collective each of a few slices is, and how large its elements are.
 --
--- Asked by `merge` about a list of distinct names, each a slice with its number in `tpt_event`; the
--- definitions of `sql/shared/collective.sql` stand before it. gloo runs on CPU threads and leaves
--- annotations instead of kernels.
+-- Asked by `merge` about a list of distinct names, each a slice with its number in `tpt_event`.
+-- gloo runs on CPU threads and leaves annotations instead of kernels.
 --
 -- Grain: one row per slice that is a collective.
 -- Scope: rank
 -- Needs: kernel, Kernel, user_annotation
+
+INCLUDE PERFETTO MODULE tpt.collective.args;
+
+INCLUDE PERFETTO MODULE tpt.collective.kind;
 
 WITH
   found AS (

@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.make import HERE
 from tests.support.perfetto_ui import PerfettoUi, UiServer, open_trace
-from tp_tools.library import files
+from tp_tools import library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ def ui(
         yield opened
 
 
-@pytest.mark.parametrize("name", list(files.library()))
+@pytest.mark.parametrize("name", list(library.queries()))
 def test_the_page_shows_what_the_command_prints(name: str, recorded: Path, ui: PerfettoUi) -> None:
     """What `tp-tools sql` prints, pasted, gives the rows of `tp-tools query`, in their order."""
     printed: list[dict[str, Any]] = json.loads(
@@ -65,6 +65,6 @@ def test_the_page_shows_what_the_command_prints(name: str, recorded: Path, ui: P
 
 
 def test_queries_do_not_get_in_each_others_way(ui: PerfettoUi) -> None:
-    """All files of the library run in one session in another order, though they share names."""
-    for path in reversed(files.library().values()):
-        ui.query(files.read(path))
+    """All printed texts run in one session in another order, though they define the same names."""
+    for path in reversed(library.queries().values()):
+        ui.query(library.expand(library.read(path)))

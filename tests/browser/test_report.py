@@ -11,6 +11,7 @@ import pytest
 from fixtures.make import HERE as FIXTURES
 from tests.support.asking import TpTools, kernel, write_trace
 from tests.support.pages import generated, made, shown
+from tp_tools import library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -230,12 +231,12 @@ def test_every_figure_names_its_source(of_job: Report) -> None:
 
 
 def test_sql_can_be_copied(of_job: Report, ask: Callable[..., list[dict[str, Any]]]) -> None:
-    """The button gives the whole file, which answers the same when it is pasted."""
+    """The button gives what `tp-tools sql` prints, which answers the same when it is pasted."""
     shown_page = of_job.page
     shown_page.evaluate("navigator.clipboard.writeText = async text => { window.copied = text; }")
     shown_page.locator("#gpu-time button[data-sql]").click()
     copied: str = shown_page.evaluate("window.copied")
-    assert copied == (FIXTURES.parent / "sql/gpu_time.sql").read_text()
+    assert copied == library.expand(library.read(library.find("gpu_time")))
     shown_page.locator("#gpu-time button[data-command]").click()
     assert shown_page.evaluate("window.copied") == "tp-tools query gpu_time TRACES"
     assert ask("gpu_time", DECODE)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support.asking import TpTools
-from tp_tools.library import files
+from tp_tools import library
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -18,17 +23,34 @@ def test_the_list(tp_tools: TpTools) -> None:
     """Every query has a line with its name and what it answers, on stdout, and nothing else is."""
     ran = tp_tools("sql")
     lines = [line.split(maxsplit=1) for line in ran.out.decode().splitlines()]
-    assert [name for name, _ in lines] == list(files.library())
+    assert [name for name, _ in lines] == list(library.queries())
     assert all(len(answers) > 20 for _, answers in lines)
     assert "tp-tools sql NAME" in ran.err
 
 
-@pytest.mark.parametrize("name", list(files.library()))
-def test_a_file_is_printed_as_it_is(tp_tools: TpTools, name: str) -> None:
-    """What is printed is the file, to the byte: it is made for pasting."""
+@pytest.mark.parametrize("name", list(library.queries()))
+def test_a_query_is_printed_with_what_it_includes(tp_tools: TpTools, name: str) -> None:
+    """The printed text begins with the file's header, includes nothing, and keeps its SELECT."""
     ran = tp_tools("sql", f"{name}.sql")
-    assert ran.out == files.library()[name].read_bytes()
+    printed, file = ran.out.decode(), library.queries()[name].read_text("utf-8")
+    header, select = file.split("\n\n")[0], file.rpartition(";\n\n")[2]
+    assert printed.startswith(header)
+    assert printed.endswith(select)
+    assert "\nINCLUDE" not in printed
     assert (ran.code, ran.err) == (0, "")
+
+
+def test_a_file_of_a_users_own(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Another file is printed with the modules that it includes; an unknown one is an error."""
+    path = tmp_path / "mine.sql"
+    path.write_text("-- Mine.\nINCLUDE PERFETTO MODULE tpt.process_rank;\nSELECT 1;\n")
+    ran = tp_tools("sql", path)
+    assert ran.out.decode().startswith("-- Mine.\n-- Ranks of the processes")
+    assert ran.out.decode().endswith("\n\nSELECT 1;\n")
+    path.write_text("INCLUDE PERFETTO MODULE tpt.process_ranks;")
+    ran = tp_tools("sql", path)
+    assert (ran.code, ran.out) == (3, b"")
+    assert "did you mean tpt.process_rank" in ran.err
 
 
 def test_unknown_names(tp_tools: TpTools) -> None:

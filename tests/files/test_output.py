@@ -174,7 +174,7 @@ def test_a_result_that_is_rejected_is_not_kept(folder: Path) -> None:
 
 FULL_DISK = """
 import sys
-from tp_tools import output
+from tp_tools.files import output
 from tp_tools.errors import OutputError
 import os
 try:
@@ -261,7 +261,7 @@ def test_a_symbolic_link_stays_one(folder: Path) -> None:
 
 TO_STDOUT = """
 import sys
-from tp_tools import output
+from tp_tools.files import output
 with output.written("-", [b"x" * 300_000, b"end"]) as path:
     print(path, file=sys.stderr)
 """

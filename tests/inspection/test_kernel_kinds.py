@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.handmade import kernel, text
-from tp_tools import engine
+from tp_tools import engine, library
 from tp_tools.errors import InputError
 from tp_tools.inspection import kernel_kinds
-from tp_tools.library import files
 
 NAMES = {
     "ncclDevKernel_AllReduce_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)": "all_reduce",
@@ -35,17 +34,15 @@ def test_trace_processor_says_the_same() -> None:
     """The query `kernels`, asked of kernels of these names, calls the same ones collectives."""
     events = [kernel(name, 10 * i, 10 * i + 5, i) for i, name in enumerate(NAMES) if name]
     with engine.load([text(events)], source="kernels") as tp:
-        answer = files.run_rows(tp, files.find("kernels"))
+        answer = engine.run_file(tp, library.find("kernels"))
     at, kind = answer.columns.index("name"), answer.columns.index("kind")
     told = {row[at] for row in answer.rows if row[kind] == "collective"}
     # the engine shows escaped quotes as they stand in the file
     assert told == set(kernel_kinds.collectives(NAMES))
 
 
-def test_a_library_without_the_function(
-    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
+def test_a_library_without_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
     """A damaged installation is said to be one."""
-    monkeypatch.setattr(files, "find", lambda _: request.path)
+    monkeypatch.setattr(library, "modules", dict)
     with pytest.raises(InputError, match=r"defines no tpt_collective_by_name\. Install tp-tools"):
         kernel_kinds.collectives(["k"])

@@ -1,36 +1,27 @@
-"""The SQL library: found by name or path, run into tuples or frames whose types hold."""
+"""Files of the SQL library, and of users: found by name or path, read, run."""
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from tp_tools.engine import Rows, load
+from tp_tools.engine import Rows, load, run_file
 from tp_tools.errors import InputError, SqlError, UsageError
-from tp_tools.library import files
-from tp_tools.library.files import (
-    find,
-    frame,
-    library,
-    run,
-    run_rows,
-)
+from tp_tools.library import find, queries, read
 
 TRACE = b'{"traceEvents":[{"ph":"X","name":"a","pid":1,"tid":1,"ts":10,"dur":2}]}'
-BIG = (1 << 62) + 1  # no float64 holds it
 
 
 def test_the_library_is_the_folder_sql() -> None:
     """Every file of `sql/` is in the library, under its name."""
     folder = Path(__file__).resolve().parents[2] / "sql"
-    assert library() == {path.stem: path for path in sorted(folder.glob("*.sql"))}
-    assert "overlaps" in library()
+    assert queries() == {path.stem: path for path in sorted(folder.glob("*.sql"))}
+    assert "overlaps" in queries()
 
 
 @pytest.mark.parametrize("name", ["overlaps", "overlaps.sql"])
 def test_found_by_name(name: str) -> None:
     """A query of the library goes by its name, with or without the suffix."""
-    assert find(name) == library()["overlaps"]
+    assert find(name) == queries()["overlaps"]
 
 
 def test_found_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +31,7 @@ def test_found_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find(str(own)) == own
     monkeypatch.chdir(tmp_path)
     assert find("./overlaps.sql") == Path("overlaps.sql")
-    assert find("overlaps.sql") == library()["overlaps"]
+    assert find("overlaps.sql") == queries()["overlaps"]
 
 
 def test_unknown_names_are_answered_with_close_ones() -> None:
@@ -56,8 +47,7 @@ def test_a_file_runs(tmp_path: Path, engine_name: str) -> None:
     path = tmp_path / "q.sql"
     path.write_text("-- Ein Kommentar: ä\nSELECT 1;\nSELECT name, dur FROM slice;\n", "utf-8")
     with load([TRACE], source="t", engine=engine_name) as tp:
-        assert run_rows(tp, path) == Rows(("name", "dur"), [("a", 2000)])
-        pd.testing.assert_frame_equal(run(tp, path), pd.DataFrame({"name": ["a"], "dur": [2000]}))
+        assert run_file(tp, path) == Rows(("name", "dur"), [("a", 2000)])
 
 
 def test_a_refused_file_is_named(tmp_path: Path) -> None:
@@ -70,14 +60,14 @@ def test_a_refused_file_is_named(tmp_path: Path) -> None:
             SqlError, match=r'wrong\.sql failed on rank7\.json:\n[^"]*"wrong\.sql" line 2'
         ),
     ):
-        run(tp, path)
+        run_file(tp, path)
 
 
 def test_a_byte_order_mark_is_no_sql(tmp_path: Path) -> None:
     """A file that a Windows editor saved runs."""
     path = tmp_path / "q.sql"
     path.write_text("SELECT 1", encoding="utf-8-sig")
-    assert files.read(path) == "SELECT 1"
+    assert read(path) == "SELECT 1"
 
 
 def test_unreadable_files_are_input_errors(tmp_path: Path) -> None:
@@ -86,44 +76,4 @@ def test_unreadable_files_are_input_errors(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     for path in (tmp_path / "missing.sql", binary):
         with pytest.raises(InputError, match=path.name):
-            files.read(path)
-
-
-@pytest.mark.parametrize(
-    ("cells", "dtype"),
-    [
-        ([1, BIG], "int64"),
-        ([1, None, BIG], "Int64"),
-        ([0.5, None], "float64"),
-        ([1, 0.5], "float64"),
-        ([BIG, 0.5], "object"),
-        ([None, None], "object"),
-        ([b"x", None], "object"),
-        ([1, "x"], "object"),
-    ],
-)
-def test_types_hold(cells: list[object], dtype: str) -> None:
-    """Integers never pass through a float: big ones come back exactly, beside NULLs as well."""
-    column = frame(Rows(("c",), [(cell,) for cell in cells]))["c"]
-    assert column.dtype == dtype
-    assert [None if pd.isna(cell) else cell for cell in column] == cells
-
-
-def test_text_is_as_pandas_has_it() -> None:
-    """Text with NULLs is what pandas makes of such a list."""
-    got = frame(Rows(("c",), [("x",), (None,)]))["c"]
-    pd.testing.assert_series_equal(got, pd.Series(["x", None], name="c"))
-
-
-def test_empty_answers_keep_their_columns() -> None:
-    """No rows is a frame with all its columns; no columns is an empty frame."""
-    assert list(frame(Rows(("ts", "name"), [])).columns) == ["ts", "name"]
-    assert frame(Rows(("ts", "name"), [])).shape == (0, 2)
-    assert frame(Rows((), [])).shape == (0, 0)
-
-
-def test_columns_of_one_name_stay_apart() -> None:
-    """SQL allows two columns of one name; both stay."""
-    table = frame(Rows(("id", "id"), [(1, "x")]))
-    assert table.to_numpy().tolist() == [[1, "x"]]
-    assert list(table.columns) == ["id", "id"]
+            read(path)

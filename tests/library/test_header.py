@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tp_tools import library
 from tp_tools.errors import InputError
-from tp_tools.library import files
-from tp_tools.library.header import Header, parse
+from tp_tools.library import Header, parse
 
 FULL = """\
 -- Kernels: GPU time by kernel name,
@@ -60,10 +60,10 @@ def test_wrong_fields_are_refused(line: str) -> None:
         parse(f"-- Own: x\n--\n{line}\nSELECT 1", "own.sql")
 
 
-@pytest.mark.parametrize("name", list(files.library()))
+@pytest.mark.parametrize("name", list(library.queries()))
 def test_the_library_has_headers(name: str) -> None:
     """Every file of the library says in one sentence what it answers, and what a row is."""
-    text = files.read(files.library()[name])
+    text = library.read(library.queries()[name])
     header = parse(text, name)
     assert len(header.answers) > 20
     assert header.grain.startswith("one row per ")

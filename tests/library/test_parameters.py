@@ -4,10 +4,9 @@ import re
 
 import pytest
 
-from tp_tools import engine
+from tp_tools import engine, library
 from tp_tools.errors import UsageError
-from tp_tools.library import files
-from tp_tools.library.parameters import with_parameters
+from tp_tools.library import with_parameters
 
 SQL = """\
 -- How long is long: tpt_long_ns, 1000 by default.
@@ -61,6 +60,6 @@ def test_a_parameter_that_is_defined_twice_is_refused() -> None:
 
 
 def test_the_library_has_the_parameters_that_are_set() -> None:
-    """The tolerance of `fix` is a parameter of sql/overlaps.sql."""
-    sql = files.read(files.find("overlaps"))
+    """The tolerance of `fix` is a parameter of the modules that sql/overlaps.sql includes."""
+    sql = library.expand(library.read(library.find("overlaps")))
     assert with_parameters(sql, {"tolerance_ns": 7}) != sql

@@ -11,11 +11,11 @@ from fixtures import generate_ranks
 from tests.support import generated
 from tests.support.generated import write_rank
 from tests.support.gpu_traces import answer
-from tp_tools import engine
+from tp_tools import engine, library
 from tp_tools.errors import InputError, UsageError
-from tp_tools.library import files
-from tp_tools.library.header import Header
+from tp_tools.library import Header
 from tp_tools.querying import runner
+from tp_tools.querying.frames import frame
 from tp_tools.querying.job_loader import opened
 from tp_tools.querying.trace_loader import LoadOptions
 
@@ -116,7 +116,7 @@ def test_missing_ranks_are_warned_about(pair: list[str]) -> None:
     """Two files of a job of three: the answer is given, and what is missing is said."""
     said: list[str] = []
     with opened(pair, LEAN, replace(LARGE, warn=said.append)) as tp:
-        rows = files.run(tp, files.find("allreduce"))
+        rows = frame(engine.run_file(tp, library.find("allreduce")))
     assert rows["ranks"].tolist() == [2]
     assert said == ["the job has more ranks than there are files; missing: 2."]
 

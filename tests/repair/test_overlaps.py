@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from tests.support import overlap_model
 from tests.support.handmade import Event, cpu, fixed, judge, kernel, text, trace_of, x
 from tests.support.strategies import LOADING, events_of, traces
-from tp_tools import engine
+from tp_tools import engine, library
 from tp_tools.errors import VerificationError
-from tp_tools.library import files
 from tp_tools.repair.overlaps import decide_repairs
 from tp_tools.trace.slices import slices
 
@@ -285,20 +284,20 @@ def test_the_order_of_the_file_does_not_matter(trace: list[list[Slice]], random:
 
 def test_sql_alone_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the rows of sql/overlaps.sql nothing is repaired, and that is an error."""
-    library = files.read
+    read = library.read
 
     def without_rows(path: Path) -> str:
         return (
-            library(path)
-            .replace("FROM tpt_repair AS p\n", "FROM tpt_none AS p\n")
+            read(path)
+            .replace("FROM tpt_overlap_repair AS p\n", "FROM tpt_none AS p\n")
             .replace(
                 "SELECT\n  -- id",
-                "CREATE PERFETTO VIEW tpt_none AS SELECT * FROM tpt_repair WHERE FALSE;\n"
+                "CREATE PERFETTO VIEW tpt_none AS SELECT * FROM tpt_overlap_repair WHERE FALSE;\n"
                 "SELECT\n  -- id",
             )
         )
 
-    monkeypatch.setattr(files, "read", without_rows)
+    monkeypatch.setattr(library, "read", without_rows)
     with pytest.raises(VerificationError, match="overlaps are left"):
         fixed(text([kernel("k1", 0, 12, 1), kernel("k2", 10, 22, 2)]))
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.support.gpu_traces import ask, copy, work
 from tests.support.handmade import text
+from tp_tools import engine, library
 from tp_tools.engine import load, rows
-from tp_tools.library import files
 
 NCCL = "ncclDevKernel_AllReduce_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)"
 ARGS = {
@@ -209,5 +209,5 @@ def test_comms_ids_are_exact_or_unknown(given: object, kept: str | None) -> None
     """The import turns numbers above 2^63 into a negative float: better none than a wrong one."""
     event = work("k", 0, 5, **ARGS, **{"Comms Id": given})
     with load([text([event])], source="trace.json") as tp:
-        files.run_rows(tp, files.library()["collectives"])
+        engine.run_file(tp, library.queries()["collectives"])
         assert rows(tp, "SELECT comms_id FROM tpt_collective") == [(kept,)]

@@ -15,8 +15,7 @@ from tests.conftest import NATIVE_VARIABLE
 from tests.support.handmade import US, Event, cpu, fixed, kernel, text, x
 from tests.support.overlap_model import Slice, repair
 from tests.support.strategies import LOADING, events_of, traces
-from tp_tools import engine
-from tp_tools.library import files
+from tp_tools import engine, library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,7 +31,7 @@ MAIN = 0
 def rows_of(data: bytes, **how: object) -> list[Row]:
     """The rows that the query shows of a trace."""
     with engine.load([data], source="trace", **how) as tp:  # type: ignore[arg-type]
-        answer = files.run_rows(tp, files.find("overlaps"))
+        answer = engine.run_file(tp, library.find("overlaps"))
     return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
 
@@ -179,7 +178,7 @@ def test_rows_come_in_order_of_time() -> None:
 def test_it_can_be_run_again() -> None:
     """As by someone who edits the tolerance in the Query tab."""
     data = text([cpu("head", 0, 20_500), on_lane(cpu("tail", 20_000, 40_000), 2, 21)])
-    sql = files.read(files.find("overlaps"))
+    sql = library.expand(library.read(library.find("overlaps")))
     with engine.load([data], source="trace") as tp:
         first, again = engine.rows(tp, sql), engine.rows(tp, sql)
         stricter = engine.rows(tp, sql.replace("SELECT 1000;", "SELECT 499;"))

@@ -1,4 +1,4 @@
-"""All of `sql/` is written in one way, and runs where it is pasted."""
+"""All of `sql/` is written in one way: questions, and the modules that they include."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ import pytest
 
 from tests.support.gpu_traces import work
 from tests.support.handmade import text
-from tools import inline
+from tools import sql_table
+from tp_tools import engine, library
 from tp_tools.engine import load
-from tp_tools.library import files as queries
-from tp_tools.library import header
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
-LIBRARY = sorted(SQL.glob("*.sql"))
+QUESTIONS = sorted(SQL.glob("*.sql"))
+MODULES = sorted((SQL / "tpt").rglob("*.sql"))
 ALL = sorted(SQL.rglob("*.sql"))
-NAMED = re.compile(r"CREATE OR REPLACE PERFETTO (?:TABLE|VIEW|FUNCTION|MACRO|INDEX) (\w+)")
+CREATED = re.compile(r"CREATE PERFETTO (TABLE|VIEW|FUNCTION|MACRO|INDEX) (\w+)")
+DEFINITION = re.compile(
+    r"((?:^--[^\n]*\n)*)CREATE PERFETTO (TABLE|VIEW|FUNCTION|MACRO) (\w+)(?:\(\n(.*?)^\))?",
+    re.MULTILINE | re.DOTALL,
+)
+DECLARED = re.compile(r"((?:^  --[^\n]*\n)*)^  (\w+) [\w().]+,?\n", re.MULTILINE)
 COMMENT = re.compile(r"--[^\n]*")
 LITERAL = re.compile(r"'(?:[^']|'')*'")
+INCLUDED = re.compile(r"^INCLUDE PERFETTO MODULE (tpt[\w.]*);$", re.MULTILINE)
 
 
-def code(path: Path) -> str:
-    """Its text without comments."""
-    return COMMENT.sub("", path.read_text("utf-8"))
+def code(sql: str) -> str:
+    """SQL without comments."""
+    return COMMENT.sub("", sql)
 
 
 def name_of(path: Path) -> str:
@@ -32,15 +38,36 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(SQL))
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def module_of(path: Path) -> str:
+    """The name by which a file of `sql/tpt` is included."""
+    return ".".join(path.relative_to(SQL).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=name_of)
 def test_it_runs_and_ends_with_ordered_rows(path: Path) -> None:
-    """The last statement is a SELECT that says in which order its rows are."""
-    last = code(path).rstrip().removesuffix(";").rpartition(";")[2].strip()
+    """The last statement is a SELECT that says in which order its rows are.
+
+    The file, and the text that is printed for pasting, give the same rows, in one session too.
+    """
+    printed = library.expand(library.read(path))
+    last = code(printed).rstrip().removesuffix(";").rpartition(";")[2].strip()
     assert re.match(r"(SELECT|WITH)\b", last)
     assert re.search(r"^ORDER BY .+\Z", last, re.MULTILINE | re.DOTALL)
     with load([text([work("k", 0, 1)])], source="trace.json") as tp:
-        first, second = (queries.run_rows(tp, path) for _ in range(2))
-    assert first == second
+        pasted = [engine.query_rows(tp, printed) for _ in range(2)]
+        included = [engine.run_file(tp, path) for _ in range(2)]
+    assert pasted == included == [pasted[0]] * 2
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=name_of)
+def test_it_is_one_question(path: Path) -> None:
+    """A header, what it includes, and one statement: all definitions stand in modules."""
+    text = path.read_text("utf-8")
+    *before, last, empty = code(text).split(";\n")
+    assert all(INCLUDED.fullmatch(f"{it.strip()};") for it in before)
+    assert re.match(r"\s*(SELECT|WITH)\b", last)
+    assert empty == ""
+    assert text.count("\n") <= 200
 
 
 def columns(path: Path) -> list[tuple[str, str]]:
@@ -60,42 +87,56 @@ def columns(path: Path) -> list[tuple[str, str]]:
     return [*found, (comment, expression)]
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def of_windows() -> dict[str, str]:
+    """The comment of each column of `tpt_collective_window`, of which seven questions show rows."""
+    sql = (SQL / "tpt" / "collective" / "window.sql").read_text("utf-8")
+    (body,) = (it[3] for it in DEFINITION.findall(sql) if it[2] == "tpt_collective_window")
+    return {name: comment for comment, name in DECLARED.findall(body)}
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=name_of)
 def test_every_column_is_explained(path: Path) -> None:
-    """Above each column of the answer stands what it is; times say their unit."""
+    """Above each column of the answer stands what it is; times say their unit.
+
+    Columns that are those of `tpt_collective_window` may be explained there alone.
+    """
     with load([text([work("k", 0, 1)])], source="trace.json") as tp:
-        names = queries.run_rows(tp, path).columns
+        names = engine.run_file(tp, path).columns
     described = columns(path)
     assert len(described) == len(names)
-    assert all(comment.strip() for comment, _ in described)
+    shared = of_windows() if "FROM tpt_collective_window\n" in path.read_text("utf-8") else {}
     for name, (comment, _) in zip(names, described, strict=True):
-        if re.fullmatch(r"ts|dur|\w+_(ts|dur|ns)", name):
-            assert re.search(r"\bns\b", comment), name
+        said = comment or shared.get(name, "")
+        assert said.strip(), name
+        if re.fullmatch(r"ts|dur|\w+_(ts|dur|ns|arrival|end)", name):
+            assert re.search(r"\bns\b", said), name
         if name.endswith("_percent"):
-            assert "per cent" in comment, name
+            assert "per cent" in said, name
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+@pytest.mark.parametrize("path", QUESTIONS, ids=name_of)
 def test_the_header_says_what_it_is_for(path: Path) -> None:
-    """What it answers, a row's grain, its scope, and what it needs."""
-    said = header.parse(path.read_text("utf-8"), path.name)
+    """What it answers, a row's grain, its scope, what it needs, and which text can be pasted."""
+    said = library.parse(path.read_text("utf-8"), path.name)
     assert said.answers.endswith(".")
     assert said.grain.startswith("one row per ")
     first = path.read_text("utf-8").partition("\n\n")[0]
-    for field in ("Grain", "Scope", "Needs"):
+    for field in ("Grain", "Scope", "Needs", "Paste"):
         assert first.count(f"\n-- {field}: ") == 1
+    assert f"`tp-tools sql {path.stem}`" in first
 
 
 def categories(path: Path) -> set[str]:
-    """What the file asks for of `category`."""
-    asked = re.findall(r"category (?:IN \(([^)]*)\)|= ('[^']*'))", code(path))
+    """What the file, with all that it includes, asks for of `category`."""
+    text = code(library.expand(path.read_text("utf-8")))
+    asked = re.findall(r"category (?:IN \(([^)]*)\)|= ('[^']*'))", text)
     return {name for some in asked for name in re.findall(r"'([^']*)'", "".join(some))}
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+@pytest.mark.parametrize("path", QUESTIONS, ids=name_of)
 def test_it_needs_what_it_asks_for(path: Path) -> None:
     """A category that the header left out would be missing from large traces, without a word."""
-    needs = header.parse(path.read_text("utf-8"), path.name).needs
+    needs = library.parse(path.read_text("utf-8"), path.name).needs
     if needs is None:
         return
     former = {"Kernel", "Memcpy", "Memset", "Runtime", "Operator"}
@@ -105,11 +146,61 @@ def test_it_needs_what_it_asks_for(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)
-def test_it_can_be_pasted_and_run_again(path: Path) -> None:
-    """No INCLUDE, no plain CREATE or DROP, nothing that a second run would stumble over."""
-    made = re.findall(r"\b(?:CREATE|DROP|INSERT|INCLUDE|UPDATE|DELETE)\b.*", code(path))
-    assert all(NAMED.match(statement) for statement in made)
-    assert all(name.startswith("tpt_") for name in NAMED.findall(code(path)))
+def test_statements_are_plain(path: Path) -> None:
+    """Nothing is dropped or changed; what is made has a prefix of its own."""
+    made = re.findall(
+        r"\b(?:CREATE|DROP|INSERT|INCLUDE|UPDATE|DELETE)\b.*", code(path.read_text("utf-8"))
+    )
+    assert all(CREATED.match(it) or INCLUDED.fullmatch(it) for it in made)
+    names = [name for _, name in CREATED.findall(code(path.read_text("utf-8")))]
+    assert all(re.match("_?tpt_", name) for name in names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_are_explained(path: Path) -> None:
+    """A module says what it holds; a prose line stands above each object.
+
+    Public ones explain every column or argument, and times say their unit.
+    """
+    sql = path.read_text("utf-8")
+    assert re.match(r"-- [^\n]+\.\n\n", sql) or re.match(r"(-- [^\n]+\n)+\n", sql)
+    found = DEFINITION.findall(sql)
+    assert [(kind, name) for _, kind, name, _ in found] == CREATED.findall(sql)
+    for prose, kind, name, body in found:
+        assert prose, name
+        if not name.startswith("_"):
+            declared = DECLARED.findall(body + ("" if body.endswith("\n") else "\n"))
+            assert declared or kind == "FUNCTION", name
+            assert len(declared) == len(re.findall(r"^  \w", body, re.MULTILINE))
+            assert all(comment for comment, _ in declared), name
+            times = re.findall(
+                r"((?:^  --[^\n]*\n)*)^  \w+ (?:TIMESTAMP|DURATION)", body, re.MULTILINE
+            )
+            assert all(re.search(r"\bns\b", comment) for comment in times), name
+
+
+@pytest.mark.parametrize("path", [*QUESTIONS, *MODULES], ids=name_of)
+def test_it_includes_what_it_uses_and_nothing_else(path: Path) -> None:
+    """Each name of another module is included by the file itself, and each INCLUDE is of use."""
+    makers = {
+        name: module_of(it)
+        for it in MODULES
+        for _, name in CREATED.findall(code(it.read_text("utf-8")))
+    }
+    sql = code(path.read_text("utf-8"))
+    used = {makers[name] for name in re.findall(r"(?<![\w.'])_?tpt_\w+", sql) if name in makers}
+    own = {module_of(path)} if path in MODULES else set()
+    assert sorted(INCLUDED.findall(sql)) == sorted(used - own)
+
+
+def test_private_helpers_stay_in_their_module() -> None:
+    """What begins with an underscore is used where it is made."""
+    texts = {path: code(path.read_text("utf-8")) for path in ALL}
+    for path in MODULES:
+        for _, name in CREATED.findall(texts[path]):
+            if name.startswith("_"):
+                users = [it for it in ALL if re.search(rf"\b{name}\b", texts[it])]
+                assert users == [path]
 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)
@@ -118,31 +209,32 @@ def test_it_keeps_off_what_is_slow_or_differs(path: Path) -> None:
 
     v52 has POSIX's, later versions PCRE2, RE2 or C++'s: no classes by letter, and one group.
     """
-    assert not re.search(r"\bLIKE\b|\bJOIN\s+args\b|\bFROM\s+args\b", code(path))
-    for pattern in re.findall(r"REGEXP_EXTRACT\([^']*?'([^']*)'\)", code(path), re.DOTALL):
+    sql = code(path.read_text("utf-8"))
+    assert not re.search(r"\bLIKE\b|\bJOIN\s+args\b|\bFROM\s+args\b", sql)
+    for pattern in re.findall(r"REGEXP_EXTRACT\([^']*?'([^']*)'\)", sql, re.DOTALL):
         assert not re.search(r"\\[a-zA-Z]|\(\?", pattern), pattern
         assert pattern.count("(") == 1, pattern
 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)
 def test_lines_are_clean(path: Path) -> None:
-    """No tabs, nothing at the end of a line, one line break at the end."""
+    """No tabs, nothing at the end of a line, one line break at the end, 100 characters."""
     lines = path.read_text("utf-8").split("\n")
     assert all(line == line.rstrip() and "\t" not in line for line in lines)
+    assert all(len(line) <= 100 for line in lines)
     assert lines[-1] == "" != lines[-2]
 
 
-def test_what_is_generated_is_up_to_date() -> None:
-    """Shared definitions are the same everywhere, and the docs list the library as it is."""
-    good, said = inline.run(check=True, files=inline.targets())
-    assert good, said
+def test_the_docs_list_the_library() -> None:
+    """The table in docs/sql.md is up to date: `python -m tools.sql_table` writes it."""
+    page = sql_table.TARGET.read_text("utf-8")
+    assert sql_table.with_table(page) == page
+    assert sql_table.library_table() in page
 
 
-def test_a_name_means_one_thing() -> None:
-    """A definition that two files make is a shared one: they may run in one session."""
-    shared = {name for path in SQL.glob("shared/*.sql") for name in NAMED.findall(code(path))}
-    own: dict[str, list[str]] = {}
-    for path in LIBRARY:
-        for name in set(NAMED.findall(code(path))) - shared:
-            own.setdefault(name, []).append(path.name)
-    assert {name: files for name, files in own.items() if len(files) > 1} == {}
+def test_a_name_is_made_once() -> None:
+    """No two modules make an object of one name, in whatever case."""
+    names = [
+        name.lower() for path in MODULES for _, name in CREATED.findall(path.read_text("utf-8"))
+    ]
+    assert len(names) == len(set(names))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.support.handmade import micros, text
+from tp_tools import library
 from tp_tools.engine import load, query_rows
-from tp_tools.library import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,8 +80,8 @@ def ask(query: str, events: Iterable[Event]) -> list[Row]:
 
 def answer(query: str, tp: Processor) -> list[Row]:
     """The rows of a query of the library, without `LINKS`."""
-    path = files.library()[query]
-    rows = query_rows(tp, files.read(path), path.name)
+    path = library.queries()[query]
+    rows = query_rows(tp, library.read(path), path.name)
     return [
         {k: v for k, v in zip(rows.columns, row, strict=True) if k not in LINKS}
         for row in rows.rows

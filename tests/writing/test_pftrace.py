@@ -14,11 +14,10 @@ from fixtures.make import FIXTURES, HERE
 from tests.support.handmade import US, arrow, cpu, judge, kernel, mark, micros, source_of, text, x
 from tests.support.perfetto_content import asked, both, pftrace_of
 from tests.support.strategies import LOADING, laminar
-from tp_tools import engine
+from tp_tools import engine, library
 from tp_tools.chrome import batches
 from tp_tools.errors import InputError
 from tp_tools.files.source import Source
-from tp_tools.library import files
 from tp_tools.repair import analysis
 from tp_tools.writing.pftrace.options import Lanes, PftraceOptions
 from tp_tools.writing.pftrace.writer import rewrite
@@ -431,9 +430,9 @@ def test_queries_give_the_same_rows(name: str) -> None:
             analysis.rewrite(source, examined, part=PftraceOptions()), source="as .pftrace"
         ) as tp,
     ):
-        for query, path in files.library().items():
+        for query, path in library.queries().items():
             rows = []
-            for answer in (files.run_rows(as_json, path), files.run_rows(tp, path)):
+            for answer in (engine.run_file(as_json, path), engine.run_file(tp, path)):
                 kept = [i for i, column in enumerate(answer.columns) if column not in own]
                 rows.append([tuple(row[i] for i in kept) for row in answer.rows])
             assert rows[1] == rows[0], query

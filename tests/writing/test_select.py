@@ -10,10 +10,9 @@ import pytest
 
 from fixtures.make import HERE
 from tests.support.asking import kernel, write_trace
-from tp_tools import engine
+from tp_tools import engine, library
 from tp_tools.engine import Rows
 from tp_tools.files.source import Source
-from tp_tools.library import files, header
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
 
 if TYPE_CHECKING:
@@ -63,8 +62,8 @@ def without_ids(answer: Rows) -> Rows:
 
 def test_the_library_needs_what_it_says(trace: Source) -> None:
     """Each query of the library gives the same rows with what it needs as with everything."""
-    texts = {name: files.read(path) for name, path in files.library().items()}
-    needs = {name: header.parse(sql, name).needs for name, sql in texts.items()}
+    texts = {name: library.read(path) for name, path in library.queries().items()}
+    needs = {name: library.parse(sql, name).needs for name, sql in texts.items()}
     full = answers(trace, None, texts)
     for wanted in set(needs.values()) - {None}:
         some = {name: texts[name] for name in texts if needs[name] == wanted}

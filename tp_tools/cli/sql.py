@@ -7,19 +7,19 @@ import sys
 
 import click
 
+from tp_tools import library
 from tp_tools.cli.console import Console  # noqa: TC001  part of the command's signature
 from tp_tools.cli.options import console_options
-from tp_tools.library import files, header
 
 
 @click.command("sql", short_help="List the queries, or print one.")
 @click.argument("name", required=False)
 @console_options
 def command(name: str | None, talk: Console) -> None:
-    """List the queries that come with tp-tools, or print the file of the query NAME.
+    """List the queries that come with tp-tools, or print the query NAME.
 
-    A file that is printed runs as it is in the Query tab of the Perfetto UI, on any trace that
-    tp-tools wrote.
+    The text that is printed holds all that the query includes: it runs as it is in the Query tab of
+    the Perfetto UI (v52 and later), on any trace that tp-tools wrote.
 
     \b
     Examples:
@@ -30,16 +30,16 @@ def command(name: str | None, talk: Console) -> None:
     if name is None:
         _list(talk)
     else:
-        click.echo(files.find(name).read_bytes(), nl=False)
+        click.echo(library.expand(library.read(library.find(name))), nl=False)
 
 
 def _list(talk: Console) -> None:
     """A line per query, cut where the terminal ends."""
-    library = files.library()
-    widest = max(map(len, library), default=0)
+    known = library.queries()
+    widest = max(map(len, known), default=0)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for name, path in library.items():
-        answers = header.parse(files.read(path), path.name).answers
+    for name, path in known.items():
+        answers = library.parse(library.read(path), path.name).answers
         line = f"{name.ljust(widest)}  {answers}"
         click.echo(line if width is None or len(line) <= width else f"{line[: width - 3]}...")
     talk.say("\n`tp-tools sql NAME` prints one; `tp-tools query NAME TRACE` runs it.")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tp_tools.engine.names import is_embedded
-from tp_tools.engine.rows import Rows, query_rows, rows
+from tp_tools.engine.rows import Rows, query_rows, rows, run_file
 from tp_tools.engine.stats import Stat, load_stats, losses
 from tp_tools.errors import EngineError
 
@@ -28,6 +28,7 @@ __all__ = [
     "prepare",
     "query_rows",
     "rows",
+    "run_file",
 ]
 
 

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tp_tools import library
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tp_tools.engine.processor import Processor
 
 
@@ -31,6 +35,16 @@ def query_rows(tp: "Processor", sql: str, name: str | None = None) -> Rows:
     # One slice per column of the flat cells, then zip: no loop over cells in Python.
     columns = [result.cells[i::width].tolist() for i in range(width)]
     return Rows(tuple(result.column_names), list(zip(*columns, strict=True)))
+
+
+def run_file(tp: "Processor", path: "Path") -> Rows:
+    """Runs a query file.
+
+    Raises:
+        InputError: the file cannot be read.
+        SqlError: TraceProcessor refused it; the error names the file and the trace.
+    """
+    return query_rows(tp, library.read(path), path.name)
 
 
 def rows(tp: "Processor", sql: str) -> list[tuple[Any, ...]]:

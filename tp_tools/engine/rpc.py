@@ -6,10 +6,12 @@ shell's older endpoints, which the `perfetto` package uses, it reports errors at
 """
 
 import abc
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from google.protobuf.message import Message
 
+from tp_tools import library
 from tp_tools.engine._perfetto import ProtoFactory, TraceProcessorBackend
 from tp_tools.errors import EngineError
 
@@ -25,6 +27,7 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
 
     def __init__(self, protos: ProtoFactory) -> None:
         super().__init__(protos)
+        self._has_library = False
 
     @abc.abstractmethod
     def _exchange(self, request: bytes) -> bytes:
@@ -51,13 +54,43 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
         return self._ask("TPM_FINALIZE_TRACE_DATA", "finalize_data_result")
 
     def execute_query(self, query: str) -> Message:
-        """Runs a script; gives the last statement's rows as one `QueryResult`."""
+        """Runs a script; gives the last statement's rows as one `QueryResult`.
+
+        The package `tpt` of the SQL library is registered before the first script that includes a
+        module of it.
+        """
+        if not self._has_library and library.includes_modules(query):
+            self.register_package(library.PACKAGE, library.modules())
+            self._has_library = True
         args = self.protos.QueryArgs(sql_query=query)
         first, *others = self._call("TPM_QUERY_STREAMING", query_args=args)
         result: Message = first.query_result
         for reply in others:
             result.MergeFrom(reply.query_result)
         return result
+
+    def register_package(self, name: str, modules: Mapping[str, str]) -> None:
+        """Gives scripts modules to include; one of that name which is there already is replaced.
+
+        Args:
+            name: the package, which is the first part of the modules' names.
+            modules: SQL by name, such as "tpt.gpu_slice".
+
+        Raises:
+            EngineError: the engine refused them, or this version takes none.
+        """
+        package = {
+            "package_name": name,
+            "modules": [{"name": module, "sql": sql} for module, sql in modules.items()],
+            "allow_override": True,
+        }
+        result: Any = self._ask(
+            "TPM_REGISTER_SQL_PACKAGE",
+            "register_sql_package_result",
+            register_sql_package_args=package,
+        )
+        if result.error:
+            raise EngineError(f"TraceProcessor refused the SQL package {name}: {result.error}")
 
     def compute_metric(self, metrics: list[str]) -> Message:
         """Computes metrics by name; gives a `ComputeMetricResult`."""

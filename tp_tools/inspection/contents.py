@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tp_tools import engine, library
 from tp_tools.inspection.inventory import Category, Inventory, Kernels, Stream
-from tp_tools.library import files
 from tp_tools.trace.tracks import natural_key
 
 if TYPE_CHECKING:
@@ -56,6 +56,6 @@ def contents(tp: Processor) -> Inventory:
 
 
 def _rows(tp: Processor, query: str) -> Iterator[dict[str, Any]]:
-    answer = files.run_rows(tp, files.find(query))
+    answer = engine.run_file(tp, library.find(query))
     for row in answer.rows:
         yield dict(zip(answer.columns, row, strict=True))

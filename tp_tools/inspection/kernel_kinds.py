@@ -10,15 +10,16 @@ import re
 import sqlite3
 from typing import TYPE_CHECKING
 
+from tp_tools import library
 from tp_tools.errors import InputError
-from tp_tools.library import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-QUERY = "collectives"
+MODULE = "tpt.collective.kind"
 _BODY = re.compile(
-    r"PERFETTO FUNCTION tpt_collective_by_name\(name STRING\)\s+RETURNS STRING AS\s+([^;]+);"
+    r"PERFETTO FUNCTION tpt_collective_by_name\([^)]*\)\s+(?:--[^\n]*\s+)*"
+    r"RETURNS STRING AS\s+([^;]+);"
 )
 
 
@@ -28,10 +29,11 @@ def collectives(names: Iterable[str]) -> dict[str, str]:
     Raises:
         InputError: the library is damaged.
     """
-    path = files.find(QUERY)
-    body = _BODY.search(files.read(path))
+    body = _BODY.search(library.modules().get(MODULE, ""))
     if body is None:
-        raise InputError(f"{path}: defines no tpt_collective_by_name. Install tp-tools again.")
+        raise InputError(
+            f"the SQL module {MODULE} defines no tpt_collective_by_name. Install tp-tools again."
+        )
     engine = sqlite3.connect(":memory:")
     try:
         engine.create_function("REGEXP_EXTRACT", 2, _regexp_extract, deterministic=True)

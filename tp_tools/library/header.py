@@ -22,9 +22,6 @@ from tp_tools.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FLOWS = "flows"
-"""Stands among the categories where a query follows arrows."""
-
 EVERYTHING = "every category"
 
 Scope = Literal["rank", "job"]
@@ -43,7 +40,7 @@ class Header:
         answers: the question, in one line; empty if the file says nothing.
         grain: what a row stands for; empty if the file says nothing.
         scope: "rank" if it is run on each trace by itself, "job" if on all ranks in one.
-        needs: the categories of the events that it reads, with `FLOWS` where it follows arrows;
+        needs: the categories of the events that it reads, with "flows" where it follows arrows;
             None for all there is.
         args: the args that it reads of events that are no collectives; None for all there are.
     """

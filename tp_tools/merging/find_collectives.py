@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from tp_tools import engine
+from tp_tools import engine, library
 from tp_tools.alignment.collectives import UNKNOWN, Collectives
 from tp_tools.chrome import reread
 from tp_tools.chrome.timestamps import microseconds
-from tp_tools.library import files
 from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, Scalar, is_phase
 
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     from tp_tools.files.source import Source
     from tp_tools.trace.model import Ints, Trace
 
-QUERY = files.check("collective_kinds")
-DEFINITIONS = ("process_rank", "row", "collective_kind", "gpu_slice", "collective")
-"""What the query uses of `sql/shared`, in order."""
+QUERY = library.check("collective_kinds")
 
 _CATS = KERNEL | {"user_annotation"}
 _SAID = b'"Collective name"'
@@ -117,12 +114,9 @@ class CollectiveFinder:
         if not listed:
             return
         self.known.update(dict.fromkeys(listed))
-        shared = QUERY.parents[1] / "shared"
-        sql = "".join(files.read(shared / f"{name}.sql") for name in DEFINITIONS)
-        sql += files.read(QUERY)
         blocks = _asked_json(listed)
         with engine.load(blocks, source="the names", engine=self.engine, say=self.say) as tp:
-            for event, kind, element in engine.query_rows(tp, sql, QUERY.name).rows:
+            for event, kind, element in engine.run_file(tp, QUERY).rows:
                 self.known[listed[event]] = (kind, element or 0)
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.library.header import FLOWS
 from tp_tools.trace.categories import GPU_ANNOTATION, GPU_WORK
 from tp_tools.trace.flows import flows_of
 from tp_tools.trace.model import NO_ID, is_phase
+from tp_tools.writing.select import FLOWS
 from tp_tools.writing.select import select_events as needed
 
 if TYPE_CHECKING:

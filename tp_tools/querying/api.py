@@ -13,10 +13,10 @@ import os
 import warnings
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
+from tp_tools import library
 from tp_tools.files.source import open_source
-from tp_tools.library import files
 from tp_tools.merging import inputs
-from tp_tools.querying import runner
+from tp_tools.querying import frames, runner
 from tp_tools.querying.trace_loader import LARGE, LoadOptions, load_trace
 
 if TYPE_CHECKING:
@@ -106,11 +106,11 @@ def query(
     how = LoadOptions(engine, raw, needs, LARGE, warn=lost.append)
     answer = runner.run_query(it, inputs.expand([os.fspath(trace) for trace in given]), how)
     _warn(lost)
-    return files.frame(answer)
+    return frames.frame(answer)
 
 
 def _is_sql(query: PathLike) -> TypeGuard[str]:
-    return isinstance(query, str) and not query.endswith(files.SUFFIX) and len(query.split()) > 1
+    return isinstance(query, str) and not query.endswith(library.SUFFIX) and len(query.split()) > 1
 
 
 def _warn(lost: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Answers as files that other programs read: CSV, JSON, Parquet. No value is rounded.
+"""Answers as pandas frames, and as files: CSV, JSON, Parquet. No value is rounded.
 
 Integers stay whole, floats are written with the digits that give them back. NULL is an empty
 field in CSV and null in JSON.
@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from tp_tools.errors import UsageError
-from tp_tools.library import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import pandas as pd
 
     from tp_tools.engine import Rows
 
 Format = Literal["csv", "json", "parquet"]
 
 ROWS_AT_ONCE = 10_000
+
+EXACT_IN_FLOAT = 1 << 53
+"""Above it, a float64 does not hold every integer."""
 
 
 def written(answer: Rows, form: Format) -> Iterator[bytes]:
@@ -76,7 +80,7 @@ def _parquet(answer: Rows) -> Iterator[bytes]:
     except ImportError as error:
         raise UsageError("Parquet needs pyarrow: pip install 'tp-tools[parquet]'.") from error
     try:
-        table = pa.Table.from_pandas(files.frame(answer), preserve_index=False)
+        table = pa.Table.from_pandas(frame(answer), preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise UsageError(
             f"Parquet has one type per column, and this answer does not: {error}. "
@@ -98,6 +102,38 @@ def _check_names(answer: Rows, form: str) -> None:
 def _batches(answer: Rows) -> Iterator[list[tuple[Any, ...]]]:
     for start in range(0, len(answer.rows), ROWS_AT_ONCE):
         yield answer.rows[start : start + ROWS_AT_ONCE]
+
+
+def frame(answer: Rows) -> pd.DataFrame:
+    """Rows as a frame; an empty answer keeps its columns (of dtype object).
+
+    Whole numbers stay whole: SQL has a type per cell, so a column of integers is int64, or Int64
+    where there are NULLs, and never a float, which would round nanoseconds. Where integers and
+    floats mix, it is float64 if that holds them exactly, else object. Text is as pandas makes it.
+    """
+    import pandas as pd  # noqa: PLC0415  0.3 s, and `fix` needs no frame
+
+    columns = zip(*answer.rows, strict=True) if answer.rows else [()] * len(answer.columns)
+    series = [pd.Series(list(cells), dtype=_dtype(cells)) for cells in columns]
+    # By position, since SQL allows two columns of one name.
+    table = pd.concat(series, axis=1) if series else pd.DataFrame()
+    return table.set_axis(list(answer.columns), axis=1)
+
+
+def _dtype(cells: tuple[Any, ...]) -> str | None:
+    """The pandas dtype of a column; None leaves it to pandas."""
+    types = {type(cell) for cell in cells}
+    known = types - {type(None)}
+    if not known:
+        return "object"
+    if known == {int}:
+        return "int64" if known == types else "Int64"
+    if known == {float}:
+        return "float64"
+    if known == {int, float}:
+        whole = (abs(cell) for cell in cells if isinstance(cell, int))
+        return "float64" if max(whole) <= EXACT_IN_FLOAT else "object"
+    return None if known == {str} else "object"
 
 
 _WRITERS: dict[Format, Callable[[Rows], Iterator[bytes]]] = {

@@ -11,20 +11,20 @@ from tp_tools import engine
 from tp_tools.errors import UsageError
 from tp_tools.files import output
 from tp_tools.files.source import BLOCK
-from tp_tools.library.header import FLOWS
 from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation, rank_names
 from tp_tools.merging.preparation import MergeOptions
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.progress import BUILDING
 from tp_tools.workers import workers
+from tp_tools.writing.select import FLOWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tp_tools.alignment.alignment import Mode
     from tp_tools.engine.processor import Processor
-    from tp_tools.library.header import Header
+    from tp_tools.library import Header
     from tp_tools.merging.preparation import MergePlan
     from tp_tools.querying.trace_loader import LoadOptions
 

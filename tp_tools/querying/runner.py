@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tp_tools import library
 from tp_tools.engine import Rows, query_rows
 from tp_tools.files.source import open_source
-from tp_tools.library import files, header
 from tp_tools.merging import inputs
 from tp_tools.querying import job_loader
 from tp_tools.querying.trace_loader import load_trace
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tp_tools.engine.processor import Processor
-    from tp_tools.library.header import Header
+    from tp_tools.library import Header
     from tp_tools.querying.trace_loader import LoadOptions
 
 Origin = Literal["library", "file", "text"]
@@ -49,10 +49,10 @@ def from_file(name_or_path: str) -> Query:
         UsageError: there is neither.
         InputError: the file cannot be read, or its header is wrong.
     """
-    path = files.find(name_or_path)
-    sql = files.read(path)
-    origin: Origin = "library" if path in files.library().values() else "file"
-    return Query(path.name, sql, header.parse(sql, path.name), origin)
+    path = library.find(name_or_path)
+    sql = library.read(path)
+    origin: Origin = "library" if path in library.queries().values() else "file"
+    return Query(path.name, sql, library.parse(sql, path.name), origin)
 
 
 def from_text(sql: str) -> Query:
@@ -61,7 +61,7 @@ def from_text(sql: str) -> Query:
     Raises:
         InputError: it begins with a header that is wrong.
     """
-    return Query(None, sql, header.parse(sql, "the query"), "text")
+    return Query(None, sql, library.parse(sql, "the query"), "text")
 
 
 def run_query(

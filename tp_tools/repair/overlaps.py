@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools import engine
+from tp_tools import engine, library
 from tp_tools.columns import distinct, indices_of, iterate_rows
 from tp_tools.errors import VerificationError
-from tp_tools.library import files
-from tp_tools.library.parameters import with_parameters
 from tp_tools.repair import planner
 from tp_tools.repair.lanes import apart, around, assign_lanes
 from tp_tools.repair.placed import placed_json
@@ -151,8 +149,9 @@ def _repairs(table: Slices, ends: dict[int, int], lanes: dict[int, int]) -> list
 
 def _ask(trace: Trace, placed: list[Iterator[bytes]], judge: OverlapOptions) -> list[Repair]:
     """What sql/overlaps.sql says of some placed traces, which are parts of a trace."""
-    path = files.find(QUERY)
-    sql = with_parameters(files.read(path), {"tolerance_ns": judge.tolerance_ns})
+    path = library.find(QUERY)
+    text = library.expand(library.read(path))
+    sql = library.with_parameters(text, {"tolerance_ns": judge.tolerance_ns})
 
     def ask(text: Iterator[bytes]) -> list[Repair]:
         with engine.load(text, source="the overlaps", engine=judge.engine, say=judge.say) as tp:

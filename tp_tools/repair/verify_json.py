@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools import engine
+from tp_tools import engine, library
 from tp_tools.chrome.reader import read
 from tp_tools.errors import TraceLossError, VerificationError
 from tp_tools.files.source import Source
-from tp_tools.library import files
 from tp_tools.progress import BUILDING, silent
 from tp_tools.trace.model import NO_ID, UNTIMED, is_phase
 from tp_tools.trace.slices import slices
@@ -140,7 +139,7 @@ def _ints(values: list[int]) -> Ints:
 
 def _compare_slices(name: str, result: Trace, tp: Processor) -> None:
     """TraceProcessor shows each slice of the file, and no other."""
-    answer = files.run_rows(tp, files.check("slices"))
+    answer = engine.run_file(tp, library.check("slices"))
     seen = Counter((ts, dur, comparable(text)) for ts, dur, _, text in answer.rows)
     table = slices(result)
     wanted = Counter(_keys(result, table.event, table.ts[:], table.end[:]))
@@ -176,7 +175,7 @@ def check_arrows(name: str, tp: Processor) -> None:
     Raises:
         VerificationError: one does.
     """
-    wrong = files.run_rows(tp, files.check("arrows")).rows
+    wrong = engine.run_file(tp, library.check("arrows")).rows
     if wrong:
         launch, correlation, work, other = wrong[0]
         raise failed(

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tp_tools import engine
+from tp_tools import engine, library
 from tp_tools.columns import iterate_rows
 from tp_tools.errors import TraceLossError, VerificationError
 from tp_tools.files.source import Source
-from tp_tools.library import files
 from tp_tools.progress import BUILDING, silent
 from tp_tools.repair.verify_json import check_arrows, comparable, failed
 from tp_tools.writing.pftrace.header import NO_NAME
@@ -80,7 +79,7 @@ def _wanted(examined: Analysis, part: PftraceOptions) -> Counter[tuple[int, int,
 
 
 def _compare(name: str, wanted: Counter[tuple[int, int, int, str]], tp: Processor) -> None:
-    answer = files.run_rows(tp, files.check("slices"))
+    answer = engine.run_file(tp, library.check("slices"))
     seen = Counter(
         (ts, dur, tid, comparable(text)) for ts, dur, tid, text in answer.rows if tid is not None
     )

@@ -7,12 +7,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tp_tools import library
 from tp_tools.alignment.alignment import BY_BASE, UNALIGNED
 from tp_tools.engine import Rows, query_rows
 from tp_tools.files.source import open_source
 from tp_tools.inspection import trace_info
-from tp_tools.library import files
-from tp_tools.library.header import Header
+from tp_tools.library import Header
 from tp_tools.merging.summary import summary
 from tp_tools.querying import job_loader, runner
 from tp_tools.querying.trace_loader import LARGE, LoadOptions, load_trace
@@ -194,7 +194,7 @@ def _job(tp: Processor) -> dict[str, Rows]:
 
 def _asked(tp: Processor, names: Iterable[str]) -> dict[str, Rows]:
     return {
-        query.name.removesuffix(files.SUFFIX): query_rows(tp, query.sql, query.name)
+        query.name.removesuffix(library.SUFFIX): query_rows(tp, query.sql, query.name)
         for query in map(runner.from_file, names)
         if query.name is not None
     }
@@ -203,4 +203,6 @@ def _asked(tp: Processor, names: Iterable[str]) -> dict[str, Rows]:
 def _told(
     members: list[Member], rows: Mapping[str, Rows], merge: Mapping[str, Any] | None
 ) -> Answers:
-    return Answers(members, rows, {name: runner.from_file(name).sql for name in rows}, merge)
+    return Answers(
+        members, rows, {name: library.expand(runner.from_file(name).sql) for name in rows}, merge
+    )

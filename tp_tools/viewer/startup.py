@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from tp_tools.library import files
+from tp_tools import library
 from tp_tools.trace.categories import GPU_WORK
 from tp_tools.trace.tracks import natural_key, process_names, thread_metadata, tracks_of
 
@@ -57,7 +57,7 @@ def commands(examined: Analysis | None) -> str:
     Args:
         examined: the trace and its repair; None where the file was not looked into.
     """
-    ask = _command("RunQueryAndShowTab", files.read(files.find(QUERY)), QUERY)
+    ask = _command("RunQueryAndShowTab", library.expand(library.read(library.find(QUERY))), QUERY)
     if examined is None:
         return json.dumps([_pin(_ANY_GROUP), _pin(_ANY_STREAM), ask])
     rows = [*_rows(examined, _COLLECTIVES), *_rows(examined, GPU_WORK)]

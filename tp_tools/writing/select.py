@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tp_tools.columns import is_in
-from tp_tools.library.header import FLOWS
 from tp_tools.trace.categories import FORMER
 from tp_tools.trace.flows import flows_of
 from tp_tools.trace.model import is_phase
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
 
     from tp_tools.trace.model import Trace
     from tp_tools.trace.slices import Slices
+
+FLOWS = "flows"
+"""Stands among the categories where flows are needed."""
 
 
 def select_events(trace: Trace, table: Slices, needs: frozenset[str]) -> NDArray[np.bool_]:

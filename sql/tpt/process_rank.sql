@@ -1,7 +1,13 @@
--- The rank of each process of a merged trace, by its name: "rank 3 (TP3 DP0) GPU 3", "[TP03] 3",
--- "[TP03-PP01] 3". Where TP numbers repeat, ranks are counted in the order of DP, PP, TP, EP.
--- NULL where the name says none: in the trace of one rank.
-CREATE OR REPLACE PERFETTO TABLE tpt_process_rank AS
+-- Ranks of the processes of a merged trace.
+
+-- The rank of each process, by its name: "rank 3 (TP3 DP0) GPU 3", "[TP03] 3", "[TP03-PP01] 3".
+-- Where TP numbers repeat, ranks are counted in the order of DP, PP, TP, EP.
+CREATE PERFETTO TABLE tpt_process_rank(
+  -- The process.
+  upid JOINID(process.id),
+  -- Its rank; NULL where its name says none: in the trace of one rank.
+  rank LONG
+) AS
 WITH
   label AS (
     SELECT

@@ -1,6 +1,35 @@
+-- Steps, and the GPU work of each.
+
+INCLUDE PERFETTO MODULE tpt.arg;
+
+INCLUDE PERFETTO MODULE tpt.process_rank;
+
+INCLUDE PERFETTO MODULE tpt.row;
+
+INCLUDE PERFETTO MODULE tpt.gpu_slice;
+
+INCLUDE PERFETTO MODULE tpt.launch;
+
 -- The steps of each rank: ProfilerStep annotations; without them the outermost annotations of the
 -- CPU (those of single collectives aside); without these the outermost ones of the GPU.
-CREATE OR REPLACE PERFETTO TABLE tpt_step AS
+CREATE PERFETTO TABLE tpt_step(
+  -- Number of the step, in the order of ranks and starts.
+  seq LONG,
+  -- Id of the annotation's slice.
+  id JOINID(slice.id),
+  -- Its track.
+  track_id JOINID(track.id),
+  -- Name of the annotation.
+  name STRING,
+  -- Its start, ns.
+  ts TIMESTAMP,
+  -- Its end as recorded, ns.
+  ts_end TIMESTAMP,
+  -- Its rank; NULL in the trace of one rank.
+  rank LONG,
+  -- 1: an annotation of the GPU, 0: of the CPU.
+  on_gpu BOOL
+) AS
 WITH
   annotation AS (
     SELECT
@@ -8,11 +37,7 @@ WITH
       s.track_id,
       s.name,
       s.ts,
-      s.ts + COALESCE(
-        CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'args.tpt_recorded_dur') * 1000) AS INT),
-        CAST(ROUND(EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_recorded_dur') * 1000) AS INT),
-        s.dur
-      ) AS ts_end,
+      s.ts + tpt_recorded_dur!(s.arg_set_id, s.dur) AS ts_end,
       tpt_process_rank.rank,
       s.category = 'gpu_user_annotation' AS on_gpu,
       s.name GLOB 'ProfilerStep*' AS is_profiler_step
@@ -71,8 +96,14 @@ WHERE
 ORDER BY seq;
 
 -- The step of each piece of GPU work: the one in which it was launched. Where the trace has no
--- launch, or steps of the GPU alone, the one in which it started.
-CREATE OR REPLACE PERFETTO TABLE tpt_step_work AS
+-- launch, or steps of the GPU alone, the one in which it started. Work outside of steps has no row
+-- here.
+CREATE PERFETTO TABLE tpt_step_work(
+  -- Id of the work's slice.
+  id JOINID(slice.id),
+  -- Its step, as in `tpt_step`.
+  seq LONG
+) AS
 WITH
   on_gpu AS MATERIALIZED (
     SELECT COALESCE(rank, -1) AS rank_or_none, MAX(on_gpu) AS steps_on_gpu

@@ -1,29 +1,43 @@
--- Which collectives of different ranks are one. What `tp-tools merge` found stands. In other
--- merges: by Comms Id, else by number within the process group, else by order within process group
--- (or stream), kind and bytes. Messages are matched by their two ranks and order: PyTorch writes
--- the Seq of the next collective on them, and a Comms Id made from that.
+-- Matches between the parts of different ranks that are one collective.
+
+INCLUDE PERFETTO MODULE tpt.arg;
+
+INCLUDE PERFETTO MODULE tpt.collective.part;
+
+-- The collective of each part. The match that `tp-tools merge` found stands. In other merges parts
+-- are matched by Comms Id, else by number within the process group, else by order within process
+-- group (or stream), kind and bytes. Messages are matched by their two ranks and order: PyTorch
+-- writes the Seq of the next collective on them, and a Comms Id made from that.
 --
 -- Order is tested against time: all ranks are in a collective at one moment. Where counts differ,
 -- or time says otherwise, time decides, and nothing is matched where it does not.
-CREATE OR REPLACE PERFETTO TABLE tpt_collective_match AS
+CREATE PERFETTO TABLE tpt_collective_match(
+  -- Id of the part's slice.
+  id JOINID(slice.id),
+  -- Its collective: the lowest id of the parts.
+  match_id JOINID(slice.id),
+  -- comms_id, seq, order or time; NULL where no other part was found.
+  matched_by STRING,
+  -- certain; tested: by order or time, and all ranks were in it at one moment; uncertain; alone:
+  -- with one rank.
+  confidence STRING,
+  -- How many ranks take part; NULL where neither args nor the merge say it.
+  group_size LONG,
+  -- The parts that are matched in order among themselves: of one kind, process group or stream, and
+  -- size.
+  sequence STRING
+) AS
 WITH
   -- the process "collectives (all ranks)" of our merge has a slice for each match
   merged AS MATERIALIZED (
     SELECT
-      CAST(EXTRACT_ARG(arg_set_id, prefix || 'tpt_collective') AS INT) AS merged_as,
-      EXTRACT_ARG(arg_set_id, prefix || 'matched_by') AS matched_by,
-      EXTRACT_ARG(arg_set_id, prefix || 'confidence') AS confidence,
-      CAST(EXTRACT_ARG(arg_set_id, prefix || 'ranks_expected') AS INT) AS ranks_expected
-    FROM (
-      SELECT
-        arg_set_id,
-        IIF(EXTRACT_ARG(arg_set_id, 'args.kind') IS NULL, 'debug.args.', 'args.') AS prefix
-      FROM slice
-      WHERE
-        category = 'collective'
-    )
+      tpt_int_arg!(arg_set_id, 'tpt_collective') AS merged_as,
+      tpt_arg!(arg_set_id, 'matched_by') AS matched_by,
+      tpt_arg!(arg_set_id, 'confidence') AS confidence,
+      tpt_int_arg!(arg_set_id, 'ranks_expected') AS ranks_expected
+    FROM slice
     WHERE
-      EXTRACT_ARG(arg_set_id, prefix || 'tpt_collective') IS NOT NULL
+      category = 'collective' AND tpt_arg!(arg_set_id, 'tpt_collective') IS NOT NULL
   ),
   used_streams AS (
     SELECT kind, rank, STRING_AGG(stream, ' ' ORDER BY stream) AS streams
@@ -221,7 +235,6 @@ WITH
   )
 SELECT
   part.id,
-  -- the lowest id of its parts stands for the collective
   MIN(part.id) OVER same AS match_id,
   IIF(
     COUNT(*) OVER same = 1,

@@ -1,7 +1,13 @@
--- The collective that a kernel is, by its name alone; NULL: none. Custom kernels are told by the
--- name of the function: what stands between its namespaces and its template or arguments.
--- 'unknown' is a collective whose name does not say which: RCCL has one kernel for all.
-CREATE OR REPLACE PERFETTO FUNCTION tpt_collective_by_name(name STRING)
+-- The kind of collective that a kernel or an annotation is.
+
+-- The collective that a kernel is, by its name alone. Custom kernels are recognised by the name of
+-- their function: the part between its namespaces and its template or arguments.
+CREATE PERFETTO FUNCTION tpt_collective_by_name(
+  -- Name of the kernel.
+  name STRING
+)
+-- all_reduce, ...; unknown for a collective whose name does not say which, as RCCL has one kernel
+-- for all; NULL: no collective.
 RETURNS STRING AS
 WITH
   qualified AS (
@@ -48,8 +54,12 @@ SELECT
   END
 FROM called;
 
--- The same kinds, from what PyTorch calls the collective in `Collective name`.
-CREATE OR REPLACE PERFETTO FUNCTION tpt_collective_by_arg(arg STRING)
+-- The collective by the name that PyTorch or gloo gives it.
+CREATE PERFETTO FUNCTION tpt_collective_by_arg(
+  -- The argument `Collective name` of a kernel, or the name of an annotation of gloo.
+  arg STRING
+)
+-- all_reduce, ..., also gather, scatter, send, recv, barrier; NULL: none of these.
 RETURNS STRING AS
 SELECT
   CASE

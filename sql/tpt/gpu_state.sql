@@ -1,7 +1,30 @@
--- What each device is doing, piece by piece: how many kernels, collectives and copies run from `ts`
--- on for `dur` ns. Pieces of one device touch and do not overlap. Where all three are 0 it is a
--- gap, or, of 0 ns, the end.
-CREATE OR REPLACE PERFETTO TABLE tpt_gpu_state AS
+-- The time of each device, by the number of kernels, collectives and copies that run.
+
+INCLUDE PERFETTO MODULE tpt.process_rank;
+
+INCLUDE PERFETTO MODULE tpt.gpu_slice;
+
+-- Pieces of time in which the same number of kernels, collectives and copies runs on a device.
+-- Pieces of one device touch and do not overlap. Where all three are 0 it is a gap, or, of 0 ns,
+-- the end.
+CREATE PERFETTO TABLE tpt_gpu_state(
+  -- Rank; NULL in the trace of one rank.
+  rank LONG,
+  -- The process that the device's rows belong to.
+  upid JOINID(process.id),
+  -- Device.
+  device LONG,
+  -- Start of the piece, ns.
+  ts TIMESTAMP,
+  -- Its duration, ns.
+  dur DURATION,
+  -- How many kernels run that are no collectives.
+  compute LONG,
+  -- How many collectives run.
+  collective LONG,
+  -- How many copies and memsets run.
+  copy LONG
+) AS
 WITH
   edge AS (
     SELECT upid, device, ts AS at, 1 AS step, kind FROM tpt_gpu_slice

@@ -1,0 +1,97 @@
+-- GPU work: kernels, copies and memsets, from traces as recorded, repaired or merged, as JSON or
+-- .pftrace.
+
+INCLUDE PERFETTO MODULE tpt.arg;
+
+INCLUDE PERFETTO MODULE tpt.process_rank;
+
+INCLUDE PERFETTO MODULE tpt.row;
+
+INCLUDE PERFETTO MODULE tpt.launch_key;
+
+INCLUDE PERFETTO MODULE tpt.collective.kind;
+
+-- Each piece of GPU work that has ended. Annotations are no work. Device and stream are those that
+-- its args name, else those of its row.
+CREATE PERFETTO TABLE tpt_gpu_slice(
+  -- Id of its slice.
+  id JOINID(slice.id),
+  -- Its start, ns.
+  ts TIMESTAMP,
+  -- Its duration, ns.
+  dur DURATION,
+  -- Its end, ns.
+  ts_end TIMESTAMP,
+  -- Name of the kernel, or what the profiler calls the copy.
+  name STRING,
+  -- Its track.
+  track_id JOINID(track.id),
+  -- Its rank; NULL in the trace of one rank.
+  rank LONG,
+  -- The process that its row belongs to.
+  upid JOINID(process.id),
+  -- Its device.
+  device LONG,
+  -- Its stream.
+  stream LONG,
+  -- The launch that it comes from, see `tpt_launch`; NULL where the profiler gives none.
+  launch_key LONG,
+  -- compute, collective, or copy (a memset too).
+  kind STRING,
+  -- Which collective it is (all_reduce, ...), unknown where nothing says; NULL: it is none.
+  collective STRING
+) AS
+WITH
+  work AS (
+    SELECT
+      s.id,
+      s.ts,
+      s.dur,
+      s.name,
+      s.track_id,
+      s.category IN ('kernel', 'Kernel') AS is_kernel,
+      tpt_arg!(s.arg_set_id, 'device') AS device,
+      COALESCE(tpt_arg!(s.arg_set_id, 'stream'), tpt_arg!(s.arg_set_id, 'tpt_tid')) AS stream,
+      tpt_int_arg!(s.arg_set_id, 'correlation') AS correlation,
+      tpt_arg!(s.arg_set_id, 'Collective name') AS collective_name
+    FROM slice AS s
+    WHERE
+      s.category IN ('kernel', 'gpu_memcpy', 'gpu_memset', 'Kernel', 'Memcpy', 'Memset')
+      AND s.dur >= 0
+  ),
+  kernel_name AS MATERIALIZED (
+    SELECT name, tpt_collective_by_name(name) AS collective
+    FROM (SELECT DISTINCT name FROM work WHERE is_kernel)
+  )
+SELECT
+  work.id,
+  work.ts,
+  work.dur,
+  work.ts + work.dur AS ts_end,
+  work.name,
+  work.track_id,
+  tpt_process_rank.rank,
+  tpt_row.upid,
+  CAST(COALESCE(work.device, process.pid) AS INT) AS device,
+  CAST(COALESCE(work.stream, tpt_row.row_id) AS INT) AS stream,
+  tpt_launch_key!(tpt_process_rank.rank, work.correlation) AS launch_key,
+  CASE
+    WHEN NOT work.is_kernel THEN 'copy'
+    WHEN COALESCE(work.collective_name, kernel_name.collective) IS NOT NULL THEN 'collective'
+    ELSE 'compute'
+  END AS kind,
+  IIF(
+    work.is_kernel,
+    IIF(
+      work.collective_name IS NULL,
+      kernel_name.collective,
+      COALESCE(tpt_collective_by_arg(work.collective_name), kernel_name.collective, 'unknown')
+    ),
+    NULL
+  ) AS collective
+FROM work
+CROSS JOIN tpt_row USING (track_id)
+LEFT JOIN process USING (upid)
+LEFT JOIN tpt_process_rank USING (upid)
+LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name
+ORDER BY work.id;

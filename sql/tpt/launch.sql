@@ -1,0 +1,82 @@
+-- Calls of the CUDA, HIP or XPU runtime and driver, and which of them launched GPU work.
+
+INCLUDE PERFETTO MODULE tpt.arg;
+
+INCLUDE PERFETTO MODULE tpt.process_rank;
+
+INCLUDE PERFETTO MODULE tpt.row;
+
+INCLUDE PERFETTO MODULE tpt.launch_key;
+
+-- Each call. Where a repair trimmed one, its duration is the recorded one.
+CREATE PERFETTO TABLE tpt_call(
+  -- What GPU work that it launched has as `tpt_gpu_slice.launch_key`; NULL: no correlation id.
+  launch_key LONG,
+  -- Its start, ns.
+  ts TIMESTAMP,
+  -- Its duration, ns.
+  dur DURATION,
+  -- Its end, ns.
+  ts_end TIMESTAMP,
+  -- Its name.
+  name STRING,
+  -- Its rank; NULL in the trace of one rank.
+  rank LONG,
+  -- Its process.
+  upid JOINID(process.id),
+  -- The row of its thread, as `tpt_row_id!` has it.
+  row_id LONG
+) AS
+WITH
+  call AS (
+    SELECT
+      s.ts,
+      tpt_recorded_dur!(s.arg_set_id, s.dur) AS dur,
+      s.name,
+      tpt_process_rank.rank,
+      tpt_row.upid,
+      tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id,
+      tpt_int_arg!(s.arg_set_id, 'correlation') AS correlation
+    FROM slice AS s
+    CROSS JOIN tpt_row USING (track_id)
+    LEFT JOIN tpt_process_rank USING (upid)
+    WHERE
+      s.category IN ('cuda_runtime', 'cuda_driver', 'xpu_runtime', 'Runtime')
+  )
+SELECT
+  tpt_launch_key!(rank, correlation) AS launch_key,
+  ts,
+  dur,
+  ts + dur AS ts_end,
+  name,
+  rank,
+  upid,
+  row_id
+FROM call
+ORDER BY launch_key;
+
+-- The call that launched GPU work, by the work's `launch_key`. Where several share it, the first.
+CREATE PERFETTO TABLE tpt_launch(
+  -- The key, see `tpt_call`; never NULL.
+  launch_key LONG,
+  -- Start of the call, ns.
+  ts TIMESTAMP,
+  -- Its duration, ns.
+  dur DURATION,
+  -- Its end, ns.
+  ts_end TIMESTAMP,
+  -- Its name.
+  name STRING,
+  -- Its rank; NULL in the trace of one rank.
+  rank LONG,
+  -- Its process.
+  upid JOINID(process.id),
+  -- The row of its thread, as `tpt_row_id!` has it.
+  row_id LONG
+) AS
+SELECT launch_key, MIN(ts) AS ts, dur, ts_end, name, rank, upid, row_id
+FROM tpt_call
+WHERE
+  launch_key IS NOT NULL
+GROUP BY launch_key
+ORDER BY launch_key;
