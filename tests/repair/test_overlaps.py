@@ -268,7 +268,7 @@ def test_group_by_group_gives_the_same(trace: list[list[Slice]]) -> None:
     data = text(events_of(trace))
     together = repairs(data, judge())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tp_tools.repair.overlaps._GROUP", 3)
+        patch.setattr("tp_tools.repair.overlaps._MAX_GROUP", 3)
         assert repairs(data, replace(judge(), engines=2)) == together
 
 

@@ -427,7 +427,7 @@ def test_queries_give_the_same_rows(name: str) -> None:
     with (
         engine.load(analysis.rewrite(source, examined), source="as JSON") as as_json,
         engine.load(
-            analysis.rewrite(source, examined, part=PftraceOptions()), source="as .pftrace"
+            analysis.rewrite(source, examined, pftrace=PftraceOptions()), source="as .pftrace"
         ) as tp,
     ):
         for query, path in library.queries().items():

@@ -40,7 +40,7 @@ def rewrite(
     table: Slices,
     plan: Plan,
     *,
-    part: PftraceOptions = ALONE,
+    options: PftraceOptions = ALONE,
     seen: Callable[[int], None] = lambda _: None,
     keep: NDArray[np.bool_] | None = None,
 ) -> Iterator[bytes]:
@@ -58,8 +58,8 @@ def rewrite(
     Raises:
         InputError: the file changed meanwhile, or its base time cannot be moved.
     """
-    blocks = _blocks(source, lay_out(trace, table, plan, part, keep), seen)
-    return compressed(blocks) if part.compressed else blocks
+    blocks = _blocks(source, lay_out(trace, table, plan, options, keep), seen)
+    return compressed(blocks) if options.compressed else blocks
 
 
 def _blocks(source: Source, shot: Layout, seen: Callable[[int], None]) -> Iterator[bytes]:
