@@ -46,7 +46,7 @@ def test_the_keys_are_those_of_the_contract() -> None:
 
 
 def test_what_is_counted() -> None:
-    """A kernel and a memcpy that overlap kernels are concurrent, a stack that hangs over is jitter."""
+    """A kernel and a copy that overlap kernels are concurrent; an overhang of 500 ns is jitter."""
     found = numbers(
         kernel("a", 0, 12 * US, 1),
         kernel("b", 10 * US, 40 * US, 2),
@@ -68,7 +68,7 @@ def test_what_is_counted() -> None:
 
 
 def test_a_moved_slice_that_is_trimmed_counts_as_concurrent() -> None:
-    """A slice that moves and is trimmed counts once as an overlap, once as moved, once as trimmed."""
+    """A slice that moves and is trimmed counts once each as overlap, as moved and as trimmed."""
     found = numbers(
         cpu("first", 0, 50_000), cpu("moved", 10_000, 90_000), cpu("too", 20_000, 90_500)
     )
