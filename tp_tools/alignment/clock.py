@@ -143,7 +143,7 @@ def fit(readings: Readings, clocks: list[Clock]) -> list[Clock]:
 
 
 def _fit_rounds(readings: Readings, clocks: list[Clock], *, rounds: int) -> list[Clock]:
-    """Fit clocks with at most so many rounds of reweighting."""
+    """Fit clocks, with at most `rounds` rounds of reweighting."""
     system = _System(readings, common_ends(readings, clocks), len(clocks))
     solution = system.solve(rounds)
     present = np.unique(readings.rank).tolist()

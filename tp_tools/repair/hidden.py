@@ -98,9 +98,9 @@ def _blocks_in_time(tracks: list[Slices]) -> Iterator[list[Slices]]:
 def _misread_tracks(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bool_]:
     """Mark the tracks on which Perfetto does not keep slices by the rule of `assign_lanes`.
 
-    Perfetto takes such a track for one with another; or the track has B and E events, which
-    Perfetto never drops; times that a double rounds, that are negative or have no duration; or
-    more nested slices than MAX_DEPTH.
+    A track is marked if Perfetto takes it and another for one thread, or if it has one of these: B
+    and E events, which Perfetto never drops; times that a double rounds; negative times; X events
+    without a duration; MAX_DEPTH or more nested slices.
 
     Returns:
         bool array (tracks,).

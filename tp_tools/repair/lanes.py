@@ -74,7 +74,7 @@ def slices_near(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -
     """Find the slices that could partly overlap a marked one, or touch it after a trim.
 
     A slice that partly overlaps another holds its start or its end, and not both. A trim can only
-    touch slices that start or end within the tolerance of such a point.
+    touch slices that start or end within the tolerance of these points.
 
     Args:
         table: all slices.

@@ -121,9 +121,9 @@ def _overlapping(table: Slices, off: Slices, events: Ints) -> set[int]:
     for event, track, ts, end in iterate_rows(
         *(c[chosen] for c in (table.event, table.row, table.ts, table.end))
     ):
-        before = (off.ts < ts) & (ts < off.end) & (off.end < end)
-        behind = (ts < off.ts) & (off.ts < end) & (end < off.end)
-        if ((off.row == track) & (before | behind)).any():
+        starts_before = (off.ts < ts) & (ts < off.end) & (off.end < end)
+        starts_after = (ts < off.ts) & (off.ts < end) & (end < off.end)
+        if ((off.row == track) & (starts_before | starts_after)).any():
             found.add(event)
     return found & set(events.tolist())
 

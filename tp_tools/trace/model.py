@@ -140,7 +140,7 @@ class Tail:
         text: text as read; where the file was cut short, with the brackets that it lacks.
         cut_short: whether the file ended too early.
         lost: bytes of text that were left out: of a file cut short the event or member in which it
-            ends, of others the text behind the trace.
+            ends, of others the text after the trace.
     """
 
     text: bytes

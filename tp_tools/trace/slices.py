@@ -173,6 +173,7 @@ def _sorted(
     ts: NDArray[np.int64],
     end: NDArray[np.int64],
 ) -> Slices:
+    """Build a table, sorted."""
     order = np.lexsort((event, ts - end, ts, row))
     return Slices(event[order], closing[order], row[order], ts[order], end[order])
 

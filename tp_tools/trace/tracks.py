@@ -33,7 +33,8 @@ def default_name(trace: Trace, track: int) -> str:
 def label_in(pid: Scalar) -> str | None:
     """Return the pid if other tools' merges put the rank into it, for example "[TP03] 0".
 
-    Such a pid is written as the name of the process, whose recorded name is the same for all ranks.
+    The pid is then written as the name of the process, since the recorded name is the same for all
+    ranks.
     """
     return pid if isinstance(pid, str) and pid.startswith("[") else None
 
@@ -98,7 +99,7 @@ def tracks_of(trace: Trace, cats: Collection[str]) -> list[int]:
 
 
 def natural_key(name: str) -> list[object]:
-    """Return a sort key that puts "rank 10" behind "rank 9"."""
+    """Return a sort key that puts "rank 10" after "rank 9"."""
     return [(part.isdigit(), int(part) if part.isdigit() else part) for part in _DIGITS.split(name)]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.slices import Slices
 
 Codes: TypeAlias = "NDArray[np.int32]"
-"""Column of event numbers or indices, int32: such columns take most of the memory of writing."""
+"""Column of event numbers or indices, int32, since these take most of the memory of writing."""
 
 NEVER = 1 << 62
 """End of a slice whose B event has no E event."""
