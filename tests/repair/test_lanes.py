@@ -31,7 +31,7 @@ def overlap(table: Slices, i: int, j: int) -> bool:
     """Tell whether two slices of a table share a track and partly overlap."""
     starts, ends = table.ts[:].tolist(), table.end[:].tolist()
     (ts, end), (later, later_end) = sorted((starts[k], ends[k]) for k in (i, j))
-    return bool(table.row[i] == table.row[j]) and ts < later < end < later_end
+    return bool(table.track[i] == table.track[j]) and ts < later < end < later_end
 
 
 def test_slices_that_nest_stay_on_their_track() -> None:

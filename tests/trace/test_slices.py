@@ -70,14 +70,14 @@ def test_a_track_is_a_pid_and_a_tid() -> None:
     events = [cpu("a", 0, 9), cpu("b", 1, 9, pid=11), cpu("c", 2, 9), cpu("d", 3, 9, pid=11)]
     trace, table = table_of(*events)
     assert [name for name, *_ in rows(trace, table)] == ["a", "c", "b", "d"]
-    assert table.row_ranges() == [(0, 2), (2, 4)]
+    assert table.track_ranges() == [(0, 2), (2, 4)]
 
 
 def test_a_trace_without_slices_has_an_empty_table() -> None:
     """A trace of instants has no slices and no ranges."""
     _, table = table_of(mark("i", 5, name="i"))
     assert len(table) == 0
-    assert table.row_ranges() == []
+    assert table.track_ranges() == []
 
 
 def test_an_x_without_ts_is_no_slice() -> None:
@@ -179,7 +179,7 @@ def test_lanes_become_tracks() -> None:
     )
     split = on_lanes(table, {1: 2, 3: 2})
     names = [name for name, *_ in rows(trace, split)]
-    assert [names[start:stop] for start, stop in split.row_ranges()] == [["a", "c"], ["b"], ["d"]]
+    assert [names[start:stop] for start, stop in split.track_ranges()] == [["a", "c"], ["b"], ["d"]]
     assert on_lanes(table, {}) is table
 
 

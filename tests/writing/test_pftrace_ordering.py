@@ -46,7 +46,7 @@ def test_equal_times_come_in_order(
     out, into = np.array(ends, np.int64).reshape(-1, 2).T
     place = np.argsort(written(batch, defer_order(events, batch, Flows(out, into))))
     for i in range(1, len(events)):
-        if events.row[i] == events.row[i - 1] and events.ts[i] == events.ts[i - 1]:
+        if events.track[i] == events.track[i - 1] and events.ts[i] == events.ts[i - 1]:
             assert place[i - 1] < place[i]
     assert all(place[a] < place[b] for a, b in ends)
 

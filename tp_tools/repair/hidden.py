@@ -21,7 +21,7 @@ from tp_tools.repair.perfetto_import import (
 )
 from tp_tools.trace.model import EXACT_BELOW_NS, UNTIMED
 from tp_tools.trace.slice_times import searched
-from tp_tools.trace.slices import part
+from tp_tools.trace.slices import slices_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,14 +53,14 @@ def find_hidden(trace: Trace, table: Slices, lane: Ints) -> Ints:
     )
     thread_holds_pairs = is_in(threads, threads[holds_pairs].tolist())
     off = np.flatnonzero(lane)
-    hidden: list[Ints] = [table.event[off[~misread[table.row[off]]]]]
+    hidden: list[Ints] = [table.event[off[~misread[table.track[off]]]]]
     if thread_holds_pairs.any():
         hidden.append(hidden_events(trace, only=misread & thread_holds_pairs))
     by_thread: dict[int, list[Slices]] = {}
-    for start, stop in table.row_ranges():
-        track = int(table.row[start])
+    for start, stop in table.track_ranges():
+        track = int(table.track[start])
         if misread[track] and not thread_holds_pairs[track]:
-            by_thread.setdefault(int(threads[track]), []).append(part(table, start, stop))
+            by_thread.setdefault(int(threads[track]), []).append(slices_between(table, start, stop))
     hidden += [_hidden_on_thread(trace, tracks) for tracks in by_thread.values()]
     return np.sort(np.concatenate(hidden))
 
@@ -90,7 +90,7 @@ def _blocks_in_time(tracks: list[Slices]) -> Iterator[list[Slices]]:
     cuts = [[0, *searched(track.ts, edges).tolist(), len(track)] for track in tracks]
     for number in range(len(edges) + 1):
         yield [
-            part(track, cut[number], cut[number + 1])
+            slices_between(track, cut[number], cut[number + 1])
             for track, cut in zip(tracks, cuts, strict=True)
         ]
 
@@ -123,9 +123,9 @@ def _misread_tracks(trace: Trace, table: Slices, threads: Ints) -> NDArray[np.bo
     _, number, count = np.unique(threads[used], return_inverse=True, return_counts=True)
     misread = occurs_where(trace.track, len(trace.tracks), is_misread)
     misread[used] |= count[number] > 1
-    for start, stop in table.row_ranges():
-        if stop - start >= MAX_DEPTH and _is_too_deep(part(table, start, stop)):
-            misread[table.row[start]] = True
+    for start, stop in table.track_ranges():
+        if stop - start >= MAX_DEPTH and _is_too_deep(slices_between(table, start, stop)):
+            misread[table.track[start]] = True
     return misread
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from tp_tools.columns import blocks, iterate_rows, narrow
 from tp_tools.repair.crossing import CrossedSlices, may_cross
-from tp_tools.trace.slices import part
+from tp_tools.trace.slices import slices_between
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +33,8 @@ def assign_lanes(table: Slices) -> Ints:
         int array (slices,), 0 for the track itself.
     """
     lane = np.zeros(len(table), np.int32)
-    for start, stop in table.row_ranges():
-        _assign_on_track(part(table, start, stop), lane[start:stop])
+    for start, stop in table.track_ranges():
+        _assign_on_track(slices_between(table, start, stop), lane[start:stop])
     return narrow(lane)
 
 
@@ -86,10 +86,10 @@ def slices_near(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -
         Indices, ascending.
     """
     near = [np.empty(0, np.intp)]
-    for start, stop in table.row_ranges():
+    for start, stop in table.track_ranges():
         is_marked = marked[start:stop] != 0
         if is_marked.any():
-            track, index = part(table, start, stop), np.flatnonzero(is_marked)
+            track, index = slices_between(table, start, stop), np.flatnonzero(is_marked)
             ts, end = track.ts[index], track.end[index]
             points, crossed = np.sort(np.concatenate([ts, end])), CrossedSlices(ts, end)
             next_points = np.append(points, _NEVER)
@@ -128,7 +128,7 @@ def independent_groups(table: Slices, chosen: Ints, min_size: int) -> list[Ints]
     Returns:
         Indices of each group, ascending.
     """
-    track, ts, latest = table.row[chosen], table.ts[chosen], table.end[chosen]
+    track, ts, latest = table.track[chosen], table.ts[chosen], table.end[chosen]
     is_new_track = np.diff(track) != 0
     edges = [0, *(np.flatnonzero(is_new_track) + 1).tolist(), len(chosen)]
     for start, stop in pairwise(edges):

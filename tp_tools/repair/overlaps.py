@@ -82,7 +82,7 @@ def decide_repairs(
         if not lane.any():
             return _repairs(table, ends, lanes)
         off = np.flatnonzero(lane)
-        asked_tracks = set(distinct(current.row[off]).tolist())
+        asked_tracks = set(distinct(current.track[off]).tolist())
         chosen = np.arange(len(current)) if options.everything else slices_near(current, lane, 0)
         recorded = ends_of(current, dict(_recorded_ends(table, ends)))
         texts = [
@@ -101,7 +101,7 @@ def decide_repairs(
         if not len(tracks):
             return _repairs(table, ends, lanes)
         current = with_ends(table, ends)
-        lane = _lanes_on(current, current.row if options.everything else tracks)
+        lane = _lanes_on(current, current.track if options.everything else tracks)
     raise VerificationError(f"overlaps are left after {MAX_ROUNDS} rounds of repair.")
 
 
@@ -128,13 +128,13 @@ def _unfinished_tracks(near: Slices, lanes: dict[int, int]) -> Ints:
     """
     table = on_lanes(near, lanes)
     overlapping = table.event[assign_lanes(table) > 0].tolist()
-    return distinct(near.row[np.isin(near.event, overlapping)])
+    return distinct(near.track[np.isin(near.event, overlapping)])
 
 
 def _lanes_on(table: Slices, tracks: Ints) -> Ints:
     """Assign lanes to the slices of some tracks; slices of other tracks get 0."""
     lane = np.zeros(len(table), np.int64)
-    chosen = indices_of(table.row, tracks.tolist())
+    chosen = indices_of(table.track, tracks.tolist())
     lane[chosen] = assign_lanes(subset(table, chosen))
     return lane
 

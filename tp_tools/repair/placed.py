@@ -55,7 +55,14 @@ def placed_json(
     cat, name = trace.cat[event], trace.name[event]
     cats = {code: _text(trace.cats[code]) for code in distinct(cat).tolist()}
     names = {code: _text(trace.names[code]) for code in distinct(name).tolist()}
-    columns = (event, table.row[chosen], lane[chosen], ts - start, end - ts, recorded[chosen] - ts)
+    columns = (
+        event,
+        table.track[chosen],
+        lane[chosen],
+        ts - start,
+        end - ts,
+        recorded[chosen] - ts,
+    )
     yield b'{"traceEvents":['
     separator = b""
     for number, track, on, since, dur, was, cat_code, name_code in iterate_rows(

@@ -119,11 +119,11 @@ def _overlapping(table: Slices, off: Slices, events: Ints) -> set[int]:
     found = set(off.event.tolist())
     chosen = indices_of(table.event, events.tolist())
     for event, track, ts, end in iterate_rows(
-        *(c[chosen] for c in (table.event, table.row, table.ts, table.end))
+        *(c[chosen] for c in (table.event, table.track, table.ts, table.end))
     ):
         starts_before = (off.ts < ts) & (ts < off.end) & (off.end < end)
         starts_after = (ts < off.ts) & (off.ts < end) & (end < off.end)
-        if ((off.row == track) & (starts_before | starts_after)).any():
+        if ((off.track == track) & (starts_before | starts_after)).any():
             found.add(event)
     return found & set(events.tolist())
 

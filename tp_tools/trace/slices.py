@@ -35,22 +35,22 @@ class Slices:
     Columns:
         event: int32, number of the slice's event in the file; of a pair the B event.
         closing: int32, number of the E event of a pair; -1 for an X event.
-        row: int, index in Trace.tracks of the slice's track.
+        track: int, index in Trace.tracks of the slice's track.
         ts, end: int64 ns; recorded times are looked up in the trace.
     """
 
     event: NDArray[np.int32]
     closing: NDArray[np.int32]
-    row: Ints
+    track: Ints
     ts: Times
     end: Times
 
     def __len__(self) -> int:
         return len(self.event)
 
-    def row_ranges(self) -> list[tuple[int, int]]:
+    def track_ranges(self) -> list[tuple[int, int]]:
         """Return (start, stop) of the slices of each track that has some."""
-        edges = np.flatnonzero(np.diff(self.row)) + 1
+        edges = np.flatnonzero(np.diff(self.track)) + 1
         starts = [0, *edges.tolist()]
         return list(zip(starts, [*edges.tolist(), len(self)], strict=True)) if len(self) else []
 
@@ -169,13 +169,13 @@ def sort_order(ts: Ints, end: Times, event: Ints) -> NDArray[np.int32]:
 def _sorted(
     event: NDArray[np.int32],
     closing: NDArray[np.int32],
-    row: Ints,
+    track: Ints,
     ts: NDArray[np.int64],
     end: NDArray[np.int64],
 ) -> Slices:
     """Build a table, sorted."""
-    order = np.lexsort((event, ts - end, ts, row))
-    return Slices(event[order], closing[order], row[order], ts[order], end[order])
+    order = np.lexsort((event, ts - end, ts, track))
+    return Slices(event[order], closing[order], track[order], ts[order], end[order])
 
 
 def subset(table: Slices, chosen: Ints) -> Slices:
@@ -188,19 +188,19 @@ def subset(table: Slices, chosen: Ints) -> Slices:
     return Slices(
         table.event[chosen],
         table.closing[chosen],
-        table.row[chosen],
+        table.track[chosen],
         table.ts[chosen],
         table.end[chosen],
     )
 
 
-def part(table: Slices, start: int, stop: int) -> Slices:
+def slices_between(table: Slices, start: int, stop: int) -> Slices:
     """Return the slices from index `start` up to `stop`, without a copy."""
     index = slice(start, stop)
     return Slices(
         table.event[index],
         table.closing[index],
-        table.row[index],
+        table.track[index],
         time_view(table.ts, index),
         time_view(table.end, index),
     )
@@ -213,7 +213,7 @@ def with_ends(table: Slices, ends: Mapping[int, int]) -> Slices:
         table: the slices.
         ends: new ends by event, ns.
     """
-    return _sorted(table.event, table.closing, table.row, table.ts[:], ends_of(table, ends)[:])
+    return _sorted(table.event, table.closing, table.track, table.ts[:], ends_of(table, ends)[:])
 
 
 def ends_of(table: Slices, ends: Mapping[int, int]) -> Times:
@@ -252,8 +252,8 @@ def on_lanes(table: Slices, lanes: Mapping[int, int]) -> Slices:
     if not lanes:
         return table
     lane = lanes_of(table.event, lanes)
-    row = table.row.astype(np.int64) * (int(lane.max()) + 1) + lane
-    return _sorted(table.event, table.closing, row, table.ts[:], table.end[:])
+    track = table.track.astype(np.int64) * (int(lane.max()) + 1) + lane
+    return _sorted(table.event, table.closing, track, table.ts[:], table.end[:])
 
 
 def _pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -94,7 +94,7 @@ def tracks(trace: Trace, plan: Plan, events: ThreadEvents, options: PftraceOptio
     ids, names = _ids(plan, _tracks_in_use(trace, plan)), _Names(trace, plan)
     ranges: dict[int, list[tuple[int, int]]] = {}
     for start, stop in events.track_ranges():
-        ranges.setdefault(int(events.row[start]), []).append((start, stop))
+        ranges.setdefault(int(events.track[start]), []).append((start, stop))
     for rank, (pid, members) in enumerate(_processes(ids, names), options.first_place):
         name = " ".join(filter(None, (options.label, names.process(members))))
         uuid = described.new(

@@ -55,7 +55,7 @@ def _groups(events: ThreadEvents) -> Ints:
     """Number the groups of neighbouring events that start at one time on one track."""
     changes = np.ones(len(events), np.bool_)
     changes[1:] = (
-        (np.diff(events.ts) != 0) | (np.diff(events.lane) != 0) | (np.diff(events.row) != 0)
+        (np.diff(events.ts) != 0) | (np.diff(events.lane) != 0) | (np.diff(events.track) != 0)
     )
     return np.cumsum(changes)
 

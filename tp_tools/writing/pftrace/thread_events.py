@@ -38,7 +38,7 @@ class ThreadEvents:
     Columns:
         event: int32, number of the event in the file; of a pair the B event.
         closing: int32, number of the E event of a pair; -1 for other events.
-        row: int, index in Trace.tracks of the event's track.
+        track: int, index in Trace.tracks of the event's track.
         lane: int32, lane of the track, from 1; plus DEEPER for slices nested too deep.
         ts, end: int64 ns, rebased; equal for an instant; `end` may be NEVER.
         complete: bool, whether it is an X event, which Perfetto sorts by its duration.
@@ -46,7 +46,7 @@ class ThreadEvents:
 
     event: Codes
     closing: Codes
-    row: Ints
+    track: Ints
     lane: Codes
     ts: Ints
     end: Ints
@@ -59,13 +59,13 @@ class ThreadEvents:
         """Return (start, stop) of the events of each track and lane."""
         if not len(self):
             return []
-        edges = np.flatnonzero((np.diff(self.row) != 0) | (np.diff(self.lane) != 0)) + 1
+        edges = np.flatnonzero((np.diff(self.track) != 0) | (np.diff(self.lane) != 0)) + 1
         starts = [0, *edges.tolist()]
         return list(zip(starts, [*starts[1:], len(self)], strict=True))
 
     def sorted(self) -> ThreadEvents:
         """Return the events in the order of the table."""
-        order = np.lexsort((self.event, self.ts - self.end, self.ts, self.lane, self.row))
+        order = np.lexsort((self.event, self.ts - self.end, self.ts, self.lane, self.track))
         return self.only(order)
 
     def only(self, index: Ints) -> ThreadEvents:
@@ -73,7 +73,7 @@ class ThreadEvents:
         return ThreadEvents(
             self.event[index],
             self.closing[index],
-            self.row[index],
+            self.track[index],
             self.lane[index],
             self.ts[index],
             self.end[index],
@@ -99,7 +99,7 @@ def thread_events(
     events = ThreadEvents(
         event=event,
         closing=_padded(table.closing, -1, len(event)),
-        row=trace.track[event],
+        track=trace.track[event],
         lane=lanes_of(event, plan.moves),
         ts=trace.ts[event] - plan.rebase_ns,
         end=np.where(end == NEVER, NEVER, end - plan.rebase_ns),
