@@ -1,4 +1,4 @@
-"""Clocks: exact integer arithmetic, and the fit to the ends of collectives."""
+"""Clocks of ranks: exact integer arithmetic, and the fit to the ends of collectives."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ SECOND = 10**9
 
 
 def common(clock: Clock, *times: int) -> list[int]:
-    """Times on the common clock."""
+    """Return times on the common clock."""
     result: list[int] = clock.common(np.array(times, np.int64)).tolist()
     return result
 
 
 def test_a_clock_without_drift_adds_its_offset_exactly() -> None:
-    """Epoch-sized nanoseconds go through unrounded."""
+    """Nanoseconds since the epoch are not rounded."""
     assert common(Clock(offset_ns=-4_999_999_999, at_ns=EPOCH), EPOCH + 7) == [
         EPOCH + 7 - 4_999_999_999
     ]
 
 
 def test_drift_counts_from_the_middle() -> None:
-    """50 ppm over two seconds after the middle is 100 us, and none is added at it."""
+    """50 ppm add 100 us two seconds after the middle, and nothing at the middle."""
     clock = Clock(offset_ns=3, drift_ppt=50_000_000, at_ns=EPOCH)
     assert common(clock, EPOCH, EPOCH + 2 * SECOND) == [EPOCH + 3, EPOCH + 2 * SECOND + 3 + 100_000]
 
 
 def test_drift_does_not_overflow_in_a_month() -> None:
-    """Thirty days at 50 ppm are 129.6 seconds."""
+    """50 ppm over thirty days add 129.6 seconds exactly."""
     month = 30 * 86_400 * SECOND
     clock = Clock(drift_ppt=50_000_000, at_ns=EPOCH)
     assert common(clock, EPOCH + month) == [EPOCH + month + 1296 * SECOND // 10]
@@ -55,20 +55,20 @@ def test_drift_does_not_overflow_in_a_month() -> None:
     st.integers(-100_000_000, 100_000_000),
 )
 def test_times_never_change_places(offsets: list[int], drift: int) -> None:
-    """What nests or touches before the clock is corrected does so after it."""
+    """Times keep their order on the common clock, so slices still nest and touch."""
     times = sorted(EPOCH + it for it in offsets)
     moved = common(Clock(12_345, drift, EPOCH + 10 * SECOND), *times)
     assert all(a <= b for a, b in pairwise(moved))
 
 
 def test_medians_are_those_of_each_group() -> None:
-    """The lower one of an even number; a group without rows gives 0."""
+    """The median is the lower one of an even number, and 0 for a group without values."""
     result = medians(np.array([0, 0, 2, 2, 2, 0]), np.array([5, 1, 9, 8, 7, 3]))
     assert result.tolist() == [3, 0, 8]
 
 
 def readings_of(clocks: list[Clock], ends: list[int], noise: list[list[int]]) -> Readings:
-    """What ranks read at these common times, whose clocks need these corrections (no drift)."""
+    """Make the readings at these common times on clocks that need these corrections (no drift)."""
     rank = np.repeat(np.arange(len(clocks)), len(ends))
     collective = np.tile(np.arange(len(ends)), len(clocks))
     read = [
@@ -99,7 +99,7 @@ def test_residuals_are_distances_to_the_median() -> None:
 
 @pytest.mark.parametrize("ranks", [8, 64])
 def test_generated_clocks_are_found_without_any_args(ranks: int) -> None:
-    """Offsets to 2 us and drifts to 1 ppm, from names alone, with stragglers, cuts and losses."""
+    """Offsets are found to 2 us, drifts to 1 ppm, from names alone, with stragglers and losses."""
     made = generated.job(ranks=ranks, steps=200)
     found = generated.verdict(made, align(generated.ranks(made), "auto"))
     assert found.offset_ns <= 2_000
@@ -108,7 +108,7 @@ def test_generated_clocks_are_found_without_any_args(ranks: int) -> None:
 
 @pytest.mark.parametrize("args", ["comms_id", "seq", "sizes"])
 def test_generated_clocks_are_found_with_args(args: str) -> None:
-    """The same where collectives say more about themselves."""
+    """Offsets are found to 2 us and drifts to 1 ppm from collectives with args."""
     made = generated.job(ranks=8, steps=200, args=args)
     found = generated.verdict(made, align(generated.ranks(made), "auto"))
     assert found.offset_ns <= 2_000
@@ -116,7 +116,7 @@ def test_generated_clocks_are_found_with_args(args: str) -> None:
 
 
 def test_ranks_of_different_groups_keep_base_times_between_them() -> None:
-    """Two groups that never talk are each on one clock; the second keeps its lowest rank's."""
+    """Two groups without common collectives get one clock each: that of their lowest rank."""
     made = generated.job(ranks=8, steps=100, groups=2, args="seq")
     alignment = align(generated.ranks(made), "auto")
     assert alignment.ranks[4].clock.offset_ns == 0
@@ -126,7 +126,7 @@ def test_ranks_of_different_groups_keep_base_times_between_them() -> None:
 
 
 def test_ranks_on_one_machine_stay_together() -> None:
-    """A rank that shares no collective moves as another one on its machine, and says so."""
+    """A group that shares no collective moves with a rank on the same machine."""
     made = generated.job(ranks=8, steps=100, groups=2, args="seq", lossy_rank=None)
     for rank in (1, 4):  # on one machine, so with one clock
         made.ranks[rank].offset_ns, made.ranks[rank].drift = 3_000_000_000, 2e-5
@@ -137,8 +137,8 @@ def test_ranks_on_one_machine_stay_together() -> None:
     assert found.offset_ns <= 2_000
 
 
-def test_without_common_collectives_base_times_stay_and_it_is_said() -> None:
-    """Ranks whose profiles do not overlap in time share nothing."""
+def test_without_common_collectives_base_times_stay() -> None:
+    """Ranks whose profiles share no collective keep their base times, with the reason."""
     made = generated.job(ranks=2, steps=60, args="seq", lossy_rank=None)
     for it, half in zip(made.ranks, (slice(100), slice(300, None)), strict=True):
         for name in ("work", "number", "arrival", "end", "ts", "stop"):
@@ -150,7 +150,7 @@ def test_without_common_collectives_base_times_stay_and_it_is_said() -> None:
 
 
 def test_few_common_collectives_do_not_move_a_clock() -> None:
-    """Seven are too few, and the reason names the number."""
+    """Seven common collectives are too few, and the reason names the number."""
     made = generated.job(ranks=2, steps=1, args="seq", lossy_rank=None, cut=0)
     for it in made.ranks:
         for name in ("work", "number", "arrival", "end", "ts", "stop"):
@@ -161,7 +161,7 @@ def test_few_common_collectives_do_not_move_a_clock() -> None:
 
 
 def test_a_fit_that_does_not_help_is_taken_back() -> None:
-    """Where base times agree exactly, they are kept, and it is said."""
+    """Base times that agree exactly are kept, with the reason."""
     made = generated.job(
         ranks=2, steps=20, args="seq", largest_offset=0, largest_drift_ppm=0, end_noise=0
     )
@@ -171,7 +171,7 @@ def test_a_fit_that_does_not_help_is_taken_back() -> None:
 
 
 def test_insisting_on_collectives_fails_without_them() -> None:
-    """`--align collectives` is an error where base times would have to do."""
+    """Mode "collectives" is an error if a rank has only its base time."""
     made = generated.job(ranks=2, steps=1, args="seq", lossy_rank=None, cut=0)
     made.ranks[1].number[:] = -1
     with pytest.raises(InputError, match="--align auto"):
@@ -180,7 +180,7 @@ def test_insisting_on_collectives_fails_without_them() -> None:
 
 @pytest.mark.parametrize("mode", ["base", "none"])
 def test_clocks_stay_as_they_are_if_asked(mode: str) -> None:
-    """`--align base` still matches collectives, but moves nothing."""
+    """Modes "base" and "none" match collectives, but change no clock."""
     made = generated.job(ranks=4, steps=50)
     alignment = align(generated.ranks(made), mode)  # type: ignore[arg-type]
     assert all(it.clock.offset_ns == it.clock.drift_ppt == 0 for it in alignment.ranks)

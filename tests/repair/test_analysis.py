@@ -1,6 +1,6 @@
-"""The main job on whole traces: made up by hypothesis, made by hand, recorded by others.
+"""The repair of whole traces: generated, handmade and recorded ones.
 
-What is expected is computed here from the JSON, by means of its own.
+Expected values are computed here from the JSON, by other code than the repair's.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 Row = tuple[object, object]
 End = tuple[int, str]
-"""ts and name of the slice at an end of an arrow."""
+"""ts and name of the slice at one end of a flow."""
 
 GPU_WORK = ("kernel", "gpu_memcpy", "gpu_memset", "Kernel", "Memcpy", "Memset")
 TOLERANCE = 1000
@@ -75,17 +75,17 @@ class Case:
     after: Fixed
 
     def shift(self) -> int:
-        """By how much all times became smaller, as the base times say."""
+        """Return the ns subtracted from all times, from the base times."""
         return int(self.after.top.get("baseTimeNanoseconds", 0)) - self.base
 
     def pairs(self) -> Iterable[tuple[Event, Event]]:
-        """Each event before and after."""
+        """Pair each event with its repaired one."""
         return zip(self.before, self.after.events, strict=False)
 
 
 @pytest.fixture(scope="module", params=[*FIXED_UP, *RECORDED])
 def case(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) -> Case:
-    """Each trace in turn."""
+    """Give each trace in turn."""
     name = request.param
     path = HERE / f"{name}.json.gz" if name in FIXED_UP else real_trace(f"{name}.json.gz")
     data = gzip.decompress(path.read_bytes())
@@ -99,12 +99,12 @@ def case(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) -> C
 
 
 def slices(events: Iterable[Event]) -> list[Event]:
-    """The complete events."""
+    """Return the X events."""
     return [event for event in events if event["ph"] == "X"]
 
 
 def by_row(events: Iterable[Event]) -> dict[Row, list[Event]]:
-    """Complete events by (pid, tid)."""
+    """Group X events by (pid, tid)."""
     rows: dict[Row, list[Event]] = defaultdict(list)
     for event in slices(events):
         rows[event["pid"], event["tid"]].append(event)
@@ -112,7 +112,7 @@ def by_row(events: Iterable[Event]) -> dict[Row, list[Event]]:
 
 
 def first_overlap(events: Iterable[Event]) -> tuple[Event, Event] | None:
-    """Two slices of one row that partly overlap; None if there are none."""
+    """Return two slices of one track that partly overlap; None if there are none."""
     for row in by_row(events).values():
         still_open: list[Event] = []
         for event in sorted(row, key=lambda it: (it["ts"], -it["dur"])):
@@ -127,7 +127,7 @@ def first_overlap(events: Iterable[Event]) -> tuple[Event, Event] | None:
 
 
 def overlapping_pairs(events: Iterable[Event]) -> list[tuple[str, str]]:
-    """All pairs of one row that partly overlap, each slice compared with each other."""
+    """Return all pairs of one track that partly overlap, comparing each slice with each other."""
     found = []
     for row in by_row(events).values():
         for one, other in combinations(row, 2):
@@ -138,16 +138,17 @@ def overlapping_pairs(events: Iterable[Event]) -> list[tuple[str, str]]:
 
 
 def plain(name: str | None) -> str:
-    """A name, but none where versions of Perfetto read it differently: escapes, controls."""
+    """Return a name; "" for one that versions of Perfetto read differently (escapes, controls)."""
     name = name or ""
     return name if name.isprintable() and not {"\\", '"'} & set(name) else ""
 
 
 def arrows_of(events: list[Event]) -> Counter[tuple[End, End]]:
-    """What each arrow joins: a launch and its kernel share the arrow's id as correlation.
+    """Count the flows by their two slices.
 
-    Of the slices that start with the end of an arrow, the one with that correlation, else the
-    shortest. An arrow has one start; an end before it, in time or in the file, is none.
+    A flow event belongs to a slice that starts with it: the one whose correlation is the flow's
+    id, else the shortest. A flow has one start; an `f` before it, in time or in the file, does not
+    count.
     """
     starting: dict[object, list[Event]] = defaultdict(list)
     for event in slices(events):
@@ -171,12 +172,12 @@ def arrows_of(events: list[Event]) -> Counter[tuple[End, End]]:
 
 
 def test_no_slice_overlaps_another_afterwards(case: Case) -> None:
-    """On every thread, slices nest or share no time."""
+    """On every thread of the result, slices nest or share no time."""
     assert first_overlap(case.after.events) is None
 
 
 def test_times_are_what_was_recorded(case: Case) -> None:
-    """Each event has its exact start and, but for trims, its duration; the base time agrees."""
+    """Each event keeps its exact start and, unless trimmed, its duration; the base time agrees."""
     shift = case.shift()
     for before, after in case.pairs():
         assert before["name"] == after["name"]
@@ -187,7 +188,7 @@ def test_times_are_what_was_recorded(case: Case) -> None:
 
 
 def test_trims_are_small_and_said(case: Case) -> None:
-    """No trim takes more than the tolerance, none is of GPU work, and args keep what was."""
+    """Trims are within the tolerance, none is of GPU work, and args keep the recorded duration."""
     for before, after in case.pairs():
         if "tpt_recorded_dur" in (after.get("args") or {}):
             assert before["cat"] not in GPU_WORK
@@ -196,7 +197,7 @@ def test_trims_are_small_and_said(case: Case) -> None:
 
 
 def test_args_are_kept(case: Case) -> None:
-    """Whatever was in args is there afterwards."""
+    """All args are kept."""
     for before, after in case.pairs():
         args = before.get("args")
         if args:
@@ -204,7 +205,7 @@ def test_args_are_kept(case: Case) -> None:
 
 
 def test_only_moved_slices_change_thread(case: Case) -> None:
-    """Others stay where they were, but for ids that Perfetto misreads: those change together."""
+    """Other slices keep their thread; ids that Perfetto misreads change together."""
     ids: dict[Row, set[Row]] = defaultdict(set)
     for before, after in case.pairs():
         if before["ph"] == "X" and "tpt_lane" not in (after.get("args") or {}):
@@ -216,7 +217,7 @@ def test_only_moved_slices_change_thread(case: Case) -> None:
 
 
 def test_perfetto_shows_everything(case: Case) -> None:
-    """It loads without a loss, and shows every slice with its name, exact start and duration."""
+    """The result loads without a loss, with the name, start and duration of every slice."""
     events = [it for it in case.after.events if it["ph"] in "Xi"]
     wanted = Counter((plain(it["name"]), it["ts"], it.get("dur", 0)) for it in events)
     with loaded(case.after.data) as tp:
@@ -226,7 +227,7 @@ def test_perfetto_shows_everything(case: Case) -> None:
 
 
 def test_every_kernel_is_visible(case: Case) -> None:
-    """As many as the profiler recorded: 768 of 768 on the B200."""
+    """All recorded kernels are shown, 768 of 768 on the B200."""
     with loaded(case.after.data) as tp:
         ((shown, time),) = engine.rows(
             tp, "SELECT COUNT(*), COALESCE(SUM(dur), 0) FROM slice WHERE category = 'kernel'"
@@ -236,7 +237,7 @@ def test_every_kernel_is_visible(case: Case) -> None:
 
 
 def test_every_arrow_keeps_its_ends(case: Case) -> None:
-    """Launches end at the kernel of their correlation, forward and backward at their operators."""
+    """Flows join the recorded slices: launch and kernel, forward and backward operators."""
     shift = case.shift()
     wanted = Counter(
         {
@@ -254,20 +255,20 @@ def test_every_arrow_keeps_its_ends(case: Case) -> None:
 
 
 def test_fixing_twice_changes_nothing_more(case: Case) -> None:
-    """The second repair finds a sound trace, and writes the same bytes."""
+    """A second repair finds no defect and writes the same bytes."""
     again = fixed(case.after.data)
     assert again.examined.is_sound()
     assert again.data == case.after.data
 
 
 def test_a_sound_trace_keeps_its_bytes(case: Case) -> None:
-    """And only a sound one: what is to be repaired is seen in the output."""
+    """The output has the bytes of the input only if there is nothing to repair."""
     assert (case.after.data == case.data) == case.after.examined.is_sound()
     assert case.after.examined.is_sound() == (case.name == "sound")
 
 
 def test_the_plan_is_that_of_a_full_load(case: Case, tmp_path: Path) -> None:
-    """SQL decides the same when it is shown every slice."""
+    """SQL decides the same from all slices of the trace."""
     whole = analyze(source_of(case.data, tmp_path), judge(everything=True))
     part = case.after.examined
     assert whole.repairs == part.repairs
@@ -276,7 +277,7 @@ def test_the_plan_is_that_of_a_full_load(case: Case, tmp_path: Path) -> None:
 
 
 def test_python_stacks_stay_whole(real_trace: Callable[[str], Path]) -> None:
-    """xDiT: of 2,100 overlapping slices a handful leaves its row, of Python frames one."""
+    """In xDiT, few of 2,100 overlapping slices move, and at most one Python frame."""
     result = fixed(gzip.decompress(real_trace("mi300_xdit_sd35_rank0.json.gz").read_bytes()))
     moved = [it for it in slices(result.events) if "tpt_lane" in (it.get("args") or {})]
     assert len(moved) <= 15
@@ -284,11 +285,11 @@ def test_python_stacks_stay_whole(real_trace: Callable[[str], Path]) -> None:
 
 
 START = 1_000_000
-"""Where made up rows begin, so that launches come before them."""
+"""Start of generated slices, ns, so that launches come before them."""
 
 
 def with_launches(trace: list[list[Slice]]) -> tuple[list[Event], set[tuple[str, str]]]:
-    """The rows, an arrow to each slice that takes time and alone starts then, and what it joins."""
+    """Add a launch and a flow for each slice with a unique start; return the names joined."""
     events = events_of(trace, START)
     starts = Counter((it["pid"], it["tid"], bytes(it["ts"])) for it in events)
     more: list[Event] = []
@@ -304,7 +305,7 @@ def with_launches(trace: list[list[Slice]]) -> tuple[list[Event], set[tuple[str,
 
 @LOADING
 @given(traces(), st.sampled_from([0, 500, 1000, 2000]))
-def test_made_up_traces_are_repaired(trace: list[list[Slice]], tolerance: int) -> None:
+def test_generated_traces_are_repaired(trace: list[list[Slice]], tolerance: int) -> None:
     """No pair overlaps, GPU work keeps its times, trims stay within the tolerance."""
     events, joins = with_launches(trace)
     result = fixed(text(events), tolerance)
@@ -326,8 +327,8 @@ def test_made_up_traces_are_repaired(trace: list[list[Slice]], tolerance: int) -
 
 @LOADING
 @given(traces(), st.sampled_from([0, 500, 1000, 2000]))
-def test_made_up_repairs_are_proved_and_final(trace: list[list[Slice]], tolerance: int) -> None:
-    """What is written passes verification; repaired again, with any tolerance, it is the same."""
+def test_generated_repairs_are_verified_and_final(trace: list[list[Slice]], tolerance: int) -> None:
+    """Repairs pass verification, and a second repair with any tolerance changes nothing."""
     result = fixed(text(with_launches(trace)[0]), tolerance)
     with tempfile.TemporaryDirectory() as folder:
         verify(
@@ -341,8 +342,8 @@ def test_made_up_repairs_are_proved_and_final(trace: list[list[Slice]], toleranc
 
 @LOADING
 @given(st.lists(laminar(0, 50_000), min_size=1, max_size=4))
-def test_made_up_stacks_stay_as_they_are(rows: list[list[tuple[int, int]]]) -> None:
-    """Rows that only nest are sound: the same bytes, and nothing hidden."""
+def test_generated_stacks_stay_as_they_are(rows: list[list[tuple[int, int]]]) -> None:
+    """Tracks of nested slices keep their bytes, and none is hidden."""
     data = text(
         cpu(f"{row}.{i}", start, end, tid=row + 1)
         for row, stack in enumerate(rows)
@@ -356,7 +357,7 @@ def test_made_up_stacks_stay_as_they_are(rows: list[list[tuple[int, int]]]) -> N
 @LOADING
 @given(traces(most_rows=2), st.sampled_from([0, 1_712_188_800_123_456_789, 1 << 52]))
 def test_when_a_trace_was_recorded_does_not_matter(trace: list[list[Slice]], epoch: int) -> None:
-    """At epoch-sized times, which a double cannot hold, the repair is the same."""
+    """At epoch times, which a double cannot hold, the repair is the same."""
     events = events_of(trace)
     here = fixed(text(events))
     times = {it["name"]: (it["ts"], it["dur"]) for it in slices(here.events)}

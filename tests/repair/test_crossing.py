@@ -1,4 +1,4 @@
-"""Overlaps that numpy finds are those that a look at every pair finds."""
+"""The overlaps that numpy finds are those found by comparing every pair."""
 
 from __future__ import annotations
 
@@ -10,57 +10,61 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strategies import PURE
-from tp_tools.repair.crossing import Others, may_cross
+from tp_tools.repair.crossing import CrossedSlices, may_cross
 
-Span = tuple[int, int]
+Interval = tuple[int, int]
 
-SPANS = st.lists(
+INTERVALS = st.lists(
     st.tuples(st.integers(0, 40), st.integers(0, 30)).map(lambda it: (it[0], it[0] + it[1])),
     max_size=40,
-).map(lambda spans: sorted(spans, key=lambda it: (it[0], -it[1])))
+).map(lambda intervals: sorted(intervals, key=lambda it: (it[0], -it[1])))
 
 
-def cross(one: Span, other: Span) -> bool:
-    """Whether each holds an end of the other, and not both."""
+def cross(one: Interval, other: Interval) -> bool:
+    """Tell whether each interval holds an end of the other, and not both."""
     (first, first_end), (then, then_end) = sorted([one, other])
     return first < then < first_end < then_end
 
 
-def columns(spans: list[Span]) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends."""
-    made = np.array(spans, np.int64).reshape(-1, 2)
+def columns(intervals: list[Interval]) -> tuple[np.ndarray, np.ndarray]:
+    """Return starts and ends as arrays."""
+    made = np.array(intervals, np.int64).reshape(-1, 2)
     return made[:, 0], made[:, 1]
 
 
 @PURE
-@given(SPANS, st.lists(st.integers(0, 40), max_size=3))
-def test_all_that_overlap_are_marked(spans: list[Span], cuts: list[int]) -> None:
-    """Cut into parts anywhere, with the ends of what is still open handed on."""
-    places = sorted({0, len(spans), *(cut for cut in cuts if cut < len(spans))})
+@given(INTERVALS, st.lists(st.integers(0, 40), max_size=3))
+def test_all_crossing_slices_are_marked(intervals: list[Interval], cuts: list[int]) -> None:
+    """All slices that cross are marked, wherever the track is cut into blocks."""
+    edges = sorted({0, len(intervals), *(cut for cut in cuts if cut < len(intervals))})
     marked: list[int] = []
-    for start, stop in pairwise(places):
-        before = [spans[i][1] for i in marked]
-        found = may_cross(*columns(spans[start:stop]), before)
+    for start, stop in pairwise(edges):
+        open_ends = [intervals[i][1] for i in marked]
+        found = may_cross(*columns(intervals[start:stop]), open_ends)
         marked += [start + i for i in np.flatnonzero(found).tolist()]
-    pairs = [(i, j) for i, j in combinations(range(len(spans)), 2) if cross(spans[i], spans[j])]
+    pairs = [
+        (i, j)
+        for i, j in combinations(range(len(intervals)), 2)
+        if cross(intervals[i], intervals[j])
+    ]
     assert {i for pair in pairs for i in pair} <= set(marked)
 
 
-def test_what_nests_is_not_marked() -> None:
-    """But for what is open where the part ends; or the loops behind it would be as long as ever."""
-    spans = [(0, 100), (10, 50), (10, 20), (20, 30), (60, 90), (60, 60), (99, 99)]
-    assert np.flatnonzero(may_cross(*columns(spans), [])).tolist() == [0]
-    assert np.flatnonzero(may_cross(*columns(spans), [101, 0])).tolist() == [0]
-    assert np.flatnonzero(may_cross(*columns(spans), [25])).tolist() == [0, 1, 3]
+def test_nesting_slices_are_not_marked() -> None:
+    """Only slices that cross, or are open at the last start of the block, are marked."""
+    intervals = [(0, 100), (10, 50), (10, 20), (20, 30), (60, 90), (60, 60), (99, 99)]
+    assert np.flatnonzero(may_cross(*columns(intervals), [])).tolist() == [0]
+    assert np.flatnonzero(may_cross(*columns(intervals), [101, 0])).tolist() == [0]
+    assert np.flatnonzero(may_cross(*columns(intervals), [25])).tolist() == [0, 1, 3]
 
 
 @PURE
-@given(SPANS, SPANS, st.sampled_from([1, 3, 1000]))
-def test_those_that_overlap_others_are_found(
-    spans: list[Span], others: list[Span], long: int
+@given(INTERVALS, INTERVALS, st.sampled_from([1, 3, 1000]))
+def test_slices_that_cross_given_ones_are_found(
+    intervals: list[Interval], others: list[Interval], long: int
 ) -> None:
-    """Each that overlaps one of the others partly, and no other."""
+    """Slices that cross one of the others are marked, and no others."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tp_tools.repair.crossing._LONG", long)
-        found = Others(*columns(others)).crossed_by(*columns(spans))
-    assert found.tolist() == [any(cross(one, other) for other in others) for one in spans]
+        patch.setattr("tp_tools.repair.crossing._LONG_RANGE", long)
+        found = CrossedSlices(*columns(others)).crossed_by(*columns(intervals))
+    assert found.tolist() == [any(cross(one, other) for other in others) for one in intervals]

@@ -1,4 +1,4 @@
-"""What `info` says is wrong is what `fix` finds to repair."""
+"""The defects that `info` reports are those that `fix` repairs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tp_tools.chrome.reader import read
 from tp_tools.files.source import Source
 from tp_tools.repair import analysis
 from tp_tools.repair.defects import defects
-from tp_tools.repair.hidden import hidden
+from tp_tools.repair.perfetto_import import hidden_events
 from tp_tools.repair.summary import hidden_of, summary
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ RECORDED = (
 
 
 def agree(source: Source) -> None:
-    """Holds what `info` says against what `fix` does."""
+    """Compare the defects that `info` reports with the repairs that `fix` makes."""
     examined = analysis.analyze(source, judge())
     found, done = defects(read(source)), summary(examined)
     assert found.is_sound() == examined.is_sound()
@@ -45,7 +45,7 @@ def agree(source: Source) -> None:
 
 @pytest.mark.parametrize("name", sorted(FIXTURES))
 def test_fixtures_have_the_defects_that_fix_repairs(name: str) -> None:
-    """Of every fixture the defects are what a repair would do, neither more nor less."""
+    """For every fixture, the defects are the repairs, neither more nor fewer."""
     agree(Source(HERE / name, name))
 
 
@@ -53,7 +53,7 @@ def test_fixtures_have_the_defects_that_fix_repairs(name: str) -> None:
 def test_recorded_traces_have_the_defects_that_fix_repairs(
     name: str, real_trace: Callable[[str], Path]
 ) -> None:
-    """So it is of recorded traces."""
+    """For recorded traces, the defects are the repairs as well."""
     path = real_trace(f"{name}.json.gz")
     agree(Source(path, path.name))
 
@@ -61,31 +61,31 @@ def test_recorded_traces_have_the_defects_that_fix_repairs(
 @PURE
 @given(traces())
 def test_hidden_slices_are_those_of_the_model(rows: list[list[Slice]]) -> None:
-    """The quick way to what Perfetto hides gives what the model of its import gives."""
+    """The fast search for hidden slices agrees with the model of Perfetto's importer."""
     trace = trace_of(text(events_of(rows)))
-    assert defects(trace).hidden == hidden_of(trace, hidden(trace))
+    assert defects(trace).hidden == hidden_of(trace, hidden_events(trace))
 
 
 @pytest.mark.parametrize(
     "events",
     [
-        # B and E are never dropped, but they take room
+        # B and E events are never dropped, but slices overlap them
         [mark("B", 0, name="b"), mark("E", 5000, name="b"), x("x", 1000, 9000, pid=10, tid=20)],
         [x("x", 0, 5000, pid=10, tid=20), mark("B", 1000, name="b"), mark("E", 9000, name="b")],
-        # tid 0 is read as tid 7 under pid 7: two rows become one
+        # tid 0 is read as tid 7 under pid 7: two tracks become one
         [x("a", 0, 5000, pid=7, tid=0), x("b", 1000, 9000, pid=7, tid=7)],
         # doubles: 1.7e15 us with decimals
         [x("a", 10**18, 10**18 + 333), x("b", 10**18 + 333, 10**18 + 900)],
     ],
 )
-def test_where_perfetto_misreads_the_model_is_asked(events: list[Event]) -> None:
-    """Pairs, rows that become one, and times that are rounded are hidden by other rules."""
+def test_hidden_slices_on_misread_tracks(events: list[Event]) -> None:
+    """The model decides about B/E pairs, tracks that become one, and rounded times."""
     trace = trace_of(text(events))
-    assert defects(trace).hidden == hidden_of(trace, hidden(trace))
+    assert defects(trace).hidden == hidden_of(trace, hidden_events(trace))
 
 
 def test_a_trace_that_fix_refuses() -> None:
-    """Where `fix` would refuse, `info` says why and shows the rest."""
+    """For a trace that `fix` refuses, `info` says why and reports the other defects."""
     found = defects(
         trace_of(text([kernel("a", 0, 1, 1), kernel("b", 10**19 // 2 + 1, 10**19 // 2 + 2, 2)]))
     )

@@ -1,4 +1,4 @@
-"""What Perfetto v51 to v56 hide of a trace, foretold, and compared with what v52 does."""
+"""Slices that Perfetto v51 to v56 hides, as predicted here and as v52 hides them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 
 from tests.support.handmade import text, trace_of
 from tp_tools import engine
-from tp_tools.repair.hidden import as_double, hidden, hidden_of_placed
+from tp_tools.repair.hidden import find_hidden
 from tp_tools.repair.lanes import assign_lanes
+from tp_tools.repair.perfetto_import import as_double, hidden_events
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slices import slices
 
@@ -32,72 +33,74 @@ REAL = [
 
 
 def x(ts: object, dur: object, tid: object = 1, pid: object = 1, **more: object) -> Event:
-    """A slice; times in us."""
+    """An X event; times in us."""
     return {"ph": "X", "name": "k", "pid": pid, "tid": tid, "ts": ts, "dur": dur, **more}
 
 
 def mark(ph: str, ts: object, tid: object = 1, **more: object) -> Event:
-    """An event that is no slice of its own."""
+    """An event of another phase; time in us."""
     return {"ph": ph, "pid": 1, "tid": tid, "ts": ts, **more}
 
 
 def hidden_of(*events: Event) -> list[int]:
-    """Places in this list of the slices that are hidden."""
-    trace = trace_of(text(events))
-    return both_ways(trace)
+    """Return the indices in this list of the hidden slices."""
+    return both_ways(trace_of(text(events)))
 
 
 def both_ways(trace: Trace) -> list[int]:
-    """What is hidden, found with the help of lossless lanes; in pieces of several sizes."""
+    """List the hidden events, and check that lanes lead to the same ones, in blocks of any size."""
     table = slices(trace)
     lane = assign_lanes(table)
-    found = hidden(trace).tolist()
-    for piece in (1, 7, 1 << 16):
+    expected = hidden_events(trace).tolist()
+    for block_size in (1, 7, 1 << 16):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tp_tools.repair.hidden._PIECE", piece)
-            assert hidden_of_placed(trace, table, lane).tolist() == found
-    return found
+            patch.setattr("tp_tools.repair.hidden._BLOCK_SIZE", block_size)
+            assert find_hidden(trace, table, lane).tolist() == expected
+    return expected
 
 
 # -- known answers -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("events", "wanted"),
+    ("events", "expected"),
     [
         ([], []),
         ([x(0, 10), x(5, 10)], [1]),
-        ([x(5, 10), x(0, 10)], [0]),  # by time, not by place
+        ([x(5, 10), x(0, 10)], [0]),  # order in time counts, not in the file
         ([x(0, 10), x(0, 20)], []),  # the longer one is taken first
         ([x(0, 10), x(5, 5)], []),  # ends together: nested
         ([x(0, 10), x(10, 5)], []),  # touches
         ([x(0, 10), x(5, 0), x(10, 0)], []),
-        ([x(0, 10), x(5, 10), x(12, 10)], [1]),  # what is hidden hides nothing
+        ([x(0, 10), x(5, 10), x(12, 10)], [1]),  # a hidden slice hides no other
         ([x(0, 10), x(5, 10), x(9, 10)], [1, 2]),
-        ([x(0, 10), x(5, 10, tid=2), x(5, 10, pid=2)], []),  # other rows
+        ([x(0, 10), x(5, 10, tid=2), x(5, 10, pid=2)], []),  # other tracks
         ([x(0, 10, tid=0, pid=7), x(5, 10, tid=7, pid=7)], [1]),  # tid 0 is read as 7
         ([x(0, 10, pid=-1), x(5, 10, pid=0)], [1]),  # pid -1 is read as 0
         ([x(0, 10, tid="1"), x(5, 10)], []),
-        ([x(0, 10), x(5, None)], []),  # shown as nothing, and counted elsewhere
+        ([x(0, 10), x(5, None)], []),  # no duration: not shown, and counted as durationless
         ([x(0, 10), x(5, -3), x(6, 10)], [2]),
-        ([x(-5, 10), x(0, 3)], [0]),  # before time began
+        ([x(-5, 10), x(0, 3)], [0]),  # negative time
         ([mark("B", 0), x(1, 10), x(5, 10), mark("E", 20)], [2]),
-        ([x(0, 10), mark("B", 1), x(5, 10), mark("E", 20)], []),  # an open B covers what is below
+        (
+            [x(0, 10), mark("B", 1), x(5, 10), mark("E", 20)],
+            [],
+        ),  # slices below an open B are not checked
         ([x(0, 10), mark("B", 1), mark("E", 2), x(5, 10)], [3]),
         ([x(0, 10), mark("B", 1, tid=2), x(5, 10)], [2]),
     ],
 )
-def test_which_slices_are_hidden(events: list[Event], wanted: list[int]) -> None:
-    """Those that start inside a kept slice of their thread and end behind its end."""
-    assert hidden_of(*events) == wanted
+def test_which_slices_are_hidden(events: list[Event], expected: list[int]) -> None:
+    """A slice is hidden if it starts inside a kept slice of its thread and ends after its end."""
+    assert hidden_of(*events) == expected
 
 
-def test_overlaps_of_rows_that_are_misread_can_be_left_out() -> None:
-    """Then only what overlaps on its own row counts."""
+def test_overlaps_caused_by_misread_ids_can_be_left_out() -> None:
+    """Without misread ids only slices count that overlap on their own track."""
     events = [x(0, 10, tid=0, pid=7), x(5, 10, tid=7, pid=7), x(6, 10, tid=7, pid=7), x(-1, 1)]
     trace = trace_of(text(events))
-    assert hidden(trace).tolist() == [1, 2, 3]
-    assert hidden(trace, misread_ids=False).tolist() == [2]
+    assert hidden_events(trace).tolist() == [1, 2, 3]
+    assert hidden_events(trace, misread_ids=False).tolist() == [2]
 
 
 @pytest.mark.parametrize(
@@ -113,8 +116,8 @@ def test_overlaps_of_rows_that_are_misread_can_be_left_out() -> None:
         (((1 << 53) + 1) * 1000, ((1 << 53) + 1) * 1000),  # whole microseconds are never rounded
     ],
 )
-def test_how_far_a_double_is_off(time: int, read: int) -> None:
-    """Up to a quarter of a microsecond at epoch size, nothing below 2^42 us."""
+def test_times_are_rounded_as_by_a_double(time: int, read: int) -> None:
+    """Epoch times are off by up to a quarter of a microsecond, those below 2^42 us are exact."""
     assert as_double(np.array([time])).tolist() == [read]
 
 
@@ -122,29 +125,29 @@ def test_how_far_a_double_is_off(time: int, read: int) -> None:
 
 
 def check(events: list[Event]) -> int:
-    """Compares prediction and fact, each slice told by its name; how many are hidden."""
+    """Compare the prediction with TraceProcessor by names; return the number of hidden slices."""
     numbered = [e | {"name": f"x{n}"} if e["ph"] == "X" else e for n, e in enumerate(events)]
     data = text(numbered)
     trace = trace_of(data)
-    foretold = hidden(trace).tolist()
-    assert both_ways(trace) == foretold
+    predicted = hidden_events(trace).tolist()
+    assert both_ways(trace) == predicted
     with engine.load([data], source="t", engine="embedded", allow_loss=True) as tp:
         shown = {name for (name,) in engine.rows(tp, "SELECT name FROM slice")}
     slices = np.flatnonzero(is_phase(trace, "X")).tolist()
-    assert foretold == [n for n in slices if f"x{n}" not in shown]
-    return len(foretold)
+    assert predicted == [n for n in slices if f"x{n}" not in shown]
+    return len(predicted)
 
 
-def test_what_lies_too_deep_hides_nothing() -> None:
-    """Slice 513 of a stack is shown, but not kept on it: number 511, ending at 1489, decides."""
+def test_slices_nested_too_deep_hide_no_others() -> None:
+    """Slice 513 is shown but not kept on the stack: slice 511, ending at 1489, decides."""
     deep = [x(ts, 2000 - 2 * ts) for ts in range(600)]
     assert check([*deep, x(700, 750)]) == 0
     assert check([*deep, x(700, 790)]) == 1
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_random_rows_of_slices_are_foretold(seed: int) -> None:
-    """Short times, so that starts, ends and lengths coincide; shuffled in the file."""
+def test_random_tracks_of_slices_are_predicted(seed: int) -> None:
+    """On tracks with few distinct times, shuffled in the file, the same slices are hidden."""
     rnd = random.Random(seed)
     events = []
     for tid in range(1, 400):
@@ -158,8 +161,8 @@ def test_random_rows_of_slices_are_foretold(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_random_rows_with_pairs_and_instants_are_foretold(seed: int) -> None:
-    """B and E with and without names and categories, unbalanced, and instants among the slices."""
+def test_random_tracks_with_pairs_and_instants_are_predicted(seed: int) -> None:
+    """Unbalanced B and E events, some without names or categories, and instants change nothing."""
     rnd = random.Random(seed)
     events = []
     for tid in range(2, 400):
@@ -185,8 +188,8 @@ def test_random_rows_with_pairs_and_instants_are_foretold(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("start", [0, (1 << 42) - 50, 1 << 43, 10**14, 1_712_188_800_000_000])
-def test_rounding_is_foretold(start: int, seed: int) -> None:
-    """Chains of kernels that touch to the nanosecond, at every size of time with decimals."""
+def test_rounding_is_predicted(start: int, seed: int) -> None:
+    """Kernels that touch to the nanosecond are hidden where a double rounds their times."""
     rnd = random.Random(seed)
     events = []
     for tid in range(1, 40):
@@ -207,15 +210,15 @@ def test_rounding_is_foretold(start: int, seed: int) -> None:
 
 
 def _raw(number: str) -> object:
-    """A number that is written as it stands."""
+    """Return a number that is written with these digits."""
     import msgspec  # noqa: PLC0415
 
     return msgspec.Raw(number.encode())
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_misread_ids_are_foretold(seed: int) -> None:
-    """Rows that Perfetto merges hide each other's slices; text ids make rows of their own."""
+def test_misread_ids_are_predicted(seed: int) -> None:
+    """Tracks that Perfetto takes for one hide each other's slices; text ids keep tracks apart."""
     rnd = random.Random(seed)
     pool = [0, 1, 2, 7, -1, 1 << 32, 7.0, 2.5, None, "1", "7", ""]
     events = [
@@ -226,14 +229,14 @@ def test_misread_ids_are_foretold(seed: int) -> None:
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.name)
-def test_fixtures_are_foretold(path: Path) -> None:
-    """Every committed trace."""
+def test_fixtures_are_predicted(path: Path) -> None:
+    """The prediction holds for every committed trace."""
     compare(gzip.decompress(path.read_bytes()))
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_recorded_traces_are_foretold(name: str, real_trace: Callable[[str], Path]) -> None:
-    """Every recorded trace: the same slices, told by row, time and name."""
+def test_recorded_traces_are_predicted(name: str, real_trace: Callable[[str], Path]) -> None:
+    """The prediction holds for every recorded trace."""
     compare(gzip.decompress(real_trace(f"{name}.json.gz").read_bytes()))
 
 
@@ -244,13 +247,13 @@ JOIN thread_track ON thread_track.id = slice.track_id GROUP BY 1, 2, 3
 
 
 def compare(data: bytes) -> None:
-    """As many slices of each name and time are shown as foretold."""
+    """Compare the number of shown slices of each name and time with the prediction."""
     trace = trace_of(data)
     shown = is_phase(trace, "X") & (trace.ts >= 0) & (trace.dur >= 0)
     shown[both_ways(trace)] = False
     shown |= is_phase(trace, "iIR") & (trace.bound == 0)
     chosen = np.flatnonzero(shown)
-    wanted: dict[tuple[str, int, int], int] = {}
+    expected: dict[tuple[str, int, int], int] = {}
     times = zip(
         trace.name[chosen].tolist(),
         as_double(trace.ts[chosen]).tolist(),
@@ -259,8 +262,8 @@ def compare(data: bytes) -> None:
     )
     for name, ts, dur in times:
         key = (trace.names[name], ts, dur)
-        wanted[key] = wanted.get(key, 0) + 1
+        expected[key] = expected.get(key, 0) + 1
     with engine.load([data], source="t", engine="embedded", allow_loss=True) as tp:
         found = {(name, ts, dur): count for name, ts, dur, count in engine.rows(tp, KINDS)}
-    assert {k: v for k, v in found.items() if wanted.get(k) != v} == {}
-    assert {k: v for k, v in wanted.items() if found.get(k) != v} == {}
+    assert {k: v for k, v in found.items() if expected.get(k) != v} == {}
+    assert {k: v for k, v in expected.items() if found.get(k) != v} == {}

@@ -1,4 +1,4 @@
-"""Process and thread ids that Perfetto reads as they were meant."""
+"""Process and thread ids that Perfetto reads correctly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.support.handmade import fixed, loaded, text, trace_of
 from tp_tools import engine
 from tp_tools.repair import ids
-from tp_tools.repair.hidden import hidden
+from tp_tools.repair.perfetto_import import hidden_events, read_by_perfetto
 from tp_tools.trace.model import is_phase
 
 if TYPE_CHECKING:
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 ABSENT = object()
-"""Stands for an id that is not in the file."""
+"""Marks an event without this id."""
 
 LIMIT = 1 << 32
 
 
 def event(pid: object, tid: object, ph: str = "X", **more: object) -> Event:
-    """An event on this thread."""
+    """Make an event on this thread."""
     made: Event = {"ph": ph, "name": "k", "ts": 1, **({"dur": 1} if ph == "X" else {}), **more}
     return made | {k: v for k, v in (("pid", pid), ("tid", tid)) if v is not ABSENT}
 
 
 def chosen(*events: Event) -> tuple[list[tuple[object, object]], Ids]:
-    """The ids to write for each event, and all that was chosen."""
+    """Return the (pid, tid) to write for each event, and all chosen ids."""
     trace = trace_of(text(events))
     choice = ids.choose_ids(trace)
     return [(choice.pids[i], choice.tids[i]) for i in trace.track], choice
 
 
 def named(key: str, name: str, pid: object, tid: object = 0) -> Event:
-    """A metadata event that names a process or a thread."""
+    """Make a metadata event that names a process or a thread."""
     return {"ph": "M", "name": key, "pid": pid, "tid": tid, "args": {"name": name}}
 
 
@@ -62,8 +62,8 @@ def named(key: str, name: str, pid: object, tid: object = 0) -> Event:
         [],
     ],
 )
-def test_ids_that_do_no_harm_are_let_be(events: list[Event]) -> None:
-    """Perfetto reads them right, or does not look at them."""
+def test_ids_that_do_no_harm_stay(events: list[Event]) -> None:
+    """Ids that Perfetto reads correctly, or ignores, are not changed."""
     written, choice = chosen(*events)
     assert written == [(e.get("pid"), e.get("tid")) for e in events]
     assert not choice.changed.any()
@@ -114,7 +114,7 @@ def test_ids_that_do_no_harm_are_let_be(events: list[Event]) -> None:
 def test_ids_that_perfetto_misreads_get_better_ones(
     events: list[Event], written: list[tuple[int, int]], repairs: dict[str, int]
 ) -> None:
-    """Beside the others of the trace, none taken twice, the same for the same trace."""
+    """Misread ids get free ids, no two the same, and the same ones for the same trace."""
     found, choice = chosen(*events)
     assert found == written
     assert choice.repairs == repairs
@@ -122,7 +122,7 @@ def test_ids_that_perfetto_misreads_get_better_ones(
 
 
 def test_a_process_keeps_its_new_id_in_its_metadata() -> None:
-    """The name of the overhead process goes with it, and not to GPU 0."""
+    """A process that gets another pid keeps its name; GPU 0 does not get it."""
     events = [named("process_name", "overhead", -1), event(-1, 5), event(0, 7)]
     written, choice = chosen(*events)
     assert [pid for pid, _ in written] == [1, 1, 0]
@@ -148,8 +148,8 @@ def test_a_process_keeps_its_new_id_in_its_metadata() -> None:
 def test_how_perfetto_misreads_is_known(
     pid: Scalar, tid: Scalar, read: tuple[object, object]
 ) -> None:
-    """What is out of range is 0; tid 0 is the pid."""
-    assert ids.read_by_perfetto(pid, tid) == read
+    """Ids out of range are read as 0, and tid 0 as the pid."""
+    assert read_by_perfetto(pid, tid) == read
 
 
 # -- against TraceProcessor ----------------------------------------------------------------------
@@ -167,7 +167,7 @@ ROWS = (
 
 
 def rows(data: bytes, *, allow_loss: bool = False) -> dict[int, tuple[Any, ...]]:
-    """(pid, tid, name of process, name of thread) of each slice, by its number."""
+    """Return (pid, tid, process name, thread name) of each slice, by its number."""
     with engine.load([data], source="ids", allow_loss=allow_loss) as tp:
         return {number: tuple(rest) for number, *rest in engine.rows(tp, ROWS)}
 
@@ -176,7 +176,7 @@ POOL = [0, 1, 2, 7, 8, 42, -1, -2, LIMIT - 1, LIMIT, 7.0, 7.5, "7", "", "a", "1"
 
 
 def same_as(value: Any) -> object:  # noqa: ANN401
-    """What makes an id the same as another: kind and value; nothing is like null."""
+    """Return a key equal for two ids that mean the same: type and value; absent equals null."""
     if value is None or value is ABSENT:
         return None
     return ("text", value) if isinstance(value, str) else float(str(value))
@@ -184,7 +184,7 @@ def same_as(value: Any) -> object:  # noqa: ANN401
 
 @pytest.mark.parametrize("seed", range(12))
 def test_what_was_apart_is_apart_and_named_as_recorded(seed: int) -> None:
-    """Random ids of every kind: each slice in TraceProcessor on the thread that was chosen.
+    """Of random ids, TraceProcessor shows each slice on the thread with the chosen ids.
 
     Two slices share a thread or a process exactly if they did in the file; metadata names theirs,
     and a text id without a name is its own.
@@ -231,21 +231,21 @@ def test_what_was_apart_is_apart_and_named_as_recorded(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_misreading_is_foretold(seed: int) -> None:
-    """Of raw ids, TraceProcessor makes one thread of two tracks exactly where it is foretold."""
+    """TraceProcessor takes two recorded tracks for one exactly where the model says so."""
     rnd = random.Random(seed)
     pool: list[Any] = [value for value in POOL if value is not ABSENT]
     pairs = [(rnd.choice(pool), rnd.choice(pool)) for _ in range(60)]
     data = text([event(pid, tid, ts=10 * n, args={"n": n}) for n, (pid, tid) in enumerate(pairs)])
     shown = rows(data, allow_loss=True)
-    foretold = [ids.read_by_perfetto(pid, tid) for pid, tid in pairs]
-    for n, read in enumerate(foretold):
+    predicted = [read_by_perfetto(pid, tid) for pid, tid in pairs]
+    for n, read in enumerate(predicted):
         for part, value in zip(shown[n][:2], read, strict=True):
             assert part == value or isinstance(value, str)
-    assert len({shown[n][:2] for n in shown}) == len(set(foretold))
+    assert len({shown[n][:2] for n in shown}) == len(set(predicted))
 
 
 def test_fixed_ids_need_no_fixing() -> None:
-    """A second run changes nothing."""
+    """A second repair changes no id."""
     pairs = [(pid, tid) for pid in POOL for tid in POOL]
     events = [event(pid, tid, ts=10 * n, args={"n": n}) for n, (pid, tid) in enumerate(pairs)]
     once = fixed(text(events))
@@ -253,14 +253,14 @@ def test_fixed_ids_need_no_fixing() -> None:
     again = fixed(once.data)
     assert not again.examined.plan.ids.changed.any()
     assert again.data == once.data
-    assert not len(hidden(again.examined.trace))
+    assert not len(hidden_events(again.examined.trace))
 
 
 @pytest.mark.parametrize(
     "name", ["b200_vllm_tp8_rank0", "epoch_decimals_rank0", "train128_rank0", "alexnet_whole_us"]
 )
-def test_recorded_rows_stay_apart(name: str, real_trace: Callable[[str], Path]) -> None:
-    """Every (pid, tid) that holds a slice, "Spans" and pid -1 too, is one thread in the result."""
+def test_recorded_tracks_stay_apart(name: str, real_trace: Callable[[str], Path]) -> None:
+    """Each (pid, tid) that holds a slice, also "Spans" and pid -1, is one thread in the result."""
     data = gzip.decompress(real_trace(f"{name}.json.gz").read_bytes())
     result = fixed(data)
     trace = result.examined.trace
@@ -272,7 +272,7 @@ def test_recorded_rows_stay_apart(name: str, real_trace: Callable[[str], Path]) 
 
 
 def test_overhead_gets_a_process_of_its_own(real_trace: Callable[[str], Path]) -> None:
-    """Kineto writes it as pid -1, and Perfetto would show it in GPU 0."""
+    """Overhead, which Kineto writes as pid -1, is not shown in GPU 0."""
     data = gzip.decompress(real_trace("b200_vllm_tp8_rank0.json.gz").read_bytes())
     query = f"SELECT DISTINCT pid, process.name {ON_THREADS} WHERE slice.category "
     with loaded(fixed(data).data) as tp:

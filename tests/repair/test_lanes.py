@@ -1,4 +1,4 @@
-"""Lossless lanes: nothing overlaps on them, and what SQL must see is chosen."""
+"""Lossless lanes, on which no slices overlap, and the choice of slices that SQL must see."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.handmade import cpu, text, trace_of
 from tests.support.strategies import PURE, events_of, traces
-from tp_tools.repair.lanes import apart, around, assign_lanes
+from tp_tools.repair.lanes import assign_lanes, independent_groups, slices_near
 from tp_tools.trace.slices import Slices, slices
 
 if TYPE_CHECKING:
@@ -21,20 +21,20 @@ Interval = tuple[int, int]
 
 
 def lanes_of(*intervals: Interval) -> list[int]:
-    """The lane of each interval of one row, in the order given."""
+    """Return the lane of each interval of one track, in the order given."""
     table = slices(trace_of(text(cpu(str(i), *it) for i, it in enumerate(intervals))))
     lane = dict(zip(table.event.tolist(), assign_lanes(table).tolist(), strict=True))
     return [lane[i] for i in range(len(intervals))]
 
 
 def overlap(table: Slices, i: int, j: int) -> bool:
-    """Whether two slices of a table are of one row and partly overlap."""
+    """Tell whether two slices of a table share a track and partly overlap."""
     starts, ends = table.ts[:].tolist(), table.end[:].tolist()
     (ts, end), (later, later_end) = sorted((starts[k], ends[k]) for k in (i, j))
-    return bool(table.row[i] == table.row[j]) and ts < later < end < later_end
+    return bool(table.track[i] == table.track[j]) and ts < later < end < later_end
 
 
-def test_a_sound_row_stays_on_its_lane() -> None:
+def test_slices_that_nest_stay_on_their_track() -> None:
     """Slices that nest, touch, share a start, share an end or take no time need no lane."""
     assert lanes_of((0, 100), (0, 50), (50, 100), (50, 50), (100, 120), (120, 120)) == [0] * 6
 
@@ -46,19 +46,19 @@ def test_each_overlap_takes_the_lowest_lane() -> None:
 
 
 def test_lanes_nest_too() -> None:
-    """What nests in a slice that left the row goes to its lane where the row has no place."""
+    """A slice nested in one that left the track goes to its lane if the track has no room."""
     assert lanes_of((0, 20), (10, 50), (15, 40)) == [0, 1, 1]
 
 
 def test_the_order_of_the_file_does_not_matter() -> None:
-    """A later slice that stands first in the file is the one that leaves."""
+    """The slice that starts later leaves the track, even if it stands first in the file."""
     assert lanes_of((10, 30), (0, 20)) == [1, 0]
 
 
 @PURE
 @given(traces())
 def test_no_lane_holds_an_overlap(trace: list[list[Slice]]) -> None:
-    """However slices overlap, no two on one lane do."""
+    """No two slices of one lane overlap, whatever the trace."""
     table = slices(trace_of(text(events_of(trace))))
     lane = assign_lanes(table)
     pairs = combinations(range(len(table)), 2)
@@ -70,37 +70,40 @@ def test_no_lane_holds_an_overlap(trace: list[list[Slice]]) -> None:
 def test_sql_sees_every_overlap(trace: list[list[Slice]], tolerance: int) -> None:
     """Both slices of every overlapping pair are among those that SQL is shown."""
     table = slices(trace_of(text(events_of(trace))))
-    seen = set(around(table, assign_lanes(table), tolerance).tolist())
+    seen = set(slices_near(table, assign_lanes(table), tolerance).tolist())
     pairs = combinations(range(len(table)), 2)
     assert {k for i, j in pairs if overlap(table, i, j) for k in (i, j)} <= seen
 
 
 def test_sql_is_shown_little() -> None:
-    """Of a long row with one overlap, only what is near it."""
+    """Of a long track with one marked slice, only slices within the tolerance of it are chosen."""
     table = slices(trace_of(text(cpu("k", i * 10_000, i * 10_000 + 9_000) for i in range(100))))
     marked = np.zeros(100, np.int64)
     marked[50] = 1
-    assert around(table, marked, 1000).tolist() == [49, 50, 51]
-    assert around(table, marked, 999).tolist() == [50]
-    assert around(table, np.zeros(100, np.int64), 1000).tolist() == []
+    assert slices_near(table, marked, 1000).tolist() == [49, 50, 51]
+    assert slices_near(table, marked, 999).tolist() == [50]
+    assert slices_near(table, np.zeros(100, np.int64), 1000).tolist() == []
 
 
 @PURE
 @given(traces(), st.integers(1, 5))
-def test_groups_do_not_meet(trace: list[list[Slice]], least: int) -> None:
-    """Every slice is in one group, in order; no two of different groups overlap."""
+def test_groups_do_not_overlap(trace: list[list[Slice]], min_size: int) -> None:
+    """Every slice is in one group, in order; no two slices of different groups overlap."""
     table = slices(trace_of(text(events_of(trace))))
-    chosen = np.arange(len(table))[:: 2 if least == 1 else 1]
-    groups = apart(table, chosen, least)
+    chosen = np.arange(len(table))[:: 2 if min_size == 1 else 1]
+    groups = independent_groups(table, chosen, min_size)
     assert np.concatenate(groups).tolist() == chosen.tolist()
-    assert all(len(group) >= least for group in groups[:-1])
+    assert all(len(group) >= min_size for group in groups[:-1])
     number = {i: n for n, group in enumerate(groups) for i in group.tolist()}
     for i, j in combinations(chosen.tolist(), 2):
         assert number[i] == number[j] or not overlap(table, i, j)
 
 
-def test_groups_end_where_slices_do() -> None:
-    """A group goes on while a slice does; what begins where all have ended is in the next one."""
+def test_groups_end_where_no_slice_is_open() -> None:
+    """A slice that starts when all others have ended begins the next group."""
     events = [cpu("a", 0, 100), cpu("b", 10, 20), cpu("c", 90, 110), cpu("d", 110, 120)]
     table = slices(trace_of(text(events)))
-    assert [group.tolist() for group in apart(table, np.arange(4), 1)] == [[0, 1, 2], [3]]
+    assert [group.tolist() for group in independent_groups(table, np.arange(4), 1)] == [
+        [0, 1, 2],
+        [3],
+    ]

@@ -1,4 +1,4 @@
-"""What moves, what is trimmed, what stays: the rule of sql/overlaps.sql on traces made by hand."""
+"""The rule of sql/overlaps.sql, which slices move and which are trimmed, on handmade traces."""
 
 from __future__ import annotations
 
@@ -29,40 +29,40 @@ NOTHING: dict[str, int] = {}
 
 
 def lanes(*events: Event, tolerance_ns: int = US) -> dict[str, int]:
-    """The lanes of what moves; fails if anything is trimmed."""
+    """Return the lanes of moved slices; fail if any slice is trimmed."""
     result = fixed(text(events), tolerance_ns)
     assert result.durs() == NOTHING
     return result.lanes()
 
 
 def durs(*events: Event, tolerance_ns: int = US) -> dict[str, int]:
-    """The durations of what is trimmed; fails if anything moves."""
+    """Return the durations of trimmed slices; fail if any slice moves."""
     result = fixed(text(events), tolerance_ns)
     assert result.lanes() == NOTHING
     return result.durs()
 
 
 def step(name: str, ts: int, end: int, **more: object) -> Event:
-    """An annotation on stream 7."""
+    """Make an annotation on stream 7."""
     return x(name, ts, end, cat="gpu_user_annotation") | more
 
 
 def repairs(data: bytes, how: OverlapOptions) -> dict[str, tuple[int, int]]:
-    """Lane and end of what is repaired, by name."""
+    """Return (lane, end) of each repaired slice, by name."""
     trace = trace_of(data)
     found = decide_repairs(trace, slices(trace), how)
     return {trace.names[trace.name[it.event]]: (it.lane, it.end) for it in found}
 
 
 def test_of_a_chain_of_three_the_middle_moves() -> None:
-    """Each kernel starts before the one ahead ends (PDL): one move makes room for both others."""
+    """Of kernels that each start before the last one ends (PDL), every other one moves."""
     chain = [kernel(f"k{i}", i * 10 * US, i * 10 * US + 12 * US, i) for i in range(5)]
     assert lanes(*chain[:3]) == {"k1": 2}
     assert lanes(*chain) == {"k1": 2, "k3": 2}
 
 
 def test_one_nanosecond_is_an_overlap_of_kernels() -> None:
-    """GPU work that overlaps at all moves; work that touches does not."""
+    """GPU work that overlaps by 1 ns moves; work that touches does not."""
     assert lanes(kernel("a", 0, 10_001, 1), kernel("b", 10_000, 20_000, 2)) == {"b": 2}
     assert lanes(kernel("a", 0, 10_000, 1), kernel("b", 10_000, 20_000, 2)) == NOTHING
 
@@ -71,7 +71,7 @@ def test_one_nanosecond_is_an_overlap_of_kernels() -> None:
     "cat", ["kernel", "gpu_memcpy", "gpu_memset", "Kernel", "Memcpy", "Memset"]
 )
 def test_gpu_work_is_never_trimmed(cat: str) -> None:
-    """Whatever an overlap within the tolerance looks like, a trim of GPU work is no answer."""
+    """GPU work is never trimmed, whatever shape an overlap within the tolerance has."""
     head = x("head", 0, 10_500, cat=cat)
     assert lanes(head, x("tail", 10_000, 20_000, cat=cat)) == {"tail": 2}
     assert lanes(head, cpu("long", 10_000, 30_000, pid=0, tid=7)) == {"long": 2}
@@ -85,7 +85,7 @@ def test_gpu_work_is_never_trimmed(cat: str) -> None:
 
 @pytest.mark.parametrize("cat", ["user_annotation", "gpu_user_annotation"])
 def test_between_annotation_and_work_the_annotation_moves(cat: str) -> None:
-    """Whichever started first, the work stays in its row."""
+    """Work stays on its track, whether it or the annotation started first."""
     work = kernel("work", 10 * US, 30 * US, 1)
     assert lanes(step("early", 0, 20 * US, cat=cat), work) == {"early": 2}
     assert lanes(work, step("late", 20 * US, 40 * US, cat=cat)) == {"late": 2}
@@ -94,20 +94,20 @@ def test_between_annotation_and_work_the_annotation_moves(cat: str) -> None:
 
 
 def test_a_profiler_step_is_an_annotation_by_its_name() -> None:
-    """Old profilers give ProfilerStep#N the category of operators."""
+    """ProfilerStep#N counts as an annotation even with the category of operators."""
     profiled = cpu("ProfilerStep#5", 0, 20 * US)
     assert lanes(profiled, cpu("aten::mm", 15 * US, 40 * US)) == {"ProfilerStep#5": 2}
     assert lanes(cpu("Profiler", 0, 20 * US), cpu("b", 15 * US, 40 * US)) == {"b": 2}
 
 
 def test_of_two_annotations_the_later_moves() -> None:
-    """Two steps that overlap: the first stays."""
+    """Of two overlapping steps the first stays."""
     steps = [step("ProfilerStep#1", 0, 20 * US), step("ProfilerStep#2", 15 * US, 40 * US)]
     assert lanes(*steps) == {"ProfilerStep#2": 2}
 
 
 def test_three_at_a_time_take_three_lanes() -> None:
-    """Each goes to the lowest lane on which it stands free; then lane 1 is free again."""
+    """Each slice goes to the lowest lane with room, and the fourth stays on lane 1."""
     work = [kernel(f"k{i}", i * 10 * US, i * 10 * US + 25 * US, i) for i in range(4)]
     assert lanes(*work) == {"k1": 2, "k2": 3}
 
@@ -126,7 +126,7 @@ def test_slices_nest_on_a_lane() -> None:
 
 
 def test_a_slice_moves_alone() -> None:
-    """What it spans stays in the row."""
+    """Slices inside a moved slice stay on the track."""
     spanned = [cpu("child", 25 * US, 30 * US), cpu("grandchild", 26 * US, 27 * US)]
     assert lanes(cpu("first", 0, 20 * US), cpu("moved", 10 * US, 40 * US), *spanned) == {"moved": 2}
 
@@ -143,14 +143,14 @@ def test_same_start_or_same_end_is_no_overlap() -> None:
     assert lanes(*(kernel(str(i), a, b, i) for i, (a, b) in enumerate(work))) == NOTHING
 
 
-def test_rows_do_not_meet() -> None:
+def test_tracks_are_independent() -> None:
     """Kernels of two streams, or of one stream number on two GPUs, do not overlap."""
     work = [kernel("a", 0, 20, 1), kernel("b", 10, 30, 2, tid=20), kernel("c", 11, 31, 3, pid=1)]
     assert lanes(*work) == NOTHING
 
 
-def test_rows_are_judged_apart() -> None:
-    """The same overlaps on three rows get the same lanes, and their own."""
+def test_equal_overlaps_get_equal_lanes() -> None:
+    """The same overlaps on three tracks get the same lane numbers, on threads of their own."""
     rows = [{"pid": 0, "tid": 7}, {"pid": 0, "tid": 20}, {"pid": 1, "tid": 7}]
     work = [
         kernel(f"{name}{i}", ts * US, ts * US + 12 * US, i, **row)
@@ -164,7 +164,7 @@ def test_rows_are_judged_apart() -> None:
 
 @pytest.mark.parametrize(("tolerance", "least"), [(0, 1), (500, 501), (1000, 1001), (2000, 2001)])
 def test_the_tolerance_is_the_most_that_is_jitter(tolerance: int, least: int) -> None:
-    """An overlap of exactly the tolerance is trimmed, of 1 ns more it moves: at both ends."""
+    """An overlap of exactly the tolerance is trimmed; of 1 ns more, the slice moves."""
 
     def chain(by: int) -> list[Event]:
         return [cpu("a", 0, 20_000), cpu("b", 20_000 - by, 90_000)]
@@ -180,12 +180,12 @@ def test_the_tolerance_is_the_most_that_is_jitter(tolerance: int, least: int) ->
 
 
 def test_jitter_shortens_the_earlier_one_where_it_can() -> None:
-    """Where both ends are near, the earlier one ends where the later one starts."""
+    """If both ends are near, the earlier slice is trimmed to the start of the later one."""
     assert durs(cpu("a", 0, 1_000), cpu("b", 600, 1_700)) == {"a": 600}
 
 
-def test_what_is_nested_in_a_trimmed_tail_is_trimmed_with_it() -> None:
-    """So a Python stack stays one stack; what lies wholly in the tail keeps its time."""
+def test_slices_nested_in_a_trimmed_tail_are_trimmed_with_it() -> None:
+    """A Python stack is trimmed as one; a slice wholly inside the tail keeps its times."""
     stack = [cpu("a", 0, 20_500), cpu("b", 100, 20_400), cpu("c", 19_000, 20_300)]
     inside = cpu("inside", 20_050, 20_200)
     assert durs(*stack, inside, cpu("next", 20_000, 40_000)) == {
@@ -196,13 +196,13 @@ def test_what_is_nested_in_a_trimmed_tail_is_trimmed_with_it() -> None:
 
 
 def test_a_stack_that_hangs_over_is_trimmed_whole() -> None:
-    """All of a stack that ends behind its parent ends with it."""
+    """All slices of a stack that ends after its parent are trimmed to the parent's end."""
     stack = [cpu("b", 100, 20_400), cpu("c", 18_000, 20_300), cpu("d", 20_100, 20_200)]
     assert durs(cpu("parent", 0, 20_000), *stack) == {"b": 19_900, "c": 2_000}
 
 
-def test_a_moved_slice_trims_nothing_in_the_row() -> None:
-    """What leaves the row no longer overlaps there; on its lane, jitter is jitter."""
+def test_a_moved_slice_trims_nothing_on_its_track() -> None:
+    """A moved slice no longer overlaps on its track; jitter on its lane is trimmed."""
     first, moved = cpu("first", 0, 50_000), cpu("moved", 10_000, 90_000)
     near = cpu("near", 60_000, 90_500)
     result = fixed(text([first, moved, near]))
@@ -216,12 +216,12 @@ DEEP = [cpu("a", 0, 10_000), cpu("b", 1_000, 10_300), cpu("c", 9_800, 10_200)]
 
 
 def test_a_trim_that_lays_an_overlap_bare() -> None:
-    """What overlaps only after a trim is repaired as well."""
+    """An overlap that only a trim causes is repaired as well."""
     assert durs(*DEEP) == {"a": 9_800, "b": 8_800}
 
 
 def test_nothing_loses_more_than_the_tolerance() -> None:
-    """Two cuts, of 800 ns and then of 700 ns, are no jitter of 1 us: that slice is cut but once."""
+    """A slice is not trimmed twice, by 800 ns and 700 ns, if the tolerance is 1 us."""
     events = [cpu("x", 0, 10_000), cpu("y", 8_500, 30_000), cpu("w", 9_200, 15_000)]
     other = [{**event, "name": f"{event['name']}2", "tid": 21} for event in DEEP]
     for together in (events, events + other):
@@ -230,8 +230,8 @@ def test_nothing_loses_more_than_the_tolerance() -> None:
         assert result.durs()["x"] == 9_200
 
 
-def test_what_one_row_needs_does_not_depend_on_others() -> None:
-    """A row that is settled stays as it is while another is asked about again."""
+def test_a_finished_track_does_not_change_in_later_rounds() -> None:
+    """A track keeps its repairs while another is asked about again."""
     events = [kernel("k1", 0, 12_000, 1), kernel("k2", 10_000, 22_000, 2)]
     result = fixed(text([*events, *DEEP]))
     assert (result.lanes(), result.durs()) == ({"k2": 2}, {"a": 9_800, "b": 8_800})
@@ -240,15 +240,15 @@ def test_what_one_row_needs_does_not_depend_on_others() -> None:
 @LOADING
 @given(traces(), st.sampled_from([0, 500, 1000, 2000]))
 def test_the_rule_done_by_hand_agrees(trace: list[list[Slice]], tolerance: int) -> None:
-    """Plain loops over all pairs, as the header of the query says, come to the same repairs."""
+    """Plain loops over all pairs, by the rule in the header of the query, give the same repairs."""
     found = repairs(text(events_of(trace)), judge(tolerance))
-    wanted = copy.deepcopy(trace)
-    for row in wanted:
-        overlap_model.repair(row, tolerance)
+    expected = copy.deepcopy(trace)
+    for track in expected:
+        overlap_model.repair(track, tolerance)
     assert found == {
-        f"{row}.{number}": (it.lane, it.end)
-        for row, many in enumerate(wanted)
-        for number, it in enumerate(many)
+        f"{track}.{number}": (it.lane, it.end)
+        for track, slices_ in enumerate(expected)
+        for number, it in enumerate(slices_)
         if (it.lane, it.end) != (1, it.recorded_end)
     }
 
@@ -256,7 +256,7 @@ def test_the_rule_done_by_hand_agrees(trace: list[list[Slice]], tolerance: int) 
 @LOADING
 @given(traces())
 def test_a_full_load_gives_the_same(trace: list[list[Slice]]) -> None:
-    """SQL decides the same when it sees every slice as when it sees those around overlaps."""
+    """SQL decides the same from all slices as from those near overlaps."""
     data = text(events_of(trace))
     assert repairs(data, judge()) == repairs(data, judge(everything=True))
 
@@ -264,18 +264,18 @@ def test_a_full_load_gives_the_same(trace: list[list[Slice]]) -> None:
 @LOADING
 @given(traces())
 def test_group_by_group_gives_the_same(trace: list[list[Slice]]) -> None:
-    """SQL decides the same of many overlaps when it is asked about a few of them at a time."""
+    """SQL decides the same if it is asked about a few slices at a time."""
     data = text(events_of(trace))
     together = repairs(data, judge())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tp_tools.repair.overlaps._GROUP", 3)
+        patch.setattr("tp_tools.repair.overlaps._MAX_GROUP", 3)
         assert repairs(data, replace(judge(), engines=2)) == together
 
 
 @LOADING
 @given(traces(), st.randoms(use_true_random=False))
 def test_the_order_of_the_file_does_not_matter(trace: list[list[Slice]], random: object) -> None:
-    """Shuffled events are repaired as the unshuffled ones."""
+    """Shuffled events get the same repairs."""
     events = events_of(trace)
     found = repairs(text(events), judge())
     random.shuffle(events)  # type: ignore[attr-defined]
@@ -283,7 +283,7 @@ def test_the_order_of_the_file_does_not_matter(trace: list[list[Slice]], random:
 
 
 def test_sql_alone_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the rows of sql/overlaps.sql nothing is repaired, and that is an error."""
+    """If sql/overlaps.sql gives no rows, nothing is repaired, and that is an error."""
     read = library.read
 
     def without_rows(path: Path) -> str:
@@ -302,7 +302,7 @@ def test_sql_alone_decides(monkeypatch: pytest.MonkeyPatch) -> None:
         fixed(text([kernel("k1", 0, 12, 1), kernel("k2", 10, 22, 2)]))
 
 
-def test_a_sound_trace_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing overlaps, no TraceProcessor is started."""
+def test_a_trace_without_overlaps_starts_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If no slices overlap, no TraceProcessor is started."""
     monkeypatch.setattr(engine, "load", None)
     assert lanes(kernel("k1", 0, 10, 1), kernel("k2", 10, 22, 2)) == NOTHING

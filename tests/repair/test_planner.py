@@ -1,4 +1,4 @@
-"""From repairs to edits: arrows follow, lanes are found and named, times and ids are kept right."""
+"""The plan: flows follow their slices, lanes get names, times and ids stay readable."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ EARLY, LATE = kernel("early", 0, 12 * US, 1), kernel("late", 10 * US, 22 * US, 2
 
 
 def named(key: str, value: str | int, **ids: object) -> Event:
-    """A metadata event such as thread_name, of stream 7 of GPU 0."""
+    """Make a metadata event such as thread_name, of stream 7 of GPU 0."""
     inner = "sort_index" if key.endswith("sort_index") else "name"
     return {"ph": "M", "name": key, "pid": 0, "tid": 7, "args": {inner: value}, **ids}
 
 
 def launched(*work: Event) -> list[Event]:
-    """A launch on the CPU for each kernel, with the arrow between."""
+    """Make a launch on the CPU for each kernel, and a flow from launch to kernel."""
     events = []
     for number, it in enumerate(work):
         launch = cpu(f"launch {it['name']}", number * US, number * US + 500, cat="cuda_runtime")
@@ -47,13 +47,13 @@ def launched(*work: Event) -> list[Event]:
 
 
 def ends(data: bytes) -> set[tuple[str, str]]:
-    """What each arrow joins in Perfetto."""
+    """Return the names of the two slices of each flow in Perfetto."""
     with loaded(data) as tp:
         return set(arrows(tp))
 
 
 def test_arrows_follow_a_moved_kernel() -> None:
-    """Every launch ends at its own kernel, moved or not; only the moved one's arrow changes."""
+    """Each flow ends at the kernel of its launch; only the flow of the moved kernel changes."""
     result = fixed(text(launched(EARLY, LATE)))
     assert ends(result.data) == {("launch early", "early"), ("launch late", "late")}
     tids = {it["id"]: it["tid"] for it in result.events if it["ph"] == "f"}
@@ -62,7 +62,7 @@ def test_arrows_follow_a_moved_kernel() -> None:
 
 
 def test_arrows_start_at_a_moved_launch() -> None:
-    """An arrow that starts on a moved CPU slice starts on its lane."""
+    """A flow that starts at a moved CPU slice starts on its lane."""
     work = kernel("k", 50 * US, 60 * US, 5)
     launch = cpu("launch", 10 * US, 30 * US, cat="cuda_runtime", args={"correlation": 5})
     result = fixed(text([cpu("first", 0, 20 * US), launch, work, *arrow(5, launch, work)]))
@@ -71,7 +71,7 @@ def test_arrows_start_at_a_moved_launch() -> None:
 
 
 def test_a_kernel_and_an_annotation_that_start_together() -> None:
-    """The arrow goes with the kernel, whichever of the two moves."""
+    """A flow follows the kernel, whichever of the two moves."""
     note = x("note", 10 * US, 50 * US, cat="gpu_user_annotation")
     moved_kernel = fixed(text([*launched(EARLY, LATE), note]))
     assert moved_kernel.lanes()["late"] == 2
@@ -85,7 +85,7 @@ def test_a_kernel_and_an_annotation_that_start_together() -> None:
 
 
 def test_an_arrow_follows_its_correlation_before_the_shortest() -> None:
-    """A shorter slice that starts with a kernel, but stays, does not keep the kernel's arrow."""
+    """A shorter slice that starts with a kernel, and stays, does not get the kernel's flow."""
     short = x("short", 10 * US, 11 * US, cat="gpu_user_annotation")
     result = fixed(text([*launched(EARLY, LATE), short]))
     assert result.lanes() == {"late": 2}
@@ -93,7 +93,7 @@ def test_an_arrow_follows_its_correlation_before_the_shortest() -> None:
 
 
 def test_an_arrow_without_a_correlation_follows_the_shortest() -> None:
-    """As Perfetto binds it: to the innermost slice that starts with it."""
+    """A flow without a correlation follows the innermost slice that starts with it."""
     outer, inner = cpu("outer", 10 * US, 30 * US), cpu("inner", 10 * US, 15 * US)
     target = cpu("target", 50 * US, 60 * US)
     flow = arrow(9, outer, target, cat="fwdbwd")
@@ -103,7 +103,7 @@ def test_an_arrow_without_a_correlation_follows_the_shortest() -> None:
 
 
 def test_an_arrow_inside_a_moved_slice() -> None:
-    """An arrow in the middle of a slice belongs to the innermost one that is open."""
+    """A flow event in the middle of slices belongs to the innermost open slice."""
     moved, target = cpu("moved", 10 * US, 40 * US), cpu("target", 50 * US, 60 * US)
     flow = arrow(9, cpu("", 30 * US, 31 * US), target, cat="fwdbwd")
     around = [cpu("frame", 0, 100 * US), cpu("first", 0, 20 * US)]
@@ -113,7 +113,7 @@ def test_an_arrow_inside_a_moved_slice() -> None:
 
 
 def test_arrows_of_what_stays_stay() -> None:
-    """Arrows of other slices of the row, and of other rows, keep their bytes."""
+    """Flows of other slices, of the same and of other tracks, are not changed."""
     spanned = kernel("spanned", 13 * US, 14 * US, 3)
     elsewhere = kernel("elsewhere", 10 * US, 22 * US, 4, tid=8)
     events = launched(EARLY, LATE, spanned, elsewhere)
@@ -126,7 +126,7 @@ def test_arrows_of_what_stays_stay() -> None:
 
 
 def test_both_ends_of_an_arrow_can_move() -> None:
-    """A flow from one moved slice to another."""
+    """A flow from one moved slice to another keeps both ends."""
     one, other = cpu("one", 10 * US, 30 * US), cpu("other", 60 * US, 80 * US)
     events = [cpu("a", 0, 20 * US), one, cpu("b", 50 * US, 70 * US), other]
     result = fixed(text([*events, *arrow(9, one, other, cat="fwdbwd")]))
@@ -135,7 +135,7 @@ def test_both_ends_of_an_arrow_can_move() -> None:
 
 
 def test_lanes_are_rows_beside_their_stream() -> None:
-    """Named after it, sorted with it, with tids that nothing else has."""
+    """Lanes are named after their stream, sorted with it, and have tids of their own."""
     third = kernel("third", 11 * US, 23 * US, 3)
     rows = [named("thread_name", "stream 7 "), named("thread_sort_index", 7)]
     taken = [kernel("other", 0, 5, 4, tid=8), named("thread_name", "stream 8", tid=8)]
@@ -157,18 +157,18 @@ def test_lanes_are_rows_beside_their_stream() -> None:
 
 
 def test_a_lane_avoids_the_main_thread() -> None:
-    """No lane gets a tid equal to its pid: Perfetto puts that thread first."""
+    """No lane gets a tid equal to its pid, since Perfetto shows that thread first."""
     events = [{**it, "pid": 8} for it in (EARLY, LATE)]
     assert fixed(text(events)).named("late")["tid"] == 9
 
 
 def test_a_lane_avoids_tids_of_metadata() -> None:
-    """A tid that only names a thread is taken as well."""
+    """No lane gets a tid that only metadata uses."""
     assert fixed(text([named("thread_name", "idle", tid=8), EARLY, LATE])).named("late")["tid"] == 9
 
 
 def test_two_processes_may_use_one_tid() -> None:
-    """Lanes of two GPUs are told apart by pid."""
+    """Lanes of two GPUs may have the same tid under different pids."""
     events = [
         {**it, "pid": gpu, "name": f"{it['name']}{gpu}"} for gpu in (0, 1) for it in (EARLY, LATE)
     ]
@@ -184,13 +184,13 @@ def test_two_processes_may_use_one_tid() -> None:
     [("kernel", "stream 7", "stream 7 (2)"), ("cpu_op", "thread 7", "thread 7 (2)")],
 )
 def test_a_row_without_a_name_gets_one(cat: str, row: str, lane: str) -> None:
-    """So that the lane's name says which row it belongs to."""
+    """A track without a name gets one, so that its lane's name tells where it belongs."""
     result = fixed(text([{**EARLY, "cat": cat}, {**LATE, "cat": cat}]))
     assert result.thread_names() == {(0, 7): row, (0, 8): lane}
 
 
 def test_a_lane_of_a_text_id() -> None:
-    """Rows whose ids are text get numbers; the lane's name says the text."""
+    """Tracks with text ids get numbers, and their lanes are named after the text."""
     result = fixed(text([{**it, "pid": "Spans", "tid": "PyTorch"} for it in (EARLY, LATE)]))
     early, late = result.named("early"), result.named("late")
     assert all(isinstance(it[key], int) for it in (early, late) for key in ("pid", "tid"))
@@ -203,7 +203,7 @@ def test_a_lane_of_a_text_id() -> None:
 
 @pytest.mark.parametrize(("pid", "tid"), [(-1, 7), (3, 0), (-1, 0), ("a", 0), (2, -5)])
 def test_arrows_follow_where_ids_change_too(pid: object, tid: object) -> None:
-    """Moved slices of misread rows keep their arrows."""
+    """Moved slices of tracks with misread ids keep their flows."""
     work = [{**it, "pid": pid, "tid": tid} for it in (EARLY, LATE)]
     result = fixed(text(launched(*work)))
     assert ends(result.data) == {("launch early", "early"), ("launch late", "late")}
@@ -211,7 +211,7 @@ def test_arrows_follow_where_ids_change_too(pid: object, tid: object) -> None:
 
 
 def test_stream_0_moves_beside_others() -> None:
-    """Tid 0 under another pid is Perfetto's main thread; its lane is none of the others."""
+    """Stream 0, which Perfetto takes for the main thread, and its lane get tids of their own."""
     work = [{**it, "pid": 2, "tid": 0} for it in (EARLY, LATE)]
     neighbour = kernel("neighbour", 0, 99, 3, pid=2, tid=2)
     result = fixed(text([*work, neighbour]))
@@ -222,7 +222,7 @@ def test_stream_0_moves_beside_others() -> None:
 
 
 def test_a_moved_pair_moves_whole() -> None:
-    """Of a B and an E both change thread; their arrows too."""
+    """Both events of a moved B/E pair change thread, and flow events follow."""
     pair = [mark("B", 10 * US, name="pair"), mark("E", 40 * US, name="pair")]
     target = cpu("target", 50 * US, 60 * US)
     flow = arrow(9, cpu("", 10 * US, 20 * US), target, cat="fwdbwd")
@@ -235,7 +235,7 @@ def test_a_moved_pair_moves_whole() -> None:
 
 
 def test_a_trimmed_pair_ends_earlier() -> None:
-    """The E is moved, the B says the recorded duration."""
+    """The E event of a trimmed pair gets an earlier time; the B event notes the old duration."""
     pair = [mark("B", 0, name="pair"), mark("E", 20_400, name="pair")]
     result = fixed(text([*pair, cpu("next", 20_000, 50_000)]))
     opening, closing = (it for it in result.events if it["ph"] in "BE")
@@ -245,18 +245,18 @@ def test_a_trimmed_pair_ends_earlier() -> None:
 
 
 def base_of(events: list[Event], **top: object) -> tuple[int, object]:
-    """By how much the times of a trace are shifted, and its base time then."""
+    """Return the ns subtracted from all times, and the base time in the result."""
     result = fixed(text(events, **top))
     return result.examined.plan.rebase_ns, result.top.get("baseTimeNanoseconds")
 
 
 def late_kernel(ts: str) -> Event:
-    """A kernel whose ts is this text."""
+    """Make a kernel whose ts is this text."""
     return {**EARLY, "ts": msgspec.Raw(ts.encode())}
 
 
 def test_times_that_a_double_holds_stay() -> None:
-    """Decimals below 2^42 us, and whole microseconds of any size, are exact."""
+    """Decimals below 2^42 us, and whole microseconds of any size, are not rebased."""
     assert base_of([late_kernel(f"{EXACT_US - 1}.999")]) == (0, None)
     assert base_of([late_kernel("1712188800123456")]) == (0, None)
     assert base_of([late_kernel(f"{EXACT_US - 1}.999")], baseTimeNanoseconds=5) == (0, 5)
@@ -264,7 +264,7 @@ def test_times_that_a_double_holds_stay() -> None:
 
 @pytest.mark.parametrize("ts", [f"{EXACT_US}.001", "1712188800123456.789", '"1712188800123456.5"'])
 def test_inexact_times_are_rebased_by_whole_days(ts: str) -> None:
-    """And the base time goes the other way, so that absolute time is what it was."""
+    """Inexact times shrink by whole days, and the base time grows by as much."""
     shift, base = base_of([late_kernel(ts)], baseTimeNanoseconds=1_700_000_000_000_000_000)
     assert shift > 0
     assert shift % (86_400 * 10**9) == 0
@@ -273,7 +273,7 @@ def test_inexact_times_are_rebased_by_whole_days(ts: str) -> None:
 
 
 def test_negative_times_are_rebased() -> None:
-    """Perfetto drops what begins before 0."""
+    """Negative times, which Perfetto drops, are rebased."""
     result = fixed(
         text([late_kernel("-3.500"), kernel("k", 5 * US, 6 * US, 2)], baseTimeNanoseconds=0)
     )
@@ -283,7 +283,7 @@ def test_negative_times_are_rebased() -> None:
 
 
 def test_metadata_of_time_0_stays() -> None:
-    """Metadata is often stamped 0 where all other times are since the epoch."""
+    """Metadata at time 0 is not rebased when all other times count from the epoch."""
     stamped = {**named("thread_name", "stream 7"), "ts": 0}
     result = fixed(text([stamped, late_kernel("1712188800123456.789")]))
     assert result.events[0]["ts"] == 0
@@ -291,13 +291,13 @@ def test_metadata_of_time_0_stays() -> None:
 
 
 def test_times_too_far_apart_are_an_error() -> None:
-    """What cannot be made exact is said, with the question to ask."""
+    """Times that cannot be made exact are an error that asks whether one is wrong."""
     with pytest.raises(InputError, match=r"span 19817 days.*Is the time of some event wrong"):
         fixed(text([late_kernel("0.5"), late_kernel("1712188800123456.789")]))
 
 
 def test_a_pair_trimmed_between_whole_microseconds() -> None:
-    """A trim at epoch size makes all times small where it needs decimals, and only there."""
+    """A trimmed pair at epoch times is rebased only if its new end needs decimals."""
     epoch = 1_712_188_800_000_000 * US
 
     def times(*events: Event) -> bytes:
@@ -321,14 +321,14 @@ def test_a_pair_trimmed_between_whole_microseconds() -> None:
 
 
 def test_a_slice_without_a_duration_gets_none() -> None:
-    """An X whose dur is no number is shown as 0 long, with what stood there in args."""
+    """An X whose dur is no number is written as 0 ns long, with the recorded value in its args."""
     result = fixed(text([{**EARLY, "dur": None}, {**LATE, "dur": -5}]))
     assert [it["dur"] for it in result.events] == [0, 0]
     assert [it["args"]["tpt_recorded_dur"] for it in result.events] == [None, -5]
 
 
 def test_an_event_without_a_time_is_left_out() -> None:
-    """Perfetto gives up on a file whose ts is no number; metadata needs none."""
+    """Events without a time are left out, except metadata, which needs none."""
     untimed = [{**EARLY, "ts": None}, {key: LATE[key] for key in LATE if key != "ts"}]
     result = fixed(text([untimed[0], named("thread_name", "stream 7"), untimed[1], EARLY]))
     assert [it["name"] for it in result.events] == ["thread_name", "early"]
@@ -336,7 +336,7 @@ def test_an_event_without_a_time_is_left_out() -> None:
 
 
 def test_a_plan_that_changes_nothing_is_empty() -> None:
-    """And each kind of edit makes it not so."""
+    """A plan without edits is empty, and each kind of edit makes it not empty."""
 
     def empty(*events: Event) -> bool:
         return fixed(text(events)).examined.plan.is_empty()
@@ -351,7 +351,7 @@ def test_a_plan_that_changes_nothing_is_empty() -> None:
 
 
 def test_rows_of_sql_become_repairs() -> None:
-    """Columns are found by name; the end is counted from the start in the file."""
+    """Columns are read by name, and ends are counted from the recorded start."""
     trace = trace_of(text([x("a", 0, 5), x("b", 400, 500), x("c", 0, 9), x("d", 860, 900)]))
     columns = ("repaired_dur", "event", "dur", "lane")
     found = planner.repairs_of(columns, [(90, 1, 100, 1), (40, 3, 40, 3)], trace)
@@ -360,7 +360,7 @@ def test_rows_of_sql_become_repairs() -> None:
 
 
 def test_a_row_that_leads_to_no_event_is_an_error() -> None:
-    """As when another query, or another trace, stands behind the rows."""
+    """A row without an event number, as of another query, is an error."""
     with pytest.raises(EngineError, match="without the number"):
         planner.repairs_of(
             ("event", "dur", "repaired_dur", "lane"), [(None, 1, 1, 2)], trace_of(text([EARLY]))

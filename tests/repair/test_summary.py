@@ -1,4 +1,4 @@
-"""The numbers of --summary json: what was hidden, what was found, what was done."""
+"""The numbers of --summary json: hidden slices, overlaps, repairs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ EPOCH = 1_712_188_800_123_456 * US
 
 
 def numbers(*events: dict[str, Any]) -> dict[str, Any]:
-    """The summary of a repair."""
+    """Return the summary of a repair of these events."""
     return summary(fixed(text(events)).examined)
 
 
 def of_file(path: Path) -> dict[str, Any]:
-    """The summary of a file."""
+    """Return the summary of a repair of a file."""
     return summary(analyze(Source(path, path.name), judge()))
 
 
 def test_the_keys_are_those_of_the_contract() -> None:
-    """In its order; the command adds input, output and verified."""
+    """The keys have the documented order; the command adds input, output and verified."""
     assert list(numbers(kernel("k", 0, 1, 1))) == [
         "events",
         "slices",
@@ -46,7 +46,7 @@ def test_the_keys_are_those_of_the_contract() -> None:
 
 
 def test_what_is_counted() -> None:
-    """A kernel and a memcpy that overlap kernels, a stack with jitter; flows are no slices."""
+    """A kernel and a copy that overlap kernels are concurrent; an overhang of 500 ns is jitter."""
     found = numbers(
         kernel("a", 0, 12 * US, 1),
         kernel("b", 10 * US, 40 * US, 2),
@@ -68,7 +68,7 @@ def test_what_is_counted() -> None:
 
 
 def test_a_moved_slice_that_is_trimmed_counts_as_concurrent() -> None:
-    """Once under overlaps, but under moved and trimmed each."""
+    """A slice that moves and is trimmed counts once each as overlap, as moved and as trimmed."""
     found = numbers(
         cpu("first", 0, 50_000), cpu("moved", 10_000, 90_000), cpu("too", 20_000, 90_500)
     )
@@ -77,7 +77,7 @@ def test_a_moved_slice_that_is_trimmed_counts_as_concurrent() -> None:
 
 
 def test_the_worst_names_come_first() -> None:
-    """By hidden time, summed over kernels of one name."""
+    """Names of hidden kernels are sorted by hidden time, summed over kernels of one name."""
     pairs = [("short", 20), ("long", 50), ("short", 20)]
     work = [
         kernel(name, (i * 1000 + at) * US, (i * 1000 + at + time) * US, i)
@@ -91,13 +91,13 @@ def test_the_worst_names_come_first() -> None:
 
 
 def test_no_kernels_have_no_share() -> None:
-    """A CPU trace hides slices, and 0 of its kernel time."""
+    """A trace without kernels hides slices, and none of its kernel time."""
     hidden = numbers(cpu("a", 0, 20_000), cpu("b", 10_000, 30_000))["hidden"]
     assert hidden == {"slices": 1, "kernels": 0, "kernel_ns": 0, "share": 0.0}
 
 
 def test_precision_is_what_rounding_alone_hides() -> None:
-    """A slice that is hidden by a true overlap is none, even if the other one is moved."""
+    """A slice hidden by a true overlap is not hidden by rounding, even if the other one moves."""
     touching = [kernel(f"k{i}", EPOCH + i * 1_001, EPOCH + (i + 1) * 1_001, i) for i in range(40)]
     rounded = numbers(*touching)
     assert rounded["overlaps"]["precision"] == rounded["hidden"]["slices"] > 0
@@ -114,7 +114,7 @@ def test_precision_is_what_rounding_alone_hides() -> None:
 
 
 def test_precision_is_not_what_a_misread_id_hides() -> None:
-    """Streams 0 and 2 of GPU 2 become one in Perfetto; that is no rounding."""
+    """Slices hidden because Perfetto merges streams 0 and 2 of GPU 2 do not count as rounded."""
     a = kernel("a", EPOCH, EPOCH + 50 * US + 1, 1, pid=2, tid=0)
     b = kernel("b", EPOCH + 10 * US, EPOCH + 90 * US, 2, pid=2, tid=2)
     found = numbers(a, b)
@@ -125,7 +125,7 @@ def test_precision_is_not_what_a_misread_id_hides() -> None:
 
 
 def test_repairs_are_counted_by_kind() -> None:
-    """Those that occurred, in order of their names."""
+    """Kinds of repairs that occurred are listed in the order of their names."""
     found = numbers(
         kernel("a", 0, 5, 1, pid=-1),
         kernel("b", 0, 5, 2, pid="text"),
@@ -145,7 +145,7 @@ def test_repairs_are_counted_by_kind() -> None:
     ["amd_stream0", "epoch_decimals", "jitter_stack", "pdl_decode", "sound"],
 )
 def test_fixtures_are_summed_up_as_they_were_made(name: str) -> None:
-    """Overlaps, moves, trims and what is hidden are what the maker wrote down."""
+    """The counts of overlaps, moves, trims and hidden slices are those that the fixture states."""
     file = f"{name}.json.gz"
     truth, found = truth_of(file), of_file(HERE / file)
     kernels = [it for it in truth["hidden"] if it["cat"] == "kernel"]
@@ -163,7 +163,7 @@ def test_fixtures_are_summed_up_as_they_were_made(name: str) -> None:
 
 
 def test_a_real_trace_with_early_kernels(real_trace: Callable[[str], Path]) -> None:
-    """B200: 38 kernels with 18.8 % of the kernel time, 42 slices in all."""
+    """On B200, 38 kernels with 18.8 % of the kernel time are hidden, and 42 slices in all."""
     found = of_file(real_trace("b200_vllm_tp8_rank0.json.gz"))
     assert found["kernels"] == 768
     assert (found["hidden"]["kernels"], found["hidden"]["slices"]) == (38, 42)
@@ -171,7 +171,7 @@ def test_a_real_trace_with_early_kernels(real_trace: Callable[[str], Path]) -> N
 
 
 def test_a_real_trace_with_epoch_decimals(real_trace: Callable[[str], Path]) -> None:
-    """774 slices, 8 of them kernels, are hidden by rounding alone: none moves, none is trimmed."""
+    """774 slices, 8 of them kernels, are hidden by rounding alone, so none moves or is trimmed."""
     found = of_file(real_trace("epoch_decimals_rank0.json.gz"))
     assert (found["hidden"]["kernels"], found["hidden"]["slices"]) == (8, 774)
     assert found["overlaps"] == {"concurrent": 0, "jitter": 0, "precision": 774}
@@ -180,7 +180,7 @@ def test_a_real_trace_with_epoch_decimals(real_trace: Callable[[str], Path]) -> 
 
 
 def test_a_real_trace_with_python_stacks(real_trace: Callable[[str], Path]) -> None:
-    """xDiT: nearly all overlaps are jitter, so that the stack stays one stack."""
+    """In xDiT nearly all overlaps are jitter, so that the Python stack stays whole."""
     found = of_file(real_trace("mi300_xdit_sd35_rank0.json.gz"))
     assert found["moved"] <= 15
     assert found["overlaps"]["jitter"] > 2000

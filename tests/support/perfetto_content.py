@@ -112,7 +112,7 @@ def both(
     blocks = analysis.rewrite(source, examined)
     with engine.load(blocks, source="as JSON", allow_loss=lossy) as tp:
         as_json = content(tp)
-    with engine.load(analysis.rewrite(source, examined, part=part), source="as .pftrace") as tp:
+    with engine.load(analysis.rewrite(source, examined, pftrace=part), source="as .pftrace") as tp:
         return as_json, content(tp)
 
 
@@ -120,7 +120,7 @@ def pftrace_of(data: bytes, part: PftraceOptions = ALONE) -> bytes:
     """The repaired trace as `.pftrace`."""
     with tempfile.TemporaryDirectory() as folder:
         source = source_of(data, Path(folder))
-        return b"".join(analysis.rewrite(source, analysis.analyze(source, judge()), part=part))
+        return b"".join(analysis.rewrite(source, analysis.analyze(source, judge()), pftrace=part))
 
 
 def asked(data: bytes | Iterable[bytes], sql: str) -> list[tuple[Any, ...]]:

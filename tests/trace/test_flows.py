@@ -55,7 +55,7 @@ def owner(trace: Trace, table: Slices, flow: int) -> int | None:
     """The slice that a flow event belongs to, as the rule says it."""
     at, row = int(trace.ts[flow]), int(trace.track[flow])
     ts, end = table.ts[:], table.end[:]
-    here = [i for i in range(len(table)) if table.row[i] == row]
+    here = [i for i in range(len(table)) if table.track[i] == row]
     starting = [i for i in here if ts[i] == at]
     tied = [i for i in starting if trace.link[table.event[i]] == trace.link[flow]]
     around = [i for i in here if ts[i] < at < end[i]]

@@ -1,4 +1,4 @@
-"""Times that are looked up only where they are asked for."""
+"""Search in columns of times that are looked up in the trace."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tp_tools.trace.slices import slices
     st.lists(st.integers(-2, 33), max_size=8),
     st.sampled_from([0, 1, 2, 1000]),
 )
-def test_places_are_those_of_numpy(starts: list[int], at: list[int], few: int) -> None:
-    """Whether each is searched for on its own, or all times near them are looked up."""
+def test_search_agrees_with_numpy(starts: list[int], at: list[int], few: int) -> None:
+    """Bisection and the lookup of all times in between give the indices of np.searchsorted."""
     table = slices(trace_of(text(cpu("k", start, start + 5) for start in starts)))
-    wanted = np.array(at, np.int64) * 1000
+    times = np.array(at, np.int64) * 1000
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tp_tools.trace.slice_times._FEW", few)
-        found = searched(table.ts, wanted)
-    assert found.tolist() == np.searchsorted(table.ts[:], wanted).tolist()
+        patch.setattr("tp_tools.trace.slice_times._CHEAP_LOOKUPS", few)
+        found = searched(table.ts, times)
+    assert found.tolist() == np.searchsorted(table.ts[:], times).tolist()

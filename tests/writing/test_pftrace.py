@@ -1,4 +1,4 @@
-"""A repaired trace as `.pftrace`: it shows what the repaired JSON shows, and names it better."""
+"""A repaired trace as `.pftrace` shows the slices of the repaired JSON, under better names."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ REAL = (
 )
 ROWS = PftraceOptions(lanes="rows")
 STEP_NS = 500
-"""The grid on which made up times lie, so that many of them are equal."""
+"""Grid of generated times, so that many of them are equal."""
 
 THREADS = [(0, 0), (0, 5), (0, 7), (5, 5), (5, 7)]
 PAIRED = [(9, 9), (9, 10)]
 
 
-def row(threads: list[tuple[int, int]]) -> SearchStrategy[Event]:
-    """The thread of an event."""
+def thread(threads: list[tuple[int, int]]) -> SearchStrategy[Event]:
+    """Draw the thread of an event."""
     return st.sampled_from(threads).map(lambda ids: {"pid": ids[0], "tid": ids[1]})
 
 
 def at(last: int = 30) -> SearchStrategy[msgspec.Raw]:
-    """A time."""
+    """Draw a time."""
     return st.integers(0, last).map(lambda step: micros(step * STEP_NS))
 
 
@@ -80,11 +80,11 @@ ARGS = st.one_of(
 
 @st.composite
 def events(draw: DrawFn, kind: dict[str, SearchStrategy[Any]], most: int) -> list[Event]:
-    """Events of one kind; a strategy that gives a dict adds all of its keys."""
+    """Draw events of one kind; the dicts drawn for "thread", "more" and "args" add their keys."""
     made = draw(st.lists(st.fixed_dictionaries(kind), max_size=most))
     return [
-        {key: value for key, value in event.items() if key not in {"row", "more", "args"}}
-        | event["row"]
+        {key: value for key, value in event.items() if key not in {"thread", "more", "args"}}
+        | event["thread"]
         | event.get("more", {})
         | event.get("args", {})
         for event in made
@@ -95,7 +95,7 @@ SLICES = {
     "ph": st.just("X"),
     "name": st.sampled_from(["k", "m", ""]),
     "cat": st.sampled_from(["kernel", "cpu_op", ""]),
-    "row": row(THREADS),
+    "thread": thread(THREADS),
     "ts": at(),
     "dur": at(12),
     "args": ARGS,
@@ -103,7 +103,7 @@ SLICES = {
 INSTANTS = {
     "ph": st.sampled_from("iIR"),
     "name": st.sampled_from(["i", ""]),
-    "row": row(THREADS),
+    "thread": thread(THREADS),
     "ts": at(),
     "more": st.sampled_from([{}, *({"s": scope} for scope in "tpgx")]),
     "args": ARGS,
@@ -112,7 +112,7 @@ ARROWS = {
     "ph": st.sampled_from("stf"),
     "name": st.sampled_from(["ac2g", "fwdbwd"]),
     "cat": st.just("ac2g"),
-    "row": row(THREADS + PAIRED),
+    "thread": thread(THREADS + PAIRED),
     "ts": at(),
     "id": st.sampled_from([1, 2, 16, "10"]),
     "more": st.sampled_from([{"bp": "e"}, {"bp": "e"}, {}]),
@@ -121,7 +121,7 @@ SPANS = {
     "ph": st.sampled_from("bbene"),
     "name": st.sampled_from(["span", "other", ""]),
     "cat": st.sampled_from(["x", "y"]),
-    "row": row(THREADS),
+    "thread": thread(THREADS),
     "ts": at(),
     "more": st.sampled_from(
         [{"id": 1}, {"id": "1"}, {"id2": {"local": 1}}, {"id2": {"global": 1}}, {"id": "0xf"}]
@@ -131,7 +131,7 @@ SPANS = {
 COUNTERS = {
     "ph": st.just("C"),
     "name": st.sampled_from(["memory", ""]),
-    "row": row(THREADS),
+    "thread": thread(THREADS),
     "ts": at(),
     "more": st.sampled_from([{}, {"id": "z"}, {"id": 3}]),
     "args": st.dictionaries(
@@ -142,7 +142,7 @@ COUNTERS = {
 
 @st.composite
 def pairs(draw: DrawFn) -> list[Event]:
-    """B and E events that nest, on threads of their own, in the order of time."""
+    """Draw B and E events that nest, on threads of their own, in the order of time."""
     made = []
     for pid, tid in PAIRED:
         thread = {"pid": pid, "tid": tid}
@@ -155,10 +155,10 @@ def pairs(draw: DrawFn) -> list[Event]:
 
 
 def without_steps_from_nowhere(made: list[Event]) -> list[Event]:
-    """The events without `t`, where an `f` binds to the next slice: it may lack a beginning.
+    """Drop `t` events if some `f` binds to the next slice, since its flow may have no beginning.
 
-    TraceProcessor then begins that arrow at slice 0, and goes on from there at each later `t`. What
-    is compared leaves out arrows from slice 0, but could not tell those that follow.
+    TraceProcessor begins such a flow at slice 0, and continues it at each later `t`. The comparison
+    leaves out flows from slice 0, but could not recognize their continuations.
     """
     if not any(event["ph"] == "f" and "bp" not in event for event in made):
         return made
@@ -167,7 +167,7 @@ def without_steps_from_nowhere(made: list[Event]) -> list[Event]:
 
 @st.composite
 def traces(draw: DrawFn) -> list[Event]:
-    """A trace with events of every phase; all but B and E in any order."""
+    """Draw a trace with events of every phase, all but B and E in any order."""
     made = [
         event
         for kind, most in ((SLICES, 25), (INSTANTS, 6), (ARROWS, 12), (SPANS, 8), (COUNTERS, 5))
@@ -183,13 +183,13 @@ def traces(draw: DrawFn) -> list[Event]:
 
 @LOADING
 @given(traces(), st.sampled_from(["shared", "rows"]), st.sampled_from([200, 1000, 4 << 20]))
-def test_random_events_are_shown_as_in_json(trace: list[Event], lanes: Lanes, run: int) -> None:
-    """Slices, instants, arrows and counters are those of the repaired JSON, args and all.
+def test_random_events_are_shown_as_in_json(trace: list[Event], lanes: Lanes, size: int) -> None:
+    """Slices, instants, flows and counters are those of the repaired JSON, with their args.
 
-    However the text is cut into runs: what starts at one time may be read in several.
+    This holds for any size of batches: events of one time may be read in several.
     """
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr(batches, "RUN", run)
+        patch.setattr(batches, "RUN", size)
         source = source_of(text(trace), Path(folder))
         as_json, as_pftrace = both(source, PftraceOptions(lanes=lanes), lossy=True)
     assert as_pftrace.slices == as_json.slices
@@ -199,18 +199,18 @@ def test_random_events_are_shown_as_in_json(trace: list[Event], lanes: Lanes, ru
 
 @pytest.mark.parametrize("name", REAL)
 def test_a_real_trace_is_shown_as_in_json(name: str, real_trace: Callable[[str], Path]) -> None:
-    """Slice for slice with name, time, category, depth, parent and args; arrow for arrow."""
+    """Slices have the same name, time, category, depth, parent and args, and flows are the same."""
     as_json, as_pftrace = both(Source(real_trace(name), name))
     assert as_pftrace == as_json
 
 
 @pytest.mark.parametrize(
-    "part", [PftraceOptions(), ROWS, PftraceOptions(number=3, compressed=False)]
+    "options", [PftraceOptions(), ROWS, PftraceOptions(number=3, compressed=False)]
 )
 @pytest.mark.parametrize("name", [*FIXTURES, "torch_cpu_with_stack.json.gz"])
-def test_a_fixture_is_shown_as_in_json(name: str, part: PftraceOptions) -> None:
-    """The same for every fixture, in every way of writing."""
-    as_json, as_pftrace = both(Source(HERE / name, name), part)
+def test_a_fixture_is_shown_as_in_json(name: str, options: PftraceOptions) -> None:
+    """Fixtures are shown the same with any options."""
+    as_json, as_pftrace = both(Source(HERE / name, name), options)
     assert as_pftrace == as_json
     assert as_json.slices
 
@@ -234,7 +234,7 @@ OVERLAPPING = [
 
 
 def test_lanes_share_the_row_of_their_stream() -> None:
-    """Tracks of one group are one row of the viewer; both belong to the stream's thread."""
+    """The tracks of both slices are one group, shown as one row, on the stream's thread."""
     data = pftrace_of(text(OVERLAPPING))
     (early,) = asked(data, ROW_OF_KERNEL.format("early"))
     (late,) = asked(data, ROW_OF_KERNEL.format("late"))
@@ -244,7 +244,7 @@ def test_lanes_share_the_row_of_their_stream() -> None:
 
 
 def test_lanes_can_have_rows_of_their_own() -> None:
-    """As in JSON: a thread beside the stream's."""
+    """With --lanes rows a lane is a thread next to the stream's, as in JSON."""
     data = pftrace_of(text(OVERLAPPING), ROWS)
     (early,) = asked(data, ROW_OF_KERNEL.format("early"))
     (late,) = asked(data, ROW_OF_KERNEL.format("late"))
@@ -253,7 +253,7 @@ def test_lanes_can_have_rows_of_their_own() -> None:
 
 
 def test_a_lane_says_why_it_is_there() -> None:
-    """The description of its track, which the viewer shows, tells what was moved."""
+    """The description of a lane's track, which the viewer shows, says which slices moved."""
     query = "SELECT EXTRACT_ARG(source_arg_set_id, 'description') FROM track"
     found = [it for (it,) in asked(pftrace_of(text(OVERLAPPING)), query) if it]
     assert len(found) == 1
@@ -261,7 +261,7 @@ def test_a_lane_says_why_it_is_there() -> None:
 
 
 def test_no_process_has_pid_0() -> None:
-    """GPU 0 gets a pid that is no other's: to Perfetto 0 is the idle process."""
+    """GPU 0 gets a free pid, since pid 0 is the idle process to Perfetto."""
     other = cpu("op", 0, US, pid=1, tid=2)
     query = "SELECT pid, process.name FROM process JOIN thread USING (upid) WHERE tid = 7"
     ((pid, name),) = asked(pftrace_of(text([*OVERLAPPING, other])), query)
@@ -270,7 +270,7 @@ def test_no_process_has_pid_0() -> None:
 
 
 def test_ids_beyond_31_bits() -> None:
-    """Perfetto's protobuf has ids of 31 bits: others are replaced, each by its own."""
+    """Ids above 31 bits, which the protobuf cannot hold, are replaced by different free ids."""
     large = [
         cpu(f"{pid} {tid}", 0, US, pid=pid, tid=tid) for pid in (5, 2**31) for tid in (9, 2**32 - 1)
     ]
@@ -282,7 +282,7 @@ def test_ids_beyond_31_bits() -> None:
 
 
 def test_args_are_exact() -> None:
-    """Integers beyond 2^53 stay whole, keys keep their points, lists and objects are opened."""
+    """Integers above 2^53 stay exact, keys keep their dots, lists and objects are flattened."""
     args = {"id": 2**53 + 1, "est. occupancy %": 50, "grid": [1, [2]], "of": {"a": -(2**62)}}
     query = "SELECT key, int_value FROM args WHERE key GLOB 'debug.args.*' ORDER BY key"
     assert asked(pftrace_of(text([x("k", 0, US, args=args)])), query) == [
@@ -295,7 +295,7 @@ def test_args_are_exact() -> None:
 
 
 def test_stacks_deeper_than_perfetto_stacks() -> None:
-    """Of 1,300 nested slices each has its time, though a track of Perfetto's holds 512 levels."""
+    """All of 1,300 nested slices keep their times, though a track of Perfetto holds 512 levels."""
     deep = [cpu(str(i), i * US, (2600 - i) * US) for i in range(1300)]
     found = asked(
         pftrace_of(text(deep)), "SELECT ts, dur, depth FROM slice WHERE category = 'cpu_op'"
@@ -307,7 +307,7 @@ def test_stacks_deeper_than_perfetto_stacks() -> None:
 def test_a_parent_is_read_after_its_child(
     monkeypatch: pytest.MonkeyPatch, *, child_takes_time: bool
 ) -> None:
-    """A parent that starts with its child, and stands much later in the file, is its parent."""
+    """A slice that starts with a shorter one, but stands in a later batch, is its parent."""
     monkeypatch.setattr(batches, "RUN", 500)
     child = cpu("child", 0, US * child_takes_time)
     between = [cpu(f"op {i}", (10 + i) * US, (10 + i) * US + 1) for i in range(50)]
@@ -327,7 +327,7 @@ JOIN slice AS b ON b.id = slice_in
 @pytest.mark.parametrize("kernel_ns", [0, US])
 @pytest.mark.parametrize("launch_ns", [0, US])
 def test_an_arrow_within_one_moment(kernel_ns: int, launch_ns: int) -> None:
-    """From launch to kernel, though both start at one time and the kernel stands first."""
+    """A flow leads from launch to kernel if both start at one time and the kernel stands first."""
     launch = cpu("launch", 0, launch_ns, cat="cuda_runtime")
     work = kernel("work", 0, kernel_ns, 1)
     data = text([work, launch, *arrow(1, launch, work)])
@@ -335,14 +335,14 @@ def test_an_arrow_within_one_moment(kernel_ns: int, launch_ns: int) -> None:
 
 
 def test_arrows_that_slices_carry_themselves() -> None:
-    """Version 2 of the format: `bind_id` with `flow_out` and `flow_in`."""
+    """Version 2 flows, `bind_id` with `flow_out` and `flow_in`, join their slices."""
     out = cpu("out", 0, US, bind_id="0x7", flow_out=True)
     into = cpu("in", 5 * US, 6 * US, bind_id="0x7", flow_in=True)
     assert asked(pftrace_of(text([into, out])), ENDS) == [("out", "in")]
 
 
 def test_a_slice_without_an_end() -> None:
-    """A B without E goes on for ever; inside another slice it ends with that."""
+    """A B without E has no end; inside another slice it ends with that slice."""
     inner, outer = mark("B", US, name="inner"), cpu("outer", 0, 5 * US)
     never = mark("B", 9 * US, name="never")
     query = "SELECT name, dur FROM slice WHERE name != 'trace header' ORDER BY ts"
@@ -361,7 +361,7 @@ HEADER = {
 
 
 def test_nothing_of_the_header_is_lost() -> None:
-    """The file's top-level members, and metadata that names nothing, are args of an instant."""
+    """Top-level members of the file, and metadata that names nothing, become args of an instant."""
     data = pftrace_of(text(OVERLAPPING, **HEADER))
     query = (
         "SELECT EXTRACT_ARG(arg_set_id, 'debug.args.distributedInfo.rank'), "
@@ -373,7 +373,7 @@ def test_nothing_of_the_header_is_lost() -> None:
 
 
 def test_the_time_of_day() -> None:
-    """The clock's snapshot counts trace time from the header's base time."""
+    """The clock snapshot ties trace time to the base time of the header."""
     data = pftrace_of(text([kernel("k", 5 * US, 6 * US, 1)], **HEADER))
     query = "SELECT ts, clock_value FROM clock_snapshot WHERE clock_name = 'REALTIME'"
     assert asked(data, query) == [(5 * US, HEADER["baseTimeNanoseconds"] + 5 * US)]
@@ -381,16 +381,16 @@ def test_the_time_of_day() -> None:
 
 @pytest.mark.parametrize("header", [{}, {"baseTimeNanoseconds": "noon"}])
 def test_a_trace_without_a_time_of_day(header: dict[str, str]) -> None:
-    """Times that were counted from some start are not taken for dates."""
+    """Times that do not count from 1970 are not taken for dates."""
     query = "SELECT COUNT(*) FROM clock_snapshot"
     assert asked(pftrace_of(text([kernel("k", 5 * US, 6 * US, 1)], **header)), query) == [(0,)]
 
 
 def test_two_traces_in_one_file() -> None:
-    """Parts one after the other: each has its own processes, names and arrows."""
+    """Two traces written one after the other keep their own processes, names and flows."""
     launch, work = cpu("launch", 0, US), kernel("work", 5 * US, 6 * US, 1)
     events = [launch, work, *arrow(1, launch, work)]
-    parts = [
+    files_in_order = [
         pftrace_of(
             text(
                 [
@@ -407,27 +407,27 @@ def test_two_traces_in_one_file() -> None:
         "JOIN slice b ON b.id = slice_in JOIN thread_track t ON t.id = b.track_id "
         "JOIN thread USING (utid) JOIN process USING (upid) ORDER BY 1"
     )
-    assert asked(parts, query) == [
+    assert asked(files_in_order, query) == [
         ("launch 0", "work 0", "rank 0 GPU 0"),
         ("launch 1", "work 1", "rank 1 GPU 100"),
     ]
 
 
 def test_an_empty_trace() -> None:
-    """No events: still a trace, with the header alone."""
+    """A trace without events holds only its header."""
     assert asked(pftrace_of(text([], **HEADER)), "SELECT name FROM slice") == [("trace header",)]
 
 
 @pytest.mark.parametrize("name", ["pdl_decode.json.gz", "amd_stream0.json.gz"])
 def test_queries_give_the_same_rows(name: str) -> None:
-    """Every query of the library, ids of TraceProcessor's own aside."""
+    """Every query of the library gives the same rows, except for ids of TraceProcessor."""
     own = {"id", "other_id", "slice_id", "track_id", "launch_id", "kernel_id"}
     source = Source(HERE / name, name)
     examined = analysis.analyze(source, judge())
     with (
         engine.load(analysis.rewrite(source, examined), source="as JSON") as as_json,
         engine.load(
-            analysis.rewrite(source, examined, part=PftraceOptions()), source="as .pftrace"
+            analysis.rewrite(source, examined, pftrace=PftraceOptions()), source="as .pftrace"
         ) as tp,
     ):
         for query, path in library.queries().items():
@@ -439,7 +439,7 @@ def test_queries_give_the_same_rows(name: str) -> None:
 
 
 def test_the_file_changed_meanwhile(tmp_path: Path) -> None:
-    """A file that is not what it was when it was read is refused, not misread."""
+    """A file that changed since it was read is refused."""
     source = source_of(text(OVERLAPPING), tmp_path)
     examined = analysis.analyze(source, judge())
     source.path.write_bytes(source.path.read_bytes().replace(b"args", b"a[gs"))

@@ -1,4 +1,4 @@
-"""`tp-tools fix` and `.pftrace`, as it is called."""
+"""`tp-tools fix` with `.pftrace` files, run from the command line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ USAGE, INPUT = 2, 3
 
 @pytest.fixture
 def tp_tools(capsysbinary: pytest.CaptureFixture[bytes]) -> TpTools:
-    """Runs the command line."""
+    """Run the command line."""
     return TpTools(capsysbinary)
 
 
@@ -39,7 +39,7 @@ def tp_tools(capsysbinary: pytest.CaptureFixture[bytes]) -> TpTools:
 def test_a_pftrace_is_written_and_verified(
     tp_tools: TpTools, tmp_path: Path, suffix: str, options: tuple[str, ...]
 ) -> None:
-    """The suffix decides; a summary says that it was verified."""
+    """The suffix decides the format, and the summary says that the file was verified."""
     out = tmp_path / f"out{suffix}"
     ran = tp_tools("fix", DECODE, "-o", out, *options, "--verify", "--summary", "json")
     assert ran.code == 0
@@ -49,14 +49,14 @@ def test_a_pftrace_is_written_and_verified(
 
 
 def test_a_sound_trace_is_converted(tp_tools: TpTools, tmp_path: Path) -> None:
-    """Nothing to repair, and still a .pftrace if one was asked for."""
+    """A trace without defects is still written as .pftrace."""
     out = tmp_path / "sound.pftrace"
     assert tp_tools("fix", SOUND, "-o", out, "--verify").code == 0
     assert out.stat().st_size > 100
 
 
 def test_both_ways_of_compressing_hold_the_same(tp_tools: TpTools, tmp_path: Path) -> None:
-    """Uncompressed packets in gzip, or compressed packets in a plain file; both are small."""
+    """Plain packets in gzip and compressed packets in a plain file are both small."""
     inside, outside = tmp_path / "a.pftrace", tmp_path / "b.pftrace.gz"
     for out in (inside, outside):
         assert tp_tools("fix", DECODE, "-o", out).code == 0
@@ -66,7 +66,7 @@ def test_both_ways_of_compressing_hold_the_same(tp_tools: TpTools, tmp_path: Pat
 
 
 def test_json_has_no_shared_rows(tp_tools: TpTools, tmp_path: Path) -> None:
-    """What cannot be done is said, and nothing is written."""
+    """`--lanes shared` with JSON is a usage error, and nothing is written."""
     out = tmp_path / "out.json"
     ran = tp_tools("fix", DECODE, "-o", out, "--lanes", "shared")
     assert ran.code == USAGE
@@ -75,7 +75,7 @@ def test_json_has_no_shared_rows(tp_tools: TpTools, tmp_path: Path) -> None:
 
 
 def test_a_pftrace_needs_no_repair(tp_tools: TpTools, tmp_path: Path) -> None:
-    """Given as input, one that TraceProcessor shows whole is left alone."""
+    """A .pftrace that TraceProcessor shows completely is left as it is."""
     made, again = tmp_path / "made.pftrace", tmp_path / "again.pftrace"
     tp_tools("fix", DECODE, "-o", made)
     ran = tp_tools("fix", made, "-o", again)
@@ -86,7 +86,7 @@ def test_a_pftrace_needs_no_repair(tp_tools: TpTools, tmp_path: Path) -> None:
 
 
 def test_a_pftrace_that_loses_slices(tp_tools: TpTools, tmp_path: Path) -> None:
-    """One of which TraceProcessor drops something cannot be repaired, and that is said."""
+    """A .pftrace of which TraceProcessor drops a slice is an input error that says so."""
     thread = wire.message(4, wire.number(1, 8) + wire.number(2, 7))
     packets = [wire.number(10, 1) + wire.message(60, wire.number(1, 2) + thread)]
     for start, duration_us in ((1000, 3), (2000, 5)):
@@ -101,7 +101,7 @@ def test_a_pftrace_that_loses_slices(tp_tools: TpTools, tmp_path: Path) -> None:
 
 
 def test_verification_misses_a_slice(tmp_path: Path) -> None:
-    """A file that lacks one slice of its input is refused, and says which."""
+    """A file that lacks one slice of its input is refused with the name of the slice."""
     data = text([kernel("shown", 0, US, 1), kernel("lost", 2 * US, 3 * US, 2)])
     source = source_of(data, tmp_path)
     examined = analysis.analyze(source, judge())
@@ -113,8 +113,8 @@ def test_verification_misses_a_slice(tmp_path: Path) -> None:
         verify_pftrace.verify(path, "out.pftrace", examined, None, print, part=PftraceOptions())
 
 
-def test_only_what_is_wanted_is_written() -> None:
-    """Slices of which the flags are set, and no arrows without theirs."""
+def test_only_selected_events_are_written() -> None:
+    """Only selected slices are written, and no flows without their slices."""
     source = Source(DECODE, DECODE.name)
     examined = analysis.analyze(source, judge())
     trace = examined.trace

@@ -1,4 +1,4 @@
-"""The order of packets: what starts at one time comes as its track wants it, wherever it stood."""
+"""The order of packets: events of one time come in the order of their track."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tp_tools.writing.pftrace import deferred
-from tp_tools.writing.pftrace.deferred import DeferredPackets
 from tp_tools.writing.pftrace.flows import Flows
-from tp_tools.writing.pftrace.ordering import defer_order
+from tp_tools.writing.pftrace.ordering import DeferredPackets, defer_order
 from tp_tools.writing.pftrace.thread_events import ThreadEvents
 
 STARTS = st.lists(
@@ -20,60 +18,59 @@ STARTS = st.lists(
 )
 
 
-def shown_of(starts: list[tuple[int, int, int]]) -> tuple[ThreadEvents, np.ndarray]:
-    """(track, time, run) as entries in the order that tracks want, and their runs."""
-    track, ts, run = np.array(sorted(starts, key=lambda it: it[:2]), np.int64).T
+def events_of(starts: list[tuple[int, int, int]]) -> tuple[ThreadEvents, np.ndarray]:
+    """Make thread events of (track, time, batch), sorted, and return their batches."""
+    track, ts, batch = np.array(sorted(starts, key=lambda it: it[:2]), np.int64).T
     count = len(starts)
     number = np.arange(count)
-    found = ThreadEvents(number, number - count, track, number * 0 + 1, ts, ts, number >= 0)
-    return found, run
+    events = ThreadEvents(number, number - count, track, number * 0 + 1, ts, ts, number >= 0)
+    return events, batch
 
 
-def written(run: np.ndarray, level: np.ndarray) -> list[int]:
-    """The entries in the order in which they are written."""
-    place = np.arange(len(run))
-    in_runs = place[np.lexsort((place, run))]
-    at_end = place[np.lexsort((place, level))]
-    return [*in_runs[level[in_runs] == 0].tolist(), *at_end[level[at_end] > 0].tolist()]
+def written(batch: np.ndarray, level: np.ndarray) -> list[int]:
+    """Return the indices of thread events in the order in which they are written."""
+    index = np.arange(len(batch))
+    in_batches = index[np.lexsort((index, batch))]
+    at_end = index[np.lexsort((index, level))]
+    return [*in_batches[level[in_batches] == 0].tolist(), *at_end[level[at_end] > 0].tolist()]
 
 
 @given(STARTS, st.lists(st.tuples(st.integers(0, 39), st.integers(0, 39)), max_size=6))
 def test_equal_times_come_in_order(
     starts: list[tuple[int, int, int]], pairs: list[tuple[int, int]]
 ) -> None:
-    """On each track in the track's order; and sources of arrows before their targets."""
-    found, run = shown_of(starts)
-    # arrows that lead on in the order of all tracks have no circles
-    ends = [(a, b) for a, b in pairs if a < b < len(found) and found.ts[a] == found.ts[b]]
+    """Events come in the order of their track, and sources of flows before their targets."""
+    events, batch = events_of(starts)
+    # flows that lead to later indices form no circles
+    ends = [(a, b) for a, b in pairs if a < b < len(events) and events.ts[a] == events.ts[b]]
     out, into = np.array(ends, np.int64).reshape(-1, 2).T
-    place = np.argsort(written(run, defer_order(found, run, Flows(out, into))))
-    for i in range(1, len(found)):
-        if found.row[i] == found.row[i - 1] and found.ts[i] == found.ts[i - 1]:
+    place = np.argsort(written(batch, defer_order(events, batch, Flows(out, into))))
+    for i in range(1, len(events)):
+        if events.track[i] == events.track[i - 1] and events.ts[i] == events.ts[i - 1]:
             assert place[i - 1] < place[i]
     assert all(place[a] < place[b] for a, b in ends)
 
 
 @given(STARTS)
-def test_what_is_in_order_does_not_wait(starts: list[tuple[int, int, int]]) -> None:
-    """Where every track's runs ascend, all is written with its run."""
-    found, run = shown_of(starts)
+def test_events_in_order_are_not_deferred(starts: list[tuple[int, int, int]]) -> None:
+    """Where the batches of every track ascend, each packet is written with its batch."""
+    events, batch = events_of(starts)
     none = Flows(np.empty(0, np.int64), np.empty(0, np.int64))
-    assert not defer_order(found, np.sort(run), none).any()
+    assert not defer_order(events, np.sort(batch), none).any()
 
 
-def test_arrows_in_a_circle_come_to_an_end() -> None:
+def test_flows_in_a_circle_come_to_an_end() -> None:
     """Two instants that point at each other cannot both be first; tracks keep their order."""
-    found, run = shown_of([(0, 0, 0), (0, 0, 0), (1, 0, 0)])
+    events, batch = events_of([(0, 0, 0), (0, 0, 0), (1, 0, 0)])
     circle = Flows(np.array([1, 2, 0]), np.array([2, 0, 1]))
-    level = defer_order(found, run, circle)
+    level = defer_order(events, batch, circle)
     assert level[0] <= level[1]
 
 
-@pytest.mark.parametrize("in_memory", [1, 1 << 20])
-def test_late_packets_come_back_sorted(monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
-    """By level, then by place, from memory or from disk; none is lost."""
-    monkeypatch.setattr(deferred, "_IN_MEMORY", in_memory)
-    with closing(DeferredPackets()) as kept:
+@pytest.mark.parametrize("memory_limit", [1, 1 << 20])
+def test_deferred_packets_come_back_sorted(memory_limit: int) -> None:
+    """From memory or from disk, packets come back by level, then by index; none is lost."""
+    with closing(DeferredPackets(memory_limit)) as kept:
         kept.add(np.array([2, 1]), np.array([0, 9]), [b"third", b"second"])
         kept.add(np.array([1, 2]), np.array([3, 4]), [b"first", b"fourth"])
         assert list(kept.in_order()) == [b"first", b"second", b"third", b"fourth"]

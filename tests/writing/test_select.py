@@ -1,4 +1,4 @@
-"""A query that says what it needs gets the same rows from fewer events."""
+"""A query gives the same rows when only the events that it needs are loaded."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ ORDER BY 2, 4
 
 @pytest.fixture(params=TRACES)
 def trace(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) -> Source:
-    """Each trace in turn: of the project, and recorded ones."""
+    """Give each trace in turn: fixtures and recorded ones."""
     name: str = request.param
     path = HERE / Path(name).name if name.startswith("fixtures/") else real_trace(name)
     return Source(path, name)
 
 
 def answers(trace: Source, needs: frozenset[str] | None, sqls: dict[str, str]) -> dict[str, Rows]:
-    """What each query gives if these categories are loaded."""
+    """Return the rows of each query if events of these categories are loaded."""
     with load_trace(trace, LoadOptions("embedded", needs=needs)) as tp:
         return {name: without_ids(engine.query_rows(tp, sql, name)) for name, sql in sqls.items()}
 
 
 def without_ids(answer: Rows) -> Rows:
-    """The rows without ids of slices and tracks, which number what is loaded."""
+    """Drop ids of slices and tracks, which depend on the loaded events."""
     columns = [
         i for i, name in enumerate(answer.columns) if name not in {"id", "slice_id", "track_id"}
     ]
@@ -61,17 +61,17 @@ def without_ids(answer: Rows) -> Rows:
 
 
 def test_the_library_needs_what_it_says(trace: Source) -> None:
-    """Each query of the library gives the same rows with what it needs as with everything."""
+    """Each query of the library gives the same rows from the events it needs as from all events."""
     texts = {name: library.read(path) for name, path in library.queries().items()}
     needs = {name: library.parse(sql, name).needs for name, sql in texts.items()}
     full = answers(trace, None, texts)
-    for wanted in set(needs.values()) - {None}:
-        some = {name: texts[name] for name in texts if needs[name] == wanted}
-        assert answers(trace, wanted, some) == {name: full[name] for name in some}
+    for categories in set(needs.values()) - {None}:
+        some = {name: texts[name] for name in texts if needs[name] == categories}
+        assert answers(trace, categories, some) == {name: full[name] for name in some}
 
 
 def test_arrows_between_what_is_loaded(trace: Source) -> None:
-    """With flows, the arrows between loaded slices are the same; none is drawn to another slice."""
+    """If flows are needed, those between loaded slices stay, and none leads to another slice."""
     needs = frozenset({"kernel", "cuda_runtime", "flows"})
     few, all_of_them = (answers(trace, it, {"arrows": ARROWS}) for it in (needs, None))
     assert few == all_of_them
@@ -81,13 +81,13 @@ def test_arrows_between_what_is_loaded(trace: Source) -> None:
 
 
 def of(path: Path, *needs: str) -> list[str]:
-    """The names of the slices that are loaded."""
+    """Return the names of the loaded slices."""
     sql = "SELECT name FROM slice ORDER BY ts"
     return [name for (name,) in answers(Source(path, "t"), frozenset(needs), {"": sql})[""].rows]
 
 
 def test_former_names_of_categories(tmp_path: Path) -> None:
-    """What Kineto called Kernel and Memcpy is what queries call kernel and gpu_memcpy."""
+    """Categories that Kineto called Kernel and Memcpy are loaded as kernel and gpu_memcpy."""
     cats = ("Kernel", "kernel", "Memcpy", "Operator", "kernels")
     events = [kernel(cat, i, 0.5, cat=cat) for i, cat in enumerate(cats)]
     loaded = partial(of, write_trace(tmp_path / "t.json", *events))
@@ -97,7 +97,7 @@ def test_former_names_of_categories(tmp_path: Path) -> None:
 
 
 def test_pairs_stay_pairs(tmp_path: Path) -> None:
-    """A slice that is written as B and E keeps its end, which has no category."""
+    """A slice of B and E events keeps its E event, which has no category."""
     begin, end = kernel("k", 1, 0, ph="B"), {"ph": "E", "pid": 0, "tid": 7, "ts": 5}
     other = [kernel("o", 7, 0, ph="B", cat="cpu_op"), end | {"ts": 8}]
     path = write_trace(tmp_path / "t.json", begin, end, *other)
@@ -106,15 +106,15 @@ def test_pairs_stay_pairs(tmp_path: Path) -> None:
 
 
 def test_arrows_are_no_category() -> None:
-    """Arrows are loaded as `flows` and not by their category, which would leave them dangling."""
+    """Flows are loaded as `flows` and not by their category, which would lead to missing slices."""
     source = Source(HERE / "sound.json.gz", "sound")
     sql = {"": "SELECT COUNT(*) FROM flow"}
     kinds = [frozenset({"kernel", "cuda_runtime", arrows}) for arrows in ("flows", "ac2g")]
     assert [answers(source, needs, sql)[""].rows for needs in kinds] == [[(4,)], [(0,)]]
 
 
-def test_rows_keep_their_names(tmp_path: Path) -> None:
-    """Names of processes and threads are there, whatever is left out."""
+def test_tracks_keep_their_names(tmp_path: Path) -> None:
+    """Names of processes and threads are loaded for any needs."""
     name = {"ph": "M", "name": "thread_name", "pid": 0, "tid": 7, "args": {"name": "stream 7"}}
     path = write_trace(tmp_path / "t.json", kernel("k", 1, 1), name)
     sql = """SELECT thread.name FROM slice

@@ -1,4 +1,4 @@
-"""One clock for all ranks: base times first, then what the collectives that ranks share say."""
+"""Align all ranks: start from base times, and improve them by the collectives that ranks share."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ BY_HOST = "host"
 BY_BASE = "base"
 UNALIGNED = "none"
 
-_NEAR_NS = (2_000, 50_000)  # how far apart the ends of one collective may lie, at least and at most
-_NEAR_SCALES = 8
+_NEAR_NS = (2_000, 50_000)  # lower and upper limit of the tolerance between ends of one collective
+_NEAR_SCALES = 8  # tolerance in multiples of the median residual
 
 
 @dataclass(frozen=True)
 class Member:
-    """A rank, as the common clock sees it.
+    """A rank to align.
 
     Attributes:
-        collectives: what it shares with others.
+        collectives: its collectives.
         middle_ns: the middle of its trace, ns since the epoch on its own clock.
-        host: the machine's name; "" if the trace does not say.
-        replica: ranks of different replicas share no process groups.
+        host: name of its machine; "" if the trace does not give it.
+        replica: number of its replica; ranks of different replicas share no process groups.
     """
 
     collectives: Collectives
@@ -58,15 +58,15 @@ class Member:
 
 @dataclass(frozen=True)
 class Aligned:
-    """How a rank came onto the common clock.
+    """The clock of a rank, and how it was found.
 
     Attributes:
-        clock: its relation to it.
+        clock: the map from its time to common time.
         how: BY_COLLECTIVES, BY_HOST (as another rank on its machine), BY_BASE or UNALIGNED.
-        why: what kept it from being aligned by collectives; empty if nothing did.
-        used: matched collectives that its clock was fitted to, or could have been.
+        why: reason why it is not aligned by collectives, for users; "" if it is.
+        used: number of matched collectives that its clock was, or could be, fitted to.
         residual_ns: median of |its end of a collective - the collective's end|; None without any.
-        residual_p95_ns: the 95th percentile of that.
+        residual_p95_ns: 95th percentile of the same.
     """
 
     clock: Clock
@@ -82,9 +82,9 @@ class Alignment:
     """All ranks on one clock.
 
     Attributes:
-        ranks: in the order in which they were given.
-        pool: their collectives.
-        matches: which of them are one.
+        ranks: clocks of the ranks, in the order in which these were given.
+        pool: collectives of all ranks.
+        matches: which of these are the same collective.
     """
 
     ranks: list[Aligned]
@@ -93,141 +93,166 @@ class Alignment:
 
 
 def align(members: Sequence[Member], mode: Mode) -> Alignment:
-    """Matches the collectives of all ranks and fits their clocks to them.
+    """Match the collectives of all ranks and fit their clocks to them.
 
     Args:
-        members: the ranks, the one whose clock is to be the common one first.
-        mode: "auto" takes base times where collectives cannot say better, "collectives" insists
-            on them; "base" and "none" leave the clocks as they are.
+        members: the ranks; the clock of the first one is the common clock.
+        mode: "auto" keeps base times where collectives give nothing better, "collectives" fails
+            there; "base" and "none" change no clock.
 
     Raises:
-        InputError: the mode insists, and a rank shares too little with the others.
+        InputError: in mode "collectives", a rank shares too few collectives with the others.
     """
-    pool = match.pool([it.collectives for it in members], [it.replica for it in members])
-    start = [Clock(at_ns=it.middle_ns) for it in members]
+    pool = match.pool(
+        [member.collectives for member in members], [member.replica for member in members]
+    )
+    start = [Clock(at_ns=member.middle_ns) for member in members]
     state = _State(pool, start, np.full(len(members), UNKNOWN))
     state.match()
     if mode in ("base", "none"):
-        asked = BY_BASE if mode == "base" else UNALIGNED
-        state.clocks, state.part = start, np.full(len(members), UNKNOWN)
-        return _stated(state, [asked] * len(members), [""] * len(members))
-    how, why = state.judge(start)
-    state.clocks, follows = same_host_ranks(state.clocks, state.part, [it.host for it in members])
+        unchanged = BY_BASE if mode == "base" else UNALIGNED
+        state.clocks, state.component = start, np.full(len(members), UNKNOWN)
+        return _alignment(state, [unchanged] * len(members), [""] * len(members))
+    how, why = state.choose(start)
+    hosts = [member.host for member in members]
+    state.clocks, follows = same_host_ranks(state.clocks, state.component, hosts)
     for rank, other in follows.items():
         if how[rank] == BY_BASE:
             how[rank] = BY_HOST
             why[rank] += f"; moved as rank {other} on its machine"
-    if mode == "collectives" and (lost := [i for i, it in enumerate(how) if it != BY_COLLECTIVES]):
+    if mode == "collectives" and (
+        unaligned := [rank for rank, method in enumerate(how) if method != BY_COLLECTIVES]
+    ):
         raise InputError(
-            f"{len(lost)} of {len(members)} ranks cannot be aligned by collectives: "
-            f"{why[lost[0]]}. --align auto takes their base times."
+            f"{len(unaligned)} of {len(members)} ranks cannot be aligned by collectives: "
+            f"{why[unaligned[0]]}. --align auto takes their base times."
         )
-    return _stated(state, how, why)
+    return _alignment(state, how, why)
 
 
 class _State:
-    """What is known by now.
+    """The clocks and matches found so far.
 
     Attributes:
-        pool: all collectives.
-        clocks: by rank.
-        part: by rank: ranks of one part were fitted together; UNKNOWN for those that were not.
-        matches: of the collectives.
+        pool: collectives of all ranks.
+        clocks: clock of each rank.
+        component: int (ranks,), equal for ranks fitted together; UNKNOWN for others.
+        matches: matches of the collectives.
     """
 
-    def __init__(self, pool: Pool, clocks: list[Clock], part: Ints) -> None:
-        self.pool, self.clocks, self.part = pool, clocks, part
+    def __init__(self, pool: Pool, clocks: list[Clock], component: Ints) -> None:
+        self.pool, self.clocks, self.component = pool, clocks, component
         self.matches: Matches = match.matches_by_identity(pool)
 
     def match(self) -> None:
-        """By identity, then by order on the clocks that follow from that, then by count."""
+        """Match by identity, then by time on the clocks fitted to these matches, then by count."""
         pool, certain = self.pool, self.matches
         self._fit(certain.readings(pool))
-        rest = np.flatnonzero((pool.identity == UNKNOWN) & pool.synchronising)
-        ordered = match.Matches(np.full(len(pool), -1, np.int64), [], [])
-        if len(rest):
-            found = self._by_order(rest)
-            ordered.of[rest] = found.of
-            ordered = match.Matches(ordered.of, found.method, found.confidence)
-        open_rows = (ordered.of < 0) & (pool.identity == UNKNOWN)
-        counted = match_by_time.matches_by_count(pool, open_rows)
-        self.matches = match.concatenate_matches(pool, [certain, ordered, counted])
+        anonymous = np.flatnonzero((pool.identity == UNKNOWN) & pool.synchronising)
+        timed = match.Matches(np.full(len(pool), -1, np.int64), [], [])
+        if len(anonymous):
+            found = self._match_by_time(anonymous)
+            timed.of[anonymous] = found.of
+            timed = match.Matches(timed.of, found.method, found.confidence)
+        unmatched = (timed.of < 0) & (pool.identity == UNKNOWN)
+        counted = match_by_time.matches_by_count(pool, unmatched)
+        self.matches = match.concatenate_matches(pool, [certain, timed, counted])
         self._fit(self.matches.readings(pool))
 
-    def _by_order(self, rows: Ints) -> Matches:
+    def _match_by_time(self, rows: Ints) -> Matches:
+        """Match collectives without identity by their times on the clocks so far.
+
+        Args:
+            rows: their rows in the pool.
+        """
         pool = self.pool
         sub = match.Pool(*(getattr(pool, name)[rows] for name in match.Pool.__dataclass_fields__))
-        part = np.where(self.part == UNKNOWN, -2 - np.arange(len(self.part)), self.part)
-        laying = match_by_time.register_ranks(sub, self.clocks, part)
-        laid = Readings(sub.rank, laying.entry, laying.end).where(laying.entry >= 0)
-        # the clocks so far, with what laying out found; readings are on those clocks already
-        near, end = _NEAR_NS[1], laying.end
-        if len(laid.rank):
-            known = [Clock() for _ in self.clocks]
-            finer = self._fitted(laid, known)
-            end = common_ends(Readings(sub.rank, laying.entry, laying.end), finer)
-            off = np.abs(residuals(laid, finer))
+        alone = -2 - np.arange(len(self.component))
+        component = np.where(self.component == UNKNOWN, alone, self.component)
+        registered = match_by_time.register_ranks(sub, self.clocks, component)
+        readings = Readings(sub.rank, registered.entry, registered.end)
+        matched = readings.where(registered.entry >= 0)
+        near, end = _NEAR_NS[1], registered.end
+        if len(matched.rank):
+            # the readings are on the clocks that registration found, so corrections start at zero
+            finer = self._fitted(matched, [Clock() for _ in self.clocks])
+            end = common_ends(readings, finer)
+            off = np.abs(residuals(matched, finer))
             scale = int(np.median(off[off > 0])) if off.any() else 0
             near = int(np.clip(_NEAR_SCALES * scale, *_NEAR_NS))
-        return match_by_time.matches_by_time(laying, end, near)
+        return match_by_time.matches_by_time(registered, end, near)
 
     def _fitted(self, readings: Readings, clocks: list[Clock]) -> list[Clock]:
-        """Clocks fitted to the readings, part by part."""
-        chosen, part = connected_ranks(readings, len(clocks))
-        for number in np.unique(part[part >= 0]).tolist():
-            inside = chosen & (part[readings.rank] == number)
+        """Return the clocks fitted to the readings, component by component."""
+        chosen, component = connected_ranks(readings, len(clocks))
+        for number in np.unique(component[component >= 0]).tolist():
+            inside = chosen & (component[readings.rank] == number)
             clocks = fit(readings.where(inside), clocks)
         return clocks
 
     def _fit(self, readings: Readings) -> None:
-        """Fits the clocks from scratch, and notes which ranks were fitted together."""
-        _, self.part = connected_ranks(readings, len(self.clocks))
+        """Fit the clocks to the readings, and store which ranks were fitted together."""
+        _, self.component = connected_ranks(readings, len(self.clocks))
         self.clocks = self._fitted(readings, self.clocks)
 
-    def judge(self, start: list[Clock]) -> tuple[list[str], list[str]]:
-        """How each rank is aligned, and why not better; fits that do not help are taken back."""
+    def choose(self, start: list[Clock]) -> tuple[list[str], list[str]]:
+        """Choose between fitted clocks and base times, component by component.
+
+        Args:
+            start: clocks of base times, which replace fitted ones that predict no better.
+
+        Returns:
+            `how` and `why` of each rank, see `Aligned`.
+        """
         readings = self.matches.readings(self.pool)
-        chosen, part = connected_ranks(readings, len(start))
+        chosen, component = connected_ranks(readings, len(start))
         count = np.bincount(readings.rank, minlength=len(start))
         how = [BY_BASE] * len(start)
-        unsure = self._unsure(len(start))
-        why = [_too_few(*pair) for pair in zip(count.tolist(), unsure, strict=True)]
-        for number in np.unique(part[part >= 0]).tolist():
-            mine = readings.where(chosen & (part[readings.rank] == number))
-            helps = self._helps(mine, start)
-            for rank in np.flatnonzero(part == number).tolist():
-                how[rank] = BY_COLLECTIVES if helps else BY_BASE
-                why[rank] = "" if helps else "base times fit as well or better"
-                if not helps:
+        uncertain = self._has_uncertain_matches(len(start))
+        why = [_too_few(*pair) for pair in zip(count.tolist(), uncertain, strict=True)]
+        for number in np.unique(component[component >= 0]).tolist():
+            inside = readings.where(chosen & (component[readings.rank] == number))
+            is_better = self._predicts_better(inside, start)
+            for rank in np.flatnonzero(component == number).tolist():
+                how[rank] = BY_COLLECTIVES if is_better else BY_BASE
+                why[rank] = "" if is_better else "base times fit as well or better"
+                if not is_better:
                     self.clocks[rank] = start[rank]
-        for rank in np.flatnonzero(part < 0).tolist():
+        for rank in np.flatnonzero(component < 0).tolist():
             self.clocks[rank] = start[rank]
-        self.part = part
+        self.component = component
         return how, why
 
-    def _unsure(self, ranks: int) -> list[bool]:
-        """By rank: whether some of its collectives have a match that is uncertain."""
-        vague = np.array([it == UNCERTAIN for it in self.matches.confidence] + [False], np.bool_)
-        found = vague[self.matches.of] & (self.matches.of >= 0)
+    def _has_uncertain_matches(self, ranks: int) -> list[bool]:
+        """Tell for each rank whether some of its collectives have an uncertain match."""
+        is_uncertain = np.array(
+            [confidence == UNCERTAIN for confidence in self.matches.confidence] + [False], np.bool_
+        )
+        found = is_uncertain[self.matches.of] & (self.matches.of >= 0)
         return [rank in self.pool.rank[found] for rank in range(ranks)]
 
-    def _helps(self, readings: Readings, start: list[Clock]) -> bool:
-        """Whether a fit to half of the collectives predicts the other half better than nothing."""
-        fitted_half = readings.collective % 2 == 0
-        trained = self._fitted(readings.where(fitted_half), self.clocks)
-        tested = readings.where(~fitted_half)
+    def _predicts_better(self, readings: Readings, start: list[Clock]) -> bool:
+        """Tell whether a fit to half of the collectives predicts the others better than `start`."""
+        is_fitted = readings.collective % 2 == 0
+        fitted = self._fitted(readings.where(is_fitted), self.clocks)
+        tested = readings.where(~is_fitted)
         if not len(tested.rank):
             return False
-        by_fit = np.abs(residuals(tested, trained))
+        by_fit = np.abs(residuals(tested, fitted))
         by_base = np.abs(residuals(tested, start))
         return bool(np.median(by_fit) < np.median(by_base))
 
 
-def _too_few(count: int, unsure: bool) -> str:  # noqa: FBT001
-    """Why a rank with so many sure matches, and perhaps others, is not aligned by them."""
+def _too_few(count: int, has_uncertain: bool) -> str:  # noqa: FBT001
+    """Return the reason why a rank is not aligned by collectives, for users.
+
+    Args:
+        count: number of its certain matches.
+        has_uncertain: whether it has uncertain matches.
+    """
     if count:
         return f"only {count} collectives are surely those of other ranks, {LEAST} are needed"
-    if unsure:
+    if has_uncertain:
         return (
             "collectives could be matched in other ways as well: neither Comms Id nor Seq tells "
             "them apart, nor do the times between them"
@@ -235,16 +260,17 @@ def _too_few(count: int, unsure: bool) -> str:  # noqa: FBT001
     return "no collective is surely one with another rank's"
 
 
-def _stated(state: _State, how: list[str], why: list[str]) -> Alignment:
+def _alignment(state: _State, how: list[str], why: list[str]) -> Alignment:
+    """Build the result, with the residuals of each rank."""
     readings = state.matches.readings(state.pool)
     off = np.abs(residuals(readings, state.clocks)) if len(readings.rank) else readings.end
     ranks = []
     for rank, clock in enumerate(state.clocks):
-        mine = off[readings.rank == rank]
-        middle, most = (
-            (int(np.percentile(mine, 50)), int(np.percentile(mine, 95)))
-            if len(mine)
+        of_rank = off[readings.rank == rank]
+        median, p95 = (
+            (int(np.percentile(of_rank, 50)), int(np.percentile(of_rank, 95)))
+            if len(of_rank)
             else (None, None)
         )
-        ranks.append(Aligned(clock, how[rank], why[rank], len(mine), middle, most))
+        ranks.append(Aligned(clock, how[rank], why[rank], len(of_rank), median, p95))
     return Alignment(ranks, state.pool, state.matches)

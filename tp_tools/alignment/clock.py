@@ -1,10 +1,10 @@
-"""One clock for all ranks, fitted to the ends of the collectives that they share.
+"""Fit one clock for all ranks to the ends of the collectives that they share.
 
 No rank leaves a synchronising collective before the last one has arrived, so its ends on all ranks
-are one moment, read on as many clocks. Each rank's clock gets an offset and a drift such that these
-readings agree as well as they can, over all ranks at once and not along a chain. Outliers (a wrong
-match, a rank that was interrupted between data and end) lose their weight: iteratively reweighted
-least squares with Tukey's biweight, solved by conjugate gradients.
+are readings of one moment on several clocks. Each rank's clock gets an offset and a drift such that
+these readings agree best, over all ranks at once and not along a chain. Outliers (a wrong match, a
+rank interrupted between data and end) lose their weight: iteratively reweighted least squares with
+Tukey's biweight, solved by conjugate gradients.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 PPT = 10**12
-"""Drift is counted in 1e-12: an hour at 1e-12 is 4 ns."""
+"""Unit of drift is 1e-12; a drift of 1 adds 4 ns in an hour."""
 
 _SECOND_NS = 10**9
-_ROUNDS = 25
+_MAX_ROUNDS = 25
 _BIWEIGHT = 4.685  # 95 % efficient on normal residuals
 _MAD = 1.4826  # from median absolute deviation to standard deviation of a normal
-_SHARPEST_NS = 100.0  # clocks are not read better than that
-_PRIOR_DRIFT = 5e-5  # what quartz drifts; it matters only where the data hardly says anything
+_MIN_SCALE_NS = 100.0  # clocks are not read more precisely
+_PRIOR_DRIFT = 5e-5  # drift of quartz; it decides only where readings hardly do
 _SETTLED_NS = 0.5
-_EXACT_NS2 = 1e-8  # weighted squares of what is left to correct, at which it is solved
+_SOLVED_NS2 = 1e-8  # weighted square of the remaining correction at which iteration ends
 
 
 @dataclass(frozen=True)
 class Clock:
-    """How a rank's own time becomes common time: t + offset + drift * (t - at).
+    """The map from a rank's own time to common time: t + offset + drift * (t - at).
 
     Attributes:
-        offset_ns: what is added at `at_ns`.
-        drift_ppt: what is added per time since then, in 1e-12.
+        offset_ns: ns added at `at_ns`.
+        drift_ppt: time added per time since `at_ns`, in 1e-12.
         at_ns: the middle of the rank's trace, ns since the epoch on its own clock.
     """
 
@@ -49,31 +49,37 @@ class Clock:
     at_ns: int = 0
 
     def common(self, time: Ints) -> Ints:
-        """Times of the rank, int64 ns since the epoch, on the common clock; keeps their order.
+        """Map times of the rank to the common clock, in the same order.
 
         The drift is applied per whole microsecond, in integers that hold centuries, and rounded
-        down once, so that two times never change places.
+        down once, so that no two times change order.
+
+        Args:
+            time: int64 ns since the epoch, on the rank's own clock.
+
+        Returns:
+            int64 ns since the epoch, on the common clock.
         """
-        seconds, rest = np.divmod(time - self.at_ns, _SECOND_NS)
-        whole, part = np.divmod(seconds * self.drift_ppt, 1000)
-        drift = whole + (part * 10**6 + rest // 1000 * self.drift_ppt) // 10**9
+        seconds, rest_ns = np.divmod(time - self.at_ns, _SECOND_NS)
+        drift_ns, thousandths = np.divmod(seconds * self.drift_ppt, 1000)
+        drift = drift_ns + (thousandths * 10**6 + rest_ns // 1000 * self.drift_ppt) // 10**9
         shifted: Ints = time + self.offset_ns + drift
         return shifted
 
     @property
     def drift_ppb(self) -> float:
-        """The drift in 1e-9."""
+        """Return the drift in 1e-9."""
         return self.drift_ppt / 1000
 
 
 @dataclass(frozen=True)
 class Readings:
-    """Ends of collectives: row k says when collective[k] ended on the clock of rank[k].
+    """Ends of collectives, as each rank's clock read them; row k is one end on one rank.
 
-    Attributes:
-        rank: index of the rank.
-        collective: number of the collective.
-        end: ns since the epoch.
+    Columns:
+        rank: int, index of the rank.
+        collective: int, number of the collective.
+        end: int64, ns since the epoch on the rank's clock.
     """
 
     rank: Ints
@@ -81,28 +87,36 @@ class Readings:
     end: Ints
 
     def where(self, chosen: NDArray[np.bool_]) -> Readings:
-        """The chosen rows, the collectives numbered anew."""
+        """Return the chosen rows, with collectives renumbered from 0."""
         _, collective = np.unique(self.collective[chosen], return_inverse=True)
         return Readings(self.rank[chosen], collective.astype(np.int64), self.end[chosen])
 
 
 def common_ends(readings: Readings, clocks: list[Clock]) -> Ints:
-    """Each reading on the common clock."""
+    """Map each reading to the common clock, ns."""
     ends = readings.end.copy()
     for rank in np.unique(readings.rank).tolist():
-        mine = readings.rank == rank
-        ends[mine] = clocks[rank].common(readings.end[mine])
+        of_rank = readings.rank == rank
+        ends[of_rank] = clocks[rank].common(readings.end[of_rank])
     return ends
 
 
 def residuals(readings: Readings, clocks: list[Clock]) -> Ints:
-    """How far each reading lies from its collective's end, the median over the ranks, in ns."""
+    """Return the distance of each reading from its collective's end, the median over ranks, ns."""
     ends = common_ends(readings, clocks)
     return ends - medians(readings.collective, ends)[readings.collective]
 
 
 def medians(group: Ints, value: Ints) -> Ints:
-    """The lower median of the values of each group; 0 for a number that no row has."""
+    """Return the lower median of each group's values; 0 for a group without values.
+
+    Args:
+        group: group of each value, from 0.
+        value: the values.
+
+    Returns:
+        int64 array (highest group + 1,).
+    """
     count = np.bincount(group)
     order = np.lexsort((value, group))
     first = np.cumsum(count) - count
@@ -113,38 +127,39 @@ def medians(group: Ints, value: Ints) -> Ints:
 
 
 def fit(readings: Readings, clocks: list[Clock]) -> list[Clock]:
-    """Better clocks, given first guesses.
+    """Fit the clocks of ranks to their readings, given first guesses.
 
     Args:
-        readings: ends of synchronising collectives; every collective has two ranks or more, and
-            every rank that occurs is tied to every other, directly or over others.
-        clocks: by rank: the guesses; good to the time between two collectives or so.
+        readings: ends of synchronising collectives, two or more per collective, of ranks that are
+            all connected.
+        clocks: guess for each rank, correct to about the time between two collectives.
 
     Returns:
-        The clocks of the ranks that occur; the guesses of the others. The lowest rank that occurs
-        keeps its guess: the common clock is its.
+        Fitted clocks of the ranks with readings, guesses of the others. The lowest rank with
+        readings keeps its guess, since its clock is the common one.
     """
-    # offsets of seconds would make any drift look like an offset: they are taken out beforehand
-    return _fitted(readings, _fitted(readings, clocks, rounds=1), rounds=_ROUNDS)
+    # the first round removes offsets of seconds, next to which a drift would look like an offset
+    return _fit_rounds(readings, _fit_rounds(readings, clocks, rounds=1), rounds=_MAX_ROUNDS)
 
 
-def _fitted(readings: Readings, clocks: list[Clock], *, rounds: int) -> list[Clock]:
+def _fit_rounds(readings: Readings, clocks: list[Clock], *, rounds: int) -> list[Clock]:
+    """Fit clocks, with at most `rounds` rounds of reweighting."""
     system = _System(readings, common_ends(readings, clocks), len(clocks))
     solution = system.solve(rounds)
     present = np.unique(readings.rank).tolist()
-    lines = _anchored(system, solution, present)
+    corrections = _relative_corrections(system, solution, present)
     fitted = list(clocks)
     for rank in present[1:]:
-        fitted[rank] = _composed(clocks[rank], *lines[rank], system.centre)
+        fitted[rank] = _composed(clocks[rank], *corrections[rank], system.centre)
     return fitted
 
 
-def _anchored(
+def _relative_corrections(
     system: _System, solution: Floats, present: list[int]
 ) -> dict[int, tuple[float, float]]:
-    """Per rank (a, b): a guessed time t becomes t + a + b * (t - centre).
+    """Return (a, b) by rank: a guessed time t becomes t + a + b * (t - centre).
 
-    Seen from the lowest rank, which gets (0, 0).
+    The corrections are relative to the lowest rank, which gets (0, 0).
     """
     offset, slope = solution[0], solution[1] / system.unit
     a0, b0 = offset[present[0]], slope[present[0]]
@@ -152,7 +167,7 @@ def _anchored(
 
 
 def _composed(guess: Clock, offset: float, slope: float, centre: int) -> Clock:
-    """A guess with a correction: offset + slope * (t - centre) on guessed time."""
+    """Add to a clock the correction offset + slope * (t - centre), with t on the guessed clock."""
     at = int(guess.common(np.array([guess.at_ns]))[0])
     drift = guess.drift_ppt / PPT
     return Clock(
@@ -163,10 +178,11 @@ def _composed(guess: Clock, offset: float, slope: float, centre: int) -> Clock:
 
 
 class _System:
-    """The least squares problem: corrections per rank; the true ends are eliminated.
+    """The least squares problem of the corrections of all ranks; true ends are eliminated.
 
-    Unknown are offset and slope of each rank's correction, as rows of a 2 x ranks array. Their sums
-    over the ranks are held at zero, or all clocks could shrink to one moment at no cost.
+    The unknowns are the offset and slope of each rank's correction, as the rows of a (2, ranks)
+    array. Their sums over the ranks are kept at zero; otherwise the best solution would shrink all
+    clocks to one moment.
     """
 
     def __init__(self, readings: Readings, ends: Ints, ranks: int) -> None:
@@ -181,75 +197,89 @@ class _System:
         self.weigh(np.ones(len(time)))
 
     def solve(self, rounds: int) -> Floats:
+        """Return offsets in ns and slopes per `unit`, as an array (2, ranks)."""
         solution = np.zeros((2, self.ranks))
         self.reweight(solution, by_median=True)
         for _ in range(rounds):
-            better = self.least_squares(solution)
-            moved = np.abs(better - solution).max()
-            solution = better
+            next_solution = self.least_squares(solution)
+            change = np.abs(next_solution - solution).max()
+            solution = next_solution
             self.reweight(solution, by_median=False)
-            if moved < _SETTLED_NS:
+            if change < _SETTLED_NS:
                 break
         return solution
 
     def corrected(self, solution: Floats) -> Floats:
+        """Return the readings with these corrections, ns from the centre."""
         corrected: Floats = self.time + solution[0][self.rank] + solution[1][self.rank] * self.x
         return corrected
 
     def reweight(self, solution: Floats, *, by_median: bool) -> None:
-        """Tukey's biweight of the residuals, at the scale that most of them have."""
+        """Set the weights to Tukey's biweight of the residuals, scaled by their median.
+
+        Args:
+            solution: corrections.
+            by_median: whether residuals count from the median of a collective's readings, which
+                resists outliers in the first round, or from the weighted mean.
+        """
         time = self.corrected(solution)
         if by_median:
-            whole = np.rint(time).astype(np.int64)
-            middle = medians(self.collective, whole).astype(np.float64)
+            rounded = np.rint(time).astype(np.int64)
+            centres = medians(self.collective, rounded).astype(np.float64)
         else:
-            middle = self.means(time)
-        off = np.abs(time - middle[self.collective])
-        self.scale = max(_MAD * float(np.median(off[off > 0])) if off.any() else 0, _SHARPEST_NS)
+            centres = self.means(time)
+        off = np.abs(time - centres[self.collective])
+        self.scale = max(_MAD * float(np.median(off[off > 0])) if off.any() else 0, _MIN_SCALE_NS)
         ratio = np.minimum(off / (_BIWEIGHT * self.scale), 1)
-        # never quite zero: a rank whose guess is bad must be able to come back
+        # weights stay above zero, so that a rank with a bad guess can recover
         self.weigh(np.maximum((1 - ratio**2) ** 2, 1e-6))
 
     def weigh(self, weight: Floats) -> None:
+        """Set the weight of each reading."""
         self.weight, self.total = weight, np.bincount(self.collective, weight)
 
     def means(self, value: Floats) -> Floats:
+        """Return the weighted mean of each collective's readings."""
         mean: Floats = np.bincount(self.collective, self.weight * value) / self.total
         return mean
 
     def least_squares(self, start: Floats) -> Floats:
-        """Conjugate gradients on the normal equations, preconditioned by their diagonal."""
+        """Solve the weighted problem by conjugate gradients, preconditioned by the diagonal.
+
+        Args:
+            start: corrections to start from.
+        """
         ridge = np.zeros((2, 1))
         ridge[1] = (self.scale / (_PRIOR_DRIFT * self.unit)) ** 2
         diagonal = np.stack(
             [np.bincount(self.rank, self.weight * v, self.ranks) for v in (self.x**0, self.x**2)]
         )
         inverse = self.project(1 / np.maximum(diagonal + ridge, 1e-9), centred=False)
-        residue = self.project(-self.gradient(self.corrected(start)) - ridge * start)
+        residual = self.project(-self.gradient(self.corrected(start)) - ridge * start)
         solution = start.copy()
-        direction = self.project(inverse * residue)
-        strength = float((residue * direction).sum())
-        goal = max(strength * 1e-18, _EXACT_NS2)
+        direction = self.project(inverse * residual)
+        strength = float((residual * direction).sum())
+        goal = max(strength * 1e-18, _SOLVED_NS2)
         for _ in range(8 * self.ranks):
             if strength <= goal:
                 break
-            moved = direction[0][self.rank] + direction[1][self.rank] * self.x
-            image = self.project(self.gradient(moved) + ridge * direction)
+            change = direction[0][self.rank] + direction[1][self.rank] * self.x
+            image = self.project(self.gradient(change) + ridge * direction)
             step = strength / float((direction * image).sum())
             solution += step * direction
-            residue -= step * image
-            preconditioned = self.project(inverse * residue)
-            previous, strength = strength, float((residue * preconditioned).sum())
+            residual -= step * image
+            preconditioned = self.project(inverse * residual)
+            previous, strength = strength, float((residual * preconditioned).sum())
             direction = preconditioned + strength / previous * direction
         return solution
 
     def gradient(self, time: Floats) -> Floats:
-        """Of half the weighted sum of squares around each collective's mean."""
+        """Return the gradient of half the weighted sum of squares around each collective's mean."""
         off = self.weight * (time - self.means(time)[self.collective])
         return np.stack([np.bincount(self.rank, v, self.ranks) for v in (off, off * self.x)])
 
     def project(self, value: Floats, *, centred: bool = True) -> Floats:
-        """Onto the ranks that occur and, unless it is told not to, onto sums of zero."""
+        """Project onto the ranks with readings and, if `centred`, onto sums of zero."""
         kept = np.where(self.present, value, 0)
         if centred:
             kept = kept - np.where(self.present, kept.sum(1, keepdims=True) / self.present.sum(), 0)

@@ -1,4 +1,4 @@
-"""The collectives of one rank as columns: what matching and the common clock reason about."""
+"""Define the collectives of one rank as columns, for matching and for the common clock."""
 
 from __future__ import annotations
 
@@ -11,45 +11,50 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 UNKNOWN = -1
-"""Stands where a rank's trace does not say a number."""
+"""Value of a number that the trace of a rank does not give."""
 
 SYNCHRONISING = frozenset(
     {"all_reduce", "all_gather", "reduce_scatter", "all_to_all", "barrier", "dispatch", "combine"}
 )
-"""Kinds that no rank leaves before the last one has arrived, so that all ends are one moment.
+"""Kinds that no rank leaves before the last one has arrived, so that all ranks end at one moment.
 
-A broadcast's root or a sender may leave as soon as its data is on its way.
+The root of a broadcast, or a sender, may leave as soon as its data is on its way.
 """
 
 TESTABLE = SYNCHRONISING | {"unknown", "send_recv"}
-"""Kinds that are taken for synchronising if their ends turn out to fall together.
+"""Kinds that count as synchronising if the ends of their ranks prove to fall together.
 
 RCCL has one kernel for all collectives, and NCCL runs all-to-all as sends and receives.
 """
 
 MESSAGES = frozenset({"send", "recv"})
-"""Kinds of which each has two ranks only. PyTorch writes the Seq of the next collective on them,
-and a Comms Id made from that: neither says which send belongs to which receive."""
+"""Kinds that join two ranks only.
+
+PyTorch writes on them the Seq of the next collective, and a Comms Id made from that, so neither
+tells which send belongs to which receive.
+"""
 
 
 @dataclass(frozen=True)
 class Collectives:
     """The collectives of one rank, sorted by ts; row i is one kernel (gloo: one annotation).
 
-    Attributes:
-        event: number of its event in the rank's file.
-        kind: "all_reduce", "all_gather", ...
-        group: what its process group is called; "" if the trace does not say.
-        description: what the group is for; "" if the trace does not say.
-        members: the group's ranks as the trace writes them; "" if it does not.
-        size: how many ranks the group has; UNKNOWN if the trace does not say.
-        seq: its number within the group; UNKNOWN if the trace does not say.
-        comms_id: Kineto's hash of group, sequence and peers as text; "" if there is none.
-        stream: number of its stream.
-        nbytes: bytes that the rank brings or gets; UNKNOWN if the trace does not say.
-        dtype: element type; "" if the trace does not say.
-        recognised: "args" or "name".
-        ts, end: ns since the epoch, on the rank's own clock.
+    Text that the trace does not give is "", a number that it does not give is UNKNOWN.
+
+    Columns:
+        event: int, number of the event in the rank's file.
+        kind: text, "all_reduce", "all_gather" and so on.
+        group: text, name of the process group.
+        description: text, description of the process group, for example "DATA_PARALLEL".
+        members: text, ranks of the group as the trace writes them.
+        size: int, number of ranks of the group.
+        seq: int, sequence number within the group (Seq).
+        comms_id: text, Kineto's hash of group, sequence and peers (Comms Id).
+        stream: int, number of the stream.
+        nbytes: int, bytes that the rank contributes or receives.
+        dtype: text, element type.
+        recognised: text, "args" or "name": how the kernel was recognised as a collective.
+        ts, end: int64, ns since the epoch, on the rank's own clock.
     """
 
     event: Ints
@@ -72,6 +77,6 @@ class Collectives:
 
 
 def none() -> Collectives:
-    """The collectives of a rank that has none."""
+    """Return the columns of a rank without collectives."""
     ints = np.empty(0, np.int64)
     return Collectives(ints, [], [], [], [], ints, ints, [], ints, ints, [], [], ints, ints)

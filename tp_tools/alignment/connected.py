@@ -1,4 +1,4 @@
-"""Which ranks the collectives that they share tie together."""
+"""Find the ranks that are connected by collectives that they share."""
 
 from __future__ import annotations
 
@@ -15,41 +15,46 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 LEAST = 8
-"""Matched collectives that tie two ranks together."""
+"""Least number of matched collectives that connect a rank with others."""
 
 
 def connected_ranks(readings: Readings, ranks: int) -> tuple[NDArray[np.bool_], Ints]:
-    """Which readings tie ranks together, and the part of each rank.
+    """Find the readings that connect ranks, and the component of each rank.
 
-    A rank counts if it shares LEAST collectives or more with others that count.
+    A rank is connected if it shares LEAST collectives or more with connected ranks.
+
+    Args:
+        readings: ends of collectives.
+        ranks: number of ranks.
 
     Returns:
-        By reading whether it is used; by rank the number of its part (its lowest rank), UNKNOWN
-        for one that is not tied.
+        bool (readings,), whether a reading is of connected ranks; int (ranks,), the lowest rank of
+        each rank's component, UNKNOWN for a rank that is not connected.
     """
     used = np.ones(len(readings.rank), np.bool_)
     while True:
-        present = np.bincount(readings.collective[used], minlength=_size(readings))
-        enough = np.bincount(readings.rank[used], minlength=ranks) >= LEAST
-        now = used & (present[readings.collective] > 1) & enough[readings.rank]
-        if (now == used).all():
+        ranks_of = np.bincount(readings.collective[used], minlength=_collective_count(readings))
+        has_enough = np.bincount(readings.rank[used], minlength=ranks) >= LEAST
+        still_used = used & (ranks_of[readings.collective] > 1) & has_enough[readings.rank]
+        if (still_used == used).all():
             break
-        used = now
-    return used, _parts(readings.where(used), ranks)
+        used = still_used
+    return used, _components(readings.where(used), ranks)
 
 
-def _size(readings: Readings) -> int:
+def _collective_count(readings: Readings) -> int:
     return int(readings.collective.max(initial=-1)) + 1
 
 
-def _parts(readings: Readings, ranks: int) -> Ints:
-    """The lowest rank that each rank is connected with; UNKNOWN for those without readings."""
-    part = np.where(np.bincount(readings.rank, minlength=ranks) > 0, np.arange(ranks), UNKNOWN)
+def _components(readings: Readings, ranks: int) -> Ints:
+    """Return the lowest rank connected with each rank; UNKNOWN for a rank without readings."""
+    has_readings = np.bincount(readings.rank, minlength=ranks) > 0
+    component = np.where(has_readings, np.arange(ranks), UNKNOWN)
     while True:
-        lowest = np.full(_size(readings), ranks)
-        np.minimum.at(lowest, readings.collective, part[readings.rank])
-        now = part.copy()
-        np.minimum.at(now, readings.rank, lowest[readings.collective])
-        if (now == part).all():
-            return part
-        part = now
+        lowest = np.full(_collective_count(readings), ranks)
+        np.minimum.at(lowest, readings.collective, component[readings.rank])
+        lowered = component.copy()
+        np.minimum.at(lowered, readings.rank, lowest[readings.collective])
+        if (lowered == component).all():
+            return component
+        component = lowered

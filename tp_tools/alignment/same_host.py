@@ -1,7 +1,7 @@
-"""Ranks that share no collective with the others, on the clock of their machine.
+"""Give ranks that share no collective with the others the clock of a rank on their machine.
 
-A machine is known by its `host_name`. Base times name none: Kineto counts from a quarter of a year,
-wherever it runs (libkineto/src/output_json.h, ChromeTraceBaseTime), and not from a boot.
+A machine is identified by its `host_name`. Its base time does not identify it: Kineto counts from
+the start of a quarter of a year (libkineto/src/output_json.h, ChromeTraceBaseTime), not from boot.
 """
 
 from __future__ import annotations
@@ -20,23 +20,28 @@ if TYPE_CHECKING:
 
 
 def same_host_ranks(
-    clocks: Sequence[Clock], part: Ints, hosts: Sequence[str]
+    clocks: Sequence[Clock], component: Ints, hosts: Sequence[str]
 ) -> tuple[list[Clock], dict[int, int]]:
-    """Ranks that are not tied to the first keep their relation to those on their machine.
+    """Move the clocks of ranks not connected with the first rank, by a rank on the same machine.
+
+    All ranks of a component move together.
 
     Args:
-        clocks: by rank.
-        part: by rank: ranks of one part are tied together; UNKNOWN for one that is not tied.
-        hosts: by rank: the machine's name; "" if it is not known.
+        clocks: clock of each rank.
+        component: int (ranks,), equal for connected ranks; UNKNOWN for a rank without any.
+        hosts: host name of each rank; "" if it is unknown.
 
     Returns:
-        The clocks; for each rank that moved the one whose machine it, or one tied to it, is on.
+        The clocks; and for each rank that moved, the rank whose clock its component follows.
     """
     moved = list(clocks)
     follows: dict[int, int] = {}
-    done = part == part[0] if part[0] != UNKNOWN else np.arange(len(hosts)) == 0
-    groups = [np.flatnonzero(part == number) for number in np.unique(part[part >= 0]).tolist()]
-    groups += [np.array([rank]) for rank in np.flatnonzero(part < 0).tolist()]
+    done = component == component[0] if component[0] != UNKNOWN else np.arange(len(hosts)) == 0
+    connected = component >= 0
+    groups = [
+        np.flatnonzero(component == number) for number in np.unique(component[connected]).tolist()
+    ]
+    groups += [np.array([rank]) for rank in np.flatnonzero(~connected).tolist()]
     for group in sorted(groups, key=lambda ranks: int(ranks[0])):
         if done[group].any():
             continue
@@ -50,20 +55,27 @@ def same_host_ranks(
             None,
         )
         if pair is not None:
-            _carry(moved, group.tolist(), *pair)
+            _move_group(moved, group.tolist(), *pair)
             follows.update(dict.fromkeys(group.tolist(), pair[1]))
         done[group] = True
     return moved, follows
 
 
-def _carry(clocks: list[Clock], group: list[int], rank: int, other: int) -> None:
-    """Moves a group of ranks so that one of them has the clock of another on its machine."""
-    mine, wanted = clocks[rank], clocks[other]
-    at = wanted.offset_ns + (mine.at_ns - wanted.at_ns) * wanted.drift_ppt // PPT
-    shift, drift = at - mine.offset_ns, wanted.drift_ppt - mine.drift_ppt
+def _move_group(clocks: list[Clock], group: list[int], rank: int, other: int) -> None:
+    """Change the clocks of a group, in place, so that one of its ranks agrees with another rank.
+
+    Args:
+        clocks: clock of each rank.
+        group: ranks to move together.
+        rank: the rank of the group that must agree.
+        other: the rank to agree with, on the same machine.
+    """
+    old, target = clocks[rank], clocks[other]
+    target_offset = target.offset_ns + (old.at_ns - target.at_ns) * target.drift_ppt // PPT
+    shift, drift = target_offset - old.offset_ns, target.drift_ppt - old.drift_ppt
     for member in group:
         clock = clocks[member]
-        later = clock.at_ns + clock.offset_ns - mine.at_ns - mine.offset_ns
+        elapsed = clock.at_ns + clock.offset_ns - old.at_ns - old.offset_ns
         clocks[member] = Clock(
-            clock.offset_ns + shift + later * drift // PPT, clock.drift_ppt + drift, clock.at_ns
+            clock.offset_ns + shift + elapsed * drift // PPT, clock.drift_ppt + drift, clock.at_ns
         )

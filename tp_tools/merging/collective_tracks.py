@@ -136,7 +136,7 @@ def _table(collectives: list[Collective]) -> Slices:
     return Slices(
         event=np.arange(count, dtype=np.int32),
         closing=np.full(count, -1, np.int32),
-        row=np.zeros(count, np.int32),
+        track=np.zeros(count, np.int32),
         ts=np.array([it.first.ts for it in ordered], np.int64),
         end=np.array([it.end for it in ordered], np.int64),
     )

@@ -101,7 +101,7 @@ def packets(between: Path, trace: Trace, plan: Plan, part: PftraceOptions) -> It
     """
     source = Source(between, between.name)
     next(source.blocks(), b"")
-    yield from rewrite(source, trace, slices(trace), plan, part=part)
+    yield from rewrite(source, trace, slices(trace), plan, options=part)
 
 
 def nothing_to_do(trace: Trace) -> Plan:

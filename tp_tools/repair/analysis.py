@@ -1,4 +1,4 @@
-"""The main job: one trace, from file to repaired file."""
+"""Analyze one trace and write it repaired: the steps of `tp-tools fix`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tp_tools.errors import InputError
 from tp_tools.processes.pool import ALONE
 from tp_tools.progress import silent
 from tp_tools.repair import ids, planner
-from tp_tools.repair.hidden import hidden_of_placed
+from tp_tools.repair.hidden import find_hidden
 from tp_tools.repair.lanes import assign_lanes
 from tp_tools.repair.overlaps import decide_repairs
 from tp_tools.trace.slices import slices
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A trace and what is to be done about it.
+    """A trace and its plan of repair.
 
     Attributes:
-        trace: its events as columns.
-        table: its slices, as recorded.
-        lane: their lossless lanes, 0 for the row itself.
-        repairs: what SQL decided about overlaps.
+        trace: the events as columns.
+        table: the slices, as recorded.
+        lane: int (slices,), lossless lanes of the slices, 0 for the track itself.
+        repairs: decisions of SQL about overlaps, in the order of the file.
         plan: the edits.
-        hidden: numbers of the events that Perfetto v51 to v56 would not have shown.
+        hidden: numbers of the events that Perfetto v51 to v56 does not show, ascending.
     """
 
     trace: Trace
@@ -52,18 +52,18 @@ class Analysis:
     hidden: Ints
 
     def is_sound(self) -> bool:
-        """Whether there is nothing to repair."""
+        """Tell whether there is nothing to repair."""
         return self.plan.is_empty() and not self.trace.repairs
 
 
 @dataclass(frozen=True)
 class PlacedSlices:
-    """A trace that was read, and its slices on lanes on which Perfetto keeps every one.
+    """A trace, and its slices on lanes on which Perfetto keeps all of them.
 
     Attributes:
-        trace: its events as columns.
-        table: its slices, as recorded.
-        lane: int array (slices,), 0 for the slice's own track.
+        trace: the events as columns.
+        table: the slices, as recorded.
+        lane: int (slices,), lossless lanes of the slices, 0 for the track itself.
     """
 
     trace: Trace
@@ -71,29 +71,29 @@ class PlacedSlices:
     lane: Ints
 
     def hidden(self) -> Ints:
-        """Numbers of the events that Perfetto v51 to v56 would not show."""
-        return hidden_of_placed(self.trace, self.table, self.lane)
+        """List the events that Perfetto v51 to v56 does not show, ascending."""
+        return find_hidden(self.trace, self.table, self.lane)
 
 
 def place_slices(trace: Trace) -> PlacedSlices:
-    """Find the slices of a trace, and a lane for each."""
+    """List the slices of a trace, and assign a lane to each."""
     table = slices(trace)
     return PlacedSlices(trace, table, assign_lanes(table))
 
 
 def analyze(
     source: Source,
-    judge: OverlapOptions,
+    options: OverlapOptions,
     progress: Progress = silent,
     pool: Pool = ALONE,
 ) -> Analysis:
-    """Reads a trace and finds what is to be repaired; changes nothing.
+    """Read a trace and plan its repair; change nothing.
 
     Args:
         source: the file.
-        judge: how SQL is asked.
-        progress: shows what is done.
-        pool: processes that read together.
+        options: how to ask SQL about overlaps.
+        progress: shows the step and how far it is.
+        pool: processes that read together with this one.
 
     Raises:
         InputError: the file cannot be used.
@@ -103,33 +103,38 @@ def analyze(
         trace = read(source, seen, pool)
     with progress("placing slices"):
         placed = place_slices(trace)
-    with progress("asking SQL about overlaps"), ThreadPoolExecutor(1) as beside:
-        # on this thread, which a signal can interrupt, runs what may take long
-        beside_sql = beside.submit(lambda: (placed.hidden(), ids.choose_ids(trace)))
+    with progress("asking SQL about overlaps"), ThreadPoolExecutor(1) as thread:
+        # SQL may take long: it runs on this thread, which a signal can interrupt
+        beside_sql = thread.submit(lambda: (placed.hidden(), ids.choose_ids(trace)))
         with naming(source):
-            repairs = decide_repairs(trace, placed.table, judge, placed.lane)
+            repairs = decide_repairs(trace, placed.table, options, placed.lane)
             hidden, chosen = beside_sql.result()
             plan = planner.make_plan(trace, placed.table, repairs, chosen)
     return Analysis(trace, placed.table, placed.lane, repairs, plan, hidden)
 
 
-def plan_alone(source: Source, placed: PlacedSlices, judge: OverlapOptions) -> Plan:
-    """Plan the repairs of a trace that was read, as `analyze` does, but in this thread alone.
+def plan_alone(source: Source, placed: PlacedSlices, options: OverlapOptions) -> Plan:
+    """Plan the repair of a trace that is read already, as `analyze` does, in this thread alone.
 
-    What viewers would hide is not looked for: a merge needs it of no rank.
+    Hidden events are not listed, since a merge does not report them.
+
+    Args:
+        source: the file, for its name in errors.
+        placed: the trace and its slices.
+        options: how to ask SQL about overlaps.
 
     Raises:
         InputError: the file cannot be used.
         EngineError: TraceProcessor could not answer.
     """
     with naming(source):
-        repairs = decide_repairs(placed.trace, placed.table, judge, placed.lane)
+        repairs = decide_repairs(placed.trace, placed.table, options, placed.lane)
         return planner.make_plan(placed.trace, placed.table, repairs, ids.choose_ids(placed.trace))
 
 
 @contextmanager
 def naming(source: Source) -> Iterator[None]:
-    """Name the file in what is said to be wrong with its trace."""
+    """Put the name of the file before the text of an InputError about its trace."""
     try:
         yield
     except InputError as error:
@@ -138,27 +143,30 @@ def naming(source: Source) -> Iterator[None]:
 
 def rewrite(
     source: Source,
-    examined: Analysis,
+    analysis: Analysis,
     seen: Callable[[int], None] = lambda _: None,
-    part: PftraceOptions | None = None,
+    pftrace: PftraceOptions | None = None,
     pool: Pool = ALONE,
     *,
     packed: bool = False,
 ) -> Iterator[bytes]:
-    """The repaired trace.
+    """Write the repaired trace.
 
     Args:
-        source: the file.
-        examined: what was found in it.
-        seen: told bytes read from disk, as they are.
-        part: how it is to look as `.pftrace`; without it, it is written as Chrome JSON, and of a
-            sound trace every byte as it was.
-        pool: processes that write JSON together.
-        packed: whether JSON is compressed as gzip.
-    """
-    trace, edits = examined.trace, examined.plan
-    if part is None:
-        return json_writer.rewrite(source, trace, edits, seen, pool=pool, packed=packed)
-    from tp_tools.writing.pftrace import writer as pftrace  # noqa: PLC0415  most want JSON
+        source: the file; it is read again.
+        analysis: its analysis.
+        seen: called with the number of bytes read from disk, as they are read.
+        pftrace: how to write a `.pftrace`; None to write Chrome JSON, in which a trace that needs
+            no repair keeps every byte.
+        pool: processes that write JSON together with this one.
+        packed: whether to compress JSON as gzip.
 
-    return pftrace.rewrite(source, trace, examined.table, edits, part=part, seen=seen)
+    Returns:
+        Blocks of bytes.
+    """
+    trace, plan = analysis.trace, analysis.plan
+    if pftrace is None:
+        return json_writer.rewrite(source, trace, plan, seen, pool=pool, packed=packed)
+    from tp_tools.writing.pftrace import writer as pftrace_writer  # noqa: PLC0415  most write JSON
+
+    return pftrace_writer.rewrite(source, trace, analysis.table, plan, options=pftrace, seen=seen)

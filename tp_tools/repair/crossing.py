@@ -1,4 +1,9 @@
-"""Which slices have to be looked at one by one for overlaps. Most nest, and numpy can tell."""
+"""Find slices that may partly overlap others, with numpy.
+
+Most slices nest in every slice they meet. numpy rules these out, so that few slices remain for
+the slow path that looks at them one by one. Two slices cross if each holds an end of the other,
+and not both: (0, 20) and (10, 30).
+"""
 
 from __future__ import annotations
 
@@ -13,76 +18,96 @@ if TYPE_CHECKING:
 
     from tp_tools.trace.model import Ints
 
-_LONG = 1 << 16  # values of a range of which the largest is looked for alone
+_LONG_RANGE = 1 << 16  # a range of more values is searched for its maximum on its own
 
 
-def may_cross(ts: Ints, end: Ints, before: Sequence[int]) -> NDArray[np.bool_]:
-    """Which slices of a part of a row may partly overlap another one of the row.
+def may_cross(ts: Ints, end: Ints, open_ends: Sequence[int]) -> NDArray[np.bool_]:
+    """Mark the slices of a block that may cross another slice of their track.
 
-    It is True of all that do, of those behind which the part ends, so that they may meet what
-    follows, and of a few more.
+    A block is part of a track's slices. All slices that cross are marked; so are those still open
+    at the last start, since they may cross slices of the next block, and a few more.
 
     Args:
-        ts: starts of its slices, of which there are some, ascending, longest first.
+        ts: starts of the block's slices, at least one, ascending, longest first.
         end: their ends.
-        before: the ends of slices that started before it.
+        open_ends: ends of the slices that started before the block.
+
+    Returns:
+        bool array (slices,).
     """
     found: NDArray[np.bool_] = end > ts[-1]
-    around = np.flatnonzero(ts[1:] < end[:-1])  # what starts within them comes next
-    behind = np.searchsorted(ts, end[around])
-    crossed = around[_largest(end, around + 1, behind) > end[around]]
+    has_inner = np.flatnonzero(ts[1:] < end[:-1])  # slices in which the next one starts
+    first_after = np.searchsorted(ts, end[has_inner])
+    crossed = has_inner[_range_maxima(end, has_inner + 1, first_after) > end[has_inner]]
     found[crossed] = True
-    points = np.sort(np.concatenate([np.asarray(before, np.int64), end[crossed]]))
+    points = np.sort(np.concatenate([np.asarray(open_ends, np.int64), end[crossed]]))
     points = points[np.searchsorted(points, ts[0], "right") :]
     if len(points):
         found |= np.searchsorted(points, end) > np.searchsorted(points, ts, "right")
     return found
 
 
-class Others:
-    """Some slices of a row, to find those that partly overlap one of them."""
+class CrossedSlices:
+    """Some slices of a track, to find the slices that cross one of them."""
 
     def __init__(self, ts: Ints, end: Ints) -> None:
-        """Args: ts: their starts, ascending. end: their ends."""
+        """Take the slices.
+
+        Args:
+            ts: their starts, ascending.
+            end: their ends.
+        """
         by_end = np.argsort(end, kind="stable")[::-1]
-        self._sides = (ts, end), (-end[by_end], -ts[by_end])
+        self._forward, self._mirrored = (ts, end), (-end[by_end], -ts[by_end])
 
     def crossed_by(self, ts: Ints, end: Ints) -> NDArray[np.bool_]:
-        """Which of the slices that start and end then do; most of them in order of ts."""
-        later, sooner = self._sides
-        return _ends_amid(ts, end, *later) | _ends_amid(-end, -ts, *sooner)
+        """Mark the slices that cross one of these.
+
+        Args:
+            ts: starts of the slices to check; fastest if mostly ascending.
+            end: their ends.
+
+        Returns:
+            bool array (len(ts),).
+        """
+        ends_inside = _ends_inside_later(ts, end, *self._forward)
+        return ends_inside | _ends_inside_later(-end, -ts, *self._mirrored)
 
 
-def _ends_amid(ts: Ints, end: Ints, other_ts: Ints, other_end: Ints) -> NDArray[np.bool_]:
-    """Which slices end amid another one that starts amid them; others in order of their ts."""
+def _ends_inside_later(ts: Ints, end: Ints, other_ts: Ints, other_end: Ints) -> NDArray[np.bool_]:
+    """Mark the slices that end inside another slice that starts inside them.
+
+    The other slices are given in ascending order of their starts.
+    """
     first = np.searchsorted(other_ts, ts, "right")
-    behind = np.searchsorted(other_ts, end)
-    found = behind > first
-    found[found] = _largest(other_end, first[found], behind[found]) > end[found]
+    stop = np.searchsorted(other_ts, end)
+    found = stop > first
+    found[found] = _range_maxima(other_end, first[found], stop[found]) > end[found]
     return found
 
 
-def _largest(values: Ints, start: Ints, stop: Ints) -> Ints:
-    """The largest of the values in each range, none of which is empty.
+def _range_maxima(values: Ints, start: Ints, stop: Ints) -> Ints:
+    """Return the largest value of each range [start, stop), none of which is empty.
 
-    Two ranges of 2^n values cover it; for one n after the other the largest of any 2^n in a row are
-    made of those of any 2^(n-1). Few ranges are long: the others lie near to each other.
+    Two windows of 2^n values cover a range of 2^n to 2^(n+1) values. The maxima of all windows of
+    2^n values follow from those of 2^(n-1) values. Long ranges are few, and are searched directly;
+    the others lie close to each other.
     """
-    found = np.empty(len(start), values.dtype)
-    is_long = stop - start > _LONG
+    maxima = np.empty(len(start), values.dtype)
+    is_long = stop - start > _LONG_RANGE
     for i in np.flatnonzero(is_long).tolist():
-        found[i] = values[start[i] : stop[i]].max()
+        maxima[i] = values[start[i] : stop[i]].max()
     short = np.flatnonzero(~is_long)
     if not len(short):
-        return found
-    from_there = start[short].min()
-    values = values[from_there : stop[short].max()]
-    start, stop = start[short] - from_there, stop[short] - from_there
+        return maxima
+    offset = start[short].min()
+    values = values[offset : stop[short].max()]
+    start, stop = start[short] - offset, stop[short] - offset
     power = np.frexp(stop - start)[1] - 1
     for n in range(int(power.max()) + 1):
         if n:
             half = 1 << (n - 1)
             values = np.maximum(values[:-half], values[half:])
-        here = power == n
-        found[short[here]] = np.maximum(values[start[here]], values[stop[here] - (1 << n)])
-    return found
+        chosen = power == n
+        maxima[short[chosen]] = np.maximum(values[start[chosen]], values[stop[chosen] - (1 << n)])
+    return maxima

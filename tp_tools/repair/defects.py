@@ -1,4 +1,4 @@
-"""What is wrong with a trace, as far as that is known without asking SQL. Pure."""
+"""Find the defects of a trace that are known without asking SQL; reads no file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Defects:
-    """What `tp-tools fix` would repair.
+    """The defects that `tp-tools fix` would repair.
 
     Attributes:
-        overlapping: slices for which there is no room on their row: they start inside another one
-            and end behind it. Which of them move and which are trimmed is for SQL to say.
-        hidden: what Perfetto v51 to v56 would not show.
-        rebase_ns: what would be taken from all times, so that none is rounded.
-        mended: what else would be put right, by kind.
-        hopeless: why `fix` would refuse; None if it would not.
+        overlapping: number of slices off lane 0: they start inside another slice of their track
+            and end after it. SQL decides which of them move and which are trimmed.
+        hidden: slices that Perfetto v51 to v56 does not show.
+        rebase_ns: ns that `fix` would subtract from all times, so that Perfetto rounds none.
+        mended: number of other repairs, by kind.
+        hopeless: why `fix` would refuse the trace; None if it would not.
     """
 
     overlapping: int
@@ -35,11 +35,11 @@ class Defects:
     hopeless: str | None
 
     def is_sound(self) -> bool:
-        """Whether there is nothing to repair."""
+        """Tell whether there is nothing to repair."""
         return not (self.overlapping or self.rebase_ns or self.mended or self.hopeless)
 
     def as_object(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the defects as an object for JSON."""
         return {
             "sound": self.is_sound(),
             "overlapping": self.overlapping,
@@ -56,20 +56,20 @@ class Defects:
 
 
 def defects(trace: Trace) -> Defects:
-    """Finds them."""
+    """Find the defects of a trace."""
     placed, chosen = place_slices(trace), ids.choose_ids(trace)
     overlapping, counts = int((placed.lane > 0).sum()), trace.repairs + chosen.repairs
     hidden = hidden_of(trace, placed.hidden())
     try:
-        edits = planner.make_plan(trace, placed.table, [], chosen)
+        plan = planner.make_plan(trace, placed.table, [], chosen)
     except InputError as error:
         return Defects(overlapping, hidden, 0, dict(sorted(counts.items())), str(error))
-    counts["durationless"] = len(edits.durationless)
-    counts["untimed"] = len(edits.untimed)
+    counts["durationless"] = len(plan.durationless)
+    counts["untimed"] = len(plan.untimed)
     return Defects(
         overlapping,
         hidden,
-        edits.rebase_ns,
+        plan.rebase_ns,
         {kind: count for kind, count in sorted(counts.items()) if count},
         None,
     )

@@ -1,8 +1,8 @@
-"""Lossless lanes: every slice gets a lane of its row on which no other partly overlaps it.
+"""Assign each slice a lane of its track on which no other slice partly overlaps it.
 
 TraceProcessor v51 to v56 drops a slice that partly overlaps an earlier one of its track, so no SQL
-could see it there. Placing it on a lane of its own (as v57 does on import) loads every slice. It
-decides nothing else: which slice moves, and where, is for SQL to say.
+could see it. On lanes of their own (as v57 makes on import) all slices are loaded. Lanes decide
+nothing about the repair: sql/overlaps.sql says which slice moves, and where.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.columns import blocks, iterate_rows, narrow
-from tp_tools.repair.crossing import Others, may_cross
-from tp_tools.trace.slices import part
+from tp_tools.repair.crossing import CrossedSlices, may_cross
+from tp_tools.trace.slices import slices_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,34 +30,39 @@ _NEVER = (1 << 63) - 1
 
 
 def assign_lanes(table: Slices) -> Ints:
-    """The lane of each slice, 0 for the row itself: the lowest on which it nests or stands free."""
+    """Give each slice the lowest lane on which it nests in every slice it meets.
+
+    Returns:
+        int array (slices,), 0 for the track itself.
+    """
     lane = np.zeros(len(table), np.int32)
-    for start, stop in table.row_ranges():
-        _place_row(part(table, start, stop), lane[start:stop])
+    for start, stop in table.track_ranges():
+        _assign_on_track(slices_between(table, start, stop), lane[start:stop])
     return narrow(lane)
 
 
-def _place_row(row: Slices, lane: NDArray[np.int32]) -> None:
-    """Slices in order of ts, longest first; the end of each one open on the row is on a stack.
+def _assign_on_track(track: Slices, lane: NDArray[np.int32]) -> None:
+    """Fill in the lanes of a track's slices, sorted by ts, longest first.
 
-    What nests in all others that it meets stays on the row, whatever they do.
+    A lane is a stack of the ends of its open slices. A slice that crosses no other stays on the
+    track whatever the others do, so the loop skips it.
     """
     main: list[int] = []
     others = _Lanes()
-    for here in blocks(len(row)):
-        ts, end = row.ts[here], row.end[here]
-        looked_at = np.flatnonzero(may_cross(ts, end, [*main, *others.open_ends()]))
-        for i, starts, ends in iterate_rows(looked_at, ts[looked_at], end[looked_at]):
+    for block in blocks(len(track)):
+        ts, end = track.ts[block], track.end[block]
+        checked = np.flatnonzero(may_cross(ts, end, [*main, *others.open_ends()]))
+        for i, starts, ends in iterate_rows(checked, ts[checked], end[checked]):
             while main and main[-1] <= starts:
                 main.pop()
             if not main or ends <= main[-1]:
                 main.append(ends)
             else:
-                lane[here.start + i] = others.put(starts, ends) + 1
+                lane[block.start + i] = others.put(starts, ends) + 1
 
 
 class _Lanes:
-    """The lanes beside a row; the lowest one with room is found in steps that grow like log n.
+    """The lanes beside a track; the lowest one with room is found in steps that grow like log n.
 
     Attributes:
         _open: of each lane, the ends of the slices that are open, innermost last.
@@ -72,11 +77,11 @@ class _Lanes:
         self._ending: list[tuple[int, int]] = []
 
     def open_ends(self) -> Iterator[int]:
-        """When the slices that are open end."""
+        """Yield the ends of the slices that are open."""
         return (end for end, _ in self._ending)
 
     def put(self, starts: int, ends: int) -> int:
-        """Puts a slice, which starts no sooner than those before, on the lowest lane with room."""
+        """Put a slice, which starts no sooner than those before, on the lowest lane with room."""
         while self._ending and self._ending[0][0] <= starts:
             _, lane = heappop(self._ending)
             stack = self._open[lane]
@@ -118,63 +123,71 @@ class _Lanes:
             self._room[node] = max(self._room[2 * node], self._room[2 * node + 1])
 
 
-def around(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Ints:
-    """The slices that could partly overlap a marked one, or that a trim of it could touch.
+def slices_near(table: Slices, marked: NDArray[np.generic], tolerance_ns: int) -> Ints:
+    """Find the slices that could partly overlap a marked one, or touch it after a trim.
 
-    A slice that partly overlaps another covers its start or its end, and not both. What a trim can
-    touch starts or ends within the tolerance of such a point.
+    A slice that partly overlaps another holds its start or its end, and not both. A trim can only
+    touch slices that start or end within the tolerance of these points.
 
     Args:
         table: all slices.
-        marked: by slice: anything but 0 marks it. Of any two that overlap one must be marked, as
-            are those off the main lane.
-        tolerance_ns: what counts as jitter.
+        marked: array (slices,), nonzero for marked slices. Of any two slices that overlap, one
+            must be marked; marking all slices off lane 0 does so.
+        tolerance_ns: overlaps up to this long count as jitter, ns.
 
     Returns:
         Indices, ascending.
     """
-    found = [np.empty(0, np.intp)]
-    for start, stop in table.row_ranges():
-        off = marked[start:stop] != 0
-        if off.any():
-            row, where = part(table, start, stop), np.flatnonzero(off)
-            ts, end = row.ts[where], row.end[where]
-            points, others = np.sort(np.concatenate([ts, end])), Others(ts, end)
-            coming = np.append(points, _NEVER)
-            for here in blocks(stop - start):
-                starts, ends = row.ts[here], row.end[here]
-                next_one = coming[np.searchsorted(points, starts - tolerance_ns)]
-                # some of these just contain marked ones
-                some = np.flatnonzero(next_one <= ends + tolerance_ns)
-                starts, ends = starts[some], ends[some]
-                wanted = (
-                    _is_near(points, starts, tolerance_ns)
-                    | _is_near(points, ends, tolerance_ns)
-                    | others.crossed_by(starts, ends)
+    near = [np.empty(0, np.intp)]
+    for start, stop in table.track_ranges():
+        is_marked = marked[start:stop] != 0
+        if is_marked.any():
+            track, index = slices_between(table, start, stop), np.flatnonzero(is_marked)
+            ts, end = track.ts[index], track.end[index]
+            points, crossed = np.sort(np.concatenate([ts, end])), CrossedSlices(ts, end)
+            next_points = np.append(points, _NEVER)
+            for block in blocks(stop - start):
+                starts, ends = track.ts[block], track.end[block]
+                next_point = next_points[np.searchsorted(points, starts - tolerance_ns)]
+                # slices that meet a marked one, or come near it; some just contain it
+                candidates = np.flatnonzero(next_point <= ends + tolerance_ns)
+                starts, ends = starts[candidates], ends[candidates]
+                is_near = (
+                    _is_near_point(points, starts, tolerance_ns)
+                    | _is_near_point(points, ends, tolerance_ns)
+                    | crossed.crossed_by(starts, ends)
                 )
-                found.append(start + here.start + some[wanted])
-    return np.concatenate(found)
+                near.append(start + block.start + candidates[is_near])
+    return np.concatenate(near)
 
 
-def _is_near(points: Ints, time: Ints, tolerance_ns: int) -> NDArray[np.bool_]:
+def _is_near_point(points: Ints, time: Ints, tolerance_ns: int) -> NDArray[np.bool_]:
+    """Mark the times that lie within the tolerance of one of the points (ascending)."""
     first = np.searchsorted(points, time - tolerance_ns)
     return np.searchsorted(points, time + tolerance_ns, "right") > first
 
 
-def apart(table: Slices, chosen: Ints, least: int) -> list[Ints]:
-    """Slices in groups that can be asked about one by one: no two of different groups overlap.
+def independent_groups(table: Slices, chosen: Ints, min_size: int) -> list[Ints]:
+    """Split slices into groups such that no slice overlaps a slice of another group.
+
+    SQL can then decide about one group after the other.
 
     Args:
         table: all slices.
-        chosen: indices of those to group, ascending.
-        least: how many a group has at least, but for the last one. It has more where slices go on.
+        chosen: indices of the slices to split, ascending.
+        min_size: smallest number of slices in a group; only the last one may have fewer. A group
+            is larger where slices overlap at its end.
+
+    Returns:
+        Indices of each group, ascending.
     """
-    row, ts, latest = table.row[chosen], table.ts[chosen], table.end[chosen]
-    is_new = np.diff(row) != 0
-    for start, stop in pairwise([0, *(np.flatnonzero(is_new) + 1).tolist(), len(chosen)]):
+    track, ts, latest = table.track[chosen], table.ts[chosen], table.end[chosen]
+    is_new_track = np.diff(track) != 0
+    edges = [0, *(np.flatnonzero(is_new_track) + 1).tolist(), len(chosen)]
+    for start, stop in pairwise(edges):
         np.maximum.accumulate(latest[start:stop], out=latest[start:stop])
-    places = np.flatnonzero(is_new | (ts[1:] >= latest[:-1])) + 1
+    possible_cuts = np.flatnonzero(is_new_track | (ts[1:] >= latest[:-1])) + 1
     cuts = [0]
-    while (number := int(np.searchsorted(places, cuts[-1] + least))) < len(places):
-        cuts.append(int(places[number]))
+    while (i := int(np.searchsorted(possible_cuts, cuts[-1] + min_size))) < len(possible_cuts):
+        cuts.append(int(possible_cuts[i]))
     return np.split(chosen, cuts[1:])

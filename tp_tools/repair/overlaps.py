@@ -1,4 +1,8 @@
-"""Asks SQL what to do about the overlaps of a trace: place, load, query, until none is left."""
+"""Ask sql/overlaps.sql how to repair the overlaps of a trace, round by round until none is left.
+
+In each round slices are put on lossless lanes, those near overlaps are loaded into TraceProcessor,
+and the rows of the query become repairs.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from tp_tools import engine, library
 from tp_tools.columns import distinct, indices_of, iterate_rows
 from tp_tools.errors import VerificationError
 from tp_tools.repair import planner
-from tp_tools.repair.lanes import apart, around, assign_lanes
+from tp_tools.repair.lanes import assign_lanes, independent_groups, slices_near
 from tp_tools.repair.placed import placed_json
 from tp_tools.repair.tolerance import TOLERANCE_NS
 from tp_tools.trace.plan import Repair
@@ -25,27 +29,26 @@ if TYPE_CHECKING:
     from tp_tools.trace.slices import Slices
 
 QUERY = "overlaps"
-MOST_ROUNDS = 16
-"""A trim can lay bare an overlap that was jitter on jitter. Real traces need one round or two."""
+MAX_ROUNDS = 16
+"""A trim can cause a new overlap within the tolerance; real traces need one round or two."""
 
-_GROUP = 20_000
-"""Slices that an embedded engine is asked about at a time: more take longer each, and more
-memory."""
+_MAX_GROUP = 20_000
+"""Slices per query of an embedded engine; larger groups take more time per slice and memory."""
 
-_SMALL_GROUP = 5_000
-"""As many take about as long as it takes to open an engine for them."""
+_MIN_GROUP = 5_000
+"""Slices that take about as long to query as an engine takes to open."""
 
 
 @dataclass(frozen=True)
 class OverlapOptions:
-    """How the question is put.
+    """How to ask SQL about overlaps.
 
     Attributes:
-        tolerance_ns: what counts as jitter.
-        engine: the TraceProcessor to ask; None for the default.
-        say: gets lines about things that take seconds.
-        everything: load all slices and not only those around overlaps.
-        engines: how many embedded ones are asked at a time, where there is much to ask.
+        tolerance_ns: overlaps up to this long count as jitter, ns.
+        engine: the TraceProcessor to use; None for the default.
+        say: called with a line of text about a step that takes seconds.
+        everything: load all slices, not only those near overlaps.
+        engines: number of embedded engines to use at a time, where overlaps are many.
     """
 
     tolerance_ns: int = TOLERANCE_NS
@@ -56,105 +59,118 @@ class OverlapOptions:
 
 
 def decide_repairs(
-    trace: Trace, table: Slices, judge: OverlapOptions, lane: Ints | None = None
+    trace: Trace, table: Slices, options: OverlapOptions, lane: Ints | None = None
 ) -> list[Repair]:
-    """The repair of every slice that overlaps, in the order of the file.
+    """Decide the repair of every slice that overlaps, in the order of the file.
 
-    Each row is asked about again until nothing overlaps on its lanes, whatever other rows need.
+    Tracks are independent: each is asked about again until nothing overlaps on its lanes.
 
     Args:
         trace: the trace.
-        table: its slices.
-        judge: how SQL is asked.
-        lane: their lossless lanes, where they are known; else they are placed.
+        table: its slices, as recorded.
+        options: how to ask SQL.
+        lane: int (slices,), their lossless lanes; None to assign them here.
 
     Raises:
         EngineError: TraceProcessor could not answer.
         VerificationError: the answers do not lead to a trace without overlaps.
     """
     ends, lanes = dict[int, int](), dict[int, int]()
-    now, lane = table, assign_lanes(table) if lane is None else lane
-    for _ in range(MOST_ROUNDS):
+    current, lane = table, assign_lanes(table) if lane is None else lane
+    for _ in range(MAX_ROUNDS):
         if not lane.any():
             return _repairs(table, ends, lanes)
         off = np.flatnonzero(lane)
-        asked = set(distinct(now.row[off]).tolist())
-        chosen = np.arange(len(now)) if judge.everything else around(now, lane, 0)
-        first = ends_of(now, dict(_recorded_ends(table, ends)))
-        is_whole = judge.everything or not engine.is_embedded(judge.engine)
-        groups = [chosen] if is_whole else apart(now, chosen, _least(len(chosen), judge.engines))
-        texts = [placed_json(trace, now, lane, first, group) for group in groups]
-        found = _ask(trace, texts, judge)
-        lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked}
+        asked_tracks = set(distinct(current.track[off]).tolist())
+        chosen = np.arange(len(current)) if options.everything else slices_near(current, lane, 0)
+        recorded = ends_of(current, dict(_recorded_ends(table, ends)))
+        texts = [
+            placed_json(trace, current, lane, recorded, group)
+            for group in _groups(current, chosen, options)
+        ]
+        found = _ask(trace, texts, options)
+        lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked_tracks}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         ends.update({repair.event: repair.end for repair in found})
-        del found  # there may be many
-        where = indices_of(table.event, {*now.event[off].tolist(), *ends, *lanes})
+        del found  # frees memory: there may be many repairs
         touched = np.zeros(len(table), np.bool_)
-        touched[where] = True
-        near = subset(table, around(table, touched, judge.tolerance_ns))
-        rows = _unfinished(with_ends(near, ends), lanes)
-        if not len(rows):
+        touched[indices_of(table.event, {*current.event[off].tolist(), *ends, *lanes})] = True
+        near = subset(table, slices_near(table, touched, options.tolerance_ns))
+        tracks = _unfinished_tracks(with_ends(near, ends), lanes)
+        if not len(tracks):
             return _repairs(table, ends, lanes)
-        now = with_ends(table, ends)
-        lane = _placed(now, now.row if judge.everything else rows)
-    raise VerificationError(f"overlaps are left after {MOST_ROUNDS} rounds of repair.")
+        current = with_ends(table, ends)
+        lane = _lanes_on(current, current.track if options.everything else tracks)
+    raise VerificationError(f"overlaps are left after {MAX_ROUNDS} rounds of repair.")
 
 
-def _least(count: int, engines: int) -> int:
-    """How many slices a group has, at least: each engine gets as many, if they are worth it."""
-    rounds = -(-count // (_GROUP * engines))
-    return max(_SMALL_GROUP, -(-count // (rounds * engines)))
+def _groups(table: Slices, chosen: Ints, options: OverlapOptions) -> list[Ints]:
+    """Split the chosen slices into groups, one per query."""
+    if options.everything or not engine.is_embedded(options.engine):
+        return [chosen]
+    return independent_groups(table, chosen, _min_group_size(len(chosen), options.engines))
 
 
-def _unfinished(near: Slices, lanes: dict[int, int]) -> Ints:
-    """The rows in which two slices still overlap on one lane.
+def _min_group_size(count: int, engines: int) -> int:
+    """Divide slices evenly among the engines, in groups of _MIN_GROUP slices or more."""
+    rounds = -(-count // (_MAX_GROUP * engines))
+    return max(_MIN_GROUP, -(-count // (rounds * engines)))
+
+
+def _unfinished_tracks(near: Slices, lanes: dict[int, int]) -> Ints:
+    """Return the tracks on which two slices still overlap on one lane.
 
     Args:
-        near: the slices, as repaired so far, that are or come near to one that overlapped. No
-            trim is longer than the tolerance, so what can overlap now came within it before.
-        lanes: by event, of those that moved.
+        near: the slices near overlaps, as repaired so far. No trim is longer than the tolerance,
+            so slices that overlap after it were within the tolerance before.
+        lanes: lane by event, of the slices that moved.
     """
-    now = on_lanes(near, lanes)
-    left = now.event[assign_lanes(now) > 0].tolist()
-    return distinct(near.row[np.isin(near.event, left)])
+    table = on_lanes(near, lanes)
+    overlapping = table.event[assign_lanes(table) > 0].tolist()
+    return distinct(near.track[np.isin(near.event, overlapping)])
 
 
-def _placed(table: Slices, rows: Ints) -> Ints:
-    """The lanes of all slices, 0 for those of other rows."""
+def _lanes_on(table: Slices, tracks: Ints) -> Ints:
+    """Assign lanes to the slices of some tracks; slices of other tracks get 0."""
     lane = np.zeros(len(table), np.int64)
-    chosen = indices_of(table.row, rows.tolist())
+    chosen = indices_of(table.track, tracks.tolist())
     lane[chosen] = assign_lanes(subset(table, chosen))
     return lane
 
 
 def _recorded_ends(table: Slices, events: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Of the slices that are these events: each event, and the recorded end, ns."""
-    where = indices_of(table.event, events)
-    return iterate_rows(table.event[where], table.end[where])
+    """Return (event, recorded end in ns) of the slices of these events."""
+    index = indices_of(table.event, events)
+    return iterate_rows(table.event[index], table.end[index])
 
 
 def _repairs(table: Slices, ends: dict[int, int], lanes: dict[int, int]) -> list[Repair]:
-    """What is to be done to each slice that moves or ends sooner.
+    """List the slices that move or end sooner than recorded, in the order of the file.
 
     Args:
         table: the slices, with recorded ends.
-        ends: where each slice that SQL said something about ends now, by event, ns.
-        lanes: the lanes of those that move.
+        ends: end in ns by event, of every slice that SQL returned.
+        lanes: lane by event, of the slices that move.
     """
     trimmed = [event for event, end in _recorded_ends(table, ends) if ends[event] != end]
     return [Repair(event, lanes.get(event, 1), ends[event]) for event in sorted({*trimmed, *lanes})]
 
 
-def _ask(trace: Trace, placed: list[Iterator[bytes]], judge: OverlapOptions) -> list[Repair]:
-    """What sql/overlaps.sql says of some placed traces, which are parts of a trace."""
+def _ask(trace: Trace, texts: list[Iterator[bytes]], options: OverlapOptions) -> list[Repair]:
+    """Run sql/overlaps.sql on each group of slices.
+
+    Args:
+        trace: the trace.
+        texts: Chrome JSON of each group, in blocks.
+        options: how to ask SQL.
+    """
     path = library.find(QUERY)
-    text = library.expand(library.read(path))
-    sql = library.with_parameters(text, {"tolerance_ns": judge.tolerance_ns})
+    query = library.expand(library.read(path))
+    sql = library.with_parameters(query, {"tolerance_ns": options.tolerance_ns})
 
     def ask(text: Iterator[bytes]) -> list[Repair]:
-        with engine.load(text, source="the overlaps", engine=judge.engine, say=judge.say) as tp:
+        with engine.load(text, source="the overlaps", engine=options.engine, say=options.say) as tp:
             answer = engine.query_rows(tp, sql, path.name)
         return planner.repairs_of(answer.columns, answer.rows, trace)
 
-    return list(chain.from_iterable(engine.map_on_threads(ask, placed, judge.engines)))
+    return list(chain.from_iterable(engine.map_on_threads(ask, texts, options.engines)))

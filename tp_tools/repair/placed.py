@@ -1,9 +1,9 @@
-"""The placed trace: slices on lossless lanes, as the Chrome JSON that TraceProcessor is given.
+"""Write slices on lossless lanes as Chrome JSON, for TraceProcessor to decide about overlaps.
 
-It holds what SQL needs to decide about overlaps and no more. Lanes look as in a repaired trace:
-a thread of their own whose slices name their row in `args.tpt_tid`; trimmed slices have their
-recorded duration in `args.tpt_recorded_dur`. Every slice carries the number of its event, so that
-the rows of a query lead back to the file.
+The JSON holds only the columns that sql/overlaps.sql reads. Lanes look as in a repaired trace: each
+is a thread, and its slices name their track in `args.tpt_tid`; trimmed slices have their recorded
+duration in `args.tpt_recorded_dur`. `args.tpt_event` is the number of the event in the file, so
+that a row of the query leads back to it.
 """
 
 from __future__ import annotations
@@ -25,25 +25,28 @@ if TYPE_CHECKING:
     from tp_tools.trace.slices import Slices
 
 MAIN_TID = 1
-"""tid of a row's own thread in the placed trace; lane n has tid n + 1, each row its own pid."""
+"""tid of lane 0 in the JSON; lane n has tid n + 1, and each track has a pid of its own."""
 
 
 def placed_json(
     trace: Trace, table: Slices, lane: Ints, recorded: Times, chosen: Ints
 ) -> Iterator[bytes]:
-    """Chrome JSON of the chosen slices, in blocks.
+    """Write the chosen slices as Chrome JSON.
 
-    Times are counted from the first chosen slice, so that a double holds them exactly.
+    Times count from the start of the first chosen slice, so that a double holds them exactly.
 
     Args:
-        trace: for names and categories.
+        trace: the trace, for names and categories.
         table: all slices.
-        lane: their lanes, 0 for the row itself.
-        recorded: where they ended before any of them was trimmed, ns.
+        lane: int (slices,), their lanes, 0 for the track itself.
+        recorded: recorded ends of the slices, before any trim, ns.
         chosen: indices of the slices to write.
 
+    Yields:
+        Blocks of JSON text.
+
     Raises:
-        InputError: the slices span more than Perfetto can read exactly.
+        InputError: the slices span more time than Perfetto can read exactly.
     """
     event, ts, end = table.event[chosen], table.ts[chosen], table.end[chosen]
     start = int(ts.min()) // 1000 * 1000
@@ -52,20 +55,29 @@ def placed_json(
     cat, name = trace.cat[event], trace.name[event]
     cats = {code: _text(trace.cats[code]) for code in distinct(cat).tolist()}
     names = {code: _text(trace.names[code]) for code in distinct(name).tolist()}
-    columns = (event, table.row[chosen], lane[chosen], ts - start, end - ts, recorded[chosen] - ts)
+    columns = (
+        event,
+        table.track[chosen],
+        lane[chosen],
+        ts - start,
+        end - ts,
+        recorded[chosen] - ts,
+    )
     yield b'{"traceEvents":['
     separator = b""
-    for number, row, on, since, dur, was, its_cat, its_name in iterate_rows(*columns, cat, name):
+    for number, track, on, since, dur, was, cat_code, name_code in iterate_rows(
+        *columns, cat, name
+    ):
         yield (
             separator + b'{"ph":"X","pid":%d,"tid":%d,"ts":%b,"dur":%b,"cat":%b,"name":%b,'
             b'"args":{%b%b"tpt_event":%d}}'
             % (
-                row + 1,
+                track + 1,
                 MAIN_TID + on,
                 microseconds(since),
                 microseconds(dur),
-                cats[its_cat],
-                names[its_name],
+                cats[cat_code],
+                names[name_code],
                 b'"tpt_tid":%d,"tpt_lane":%d,' % (MAIN_TID, on + 1) if on else b"",
                 b'"tpt_recorded_dur":%b,' % microseconds(was) if was != dur else b"",
                 number,
@@ -76,5 +88,5 @@ def placed_json(
 
 
 def _text(value: str) -> bytes:
-    """A JSON string; v52 reads on past the quote of one that ends in a backslash."""
+    """Encode a JSON string without backslashes: v52 reads past the end of one that ends in one."""
     return msgspec.json.encode(value.replace("\\", "/"))

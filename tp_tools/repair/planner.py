@@ -1,7 +1,8 @@
-"""From rows of sql/overlaps.sql to edits. Pure: no file, no clock, no engine.
+"""Turn the rows of sql/overlaps.sql into a plan; reads no file, clock or engine.
 
-Only what SQL asked for becomes a move or a trim. Around these stand the edits that keep the file's
-meaning: arrows follow their slice, lanes get names, ids and times get values that Perfetto keeps.
+Only SQL decides which slices move or are trimmed. The plan adds the edits that keep the meaning of
+the file: flow events follow their slice, lanes get ids and names, and ids and times that Perfetto
+would misread are replaced.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tp_tools.columns import blocks, indices_of, iterate_rows
+from tp_tools.columns import blocks, indices_of, iterate_rows, occurs_where
 from tp_tools.errors import EngineError, InputError
-from tp_tools.repair.lane_tracks import make_lanes, make_names
 from tp_tools.trace.flows import flows_of
 from tp_tools.trace.model import EXACT_BELOW_NS, UNTIMED
-from tp_tools.trace.plan import Plan, Repair
+from tp_tools.trace.plan import Lane, Plan, Repair
+from tp_tools.trace.tracks import default_name, free_id, only_category, thread_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from tp_tools.trace.model import Trace
+    from tp_tools.trace.model import Scalar, Trace
     from tp_tools.trace.plan import Ids
     from tp_tools.trace.slices import Slices
 
@@ -31,15 +32,15 @@ _LATEST = (1 << 63) - 1
 def repairs_of(
     columns: Iterable[str], rows: Iterable[tuple[Any, ...]], trace: Trace
 ) -> list[Repair]:
-    """The rows of sql/overlaps.sql as typed repairs.
+    """Read the rows of sql/overlaps.sql as repairs.
 
     Args:
-        columns: the names of the rows' columns.
-        rows: what the query gave.
-        trace: what they are about.
+        columns: names of the columns.
+        rows: rows of the query.
+        trace: the trace that the query was asked about.
 
     Raises:
-        EngineError: a row that leads back to no event.
+        EngineError: a row has no event number.
     """
     names = list(columns)
     repairs = []
@@ -53,25 +54,25 @@ def repairs_of(
 
 
 def make_plan(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) -> Plan:
-    """The edits that these repairs call for.
+    """Plan the edits that these repairs ask for.
 
     Args:
         trace: the trace.
         table: its slices, with recorded ends.
-        repairs: what SQL decided.
+        repairs: decisions of SQL.
         ids: the ids to write.
 
     Raises:
-        InputError: the times span too much for Perfetto to read exactly.
+        InputError: the times span too much for Perfetto to read them exactly.
     """
     lane_of = {r.event: r.lane for r in repairs if r.lane > 1}
     end_of = {r.event: r.end for r in repairs}
     moves = dict(lane_of)
     trims: dict[int, int] = {}
     closings: dict[int, int] = {}
-    edited = indices_of(table.event, end_of)
+    repaired = indices_of(table.event, end_of)
     for event, closing, end in iterate_rows(
-        table.event[edited], table.closing[edited], table.end[edited]
+        table.event[repaired], table.closing[repaired], table.end[repaired]
     ):
         if event in lane_of and closing >= 0:
             moves[closing] = lane_of[event]
@@ -80,7 +81,7 @@ def make_plan(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) 
             if closing >= 0:
                 closings[event] = closing
     moves.update(flows_of(trace, table, lane_of))
-    lanes = make_lanes(trace, {(int(trace.track[e]), lane) for e, lane in lane_of.items()}, ids)
+    lanes = _make_lanes(trace, {(int(trace.track[e]), lane) for e, lane in lane_of.items()}, ids)
     return Plan(
         lanes=lanes,
         moves=moves,
@@ -90,41 +91,44 @@ def make_plan(trace: Trace, table: Slices, repairs: Iterable[Repair], ids: Ids) 
         untimed=_untimed(trace),
         rebase_ns=_rebase(trace, [trims[event] for event in closings]),
         ids=ids,
-        names=list(make_names(trace, ids, {track for track, _ in lanes})),
+        names=list(_make_names(trace, ids, {track for track, _ in lanes})),
     )
 
 
 def _durationless(trace: Trace) -> list[int]:
+    """List the X events with a time and without a usable `dur`."""
     events = np.flatnonzero(trace.dur < 0)
     events = events[(trace.phase[events] == ord("X")) & (trace.ts[events] != UNTIMED)]
     return [int(event) for event in events]
 
 
 def _untimed(trace: Trace) -> list[int]:
+    """List the events without a usable `ts` that need one: all but metadata."""
     events = np.flatnonzero(trace.ts == UNTIMED)
     return [int(event) for event in events[trace.phase[events] != ord("M")]]
 
 
-def _rebase(trace: Trace, new: Iterable[int]) -> int:
-    """Whole days to take from all times, so that Perfetto's double holds them.
+def _rebase(trace: Trace, new_times: Iterable[int]) -> int:
+    """Return the ns to subtract from all times so that Perfetto's double holds them exactly.
 
-    Days, so that the ranks of a job keep one base. 0 where the times are exact as they are.
+    Whole days are subtracted, so that the ranks of a job keep one base time. 0 is returned where
+    the times are exact as they are.
 
     Args:
         trace: the trace.
-        new: times that will be written into it, ns.
+        new_times: times that the plan writes into the trace, ns.
 
     Raises:
-        InputError: even so they would not be.
+        InputError: the times span too much even after the subtraction.
     """
     first, last = _LATEST, -_LATEST
-    for here in blocks(len(trace)):
-        ts = trace.ts[here]
-        # of metadata only times before 0 count: Perfetto drops them
-        timed = (ts != UNTIMED) & ((trace.phase[here] != ord("M")) | (ts < 0))
+    for block in blocks(len(trace)):
+        ts = trace.ts[block]
+        # metadata counts only below 0, where Perfetto drops it
+        timed = (ts != UNTIMED) & ((trace.phase[block] != ord("M")) | (ts < 0))
         first = int(ts.min(where=timed, initial=first))
         last = int(ts.max(where=timed, initial=last))
-    rounded = trace.rounded or any(time % 1000 and time >= EXACT_BELOW_NS for time in new)
+    rounded = trace.rounded or any(time % 1000 and time >= EXACT_BELOW_NS for time in new_times)
     if first >= 0 and not rounded:
         return 0
     shift = first // DAY_NS * DAY_NS
@@ -134,3 +138,79 @@ def _rebase(trace: Trace, new: Iterable[int]) -> int:
             "Is the time of some event wrong?"
         )
     return shift
+
+
+def _make_lanes(trace: Trace, used: set[tuple[int, int]], ids: Ids) -> dict[tuple[int, int], Lane]:
+    """Describe the thread of each lane.
+
+    Its tid is the next free one above the track's tid, since viewers before v57 sort threads by
+    tid.
+
+    Args:
+        trace: the trace.
+        used: (track, lane number) of the lanes that hold slices.
+        ids: the ids to write.
+    """
+    names, indices = thread_metadata(trace)
+    taken: dict[object, set[int]] = {}
+    for pid, tid in zip(ids.pids, ids.tids, strict=True):
+        taken.setdefault(pid, {_as_int(pid)}).add(_as_int(tid))
+    lanes = {}
+    next_ids: dict[int, int] = {}  # by track: all ids from the track's own up to there are taken
+    for track, number in sorted(used):
+        pid, tid = ids.pids[track], _as_int(ids.tids[track])
+        name = names.get(track) or default_name(trace, track)
+        lane_tid = free_id(next_ids.get(track, tid + 1), taken[pid])
+        next_ids[track] = lane_tid + 1
+        lanes[track, number] = Lane(
+            track,
+            number,
+            _as_int(pid),
+            lane_tid,
+            f"{name.strip()} ({number})",
+            indices.get(track),
+        )
+    return lanes
+
+
+def _as_int(value: object) -> int:
+    """Return an id as an integer; 0 for ids of unused tracks, which may still be text or None."""
+    return value if isinstance(value, int) else 0
+
+
+def _make_names(trace: Trace, ids: Ids, split: set[int]) -> Iterator[tuple[str, int, int, str]]:
+    """Name the tracks without a name that have lanes or changed ids.
+
+    A track whose id changes is named after the recorded id.
+
+    Args:
+        trace: the trace.
+        ids: the ids to write.
+        split: tracks that have lanes.
+
+    Yields:
+        (metadata event, pid, tid, name).
+    """
+    threads, _ = thread_metadata(trace)
+    named = {
+        trace.tracks[trace.track[event]][0]
+        for event in trace.metadata
+        if trace.names[trace.name[event]] == "process_name"
+    }
+    used = occurs_where(
+        trace.track, len(trace.tracks), lambda block: ~ids.is_process_metadata[block]
+    )
+    for track in np.flatnonzero(used).tolist():
+        (pid, tid), new_pid, new_tid = trace.tracks[track], ids.pids[track], ids.tids[track]
+        if new_pid != pid and pid not in named:
+            named.add(pid)
+            yield "process_name", _as_int(new_pid), _as_int(new_tid), _process_name(trace, pid)
+        if (new_tid != tid or track in split) and track not in threads:
+            yield "thread_name", _as_int(new_pid), _as_int(new_tid), default_name(trace, track)
+
+
+def _process_name(trace: Trace, pid: Scalar) -> str:
+    """Name a process after its text id, or its only category: Kineto's pid -1 is "overhead -1"."""
+    if isinstance(pid, str):
+        return pid or "no process"
+    return f"{only_category(trace, pid) or 'process'} {pid}"

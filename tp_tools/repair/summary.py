@@ -1,4 +1,4 @@
-"""What was found and done, as numbers: the object of --summary json."""
+"""Count the defects and repairs of a trace, for `--summary json`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tp_tools.columns import indices_of, iterate_rows
-from tp_tools.repair.hidden import hidden
+from tp_tools.repair.perfetto_import import hidden_events
 from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slices import subset
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hidden:
-    """What Perfetto v51 to v56 would not have shown.
+    """Counts of the slices that Perfetto v51 to v56 hides.
 
     Attributes:
-        slices: X events of any kind.
-        kernels: those that are kernels.
-        kernel_ns: their duration, summed.
-        share: of the duration of all kernels, 0 to 1.
+        slices: number of hidden X events of any category.
+        kernels: number of hidden kernels.
+        kernel_ns: summed duration of the hidden kernels, ns.
+        share: kernel_ns divided by the duration of all kernels, 0 to 1.
         names: (name, count, ns) of the hidden kernels, most time first.
     """
 
@@ -42,87 +42,96 @@ class Hidden:
 
 
 def is_kernel(trace: Trace) -> NDArray[np.bool_]:
-    """Which events are kernels."""
+    """Mark the kernels.
+
+    Returns:
+        bool array (events,).
+    """
     return is_phase(trace, "X") & has_category(trace, KERNEL)
 
 
 def hidden_of(trace: Trace, events: Ints) -> Hidden:
-    """Sums up the hidden events."""
+    """Count hidden events.
+
+    Args:
+        trace: the trace.
+        events: numbers of the hidden events.
+    """
     kernels = is_kernel(trace)
-    missing = events[kernels[events]]
+    hidden = events[kernels[events]]
     count, time = Counter[int](), Counter[int]()
-    for name, dur in zip(trace.name[missing].tolist(), trace.dur[missing].tolist(), strict=True):
+    for name, dur in zip(trace.name[hidden].tolist(), trace.dur[hidden].tolist(), strict=True):
         count[name] += 1
         time[name] += dur
-    total, lost = int(np.maximum(trace.dur[kernels], 0).sum()), int(trace.dur[missing].sum())
+    total, hidden_ns = int(np.maximum(trace.dur[kernels], 0).sum()), int(trace.dur[hidden].sum())
     return Hidden(
         slices=len(events),
-        kernels=len(missing),
-        kernel_ns=lost,
-        share=lost / total if total else 0.0,
+        kernels=len(hidden),
+        kernel_ns=hidden_ns,
+        share=hidden_ns / total if total else 0.0,
         names=[(trace.names[name], count[name], ns) for name, ns in time.most_common()],
     )
 
 
-def summary(examined: Analysis) -> dict[str, Any]:
-    """All but the file names and the verification of --summary json, as the contract has it."""
-    trace, plan = examined.trace, examined.plan
-    missing = hidden_of(trace, examined.hidden)
-    kinds = Counter(repair.kind for repair in examined.repairs)
+def summary(analysis: Analysis) -> dict[str, Any]:
+    """Return the object of `--summary json`, without file names and the result of --verify."""
+    trace, plan = analysis.trace, analysis.plan
+    hidden = hidden_of(trace, analysis.hidden)
+    kinds = Counter(repair.kind for repair in analysis.repairs)
     return {
         "events": len(trace),
-        "slices": len(examined.table),
+        "slices": len(analysis.table),
         "kernels": int(is_kernel(trace).sum()),
         "overlaps": {
             "concurrent": kinds["concurrent"],
             "jitter": kinds["jitter"],
-            "precision": _rounded(examined) if plan.rebase_ns else 0,
+            "precision": _rounded(analysis) if plan.rebase_ns else 0,
         },
         "hidden": {
-            "slices": missing.slices,
-            "kernels": missing.kernels,
-            "kernel_ns": missing.kernel_ns,
-            "share": round(missing.share, 6),
+            "slices": hidden.slices,
+            "kernels": hidden.kernels,
+            "kernel_ns": hidden.kernel_ns,
+            "share": round(hidden.share, 6),
         },
-        "moved": sum(repair.lane > 1 for repair in examined.repairs),
+        "moved": sum(repair.lane > 1 for repair in analysis.repairs),
         "trimmed": len(plan.trims),
         "rebased_ns": plan.rebase_ns,
         "lanes": len(plan.lanes),
-        "repairs": _repairs(examined),
+        "repairs": _repairs(analysis),
     }
 
 
-def _rounded(examined: Analysis) -> int:
-    """How many slices are hidden by rounding alone: to the nanosecond, nothing overlaps them."""
-    candidates = np.intersect1d(examined.hidden, hidden(examined.trace, misread_ids=False))
-    off = subset(examined.table, np.flatnonzero(examined.lane))
-    return len(candidates) - len(_overlapping(examined.table, off, candidates))
+def _rounded(analysis: Analysis) -> int:
+    """Count the slices hidden only by rounding: at exact times they overlap no other slice."""
+    candidates = np.intersect1d(analysis.hidden, hidden_events(analysis.trace, misread_ids=False))
+    off = subset(analysis.table, np.flatnonzero(analysis.lane))
+    return len(candidates) - len(_overlapping(analysis.table, off, candidates))
 
 
 def _overlapping(table: Slices, off: Slices, events: Ints) -> set[int]:
-    """Which of these events partly overlap a slice of their row; of any two one is off the row.
+    """Return which of these events partly overlap a slice of their track.
 
     Args:
         table: all slices.
-        off: those that are off their row.
-        events: numbers of events.
+        off: slices off lane 0; of any two slices that overlap, one is among them.
+        events: numbers of the events to check.
     """
     found = set(off.event.tolist())
     chosen = indices_of(table.event, events.tolist())
-    for event, row, ts, end in iterate_rows(
-        *(c[chosen] for c in (table.event, table.row, table.ts, table.end))
+    for event, track, ts, end in iterate_rows(
+        *(c[chosen] for c in (table.event, table.track, table.ts, table.end))
     ):
-        before = (off.ts < ts) & (ts < off.end) & (off.end < end)
-        behind = (ts < off.ts) & (off.ts < end) & (end < off.end)
-        if ((off.row == row) & (before | behind)).any():
+        starts_before = (off.ts < ts) & (ts < off.end) & (off.end < end)
+        starts_after = (ts < off.ts) & (off.ts < end) & (end < off.end)
+        if ((off.track == track) & (starts_before | starts_after)).any():
             found.add(event)
     return found & set(events.tolist())
 
 
-def _repairs(examined: Analysis) -> dict[str, int]:
-    """What was mended besides overlaps, by kind, the kinds that occurred."""
-    plan = examined.plan
-    counts = examined.trace.repairs + plan.ids.repairs
+def _repairs(analysis: Analysis) -> dict[str, int]:
+    """Count the repairs other than of overlaps, by kind; kinds that did not occur are left out."""
+    plan = analysis.plan
+    counts = analysis.trace.repairs + plan.ids.repairs
     counts["durationless"] = len(plan.durationless)
     counts["untimed"] = len(plan.untimed)
     return {kind: count for kind, count in sorted(counts.items()) if count}
@@ -157,4 +166,4 @@ REPAIRS = {
     "zero_bytes": "zero bytes at the end of the file dropped",
     "zero_tids": "thread ids 0 replaced",
 }
-"""What each kind of repair is called."""
+"""Text for each kind of repair, as users see it."""

@@ -1,4 +1,4 @@
-"""The default of what counts as jitter; apart from the rest, so that --help imports no numpy."""
+"""Define the default tolerance, in a module of its own so that --help imports no numpy."""
 
 TOLERANCE_NS = 1_000
-"""CPU slices that overlap by at most this many ns are trimmed, not moved."""
+"""CPU slices that overlap by at most this many ns count as jitter: trimmed, not moved."""

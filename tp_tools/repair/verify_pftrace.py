@@ -67,12 +67,12 @@ def verify(
 
 
 def _wanted(examined: Analysis, part: PftraceOptions) -> Counter[tuple[int, int, int, str]]:
-    """(ts, dur, tid, name) of all that threads should show; what never ends is left out."""
+    """Count the (ts, dur, tid, name) of all thread events that have an end."""
     trace = examined.trace
-    shot = lay_out(trace, examined.table, examined.plan, part, None)
+    layout = lay_out(trace, examined.table, examined.plan, part, None)
     names = [comparable(text or NO_NAME) for text in trace.names]
-    found = shot.found
-    columns = iterate_rows(found.ts, found.end, shot.tracks.tids, trace.name[found.event])
+    events = layout.thread_events
+    columns = iterate_rows(events.ts, events.end, layout.tracks.tids, trace.name[events.event])
     return Counter(
         (ts, end - ts, tid, names[code]) for ts, end, tid, code in columns if end != NEVER
     )

@@ -1,4 +1,4 @@
-"""Categories of events, as Kineto names them today and named them until 2021.
+"""List the categories of GPU events, under the names of today and of before 2021.
 
 Source: libkineto's ActivityType names; the capitalised ones are those of PyTorch 1.8 and 1.9.
 """
@@ -24,20 +24,24 @@ FORMER = {
     "Operator": "cpu_op",
     "Runtime": "cuda_runtime",
 }
-"""Today's name of each category by its name until 2021."""
+"""Map each category name of Kineto before 2021 to its name today, "Memcpy" to "gpu_memcpy"."""
 
 KERNEL = frozenset({"kernel", "Kernel"})
-"""Kernels."""
+"""Categories of kernels."""
 
 GPU_WORK = KERNEL | {"gpu_memcpy", "gpu_memset", "Memcpy", "Memset"}
-"""What keeps a GPU busy: kernels, copies, memsets."""
+"""Categories of events that occupy a GPU: kernels, copies, memsets."""
 
 GPU_ANNOTATION = "gpu_user_annotation"
-"""Annotations of the user, drawn over the GPU work that was launched within them."""
+"""Category of user annotations that Kineto draws over the GPU work launched within them."""
 
 
 def has_category(trace: Trace, categories: Collection[str]) -> NDArray[np.bool_]:
     """Mark the events of these categories.
+
+    Args:
+        trace: the trace.
+        categories: names of categories, as the trace writes them.
 
     Returns:
         bool array (events,).

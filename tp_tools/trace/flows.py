@@ -8,7 +8,7 @@ import numpy as np
 
 from tp_tools.columns import blocks, distinct, indices_of, is_in
 from tp_tools.trace.slice_times import searched
-from tp_tools.trace.slices import part
+from tp_tools.trace.slices import slices_between
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,8 @@ def flows_of(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[in
     """
     moved = indices_of(table.event, lane_of)
     rows = {
-        int(table.row[start]): _Row(part(table, start, stop), own - start)
-        for start, stop in table.row_ranges()
+        int(table.track[start]): _Row(slices_between(table, start, stop), own - start)
+        for start, stop in table.track_ranges()
         if len(own := moved[np.searchsorted(moved, start) : np.searchsorted(moved, stop)])
     }
     follow: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""The events of a trace as typed columns: what the tool reasons about; the bytes stay in the file.
+"""Define a trace as typed columns, one row per event; the text stays in the file.
 
 Format: Chrome's Trace Event Format, as PyTorch's Kineto writes it.
 """
@@ -21,27 +21,29 @@ if TYPE_CHECKING:
 
 Scalar: TypeAlias = int | float | str | bool | None
 Ints: TypeAlias = "NDArray[np.signedinteger[Any]]"
-"""Whole numbers: times of 64 bits, durations of 32 or 64, all else of as few as hold them."""
+"""Integer column: times int64, durations int32 or int64, codes in the narrowest type that fits."""
 
 UNTIMED = -(1 << 62)
-"""Stands in `ts` or `dur` where the file has no number."""
+"""Value of `ts` or `dur` where the file has no number."""
 
 NO_ID = -1
+"""Value of `link` where an event has no id."""
+
 NAMELESS = "[No name]"
-"""What Perfetto shows where there is no name."""
+"""Name that Perfetto shows for an event without a name."""
 
 EXACT_BELOW_NS = (1 << 42) * 1000
-"""Perfetto's double holds decimals of a microsecond exactly below 2^42 us."""
+"""Times below this many ns (2^42 us) keep their decimals in the double of Perfetto's importer."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One run of events in the text.
+    """A batch of events that stand together in the text.
 
     Attributes:
         first: number of its first event in the file.
-        count: events in it.
-        length: bytes of (mended) text, separators included.
+        count: number of events.
+        length: bytes of sanitized text, separators included.
     """
 
     first: int
@@ -53,24 +55,32 @@ class Batch:
 class Trace:
     """A trace as columns; row i is the i-th event of the file.
 
+    Columns:
+        phase: uint8, code of the character `ph`; 0 where the event has none, or is metadata
+            that gives an empty name.
+        ts: int64 ns; UNTIMED where the file has no number.
+        dur: int ns, duration of an X event; UNTIMED where the file has no number, 0 for other
+            phases.
+        track: int, index into `tracks`.
+        cat: int, index into `cats`.
+        name: int, index into `names`.
+        link: int32, index into `links` of args.correlation or of a flow event's `id`; NO_ID where
+            the event has neither.
+        bound: uint8, code of `bp` of a flow event, or of the scope `s` of an instant if it is
+            p or g; 0 otherwise.
+
     Attributes:
-        head, tail: the (mended) text around the events.
-        spans: the runs of events in between.
-        phase: the code of `ph`; 0 where there is none, and where metadata gives an empty name.
-        ts: nanoseconds; UNTIMED where there is no number.
-        dur: nanoseconds, of X events; UNTIMED where there is no number, 0 for other phases.
-        track: index into `tracks`.
-        cat: index into `cats`.
-        name: index into `names`.
-        link: index into `links`, of args.correlation or of a flow's `id`; NO_LINK if none.
-        bound: the code of `bp` of flow events, of `s` (p or g) of instants; 0 where it is another.
-        tracks: (pid, tid) as the file writes them.
-        links: JSON text of ids.
-        metadata: what each metadata event says, by event: its name or sort index.
-        rounded: whether Perfetto rounds the `ts` of an event: it has decimals, which a double does
-            not hold; metadata apart, whose times mean nothing.
-        repairs: what was mended in the text, by kind.
-        thorough: whether it was mended thoroughly, and must be again when it is read again.
+        head, tail: the sanitized text around the events.
+        batches: the batches of events between head and tail.
+        tracks: (pid, tid) pairs as the file writes them.
+        cats, names: distinct categories and names.
+        links: distinct ids, as JSON text.
+        metadata: value of each metadata event by event number: a name or a sort index.
+        rounded: whether Perfetto rounds the `ts` of some event, because it has decimals that a
+            double does not hold. Metadata events do not count: Perfetto ignores their times.
+        repairs: number of repairs of the text, by kind.
+        thorough: whether the text had to be sanitized token by token; a second pass over the text
+            must do the same.
     """
 
     head: Head
@@ -97,13 +107,21 @@ class Trace:
         return len(self.phase)
 
     def text_size(self) -> int:
-        """Bytes of its text."""
-        around = len(self.head.text) + len(self.tail.text)
-        return around + sum(span.length for span in self.batches)
+        """Return the length of the sanitized text in bytes."""
+        outside = len(self.head.text) + len(self.tail.text)
+        return outside + sum(batch.length for batch in self.batches)
 
 
 def is_phase(trace: Trace, phases: str) -> NDArray[np.bool_]:
-    """Which events are of one of these phases."""
+    """Mark the events of these phases.
+
+    Args:
+        trace: the trace.
+        phases: characters of `ph`, for example "BE".
+
+    Returns:
+        bool array (events,).
+    """
     return is_in(trace.phase, map(ord, phases))
 
 
@@ -119,10 +137,10 @@ class Tail:
     """The text from the `]` of the events to the end.
 
     Attributes:
-        text: as read, or, where the file was cut short, with what was missing to end it.
+        text: text as read; where the file was cut short, with the brackets that it lacks.
         cut_short: whether the file ended too early.
-        lost: bytes of text that were left out: an event or a member that the file ends inside of,
-            or, if it was not cut short, what followed the trace.
+        lost: bytes of text that were left out: of a file cut short the event or member in which it
+            ends, of others the text after the trace.
     """
 
     text: bytes
@@ -132,11 +150,11 @@ class Tail:
 
 @dataclass(frozen=True)
 class EventIds(Sequence[bytes]):
-    """The JSON text of the distinct ids of a trace, most of them kept as numbers.
+    """The JSON text of the distinct ids of a trace; plain numbers are kept as integers.
 
     Attributes:
-        plain: those that are plain numbers, ascending.
-        odd: the others' JSON text.
+        plain: int array, ids that are plain numbers, ascending.
+        odd: JSON text of all other ids.
     """
 
     plain: Ints

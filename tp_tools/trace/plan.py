@@ -1,4 +1,4 @@
-"""What a repair changes in a trace: the plan that repair makes and writing carries out."""
+"""Define the plan: every change to a trace, made by `repair` and carried out by `writing`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lane:
-    """A row of its own for moved slices.
+    """A thread added to hold slices moved off a track.
 
     Attributes:
-        track: index in Trace.tracks of the row that it belongs to.
-        number: from 2; the row itself is 1.
-        pid, tid: the ids of its thread.
-        name: what its thread is called, "stream 7 (2)".
-        sort_index: where the viewer puts it; None where the row has no place of its own either.
+        track: index in Trace.tracks of the track that the slices were moved off.
+        number: number of the lane, from 2; the track itself is lane 1.
+        pid, tid: ids of the added thread.
+        name: name of the added thread, "stream 7 (2)".
+        sort_index: thread_sort_index, the same as the track's; None if the track has none.
     """
 
     track: int
@@ -39,10 +39,11 @@ class Ids:
     """The ids to write for each entry of Trace.tracks.
 
     Attributes:
-        pids, tids: by track; as recorded where Perfetto reads that right.
-        changed: which tracks get another pid or tid.
-        is_process_metadata: by event: metadata of a process, whose tid does not matter.
-        repairs: how many ids were changed, by kind.
+        pids, tids: ids by track; the recorded ones where Perfetto reads them correctly.
+        changed: bool (tracks,), whether the pid or tid of a track changes.
+        is_process_metadata: bool (events,), whether an event is metadata of a process, whose tid
+            Perfetto ignores.
+        repairs: number of changed ids, by kind.
     """
 
     pids: list[Scalar]
@@ -54,12 +55,12 @@ class Ids:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What sql/overlaps.sql decided about a slice: it moves, it is trimmed, or both.
+    """A decision of sql/overlaps.sql about one slice: move it, trim it, or both.
 
     Attributes:
-        event: number of the event in the file.
-        lane: on which it goes: from 2 if it moves, else 1.
-        end: where it ends after the repair, ns.
+        event: number of the slice's event in the file.
+        lane: lane of the slice after the repair: 2 or higher if it moves, else 1.
+        end: end of the slice after the repair, ns.
     """
 
     event: int
@@ -68,24 +69,24 @@ class Repair:
 
     @property
     def kind(self) -> str:
-        """Why: both really ran, or clocks were read unevenly."""
+        """Reason: "concurrent" if both slices ran at once, "jitter" if clock readings differ."""
         return "concurrent" if self.lane > 1 else "jitter"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that changes in a trace.
+    """Every change to a trace.
 
     Attributes:
-        lanes: by (track, number).
-        moves: lane number by event, of slices and of the flow events that follow them.
-        trims: new end in ns by event, of X or B.
-        closings: the E event of each trimmed B.
-        durationless: X events without a usable `dur`: they get 0.
-        untimed: events without a usable `ts`, which Perfetto could not place: they are left out.
-        rebase_ns: what is taken from all times, and added to baseTimeNanoseconds.
+        lanes: added threads by (track, lane number).
+        moves: lane number by event, for moved slices and the flow events that follow them.
+        trims: new end in ns by event, for X and B events.
+        closings: E event of each trimmed B event.
+        durationless: X events without a usable `dur`; they are written with `dur` 0.
+        untimed: events without a usable `ts`; they are left out, since Perfetto gives up on them.
+        rebase_ns: ns subtracted from all times and added to baseTimeNanoseconds.
         ids: the ids to write.
-        names: (metadata event, pid, tid, name) for processes and threads that are new.
+        names: (metadata event, pid, tid, name) of processes and threads that need a name.
     """
 
     lanes: dict[tuple[int, int], Lane]
@@ -99,7 +100,7 @@ class Plan:
     names: list[tuple[str, int, int, str]]
 
     def is_empty(self) -> bool:
-        """Whether nothing changes."""
+        """Tell whether the plan changes nothing."""
         return not (
             self.moves
             or self.trims

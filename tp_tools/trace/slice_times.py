@@ -1,4 +1,4 @@
-"""When slices start and end, looked up in the trace: kept, it would take as much memory again."""
+"""Look up starts and ends of slices in the trace, since copies of them would double its memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints, Trace
 
 
-_FEW = 128
-"""To look up so many times that follow each other takes as long as to search for one."""
+_CHEAP_LOOKUPS = 128
+"""Number of consecutive times that take as long to look up as one binary search takes."""
 
 
 class Times(Protocol):
-    """A time of each slice, ns; `[:]` gives all of them."""
+    """A column of times, one per slice, int64 ns; `[:]` gives all of them."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: slice | Ints, /) -> NDArray[np.int64]: ...
@@ -28,12 +28,12 @@ class Times(Protocol):
 
 @dataclass(frozen=True)
 class Recorded:
-    """When recorded slices start or end.
+    """The recorded starts or ends of slices, as a column that reads the trace.
 
     Attributes:
-        trace: where it is looked up.
-        event, closing: as in `Slices`.
-        at_end: whether it is the end.
+        trace: the trace that holds the times.
+        event, closing: int32 (slices,), as in `Slices`.
+        at_end: whether the column holds ends; otherwise it holds starts.
     """
 
     trace: Trace
@@ -46,46 +46,49 @@ class Recorded:
 
     def __getitem__(self, index: slice | Ints, /) -> NDArray[np.int64]:
         trace, event, closing = self.trace, self.event[index], self.closing[index]
-        found: NDArray[np.int64] = take(trace.ts, event)
+        times: NDArray[np.int64] = take(trace.ts, event)
         if self.at_end:
-            for here in blocks(len(event)):
-                found[here] += np.maximum(trace.dur[event[here]], 0)
+            for block in blocks(len(event)):
+                times[block] += np.maximum(trace.dur[event[block]], 0)
             pairs = np.flatnonzero(closing >= 0)
-            found[pairs] = trace.ts[closing[pairs]]
-        return found
+            times[pairs] = trace.ts[closing[pairs]]
+        return times
 
-    def part(self, here: slice) -> Recorded:
-        """Those in a range, as a view."""
-        return Recorded(self.trace, self.event[here], self.closing[here], self.at_end)
+    def view(self, index: slice) -> Recorded:
+        """Return the times in a range, without a copy."""
+        return Recorded(self.trace, self.event[index], self.closing[index], self.at_end)
 
 
-def time_view(times: Times, here: slice) -> Times:
-    """The times in a range, as a view."""
-    return times.part(here) if isinstance(times, Recorded) else times[here]
+def time_view(times: Times, index: slice) -> Times:
+    """Return the times in a range, without a copy."""
+    return times.view(index) if isinstance(times, Recorded) else times[index]
 
 
 def searched(times: Times, at: Ints) -> Ints:
-    """`np.searchsorted(times, at)`, which looks up few of the times.
+    """Return `np.searchsorted(times, at)`, but look up only few of the times.
 
     Args:
-        times: in order.
-        at: what is looked for.
+        times: ascending times, ns.
+        at: times to search for, ns.
+
+    Returns:
+        int array (len(at),): index of the first of `times` that is not below each value.
     """
-    if len(at) <= _FEW:
+    if len(at) <= _CHEAP_LOOKUPS:
         return _bisected(times, at)
     first, last = _bisected(times, np.array([at.min(), at.max()])).tolist()
-    if last - first > len(at) * _FEW:
+    if last - first > len(at) * _CHEAP_LOOKUPS:
         return _bisected(times, at)
-    found: Ints = first + np.searchsorted(times[first:last], at)
-    return found
+    indices: Ints = first + np.searchsorted(times[first:last], at)
+    return indices
 
 
 def _bisected(times: Times, at: Ints) -> Ints:
-    """The same, each by a search of its own."""
+    """Search for each value with a bisection of its own, all of them step by step together."""
     low, high = np.zeros(len(at), np.int64), np.full(len(at), len(times))
-    while len(left := np.flatnonzero(low < high)):
-        middle = (low[left] + high[left]) // 2
-        is_before = times[middle] < at[left]
-        low[left[is_before]] = middle[is_before] + 1
-        high[left[~is_before]] = middle[~is_before]
+    while len(unsettled := np.flatnonzero(low < high)):
+        middle = (low[unsettled] + high[unsettled]) // 2
+        is_before = times[middle] < at[unsettled]
+        low[unsettled[is_before]] = middle[is_before] + 1
+        high[unsettled[~is_before]] = middle[~is_before]
     return low

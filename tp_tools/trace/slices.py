@@ -1,4 +1,4 @@
-"""The slices of a trace, X events and B/E pairs, in the order in which Perfetto sorts them."""
+"""List the slices of a trace, X events and B/E pairs, in the order in which Perfetto sorts them."""
 
 from __future__ import annotations
 
@@ -21,231 +21,271 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.slice_times import Times
 
-_LARGE = 1 << 20
-"""Slices of a row that are sorted at once."""
+_SORT_SIZE = 1 << 20
+"""Number of slices sorted in one call; a longer track is split by time first."""
 
-_SAMPLES = 1 << 10
-"""Of as many a sample is taken to find the parts."""
+_SAMPLE_SIZE = 1 << 10
+"""Number of starts sampled per _SORT_SIZE slices, to choose the times at which to split."""
 
 
 @dataclass(frozen=True)
 class Slices:
-    """Row i is a slice; sorted by row, then ts, longest first, then place in the file.
+    """A table of slices, sorted by track, then ts, then longest first, then number of the event.
 
-    Attributes:
-        event: number of its event in the file, of B for a pair.
-        closing: number of the E event of a pair, else -1.
-        row: index of its (pid, tid) in Trace.tracks.
-        ts, end: nanoseconds; of the slices as recorded they are looked up in the trace.
+    Columns:
+        event: int32, number of the slice's event in the file; of a pair the B event.
+        closing: int32, number of the E event of a pair; -1 for an X event.
+        track: int, index in Trace.tracks of the slice's track.
+        ts, end: int64 ns; recorded times are looked up in the trace.
     """
 
     event: NDArray[np.int32]
     closing: NDArray[np.int32]
-    row: Ints
+    track: Ints
     ts: Times
     end: Times
 
     def __len__(self) -> int:
         return len(self.event)
 
-    def row_ranges(self) -> list[tuple[int, int]]:
-        """First and last-plus-one index of each row that has slices."""
-        edges = np.flatnonzero(np.diff(self.row)) + 1
+    def track_ranges(self) -> list[tuple[int, int]]:
+        """Return (start, stop) of the slices of each track that has some."""
+        edges = np.flatnonzero(np.diff(self.track)) + 1
         starts = [0, *edges.tolist()]
         return list(zip(starts, [*edges.tolist(), len(self)], strict=True)) if len(self) else []
 
 
 def slices(trace: Trace) -> Slices:
-    """All slices that have a time; an X without a usable `dur` counts as 0 long."""
-    opening, ending = _pairs(trace)
+    """List all slices that have a time.
+
+    An X event without a usable `dur` counts as 0 ns long. A B event without an E event is no slice.
+    """
+    opening, closing = _pairs(trace)
     is_slice = is_phase(trace, "X") & (trace.ts != UNTIMED)
     is_slice[opening] = True
-    ends: NDArray[np.int32] | None = None
+    closing_of: NDArray[np.int32] | None = None
     if len(opening):
-        ends = np.full(len(trace), -1, np.int32)
-        ends[opening] = ending
-    rows = _grouped(_numbers(is_slice), lambda event: trace.track[event], len(trace.tracks))
-    sizes = [sum(map(len, row)) for row in rows]
-    event = _joined(chain.from_iterable(rows))
-    del rows
-    for row in np.split(event, np.cumsum(sizes)):
-        _sort(trace, row, ends)
-    ts, end = _recorded(trace, event, ends)
+        closing_of = np.full(len(trace), -1, np.int32)
+        closing_of[opening] = closing
+    by_track = _group(_event_numbers(is_slice), lambda event: trace.track[event], len(trace.tracks))
+    sizes = [sum(map(len, events)) for events in by_track]
+    event = _concatenate(chain.from_iterable(by_track))
+    del by_track  # frees half of the memory held here
+    for track_events in np.split(event, np.cumsum(sizes)):
+        _sort(trace, track_events, closing_of)
+    ts, end = _recorded_times(trace, event, closing_of)
     return Slices(event, ts.closing, take(trace.track, event), ts, end)
 
 
-def _recorded(
-    trace: Trace, event: NDArray[np.int32], ends: NDArray[np.int32] | None
+def _recorded_times(
+    trace: Trace, event: NDArray[np.int32], closing_of: NDArray[np.int32] | None
 ) -> tuple[Recorded, Recorded]:
-    """Starts and ends of some slices; `ends` says of each event which one closes it, if any do."""
+    """Return the starts and ends of slices.
+
+    Args:
+        trace: the trace.
+        event: numbers of the slices' events.
+        closing_of: E event of each event of the trace, -1 for none; None if there are no pairs.
+    """
     none = np.broadcast_to(np.int32(-1), len(event))  # takes no memory
-    closing = none if ends is None else ends[event]
+    closing = none if closing_of is None else closing_of[event]
     ts, end = (Recorded(trace, event, closing, at_end) for at_end in (False, True))
     return ts, end
 
 
-def _numbers(chosen: NDArray[np.bool_]) -> Iterator[NDArray[np.int32]]:
-    """The numbers of the chosen events, piece by piece."""
-    for here in blocks(len(chosen)):
-        yield (np.flatnonzero(chosen[here]) + here.start).astype(np.int32)
+def _event_numbers(chosen: NDArray[np.bool_]) -> Iterator[NDArray[np.int32]]:
+    """Return the numbers of the chosen events, block by block."""
+    for block in blocks(len(chosen)):
+        yield (np.flatnonzero(chosen[block]) + block.start).astype(np.int32)
 
 
-def _grouped(
+def _group(
     events: Iterable[NDArray[np.int32]], group_of: Callable[[NDArray[np.int32]], Ints], count: int
 ) -> list[list[NDArray[np.int32]]]:
-    """The events of each group, in pieces, in the order in which they come."""
-    found: list[list[NDArray[np.int32]]] = [[] for _ in range(count)]
+    """Sort events into groups, as arrays per group; events of a group keep their order.
+
+    Args:
+        events: blocks of event numbers.
+        group_of: returns the group of each event, from 0.
+        count: number of groups.
+    """
+    groups: list[list[NDArray[np.int32]]] = [[] for _ in range(count)]
     for event in events:
         group = group_of(event)
         order = np.argsort(group, kind="stable")
         cuts = np.flatnonzero(np.diff(group[order])) + 1
-        for together in np.split(order, cuts) if len(event) else ():
-            found[group[together[0]]].append(event[together])
-    return found
+        for index in np.split(order, cuts) if len(event) else ():
+            groups[group[index[0]]].append(event[index])
+    return groups
 
 
-def _joined(events: Iterable[NDArray[np.int32]]) -> NDArray[np.int32]:
+def _concatenate(events: Iterable[NDArray[np.int32]]) -> NDArray[np.int32]:
     return np.concatenate([np.empty(0, np.int32), *events])
 
 
-def _sort(trace: Trace, row: NDArray[np.int32], ends: NDArray[np.int32] | None) -> None:
-    """Puts the events of a row in the order of its slices; those of a large one part by part."""
-    if len(row) <= _LARGE:
-        ts, end = _recorded(trace, row, ends)
-        row[:] = row[in_order(ts[:], end, row)]
+def _sort(trace: Trace, event: NDArray[np.int32], closing_of: NDArray[np.int32] | None) -> None:
+    """Sort the events of one track in place, in the order of its slices.
+
+    A long track is split by start times first, so that each sort takes little memory.
+    """
+    if len(event) <= _SORT_SIZE:
+        ts, end = _recorded_times(trace, event, closing_of)
+        event[:] = event[sort_order(ts[:], end, event)]
         return
-    edges = np.sort(trace.ts[row[:: _LARGE // _SAMPLES]])[_SAMPLES::_SAMPLES]
-    parts = _grouped(
-        (row[here] for here in blocks(len(row))),
-        lambda event: np.searchsorted(edges, trace.ts[event], "right"),
+    edges = np.sort(trace.ts[event[:: _SORT_SIZE // _SAMPLE_SIZE]])[_SAMPLE_SIZE::_SAMPLE_SIZE]
+    by_time = _group(
+        (event[block] for block in blocks(len(event))),
+        lambda numbers: np.searchsorted(edges, trace.ts[numbers], "right"),
         len(edges) + 1,
     )
     start = 0
-    for together in map(_joined, parts):
-        ts, end = _recorded(trace, together, ends)
-        row[start : start + len(together)] = together[in_order(ts[:], end, together)]
-        start += len(together)
+    for numbers in map(_concatenate, by_time):
+        ts, end = _recorded_times(trace, numbers, closing_of)
+        event[start : start + len(numbers)] = numbers[sort_order(ts[:], end, numbers)]
+        start += len(numbers)
 
 
-def in_order(ts: Ints, end: Times, event: Ints) -> NDArray[np.int32]:
-    """The order of slices by ts, then longest first, then as in the file.
+def sort_order(ts: Ints, end: Times, event: Ints) -> NDArray[np.int32]:
+    """Return the order of slices by ts, then longest first, then number of the event.
 
     Args:
-        ts: their starts.
-        end: their ends, which are asked for where starts are equal.
-        event: their numbers.
+        ts: starts, ns.
+        end: ends, ns; read only where starts are equal.
+        event: numbers of the slices' events.
+
+    Returns:
+        int32 array (slices,) of indices.
     """
     order = np.argsort(ts, kind="stable").astype(np.int32)
     ts = take(ts, order)
     is_tied = np.zeros(len(ts) + 1, np.bool_)
     is_tied[1:-1] = ts[1:] == ts[:-1]
     tied = np.flatnonzero(is_tied[1:] | is_tied[:-1])
-    among = order[tied]
-    order[tied] = among[np.lexsort((event[among], -end[among], ts[tied]))]
+    index = order[tied]
+    order[tied] = index[np.lexsort((event[index], -end[index], ts[tied]))]
     return order
 
 
 def _sorted(
     event: NDArray[np.int32],
     closing: NDArray[np.int32],
-    row: Ints,
+    track: Ints,
     ts: NDArray[np.int64],
     end: NDArray[np.int64],
 ) -> Slices:
-    order = np.lexsort((event, ts - end, ts, row))
-    return Slices(event[order], closing[order], row[order], ts[order], end[order])
+    """Build a table, sorted."""
+    order = np.lexsort((event, ts - end, ts, track))
+    return Slices(event[order], closing[order], track[order], ts[order], end[order])
 
 
 def subset(table: Slices, chosen: Ints) -> Slices:
-    """Some of the slices, in the same order.
+    """Return some of the slices, in the same order.
 
     Args:
-        table: all slices.
-        chosen: indices of those wanted, ascending.
+        table: the slices.
+        chosen: indices of the slices to return, ascending.
     """
     return Slices(
         table.event[chosen],
         table.closing[chosen],
-        table.row[chosen],
+        table.track[chosen],
         table.ts[chosen],
         table.end[chosen],
     )
 
 
-def part(table: Slices, start: int, stop: int) -> Slices:
-    """Those from one place to another, as a view."""
-    here = slice(start, stop)
+def slices_between(table: Slices, start: int, stop: int) -> Slices:
+    """Return the slices from index `start` up to `stop`, without a copy."""
+    index = slice(start, stop)
     return Slices(
-        table.event[here],
-        table.closing[here],
-        table.row[here],
-        time_view(table.ts, here),
-        time_view(table.end, here),
+        table.event[index],
+        table.closing[index],
+        table.track[index],
+        time_view(table.ts, index),
+        time_view(table.end, index),
     )
 
 
 def with_ends(table: Slices, ends: Mapping[int, int]) -> Slices:
-    """The same slices with other ends, by event, sorted again."""
-    return _sorted(table.event, table.closing, table.row, table.ts[:], ends_of(table, ends)[:])
-
-
-def ends_of(table: Slices, ends: Mapping[int, int]) -> Times:
-    """Where each slice ends: by event what is given, else as the table has it."""
-    if not ends:
-        return table.end
-    found = table.end[:].copy()
-    where = indices_of(table.event, ends)
-    found[where] = [ends[event] for event in table.event[where].tolist()]
-    return found
-
-
-def lanes_of(event: Ints, lanes: Mapping[int, int]) -> NDArray[np.int32]:
-    """The lane of each of these events: by event what is given, else 1."""
-    found = np.ones(len(event), np.int32)
-    where = indices_of(event, lanes)
-    found[where] = [lanes[number] for number in event[where].tolist()]
-    return found
-
-
-def on_lanes(table: Slices, lanes: Mapping[int, int]) -> Slices:
-    """The same slices with every lane as a row of its own.
+    """Return the slices with other ends, sorted again.
 
     Args:
         table: the slices.
-        lanes: lane by event, from 2; 1 for those not in it.
+        ends: new ends by event, ns.
+    """
+    return _sorted(table.event, table.closing, table.track, table.ts[:], ends_of(table, ends)[:])
+
+
+def ends_of(table: Slices, ends: Mapping[int, int]) -> Times:
+    """Return the end of each slice, ns: the one given for its event, else the one in the table."""
+    if not ends:
+        return table.end
+    end = table.end[:].copy()
+    index = indices_of(table.event, ends)
+    end[index] = [ends[event] for event in table.event[index].tolist()]
+    return end
+
+
+def lanes_of(event: Ints, lanes: Mapping[int, int]) -> NDArray[np.int32]:
+    """Return the lane of each event: the one given for it, else 1.
+
+    Args:
+        event: numbers of events.
+        lanes: lane by event, from 2.
+
+    Returns:
+        int32 array (len(event),).
+    """
+    lane = np.ones(len(event), np.int32)
+    index = indices_of(event, lanes)
+    lane[index] = [lanes[number] for number in event[index].tolist()]
+    return lane
+
+
+def on_lanes(table: Slices, lanes: Mapping[int, int]) -> Slices:
+    """Return the slices with every lane as a track of its own, sorted again.
+
+    Args:
+        table: the slices.
+        lanes: lane by event, from 2; slices of other events are on lane 1.
     """
     if not lanes:
         return table
     lane = lanes_of(table.event, lanes)
-    row = table.row.astype(np.int64) * (int(lane.max()) + 1) + lane
-    return _sorted(table.event, table.closing, row, table.ts[:], table.end[:])
+    track = table.track.astype(np.int64) * (int(lane.max()) + 1) + lane
+    return _sorted(table.event, table.closing, track, table.ts[:], table.end[:])
 
 
 def _pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """B events, and the E that ends each: the last open B of its row of which it may be the end.
+    """Pair each E event with the last open B event of its track that it can end.
 
-    Others are left out. So does Perfetto pair them (v52.0, importers/common/slice_tracker.cc).
+    B and E events without a partner are left out. Perfetto pairs them by the same rule (v52.0,
+    importers/common/slice_tracker.cc).
+
+    Returns:
+        Numbers of the B events and of their E events.
     """
     marks = np.flatnonzero(is_phase(trace, "BE") & (trace.ts != UNTIMED))
-    is_open = trace.phase[marks] == ord("B")
-    # at one time E comes before B, as Perfetto sorts them
-    order = np.lexsort((marks, is_open, trace.ts[marks]))
-    open_by_row: dict[int, list[int]] = defaultdict(list)
+    is_begin = trace.phase[marks] == ord("B")
+    # E sorts before B at the same time, as in Perfetto
+    order = np.lexsort((marks, is_begin, trace.ts[marks]))
+    open_by_track: dict[int, list[int]] = defaultdict(list)
     opening, closing = [], []
-    for mark, opens in zip(marks[order].tolist(), is_open[order].tolist(), strict=True):
-        stack = open_by_row[int(trace.track[mark])]
+    for event, opens in zip(marks[order].tolist(), is_begin[order].tolist(), strict=True):
+        stack = open_by_track[int(trace.track[event])]
         if opens:
-            stack.append(mark)
+            stack.append(event)
             continue
-        ended = next((i for i in reversed(range(len(stack))) if _ends(trace, stack[i], mark)), None)
+        depths = reversed(range(len(stack)))
+        ended = next((i for i in depths if _can_end(trace, stack[i], event)), None)
         if ended is not None:
             opening.append(stack.pop(ended))
-            closing.append(mark)
+            closing.append(event)
     return np.array(opening, np.int32), np.array(closing, np.int32)
 
 
-def _ends(trace: Trace, opening: int, closing: int) -> bool:
-    """Whether an E may be the end of a B: where it has a name or a category, it is the B's."""
+def _can_end(trace: Trace, opening: int, closing: int) -> bool:
+    """Tell whether an E event can end a B event: a name or category of the E must be the B's."""
     name, cat = trace.name[closing], trace.cat[closing]
     return bool(
         (trace.names[name] in {"", NAMELESS} or name == trace.name[opening])

@@ -1,4 +1,4 @@
-"""Tracks of a trace: names, order and kind of each (pid, tid), and ids for new ones."""
+"""Name and order the tracks of a trace, its (pid, tid) pairs, and find free ids for new ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def default_name(trace: Trace, track: int) -> str:
-    """What a row without a name is called: by its recorded id, or its kind of work."""
+    """Return the name for a track without one: its text id, or "stream 7" or "thread 7".
+
+    Args:
+        trace: the trace.
+        track: index in Trace.tracks.
+    """
     tid = trace.tracks[track][1]
     if tid is None or isinstance(tid, str):
         return tid or "no thread"
@@ -26,22 +31,23 @@ def default_name(trace: Trace, track: int) -> str:
 
 
 def label_in(pid: Scalar) -> str | None:
-    """The text id of a process, where mergers of others keep its rank: "[TP03] 0".
+    """Return the pid if other tools' merges put the rank into it, for example "[TP03] 0".
 
-    It is what Perfetto shows, instead of the process's name, which is the same for every rank.
+    The pid is then written as the name of the process, since the recorded name is the same for all
+    ranks.
     """
     return pid if isinstance(pid, str) and pid.startswith("[") else None
 
 
 def only_category(trace: Trace, pid: Scalar) -> str | None:
-    """The category of all that a process holds; None if there are several."""
+    """Return the category that all events of a process have; None if there are several."""
     tracks = [i for i, (other, _) in enumerate(trace.tracks) if other == pid]
     cats = {trace.cats[cat] for cat in distinct(trace.cat[is_in(trace.track, tracks)])} - {""}
     return cats.pop() if len(cats) == 1 else None
 
 
 def thread_metadata(trace: Trace) -> tuple[dict[int, str], dict[int, int]]:
-    """Names and sort indices of threads by track, as the trace's metadata events say."""
+    """Return names and sort indices of threads by track, from the trace's metadata events."""
     names: dict[int, str] = {}
     indices: dict[int, int] = {}
     for event, value in trace.metadata.items():
@@ -54,13 +60,20 @@ def thread_metadata(trace: Trace) -> tuple[dict[int, str], dict[int, int]]:
 
 
 ID_LIMIT = 1 << 32
+"""Perfetto's JSON importer keeps ids below this."""
 
 
 PROCESS_METADATA = ("process_name", "process_labels", "process_sort_index")
+"""Names of metadata events that describe a process."""
 
 
 def free_id(start: int, taken: set[int]) -> int:
-    """The lowest number from `start` on that is not taken (from 1 on if none is left); takes it."""
+    """Return the lowest id from `start` on that is not taken, and add it to `taken`.
+
+    Args:
+        start: lowest id to try; ids from 1 on are tried if none is left below ID_LIMIT.
+        taken: ids in use.
+    """
     number = start
     while number in taken:
         number += 1
@@ -71,22 +84,22 @@ def free_id(start: int, taken: set[int]) -> int:
 
 
 def process_names(trace: Trace) -> dict[Scalar, str]:
-    """What processes are called, by pid, as the trace's metadata events say."""
+    """Return the names of processes by pid, from the trace's metadata events."""
     return {
-        trace.tracks[trace.track[event]][0]: said
-        for event, said in trace.metadata.items()
-        if trace.names[trace.name[event]] == "process_name" and isinstance(said, str)
+        trace.tracks[trace.track[event]][0]: name
+        for event, name in trace.metadata.items()
+        if trace.names[trace.name[event]] == "process_name" and isinstance(name, str)
     }
 
 
 def tracks_of(trace: Trace, cats: Collection[str]) -> list[int]:
-    """Indices of the tracks that hold slices of these categories."""
+    """Return the indices of the tracks that hold X events of these categories, ascending."""
     tracks = distinct(trace.track[is_phase(trace, "X") & has_category(trace, cats)])
     return [int(track) for track in tracks]
 
 
 def natural_key(name: str) -> list[object]:
-    """A key that sorts "rank 10" behind "rank 9"."""
+    """Return a sort key that puts "rank 10" after "rank 9"."""
     return [(part.isdigit(), int(part) if part.isdigit() else part) for part in _DIGITS.split(name)]
 
 

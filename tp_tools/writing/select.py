@@ -1,4 +1,4 @@
-"""Which events of a trace a query needs, so that the others need not be loaded."""
+"""Select the events of a trace that a query needs, so that only these are loaded."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ if TYPE_CHECKING:
     from tp_tools.trace.slices import Slices
 
 FLOWS = "flows"
-"""Stands among the categories where flows are needed."""
+"""Name among the categories for flow events."""
 
 
 def select_events(trace: Trace, table: Slices, needs: frozenset[str]) -> NDArray[np.bool_]:
-    """A flag per event: names of rows always, the rest by its category.
+    """Select metadata, and the events of the categories that a query needs.
 
-    An arrow stays if the query asks for arrows and both the slice that it leaves, or the one at
-    which it ends, stay: on a row without its slice it would be drawn to another one.
+    A flow event is selected if the query needs flows and the slice that it belongs to is selected:
+    on a track without its slice, Perfetto would draw the flow to another slice.
 
     Args:
         trace: the trace.
         table: its slices.
-        needs: categories as today's Kineto writes them, with `FLOWS` for arrows.
+        needs: categories as Kineto writes them today, and `FLOWS` for flow events.
+
+    Returns:
+        bool array (events,).
     """
     codes = [code for code, cat in enumerate(trace.cats) if FORMER.get(cat, cat) in needs]
     keep: NDArray[np.bool_] = is_in(trace.cat, codes) & ~is_phase(trace, "stf")
     pairs = table.closing >= 0
     keep[table.closing[pairs]] = keep[table.event[pairs]]
     if FLOWS in needs:
-        shown = table.event[keep[table.event]].tolist()
-        keep[list(flows_of(trace, table, dict.fromkeys(shown, 0)))] = True
+        selected = table.event[keep[table.event]].tolist()
+        keep[list(flows_of(trace, table, dict.fromkeys(selected, 0)))] = True
     return keep | is_phase(trace, "M")

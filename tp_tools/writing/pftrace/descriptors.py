@@ -1,9 +1,12 @@
-"""Processes, threads and lanes: their ids, names and order, as track descriptors.
+"""Describe processes, threads and lanes as tracks: their ids, names and order.
 
-A thread is a track with a ThreadDescriptor. Where slices were moved off a stream, the stream's own
-and the moved ones lie on children of its thread that have one name: Perfetto shows such siblings
-as one row (`thread_merged_track_event`), and all of them have the thread's utid. Fields: perfetto
-v58.2, protos/perfetto/trace/track_event/track_descriptor.proto.
+A thread is a track with a ThreadDescriptor. Where slices were moved off a stream, the slices that
+stay and the moved ones lie on child tracks of its thread that share one name: Perfetto shows such
+siblings as one row (`thread_merged_track_event`) and gives all of them the thread's utid. Fields:
+perfetto v58.2, protos/perfetto/trace/track_event/track_descriptor.proto.
+
+"Track" means two things here: a (pid, tid) of Trace.tracks, by index, and a track of the file, by
+uuid.
 """
 
 from __future__ import annotations
@@ -34,17 +37,17 @@ _EXPLICIT = 1
 
 @dataclass
 class Tracks:
-    """Track ids, and the packets that describe them.
+    """The uuids of tracks, and the packets that describe them.
 
     Attributes:
-        entries: the track of each entry of Shown.
-        tids: the tid of the thread that it belongs to.
-        processes: the track of the process of each row that is in use.
-        pids: its pid.
-        next: the first id that is free.
+        uuids: int64 (thread events,), track of each thread event.
+        tids: int32 (thread events,), tid of that track's thread.
+        processes: uuid of the process of each track in use, by index in Trace.tracks.
+        pids: pid of that process, by index in Trace.tracks.
+        next: lowest free uuid.
     """
 
-    entries: Ints
+    uuids: Ints
     tids: Codes
     processes: dict[int, int]
     pids: dict[int, int]
@@ -52,101 +55,123 @@ class Tracks:
     _described: list[bytes] = field(default_factory=list)
 
     def new(self, **fields: bytes) -> int:
-        """Describes one more track; returns its id. See `describe`."""
-        uuid = self.reserved()
+        """Describe a new track and return its uuid; for `fields` see `describe`."""
+        uuid = self.reserve()
         self.describe(uuid, **fields)
         return uuid
 
-    def reserved(self) -> int:
-        """The id of a track that is described later."""
+    def reserve(self) -> int:
+        """Return a uuid for a track that is described later."""
         self.next += 1
         return self.next - 1
 
     def describe(self, uuid: int, **fields: bytes) -> None:
-        """Describes a track.
+        """Describe a track.
 
         Args:
-            uuid: its id.
-            fields: encoded fields of TrackDescriptor, by any name.
+            uuid: its uuid.
+            fields: encoded fields of TrackDescriptor; the names of the arguments are free.
         """
         self._described.append(wire.message(60, wire.number(1, uuid) + b"".join(fields.values())))
 
-    def drained(self, part: PftraceOptions) -> bytes:
-        """The packets of the tracks that were made since this was asked last."""
-        made, self._described = self._described, []
-        return b"".join(packet(part.track_sequence, body) for body in made)
+    def drained(self, options: PftraceOptions) -> bytes:
+        """Return the packets of the tracks described since the last call."""
+        described, self._described = self._described, []
+        return b"".join(packet(options.track_sequence, body) for body in described)
 
 
-def tracks(trace: Trace, plan: Plan, found: ThreadEvents, part: PftraceOptions) -> Tracks:
-    """A track for everything that is shown, in the order in which it should be shown.
+def tracks(trace: Trace, plan: Plan, events: ThreadEvents, options: PftraceOptions) -> Tracks:
+    """Describe a track for each process, thread and lane, in the order in which to show them.
 
     Args:
         trace: the trace.
         plan: ids and names.
-        found: what is shown.
-        part: how lanes are shown, and which ids to use.
+        events: the thread events to write.
+        options: how to show lanes, and which uuids to use.
     """
-    entries, tids = np.empty(len(found), np.int64), np.empty(len(found), np.int32)
-    made = Tracks(entries, tids, {}, {}, part.first_uuid)
-    ids, names = _ids(plan, _in_use(trace, plan)), _Names(trace, plan)
-    starts: dict[int, list[tuple[int, int]]] = {}
-    for start, stop in found.track_ranges():
-        starts.setdefault(int(found.row[start]), []).append((start, stop))
-    for rank, (pid, rows) in enumerate(_processes(ids, names), part.first_place):
-        name = " ".join(filter(None, (part.label, names.process(rows))))
-        process = made.new(
+    uuids, tids = np.empty(len(events), np.int64), np.empty(len(events), np.int32)
+    described = Tracks(uuids, tids, {}, {}, options.first_uuid)
+    ids, names = _ids(plan, _tracks_in_use(trace, plan)), _Names(trace, plan)
+    ranges: dict[int, list[tuple[int, int]]] = {}
+    for start, stop in events.track_ranges():
+        ranges.setdefault(int(events.track[start]), []).append((start, stop))
+    for rank, (pid, members) in enumerate(_processes(ids, names), options.first_place):
+        name = " ".join(filter(None, (options.label, names.process(members))))
+        uuid = described.new(
             name=wire.text(2, name) if name else b"",
             process=wire.message(3, wire.number(1, pid) + wire.text(6, name)),
             rank=wire.number(12, rank),
         )
-        for row in rows:
-            made.processes[row], made.pids[row] = process, pid
-        _threads(made, found, starts, _Process(process, pid, rows, ids, names, plan, part))
-    return made
+        for track in members:
+            described.processes[track], described.pids[track] = uuid, pid
+        process = _Process(uuid, pid, members, ids, names, plan, options)
+        _describe_threads(described, events, ranges, process)
+    return described
 
 
 @dataclass(frozen=True)
 class _Process:
-    """What the threads of a process are made from."""
+    """A process and the inputs for its threads.
+
+    Attributes:
+        uuid: track of the process.
+        pid: its pid.
+        tracks: indices in Trace.tracks of its threads, in the order in which to show them.
+        ids: (pid, tid) by index in Trace.tracks.
+        names: names of threads.
+        plan: the lanes.
+        options: how to show lanes.
+    """
 
     uuid: int
     pid: int
-    rows: list[int]
+    tracks: list[int]
     ids: dict[int, tuple[int, int]]
     names: _Names
     plan: Plan
-    part: PftraceOptions
+    options: PftraceOptions
 
 
-def _threads(
-    made: Tracks, found: ThreadEvents, starts: dict[int, list[tuple[int, int]]], process: _Process
+def _describe_threads(
+    described: Tracks,
+    events: ThreadEvents,
+    ranges: dict[int, list[tuple[int, int]]],
+    process: _Process,
 ) -> None:
-    """The threads of a process with their lanes."""
-    for rank, row in enumerate(process.rows):
-        name = process.names.thread(row)
-        thread = _thread(made, process, process.ids[row][1], name, rank=rank)
-        ranges = starts.get(row, [])
-        has_lanes = any(found.lane[start] % DEEPER > 1 for start, _ in ranges)
-        shares = has_lanes and process.part.lanes == "shared"
-        for start, stop in ranges:
-            number = int(found.lane[start])
-            lane = process.plan.lanes.get((row, number % DEEPER))
-            uuid, tid = thread, process.ids[row][1]
+    """Describe the threads of a process with their lanes, and fill in the tracks of their events.
+
+    Args:
+        described: gets the tracks.
+        events: the thread events to write.
+        ranges: (start, stop) of the events of each lane, by index in Trace.tracks.
+        process: the process.
+    """
+    for rank, track in enumerate(process.tracks):
+        name = process.names.thread(track)
+        thread = _thread(described, process, process.ids[track][1], name, rank=rank)
+        lanes = ranges.get(track, [])
+        has_lanes = any(events.lane[start] % DEEPER > 1 for start, _ in lanes)
+        is_shared = has_lanes and process.options.lanes == "shared"
+        for start, stop in lanes:
+            number = int(events.lane[start])
+            lane = process.plan.lanes.get((track, number % DEEPER))
+            uuid, tid = thread, process.ids[track][1]
             if number > DEEPER:
-                uuid = _child(made, thread, f"{name} (deeper)", _deeper(number // DEEPER))
-            elif lane and not shares:
+                uuid = _child(described, thread, f"{name} (deeper)", _deeper(number // DEEPER))
+            elif lane and not is_shared:
                 moved, tid = _moved(stop - start, name), lane.tid
-                uuid = _thread(made, process, tid, lane.name, rank=rank, description=moved)
-            elif shares:
-                uuid = _child(made, thread, name, _moved(stop - start, name) if lane else "")
-            made.entries[start:stop], made.tids[start:stop] = uuid, tid
+                uuid = _thread(described, process, tid, lane.name, rank=rank, description=moved)
+            elif is_shared:
+                uuid = _child(described, thread, name, _moved(stop - start, name) if lane else "")
+            described.uuids[start:stop], described.tids[start:stop] = uuid, tid
 
 
 def _thread(
-    made: Tracks, process: _Process, tid: int, name: str, *, rank: int, description: str = ""
+    described: Tracks, process: _Process, tid: int, name: str, *, rank: int, description: str = ""
 ) -> int:
+    """Describe the track of a thread and return its uuid."""
     thread = wire.number(1, process.pid) + wire.number(2, tid) + wire.text(5, name)
-    return made.new(
+    return described.new(
         parent=wire.number(5, process.uuid),
         thread=wire.message(4, thread),
         rank=wire.number(12, rank),
@@ -154,8 +179,9 @@ def _thread(
     )
 
 
-def _child(made: Tracks, parent: int, name: str, description: str) -> int:
-    return made.new(
+def _child(described: Tracks, parent: int, name: str, description: str) -> int:
+    """Describe a child track of a thread and return its uuid."""
+    return described.new(
         parent=wire.number(5, parent),
         name=wire.text(2, name.strip()),
         description=wire.text(14, description) if description else b"",
@@ -163,6 +189,7 @@ def _child(made: Tracks, parent: int, name: str, description: str) -> int:
 
 
 def _moved(count: int, name: str) -> str:
+    """Return the description of a lane, for users."""
     slices = "1 slice" if count == 1 else f"{count} slices"
     verb = "overlaps others of it and does" if count == 1 else "overlap others of it and do"
     return (
@@ -172,49 +199,49 @@ def _moved(count: int, name: str) -> str:
 
 
 def _deeper(times: int) -> str:
+    """Return the description of a track for slices nested too deep, for users."""
     return (
         f"What is stacked deeper than {times * LEVELS} slices: Perfetto stacks {LEVELS} on a track."
     )
 
 
-def _in_use(trace: Trace, plan: Plan) -> list[int]:
-    """Rows on which there are events other than names of processes."""
+def _tracks_in_use(trace: Trace, plan: Plan) -> list[int]:
+    """List the tracks that hold events other than metadata of a process."""
     counts = np.bincount(trace.track[~plan.ids.is_process_metadata], minlength=len(trace.tracks))
     return np.flatnonzero(counts).tolist()
 
 
-def _ids(plan: Plan, rows: list[int]) -> dict[int, tuple[int, int]]:
-    """(pid, tid) by row: those of the plan, but pids are not 0 and all fit 31 bits."""
+def _ids(plan: Plan, tracks: list[int]) -> dict[int, tuple[int, int]]:
+    """Return (pid, tid) by track: those of the plan, except pid 0 and ids above 31 bits."""
     pids, tids = plan.ids.pids, plan.ids.tids
-    taken = {value for row in rows for value in (_int(pids[row]), _int(tids[row]))}
+    taken = {value for track in tracks for value in (_as_int(pids[track]), _as_int(tids[track]))}
     taken |= {lane.tid for lane in plan.lanes.values()}
     pid_of: dict[int, int] = {}
     chosen: dict[int, tuple[int, int]] = {}
-    for row in rows:
-        pid, tid = _int(pids[row]), _int(tids[row])
+    for track in tracks:
+        pid, tid = _as_int(pids[track]), _as_int(tids[track])
         if pid not in pid_of:
             pid_of[pid] = pid if 0 < pid <= _LARGEST_ID else free_id(1, taken)
-        chosen[row] = pid_of[pid], tid if tid <= _LARGEST_ID else free_id(1, taken)
+        chosen[track] = pid_of[pid], tid if tid <= _LARGEST_ID else free_id(1, taken)
     return chosen
 
 
-def _int(value: Scalar) -> int:
-    """An id that is in use is an integer by now; others stand for none."""
+def _as_int(value: Scalar) -> int:
+    """Return an id as an integer; 0 for ids that nothing uses, which may still be text or None."""
     return value if isinstance(value, int) else 0
 
 
 def _processes(ids: dict[int, tuple[int, int]], names: _Names) -> Iterator[tuple[int, list[int]]]:
-    """Each pid with its rows, the main thread first, then by tid."""
-    rows_of: dict[int, list[int]] = {}
-    for row, (pid, _) in ids.items():
-        rows_of.setdefault(pid, []).append(row)
-    for pid in sorted(rows_of, key=lambda pid: names.order(rows_of[pid])):
-        rows = rows_of[pid]
-        yield pid, sorted(rows, key=lambda row: (ids[row][1] != pid, ids[row][1]))
+    """Yield each pid with its tracks: the main thread first, then by tid."""
+    tracks_of: dict[int, list[int]] = {}
+    for track, (pid, _) in ids.items():
+        tracks_of.setdefault(pid, []).append(track)
+    for pid in sorted(tracks_of, key=lambda pid: names.order(tracks_of[pid])):
+        yield pid, sorted(tracks_of[pid], key=lambda track: (ids[track][1] != pid, ids[track][1]))
 
 
 class _Names:
-    """What processes and threads are called, and where they want to be."""
+    """The names of processes and threads, and the order of processes."""
 
     def __init__(self, trace: Trace, plan: Plan) -> None:
         self._trace = trace
@@ -230,28 +257,28 @@ class _Names:
             elif key == "process_sort_index" and isinstance(value, int):
                 self._indices[pid] = value
         is_gpu_work = has_category(trace, GPU_WORK)
-        self._gpu_rows = set(distinct(trace.track[is_gpu_work]).tolist())
+        self._gpu_tracks = set(distinct(trace.track[is_gpu_work]).tolist())
 
-    def process(self, rows: list[int]) -> str:
-        """Of the process of these rows: the GPU's, the recorded one, or none."""
-        pid = self._trace.tracks[rows[0]][0]
+    def process(self, tracks: list[int]) -> str:
+        """Return the name of the process of these tracks: "GPU 0", the recorded one, or ""."""
+        pid = self._trace.tracks[tracks[0]][0]
         name = label_in(pid) or self._processes.get(pid, "")
-        if type(pid) is int and "GPU" not in name and self._gpu_rows.intersection(rows):
+        if type(pid) is int and "GPU" not in name and self._gpu_tracks.intersection(tracks):
             return f"GPU {pid}"
-        new = (self._new.get(("process_name", *self._id(row))) for row in rows)
+        new = (self._new.get(("process_name", *self._id(track))) for track in tracks)
         return name or next(filter(None, new), "")
 
-    def thread(self, row: int) -> str:
-        """The recorded name of a row, or what it is."""
+    def thread(self, track: int) -> str:
+        """Return the recorded name of a track, the one in the plan, or a default."""
         return (
-            self._threads.get(row)
-            or self._new.get(("thread_name", *self._id(row)))
-            or default_name(self._trace, row)
+            self._threads.get(track)
+            or self._new.get(("thread_name", *self._id(track)))
+            or default_name(self._trace, track)
         )
 
-    def order(self, rows: list[int]) -> tuple[int, int]:
-        """Sorts processes as they were recorded to be sorted, else as they first occur."""
-        return self._indices.get(self._trace.tracks[rows[0]][0], 0), rows[0]
+    def order(self, tracks: list[int]) -> tuple[int, int]:
+        """Return a sort key of a process: its recorded sort index, then its first track."""
+        return self._indices.get(self._trace.tracks[tracks[0]][0], 0), tracks[0]
 
-    def _id(self, row: int) -> tuple[int, int]:
-        return _int(self._plan.ids.pids[row]), _int(self._plan.ids.tids[row])
+    def _id(self, track: int) -> tuple[int, int]:
+        return _as_int(self._plan.ids.pids[track]), _as_int(self._plan.ids.tids[track])

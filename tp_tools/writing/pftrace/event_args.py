@@ -1,4 +1,4 @@
-"""What only the text of an event says: its args, and what few events have."""
+"""Read from the text of events their args, and the few fields that columns do not hold."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Batch
 
 EMPTY = msgspec.Raw(b"")
+"""Value of a field that an event does not have."""
+
 NO_ARGS = b"{}"
-"""TraceProcessor v52 aborts on an empty text, and shows nothing for this one."""
+"""Args of an event without any: TraceProcessor v52 aborts on an empty text."""
 
 
 class EventArgs(msgspec.Struct, gc=False):
-    """What is read of each event on the second pass.
+    """The fields read of each event on the second pass, as JSON text; EMPTY where absent.
 
     Attributes:
-        args: JSON text, as the others; EMPTY where there is none.
-        dur: as recorded, for notes.
-        id, id2: of asynchronous events and counters.
-        bind_id, flow_in, flow_out: of version 2 arrows, which slices carry themselves.
+        args: the args.
+        dur: recorded duration, for the note about a trim.
+        id, id2: ids of asynchronous events and counters.
+        bind_id, flow_in, flow_out: flow of a slice that carries it itself (version 2 flows).
     """
 
     args: msgspec.Raw = EMPTY
@@ -39,17 +41,22 @@ class EventArgs(msgspec.Struct, gc=False):
 _DECODER = msgspec.json.Decoder(list[EventArgs])
 
 
-def event_args(text: bytes, span: Batch, source: Source) -> list[EventArgs]:
-    """What is read of each event of a run.
+def read_event_args(text: bytes, batch: Batch, source: Source) -> list[EventArgs]:
+    """Read the fields of each event of a batch.
+
+    Args:
+        text: text of the batch.
+        batch: the batch, as it was read the first time.
+        source: the file, for its name in an error.
 
     Raises:
-        InputError: the file is not what it was when it was read.
+        InputError: the file changed since it was read.
     """
     first = text.find(b"{")
     try:
-        found = _DECODER.decode(b"[" + text[first:] + b"]") if span.count else []
+        events = _DECODER.decode(b"[" + text[first:] + b"]") if batch.count else []
     except msgspec.DecodeError:
-        found = []
-    if len(found) != span.count:
+        events = []
+    if len(events) != batch.count:
         raise InputError(f"{source.name}: changed while it was being read. Try again.")
-    return found
+    return events

@@ -124,7 +124,7 @@ def _bound(found: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> _Flows
     is_next = (trace.phase[event] == ord("f")) & (trace.bound[event] != ord("e"))
     flows = _Flows(event, row, lane, ts, is_next, np.full(len(event), NONE))
     for entries in _by_track(found):
-        track = int(found.row[entries[0]]), int(found.lane[entries[0]]) % DEEPER
+        track = int(found.track[entries[0]]), int(found.lane[entries[0]]) % DEEPER
         here = np.flatnonzero((row == track[0]) & (lane == track[1]))
         if len(here):
             flows.slice[here] = _neighbours(found, entries, flows, here)
@@ -138,7 +138,7 @@ def _by_track(found: ThreadEvents) -> list[Ints]:
     """The entries of each row and lane, with those that are too deep for its track, by time."""
     parts: dict[tuple[int, int], list[Ints]] = {}
     for start, stop in found.track_ranges():
-        track = int(found.row[start]), int(found.lane[start]) % DEEPER
+        track = int(found.track[start]), int(found.lane[start]) % DEEPER
         parts.setdefault(track, []).append(np.arange(start, stop))
     tracks = []
     for part in parts.values():

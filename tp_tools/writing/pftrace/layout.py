@@ -1,4 +1,4 @@
-"""All that is to be written, worked out from columns before the text is read again."""
+"""Work out from columns all that will be written, before the text is read again."""
 
 from __future__ import annotations
 
@@ -26,68 +26,68 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """What is to be written.
+    """The trace to write, and the columns that follow from it.
 
     Attributes:
-        trace, plan, part: what it was worked out from.
-        is_wanted: which events are wanted, one flag per event.
-        found: slices and instants on the rows of threads.
-        arrows: between these.
-        tracks: where they lie.
-        run: in which run of events all args of an entry of `found` are known.
-        level: 0 for entries that are written with their run; see order.py.
-        first_ns: the earliest time, rebased; 0 where there is none.
+        trace, plan, options: the inputs.
+        is_written: bool (events,), the events to write.
+        thread_events: slices and instants on threads.
+        flows: flows between thread events.
+        tracks: tracks of the thread events.
+        batch: int32 (thread events,), number of the batch in which all args of one are known.
+        level: int32 (thread events,), 0 for one written with its batch; see `defer_order`.
+        first_ns: the earliest time, ns, rebased; 0 for a trace without times.
     """
 
     trace: Trace
     plan: Plan
-    part: PftraceOptions
-    is_wanted: NDArray[np.bool_]
-    found: ThreadEvents
-    arrows: Flows
+    options: PftraceOptions
+    is_written: NDArray[np.bool_]
+    thread_events: ThreadEvents
+    flows: Flows
     tracks: Tracks
-    run: Codes
+    batch: Codes
     level: Codes
     first_ns: int
 
 
 def lay_out(
-    trace: Trace, table: Slices, plan: Plan, part: PftraceOptions, keep: NDArray[np.bool_] | None
+    trace: Trace, table: Slices, plan: Plan, options: PftraceOptions, keep: NDArray[np.bool_] | None
 ) -> Layout:
-    """Works out what is to be written.
+    """Work out what will be written.
 
     Args:
         trace: the trace.
         table: its slices, with recorded ends.
-        plan: what to change.
-        part: where it stands among other traces of the file.
-        keep: which events are wanted, one flag per event; None is all of them.
+        plan: the changes.
+        options: place of the trace among the traces of the file, and how to show lanes.
+        keep: bool (events,), the events to write; None for all of them.
     """
-    is_wanted = (trace.ts != UNTIMED) | is_phase(trace, "M")
+    is_written = (trace.ts != UNTIMED) | is_phase(trace, "M")
     if keep is not None:
-        is_wanted &= keep
-    found = thread_events(trace, table, plan, is_wanted)
-    drawn = flows(trace, plan, found, is_wanted)
-    run = _runs(trace, found)
-    _, ordered = drawn.at_one_time(found)
+        is_written &= keep
+    events = thread_events(trace, table, plan, is_written)
+    joined = flows(trace, plan, events, is_written)
+    batch = _batch_numbers(trace, events)
+    _, by_order = joined.at_one_time(events)
     timed = trace.ts[(trace.ts != UNTIMED) & ~is_phase(trace, "M")]
     return Layout(
         trace=trace,
         plan=plan,
-        part=part,
-        is_wanted=is_wanted,
-        found=found,
-        arrows=drawn,
-        tracks=tracks(trace, plan, found, part),
-        run=run,
-        level=defer_order(found, run, Flows(drawn.out[ordered], drawn.into[ordered])),
+        options=options,
+        is_written=is_written,
+        thread_events=events,
+        flows=joined,
+        tracks=tracks(trace, plan, events, options),
+        batch=batch,
+        level=defer_order(events, batch, Flows(joined.out[by_order], joined.into[by_order])),
         first_ns=int(timed.min()) - plan.rebase_ns if len(timed) else 0,
     )
 
 
-def _runs(trace: Trace, found: ThreadEvents) -> Codes:
-    """The number of the run in which each entry's event is read, or its E if that is later."""
-    firsts = np.array([span.first for span in trace.batches])
-    run = np.searchsorted(firsts, found.event, "right") - 1
-    closing = np.searchsorted(firsts, found.closing, "right") - 1
-    return np.maximum(run, np.where(found.closing < 0, 0, closing)).astype(np.int32)
+def _batch_numbers(trace: Trace, events: ThreadEvents) -> Codes:
+    """Return the batch in which each thread event is read, or its E event if that is later."""
+    firsts = np.array([batch.first for batch in trace.batches])
+    opening = np.searchsorted(firsts, events.event, "right") - 1
+    closing = np.searchsorted(firsts, events.closing, "right") - 1
+    return np.maximum(opening, np.where(events.closing < 0, 0, closing)).astype(np.int32)

@@ -1,4 +1,4 @@
-"""What sets one trace apart from others in one file."""
+"""Define the options by which one trace of a `.pftrace` differs from the others."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ Lanes = Literal["shared", "rows"]
 
 @dataclass(frozen=True)
 class PftraceOptions:
-    """One trace of a file: a `.pftrace` is the parts of all its traces, one after the other.
+    """Options of one trace; a `.pftrace` can hold several, one after the other.
 
     Attributes:
-        number: from 0, another for each trace; below 2^24.
-        first_place: the place of its first process among all processes of the file; the others
-            follow.
-        label: stands before the names of its processes, "rank 3".
-        lanes: whether moved slices share the row of their stream, or get rows of their own.
-        compressed: whether packets are compressed inside the file.
+        number: number of the trace in the file, from 0, below 2^24; it must be unique.
+        first_place: rank of the trace's first process in the order of all processes of the file;
+            the trace's other processes follow.
+        label: text put before the names of its processes, "rank 3".
+        lanes: "shared" to show moved slices in the row of their stream, "rows" to show them in
+            rows of their own.
+        compressed: whether to compress packets inside the file.
     """
 
     number: int = 0
@@ -29,23 +30,27 @@ class PftraceOptions:
 
     @property
     def sequence(self) -> int:
-        """The id of the packet sequence of its events."""
+        """Return the id of the packet sequence of the trace's events."""
         return 2 * self.number + 1
 
     @property
     def track_sequence(self) -> int:
-        """That of its tracks: events would take the thread described last on theirs for their own.
+        """Return the id of the packet sequence of the trace's track descriptors.
 
+        Events on the same sequence as a thread's descriptor would be given that thread, and
         Perfetto adds an arg to some (TrackEventTokenizer::TokenizeThreadDescriptor, v52 to v58).
         """
         return 2 * self.number + 2
 
     @property
     def first_uuid(self) -> int:
-        """From here on, 2^32 track ids are its own."""
+        """Return the first of the 2^32 track ids reserved for the trace."""
         return (self.number << 32) + 1
 
     @property
-    def first_arrow(self) -> int:
-        """From here on, 2^32 ids of arrows are its own; those of version 2 arrows are smaller."""
+    def first_flow(self) -> int:
+        """Return the first of the 2^32 flow ids reserved for the trace.
+
+        Flows that slices carry themselves (`bind_id`) have smaller ids.
+        """
         return (1 << 62) + (self.number << 32)

@@ -1,4 +1,4 @@
-"""What the rows of threads will show: slices and instants, with the plan's times and lanes."""
+"""List the slices and instants of threads, with the times and lanes of the plan."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
     from tp_tools.trace.slices import Slices
 
 Codes: TypeAlias = "NDArray[np.int32]"
-"""Numbers and indices: columns of them are what writing a large trace takes most memory for."""
+"""Column of event numbers or indices, int32, since these take most of the memory of writing."""
 
 NEVER = 1 << 62
-"""Stands for the end of a slice that was begun and not ended."""
+"""End of a slice whose B event has no E event."""
 
 LEVELS = 512
-"""Slices of one track that Perfetto stacks: SliceTracker::kMaxDepth, v52 to v58."""
+"""Number of nested slices that Perfetto shows on a track: SliceTracker::kMaxDepth, v52 to v58."""
 
 DEEPER = 1 << 20
-"""Added to the lane of a slice for each time that its stack is too deep."""
+"""Added to the lane of a slice once for every LEVELS slices around it."""
 
 
 @dataclass(frozen=True)
 class ThreadEvents:
-    """Entry i is a slice or an instant; sorted by row, lane, ts, longest first, place in the file.
+    """A table of slices and instants, sorted by track, lane, ts, longest first, event number.
 
-    Attributes:
-        event: number of its event in the file, of B for a pair.
-        closing: number of the E event of a pair, else -1.
-        row: index of its (pid, tid) in Trace.tracks.
-        lane: of its row, from 1; what is stacked too deep for a track has a lane of its own.
-        ts, end: ns, rebased; equal for an instant; `end` may be NEVER.
-        complete: whether it is an X event, which Perfetto sorts by its duration.
+    Columns:
+        event: int32, number of the event in the file; of a pair the B event.
+        closing: int32, number of the E event of a pair; -1 for other events.
+        track: int, index in Trace.tracks of the event's track.
+        lane: int32, lane of the track, from 1; plus DEEPER for slices nested too deep.
+        ts, end: int64 ns, rebased; equal for an instant; `end` may be NEVER.
+        complete: bool, whether it is an X event, which Perfetto sorts by its duration.
     """
 
     event: Codes
     closing: Codes
-    row: Ints
+    track: Ints
     lane: Codes
     ts: Ints
     end: Ints
@@ -56,24 +56,24 @@ class ThreadEvents:
         return len(self.event)
 
     def track_ranges(self) -> list[tuple[int, int]]:
-        """First and last-plus-one index of each row and lane."""
+        """Return (start, stop) of the events of each track and lane."""
         if not len(self):
             return []
-        edges = np.flatnonzero((np.diff(self.row) != 0) | (np.diff(self.lane) != 0)) + 1
+        edges = np.flatnonzero((np.diff(self.track) != 0) | (np.diff(self.lane) != 0)) + 1
         starts = [0, *edges.tolist()]
         return list(zip(starts, [*starts[1:], len(self)], strict=True))
 
     def sorted(self) -> ThreadEvents:
-        """The same in the order that the class promises."""
-        order = np.lexsort((self.event, self.ts - self.end, self.ts, self.lane, self.row))
+        """Return the events in the order of the table."""
+        order = np.lexsort((self.event, self.ts - self.end, self.ts, self.lane, self.track))
         return self.only(order)
 
     def only(self, index: Ints) -> ThreadEvents:
-        """These entries, in this order."""
+        """Return the events with these indices, in this order."""
         return ThreadEvents(
             self.event[index],
             self.closing[index],
-            self.row[index],
+            self.track[index],
             self.lane[index],
             self.ts[index],
             self.end[index],
@@ -82,80 +82,83 @@ class ThreadEvents:
 
 
 def thread_events(
-    trace: Trace, table: Slices, plan: Plan, is_wanted: NDArray[np.bool_]
+    trace: Trace, table: Slices, plan: Plan, is_written: NDArray[np.bool_]
 ) -> ThreadEvents:
-    """All slices and instants of threads.
+    """List all slices and instants of threads.
 
     Args:
         trace: the trace.
         table: its slices, with recorded ends.
-        plan: where they go, and where they end.
-        is_wanted: which events are wanted, one flag per event.
+        plan: lanes and ends after the repair.
+        is_written: bool (events,), the events to write.
     """
-    points, begun = _instants(trace), _begun(trace, table)
-    event = np.concatenate([table.event, points, begun]).astype(np.int32)
-    ended = ends_of(table, plan.trims)[:]
-    end = np.concatenate([ended, trace.ts[points], np.full(len(begun), NEVER)])
-    found = ThreadEvents(
+    instants, unended = _instants(trace), _unended(trace, table)
+    event = np.concatenate([table.event, instants, unended]).astype(np.int32)
+    slice_ends = ends_of(table, plan.trims)[:]
+    end = np.concatenate([slice_ends, trace.ts[instants], np.full(len(unended), NEVER)])
+    events = ThreadEvents(
         event=event,
-        closing=_with(table.closing, -1, len(event)),
-        row=trace.track[event],
+        closing=_padded(table.closing, -1, len(event)),
+        track=trace.track[event],
         lane=lanes_of(event, plan.moves),
         ts=trace.ts[event] - plan.rebase_ns,
         end=np.where(end == NEVER, NEVER, end - plan.rebase_ns),
         complete=trace.phase[event] == ord("X"),
     )
-    found = found.only(np.flatnonzero(is_wanted[event])).sorted()
-    return _stacked(_enclosed(found) if len(begun) else found)
+    events = events.only(np.flatnonzero(is_written[event])).sorted()
+    return _split_deep_stacks(_end_with_outer(events) if len(unended) else events)
 
 
 def _instants(trace: Trace) -> Ints:
-    """Instants of threads; those of a process and of all are on no thread's row."""
-    elsewhere = is_in(trace.bound, b"pg")
-    return np.flatnonzero(is_phase(trace, "iIR") & ~elsewhere)
+    """List the instants of threads; process and global instants are on no thread."""
+    is_elsewhere = is_in(trace.bound, b"pg")
+    return np.flatnonzero(is_phase(trace, "iIR") & ~is_elsewhere)
 
 
-def _begun(trace: Trace, table: Slices) -> Ints:
-    """B events that no E ends."""
-    begun = is_phase(trace, "B")
-    begun[table.event] = False
-    return np.flatnonzero(begun)
+def _unended(trace: Trace, table: Slices) -> Ints:
+    """List the B events without an E event."""
+    is_unended = is_phase(trace, "B")
+    is_unended[table.event] = False
+    return np.flatnonzero(is_unended)
 
 
-def _with(values: Ints, more: int, count: int) -> Codes:
-    """The values, and behind them others, so that there are so many."""
-    out = np.full(count, more, np.int32)
+def _padded(values: Ints, fill: int, count: int) -> Codes:
+    """Return the values, padded at the end to `count` values."""
+    out = np.full(count, fill, np.int32)
     out[: len(values)] = values
     return out
 
 
-def _enclosed(found: ThreadEvents) -> ThreadEvents:
-    """A slice that nothing ends is ended by the slice around it, as Perfetto does."""
-    end = found.end.copy()
-    for start, stop in found.track_ranges():
+def _end_with_outer(events: ThreadEvents) -> ThreadEvents:
+    """End slices without an end where the slice around them ends, as Perfetto does."""
+    end = events.end.copy()
+    for start, stop in events.track_ranges():
         for i in (np.flatnonzero(end[start:stop] == NEVER) + start).tolist():
-            end[i] = min(end[start:i][end[start:i] > found.ts[i]].tolist(), default=NEVER)
-    return replace(found, end=end).sorted()
+            end[i] = min(end[start:i][end[start:i] > events.ts[i]].tolist(), default=NEVER)
+    return replace(events, end=end).sorted()
 
 
-def _stacked(found: ThreadEvents) -> ThreadEvents:
-    """What is stacked deeper than Perfetto stacks, on lanes of their own."""
-    depth = _depth(found)
-    if not len(found) or depth.max() < LEVELS:
-        return found
-    lane = found.lane + (depth // LEVELS * DEEPER).astype(np.int32)
-    return replace(found, lane=lane).sorted()
+def _split_deep_stacks(events: ThreadEvents) -> ThreadEvents:
+    """Put slices nested deeper than Perfetto shows on lanes of their own."""
+    depth = _depth(events)
+    if not len(events) or depth.max() < LEVELS:
+        return events
+    lane = events.lane + (depth // LEVELS * DEEPER).astype(np.int32)
+    return replace(events, lane=lane).sorted()
 
 
-def _depth(found: ThreadEvents) -> Ints:
-    """How many of its row and lane each one lies in; instants of one time lie in one another."""
-    depth = np.zeros(len(found), np.int64)
-    takes_time = found.end > found.ts
-    for start, stop in found.track_ranges():
-        long, ts = takes_time[start:stop], found.ts[start:stop]
-        begun: Ints = np.cumsum(long) - long
-        ended = np.searchsorted(np.sort(found.end[start:stop][long]), ts, "right")
-        depth[start:stop] = begun - ended
-        points = ts[~long]
-        depth[start:stop][~long] += np.arange(len(points)) - np.searchsorted(points, points)
+def _depth(events: ThreadEvents) -> Ints:
+    """Count the slices of its track and lane that each event lies in.
+
+    Events of 0 ns at one time lie in each other, in the order of the table.
+    """
+    depth = np.zeros(len(events), np.int64)
+    has_length = events.end > events.ts
+    for start, stop in events.track_ranges():
+        is_long, ts = has_length[start:stop], events.ts[start:stop]
+        started: Ints = np.cumsum(is_long) - is_long
+        ended = np.searchsorted(np.sort(events.end[start:stop][is_long]), ts, "right")
+        depth[start:stop] = started - ended
+        points = ts[~is_long]
+        depth[start:stop][~is_long] += np.arange(len(points)) - np.searchsorted(points, points)
     return depth

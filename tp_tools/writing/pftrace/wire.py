@@ -1,7 +1,7 @@
-"""Protobuf bytes: single messages, and many of one shape at once as rows of a matrix.
+"""Encode protobuf: single messages, or many of one shape as the rows of a matrix.
 
 Readers accept varints that are padded with continuation bytes to a fixed width (Perfetto's own
-writers rely on it for lengths). With every varint of a column equally wide, packets of one shape
+writers rely on it for lengths). With all varints of a column equally wide, packets of one shape
 are rows of one uint8 matrix. Encoding: protobuf.dev/programming-guides/encoding.
 """
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _VARINT, _FIXED64, _BYTES = 0, 1, 2
 _MASK64 = (1 << 64) - 1
-_LOW_7, _MORE = 0x7F, 0x80  # of a varint's byte: its bits of the value, and that others follow
+_LOW_7, _MORE = 0x7F, 0x80  # in a byte of a varint: bits of the value; flag that more bytes follow
 
 
 def varint(value: int) -> bytes:
-    """The shortest form; negative numbers as 64-bit two's complement."""
+    """Encode a varint in its shortest form; a negative number as 64-bit two's complement."""
     value &= _MASK64
     out = bytearray()
     while value > _LOW_7:
@@ -34,72 +34,82 @@ def varint(value: int) -> bytes:
 
 
 def tag(field: int, wire_type: int) -> bytes:
-    """What stands before a field's value."""
+    """Encode the tag that precedes the value of a field."""
     return varint(field << 3 | wire_type)
 
 
 def number(field: int, value: int) -> bytes:
-    """A field of any integer type but the fixed and zigzag ones."""
+    """Encode a field of any integer type except fixed and zigzag ones."""
     return tag(field, _VARINT) + varint(value)
 
 
 def message(field: int, body: bytes) -> bytes:
-    """A field of bytes, text or a message."""
+    """Encode a field of type bytes or string, or a message."""
     return tag(field, _BYTES) + varint(len(body)) + body
 
 
 def text(field: int, value: str) -> bytes:
-    """A field of text."""
+    """Encode a field of type string."""
     return message(field, value.encode())
 
 
 def double(field: int, value: float) -> bytes:
-    """A field of a double."""
+    """Encode a field of type double."""
     return tag(field, _FIXED64) + struct.pack("<d", value)
 
 
 def fixed64(field: int, value: int) -> bytes:
-    """A field of a fixed64."""
+    """Encode a field of type fixed64."""
     return tag(field, _FIXED64) + struct.pack("<Q", value)
 
 
 def width(largest: int) -> int:
-    """Bytes that a varint of this size takes, at least 1."""
+    """Return the number of bytes of the varint of a value that is not negative, at least 1."""
     return max(1, (largest.bit_length() + 6) // 7)
 
 
 def column(values: Ints, size: int) -> NDArray[np.uint8]:
-    """Varints of `size` bytes each, a row per value.
+    """Encode values as varints of equal width.
 
     Args:
-        values: not negative, below 2^(7 size).
-        size: bytes.
+        values: values from 0 to 2^(7 size) - 1.
+        size: bytes of each varint.
+
+    Returns:
+        uint8 array (values, size).
     """
-    rest = values.astype(np.uint64)
-    out = np.empty((len(rest), size), np.uint8)
+    remaining = values.astype(np.uint64)
+    out = np.empty((len(remaining), size), np.uint8)
     for i in range(size):
-        out[:, i] = (rest & np.uint64(_LOW_7)).astype(np.uint8)
-        rest >>= np.uint64(7)
+        out[:, i] = (remaining & np.uint64(_LOW_7)).astype(np.uint8)
+        remaining >>= np.uint64(7)
     out[:, : size - 1] |= _MORE
     return out
 
 
 def fixed64_column(values: Ints) -> NDArray[np.uint8]:
-    """Values of fixed64 fields, a row of 8 bytes each."""
+    """Encode values of fixed64 fields.
+
+    Returns:
+        uint8 array (values, 8).
+    """
     return np.ascontiguousarray(values, "<u8").view(np.uint8).reshape(-1, 8)
 
 
-def rows(count: int, *parts: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Columns side by side; bytes are the same in every row.
+def rows(count: int, *columns: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put columns side by side.
 
     Args:
-        count: rows.
-        parts: columns of `count` rows, or bytes.
+        count: number of rows.
+        columns: uint8 arrays (count, any width), or bytes to repeat in every row.
+
+    Returns:
+        uint8 array (count, sum of widths).
     """
-    columns = [
-        np.broadcast_to(np.frombuffer(part, np.uint8), (count, len(part)))
-        if isinstance(part, bytes)
-        else part
-        for part in parts
+    matrices = [
+        np.broadcast_to(np.frombuffer(column, np.uint8), (count, len(column)))
+        if isinstance(column, bytes)
+        else column
+        for column in columns
     ]
-    return np.hstack(columns)
+    return np.hstack(matrices)
