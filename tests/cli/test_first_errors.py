@@ -111,7 +111,6 @@ TABLE: list[tuple[str, int, str]] = [
     ("info 'x*.json'", INPUT, "x*.json: matches no file. Check the pattern, or give the folder."),
     # a folder
     ("fix traces", INPUT, "traces: is a folder. Give one trace file."),
-    ("view traces", INPUT, "traces: is a folder. Give one trace file."),
     *(
         (
             f"{command} none{more}",
@@ -315,7 +314,7 @@ TABLE: list[tuple[str, int, str]] = [
         (
             command,
             INPUT,
-            "two/a-rank0.json.gz and two/b-rank0.json.gz are both of rank 0. Leave one out.",
+            "two/a-rank0.json.gz and two/b-rank0.json.gz are both of rank 0 of 8. Leave one out; if they are replicas, each a job of its own, name them DP-0, DP-1, ...",
         )
         for command in (
             "query kernels two",
@@ -516,7 +515,9 @@ def test_a_full_folder_of_temporary_files_is_told(
 
     monkeypatch.setattr(read_rank, "read_rank", full)
     temporary = folder.parent / "temporary"
-    lines = {"merge traces -o m.json --jobs 1": folder, "query allreduce two": temporary}
+    one = gzip.decompress((folder / "two/b-rank0.json.gz").read_bytes())
+    (folder / "traces/rank1.json").write_bytes(one.replace(b'"rank": 0', b'"rank": 1', 1))
+    lines = {"merge traces -o m.json --jobs 1": folder, "query allreduce traces": temporary}
     for line, where in lines.items():
         ran = tp_tools(*line.split())
         said = (

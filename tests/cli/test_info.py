@@ -144,11 +144,13 @@ def test_no_secret_is_told(tp_tools: TpTools, tmp_path: Path) -> None:
 
 
 def test_a_trace_without_anything(tp_tools: TpTools, tmp_path: Path) -> None:
-    """A trace without an event is no error."""
+    """A trace without an event is no error; it is warned about."""
     empty = tmp_path / "t.json"
     empty.write_text('{"schemaVersion": 1, "traceEvents": []}')
-    assert "Events none" in lines(tp_tools, empty)
-    (it,) = tp_tools("info", empty, "--format", "json").rows()
+    assert b"Events     none" in tp_tools("info", empty).out
+    ran = tp_tools("info", empty, "--format", "json")
+    assert (ran.code, "t.json: holds no events." in ran.err) == (0, True)
+    (it,) = ran.rows()
     assert (it["events"], it["start_ns"], it["start_utc"]) == (0, None, None)
 
 

@@ -11,12 +11,19 @@ import pytest
 from tests.support.asking import kernel, write_trace
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files import source
-from tp_tools.files.source import Source
-from tp_tools.merging.inputs import distributed_info, expand, in_order
+from tp_tools.merging.inputs import expand
+from tp_tools.merging.job_files import JobFiles
+from tp_tools.merging.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+def in_order(files: list[str]) -> list[tuple[int, str]]:
+    """The ranks of these files, by number."""
+    found, _ = JobFiles([probe(file, is_given=True) for file in files], []).in_order(lambda _: None)
+    return [(it.rank, it.file) for it in found]
 
 
 def test_a_folder_holds_its_traces(tmp_path: Path) -> None:
@@ -36,6 +43,21 @@ def test_a_name_is_a_file_before_it_is_a_pattern(tmp_path: Path) -> None:
     assert expand([str(odd)]) == [str(odd)]
     both = sorted(map(str, tmp_path.iterdir()))
     assert sorted(expand([str(tmp_path / "*"), *both])) == both
+
+
+def test_brackets_in_names_are_no_pattern(tmp_path: Path) -> None:
+    """In folders that are there, and in files that are called so; else they are a pattern."""
+    folder = tmp_path / "run[1]"
+    folder.mkdir()
+    (tmp_path / "run1").mkdir()
+    for name in ("exp[a]-rank[0].json", "exp[a]-rank[1].json", "expa-rank2.json"):
+        (folder / name).touch()
+        (tmp_path / "run1" / name).touch()
+    ranks = [str(folder / f"exp[a]-rank[{rank}].json") for rank in range(2)]
+    assert expand([str(folder / "exp[a]-rank*.json")]) == ranks
+    assert expand([str(folder / "exp[a]-rank[*].json")]) == ranks
+    assert expand([str(folder / "expa-rank[0-9].json")]) == [str(folder / "expa-rank2.json")]
+    assert expand([str(tmp_path / "run[12]" / "expa*")]) == [str(tmp_path / "run1/expa-rank2.json")]
 
 
 def test_globs_reach_down(tmp_path: Path) -> None:
@@ -78,7 +100,6 @@ def test_a_rank_behind_the_events(tmp_path: Path) -> None:
     text = json.dumps({"traceEvents": events, "distributedInfo": {"rank": 5, "pg_config": [{}]}})
     path.write_bytes(gzip.compress(text.encode(), 1))
     assert in_order([str(path)]) == [(5, str(path))]
-    assert distributed_info(Source(path, "t"), thorough=False) == {}
 
 
 @pytest.mark.parametrize("block", [40, 100, 250])
@@ -92,7 +113,7 @@ def test_a_rank_between_two_blocks(
     for parts in ({**job, **events}, {**events, **job}):
         path = tmp_path / "t.json"
         path.write_text(json.dumps(parts))
-        assert distributed_info(Source(path, "t"), thorough=True)["rank"] == 5
+        assert probe(str(path), is_given=True).metadata.rank == 5
 
 
 @pytest.mark.parametrize(
@@ -108,8 +129,7 @@ def test_ranks_of_real_traces(
     real_trace: Callable[[str], Path], name: str, rank: int | None
 ) -> None:
     """What real profilers wrote is understood."""
-    info = distributed_info(Source(real_trace(name), name), thorough=True)
-    assert info.get("rank") == rank
+    assert probe(str(real_trace(name)), is_given=True).metadata.rank == rank
 
 
 def test_no_rank_at_all(tmp_path: Path) -> None:

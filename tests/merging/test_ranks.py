@@ -6,16 +6,16 @@ import random
 
 import pytest
 
+from tp_tools.chrome.metadata import TraceMetadata
 from tp_tools.errors import InputError
-from tp_tools.merging.jobs import Said
-from tp_tools.merging.rank_names import RankChoice, chosen, parse_file_name
+from tp_tools.merging.rank_names import RankChoice, parse_file_name
 from tp_tools.merging.ranks import JobRank, resolve
 
 ALL_MISSING = RankChoice(allow_missing=True)
 
 
 def resolved(
-    files: dict[str, Said], choice: RankChoice = ALL_MISSING
+    files: dict[str, TraceMetadata], choice: RankChoice = ALL_MISSING
 ) -> tuple[list[JobRank], list[int], list[str]]:
     """Ranks, missing ones, and what was said."""
     lines: list[str] = []
@@ -23,9 +23,9 @@ def resolved(
     return found, missing, lines
 
 
-def said(rank: int | None, world_size: int | None = 8, **more: object) -> Said:
+def said(rank: int | None, world_size: int | None = 8, **more: object) -> TraceMetadata:
     """What a file says."""
-    return Said(rank=rank, world_size=world_size, **more)  # type: ignore[arg-type]
+    return TraceMetadata(rank=rank, world_size=world_size, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -89,16 +89,39 @@ def test_a_size_in_all_names_is_no_rank() -> None:
     assert resolved({"b200_tp8_rank0.json": said(0)})[0][0].labels == {}
 
 
-def test_a_contradiction_names_file_and_both_ranks() -> None:
-    """The name says 3, the file 2: nobody can know."""
-    with pytest.raises(InputError, match=r"rank3\.json: its name says rank 3, .* rank 2"):
-        resolved({"rank3.json": said(2)})
+def test_a_name_is_a_hint() -> None:
+    """The name says 3, the file 2: the file counts, and that is said."""
+    found, _, lines = resolved({"rank3.json": said(2), "rank4.json": said(4)})
+    assert [it.rank for it in found] == [2, 4]
+    assert lines == ["Rank by distributedInfo, names say another: rank3.json (rank 2)."]
 
 
-def test_tp_alone_is_the_rank() -> None:
-    """SGLang's TP-3 with a distributedInfo of rank 1 is a contradiction."""
-    with pytest.raises(InputError, match="name says rank 3"):
-        resolved({"x-TP-3.trace.json": said(1)})
+def test_the_name_of_a_pod_is_no_rank() -> None:
+    """All ranks of a machine are called worker-0: that is said to be no rank, and not another."""
+    files = {f"/t/job-worker-{r // 2}_{40 + r}.17.pt.trace.json": said(r, 4) for r in range(4)}
+    found, missing, lines = resolved(files, RankChoice())
+    assert [it.rank for it in found] == [0, 1, 2, 3]
+    assert missing == []
+    assert [line.split(":")[0] for line in lines] == [
+        "Rank by distributedInfo alone, their names say none"
+    ]
+
+
+def test_the_rank_of_vllm_counts_within_its_engine() -> None:
+    """Two engines of two ranks: by distributedInfo, or by the names alone."""
+    names = [f"dp{dp}_pp0_tp{tp}_dcp0_ep0_rank{tp}.17.json" for dp in range(2) for tp in range(2)]
+    for known in (True, False):
+        it = {name: said(r, 4) if known else said(None, None) for r, name in enumerate(names)}
+        found, _, lines = resolved(it, RankChoice())
+        assert [(it.rank, it.labels["DP"]) for it in found] == [(0, 0), (1, 0), (2, 1), (3, 1)]
+        assert bool(lines) is not known
+
+
+@pytest.mark.parametrize("kind", ["exp[rank-16]-rank[{}].json", "rank{}_lora_rank16.json"])
+def test_the_number_that_differs_is_the_rank(kind: str) -> None:
+    """A job may be called after a rank of another kind."""
+    found, _, _ = resolved({kind.format(rank): said(None, None) for rank in range(3)})
+    assert [it.rank for it in found] == [0, 1, 2]
 
 
 def test_a_doubled_rank_names_both_files() -> None:
@@ -202,28 +225,19 @@ def test_replicas_that_count_from_zero_are_told_apart() -> None:
     assert missing == []
 
 
-STAGES = [f"17-TP-{tp}-{stage}.trace.json.gz" for tp in range(2) for stage in ("prefill", "decode")]
+@pytest.mark.parametrize("tp", [1, 2])
+def test_there_may_be_more_replicas_than_ranks_in_each(tp: int) -> None:
+    """Five replicas of one or two ranks."""
+    files = {f"id-TP-{t}-DP-{dp}.trace.json": said(t, tp) for dp in range(5) for t in range(tp)}
+    found, missing, _ = resolved(files, RankChoice())
+    assert [it.rank for it in found] == list(range(5 * tp))
+    assert missing == []
 
 
-def test_stages_in_one_folder_are_asked_for() -> None:
-    """Prefill and decode of the same ranks cannot be merged into one."""
-    with pytest.raises(InputError, match=r"2 stages: decode \(2\), prefill \(2\).*--stage"):
-        chosen(STAGES, RankChoice())
-    assert chosen(STAGES, RankChoice(stage="decode")) == [STAGES[1], STAGES[3]]
-
-
-def test_profiles_in_one_folder_are_asked_for() -> None:
-    """Two profiles of the same ranks."""
-    files = [f"{profile}-TP-{tp}.trace.json.gz" for profile in ("17", "18") for tp in range(2)]
-    with pytest.raises(InputError, match=r"2 profiles: 17 \(2\), 18 \(2\).*--profile"):
-        chosen(files, RankChoice())
-    assert chosen(files, RankChoice(profile="18")) == files[2:]
-
-
-def test_a_choice_that_is_not_there_says_what_is() -> None:
-    """A misspelt stage."""
-    with pytest.raises(InputError, match=r"no file is of stage 'decod'; there are: decode"):
-        chosen(STAGES, RankChoice(stage="decod"))
+def test_a_replica_without_a_number_is_no_replica() -> None:
+    """Of two files of rank 0 one does not say which replica it is of: nobody can know."""
+    with pytest.raises(InputError, match=r"both of rank 0 of 1\. Leave one out; .*DP-0, DP-1"):
+        resolved({"id-TP-0.trace.json": said(0, 1), "id-TP-0-DP-1.trace.json": said(0, 1)})
 
 
 def test_ranks_beyond_the_job_are_refused() -> None:

@@ -12,7 +12,6 @@ import click
 
 from tp_tools.cli.options import console_options, duration, engine_option, limit_options
 from tp_tools.errors import UsageError
-from tp_tools.formatting import plural
 from tp_tools.repair.tolerance import TOLERANCE_NS
 from tp_tools.writing.pftrace.options import PftraceOptions
 
@@ -199,16 +198,10 @@ def _fix(source: Source, options: Options, talk: Console, pool: Pool) -> None:
 
 def _warn(source: Source, examined: Analysis, talk: Console) -> None:
     """Says what of the file could not be kept."""
-    tail = examined.trace.tail
-    if tail.cut_short or source.truncated:
-        talk.warn(
-            f"{source.name}: was cut short: {plural(tail.lost, 'byte')} behind its last whole "
-            "event were left out."
-        )
-    elif tail.lost:
-        talk.warn(
-            f"{source.name}: {plural(tail.lost, 'byte')} behind the end of the trace were left out."
-        )
+    from tp_tools.chrome.file_damage import damage  # noqa: PLC0415
+
+    for line in damage(examined.trace, source).losses(source.name):
+        talk.warn(line)
 
 
 def _write(

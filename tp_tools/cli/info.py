@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import console_options, engine_option, limit_options
+from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
+    from tp_tools.merging.rank_names import RankChoice
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Options:
     """What the command line asks for; see the help texts."""
 
     traces: tuple[str, ...]
+    choice: RankChoice
     form: str
     engine: str | None
 
@@ -33,10 +35,13 @@ class Options:
     show_default=True,
     help="json is an array with an object per trace.",
 )
+@choice_options
 @engine_option
 @limit_options
 @console_options
-def command(traces: tuple[str, ...], form: str, engine: str | None, talk: Console) -> None:
+def command(
+    traces: tuple[str, ...], form: str, engine: str | None, choice: RankChoice, talk: Console
+) -> None:
     """Say what is in each TRACE: its job, GPUs, streams, steps, collectives and defects.
 
     TRACE is a file, a folder or a glob; - is stdin. What is no Chrome JSON is loaded into
@@ -47,18 +52,19 @@ def command(traces: tuple[str, ...], form: str, engine: str | None, talk: Consol
       tp-tools info rank0.json.gz
       tp-tools info traces/ --format json
     """
-    _run(Options(traces, form, engine), talk)
+    _run(Options(traces, choice, form, engine), talk)
 
 
 def _run(options: Options, talk: Console) -> None:
     from tp_tools.files.source import open_source  # noqa: PLC0415
     from tp_tools.inspection import facts, trace_info  # noqa: PLC0415
-    from tp_tools.merging import inputs  # noqa: PLC0415  not for --help
+    from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
     from tp_tools.querying.trace_loader import LoadOptions  # noqa: PLC0415
 
-    how = LoadOptions(options.engine, say=talk.say, progress=talk.progress)
+    how = LoadOptions(options.engine, say=talk.say, warn=talk.warn, progress=talk.progress)
+    files = job_files.listed(options.traces, options.choice, talk.say)
     found = []
-    for number, name in enumerate(inputs.expand(options.traces)):
+    for number, name in enumerate(files):
         with open_source(name) as source:
             seen = trace_info.describe(source, how)
         talk.over()

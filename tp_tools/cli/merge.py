@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from tp_tools.cli.options import console_options, engine_option, limit_options
+from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files import temporary
 
@@ -71,8 +71,7 @@ def milliseconds(text: str) -> int:
 )
 @click.option("--no-links", is_flag=True, help="No arrows between the ranks of a collective.")
 @click.option("--allow-missing", is_flag=True, help="Go on where ranks of the job have no file.")
-@click.option("--profile", metavar="ID", help="Of several profiles in a folder, this one (SGLang).")
-@click.option("--stage", metavar="NAME", help="Of several stages, this one (SGLang: decode, ...).")
+@choice_options
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Ranks worked on at a time.")
 @click.option(
     "--format",
@@ -117,11 +116,10 @@ def _check(output: str, options: dict[str, Any]) -> None:
 
 def _wishes(options: dict[str, Any]) -> MergeOptions:
     from tp_tools.merging.preparation import MergeOptions  # noqa: PLC0415  numpy and msgspec: not for --help
-    from tp_tools.merging.rank_names import RankChoice  # noqa: PLC0415
 
     return MergeOptions(
         align=cast("Mode", options["align"]),
-        choice=RankChoice(options["profile"], options["stage"], options["allow_missing"]),
+        choice=dataclasses.replace(options["choice"], allow_missing=options["allow_missing"]),
         gpu_only=options["gpu_only"],
         excluded=frozenset(options["excluded"]),
         start_ns=options["start_ns"],
@@ -165,10 +163,15 @@ def _merge(
     from tp_tools.merging.summary import summary  # noqa: PLC0415
 
     wishes = _wishes(options)
-    files = preparation.files(inputs, output, wishes.choice)
+    found = preparation.files(inputs, output, wishes.choice)
+    found.say(talk.say)
+    files = found.files
     size = sum(Path(file).stat().st_size for file in files)
     with talk.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
         prepared = _prepared(files, wishes, pool, talk, seen, folder=folder)
+    prepared = dataclasses.replace(prepared, left_out=found.left_out)
+    for it in prepared.gathered:
+        it.damage.tell(it.file, talk.warn, talk.say)
     _warn_of_unknown(wishes.excluded, prepared, talk)
     with ExitStack() as writing:
         stage = talk.progress(f"writing {output}", size, "writing collectives")

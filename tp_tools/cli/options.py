@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,6 +60,26 @@ def console_options(command: Command) -> Command:
         help="Show a traceback where there is an error.",
     )
     return quiet(debug(command))
+
+
+def choice_options(command: Command) -> Command:
+    """--profile and --stage, of a folder that holds several; the command gets `choice`."""
+
+    @functools.wraps(command)
+    def choosing(*args: Any, profile: str | None, stage: str | None, **more: Any) -> Any:  # noqa: ANN401  as click calls it
+        from tp_tools.merging.rank_names import RankChoice  # noqa: PLC0415  not for --help
+
+        return command(*args, choice=RankChoice(profile, stage, allow_missing=True), **more)
+
+    profile = click.option(
+        "--profile",
+        metavar="ID",
+        help="Of several profiles in a folder, this one: its name, or a part that no other has.",
+    )
+    stage = click.option(
+        "--stage", metavar="NAME", help="Of several stages, this one (SGLang: decode, ...)."
+    )
+    return profile(stage(choosing))  # type: ignore[return-value]  # a wrapper of the same command
 
 
 def engine_option(command: Command) -> Command:

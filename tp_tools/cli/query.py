@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from tp_tools.cli.options import console_options, engine_option, limit_options
+from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
 from tp_tools.errors import InputError, SqlError, TpToolsError, UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tp_tools.cli.console import Console
     from tp_tools.engine import Rows
+    from tp_tools.merging.rank_names import RankChoice
     from tp_tools.querying.frames import Format
     from tp_tools.querying.runner import Query
 
@@ -42,6 +43,7 @@ class Options:
     query: str | None
     sql: str | None
     traces: tuple[str, ...]
+    choice: RankChoice
     form: str
     output: str
     force: bool
@@ -82,6 +84,7 @@ class Options:
     help="Load all events, of large traces too. Of more than 256 MiB of JSON, only those are "
     "loaded that QUERY says in its header it needs.",
 )
+@choice_options
 @engine_option
 @limit_options
 @console_options
@@ -95,6 +98,7 @@ def command(  # noqa: PLR0917  click passes all by name
     raw: bool,  # noqa: FBT001
     all_categories: bool,  # noqa: FBT001
     engine: str | None,
+    choice: RankChoice,
     talk: Console,
 ) -> None:
     """Run QUERY on TRACE, and print the rows of its last statement.
@@ -131,6 +135,7 @@ def command(  # noqa: PLR0917  click passes all by name
         query[0] if query else None,
         sql,
         traces,
+        choice,
         form or format_of(output),
         output,
         force,
@@ -160,18 +165,20 @@ def format_of(output: str) -> str:
 def _run(options: Options, talk: Console) -> None:
     # numpy and msgspec: not for --help
     from tp_tools.files import output, temporary  # noqa: PLC0415
-    from tp_tools.merging import inputs  # noqa: PLC0415
+    from tp_tools.merging import job_files  # noqa: PLC0415
     from tp_tools.querying import runner  # noqa: PLC0415
     from tp_tools.querying.trace_loader import LARGE, LoadOptions  # noqa: PLC0415
 
     query = runner.from_text(options.sql) if options.sql else runner.from_file(options.query or "")
     needs = None if options.all_categories else query.header.needs
     how = LoadOptions(options.engine, options.raw, needs, LARGE, talk.say, talk.warn, talk.progress)
-    traces = inputs.expand(options.traces)
-    output.refuse_input(options.output, traces)
     try:
+        with talk.progress("telling ranks apart"):
+            files = job_files.find(options.traces, options.choice)
+        output.refuse_input(options.output, files.files)
+        files.say(talk.say)
         with temporary.in_folder(output.folder_of(options.output)):
-            answer = runner.run_query(query, traces, how, options.limit)
+            answer = runner.run_query(query, files, how, options.limit)
     except SqlError as error:
         raise _of_whom(error, query) from error
     if options.output == STDOUT:

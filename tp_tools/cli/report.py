@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from tp_tools.cli.options import console_options, engine_option, limit_options
+from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
 
 if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
     from tp_tools.cli.console import Console
+    from tp_tools.merging.rank_names import RankChoice
 
 SUFFIXES = (".html", ".htm")
 
@@ -21,6 +22,7 @@ class Options:
     """What the command line asks for; see the help texts."""
 
     traces: tuple[str, ...]
+    choice: RankChoice
     output: str
     align: Mode
     force: bool
@@ -40,6 +42,7 @@ class Options:
     help="The common clock of several ranks, as for `tp-tools merge`.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing OUT.")
+@choice_options
 @engine_option
 @limit_options
 @console_options
@@ -49,6 +52,7 @@ def command(  # noqa: PLR0917  click passes all by name
     align: str,
     force: bool,  # noqa: FBT001  click passes flags by name
     engine: str | None,
+    choice: RankChoice,
     talk: Console,
 ) -> None:
     """Make a page of what each TRACE says: one file, which needs no network.
@@ -64,21 +68,22 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools report rank0.json.gz -o report.html
       tp-tools report traces/ -o report.html --force
     """
-    _run(Options(traces, output, cast("Mode", align), force, engine), talk)
+    _run(Options(traces, choice, output, cast("Mode", align), force, engine), talk)
 
 
 def _run(options: Options, talk: Console) -> None:
     from tp_tools.files import output, temporary  # noqa: PLC0415
-    from tp_tools.merging import inputs  # noqa: PLC0415  not for --help
+    from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
     from tp_tools.reporting import build, plots  # noqa: PLC0415
     from tp_tools.reporting.data import collect  # noqa: PLC0415
 
     output.check(options.output, force=options.force, suffixes=SUFFIXES)
     plots.graph_objects()  # before any work is done
-    traces = inputs.expand(options.traces)
-    output.refuse_input(options.output, traces)
+    found = job_files.find(options.traces, options.choice)
+    output.refuse_input(options.output, found.files)
+    found.say(talk.say)
     with temporary.in_folder(output.folder_of(options.output)):
-        data = collect(traces, options.engine, options.align, talk)
+        data = collect(found.files, options.engine, options.align, talk)
     with talk.progress("drawing"):
         page = build.html(data).encode()
     with output.written(options.output, [page]):

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import console_options, engine_option, limit_options
+from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
 from tp_tools.errors import UsageError
 from tp_tools.files import temporary
 from tp_tools.processes import signals
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tp_tools.cli.console import Console
+    from tp_tools.merging.rank_names import RankChoice
     from tp_tools.viewer.preparation import ViewFile
     from tp_tools.viewer.server import Server
     from tp_tools.viewer.site import Site
@@ -32,6 +35,7 @@ class Options:
     """What the command line asks for; see the help texts."""
 
     trace: str
+    choice: RankChoice
     online: bool
     browser: bool
     port: int | None
@@ -62,6 +66,7 @@ class Options:
     help="Of the server on this machine, for tunnels. Default: any that is free.",
 )
 @click.option("--raw", is_flag=True, help="Show the file as it is, not as repaired.")
+@choice_options
 @engine_option
 @limit_options
 @console_options
@@ -72,12 +77,14 @@ def command(  # noqa: PLR0917  click passes all by name
     port: int | None,
     raw: bool,  # noqa: FBT001
     engine: str | None,
+    choice: RankChoice,
     talk: Console,
 ) -> None:
     """Open TRACE in the Perfetto UI, repaired if it needs that.
 
     The UI comes with tp-tools and runs in your browser; no network is needed. It ends when the page
-    is closed, or with Ctrl-C. TRACE is anything that Perfetto opens; - is stdin.
+    is closed, or with Ctrl-C. TRACE is anything that Perfetto opens; - is stdin. Of a folder or a
+    glob that holds the ranks of a job, all are shown, as by `tp-tools merge`.
 
     \b
     Examples:
@@ -87,7 +94,7 @@ def command(  # noqa: PLR0917  click passes all by name
     """
     if online and port is not None:
         raise UsageError(f"leave out --port: {_ONE_PORT}.")
-    _run(Options(trace, online, browser, port, raw, engine), talk)
+    _run(Options(trace, choice, online, browser, port, raw, engine), talk)
 
 
 def _run(options: Options, talk: Console) -> None:
@@ -95,11 +102,12 @@ def _run(options: Options, talk: Console) -> None:
     from tp_tools.files.source import open_source  # noqa: PLC0415  not for --help
     from tp_tools.viewer.preparation import ViewOptions, prepare_view  # noqa: PLC0415
 
-    refuse_missing(options.trace)
+    if not any(character in options.trace for character in "*?["):
+        refuse_missing(options.trace)
     with (
         _server(options) as server,
-        open_source(options.trace) as source,
         temporary.folder() as folder,
+        open_source(_trace(options, folder, talk)) as source,
     ):
         how = ViewOptions(folder, options.raw, options.engine, talk.say, talk.progress)
         shown = prepare_view(source, how)
@@ -108,6 +116,23 @@ def _run(options: Options, talk: Console) -> None:
         with suppress(KeyboardInterrupt), signals.interruptible():  # the usual way to end it
             _open(server.address(), options, talk)
             server.serve_until_closed()
+
+
+def _trace(options: Options, folder: Path, talk: Console) -> str:
+    """The file to show: the one that is meant, or the ranks of a job, merged."""
+    from tp_tools.library.header import Header  # noqa: PLC0415
+    from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
+    from tp_tools.querying import job_loader  # noqa: PLC0415  not for --help
+    from tp_tools.querying.trace_loader import LoadOptions  # noqa: PLC0415
+
+    found = job_files.find([options.trace], options.choice)
+    found.say(talk.say)
+    if len(found.files) == 1:
+        return found.files[0]
+    how = LoadOptions(options.engine, options.raw, None, 0, talk.say, talk.warn, talk.progress)
+    merged = folder / "job.json"
+    job_loader.write(found.files, Header("", "", "job", None), how, merged)
+    return str(merged)
 
 
 def _server(options: Options) -> Server:

@@ -17,7 +17,7 @@ from tp_tools.repair.summary import REPAIRS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tp_tools.inspection.about import About, Gpu
+    from tp_tools.chrome.metadata import Gpu, TraceMetadata
     from tp_tools.inspection.inventory import Inventory, Stream
     from tp_tools.inspection.trace_info import TraceInfo
     from tp_tools.repair.defects import Defects
@@ -51,8 +51,8 @@ def lines(info: TraceInfo) -> Iterator[str]:
 def facts(info: TraceInfo) -> Iterator[tuple[str, str]]:
     """List label and value of each known fact: job, GPUs, versions, span, steps, events."""
     counts = info.inventory
-    if info.about is not None:
-        yield from _header_facts(info.about)
+    if info.metadata is not None:
+        yield from _header_facts(info.metadata)
     if info.file_labels:
         yield "By name", " ".join(f"{axis}{index}" for axis, index in info.file_labels.items())
     if counts.merged:
@@ -70,22 +70,25 @@ def facts(info: TraceInfo) -> Iterator[tuple[str, str]]:
     yield "Events", f"{counts.events:,}: {phases}" if counts.events else "none"
 
 
-def _header_facts(about: About) -> Iterator[tuple[str, str]]:
+def _header_facts(header: TraceMetadata) -> Iterator[tuple[str, str]]:
     parts = [
-        f"rank {about.rank}" if about.rank is not None else "",
-        f"of {about.world_size:,}" if about.world_size is not None else "",
+        f"rank {header.rank}" if header.rank is not None else "",
+        f"of {header.world_size:,}" if header.world_size is not None else "",
     ]
     rank = " ".join(filter(None, parts))
-    groups = plural(about.process_groups, "process group") if about.process_groups else ""
-    if job := ", ".join(filter(None, (rank, about.backend, groups))):
+    groups = plural(header.process_groups, "process group") if header.process_groups else ""
+    if job := ", ".join(filter(None, (rank, header.backend, groups))):
         yield "Job", job
-    kinds = Counter(_gpu(gpu) for gpu in about.gpus)
+    kinds = Counter(_gpu(gpu) for gpu in header.gpus)
     if kinds:
         yield "GPUs", ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
-    if about.versions:
-        yield "Versions", ", ".join(f"{name} {version}" for name, version in about.versions.items())
-    if about.options:
-        yield "Recorded", ", ".join(about.options)
+    if header.versions:
+        yield (
+            "Versions",
+            ", ".join(f"{name} {version}" for name, version in header.versions.items()),
+        )
+    if header.options:
+        yield "Recorded", ", ".join(header.options)
 
 
 def _gpu(gpu: Gpu) -> str:

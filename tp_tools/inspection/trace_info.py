@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tp_tools import engine
+from tp_tools.chrome.file_damage import damage
+from tp_tools.chrome.metadata import metadata
 from tp_tools.chrome.parallel_reader import batch_pool, reading_jobs
 from tp_tools.chrome.reader import read
-from tp_tools.inspection import about, kernel_kinds
+from tp_tools.inspection import kernel_kinds
 from tp_tools.inspection.contents import contents
 from tp_tools.inspection.inventory import Kernels, inventory
 from tp_tools.merging import rank_names
@@ -21,13 +23,24 @@ from tp_tools.repair.defects import defects
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tp_tools.chrome.metadata import TraceMetadata
     from tp_tools.files.source import Source
-    from tp_tools.inspection.about import About
     from tp_tools.inspection.inventory import Inventory
     from tp_tools.repair.defects import Defects
 
 _EPOCH_FROM_NS = 10**18
 """Times from here on count from 1970 where the trace has no base time: the year 2001."""
+
+_TOLD = (
+    "rank",
+    "world_size",
+    "backend",
+    "process_groups",
+    "gpus",
+    "versions",
+    "options",
+    "base_ns",
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -41,7 +54,7 @@ class TraceInfo:
         file_labels: rank and parallel axes in the name of the file: {"RANK": 3, "TP": 3}.
         bytes: size on disk.
         text_bytes: size decompressed; None if it is not Chrome JSON.
-        about: facts of the header; None if it is not Chrome JSON.
+        metadata: of the header; None if it is not Chrome JSON.
         inventory: counts of events, streams, steps and kernels.
         collective_kinds: kind of collective, by name of the kernel.
         defects: the defects that `fix` repairs; None if it is not Chrome JSON.
@@ -52,7 +65,7 @@ class TraceInfo:
     file_labels: dict[str, int]
     bytes: int
     text_bytes: int | None
-    about: About | None
+    metadata: TraceMetadata | None
     inventory: Inventory
     collective_kinds: Mapping[str, str]
     defects: Defects | None
@@ -75,7 +88,7 @@ class TraceInfo:
             The time in UTC to the millisecond; None if neither a base time nor the times say it.
         """
         start = self.inventory.start_ns
-        base = self.about.base_ns if self.about is not None else None
+        base = self.metadata.base_ns if self.metadata is not None else None
         if start is None or (base is None and start < _EPOCH_FROM_NS):
             return None
         try:
@@ -93,7 +106,7 @@ class TraceInfo:
             "named": self.file_labels,
             "bytes": self.bytes,
             "text_bytes": self.text_bytes,
-            "about": asdict(self.about) if self.about is not None else None,
+            "about": _public(self.metadata) if self.metadata is not None else None,
             "start_utc": self.start_utc(),
             **counts,
             "collectives": [asdict(kernels) for kernels in self.collectives()],
@@ -122,9 +135,10 @@ def describe(source: Source, how: LoadOptions) -> TraceInfo:
             how.progress(f"reading {source.name}", source.size()) as on_bytes,
         ):
             trace = read(source, on_bytes, pool)
+        damage(trace, source).tell(source.name, how.warn, how.say)
         with how.progress("counting"):
             counts = inventory(trace)
-            text_bytes, header = trace.text_size(), about.about(trace)
+            text_bytes, header = trace.text_size(), metadata(trace)
         with how.progress("looking for defects"):
             trace_defects = defects(trace)
         losses: dict[str, int] = {}
@@ -137,7 +151,7 @@ def describe(source: Source, how: LoadOptions) -> TraceInfo:
         file_labels=_file_labels(source, header),
         bytes=source.size(),
         text_bytes=text_bytes,
-        about=header,
+        metadata=header,
         inventory=counts,
         collective_kinds=kernel_kinds.collectives(kernels.name for kernels in counts.kernels),
         defects=trace_defects,
@@ -145,7 +159,12 @@ def describe(source: Source, how: LoadOptions) -> TraceInfo:
     )
 
 
-def _file_labels(source: Source, header: About | None) -> dict[str, int]:
+def _public(header: TraceMetadata) -> dict[str, Any]:
+    """Select the metadata for JSON: no name of a machine or a group, which may be private."""
+    return {key: value for key, value in asdict(header).items() if key in _TOLD}
+
+
+def _file_labels(source: Source, header: TraceMetadata | None) -> dict[str, int]:
     """Parse rank and parallel axes from the name of the file: {"RANK": 3, "TP": 3}.
 
     An index above the rank is the size of the axis, and left out: "tp8" in the name of rank 0.

@@ -1,22 +1,18 @@
-"""The traces that a command is given: files, folders, globs, standard input; and their ranks."""
+"""The files that a command is given: by name, by folder, by glob, or standard input."""
 
 from __future__ import annotations
 
 import glob
-import json
-import re
-from contextlib import suppress
+import itertools
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files.missing import refuse_missing
-from tp_tools.files.source import Source
-from tp_tools.merging import rank_names, ranks
-from tp_tools.merging.jobs import Said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 STDIN = "-"
 SUFFIXES = (
@@ -32,16 +28,34 @@ SUFFIXES = (
 
 _FIXED = ".fixed"
 _MAGIC = "*?["
-_EVENTS = b'"traceEvents"'
-_JOB = re.compile(r'"distributedInfo"\s*:\s*(?=\{)')
-_LARGEST_HEAD = 64 << 20
-_TAIL = 4 << 20
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that is meant.
+
+    Attributes:
+        file: its path, or "-".
+        is_given: whether it was named; else it was found in a folder or by a glob.
+        is_copy: whether `tp-tools fix` wrote it, beside the trace of which it is a copy.
+    """
+
+    file: str
+    is_given: bool
+    is_copy: bool = False
 
 
 def expand(names: Iterable[str]) -> list[str]:
-    """The files that are meant, each once, in the order given; those of a folder or glob sorted.
+    """The files of `find`, without copies that `tp-tools fix` left beside their traces.
 
-    Of a folder, what `tp-tools fix` left beside a trace is not taken for another one.
+    Raises:
+        InputError, UsageError: as `find`.
+    """
+    return [it.file for it in find(names) if not it.is_copy]
+
+
+def find(names: Iterable[str]) -> list[Input]:
+    """The files that are meant, each once, in the order given; those of a folder or glob sorted.
 
     Raises:
         InputError: a folder or a glob holds no trace, or there is no such file.
@@ -50,11 +64,14 @@ def expand(names: Iterable[str]) -> list[str]:
     given = list(names)
     if STDIN in given and len(given) > 1:
         raise UsageError("- is one trace; give the others and this one as files.")
-    found = [file for name in given for file in _expanded(name)]
-    return list(dict.fromkeys(found))
+    found: dict[str, Input] = {}
+    for it in itertools.chain.from_iterable(map(_expanded, given)):
+        if it.file not in found or it.is_given:
+            found[it.file] = it
+    return list(found.values())
 
 
-def _expanded(name: str) -> list[str]:
+def _expanded(name: str) -> list[Input]:
     path = Path(name)
     try:
         if path.is_dir():
@@ -65,81 +82,50 @@ def _expanded(name: str) -> list[str]:
     if not is_there and not any(character in name for character in _MAGIC):
         refuse_missing(name)
     if is_there:
-        return [name]
-    matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  absolute patterns as well
-    files = [match for match in matches if Path(match).is_file()]
+        return [Input(name, is_given=True)]
+    files = next(filter(None, map(_matches, _patterns(name))), [])
     if not files:
         raise InputError(f"{name}: matches no file. Check the pattern, or give the folder.")
-    return files
+    return _with_copies(files)
 
 
-def _in_folder(folder: Path) -> list[str]:
+def _patterns(name: str) -> Iterator[str]:
+    """The readings of a pattern: folders that are there and have brackets are no pattern.
+
+    Brackets stand for themselves ("exp[a]-rank[*].json"), and if nothing is called so, for one of
+    the characters between them.
+    """
+    parts = Path(name).parts
+    there = max(n for n in range(len(parts)) if not n or Path(*parts[:n]).exists())
+    fixed, rest = parts[:there], parts[there:]
+    escaped = [glob.escape(part) for part in fixed]
+    yield str(Path(*escaped, *(part.replace("[", "[[]") for part in rest)))
+    yield str(Path(*escaped, *rest))
+    yield name
+
+
+def _matches(pattern: str) -> list[str]:
+    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  absolute patterns as well
+    return [match for match in found if Path(match).is_file()]
+
+
+def _in_folder(folder: Path) -> list[Input]:
     files = sorted(it for it in folder.iterdir() if it.name.endswith(SUFFIXES) and it.is_file())
-    repaired = {f"{_stem(path)}{_FIXED}" for path in files}
-    traces = [path for path in files if _stem(path) not in repaired]
-    if not traces:
+    if not files:
         kinds = ", ".join(SUFFIXES[:4])
         raise InputError(
             f"{folder}: holds no trace ({kinds}...). Give the folder that does, or files by name."
         )
-    return [str(path) for path in traces]
+    return _with_copies([str(it) for it in files])
 
 
-def _stem(path: Path) -> str:
-    suffix = max((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), key=len)
-    return path.name.removesuffix(suffix)
+def _with_copies(files: list[str]) -> list[Input]:
+    copies = {f"{stem(file)}{_FIXED}" for file in files}
+    found = [Input(file, is_given=False) for file in files]
+    return [replace(it, is_copy=stem(it.file) in copies) for it in found]
 
 
-def in_order(files: list[str]) -> list[tuple[int, str]]:
-    """The ranks of these traces with their files, by number; some of the job's may be missing.
-
-    Raises:
-        InputError: a trace says no rank, or another one than its name; two are of one rank, or of
-            two jobs.
-    """
-    said = [(file, _said(file)) for file in files]
-    found, _ = ranks.resolve(said, rank_names.RankChoice(allow_missing=True), lambda _: None)
-    return [(rank.rank, rank.file) for rank in found]
-
-
-def _said(file: str) -> Said:
-    name = rank_names.parse_file_name(file)
-    thorough = name.rank is None and not name.labels
-    info = distributed_info(Source(Path(file), file), thorough=thorough)
-    numbers = {key: info[key] for key in ("rank", "world_size") if isinstance(info.get(key), int)}
-    return Said(**numbers)
-
-
-def distributed_info(source: Source, *, thorough: bool) -> dict[str, Any]:
-    """What Chrome JSON says of its job, without reading its events; empty if it says nothing.
-
-    Args:
-        source: the file.
-        thorough: looks behind the events as well, where on-demand profiles have it: that reads
-            the whole file.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    head, tail, in_head = b"", b"", True
-    for block in source.blocks():
-        if in_head:
-            head += block
-            in_head = _EVENTS not in head and len(head) < _LARGEST_HEAD
-            if in_head:
-                continue
-            info = _info_in(head.partition(_EVENTS)[0])
-            if info or not thorough:
-                return info
-        tail = (tail + block)[-_TAIL:]
-    return _info_in(tail or head)
-
-
-def _info_in(text: bytes) -> dict[str, Any]:
-    """The last whole `distributedInfo` in this text."""
-    found: dict[str, Any] = {}
-    decoded = text.decode(errors="replace")
-    for match in _JOB.finditer(decoded):
-        with suppress(json.JSONDecodeError):
-            found, _ = json.JSONDecoder().raw_decode(decoded, match.end())
-    return found
+def stem(file: str) -> str:
+    """The path without the suffix of a trace."""
+    suffixes = [suffix for suffix in SUFFIXES if file.endswith(suffix)]
+    return file.removesuffix(max(suffixes, key=len, default=""))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tp_tools.chrome.metadata import MERGED_KEY
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.files.gzip_parts import gzip, text
 from tp_tools.merging import collective_tracks, json_fragment
-from tp_tools.merging.jobs import MERGED_KEY
 from tp_tools.merging.matched import collectives, matches_of_rank
 from tp_tools.merging.placement import RankPlacement
 from tp_tools.merging.write_rank import Files, write

@@ -12,11 +12,8 @@ import numpy as np
 
 from tp_tools.alignment.alignment import Member, align
 from tp_tools.engine import get_ready
-from tp_tools.errors import InputError, UsageError
-from tp_tools.files.output import refuse_input
-from tp_tools.files.source import Source
-from tp_tools.merging import inputs, rank_names, ranks, read_rank
-from tp_tools.merging.jobs import MERGED_KEY
+from tp_tools.errors import InputError
+from tp_tools.merging import job_files, ranks, read_rank
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.selection import Selection
 from tp_tools.processes.pool import is_single_threaded, open_pool, usual_jobs
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tp_tools.alignment.alignment import Alignment, Mode
+    from tp_tools.merging.job_files import JobFiles, LeftOut
     from tp_tools.merging.ranks import JobRank
     from tp_tools.merging.read_rank import RankSummary
     from tp_tools.merging.write_rank import RankFragment
@@ -82,6 +80,7 @@ class MergePlan:
         wishes: what was asked for.
         folder: for temporary files.
         spools: where each rank is kept.
+        left_out: what lay beside their files.
         written, counts: filled in while the output is written.
     """
 
@@ -93,6 +92,7 @@ class MergePlan:
     wishes: MergeOptions
     folder: Path
     spools: list[Path]
+    left_out: list[LeftOut] = field(default_factory=list)
     written: list[RankFragment] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
@@ -111,16 +111,13 @@ class MergePlan:
         return Selection(*kinds, start, end, wishes.needs, wishes.args)
 
 
-def files(names: Sequence[str], output: str, choice: RankChoice) -> list[str]:
+def files(names: Sequence[str], output: str, choice: RankChoice) -> JobFiles:
     """The traces that are meant, without an earlier output among them.
 
     Raises:
         InputError: there are none, or several profiles to choose from.
     """
-    found = [file for file in inputs.expand(names) if not _is_earlier(file, output, names)]
-    if not found:
-        raise InputError(f"{', '.join(names)}: holds no trace besides the output itself.")
-    return rank_names.chosen(found, choice)
+    return job_files.find(names, choice, besides=output)
 
 
 @contextmanager
@@ -138,29 +135,6 @@ def rank_pool(jobs: int | None, engine: str | None = None) -> Iterator[Pool]:
     with open_pool(0 if jobs == 1 else jobs, ahead=1, helps=False) as pool:
         pool.on_each_worker(partial(get_ready, engine))
         yield pool
-
-
-def _is_earlier(file: str, output: str, names: Sequence[str]) -> bool:
-    """Whether a file that was found in a folder is an earlier output, which is written anew.
-
-    Raises:
-        UsageError: the output is an input.
-    """
-    try:
-        refuse_input(output, [file])
-    except UsageError:
-        if file in names or not _is_merged(file):
-            raise
-        return True
-    return False
-
-
-def _is_merged(file: str) -> bool:
-    """Whether it begins as the result of a merge does."""
-    try:
-        return MERGED_KEY.encode() in next(Source(Path(file), file).blocks(), b"")
-    except InputError:
-        return False
 
 
 def prepare(
@@ -197,7 +171,7 @@ def prepare(
         read.append(it)
         seen(Path(it.file).stat().st_size)
     _refuse(read)
-    ordered, missing = ranks.resolve([(it.file, it.said) for it in read], wishes.choice, say)
+    ordered, missing = ranks.resolve([(it.file, it.metadata) for it in read], wishes.choice, say)
     gathered = [read[it.place] for it in ordered]
     alignment = align(
         [_member(*pair) for pair in zip(gathered, ordered, strict=True)], wishes.align
@@ -214,7 +188,7 @@ def prepare(
 def _refuse(read: list[RankSummary]) -> None:
     """Raises InputError for what is no rank."""
     for it in read:
-        if it.said.is_merged:
+        if it.metadata.is_merged:
             raise InputError(f"{it.file}: is the result of a merge. Leave it out.")
     if all(it.first_ns is None for it in read):
         raise InputError(f"{read[0].file}: has no event with a time, nor have the others.")
@@ -222,4 +196,4 @@ def _refuse(read: list[RankSummary]) -> None:
 
 def _member(gathered: RankSummary, rank: JobRank) -> Member:
     middle = ((gathered.first_ns or 0) + (gathered.last_ns or 0)) // 2
-    return Member(gathered.collectives, middle, gathered.said.host, rank.replica)
+    return Member(gathered.collectives, middle, gathered.metadata.host, rank.replica)

@@ -2,18 +2,15 @@
 
 Names as profilers write them: SGLang `ID-TP-0-DP-0-PP-0-EP-0[-STAGE].trace.json.gz`, vLLM
 `dp0_pp0_tp0_dcp0_ep0_rank0.TIME...`, TensorRT-LLM `trace-rank-0.json`, Megatron `rank-0.json.gz`,
-PyTorch `rank0`, `rank_0`, `worker0`.
+PyTorch `rank0`, `rank_0`, `worker0`, `HOST_PID.TIME.pt.trace.json`, Primus `exp[NAME]-rank[0]`.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +18,24 @@ if TYPE_CHECKING:
 AXES = ("DP", "PP", "TP", "EP", "CP", "DCP", "PCP")
 """The parallel axes that names tell, in the order in which ranks are sorted."""
 
-_RANK = re.compile(r"(?:rank|worker)[-_]?(\d+)(?![\d.]*[kKmM]?[bB]\b)", re.IGNORECASE)
-_AXIS = re.compile(r"(?<![A-Za-z])(DCP|PCP|TP|DP|PP|EP|CP)[-_]?(\d+)(?![A-Za-z\d])", re.IGNORECASE)
-_SGLANG = re.compile(
-    r"(?P<profile>.*?)-?TP-\d+(?:-(?:DP|PP|EP|CP)-\d+)*(?:-(?P<stage>[A-Za-z]\w*))?\.(?:trace\.)?json",
+_HINT = re.compile(
+    r"(?P<kind>(?:global|local|node)[-_]?rank|rank|worker)[-_=.]?[\[(]?(?P<number>\d+)"
+    r"(?![\d.]*[kKmM]?[bB]\b)",
+    re.IGNORECASE,
 )
+_AXIS = re.compile(
+    r"(?<![A-Za-z])(DCP|PCP|TP|DP|PP|EP|CP)[-_=]?[\[(]?(\d+)(?![A-Za-z\d])", re.IGNORECASE
+)
+_SGLANG = re.compile(
+    r"(?P<profile>.*?)-?TP-\d+(?:-[A-Z]{2,4}-\d+)*(?:-(?P<stage>[A-Za-z]+(?:_[A-Za-z]+)*))?\.(?:trace\.)?json",
+)
+_MERGED = re.compile(r"merged[-_.]", re.IGNORECASE)
+_VLLM = re.compile(r"(?:dp\d+_)?pp\d+_tp\d+_(?:[a-z]+\d+_)*rank\d+\b")
+_HOST_PID = re.compile(r"^.*_\d+(?=\.\d{10,}\.|\.[\w-]+\.\d{10,}\.)")
+_TIME = re.compile(
+    r"(?<!\d)(?:1\d{9}(?:\d{3}){0,3}|20\d\d-?\d\d-?\d\d[-_T]?\d\d[-:.]?\d\d(?:[-:.]?\d\d)?)(?!\d)"
+)
+_SURE, _WEAK = ("globalrank", "rank", "worker"), ("localrank", "noderank")
 
 
 @dataclass(frozen=True)
@@ -33,16 +43,31 @@ class FileNameInfo:
     """What a file's name says.
 
     Attributes:
-        rank: None if it says none.
+        hints: numbers behind "rank", or else behind "worker", in their order.
         labels: numbers on the parallel axes.
         profile: which of several profiles the file is of (SGLang); else empty.
         stage: which stage of the engine (SGLang: prefill, decode); else empty.
+        pattern: the name with an asterisk for each number that tells rank, place, time or process.
+        time: when the profile was written, as the name says it; else empty.
+        is_structured: whether labels are certainly a place, and not the size of an axis.
+        is_local: whether the rank counts within a data parallel engine (vLLM).
+        is_merged: whether it is a merge of ranks (SGLang's `merged-ID`).
     """
 
-    rank: int | None
+    hints: tuple[int, ...]
     labels: dict[str, int]
     profile: str = ""
     stage: str = ""
+    pattern: str = ""
+    time: str = ""
+    is_structured: bool = False
+    is_local: bool = False
+    is_merged: bool = False
+
+    @property
+    def rank(self) -> int | None:
+        """The number behind the last "rank"; None if there is none."""
+        return self.hints[-1] if self.hints else None
 
 
 @dataclass(frozen=True)
@@ -63,54 +88,133 @@ def parse_file_name(file: str) -> FileNameInfo:
     """What the name of a file says, or, if that says nothing, the name of its folder."""
     path = Path(file)
     here, above = _named(path.name), _named(path.absolute().parent.name)
-    if here.rank is None and not here.labels:
-        return replace(here, rank=above.rank, labels=above.labels)
+    if not here.hints and not here.labels:
+        return replace(here, hints=above.hints, labels=above.labels)
     return here
 
 
+def named_together(files: Sequence[str]) -> list[FileNameInfo]:
+    """What the names of several files say.
+
+    The name of a folder counts where the files lie in several. Of several numbers behind "rank" in
+    a name, the last one counts that differs between the files.
+    """
+    paths = [Path(file).absolute() for file in files]
+    names = [_named(path.name) for path in paths]
+    if len({path.parent for path in paths}) > 1 or len(files) == 1:
+        folders = [_named(path.parent.name) for path in paths]
+        names = [
+            replace(name, hints=name.hints or above.hints, labels={**above.labels, **name.labels})
+            for name, above in zip(names, folders, strict=True)
+        ]
+    return _with_one_hint(names)
+
+
+def _with_one_hint(names: list[FileNameInfo]) -> list[FileNameInfo]:
+    hinted = [name.hints for name in names if name.hints]
+    if len(hinted) == 1 or len({len(hints) for hints in hinted}) != 1:
+        return names
+    columns = reversed(list(zip(*hinted, strict=True)))
+    numbers = iter(max(columns, key=lambda column: len(set(column))))
+    return [replace(name, hints=(next(numbers),)) if name.hints else name for name in names]
+
+
+def with_places(names: list[FileNameInfo], sizes: list[int | None]) -> list[FileNameInfo]:
+    """Labels that are sizes left out: "tp8" in the names of all eight ranks is no rank."""
+    labelled = [name.labels for name in names if name.labels]
+    constant = {
+        axis
+        for axis in AXES
+        if len(labelled) > 1 and len({labels.get(axis) for labels in labelled}) == 1
+        if labelled[0].get(axis)
+    }
+
+    def is_place(name: FileNameInfo, axis: str, number: int, size: int | None) -> bool:
+        if name.is_structured:
+            return True
+        is_replica = axis == "DP" and len(names) > 1
+        return axis not in constant and (is_replica or size is None or number < size)
+
+    return [
+        replace(
+            name, labels={axis: n for axis, n in name.labels.items() if is_place(name, axis, n, it)}
+        )
+        for name, it in zip(names, sizes, strict=True)
+    ]
+
+
+def ranks_by_name(names: list[FileNameInfo]) -> list[int | None]:
+    """The rank that each name says; None where it says none.
+
+    A number behind "rank" is the rank, unless several files have the same and places on the
+    parallel axes tell them apart. vLLM's counts within its data parallel engine.
+    """
+    engine = 1 + max((name.rank or 0 for name in names if name.is_local), default=0)
+    hinted = [
+        None if name.rank is None else name.rank + engine * name.labels.get("DP", 0) * name.is_local
+        for name in names
+    ]
+    placed = _ranks_by_place(names)
+    is_unique = len(set(hinted)) == len(names)
+    if not is_unique and len(set(placed) - {None}) == len(names):
+        return placed
+    return [at if hint is None else hint for hint, at in zip(hinted, placed, strict=True)]
+
+
+def _ranks_by_place(names: list[FileNameInfo]) -> list[int | None]:
+    """Places on the parallel axes count like digits, DP first, TP last.
+
+    Where TP numbers do not repeat within a PP stage, DP lies within TP, as with SGLang's data
+    parallel attention. Axes that only split the tensor parallel one, EP and DCP, add no rank.
+    """
+    counted = ["DP", "PP", "PCP", "CP", "TP"]
+    inner = [
+        tuple(name.labels.get(axis, 0) for axis in counted[1:]) for name in names if name.labels
+    ]
+    if len(set(inner)) == len(inner):
+        counted = counted[1:]
+    size = {axis: 1 + max(name.labels.get(axis, 0) for name in names) for axis in counted}
+
+    def rank_of(name: FileNameInfo) -> int | None:
+        rank = 0
+        for axis in counted:
+            rank = rank * size[axis] + name.labels.get(axis, 0)
+        return rank if name.labels else None
+
+    return [rank_of(name) for name in names]
+
+
 def _named(name: str) -> FileNameInfo:
-    rank = _RANK.search(name)
     labels = {axis.upper(): int(number) for axis, number in _AXIS.findall(name)}
     sglang = _SGLANG.match(name)
+    time = _TIME.search(name)
     return FileNameInfo(
-        int(rank[1]) if rank else None,
+        _hints(name),
         labels,
         sglang["profile"] if sglang else "",
         (sglang["stage"] or "") if sglang else "",
+        _pattern(name),
+        time[0] if time else "",
+        is_structured=bool(sglang or _VLLM.search(name)),
+        is_local=bool(_VLLM.search(name)),
+        is_merged=bool(_MERGED.match(name)) and not labels and not _hints(name),
     )
 
 
-def chosen(files: Sequence[str], choice: RankChoice) -> list[str]:
-    """The files of one profile and stage.
-
-    Raises:
-        InputError: there are several and none was chosen, or the chosen one is not there.
-    """
-    names = {file: parse_file_name(file) for file in files}
-    kept = _chosen(names, list(names), "profile", choice.profile)
-    return _chosen(names, kept, "stage", choice.stage)
-
-
-def _chosen(
-    names: dict[str, FileNameInfo], files: list[str], key: str, wanted: str | None
-) -> list[str]:
-    groups = defaultdict[str, list[str]](list)
-    for file in files:
-        groups[getattr(names[file], key)].append(file)
-    counts = ", ".join(f"{group or 'none'} ({len(them)})" for group, them in sorted(groups.items()))
-    if wanted is not None:
-        if wanted not in groups:
-            raise InputError(f"no file is of {key} {wanted!r}; there are: {counts}.")
-        return groups[wanted]
-    if len(groups) > 1 and _collide(names, files):
-        raise InputError(
-            f"the files are of {len(groups)} {key}s: {counts}. Choose one with --{key}, or give "
-            "the files of one only."
-        )
-    return files
+def _hints(name: str) -> tuple[int, ...]:
+    found = [
+        (re.sub(r"[-_]", "", it["kind"].lower()), int(it["number"])) for it in _HINT.finditer(name)
+    ]
+    for kind in (*_SURE, *_WEAK):
+        numbers = tuple(number for it, number in found if it == kind)
+        if numbers:
+            return numbers
+    return ()
 
 
-def _collide(names: dict[str, FileNameInfo], files: list[str]) -> bool:
-    """Whether two files claim the same place in the job."""
-    places = [(names[file].rank, *sorted(names[file].labels.items())) for file in files]
-    return len(set(places)) < len(places)
+def _pattern(name: str) -> str:
+    stem = name.split(".json", maxsplit=1)[0].removesuffix(".trace").removesuffix(".pt")
+    stem = _HOST_PID.sub("*", f"{stem}.").removesuffix(".")
+    for digits in (_HINT, _AXIS, _TIME):
+        stem = digits.sub(lambda it: re.sub(r"\d+", "*", it[0]), stem)
+    return stem

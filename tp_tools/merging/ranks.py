@@ -1,27 +1,31 @@
 """Which rank of a job each file is, from what it says and how it is called, in one order.
 
-A file's own `distributedInfo` is the truth, its name (`file_names`) confirms it.
+A file's own `distributedInfo` is the truth, its name (`file_names`) is a hint.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools.errors import InputError
-from tp_tools.merging.rank_names import AXES, parse_file_name
+from tp_tools.merging.rank_names import AXES, named_together, ranks_by_name, with_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tp_tools.merging.jobs import Said
-    from tp_tools.merging.rank_names import FileNameInfo, RankChoice
+    from tp_tools.chrome.metadata import TraceMetadata
+    from tp_tools.merging.rank_names import RankChoice
 
 BOTH, BY_INFO, BY_NAME = "distributedInfo and name", "distributedInfo", "name"
 
 _SHOWN = 4
+
+
+class RankNotUnique(InputError):  # noqa: N818  the name reads as the fact it states
+    """Two files are of one rank."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,41 @@ class JobRank:
         return f"rank {self.rank} ({labels})" if labels else f"rank {self.rank}"
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A file with what it and its name say; None where one does not say.
+
+    Attributes:
+        place: where it stood among those that were given.
+        file: the trace.
+        said: its rank by its own distributedInfo.
+        by_name: its rank by its name.
+        is_hinted: whether the name says a rank, not only a place on the parallel axes.
+        labels: its numbers on the parallel axes.
+        world_size: of its job.
+    """
+
+    place: int
+    file: str
+    said: int | None
+    by_name: int | None
+    is_hinted: bool
+    labels: dict[str, int]
+    world_size: int | None
+
+    @property
+    def rank(self) -> int | None:
+        """Its rank."""
+        return self.by_name if self.said is None else self.said
+
+    def numbered(self, rank: int, replica: int = 0) -> JobRank:
+        """As the rank of this number."""
+        by = BY_NAME if self.said is None else BOTH if self.by_name == rank else BY_INFO
+        return JobRank(rank, self.file, self.labels, by, replica, self.place)
+
+
 def resolve(
-    files: Sequence[tuple[str, Said]], choice: RankChoice, say: Callable[[str], None]
+    files: Sequence[tuple[str, TraceMetadata]], choice: RankChoice, say: Callable[[str], None]
 ) -> tuple[list[JobRank], list[int]]:
     """The ranks in order, and the numbers of those that are missing.
 
@@ -62,154 +99,123 @@ def resolve(
         say: gets a line where ranks rest on one witness only.
 
     Raises:
-        InputError: ranks are unknown, contradictory, doubled or missing; or of several jobs.
+        InputError: ranks are unknown, not unique, contradictory or missing; or of several jobs.
     """
-    names = _with_labels([parse_file_name(file) for file, _ in files], [said for _, said in files])
-    found = [
-        _rank(place, file, name, said)
-        for place, ((file, said), name) in enumerate(zip(files, names, strict=True))
-    ]
-    numbered = _numbered(found, names)
-    ordered = sorted(_apart(numbered, files), key=lambda it: (it.replica, it.rank))
-    _check_one_job(ordered, files)
-    _say_witnesses(ordered, say)
-    return ordered, _missing(ordered, files, choice)
-
-
-def _with_labels(names: list[FileNameInfo], said: list[Said]) -> list[FileNameInfo]:
-    """Labels that are sizes left out: "tp8" in the names of all eight ranks is no rank."""
-    sizes = {
-        axis
-        for axis in AXES
-        if len(names) > 1
-        and len({name.labels.get(axis) for name in names}) == 1
-        and names[0].labels.get(axis)
-    }
-    return [
-        replace(
-            name,
-            labels={
-                axis: number
-                for axis, number in name.labels.items()
-                if axis not in sizes and number < (it.world_size or number + 1)
-            },
-        )
-        for name, it in zip(names, said, strict=True)
-    ]
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A file whose rank may still be open."""
-
-    place: int
-    file: str
-    rank: int | None
-    by: str
-    labels: dict[str, int]
-
-
-def _rank(place: int, file: str, name: FileNameInfo, said: Said) -> _Found:
-    """What both witnesses agree on.
-
-    Raises:
-        InputError: they do not.
-    """
-    by_name = name.rank
-    only_tp = by_name is None and not any(
-        v for a, v in name.labels.items() if a not in ("TP", "EP")
-    )
-    if only_tp:
-        by_name = name.labels.get("TP")
-    if said.rank is not None and by_name not in (None, said.rank):
-        raise InputError(
-            f"{file}: its name says rank {by_name}, its distributedInfo rank {said.rank}. "
-            "Rename it, or leave it out."
-        )
-    rank = by_name if said.rank is None else said.rank
-    by = BY_NAME if said.rank is None else BY_INFO if by_name is None else BOTH
-    return _Found(place, file, rank, by, name.labels)
-
-
-def _numbered(found: list[_Found], names: list[FileNameInfo]) -> list[_Found]:
-    """Ranks for files that tell only their place on the parallel axes.
-
-    DP, PP, TP count like digits; where TP numbers do not repeat within a PP stage, DP lies within
-    TP, as with SGLang's data parallel attention.
-
-    Raises:
-        InputError: a file tells nothing.
-    """
-    unknown = [it for it in found if it.rank is None or (it.by == BY_NAME and len(it.labels) > 1)]
-    for it in unknown:
-        if it.rank is None and not it.labels:
+    found = _found(files)
+    for it in found:
+        if it.rank is None:
             raise InputError(
                 f"{it.file}: its rank is unknown: it has no distributedInfo, and its name says "
-                "none. Name it rank0.json.gz or the like."
+                "none. Name it rank0.json.gz or the like, or leave it out."
             )
-    if not unknown:
-        return found
-    size = {axis: 1 + max(name.labels.get(axis, 0) for name in names) for axis in AXES}
-    within = [(it.labels.get("PP", 0), it.labels.get("TP", 0)) for it in unknown]
-    repeated = len(set(within)) < len(within)
-    result = []
-    for it, name in zip(found, names, strict=True):
-        dp, pp, tp = (it.labels.get(axis, 0) for axis in AXES[:3])
-        rank = ((dp if repeated else 0) * size["PP"] + pp) * size["TP"] + tp
-        known = it not in unknown or name.rank is not None
-        result.append(it if known else replace(it, rank=rank))
-    return result
+    ordered = sorted(_apart(found), key=lambda it: (it.replica, it.rank))
+    _check_one_job(ordered, files)
+    missing = _missing(ordered, files, choice)
+    _say_witnesses(ordered, found, say)
+    return ordered, missing
 
 
-def _apart(found: list[_Found], files: Sequence[tuple[str, Said]]) -> list[JobRank]:
+def rankless(files: Sequence[tuple[str, TraceMetadata]]) -> list[str]:
+    """The files that are no rank: they say none, and their name none that can be true.
+
+    The name of a machine may look like that of a rank: where the names of others say wrong ranks,
+    this one's counts for nothing.
+    """
+    found = _found(files)
+    taken = {it.said for it in found if it.said is not None}
+    are_wrong = any(it.is_hinted and it.said not in {None, it.by_name} for it in found)
+    return [
+        it.file
+        for it in found
+        if it.said is None
+        and (it.by_name is None or it.by_name in taken or (it.is_hinted and are_wrong))
+    ]
+
+
+def collide(files: Sequence[tuple[str, TraceMetadata]]) -> bool:
+    """Whether these cannot be of one job: two are of one rank, or of jobs of different sizes."""
+    if len(files) < 2:  # noqa: PLR2004  one is of one job
+        return False
+    found = [it for it in _found(files) if it.rank is not None]
+    if len({it.world_size for it in found} - {None}) > 1:
+        return True
+    try:
+        _apart(found)
+    except RankNotUnique:
+        return True
+    return False
+
+
+def _found(files: Sequence[tuple[str, TraceMetadata]]) -> list[_Found]:
+    sizes = [said.world_size for _, said in files]
+    names = with_places(named_together([file for file, _ in files]), sizes)
+    return [
+        _Found(place, file, said.rank, by_name, bool(name.hints), name.labels, said.world_size)
+        for place, ((file, said), name, by_name) in enumerate(
+            zip(files, names, ranks_by_name(names), strict=True)
+        )
+    ]
+
+
+def _apart(found: list[_Found]) -> list[JobRank]:
     """Ranks with numbers of their own: replicas that count from 0 each are told apart by DP.
 
     Raises:
-        InputError: two files are of one rank.
+        RankNotUnique: two files are of one rank.
     """
     by_rank = defaultdict[int, list[_Found]](list)
     for it in found:
         by_rank[it.rank or 0].append(it)
-    doubled = {rank: them for rank, them in by_rank.items() if len(them) > 1}
-    sizes = {files[it.place][1].world_size for it in found}
-    size = sizes.pop() if len(sizes) == 1 else None
-    replicas = {(it.labels.get("DP"), it.rank) for it in found}
-    if doubled and size and len(replicas) == len(found):
-        return [
-            JobRank(dp * size + (it.rank or 0), it.file, it.labels, it.by, dp, it.place)
-            for it in found
-            for dp in [it.labels.get("DP", 0)]
-        ]
-    for rank, them in doubled.items():
-        raise InputError(
-            f"{' and '.join(it.file for it in them[:2])} are both of rank {rank}. Leave one out."
-        )
-    return [JobRank(it.rank or 0, it.file, it.labels, it.by, 0, it.place) for it in found]
+    doubled = [them for _, them in sorted(by_rank.items()) if len(them) > 1]
+    if not doubled:
+        return [it.numbered(it.rank or 0) for it in found]
+    size = _replica_size(found)
+    if size is None:
+        raise _not_unique(doubled[0])
+    return [it.numbered(dp * size + (it.rank or 0), dp) for it in found for dp in [it.labels["DP"]]]
 
 
-def _check_one_job(ranks: list[JobRank], files: Sequence[tuple[str, Said]]) -> None:
+def _replica_size(found: list[_Found]) -> int | None:
+    """The ranks of each replica; None where DP does not tell replicas apart."""
+    places = {(it.labels.get("DP"), it.rank) for it in found}
+    sizes = {it.world_size for it in found}
+    if len(places) < len(found) or any("DP" not in it.labels for it in found) or len(sizes) > 1:
+        return None
+    return sizes.pop() or 1 + max(it.rank or 0 for it in found)
+
+
+def _not_unique(them: list[_Found]) -> RankNotUnique:
+    size = f" of {them[0].world_size}" if them[0].world_size is not None else ""
+    return RankNotUnique(
+        f"{' and '.join(it.file for it in them[:2])} are both of rank {them[0].rank}{size}. Leave "
+        "one out; if they are replicas, each a job of its own, name them DP-0, DP-1, ..."
+    )
+
+
+def _check_one_job(ranks: list[JobRank], files: Sequence[tuple[str, TraceMetadata]]) -> None:
     """Raises InputError where two files cannot be of one job."""
-    first = ranks[0]
-    size = files[first.place][1].world_size
+    sized = [(it, files[it.place][1].world_size) for it in ranks]
+    known = [(it, size) for it, size in sized if size is not None]
     groups: dict[tuple[int, str], tuple[str, frozenset[int]]] = {}
-    for it in ranks:
-        said = files[it.place][1]
-        if None not in (size, said.world_size) and said.world_size != size:
+    for it, size in known:
+        first, of = known[0]
+        if size != of:
             raise InputError(
-                f"{first.file} is of a job of {size} ranks, {it.file} of one of "
-                f"{said.world_size}. Give the ranks of one job."
+                f"{first.file} is of a job of {of} ranks, {it.file} of one of {size}. "
+                "Give the ranks of one job."
             )
-        for group, members in said.groups.items():
+    for it in ranks:
+        for group, members in files[it.place][1].groups.items():
             file, others = groups.setdefault((it.replica, group), (it.file, members))
             if members & others and members != others:
                 raise InputError(
                     f"{file} and {it.file} are of different jobs: process group {group} is "
-                    f"{_some(sorted(others))} in one and {_some(sorted(members))} in the other."
+                    f"{some(sorted(others))} in one and {some(sorted(members))} in the other."
                 )
 
 
 def _missing(
-    ranks: list[JobRank], files: Sequence[tuple[str, Said]], choice: RankChoice
+    ranks: list[JobRank], files: Sequence[tuple[str, TraceMetadata]], choice: RankChoice
 ) -> list[int]:
     """The ranks between 0 and the size of the job that have no file.
 
@@ -229,20 +235,37 @@ def _missing(
     missing = [rank for rank in range(total) if rank not in there]
     if missing and not choice.allow_missing:
         raise InputError(
-            f"{len(missing)} of {total} ranks have no file: {_some(missing)}. Give them, or go on "
+            f"{len(missing)} of {total} ranks have no file: {some(missing)}. Give them, or go on "
             "without them: --allow-missing."
         )
     return missing
 
 
-def _say_witnesses(ranks: list[JobRank], say: Callable[[str], None]) -> None:
-    for by, other in ((BY_NAME, "they have no distributedInfo"), (BY_INFO, "their names say none")):
-        them = [it for it in ranks if it.by == by]
+def _say_witnesses(ranks: list[JobRank], found: list[_Found], say: Callable[[str], None]) -> None:
+    """Says of which ranks the name says none or another. Numbers that repeat are no ranks."""
+    hints = Counter(it.by_name for it in found if it.is_hinted)
+    by_rank = [(it, found[it.place]) for it in ranks]
+    another = [
+        f"{Path(it.file).name} (rank {it.rank})"
+        for it, of in by_rank
+        if it.by == BY_INFO and of.is_hinted and hints[of.by_name] == 1
+    ]
+    silent = [
+        it for it, of in by_rank if of.by_name is None or (of.is_hinted and hints[of.by_name] > 1)
+    ]
+    if another:
+        say(f"Rank by distributedInfo, names say another: {some(another)}.")
+    by_name = [it for it in ranks if it.by == BY_NAME]
+    by_info = [it for it in silent if it.by != BY_NAME]
+    for by, why, them in (
+        (BY_NAME, "they have no distributedInfo", by_name),
+        (BY_INFO, "their names say none", by_info),
+    ):
         if them:
-            say(f"Rank by {by} alone, {other}: {_some([Path(it.file).name for it in them])}.")
+            say(f"Rank by {by} alone, {why}: {some([Path(it.file).name for it in them])}.")
 
 
-def _some(items: Iterable[object]) -> str:
+def some(items: Iterable[object]) -> str:
     """The first few of them."""
     listed = [str(item) for item in items]
     more = f", ... {listed[-1]}" if len(listed) > _SHOWN else ""

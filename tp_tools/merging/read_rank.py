@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tp_tools.chrome.file_damage import damage
+from tp_tools.chrome.metadata import metadata
 from tp_tools.chrome.reader import read
-from tp_tools.errors import EngineError, EngineOutOfMemory
+from tp_tools.errors import EngineError, EngineOutOfMemory, InputError
 from tp_tools.files.source import Source
 from tp_tools.merging.find_collectives import CollectiveFinder
-from tp_tools.merging.jobs import said
 from tp_tools.repair.analysis import place_slices, plan_alone
 from tp_tools.repair.overlaps import OverlapOptions
 from tp_tools.trace.model import UNTIMED, is_phase
 
 if TYPE_CHECKING:
     from tp_tools.alignment.collectives import Collectives
-    from tp_tools.merging.jobs import Said
+    from tp_tools.chrome.file_damage import Damage
+    from tp_tools.chrome.metadata import TraceMetadata
     from tp_tools.trace.model import Trace
     from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices
@@ -37,7 +39,8 @@ class RankSummary:
 
     Attributes:
         file: its trace.
-        said: what it says about its job.
+        metadata: of its trace.
+        damage: of its file.
         collectives: what it shares with other ranks.
         base_ns: what its times are counted from, ns since the epoch.
         links: how many ids its arrows have.
@@ -46,7 +49,8 @@ class RankSummary:
     """
 
     file: str
-    said: Said
+    metadata: TraceMetadata
+    damage: Damage
     collectives: Collectives
     base_ns: int
     links: int
@@ -94,14 +98,17 @@ def _gathered(file: str, spool: Path, engine: str | None, *, based: bool) -> Ran
     trace = read(source)
     placed = place_slices(trace)
     edits = plan_alone(source, placed, OverlapOptions(engine=engine))
-    about = said(trace, file)
-    base = about.base_ns if based else 0
+    about = metadata(trace)
+    if about.wrong_base:
+        raise InputError(f"{file}: baseTimeNanoseconds is {about.wrong_base}, not an integer.")
+    base = (about.base_ns or 0) if based else 0
     collectives = _recogniser(engine).collectives(source, trace, base)
     with spool.open("wb") as kept:
         pickle.dump((source, trace, edits, placed.table), kept, pickle.HIGHEST_PROTOCOL)
     first, last = _span(trace, base)
     size = sum(span.length for span in trace.batches)
-    return RankSummary(file, about, collectives, base, len(trace.links), size, first, last)
+    wrong = damage(trace, source)
+    return RankSummary(file, about, wrong, collectives, base, len(trace.links), size, first, last)
 
 
 def _span(trace: Trace, base: int) -> tuple[int | None, int | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +32,14 @@ def summary(prepared: MergePlan) -> dict[str, Any]:
                 "collectives": aligned.used,
                 "aligned_by": aligned.how,
                 "not_aligned_because": aligned.why or None,
+                "damage": asdict(gathered.damage),
             }
-            for rank, aligned in zip(prepared.ranks, prepared.alignment.ranks, strict=True)
+            for rank, gathered, aligned in zip(
+                prepared.ranks, prepared.gathered, prepared.alignment.ranks, strict=True
+            )
         ],
         "missing_ranks": prepared.missing,
+        "left_out": [{"file": Path(it.file).name, "why": it.why} for it in prepared.left_out],
         "matched_collectives": {
             "total": len(matches),
             "by": dict(sorted(Counter(matches.method).items())),

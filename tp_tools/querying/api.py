@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from tp_tools import library
 from tp_tools.files.source import open_source
-from tp_tools.merging import inputs
+from tp_tools.merging import job_files
+from tp_tools.merging.rank_names import RankChoice
 from tp_tools.querying import frames, runner
 from tp_tools.querying.trace_loader import LARGE, LoadOptions, load_trace
 
@@ -73,6 +74,8 @@ def query(
     engine: str | None = None,
     raw: bool = False,
     all_categories: bool = False,
+    profile: str | None = None,
+    stage: str | None = None,
 ) -> pd.DataFrame:
     """Runs a query on a trace, or on each rank of a job.
 
@@ -85,6 +88,8 @@ def query(
         all_categories: loads all events of large traces, too. Of more than 256 MiB of JSON, only
             those are loaded that the query's header says it needs; ids of slices and tracks are
             then other than in the viewer.
+        profile: of several profiles in a folder, this one, as for `tp-tools query --profile`.
+        stage: of several stages, this one.
 
     Returns:
         The rows of the query's last statement, with its columns. Of several traces, the rows of
@@ -104,7 +109,9 @@ def query(
     lost: list[str] = []
     needs = None if all_categories else it.header.needs
     how = LoadOptions(engine, raw, needs, LARGE, warn=lost.append)
-    answer = runner.run_query(it, inputs.expand([os.fspath(trace) for trace in given]), how)
+    choice = RankChoice(profile, stage, allow_missing=True)
+    files = job_files.find([os.fspath(trace) for trace in given], choice)
+    answer = runner.run_query(it, files, how)
     _warn(lost)
     return frames.frame(answer)
 

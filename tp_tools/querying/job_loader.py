@@ -10,10 +10,9 @@ from tp_tools import engine
 from tp_tools.errors import UsageError
 from tp_tools.files import temporary
 from tp_tools.files.source import BLOCK
+from tp_tools.merging import job_files, preparation
 from tp_tools.merging import output as merge_output
-from tp_tools.merging import preparation, rank_names
 from tp_tools.merging.preparation import MergeOptions
-from tp_tools.merging.rank_names import RankChoice
 from tp_tools.processes.pool import usual_jobs
 from tp_tools.progress import BUILDING
 from tp_tools.writing.select import FLOWS
@@ -32,8 +31,6 @@ MOST_JOBS = 4
 
 _SMALL = 16 << 20
 """Bytes on disk below which starting others to help takes longer than they save."""
-
-_CHOICE = RankChoice(allow_missing=True)
 
 
 def opened(traces: list[str], header: Header, how: LoadOptions) -> Processor:
@@ -60,11 +57,9 @@ def load_job(
         InputError: a file cannot be used, or they are not the ranks of one job.
         EngineError: TraceProcessor failed.
     """
-    if how.raw:
-        raise UsageError("ranks are on one clock only once they are merged: leave out --raw.")
     with temporary.folder() as folder:
         file = folder / "job.json"
-        prepared = _merge(traces, header, how, file, align=align)
+        prepared = write(traces, header, how, file, align=align)
         size = file.stat().st_size
         with how.progress("loading the job", size, BUILDING) as seen:
             blocks = _blocks(file, seen)
@@ -72,27 +67,36 @@ def load_job(
         return tp, prepared
 
 
-def _merge(
-    traces: list[str],
-    header: Header,
-    how: LoadOptions,
-    file: Path,
-    *,
-    align: Mode,
+def write(
+    traces: list[str], header: Header, how: LoadOptions, file: Path, *, align: Mode = "auto"
 ) -> MergePlan:
-    """Writes the merged ranks, as far as they are needed, to a file of JSON."""
-    files = rank_names.chosen(traces, _CHOICE)
-    size = sum(Path(it).stat().st_size for it in files)
-    jobs = 1 if size < _SMALL else min(MOST_JOBS, usual_jobs(), len(files))
+    """Writes the merged ranks, as far as they are needed, to a file of JSON.
+
+    Args:
+        traces: as for `load_job`.
+        header: likewise.
+        how: likewise.
+        file: where they go.
+        align: likewise.
+
+    Raises:
+        UsageError, InputError, EngineError: as `load_job`.
+    """
+    if how.raw:
+        raise UsageError("ranks are on one clock only once they are merged: leave out --raw.")
+    size = sum(Path(it).stat().st_size for it in traces)
+    jobs = 1 if size < _SMALL else min(MOST_JOBS, usual_jobs(), len(traces))
     with (
         temporary.full_disk_named(),
         temporary.folder() as folder,
         preparation.rank_pool(jobs, how.engine) as pool,
     ):
-        with how.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
-            wishes = MergeOptions(align=align, choice=_CHOICE, engine=how.engine)
-            prepared = preparation.prepare(files, wishes, pool, how.say, seen, folder=folder)
+        with how.progress(f"reading {len(traces)} ranks", size, "aligning clocks") as seen:
+            wishes = MergeOptions(align=align, choice=job_files.ANY, engine=how.engine)
+            prepared = preparation.prepare(traces, wishes, pool, how.say, seen, folder=folder)
             prepared = _needed(prepared, header, how)
+        for it in prepared.gathered:
+            it.damage.tell(it.file, how.warn, how.say)
         if prepared.missing:
             missing = ", ".join(map(str, prepared.missing))
             how.warn(f"the job has more ranks than there are files; missing: {missing}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from tp_tools import library
 from tp_tools.engine import Rows, query_rows
 from tp_tools.files.source import open_source
-from tp_tools.merging import inputs
+from tp_tools.merging.ranks import some
 from tp_tools.querying import job_loader
 from tp_tools.querying.trace_loader import load_trace
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tp_tools.engine.processor import Processor
     from tp_tools.library import Header
+    from tp_tools.merging.job_files import JobFiles
     from tp_tools.querying.trace_loader import LoadOptions
 
 Origin = Literal["library", "file", "text"]
@@ -66,7 +67,7 @@ def from_text(sql: str) -> Query:
 
 def run_query(
     query: Query,
-    traces: list[str],
+    traces: JobFiles,
     how: LoadOptions,
     limit: int | None = None,
 ) -> Rows:
@@ -78,7 +79,7 @@ def run_query(
 
     Args:
         query: what is asked.
-        traces: files, or "-" alone for standard input.
+        traces: of one job, or one file.
         how: how they are opened.
         limit: at most so many rows of each trace, or of the job; None for all.
 
@@ -92,12 +93,14 @@ def run_query(
         rows = _answer(query, trace, how)
         return Rows(rows.columns, rows.rows[:limit])
 
-    if len(traces) == 1:
-        return answer(traces[0])
+    if len(traces.files) == 1:
+        return answer(traces.files[0])
     if query.header.scope == "job":
-        return _of_job(query, traces, how, limit)
-    with how.progress("telling ranks apart"):
-        ranks = inputs.in_order(traces)
+        return _of_job(query, traces.files, how, limit)
+    found, missing = traces.in_order(how.say)
+    if missing:
+        how.say(f"The job has more ranks than there are files; missing: {some(missing)}.")
+    ranks = [(it.rank, it.file) for it in found]
     sizes = {trace: Path(trace).stat().st_size for _, trace in ranks}
     answers = dict[int | None, Rows]()
     with how.progress(f"{len(ranks)} ranks", sum(sizes.values())) as seen:

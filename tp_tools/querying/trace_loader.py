@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools import engine
 from tp_tools.chrome.batches import split_text
+from tp_tools.chrome.file_damage import damage
 from tp_tools.chrome.schema import DECODER
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError
@@ -101,6 +102,7 @@ def load_trace(source: Source, how: LoadOptions) -> Processor:
     examined = analysis.analyze(
         source, OverlapOptions(engine=how.engine, say=how.say), how.progress
     )
+    damage(examined.trace, source).tell(source.name, how.warn, how.say)
     keep = None
     if how.needs is not None and _bytes_of(examined.trace) > how.needs_above:
         keep = select_events(examined.trace, examined.table, how.needs)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,9 +125,10 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
         EngineError: TraceProcessor failed.
     """
     if len(traces) == 1:
-        return _collect_one(traces[0], engine, reporter)
+        return _collect_one(traces[0], _load_options(engine, reporter))
+    loading = _load_options(engine, reporter)
     names = [*JOB_QUERIES, *dict.fromkeys(KIND_QUERIES.values())]
-    load_options = _load_options(engine, [runner.from_file(name) for name in names], reporter)
+    load_options = _needing(loading, [runner.from_file(name) for name in names])
     header = _combine_headers([runner.from_file(name).header for name in names])
     tp, plan = job_loader.load_job(traces, header, load_options, align)
     with tp, reporter.progress("asking about the job"):
@@ -135,7 +137,7 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
     sizes = [Path(rank.file).stat().st_size for rank in plan.ranks]
     with reporter.progress(f"{len(sizes)} ranks", sum(sizes)) as on_bytes:
         for rank, size in zip(plan.ranks, sizes, strict=True):
-            info, tp = _load(rank.file, engine, reporter)
+            info, tp = _load(rank.file, loading)
             with tp, reporter.progress(f"asking {rank.title}"):
                 rows_by_rank[rank.rank] = _run(tp, RANK_QUERIES)
             members.append(Member(rank.rank, rank.title, Path(rank.file).name, info))
@@ -147,11 +149,11 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
     return _report_data(members, {**rank_rows, **job_rows}, summary(plan))
 
 
-def _collect_one(trace: str, engine: str | None, reporter: Reporter) -> ReportData:
-    info, tp = _load(trace, engine, reporter)
-    rank = info.about.rank if info.about is not None else None
+def _collect_one(trace: str, options: LoadOptions) -> ReportData:
+    info, tp = _load(trace, options)
+    rank = info.metadata.rank if info.metadata is not None else None
     rank = info.file_labels.get("RANK") if rank is None else rank
-    with tp, reporter.progress("asking SQL"):
+    with tp, options.progress("asking SQL"):
         rows = {**_run(tp, RANK_QUERIES), **_run_job_queries(tp)}
     title = "this trace" if rank is None else f"rank {rank}"
     member = Member(rank, title, Path(info.file).name, info)
@@ -162,25 +164,22 @@ def _collect_one(trace: str, engine: str | None, reporter: Reporter) -> ReportDa
     return _report_data([member], results, None)
 
 
-def _load(trace: str, engine: str | None, reporter: Reporter) -> tuple[TraceInfo, Processor]:
+def _load(trace: str, options: LoadOptions) -> tuple[TraceInfo, Processor]:
     """Describe a trace and load it; the caller closes the TraceProcessor."""
-    options = _load_options(
-        engine, [runner.from_file(name) for name in (*RANK_QUERIES, *JOB_QUERIES)], reporter
-    )
+    options = _needing(options, [runner.from_file(name) for name in (*RANK_QUERIES, *JOB_QUERIES)])
     with open_source(trace) as source:
         return trace_info.describe(source, options), load_trace(source, options)
 
 
-def _load_options(engine: str | None, queries: list[Query], reporter: Reporter) -> LoadOptions:
-    needs = _combine_headers([query.header for query in queries]).needs
-    return LoadOptions(
-        engine,
-        needs=needs,
-        needs_above=LARGE,
-        say=reporter.say,
-        warn=reporter.warn,
-        progress=reporter.progress,
-    )
+def _load_options(engine: str | None, reporter: Reporter) -> LoadOptions:
+    """Make options that say each line once, though a trace is read more than once."""
+    say, warn = cache(reporter.say), cache(reporter.warn)
+    return LoadOptions(engine, needs_above=LARGE, say=say, warn=warn, progress=reporter.progress)
+
+
+def _needing(options: LoadOptions, queries: list[Query]) -> LoadOptions:
+    """Add the categories that the queries need."""
+    return replace(options, needs=_combine_headers([query.header for query in queries]).needs)
 
 
 def _combine_headers(headers: list[Header]) -> Header:

@@ -31,7 +31,10 @@ _RANK_FACTS = ("Job", "By name", "Span", "Steps", "Events")
 def title(data: ReportData) -> str:
     """Make the title: "8 ranks on NVIDIA B200"."""
     gpus = {
-        gpu.name for member in data.members if member.info.about for gpu in member.info.about.gpus
+        gpu.name
+        for member in data.members
+        if member.info.metadata
+        for gpu in member.info.metadata.gpus
     }
     names = sorted(name for name in gpus if name)
     return " on ".join(filter(None, (_rank_count(data), " and ".join(names))))
@@ -39,7 +42,7 @@ def title(data: ReportData) -> str:
 
 def _rank_count(data: ReportData) -> str:
     first = data.members[0]
-    world = first.info.about.world_size if first.info.about is not None else None
+    world = first.info.metadata.world_size if first.info.metadata is not None else None
     count = len(data.members)
     if count > 1:
         return f"{count} of {world:,} ranks" if world and world > count else f"{count} ranks"

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.handmade import kernel, text, trace_of
+from tp_tools.chrome.metadata import Gpu, TraceMetadata, metadata
 from tp_tools.chrome.reader import read
 from tp_tools.files.source import Source
-from tp_tools.inspection.about import About, Gpu, about
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-NOTHING = About(None, None, None, None, [], {}, [], None)
+NOTHING = TraceMetadata()
 
 
-def said(**top: Any) -> About:  # noqa: ANN401
+def said(**top: Any) -> TraceMetadata:  # noqa: ANN401
     """What a trace with these top-level keys says."""
-    return about(trace_of(text([kernel("k", 0, 1, 1)], **top)))
+    return metadata(trace_of(text([kernel("k", 0, 1, 1)], **top)))
 
 
 def test_a_trace_that_says_nothing() -> None:
     """An object without a header and a bare array say nothing."""
     assert said() == NOTHING
-    assert about(trace_of(b'[{"ph":"X","ts":1,"dur":1,"pid":1,"tid":1,"name":"a"}]')) == NOTHING
+    assert metadata(trace_of(b'[{"ph":"X","ts":1,"dur":1,"pid":1,"tid":1,"name":"a"}]')) == NOTHING
 
 
 def test_the_job() -> None:
@@ -41,7 +41,7 @@ def test_the_job() -> None:
 def test_a_header_behind_the_events() -> None:
     """On-demand profiles write it at the end of the file."""
     trace = trace_of(b'{"traceEvents": [], "distributedInfo": {"rank": 5}, "schemaVersion": 1}')
-    assert (about(trace).rank, about(trace).versions) == (5, {"Kineto schema": "1"})
+    assert (metadata(trace).rank, metadata(trace).versions) == (5, {"Kineto schema": "1"})
 
 
 def test_versions_are_as_people_write_them() -> None:
@@ -91,7 +91,8 @@ def test_gpus() -> None:
         {"distributedInfo": None, "deviceProperties": [1, None]},
         {"distributedInfo": {"rank": "0", "world_size": True, "backend": 1, "nccl_version": 2}},
         {"cuda_runtime_version": None, "hip_driver_version": "6", "record_shapes": []},
-        {"baseTimeNanoseconds": "0"},
+        {"host_name": 3},
+        {"host_name": "localhost"},
     ],
 )
 def test_what_is_no_fact_is_left_out(top: dict[str, Any]) -> None:
@@ -99,26 +100,38 @@ def test_what_is_no_fact_is_left_out(top: dict[str, Any]) -> None:
     assert said(**top) == NOTHING
 
 
+def test_a_base_time_that_is_no_integer() -> None:
+    """It is kept as it is written, for whoever needs a base time to refuse it."""
+    assert said(baseTimeNanoseconds="0") == replace(NOTHING, wrong_base="'0'")
+
+
+def test_groups_and_host() -> None:
+    """Members of process groups are known by the name of the group, the machine by its own."""
+    groups = [{"pg_name": "0", "ranks": [0, 1]}, {"pg_name": 3, "ranks": [1, "x"]}, {"ranks": 1}]
+    it = said(host_name="node3", distributedInfo={"pg_config": groups})
+    assert it.groups == {"0": frozenset({0, 1}), "3": frozenset({1})}
+    assert it.host == "node3"
+
+
 def test_secrets_stay_where_they_are() -> None:
-    """No key that is not a fact is told, whatever it holds: headers carry whole environments."""
+    """No key that is not a fact is kept, whatever it holds: headers carry whole environments."""
     secret = "hf_SECRET"  # noqa: S105  it is none
     it = said(
-        host_name=secret,
         trace_id=secret,
         traceName=secret,
         username=secret,
         environment={"HF_TOKEN": secret},
         metadata=[secret],
-        distributedInfo={"rank": 0, "token": secret, "pg_config": [{"pg_name": secret}]},
+        distributedInfo={"rank": 0, "token": secret},
         deviceProperties=[{"id": 0, "uuid": secret}],
     )
-    assert secret not in str(asdict(it))
+    assert secret not in str(it)
 
 
 def test_a_recorded_header(real_trace: Callable[[str], Path]) -> None:
     """A recorded header is understood."""
     path = real_trace("mi300_resnet_ddp8_rank0.json.gz")
-    it = about(read(Source(path, path.name)))
+    it = metadata(read(Source(path, path.name)))
     assert (it.rank, it.world_size, it.backend) == (0, 8, "nccl")
     assert {gpu.name for gpu in it.gpus} == {"AMD Instinct MI300X"}
     assert it.options == ["record_shapes", "with_stack"]

@@ -1,0 +1,233 @@
+"""The metadata of a trace: its rank, GPUs, versions and clock, as the text around its events says.
+
+A header may hold a whole environment, with access tokens in it. So members are picked by name here;
+nothing else is even decoded.
+
+Format: PyTorch's Kineto, libkineto/src/output_json.cpp and what torch.profiler adds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from tp_tools.chrome.stream import SPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tp_tools.trace.model import Trace
+
+MERGED_KEY = "tpToolsMerge"
+"""A top-level key that `tp-tools merge` writes."""
+
+OPTIONS = ("record_shapes", "profile_memory", "with_stack", "with_flops", "with_modules")
+"""What the profiler was asked to record, as torch.profiler.profile calls it."""
+
+_Object: TypeAlias = "dict[str, Any]"
+
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NO_HOST = "localhost"  # what every machine calls itself
+_JOB = re.compile(r'"distributedInfo"\s*:\s*(?=\{)')
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One entry of `deviceProperties`; None where it says nothing.
+
+    Attributes:
+        number: its device id.
+        name: "NVIDIA B200".
+        memory_bytes: of its memory.
+        processors: multiprocessors or compute units.
+    """
+
+    number: int | None
+    name: str | None
+    memory_bytes: int | None
+    processors: int | None
+
+
+@dataclass(frozen=True)
+class TraceMetadata:
+    """What the text around the events says; None, "" or nothing where it does not say.
+
+    Attributes:
+        rank, world_size: of the job (`distributedInfo`).
+        backend: "nccl".
+        process_groups: how many there are.
+        groups: members of the process groups, by name.
+        host: the machine's name.
+        gpus: those of the machine, recorded or not.
+        versions: as people write them, by the product.
+        options: those of `OPTIONS` that were on.
+        base_ns: what is to be added to times to have ns since the epoch.
+        wrong_base: a base time that is no integer, as it is written.
+        is_merged: whether `tp-tools merge` wrote the trace.
+    """
+
+    rank: int | None = None
+    world_size: int | None = None
+    backend: str | None = None
+    process_groups: int | None = None
+    groups: dict[str, frozenset[int]] = field(default_factory=dict)
+    host: str = ""
+    gpus: list[Gpu] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)
+    base_ns: int | None = None
+    wrong_base: str = ""
+    is_merged: bool = False
+
+
+def metadata(trace: Trace) -> TraceMetadata:
+    """The metadata of a trace that was read; a bare array has none."""
+    return _metadata(_head_members(trace.head.text) | _tail_members(trace))
+
+
+def header_metadata(head: bytes, tail: bytes = b"") -> TraceMetadata:
+    """The metadata before the events, and the job's behind them, of a file that is not yet read.
+
+    Args:
+        head: its text up to and including the `[` of its events.
+        tail: the end of its text: there on-demand profiles have `distributedInfo`.
+    """
+    before = _head_members(head)
+    job = _last_job(tail)
+    return _metadata(before | {"distributedInfo": job} if job else before)
+
+
+def _head_members(text: bytes) -> _Object:
+    if text.lstrip(SPACE).startswith(b"["):
+        return {}
+    return _facts(_MEMBERS.decode(text + b"]}"))
+
+
+def _tail_members(trace: Trace) -> _Object:
+    if trace.head.text.lstrip(SPACE).startswith(b"["):
+        return {}
+    return _facts(_MEMBERS.decode(b'{"":[' + trace.tail.text))
+
+
+def _facts(members: dict[str, msgspec.Raw]) -> _Object:
+    return {key: msgspec.json.decode(members[key]) for key in _FACTS if key in members}
+
+
+def _last_job(text: bytes) -> _Object:
+    """The last whole `distributedInfo` in this text."""
+    found: _Object = {}
+    decoded = text.decode(errors="replace")
+    for match in _JOB.finditer(decoded):
+        with suppress(json.JSONDecodeError):
+            found, _ = json.JSONDecoder().raw_decode(decoded, match.end())
+    return found
+
+
+def _metadata(said: _Object) -> TraceMetadata:
+    job = said.get("distributedInfo")
+    job = job if isinstance(job, dict) else {}
+    base = said.get("baseTimeNanoseconds")
+    base_ns = _whole(said, "baseTimeNanoseconds")
+    host = _text(said, "host_name")
+    return TraceMetadata(
+        rank=_whole(job, "rank"),
+        world_size=_whole(job, "world_size"),
+        backend=_text(job, "backend"),
+        process_groups=_whole(job, "pg_count"),
+        groups=dict(_groups(job.get("pg_config"))),
+        host=host if host and host != _NO_HOST else "",
+        gpus=list(_gpus(said.get("deviceProperties"))),
+        versions=dict(_versions(said, job)),
+        options=[option for option in OPTIONS if said.get(option) == 1],
+        base_ns=base_ns,
+        wrong_base=repr(base) if base is not None and base_ns is None else "",
+        is_merged=MERGED_KEY in said,
+    )
+
+
+def _groups(config: object) -> Iterator[tuple[str, frozenset[int]]]:
+    for group in config if isinstance(config, list) else []:
+        if isinstance(group, dict) and isinstance(group.get("ranks"), list):
+            members = [
+                rank
+                for rank in group["ranks"]
+                if isinstance(rank, int) and not isinstance(rank, bool)
+            ]
+            if members:
+                yield str(group.get("pg_name")), frozenset(members)
+
+
+def _gpus(devices: object) -> Iterator[Gpu]:
+    for device in devices if isinstance(devices, list) else []:
+        if isinstance(device, dict):
+            yield _gpu(device)
+
+
+def _gpu(device: _Object) -> Gpu:
+    return Gpu(
+        _whole(device, "id"),
+        _text(device, "name"),
+        _whole(device, "totalGlobalMem"),
+        _whole(device, "numSms"),
+    )
+
+
+def _versions(said: _Object, job: _Object) -> Iterator[tuple[str, str]]:
+    schema = _whole(said, "schemaVersion")
+    if schema is not None:
+        yield "Kineto schema", str(schema)
+    for key, name, written in _VERSIONS:
+        value = said.get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, written(value)
+    nccl = _text(job, "nccl_version")
+    if nccl is not None:
+        yield "NCCL", nccl
+
+
+def _cuda(value: float) -> str:
+    """CUDA_VERSION, cuda.h: 1000 * major + 10 * minor."""
+    return f"{int(value) // 1000}.{int(value) % 1000 // 10}"
+
+
+def _hip(value: float) -> str:
+    """HIP_VERSION, hip_version.h: 10,000,000 * major + 100,000 * minor + patch."""
+    major, rest = divmod(int(value), 10_000_000)
+    return f"{major}.{rest // 100_000}.{rest % 100_000}"
+
+
+_VERSIONS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("cuda_runtime_version", "CUDA runtime", _cuda),
+    ("cuda_driver_version", "CUDA driver", _cuda),
+    ("cupti_version", "CUPTI", str),
+    ("hip_runtime_version", "HIP runtime", _hip),
+    ("hip_driver_version", "HIP driver", _hip),
+    ("roctracer_version", "ROCtracer", str),
+)
+
+_FACTS = (
+    "baseTimeNanoseconds",
+    "deviceProperties",
+    "distributedInfo",
+    "host_name",
+    "schemaVersion",
+    MERGED_KEY,
+    *OPTIONS,
+    *(key for key, _, _ in _VERSIONS),
+)
+"""Top-level keys that are decoded."""
+
+
+def _whole(members: _Object, key: str) -> int | None:
+    value = members.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(members: _Object, key: str) -> str | None:
+    value = members.get(key)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,260 @@
+"""The files of one job among those that a command is given: what else lies beside them is left out.
+
+One rule for every command: a folder is used as its framework left it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tp_tools.chrome.metadata import MERGED_KEY
+from tp_tools.errors import InputError, UsageError
+from tp_tools.files.output import refuse_input
+from tp_tools.files.source import Source
+from tp_tools.merging import inputs, profiles, ranks
+from tp_tools.merging.probe import Probe, probe
+from tp_tools.merging.rank_names import RankChoice, parse_file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tp_tools.chrome.metadata import TraceMetadata
+    from tp_tools.merging.ranks import JobRank
+
+ANY = RankChoice(allow_missing=True)
+"""What there is, if it is one job; ranks of it may be missing."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that is not used.
+
+    Attributes:
+        file: its path.
+        why: in a few words.
+    """
+
+    file: str
+    why: str
+
+
+@dataclass(frozen=True)
+class JobFiles:
+    """The traces of one job.
+
+    Attributes:
+        traces: in the order in which they were given or found.
+        left_out: what lies beside them.
+    """
+
+    traces: list[Probe]
+    left_out: list[LeftOut]
+
+    @property
+    def files(self) -> list[str]:
+        """The paths of the traces."""
+        return [it.file for it in self.traces]
+
+    def say(self, say: Callable[[str], None]) -> None:
+        """A line for each reason for which files were left out."""
+        by_why = defaultdict[str, list[str]](list)
+        for it in self.left_out:
+            by_why[it.why].append(Path(it.file).name)
+        for why, names in by_why.items():
+            say(f"Left out: {ranks.some(names)}: {why}.")
+
+    def in_order(self, say: Callable[[str], None]) -> tuple[list[JobRank], list[int]]:
+        """The ranks in order, and the numbers of those that have no file.
+
+        Raises:
+            InputError: they are unknown or contradictory.
+        """
+        return ranks.resolve(_said(self.traces), ANY, say)
+
+
+def find(names: Iterable[str], choice: RankChoice = ANY, besides: str = "") -> JobFiles:
+    """The traces of one job.
+
+    Args:
+        names: files, folders, globs, or standard input, as the user gave them.
+        choice: which profile and stage.
+        besides: a file that is not one of them: the output.
+
+    Raises:
+        InputError: there is none, one cannot be read, or they are of several profiles or stages.
+        UsageError: standard input is given among others.
+    """
+    listed = listing(names, besides)
+    for it in listed.traces:
+        if it.error is not None:
+            raise it.error
+        if it.no_trace:
+            raise InputError(
+                f"{it.file}: is not a Chrome JSON trace: {it.no_trace}. "
+                "Give the file that the profiler wrote."
+            )
+    unranked = _unranked(listed.traces)
+    ranked = [it for it in listed.traces if it.file not in unranked]
+    others = [it for it in listed.traces if it.file in unranked]
+    if not ranked:
+        kept, idle = _without_idle(others)
+        return JobFiles(profiles.narrow(kept, choice), listed.left_out + idle)
+    ranked = profiles.narrow(ranked, choice)
+    kept, no_ranks = _without_unranked(ranked, others)
+    return JobFiles(kept, listed.left_out + no_ranks)
+
+
+def listed(names: Iterable[str], choice: RankChoice, say: Callable[[str], None]) -> list[str]:
+    """All traces, of whatever jobs; of one profile and stage where that was chosen.
+
+    Args:
+        names: as for `find`.
+        choice: as for `find`.
+        say: gets a line about what is left out, and one where a job would have to be chosen.
+
+    Raises:
+        InputError: there is none, or not the chosen one.
+        UsageError: standard input is given among others.
+    """
+    found = listing(names)
+    found.say(say)
+    traces = profiles.chosen(found.traces, choice)
+    unranked = _unranked(traces)
+    try:
+        profiles.refuse_several([it for it in traces if it.file not in unranked], choice)
+    except InputError as error:
+        say(str(error))
+    return [it.file for it in traces]
+
+
+def listing(names: Iterable[str], besides: str = "") -> JobFiles:
+    """All traces, of whatever jobs, without what is none and what was made of them.
+
+    Args:
+        names: as for `find`.
+        besides: as for `find`.
+
+    Raises:
+        InputError: there is none.
+        UsageError: standard input is given among others.
+    """
+    listed = list(names)
+    found = [it for it in inputs.find(listed) if not _is_earlier(it.file, besides, listed)]
+    if not found:
+        raise InputError(f"{', '.join(listed)}: holds no trace besides the output itself.")
+    left_out = [
+        LeftOut(it.file, "repaired copies, beside their traces") for it in found if it.is_copy
+    ]
+    found = [it for it in found if not it.is_copy]
+    if len(found) == 1 and found[0].is_given:
+        return JobFiles([Probe(found[0].file, is_given=True)], left_out)
+    probed = [probe(it.file, is_given=it.is_given) for it in found]
+    why = _whys(probed)
+    left_out += [LeftOut(it.file, why[it.file]) for it in probed if it.file in why]
+    traces = [it for it in probed if it.file not in why]
+    if not traces:
+        reasons = "; ".join(f"{Path(it.file).name}: {it.why}" for it in left_out[:4])
+        raise InputError(f"{', '.join(listed)}: holds no trace. {reasons}.")
+    return JobFiles(traces, left_out)
+
+
+def _whys(probed: Sequence[Probe]) -> dict[str, str]:
+    """Why files of a folder are left out, by file."""
+    why = {it.file: f"no trace: {it.no_trace}" for it in probed if it.no_trace and not it.is_given}
+    traces = [it for it in probed if it.file not in why]
+    of_ranks = [it for it in traces if not (it.is_merged or it.is_perfetto)]
+    stems = {inputs.stem(it.file) for it in of_ranks}
+    for it in traces if of_ranks else []:
+        if it.is_given:
+            continue
+        if it.is_merged:
+            why[it.file] = "ranks that were merged, beside these ranks"
+        elif it.is_perfetto and (inputs.stem(it.file) in stems or not _says_place(it.file)):
+            why[it.file] = "Perfetto's own format, beside Chrome JSON"
+    return why
+
+
+def _says_place(file: str) -> bool:
+    name = parse_file_name(file)
+    return name.rank is not None or bool(name.labels)
+
+
+def _unranked(traces: list[Probe]) -> set[str]:
+    """The files that are no rank, as a server's front end: they say none, nor does their name.
+
+    The name of one that has no GPU work counts for nothing where others say their rank, or have
+    the same name for it.
+    """
+    say = any(it.metadata.rank is not None for it in traces)
+    busy = {parse_file_name(it.file).rank for it in traces if it.has_gpu_work}
+    idle = {
+        it.file
+        for it in traces
+        if not it.has_gpu_work and it.metadata.rank is None
+        if say or parse_file_name(it.file).rank in busy
+    }
+    return idle | set(ranks.rankless(_said(traces)))
+
+
+def _without_idle(traces: list[Probe]) -> tuple[list[Probe], list[LeftOut]]:
+    """Of traces without ranks, those without GPU work left out, if there are others."""
+    busy = [it for it in traces if it.has_gpu_work]
+    if not busy or len(busy) == len(traces):
+        return traces, []
+    return busy, [LeftOut(it.file, _IDLE) for it in traces if not it.has_gpu_work]
+
+
+_IDLE = "no rank: it names none, and has no GPU work"
+
+
+def _without_unranked(
+    ranked: list[Probe], others: list[Probe]
+) -> tuple[list[Probe], list[LeftOut]]:
+    """Ranks without what is none: it has no GPU work, or the others are all ranks of the job."""
+    if not others:
+        return ranked, []
+    is_complete = _is_complete(ranked)
+    out = [
+        LeftOut(it.file, _IDLE if not it.has_gpu_work else "no rank: the others are all ranks")
+        for it in others
+        if is_complete or not it.has_gpu_work
+    ]
+    files = {it.file for it in out}
+    return ranked + [it for it in others if it.file not in files], out
+
+
+def _is_complete(traces: list[Probe]) -> bool:
+    _, missing = ranks.resolve(_said(traces), ANY, lambda _: None)
+    return not missing and any(it.metadata.world_size is not None for it in traces)
+
+
+def _said(traces: Sequence[Probe]) -> list[tuple[str, TraceMetadata]]:
+    return [(it.file, it.metadata) for it in traces]
+
+
+def _is_earlier(file: str, output: str, names: Sequence[str]) -> bool:
+    """Whether a file that was found in a folder is an earlier output, which is written anew.
+
+    Raises:
+        UsageError: the output is an input.
+    """
+    if not output:
+        return False
+    try:
+        refuse_input(output, [file])
+    except UsageError:
+        if file in names or not _is_merged(file):
+            raise
+        return True
+    return False
+
+
+def _is_merged(file: str) -> bool:
+    """Whether it begins as the result of a merge does."""
+    try:
+        return MERGED_KEY.encode() in next(Source(Path(file), file).blocks(), b"")
+    except InputError:
+        return False

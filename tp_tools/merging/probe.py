@@ -1,0 +1,154 @@
+"""What a file is, by its beginning: a trace of a rank, a merged one, or no trace at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tp_tools.chrome.envelope import EVENTS, read_head
+from tp_tools.chrome.metadata import TraceMetadata, header_metadata
+from tp_tools.chrome.sanitize import sanitized
+from tp_tools.chrome.stream import SPACE, Malformed, TextStream
+from tp_tools.errors import InputError
+from tp_tools.files.source import Source
+from tp_tools.merging.rank_names import parse_file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PERFETTO = (".pftrace", ".pftrace.gz", ".pftrace.zst", ".perfetto-trace")
+
+_LARGEST_HEAD = 64 << 20
+_FIRST_EVENTS = 64 << 10
+_TAIL = 4 << 20
+_PHASE = re.compile(rb'"ph"\s*:')
+_LABELLED_PID = re.compile(rb'"pid"\s*:\s*"\[[^"\]]*\d[^"\]]*\]\s*[^"]*"')
+"""A process as those name it who merge ranks: "[TP00] 1000"."""
+
+_GPU_WORK = re.compile(rb'"cat"\s*:\s*"(?:[Kk]ernel|gpu_mem\w+|Mem(?:cpy|set))"')
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A file as far as its beginning tells.
+
+    Attributes:
+        file: its path.
+        is_given: whether the user named it, and did not only give its folder.
+        no_trace: why it is none, if it is none; else empty.
+        error: why it cannot be read; None if it can.
+        is_perfetto: whether it is no Chrome JSON, but Perfetto's own format.
+        is_merged: whether it holds several ranks.
+        has_gpu_work: whether it has kernels or copies; True if that was not looked for.
+        metadata: what it says of its rank.
+    """
+
+    file: str
+    is_given: bool
+    no_trace: str = ""
+    error: InputError | None = None
+    is_perfetto: bool = False
+    is_merged: bool = False
+    has_gpu_work: bool = True
+    metadata: TraceMetadata = TraceMetadata()  # noqa: RUF009  it is frozen
+
+
+def probe(file: str, *, is_given: bool) -> Probe:
+    """Reads the beginning of a file; all of it where its rank is not said before its events."""
+    if not Path(file).is_file():  # a pipe can be read only once
+        return Probe(file, is_given)
+    if file.endswith(PERFETTO):
+        return Probe(file, is_given, is_perfetto=True)
+    try:
+        return _probed(file, is_given=is_given, thorough=False)
+    except Malformed:
+        pass
+    except InputError as error:
+        return Probe(file, is_given, error=error)
+    try:
+        return _probed(file, is_given=is_given, thorough=True)
+    except InputError as error:
+        return Probe(file, is_given, error=error)
+
+
+def _probed(file: str, *, is_given: bool, thorough: bool) -> Probe:
+    """Raises InputError where it cannot be read; Malformed where it has to be mended first."""
+    text = _Text(Source(Path(file), file).blocks())
+    feed = TextStream(sanitized(text, Counter(), thorough=thorough), file)
+    try:
+        head = read_head(feed).text
+    except InputError:
+        why = _why_no_trace(feed.text, is_whole=not text.is_cut)
+        if why:
+            return Probe(file, is_given, no_trace=why)
+        raise
+    text.is_limited = False
+    feed.grow(_FIRST_EVENTS)
+    start = feed.text[: 2 * _FIRST_EVENTS]
+    if head.lstrip(SPACE).startswith(b"[") and not _PHASE.search(start):
+        return Probe(file, is_given, no_trace="its array holds no events")
+    found = header_metadata(head)
+    has_labels = _LABELLED_PID.search(start) is not None
+    is_merged = found.is_merged or has_labels or parse_file_name(file).is_merged
+    if found.rank is None and not is_merged:
+        text.read_on()
+        found = header_metadata(head, text.tail())
+    has_work = text.has_gpu_work or found.rank is not None
+    return Probe(file, is_given, is_merged=is_merged, has_gpu_work=has_work, metadata=found)
+
+
+def _why_no_trace(text: bytes, *, is_whole: bool) -> str:
+    """Why this text without events is another JSON file; empty if it is none, but damaged."""
+    if not is_whole:
+        return f"no {EVENTS} in its first {_LARGEST_HEAD >> 20} MiB"
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text.decode(errors="replace").lstrip())
+    except (ValueError, RecursionError):
+        return ""
+    is_other = not isinstance(value, dict) or EVENTS not in value
+    return f"it has no {EVENTS}" if is_other else ""
+
+
+class _Text:
+    """The text of a file as it is read: its end is kept, and GPU work is looked for."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = iter(blocks)
+        self._last = deque[bytes]()
+        self._kept = 0
+        self._size = 0
+        self.is_limited = True
+        self.is_cut = False
+        self.has_gpu_work = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Raises InputError where the file cannot be read."""
+        for block in self._blocks:
+            self._keep(block)
+            yield block
+            if self.is_limited and self._size > _LARGEST_HEAD:
+                self.is_cut = True
+                return
+
+    def read_on(self) -> None:
+        """Reads the rest of the file."""
+        for block in self._blocks:
+            self._keep(block)
+
+    def tail(self) -> bytes:
+        """The last few MiB that were read."""
+        return b"".join(self._last)
+
+    def _keep(self, block: bytes) -> None:
+        edge = self._last[-1][-64:] + block[:64] if self._last else b""
+        if not self.has_gpu_work:
+            self.has_gpu_work = bool(_GPU_WORK.search(block) or _GPU_WORK.search(edge))
+        self._size += len(block)
+        self._kept += len(block)
+        self._last.append(block)
+        while self._kept - len(self._last[0]) > _TAIL:
+            self._kept -= len(self._last.popleft())
