@@ -11,29 +11,59 @@
 INCLUDE PERFETTO MODULE tpt.launched;
 
 WITH
+  -- work in the queue of a stream: +1 where its launch begins, -1 where it starts. A stream runs
+  -- work in the order of launches, so that work without a recorded launch was launched before all
+  -- that starts after it: `unrecorded` counts the starts of such work
   edge AS (
-    SELECT id, upid, device, stream, launch_ts AS at, 1 AS step
+    SELECT NULL AS id, upid, device, stream, launch_ts AS at, 1 AS step, 0 AS unrecorded
     FROM tpt_launched
     WHERE
       launch_ts IS NOT NULL
     UNION ALL
-    SELECT NULL, upid, device, stream, MAX(ts, launch_ts), -1
+    SELECT NULL, upid, device, stream, MAX(ts, launch_ts), -1, 0
+    FROM tpt_launched
+    WHERE
+      launch_ts IS NOT NULL
+    UNION ALL
+    SELECT NULL, upid, device, stream, ts, 0, 1 FROM tpt_launched WHERE launch_ts IS NULL
+  ),
+  asked AS (
+    SELECT id, upid, device, stream, launch_ts AS at, 0 AS is_start
+    FROM tpt_launched
+    WHERE
+      launch_ts IS NOT NULL
+    UNION ALL
+    SELECT id, upid, device, stream, MAX(ts, launch_ts), 1
     FROM tpt_launched
     WHERE
       launch_ts IS NOT NULL
   ),
+  counted AS (
+    SELECT
+      id,
+      is_start,
+      SUM(step) OVER earlier AS queued,
+      SUM(unrecorded) OVER earlier AS unrecorded
+    FROM (
+      SELECT *, NULL AS is_start FROM edge
+      UNION ALL
+      SELECT id, upid, device, stream, at, 0, 0, is_start FROM asked
+    )
+    WINDOW earlier AS (
+      PARTITION BY upid, device, stream
+      ORDER BY at
+      RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+  ),
   queue AS (
     SELECT
       id,
-      COALESCE(
-        SUM(step) OVER (
-          PARTITION BY upid, device, stream
-          ORDER BY at
-          RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ),
-        0
-      ) AS depth
-    FROM edge
+      SUM(IIF(is_start, 0, COALESCE(queued, 0)))
+      + SUM(IIF(is_start, 1, -1) * COALESCE(unrecorded, 0)) AS depth
+    FROM counted
+    WHERE
+      id IS NOT NULL
+    GROUP BY id
   )
 SELECT
   -- rank; NULL in the trace of one rank
@@ -59,8 +89,9 @@ SELECT
   -- from the start of the call to the start of the work, ns; NULL likewise. Below 0 the clocks of
   -- CPU and GPU differ, or the recorder rounded
   work.ts - work.launch_ts AS delay_ns,
-  -- work on the stream whose launch began before this one and that had not started by then; NULL
-  -- likewise
+  -- work on the stream whose launch began before this one and that had not started by then. Work
+  -- without a recorded launch is counted where it starts between this launch and this work: a
+  -- stream keeps the order of launches. NULL likewise
   queue.depth AS queue_depth,
   -- 1: launched as part of a graph, 0: by itself; NULL where nothing tells
   CASE
