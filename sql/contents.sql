@@ -16,11 +16,11 @@ SELECT
   COUNT(DISTINCT track_id) AS tracks,
   -- their durations as recorded, before any trim, summed, ns; what is nested counts twice, and what
   -- never ended not at all
-  SUM(MAX(tpt_recorded_dur!(arg_set_id, dur), 0)) AS total_ns,
+  SUM(IIF(dur > 0, tpt_recorded_dur!(arg_set_id, dur), 0)) AS total_ns,
   -- start of the first, ns
   MIN(ts) AS first_ts,
   -- end of the last as recorded, ns
-  MAX(ts + MAX(tpt_recorded_dur!(arg_set_id, dur), 0)) AS last_ts
+  MAX(ts + IIF(dur > 0, tpt_recorded_dur!(arg_set_id, dur), 0)) AS last_ts
 FROM slice
 WHERE
   -- the instant in which a .pftrace keeps the header of its JSON
