@@ -11,55 +11,43 @@
 INCLUDE PERFETTO MODULE tpt.launched;
 
 WITH
-  -- work in the queue of a stream: +1 where its launch begins, -1 where it starts. A stream runs
-  -- work in the order of launches, so that work without a recorded launch was launched before all
-  -- that starts after it: `unrecorded` counts the starts of such work
-  edge AS (
-    SELECT NULL AS id, upid, device, stream, launch_ts AS at, 1 AS step, 0 AS unrecorded
+  launched AS (
+    SELECT id, upid, device, stream, launch_ts AS at, MAX(ts, launch_ts) AS start
     FROM tpt_launched
     WHERE
       launch_ts IS NOT NULL
-    UNION ALL
-    SELECT NULL, upid, device, stream, MAX(ts, launch_ts), -1, 0
-    FROM tpt_launched
-    WHERE
-      launch_ts IS NOT NULL
-    UNION ALL
-    SELECT NULL, upid, device, stream, ts, 0, 1 FROM tpt_launched WHERE launch_ts IS NULL
   ),
-  asked AS (
-    SELECT id, upid, device, stream, launch_ts AS at, 0 AS is_start
-    FROM tpt_launched
-    WHERE
-      launch_ts IS NOT NULL
+  -- the queue of a stream: +1 where a launch begins, -1 where its work starts. A stream runs work
+  -- in the order of launches, so that work without a recorded launch was launched before all that
+  -- starts after it: it waits at each such launch that begins before it starts. Each launch asks
+  -- what came before its time (`asks` -1) and before its start (`asks` 1)
+  point AS (
+    SELECT NULL AS id, upid, device, stream, at, NULL AS asks, 1 AS step, 0 AS unrecorded
+    FROM launched
     UNION ALL
-    SELECT id, upid, device, stream, MAX(ts, launch_ts), 1
-    FROM tpt_launched
-    WHERE
-      launch_ts IS NOT NULL
+    SELECT NULL, upid, device, stream, start, NULL, -1, 0 FROM launched
+    UNION ALL
+    SELECT NULL, upid, device, stream, ts, NULL, 0, 1 FROM tpt_launched WHERE launch_ts IS NULL
+    UNION ALL
+    SELECT id, upid, device, stream, at, -1, 0, 0 FROM launched
+    UNION ALL
+    SELECT id, upid, device, stream, start, 1, 0, 0 FROM launched
   ),
   counted AS (
     SELECT
       id,
-      is_start,
-      SUM(step) OVER earlier AS queued,
-      SUM(unrecorded) OVER earlier AS unrecorded
-    FROM (
-      SELECT *, NULL AS is_start FROM edge
-      UNION ALL
-      SELECT id, upid, device, stream, at, 0, 0, is_start FROM asked
-    )
-    WINDOW earlier AS (
+      asks,
+      SUM(step) OVER until AS queued,
+      SUM(unrecorded) OVER until AS started
+    FROM point
+    WINDOW until AS (
       PARTITION BY upid, device, stream
-      ORDER BY at
-      RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ORDER BY at, asks IS NULL
+      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     )
   ),
-  queue AS (
-    SELECT
-      id,
-      SUM(IIF(is_start, 0, COALESCE(queued, 0)))
-      + SUM(IIF(is_start, 1, -1) * COALESCE(unrecorded, 0)) AS depth
+  queue AS MATERIALIZED (
+    SELECT id, SUM(IIF(asks = -1, queued, 0) + asks * started) AS depth
     FROM counted
     WHERE
       id IS NOT NULL
