@@ -96,7 +96,7 @@ def test_work_without_a_call_is_in_the_queue() -> None:
 
 
 def test_which_work_without_a_call_is_in_the_queue() -> None:
-    """Of its stream what starts between launch and start; what had started or comes later is not."""
+    """Of its stream what starts between launch and start; what runs or comes later is not."""
     events = [
         call("cudaLaunchKernel", 100, 105, 1),
         call("cudaLaunchKernel", 110, 115, 2),

@@ -339,9 +339,7 @@ def test_the_output_of_fixtures_shows_what_was_done(name: str) -> None:
     result = fixed(gzip.decompress((HERE / f"{name}.json.gz").read_bytes()))
     rows = rows_of(result.data)
     assert in_rows(rows) == left_in_args(result.events) != []
-    moved = {
-        it["args"]["tpt_tid"] for it in result.events if "tpt_lane" in (it.get("args") or {})
-    }
+    moved = {it["args"]["tpt_tid"] for it in result.events if "tpt_lane" in (it.get("args") or {})}
     assert {row["tid"] for row in rows if row["lane"] > 1} == moved
 
 

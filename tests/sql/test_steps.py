@@ -170,7 +170,7 @@ def test_annotations_of_two_threads_do_not_nest() -> None:
 
 
 def test_work_belongs_to_the_step_of_its_own_thread() -> None:
-    """Two threads with steps at once: each has what it launched; a third thread's has the latest."""
+    """Of two threads with steps each has what it launched; a third thread's has the latest."""
     events = [
         note("execute_model", 0, 100, thread=1),
         note("execute_model", 10, 90, thread=2),

@@ -183,7 +183,8 @@ def _range(values: list[float]) -> str:
 
 
 def _steps(answers: Answers) -> Iterator[Tile]:
-    durs = {(rank, ts): dur for rank, ts, dur in answers.rows("steps", "rank", "ts", "dur")}
+    rows = answers.rows("steps", "rank", "ts", "dur")
+    durs = {(rank, ts): dur for rank, ts, dur in rows if dur is not None}  # None: work of no step
     if durs:
         about = f"{plural(len(durs), 'step')} of {plural(len(answers.members), 'rank')}"
         yield Tile("Step, median", duration(round(median(durs.values()))), about, "steps")

@@ -54,7 +54,8 @@ def steps(answers: Answers, labels: Labels) -> Section:
         return Section(
             "steps",
             title,
-            "The trace marks no steps: it has neither ProfilerStep nor other annotations.",
+            "The trace marks no steps: it has neither ProfilerStep nor annotations of an inference "
+            "engine or of the program that repeat.",
         )
     says = (
         "A step is what the program repeats: a training iteration, or a round of inference. "
@@ -69,6 +70,8 @@ def _steps(answers: Answers) -> list[_Step]:
     columns = ("rank", "name", "ts", "dur", "busy_ns", "gpu_dur")
     seen, before = set[tuple[int | None, str, int]](), Counter[tuple[int | None, str]]()
     for rank, name, ts, dur, busy, gpu in answers.rows("steps", *columns):
+        if name is None:  # work of no step
+            continue
         if (rank, name, ts) not in seen:  # it has a row per device that it used
             seen.add((rank, name, ts))
             before[rank, name] += 1
