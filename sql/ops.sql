@@ -58,7 +58,7 @@ WITH RECURSIVE
       COALESCE(total_work.events, 0) AS gpu_events,
       COALESCE(total_work.gpu_ns, 0) AS gpu_ns,
       COALESCE(called.self_gpu_ns, 0) AS self_gpu_ns,
-      NULL AS no_op
+      NULL AS reason
     FROM called
     LEFT JOIN total_work ON total_work.rank IS called.rank AND total_work.name IS called.name
     UNION ALL
@@ -83,6 +83,6 @@ SELECT
   self_gpu_ns,
   -- why the work is of no op: graph replay (its call launches a graph, outside of ops), outside ops
   -- (any other call outside of ops), launch not recorded; NULL for ops
-  no_op
+  reason
 FROM answer
-ORDER BY rank, self_gpu_ns DESC, self_ns DESC, name, no_op;
+ORDER BY rank, self_gpu_ns DESC, self_ns DESC, name, reason;

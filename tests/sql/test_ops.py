@@ -8,7 +8,7 @@ from tests.support.gpu_traces import THREAD, ask, call, copy, op, slice_of, work
 def by_name(events: list[dict[str, object]]) -> dict[str, tuple[int, int, int, int, int, int]]:
     """The columns of numbers of each op, by its name."""
     return {
-        row["name"]: tuple(v for k, v in row.items() if k not in ("rank", "name", "no_op"))
+        row["name"]: tuple(v for k, v in row.items() if k not in ("rank", "name", "reason"))
         for row in ask("ops", events)
         if row["name"] is not None
     }
@@ -17,7 +17,7 @@ def by_name(events: list[dict[str, object]]) -> dict[str, tuple[int, int, int, i
 def of_none(events: list[dict[str, object]]) -> list[tuple[str, int, int]]:
     """Reason, number and GPU time of the work of no op."""
     return [
-        (row["no_op"], row["gpu_events"], row["self_gpu_ns"])
+        (row["reason"], row["gpu_events"], row["self_gpu_ns"])
         for row in ask("ops", events)
         if row["name"] is None
     ]
@@ -47,7 +47,7 @@ def test_every_column_by_hand() -> None:
             "gpu_events": 2,
             "gpu_ns": 45,
             "self_gpu_ns": 45,
-            "no_op": None,
+            "reason": None,
         },
         {
             "rank": None,
@@ -58,7 +58,7 @@ def test_every_column_by_hand() -> None:
             "gpu_events": 3,
             "gpu_ns": 52,
             "self_gpu_ns": 7,
-            "no_op": None,
+            "reason": None,
         },
     ]
 
@@ -137,7 +137,7 @@ def test_work_of_no_op_has_a_row_per_reason() -> None:
         work("before the profile", 10, 60, correlation=9),
         copy("Memset (Device)", 60, 61),
     ]
-    rows = [(r["name"], r["no_op"], r["gpu_events"], r["self_gpu_ns"]) for r in ask("ops", events)]
+    rows = [(r["name"], r["reason"], r["gpu_events"], r["self_gpu_ns"]) for r in ask("ops", events)]
     assert rows == [
         (None, "launch not recorded", 2, 51),
         (None, "graph replay", 2, 40),

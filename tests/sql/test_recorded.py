@@ -226,7 +226,7 @@ def test_all_gpu_time_is_of_an_op_or_of_none(recorded: Recorded) -> None:
     assert sum(row["total_ns"] for row in recorded.ask("kernels")) == sum(
         row["self_gpu_ns"] for row in rows
     )
-    unlaunched = {row["no_op"]: row["gpu_events"] for row in rows if row["name"] is None}
+    unlaunched = {row["reason"]: row["gpu_events"] for row in rows if row["name"] is None}
     launches = recorded.launches()
     missing = [it for it in recorded.work() if it.args["correlation"] not in launches]
     assert unlaunched.get("launch not recorded", 0) <= len(missing)

@@ -40,7 +40,7 @@ def columns(rows: list[Row], *names: str) -> list[tuple[Any, ...]]:
 def test_gpu_work_of_no_op(ask: Callable[[str, str], list[Row]]) -> None:
     """A graph that is launched outside of ops has a row, so that all GPU time is in one."""
     rows = ask("sql/ops_no_op/trace.json", "ops")
-    assert columns(rows, "name", "no_op", "gpu_events", "self_gpu_ns") == [
+    assert columns(rows, "name", "reason", "gpu_events", "self_gpu_ns") == [
         (None, "graph replay", 5, 50_000),
         ("aten::copy_", None, 1, 5_000),
     ]

@@ -63,7 +63,7 @@ def test_gpu_time_by_op_and_by_kernel(recorded: Processor) -> None:
     assert total(kernels, "total_ns") == total(answer("streams", recorded), "total_ns")
     own = {row["name"]: row["gpu_ns"] >= row["self_gpu_ns"] for row in ops}
     assert all(own.values())
-    reasons = Counter(row["no_op"] for row in ops if row["name"] is None)
+    reasons = Counter(row["reason"] for row in ops if row["name"] is None)
     assert set(reasons) <= {"graph replay", "outside ops", "launch not recorded"}
     assert max(reasons.values(), default=1) == 1
 
