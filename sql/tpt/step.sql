@@ -71,7 +71,7 @@ FROM middle;
 -- those of PyTorch. Without these of the CPU, those of the GPU in the same order.
 CREATE PERFETTO TABLE _tpt_mark AS
 WITH
-  annotation AS (
+  annotation AS MATERIALIZED (
     SELECT
       s.id,
       s.track_id,
@@ -89,23 +89,36 @@ WITH
     CROSS JOIN tpt_row USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
-      s.category IN ('user_annotation', 'gpu_user_annotation')
-      OR (s.category IN ('cpu_op', 'Operator') AND s.name GLOB 'ProfilerStep*')
+      s.dur >= 0
+      AND (
+        s.category IN ('user_annotation', 'gpu_user_annotation')
+        OR (s.category IN ('cpu_op', 'Operator') AND s.name GLOB 'ProfilerStep*')
+      )
+  ),
+  kind AS MATERIALIZED (
+    SELECT
+      name,
+      tpt_is_iteration(name) AS is_iteration,
+      tpt_is_part_of_step(name) AS is_part,
+      _tpt_without_numbers(name) AS family
+    FROM (SELECT DISTINCT name FROM annotation)
   ),
   placed AS (
     SELECT
-      *,
+      annotation.*,
+      kind.family,
       -- 0 ProfilerStep, 1 ProfilerStep as an op, 2 round of an engine, 3 the user's; 4 to 7 on the
       -- GPU
       4 * on_gpu
       + CASE
         WHEN is_profiler_step THEN is_op
-        WHEN tpt_is_iteration(name) THEN 2
+        WHEN kind.is_iteration THEN 2
         ELSE 3
       END AS place
     FROM annotation
+    CROSS JOIN kind USING (name)
     WHERE
-      is_profiler_step OR NOT tpt_is_part_of_step(name)
+      annotation.is_profiler_step OR NOT kind.is_part
   )
 SELECT *
 FROM (SELECT *, MIN(place) OVER (PARTITION BY rank) AS best_place FROM placed)
@@ -200,7 +213,7 @@ CREATE PERFETTO TABLE tpt_step(
 ) AS
 WITH
   joined AS (
-    SELECT id, track_id, name, ts, ts_end, rank, upid, row_id, on_gpu, place
+    SELECT id, track_id, name, family, ts, ts_end, rank, upid, row_id, on_gpu, place
     FROM _tpt_mark
     WHERE
       NOT on_gpu
@@ -209,6 +222,7 @@ WITH
       first.id,
       first.track_id,
       first.name,
+      first.family,
       first.ts,
       part.ts_end,
       first.rank,
@@ -230,7 +244,7 @@ WITH
     FROM joined
   ),
   outermost AS (
-    SELECT *, place IN (3, 7) AS is_of_user, _tpt_without_numbers(name) AS family
+    SELECT *, place IN (3, 7) AS is_of_user
     FROM nested
     WHERE
       place IN (0, 1, 4) OR covered_until IS NULL OR covered_until < ts_end
