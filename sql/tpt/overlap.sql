@@ -410,7 +410,12 @@ WITH
     SELECT b, a, overlap_ns, cut_id, cut_at, is_repaired FROM tpt_overlap_pair
   ),
   calling AS (
-    SELECT side.id, side.other, side.overlap_ns
+    -- a slice that moved may overlap others by jitter alone: those called for it last
+    SELECT
+      side.id,
+      side.other,
+      side.overlap_ns,
+      repair.lane IS NOT NULL AND side.cut_id IS NOT NULL AS is_jitter
     FROM side
     JOIN tpt_overlap_repair AS repair USING (id)
     WHERE
@@ -420,12 +425,12 @@ WITH
         side.cut_id IS NULL OR side.is_repaired
       )
     UNION ALL
-    SELECT id, other, overlap_ns FROM _tpt_trim_cause
+    SELECT id, other, overlap_ns, 0 FROM _tpt_trim_cause
   ),
   ranked AS (
     SELECT
       *,
-      ROW_NUMBER() OVER (PARTITION BY id ORDER BY overlap_ns DESC, other) AS place
+      ROW_NUMBER() OVER (PARTITION BY id ORDER BY is_jitter, overlap_ns DESC, other) AS place
     FROM calling
   )
 SELECT id, other, overlap_ns
