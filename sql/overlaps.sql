@@ -20,6 +20,8 @@
 
 INCLUDE PERFETTO MODULE tpt.overlap;
 
+INCLUDE PERFETTO MODULE tpt.overlap_cause;
+
 SELECT
   -- id of the slice in the table slice
   s.id,
