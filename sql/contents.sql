@@ -5,6 +5,8 @@
 -- Needs: every category
 -- Paste: what `tp-tools sql contents` prints runs in the Query tab of any Perfetto UI.
 
+INCLUDE PERFETTO MODULE tpt.arg;
+
 SELECT
   -- category; NULL for slices without one
   category,
@@ -12,12 +14,13 @@ SELECT
   COUNT(*) AS slices,
   -- on how many tracks
   COUNT(DISTINCT track_id) AS tracks,
-  -- their durations, summed, ns; what is nested counts twice, and what never ended not at all
-  SUM(MAX(dur, 0)) AS total_ns,
+  -- their durations as recorded, before any trim, summed, ns; what is nested counts twice, and what
+  -- never ended not at all
+  SUM(IIF(dur > 0, tpt_recorded_dur!(arg_set_id, dur), 0)) AS total_ns,
   -- start of the first, ns
   MIN(ts) AS first_ts,
-  -- end of the last, ns
-  MAX(ts + MAX(dur, 0)) AS last_ts
+  -- end of the last as recorded, ns
+  MAX(ts + IIF(dur > 0, tpt_recorded_dur!(arg_set_id, dur), 0)) AS last_ts
 FROM slice
 WHERE
   -- the instant in which a .pftrace keeps the header of its JSON

@@ -13,8 +13,8 @@
 --
 -- Grain: one row per idle gap of a device.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, user_annotation,
---   gpu_user_annotation
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
+--   user_annotation, gpu_user_annotation
 -- Paste: what `tp-tools sql gaps` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gap;

@@ -11,29 +11,47 @@
 INCLUDE PERFETTO MODULE tpt.launched;
 
 WITH
-  edge AS (
-    SELECT id, upid, device, stream, launch_ts AS at, 1 AS step
-    FROM tpt_launched
-    WHERE
-      launch_ts IS NOT NULL
-    UNION ALL
-    SELECT NULL, upid, device, stream, MAX(ts, launch_ts), -1
+  launched AS (
+    SELECT id, upid, device, stream, launch_ts AS at, MAX(ts, launch_ts) AS start
     FROM tpt_launched
     WHERE
       launch_ts IS NOT NULL
   ),
-  queue AS (
+  -- the queue of a stream: +1 where a launch begins, -1 where its work starts. A stream runs work
+  -- in the order of launches, so that work without a recorded launch was launched before all that
+  -- starts after it: it waits at each such launch that begins before it starts. Each launch asks
+  -- what came before its time (`asks` -1) and before its start (`asks` 1)
+  point AS (
+    SELECT NULL AS id, upid, device, stream, at, NULL AS asks, 1 AS step, 0 AS unrecorded
+    FROM launched
+    UNION ALL
+    SELECT NULL, upid, device, stream, start, NULL, -1, 0 FROM launched
+    UNION ALL
+    SELECT NULL, upid, device, stream, ts, NULL, 0, 1 FROM tpt_launched WHERE launch_ts IS NULL
+    UNION ALL
+    SELECT id, upid, device, stream, at, -1, 0, 0 FROM launched
+    UNION ALL
+    SELECT id, upid, device, stream, start, 1, 0, 0 FROM launched
+  ),
+  counted AS (
     SELECT
       id,
-      COALESCE(
-        SUM(step) OVER (
-          PARTITION BY upid, device, stream
-          ORDER BY at
-          RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ),
-        0
-      ) AS depth
-    FROM edge
+      asks,
+      SUM(step) OVER until AS queued,
+      SUM(unrecorded) OVER until AS started
+    FROM point
+    WINDOW until AS (
+      PARTITION BY upid, device, stream
+      ORDER BY at, asks IS NULL
+      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    )
+  ),
+  queue AS MATERIALIZED (
+    SELECT id, SUM(IIF(asks = -1, queued, 0) + asks * started) AS depth
+    FROM counted
+    WHERE
+      id IS NOT NULL
+    GROUP BY id
   )
 SELECT
   -- rank; NULL in the trace of one rank
@@ -59,8 +77,9 @@ SELECT
   -- from the start of the call to the start of the work, ns; NULL likewise. Below 0 the clocks of
   -- CPU and GPU differ, or the recorder rounded
   work.ts - work.launch_ts AS delay_ns,
-  -- work on the stream whose launch began before this one and that had not started by then; NULL
-  -- likewise
+  -- work on the stream whose launch began before this one and that had not started by then. Work
+  -- without a recorded launch is counted where it starts between this launch and this work: a
+  -- stream keeps the order of launches. NULL likewise
   queue.depth AS queue_depth,
   -- 1: launched as part of a graph, 0: by itself; NULL where nothing tells
   CASE

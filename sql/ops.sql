@@ -3,9 +3,11 @@
 -- An op lies in another where it starts in it, on the same thread, and ends in it, or outlasts it
 -- by at most 1 us, as clocks are read one after the other. Time in an op called by itself counts
 -- once. Work belongs to the innermost op around its launch call; where there is no such call or no
--- op around it, to the op of its External id. GPU times are sums of durations.
+-- op around it, to the op of its External id, unless that began later. All other work has rows
+-- without a name, by the reason, so that self_gpu_ns adds up to all GPU work (total_ns in kernels).
+-- GPU times are sums of durations.
 --
--- Grain: one row per rank and op name.
+-- Grain: one row per rank and op name, and per rank and reason for which GPU work is of no op.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op
 -- Paste: what `tp-tools sql ops` prints runs in the Query tab of any Perfetto UI.
@@ -39,30 +41,48 @@ WITH RECURSIVE
       op.rank,
       op.name,
       COUNT(*) AS calls,
-      SUM(IIF(op.is_recursive, 0, op.dur)) AS total_ns,
+      SUM(op.first_ns) AS total_ns,
       SUM(op.self_ns) AS self_ns,
       SUM(work.gpu_ns) AS self_gpu_ns
     FROM tpt_op_time AS op
     LEFT JOIN tpt_op_work AS work USING (seq)
     GROUP BY op.rank, op.name
+  ),
+  answer AS (
+    SELECT
+      called.rank,
+      called.name,
+      called.calls,
+      called.total_ns,
+      called.self_ns,
+      COALESCE(total_work.events, 0) AS gpu_events,
+      COALESCE(total_work.gpu_ns, 0) AS gpu_ns,
+      COALESCE(called.self_gpu_ns, 0) AS self_gpu_ns,
+      NULL AS reason
+    FROM called
+    LEFT JOIN total_work ON total_work.rank IS called.rank AND total_work.name IS called.name
+    UNION ALL
+    SELECT rank, NULL, 0, 0, 0, events, gpu_ns, gpu_ns, reason FROM tpt_no_op_work
   )
 SELECT
   -- rank; NULL in the trace of one rank
-  called.rank,
-  -- name of the op
-  called.name,
-  -- how often it was called
-  called.calls,
+  rank,
+  -- name of the op; NULL: GPU work of no op
+  name,
+  -- how often it was called; 0 for work of no op
+  calls,
   -- CPU time in it, ns; in calls from itself once
-  called.total_ns,
+  total_ns,
   -- CPU time in it and in no op that it called, ns
-  called.self_ns,
+  self_ns,
   -- kernels, copies and memsets launched in it or in ops that it called
-  COALESCE(total_work.events, 0) AS gpu_events,
+  gpu_events,
   -- their durations, summed, ns
-  COALESCE(total_work.gpu_ns, 0) AS gpu_ns,
-  -- of that, launched in no op that it called, ns
-  COALESCE(called.self_gpu_ns, 0) AS self_gpu_ns
-FROM called
-LEFT JOIN total_work ON total_work.rank IS called.rank AND total_work.name = called.name
-ORDER BY called.rank, self_gpu_ns DESC, called.self_ns DESC, called.name;
+  gpu_ns,
+  -- of that, launched in no op that it called, ns; adds up to all GPU work of the rank
+  self_gpu_ns,
+  -- why the work is of no op: graph replay (its call launches a graph, outside of ops), outside ops
+  -- (any other call outside of ops), launch not recorded; NULL for ops
+  reason
+FROM answer
+ORDER BY rank, self_gpu_ns DESC, self_ns DESC, name, reason;

@@ -15,18 +15,22 @@
 -- the earlier one is cut where the later one starts near its end, else the later one is cut
 -- where the earlier one ends. GPU work is never trimmed, and nothing by more than the tolerance.
 -- A trim can lay bare an overlap of two slices that both overlapped a third: `tp-tools fix` trims,
--- and asks again until nothing overlaps.
+-- and asks again until nothing overlaps. In a trace that it has repaired, alone or in a merge, the
+-- rows say what it did, moves and trims, by the args that it left.
 
 INCLUDE PERFETTO MODULE tpt.overlap;
+
+INCLUDE PERFETTO MODULE tpt.overlap_cause;
 
 SELECT
   -- id of the slice in the table slice
   s.id,
   -- number of its event in the file; only `tp-tools fix` knows it, elsewhere NULL
   EXTRACT_ARG(s.arg_set_id, 'args.tpt_event') AS event,
-  -- pid of its process, as recorded: in a .pftrace that of GPU 0 cannot be 0
+  -- pid of its process, as in this trace: a merge gives ranks pids of their own. In the .pftrace of
+  -- one rank as recorded, where that of GPU 0 cannot be 0
   COALESCE(EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_pid'), process.pid) AS pid,
-  -- tid of its row as recorded: on a GPU the stream
+  -- tid of its row, not of the lane: on a GPU the stream; in a merge as the merge numbers rows
   row.row_tid AS tid,
   -- its name
   s.name,
@@ -35,12 +39,13 @@ SELECT
   -- its start, ns
   s.ts,
   -- its recorded duration, ns
-  s.dur,
-  -- id of the slice that it overlaps; the longest such overlap if several
+  IIF(row.is_trimmed, row.recorded_end - s.ts, s.dur) AS dur,
+  -- id of the slice that it overlaps; the longest such overlap if several. NULL: it was repaired,
+  -- and the other slice is not in this trace
   cause.other AS other_id,
-  -- name of that slice
+  -- name of that slice; NULL likewise
   other.name AS other_name,
-  -- how long the two overlap, ns
+  -- how long the two overlap, ns; NULL likewise
   cause.overlap_ns,
   -- concurrent: both really ran; jitter: at most the tolerance, from reading clocks
   IIF(p.lane IS NULL, 'jitter', 'concurrent') AS kind,
@@ -55,9 +60,9 @@ SELECT
   -- its duration after the repair, ns
   COALESCE(p.ts_end - s.ts, s.dur) AS repaired_dur
 FROM tpt_overlap_repair AS p
-JOIN tpt_overlap_cause AS cause USING (id)
 JOIN slice AS s ON s.id = p.id
-JOIN slice AS other ON other.id = cause.other
 JOIN tpt_overlap_slice AS row ON row.id = p.id
+LEFT JOIN tpt_overlap_cause AS cause ON cause.id = p.id
+LEFT JOIN slice AS other ON other.id = cause.other
 LEFT JOIN process ON process.upid = row.upid
 ORDER BY s.ts, s.id;

@@ -1,13 +1,17 @@
 -- Step times: how long each step took on CPU and GPU, and how much of that the GPU worked for it.
 --
--- A step is a ProfilerStep; without those an outermost annotation of the CPU, as inference engines
--- write them, single collectives aside; without these an outermost annotation of the GPU. Work
--- belongs to the step in which it was launched, so a step on the GPU ends later than on the CPU.
+-- A step is a ProfilerStep; without those a round of an inference engine (vLLM, SGLang,
+-- TensorRT-LLM), else what the user's own annotations repeat; without any on the CPU, the same on
+-- the GPU. What PyTorch annotates itself, such as Optimizer.step, is part of a step. Work belongs
+-- to the step in which it was launched, so a step on the GPU ends later than on the CPU. Where a
+-- rank has steps, work of none has rows without a name, by the reason: kernels, copies and
+-- collectives add up to all.
 --
--- Grain: one row per step and device that it used; one without device where it used none.
+-- Grain: one row per step and device that it used, one without device where it used none, and per
+--   reason and device for which work is of no step.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, user_annotation,
---   gpu_user_annotation
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
+--   user_annotation, gpu_user_annotation
 -- Paste: what `tp-tools sql steps` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
@@ -16,7 +20,14 @@ INCLUDE PERFETTO MODULE tpt.step;
 
 WITH
   work AS (
-    SELECT step_work.seq, work.*
+    -- one number per step, and below 0 per rank and reason for work of none
+    SELECT
+      COALESCE(
+        step_work.seq,
+        -2 * (COALESCE(work.rank, -1) + 2) - (step_work.reason = 'outside steps')
+      ) AS seq,
+      step_work.reason,
+      work.*
     FROM tpt_gpu_slice AS work
     CROSS JOIN tpt_step_work AS step_work USING (id)
   ),
@@ -44,6 +55,8 @@ WITH
     SELECT
       seq,
       device,
+      rank,
+      reason,
       MIN(ts) AS gpu_ts,
       MAX(ts_end) - MIN(ts) AS gpu_dur,
       SUM(kind != 'copy') AS kernels,
@@ -51,21 +64,27 @@ WITH
       SUM(kind = 'copy') AS copies
     FROM work
     GROUP BY seq, device
+  ),
+  step AS (
+    SELECT rank, name, ts, ts_end, seq, NULL AS reason, id, track_id FROM tpt_step
+    UNION ALL
+    SELECT DISTINCT rank, NULL, NULL, NULL, seq, reason, NULL, NULL FROM total WHERE seq < 0
   )
 SELECT
   -- rank; NULL in the trace of one rank
   step.rank,
-  -- name of the annotation
+  -- name of the annotation; NULL: GPU work of no step
   step.name,
-  -- its start on the CPU, ns; on the GPU where the CPU has none
+  -- its start on the CPU, ns; on the GPU where the CPU has none; NULL
+  -- for work of no step
   step.ts,
-  -- its duration there, ns
+  -- its duration there, ns; NULL likewise
   step.ts_end - step.ts AS dur,
   -- device; NULL where the step launched no work
   total.device,
-  -- start of its first work on the device, ns; NULL likewise
+  -- start of its first work on the device, ns; NULL without work
   total.gpu_ts,
-  -- from there to the end of its last work, ns; NULL likewise
+  -- from there to the end of its last work, ns; NULL without work
   total.gpu_dur,
   -- of that, while work of this step ran, ns; 0 without work
   COALESCE(busy.busy_ns, 0) AS busy_ns,
@@ -77,11 +96,14 @@ SELECT
   COALESCE(total.collectives, 0) AS collectives,
   -- copies and memsets that it launched
   COALESCE(total.copies, 0) AS copies,
+  -- why the work is of no step: launch not recorded, outside steps (launched in none; where the
+  -- rank has no launches, started in none); NULL for steps
+  step.reason,
   -- id of the annotation's slice in this trace; in the UI (v55 and later) a link to it
   step.id,
   -- id of its track in this trace
   step.track_id
-FROM tpt_step AS step
+FROM step
 LEFT JOIN total USING (seq)
 LEFT JOIN busy USING (seq, device)
-ORDER BY step.rank, step.ts, step.name, total.device;
+ORDER BY step.rank, step.name IS NULL, step.ts, step.name, step.reason, total.device;

@@ -55,8 +55,12 @@ SELECT
 FROM call
 ORDER BY launch_key;
 
--- The call that launched GPU work, by the work's `launch_key`. Where several share it, the first.
+-- The calls that launch GPU work: of each process the first call of a `launch_key`. Processes of
+-- one rank may count their correlation ids alike: which of their calls launched a piece of work
+-- stands in `tpt_launched`.
 CREATE PERFETTO TABLE tpt_launch(
+  -- Number of the call.
+  launch_id LONG,
   -- The key, see `tpt_call`; never NULL.
   launch_key LONG,
   -- Start of the call, ns.
@@ -72,11 +76,21 @@ CREATE PERFETTO TABLE tpt_launch(
   -- Its process.
   upid JOINID(process.id),
   -- The row of its thread, as `tpt_row_id!` has it.
-  row_id LONG
+  row_id LONG,
+  -- 1: another process has a call of this key too, else 0.
+  is_shared BOOL
 ) AS
-SELECT launch_key, MIN(ts) AS ts, dur, ts_end, name, rank, upid, row_id
-FROM tpt_call
-WHERE
-  launch_key IS NOT NULL
-GROUP BY launch_key
-ORDER BY launch_key;
+WITH
+  first AS (
+    SELECT launch_key, MIN(ts) AS ts, dur, ts_end, name, rank, upid, row_id
+    FROM tpt_call
+    WHERE
+      launch_key IS NOT NULL
+    GROUP BY launch_key, upid
+  )
+SELECT
+  ROW_NUMBER() OVER (ORDER BY launch_key, upid) AS launch_id,
+  *,
+  COUNT(*) OVER (PARTITION BY launch_key) > 1 AS is_shared
+FROM first
+ORDER BY launch_key, upid;

@@ -6,7 +6,48 @@ INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
 INCLUDE PERFETTO MODULE tpt.launch;
 
--- Each piece of GPU work, with its launch.
+-- The process whose calls launch the work of a GPU row, where several processes of the trace call
+-- the runtime: the row's own process if it does; else, where processes count their correlation ids
+-- alike, the only one whose calls fit. They do not where most begin after the work that has their
+-- id. Rows for which several fit are not here.
+CREATE PERFETTO TABLE _tpt_row_caller AS
+WITH
+  caller AS MATERIALIZED (
+    SELECT DISTINCT upid FROM tpt_launch
+  ),
+  gpu_row AS (
+    SELECT DISTINCT upid, device, stream
+    FROM tpt_gpu_slice
+    WHERE
+      (SELECT COUNT(*) FROM caller) > 1
+  ),
+  shared AS MATERIALIZED (
+    SELECT launch_key, upid, ts FROM tpt_launch WHERE is_shared
+  ),
+  fitting AS (
+    SELECT work.upid, work.device, work.stream, shared.upid AS caller
+    FROM tpt_gpu_slice AS work
+    CROSS JOIN shared USING (launch_key)
+    GROUP BY work.upid, work.device, work.stream, shared.upid
+    HAVING
+      SUM(IIF(shared.ts <= work.ts, 1, -1)) >= 0
+  )
+SELECT upid, device, stream, upid AS caller
+FROM gpu_row
+WHERE
+  upid IN (SELECT upid FROM caller)
+UNION ALL
+SELECT upid, device, stream, MIN(caller)
+FROM fitting
+WHERE
+  upid NOT IN (SELECT upid FROM caller)
+GROUP BY upid, device, stream
+HAVING
+  COUNT(*) = 1;
+
+-- Each piece of GPU work, with the call that launched it: the call of its `launch_key`. Where calls
+-- of several processes have this key, the one of the process whose row it is; none where nothing
+-- tells.
 CREATE PERFETTO TABLE tpt_launched(
   -- Id of the work's slice.
   id JOINID(slice.id),
@@ -34,7 +75,9 @@ CREATE PERFETTO TABLE tpt_launched(
   kind STRING,
   -- Which collective it is; NULL: none.
   collective STRING,
-  -- Start of the call that launched it, ns; NULL where the trace has no such call.
+  -- The call that launched it, as in `tpt_launch`; NULL where the trace has no such call.
+  launch_id LONG,
+  -- Start of that call, ns; NULL likewise.
   launch_ts TIMESTAMP,
   -- Duration of that call, ns; NULL likewise.
   launch_dur DURATION,
@@ -52,8 +95,13 @@ CREATE PERFETTO TABLE tpt_launched(
   -- Id of the graph that it ran in; NULL or 0: in none.
   graph_id LONG
 ) AS
+WITH
+  row_caller AS MATERIALIZED (
+    SELECT * FROM _tpt_row_caller
+  )
 SELECT
   work.*,
+  launch.launch_id,
   launch.ts AS launch_ts,
   launch.dur AS launch_dur,
   launch.name AS launch_name,
@@ -68,5 +116,11 @@ SELECT
   tpt_int_arg!(slice.arg_set_id, 'graph id') AS graph_id
 FROM tpt_gpu_slice AS work
 CROSS JOIN slice USING (id)
-LEFT JOIN tpt_launch AS launch USING (launch_key)
+LEFT JOIN row_caller
+  ON row_caller.upid = work.upid
+  AND row_caller.device = work.device
+  AND row_caller.stream = work.stream
+LEFT JOIN tpt_launch AS launch
+  ON launch.launch_key = work.launch_key
+  AND IIF(row_caller.caller IS NULL, NOT launch.is_shared, launch.upid = row_caller.caller)
 ORDER BY work.id;

@@ -6,44 +6,46 @@ INCLUDE PERFETTO MODULE tpt.process_rank;
 
 INCLUDE PERFETTO MODULE tpt.row;
 
-INCLUDE PERFETTO MODULE tpt.gpu_slice;
-
 INCLUDE PERFETTO MODULE tpt.launch;
+
+INCLUDE PERFETTO MODULE tpt.launched;
 
 -- GPU work by the call that launched it.
 CREATE PERFETTO TABLE _tpt_work_of_launch AS
 SELECT
-  launch_key,
+  launch_id,
   COUNT(*) AS events,
   SUM(dur) AS gpu_ns
-FROM tpt_gpu_slice
+FROM tpt_launched
 WHERE
-  launch_key IS NOT NULL
-GROUP BY launch_key
-ORDER BY launch_key;
+  launch_id IS NOT NULL
+GROUP BY launch_id
+ORDER BY launch_id;
 
 -- Ops, and the calls that launched work as ops that take no time.
 CREATE PERFETTO TABLE _tpt_op_or_launch AS
 SELECT
+  s.id,
   tpt_process_rank.rank,
   tpt_row.upid,
   tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id,
   s.ts,
   tpt_recorded_dur!(s.arg_set_id, s.dur) AS dur,
   s.name,
-  tpt_int_arg!(s.arg_set_id, 'External id') AS external_id,
-  NULL AS launch_key
+  NULLIF(tpt_int_arg!(s.arg_set_id, 'External id'), 0) AS external_id,
+  NULL AS launch_id
 FROM slice AS s
 CROSS JOIN tpt_row USING (track_id)
 LEFT JOIN tpt_process_rank USING (upid)
 WHERE
   s.category IN ('cpu_op', 'Operator') AND s.dur >= 0
 UNION ALL
-SELECT rank, upid, row_id, ts, 0, NULL, NULL, launch_key
+SELECT NULL, rank, upid, row_id, ts, 0, NULL, NULL, launch_id
 FROM tpt_launch
-CROSS JOIN _tpt_work_of_launch USING (launch_key);
+CROSS JOIN _tpt_work_of_launch USING (launch_id);
 
 -- Ops and launch calls, thread after thread on one time axis; `seq` is the order of their starts.
+-- Of ops with equal start and end the one that the file has first is around the others.
 CREATE PERFETTO TABLE tpt_op(
   -- Number in the order of starts.
   seq LONG,
@@ -51,16 +53,18 @@ CREATE PERFETTO TABLE tpt_op(
   start TIMESTAMP,
   -- Its end on that axis, ns.
   stop TIMESTAMP,
+  -- Its start in the trace, ns.
+  ts TIMESTAMP,
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
   -- Its recorded duration, ns; 0 for calls.
   dur DURATION,
   -- Its name; NULL for calls.
   name STRING,
-  -- Its External id; NULL for calls, and where the profiler gives none.
+  -- Its External id; NULL for calls, and where the profiler gives none or 0.
   external_id LONG,
-  -- The launch, where it is a call, see `tpt_launch`; NULL for ops.
-  launch_key LONG
+  -- The call, as in `tpt_launch`; NULL for ops.
+  launch_id LONG
 ) AS
 WITH
   axis AS MATERIALIZED (
@@ -76,25 +80,28 @@ WITH
   ),
   placed AS (
     SELECT
+      op.id,
+      op.ts,
       op.rank,
       op.dur,
       op.name,
       op.external_id,
-      op.launch_key,
+      op.launch_id,
       op.ts - axis.first + thread_row.number * axis.length AS start
     FROM _tpt_op_or_launch AS op
     CROSS JOIN thread_row USING (upid, row_id)
     CROSS JOIN axis
   )
 SELECT
-  ROW_NUMBER() OVER (ORDER BY start, dur DESC, name) AS seq,
+  ROW_NUMBER() OVER (ORDER BY start, dur DESC, id) AS seq,
   start,
   start + dur AS stop,
+  ts,
   rank,
   dur,
   name,
   external_id,
-  launch_key
+  launch_id
 FROM placed;
 
 -- The op that each lies in, 0 for none. One pass over all in their order: `top` is the innermost op
@@ -146,6 +153,76 @@ FROM walk
 WHERE
   parent IS NOT NULL;
 
+-- The op of each piece of GPU work: the innermost one around its launch call. Where there is no
+-- such call, or no op around it, the op of its External id, if that began no later than the call,
+-- or, where no call is recorded, than the work.
+CREATE PERFETTO TABLE _tpt_op_of_work AS
+WITH
+  launched_in AS MATERIALIZED (
+    SELECT op.launch_id, parent.parent AS seq
+    FROM tpt_op_parent AS parent
+    CROSS JOIN tpt_op AS op USING (seq)
+    WHERE
+      op.launch_id IS NOT NULL AND parent.parent > 0
+  ),
+  work AS MATERIALIZED (
+    SELECT
+      work.id,
+      work.rank,
+      COALESCE(work.launch_ts, work.ts) AS at,
+      launched_in.seq,
+      IIF(
+        launched_in.seq IS NULL,
+        NULLIF(tpt_int_arg!(slice.arg_set_id, 'External id'), 0),
+        NULL
+      ) AS external_id
+    FROM tpt_launched AS work
+    CROSS JOIN slice USING (id)
+    LEFT JOIN launched_in USING (launch_id)
+  ),
+  point AS (
+    SELECT
+      rank,
+      external_id,
+      ts AS at,
+      0 AS is_work,
+      NULL AS id,
+      -- in the order of starts in time; `seq` is that of threads
+      ROW_NUMBER() OVER (ORDER BY ts, seq) AS number
+    FROM tpt_op
+    WHERE
+      external_id IS NOT NULL
+    UNION ALL
+    SELECT rank, external_id, at, 1, id, NULL FROM work WHERE external_id IS NOT NULL
+  ),
+  latest AS (
+    SELECT
+      id,
+      MAX(number) OVER (
+        PARTITION BY rank, external_id
+        ORDER BY at, is_work
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS number
+    FROM point
+  ),
+  numbered AS MATERIALIZED (
+    SELECT seq, ROW_NUMBER() OVER (ORDER BY ts, seq) AS number
+    FROM tpt_op
+    WHERE
+      external_id IS NOT NULL
+  ),
+  by_id AS MATERIALIZED (
+    SELECT latest.id, numbered.seq
+    FROM latest
+    CROSS JOIN numbered USING (number)
+    WHERE
+      latest.id IS NOT NULL
+  )
+SELECT work.id, COALESCE(work.seq, by_id.seq) AS seq
+FROM work
+LEFT JOIN by_id USING (id)
+ORDER BY work.id;
+
 -- Ops that launched work themselves, with that work.
 CREATE PERFETTO TABLE tpt_op_work(
   -- The op, as in `tpt_op`.
@@ -155,49 +232,43 @@ CREATE PERFETTO TABLE tpt_op_work(
   -- Their durations, summed, ns.
   gpu_ns DURATION
 ) AS
-WITH
-  launched AS (
-    SELECT op.launch_key, parent.parent AS seq
-    FROM tpt_op_parent AS parent
-    CROSS JOIN tpt_op AS op USING (seq)
-    WHERE
-      op.launch_key IS NOT NULL AND parent.parent > 0
-  ),
-  in_op AS (
-    SELECT launched.seq, work.events, work.gpu_ns
-    FROM launched
-    CROSS JOIN _tpt_work_of_launch AS work USING (launch_key)
-  ),
-  elsewhere AS (
-    SELECT
-      work.rank,
-      work.dur,
-      tpt_int_arg!(slice.arg_set_id, 'External id') AS external_id
-    FROM tpt_gpu_slice AS work
-    CROSS JOIN slice USING (id)
-    WHERE
-      work.launch_key IS NULL OR work.launch_key NOT IN (SELECT launch_key FROM launched)
-  ),
-  op_of_id AS MATERIALIZED (
-    SELECT COALESCE(rank, -1) AS rank, external_id, MAX(seq) AS seq
-    FROM tpt_op
-    WHERE
-      external_id IS NOT NULL
-    GROUP BY 1, 2
-  ),
-  by_id AS (
-    SELECT op_of_id.seq, 1 AS events, elsewhere.dur AS gpu_ns
-    FROM elsewhere
-    CROSS JOIN op_of_id
-      ON op_of_id.external_id = elsewhere.external_id
-      AND op_of_id.rank = COALESCE(elsewhere.rank, -1)
-  )
-SELECT seq, SUM(events) AS events, SUM(gpu_ns) AS gpu_ns
-FROM (SELECT * FROM in_op UNION ALL SELECT * FROM by_id)
-GROUP BY seq
-ORDER BY seq;
+SELECT op.seq, COUNT(*) AS events, SUM(work.dur) AS gpu_ns
+FROM _tpt_op_of_work AS op
+CROSS JOIN tpt_launched AS work USING (id)
+WHERE
+  op.seq IS NOT NULL
+GROUP BY op.seq
+ORDER BY op.seq;
 
--- Each op with the time that it spends in no other op, and whether it runs within one of its name.
+-- GPU work of no op, by the reason.
+CREATE PERFETTO TABLE tpt_no_op_work(
+  -- Its rank; NULL in the trace of one rank.
+  rank LONG,
+  -- launch not recorded; graph replay: a call that launches a graph, outside of ops; outside ops:
+  -- any other call outside of ops.
+  reason STRING,
+  -- Kernels, copies and memsets.
+  events LONG,
+  -- Their durations, summed, ns.
+  gpu_ns DURATION
+) AS
+SELECT
+  work.rank,
+  CASE
+    WHEN work.launch_id IS NULL THEN 'launch not recorded'
+    WHEN work.launch_name GLOB '*GraphLaunch*' THEN 'graph replay'
+    ELSE 'outside ops'
+  END AS reason,
+  COUNT(*) AS events,
+  SUM(work.dur) AS gpu_ns
+FROM _tpt_op_of_work AS op
+CROSS JOIN tpt_launched AS work USING (id)
+WHERE
+  op.seq IS NULL
+GROUP BY 1, 2
+ORDER BY 1, 2;
+
+-- Each op with the time that it spends in no other op, and in no earlier one of its name.
 CREATE PERFETTO TABLE tpt_op_time(
   -- The op, as in `tpt_op`.
   seq LONG,
@@ -209,8 +280,8 @@ CREATE PERFETTO TABLE tpt_op_time(
   dur DURATION,
   -- Of that, time in no op that it called, ns.
   self_ns DURATION,
-  -- 1: it runs within an op of the same name, else 0.
-  is_recursive BOOL
+  -- Of its duration, time in no op of the same name that began before it on its thread, ns.
+  first_ns DURATION
 ) AS
 WITH
   child AS (
@@ -236,14 +307,20 @@ SELECT
   op.name,
   op.dur,
   op.dur - COALESCE(covered.covered_ns, 0) AS self_ns,
-  COALESCE(
-    MAX(op.stop) OVER (
-      PARTITION BY op.name ORDER BY op.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    ),
-    0
-  ) >= op.stop AS is_recursive
+  MIN(
+    op.dur,
+    MAX(
+      0,
+      op.stop - COALESCE(
+        MAX(op.stop) OVER (
+          PARTITION BY op.name ORDER BY op.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ),
+        op.start
+      )
+    )
+  ) AS first_ns
 FROM tpt_op AS op
 LEFT JOIN covered USING (seq)
 WHERE
-  op.launch_key IS NULL
+  op.launch_id IS NULL
 ORDER BY op.seq;

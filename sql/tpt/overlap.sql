@@ -1,5 +1,7 @@
 -- Slices that partly overlap on their row, and how each is repaired. The rule stands in
--- `sql/overlaps.sql`.
+-- `sql/overlaps.sql`. Where a repair has been done, what it left in args says how: `tpt_lane`,
+-- `tpt_tid` and `tpt_recorded_dur`. In the trace that `tp-tools fix` asks about, whose slices have
+-- `tpt_event`, these args place slices for the question, and the rule alone decides.
 
 INCLUDE PERFETTO MODULE tpt.arg;
 
@@ -21,6 +23,10 @@ CREATE PERFETTO TABLE tpt_overlap_slice(
   ts_end TIMESTAMP,
   -- Its end before a repair trimmed it, ns.
   recorded_end TIMESTAMP,
+  -- The lane that a repair moved it to, from 2; NULL: it was not moved.
+  moved_to LONG,
+  -- 1: a repair trimmed it, else 0.
+  is_trimmed BOOL,
   -- Its process.
   upid JOINID(process.id),
   -- The tid of its row.
@@ -30,25 +36,43 @@ CREATE PERFETTO TABLE tpt_overlap_slice(
   -- 1: an annotation, else 0.
   is_annotation BOOL
 ) AS
+WITH
+  timed AS (
+    SELECT
+      s.id,
+      s.track_id,
+      s.ts,
+      s.ts + s.dur AS ts_end,
+      s.ts + MAX(s.dur, tpt_recorded_dur!(s.arg_set_id, s.dur)) AS recorded_end,
+      thread.upid,
+      COALESCE(tpt_arg!(s.arg_set_id, 'tpt_tid'), thread.tid) AS row_tid,
+      tpt_arg!(s.arg_set_id, 'tpt_lane') AS lane,
+      tpt_arg!(s.arg_set_id, 'tpt_event') IS NULL AS is_repaired,
+      COALESCE(s.category, '') IN (
+        'kernel', 'gpu_memcpy', 'gpu_memset', 'Kernel', 'Memcpy', 'Memset'
+      ) AS is_gpu_work,
+      COALESCE(s.category, '') IN ('user_annotation', 'gpu_user_annotation')
+      OR s.name GLOB 'ProfilerStep*' AS is_annotation
+    FROM slice AS s
+    JOIN thread_track ON thread_track.id = s.track_id
+    JOIN thread USING (utid)
+    WHERE
+      s.dur > 0
+  )
 SELECT
-  s.id,
-  s.track_id,
-  s.ts,
-  s.ts + s.dur AS ts_end,
-  s.ts + MAX(s.dur, tpt_recorded_dur!(s.arg_set_id, s.dur)) AS recorded_end,
-  thread.upid,
-  COALESCE(tpt_arg!(s.arg_set_id, 'tpt_tid'), thread.tid) AS row_tid,
-  COALESCE(s.category, '') IN (
-    'kernel', 'gpu_memcpy', 'gpu_memset', 'Kernel', 'Memcpy', 'Memset'
-  ) AS is_gpu_work,
-  COALESCE(s.category, '') IN ('user_annotation', 'gpu_user_annotation')
-  OR s.name GLOB 'ProfilerStep*' AS is_annotation
-FROM slice AS s
-JOIN thread_track ON thread_track.id = s.track_id
-JOIN thread USING (utid)
-WHERE
-  s.dur > 0
-ORDER BY s.id;
+  id,
+  track_id,
+  ts,
+  ts_end,
+  recorded_end,
+  IIF(is_repaired, lane, NULL) AS moved_to,
+  is_repaired AND recorded_end > ts_end AS is_trimmed,
+  upid,
+  row_tid,
+  is_gpu_work,
+  is_annotation
+FROM timed
+ORDER BY id;
 
 -- The tracks of each row that has several, the one with the most slices first.
 CREATE PERFETTO TABLE _tpt_row_track AS
@@ -128,7 +152,9 @@ CREATE PERFETTO TABLE tpt_overlap_pair(
   -- The one that is cut; NULL: neither can be, so that one has to move.
   cut_id JOINID(slice.id),
   -- Where it is cut, ns; NULL likewise.
-  cut_at TIMESTAMP
+  cut_at TIMESTAMP,
+  -- 1: a repair has moved one of the two, else 0.
+  is_repaired BOOL
 ) AS
 WITH
   open AS (
@@ -155,6 +181,7 @@ WITH
       b.id AS b,
       a.ts_end AS a_end,
       b.ts AS b_ts,
+      a.moved_to IS NOT NULL OR b.moved_to IS NOT NULL AS is_repaired,
       NOT a.is_gpu_work AND a.recorded_end - b.ts <= tpt_tolerance_ns() AS cut_a,
       NOT b.is_gpu_work AND b.recorded_end - a.ts_end <= tpt_tolerance_ns() AS cut_b
     FROM ordered
@@ -168,10 +195,12 @@ SELECT
   b,
   a_end - b_ts AS overlap_ns,
   CASE WHEN cut_a THEN a WHEN cut_b THEN b END AS cut_id,
-  CASE WHEN cut_a THEN b_ts WHEN cut_b THEN a_end END AS cut_at
+  CASE WHEN cut_a THEN b_ts WHEN cut_b THEN a_end END AS cut_at,
+  is_repaired
 FROM judged;
 
--- The slices of pairs in which one has to move, numbered in the order of placing: all work first.
+-- The slices of pairs in which one has to move and none has been, numbered in the order of placing:
+-- all work first.
 CREATE PERFETTO TABLE _tpt_conflicting AS
 SELECT
   s.id,
@@ -182,9 +211,9 @@ SELECT
 FROM tpt_overlap_slice AS s
 WHERE
   s.id IN (
-    SELECT a FROM tpt_overlap_pair WHERE cut_id IS NULL
+    SELECT a FROM tpt_overlap_pair WHERE cut_id IS NULL AND NOT is_repaired
     UNION
-    SELECT b FROM tpt_overlap_pair WHERE cut_id IS NULL
+    SELECT b FROM tpt_overlap_pair WHERE cut_id IS NULL AND NOT is_repaired
   )
 ORDER BY s.id;
 
@@ -198,7 +227,7 @@ FROM tpt_overlap_pair AS pair
 JOIN _tpt_conflicting AS a ON a.id = pair.a
 JOIN _tpt_conflicting AS b ON b.id = pair.b
 WHERE
-  pair.cut_id IS NULL
+  pair.cut_id IS NULL AND NOT pair.is_repaired
 ORDER BY 1, 2;
 
 -- The first slice of its kind whose lane a slice or any later one still asks for.
@@ -315,10 +344,12 @@ FROM tpt_overlap_pair AS pair
 LEFT JOIN _tpt_placed AS a ON a.id = pair.a
 LEFT JOIN _tpt_placed AS b ON b.id = pair.b
 WHERE
-  pair.cut_id IS NOT NULL AND COALESCE(a.lane, 1) = COALESCE(b.lane, 1)
+  pair.cut_id IS NOT NULL
+  AND NOT pair.is_repaired
+  AND COALESCE(a.lane, 1) = COALESCE(b.lane, 1)
 GROUP BY pair.cut_id;
 
--- The slices that are repaired.
+-- The slices that are repaired: by the rule, or as a repair has done it.
 CREATE PERFETTO TABLE tpt_overlap_repair(
   -- Id of the slice.
   id JOINID(slice.id),
@@ -332,46 +363,13 @@ WITH
     SELECT id, lane, NULL AS ts_end FROM _tpt_placed WHERE lane > 1
     UNION ALL
     SELECT id, NULL, ts_end FROM _tpt_trimmed
+    UNION ALL
+    SELECT id, moved_to, IIF(is_trimmed, ts_end, NULL)
+    FROM tpt_overlap_slice
+    WHERE
+      moved_to IS NOT NULL OR is_trimmed
   )
 SELECT id, MAX(lane) AS lane, MAX(ts_end) AS ts_end
 FROM repaired
 GROUP BY id
-ORDER BY id;
-
--- For each of them the slice it overlaps longest among those that call for its repair.
-CREATE PERFETTO TABLE tpt_overlap_cause(
-  -- Id of the repaired slice.
-  id JOINID(slice.id),
-  -- The slice that it overlaps.
-  other JOINID(slice.id),
-  -- How long the two overlap, ns.
-  overlap_ns DURATION
-) AS
-WITH
-  side AS (
-    SELECT a AS id, b AS other, overlap_ns, cut_id, cut_at FROM tpt_overlap_pair
-    UNION ALL
-    SELECT b, a, overlap_ns, cut_id, cut_at FROM tpt_overlap_pair
-  ),
-  ranked AS (
-    SELECT
-      side.id,
-      side.other,
-      side.overlap_ns,
-      ROW_NUMBER() OVER (
-        PARTITION BY side.id ORDER BY side.overlap_ns DESC, side.other
-      ) AS place
-    FROM side
-    JOIN tpt_overlap_repair AS repair USING (id)
-    WHERE
-      IIF(
-        repair.lane IS NULL,
-        side.cut_id = side.id AND side.cut_at = repair.ts_end,
-        side.cut_id IS NULL
-      )
-  )
-SELECT id, other, overlap_ns
-FROM ranked
-WHERE
-  place = 1
 ORDER BY id;

@@ -84,15 +84,59 @@ def test_a_graph_told_by_the_kernel() -> None:
     ]
 
 
-def test_work_without_a_call_is_not_left_out() -> None:
-    """What was launched before the profile began has a row, and is in nobody's queue."""
+def test_work_without_a_call_is_in_the_queue() -> None:
+    """What was launched before the profile began has a row, and later launches find it waiting."""
     events = [
         call("cudaLaunchKernel", 0, 5, 9),
         work("early", 10, 20, correlation=1),
         work("late", 20, 30, correlation=9),
     ]
     rows = [(r["name"], r["delay_ns"], r["queue_depth"]) for r in ask("launches", events)]
-    assert rows == [("early", None, None), ("late", 20, 0)]
+    assert rows == [("early", None, None), ("late", 20, 1)]
+
+
+def test_which_work_without_a_call_is_in_the_queue() -> None:
+    """Of its stream what starts between launch and start; what runs or comes later is not."""
+    events = [
+        call("cudaLaunchKernel", 100, 105, 1),
+        call("cudaLaunchKernel", 110, 115, 2),
+        work("runs", 50, 150),
+        work("waits", 150, 160),
+        work("waits too", 160, 170),
+        work("elsewhere", 120, 130, stream=9),
+        work("a", 170, 180, correlation=1),
+        work("b", 180, 190, correlation=2),
+        work("later", 190, 200),
+    ]
+    depth = {row["name"]: row["queue_depth"] for row in ask("launches", events)}
+    assert (depth["a"], depth["b"]) == (2, 3)
+
+
+def of_two(gpu: tuple[int, int]) -> list[dict[str, object]]:
+    """Two processes, 100 and 200, that launch with one correlation id; their kernels' pids."""
+    return [
+        slice_of("cuda_runtime", "first", (100, THREAD), 0, 5, correlation=1),
+        slice_of("cuda_runtime", "second", (200, THREAD), 1_000, 1_005, correlation=1),
+        slice_of("kernel", "k1", (gpu[0], 7), 500, 600, correlation=1),
+        slice_of("kernel", "k2", (gpu[1], 7), 1_500, 1_600, correlation=1),
+        slice_of("cuda_runtime", "only first", (100, THREAD), 2_000, 2_005, correlation=8),
+        slice_of("kernel", "k8", (gpu[1], 7), 3_000, 3_100, correlation=8),
+    ]
+
+
+def launch_names(events: list[dict[str, object]]) -> dict[str, str | None]:
+    """Which call launched each kernel."""
+    return {row["name"]: row["launch_name"] for row in ask("launches", events)}
+
+
+def test_a_row_of_the_process_itself_has_its_calls_alone() -> None:
+    """Streams under the pid of the process that launches: another process' call is not theirs."""
+    assert launch_names(of_two((100, 200))) == {"k1": "first", "k2": "second", "k8": None}
+
+
+def test_a_correlation_of_two_processes_is_told_by_time_or_not_at_all() -> None:
+    """A call that begins after the work is not its launch; where both fit, none is named."""
+    assert launch_names(of_two((0, 1))) == {"k1": "first", "k2": None, "k8": "only first"}
 
 
 def test_a_start_before_its_launch_is_shown_as_it_is() -> None:

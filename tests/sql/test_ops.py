@@ -6,11 +6,21 @@ from tests.support.gpu_traces import THREAD, ask, call, copy, op, slice_of, work
 
 
 def by_name(events: list[dict[str, object]]) -> dict[str, tuple[int, int, int, int, int, int]]:
-    """The columns after the name, by it."""
+    """The columns of numbers of each op, by its name."""
     return {
-        row["name"]: tuple(v for k, v in row.items() if k not in ("rank", "name"))
+        row["name"]: tuple(v for k, v in row.items() if k not in ("rank", "name", "reason"))
         for row in ask("ops", events)
+        if row["name"] is not None
     }
+
+
+def of_none(events: list[dict[str, object]]) -> list[tuple[str, int, int]]:
+    """Reason, number and GPU time of the work of no op."""
+    return [
+        (row["reason"], row["gpu_events"], row["self_gpu_ns"])
+        for row in ask("ops", events)
+        if row["name"] is None
+    ]
 
 
 def test_every_column_by_hand() -> None:
@@ -37,6 +47,7 @@ def test_every_column_by_hand() -> None:
             "gpu_events": 2,
             "gpu_ns": 45,
             "self_gpu_ns": 45,
+            "reason": None,
         },
         {
             "rank": None,
@@ -47,6 +58,7 @@ def test_every_column_by_hand() -> None:
             "gpu_events": 3,
             "gpu_ns": 52,
             "self_gpu_ns": 7,
+            "reason": None,
         },
     ]
 
@@ -102,13 +114,80 @@ def test_the_call_beats_the_external_id() -> None:
 
 
 def test_a_call_outside_of_all_ops() -> None:
-    """A kernel that no op launched, and that names none, is nobody's."""
+    """A kernel that no op launched, and that names none, is of no op, and a row says so."""
     events = [
         op("a", 0, 10, **{"External id": 1}),
         call("cudaLaunchKernel", 50, 55, 1),
         work("k", 400, 410, correlation=1),
     ]
     assert by_name(events)["a"][3:] == (0, 0, 0)
+    assert of_none(events) == [("outside ops", 1, 10)]
+
+
+def test_work_of_no_op_has_a_row_per_reason() -> None:
+    """In the order of GPU time among the ops, so that the column adds up to all GPU work."""
+    events = [
+        op("a", 0, 10),
+        call("cudaLaunchKernel", 5, 6, 1),
+        work("of a", 100, 130, correlation=1),
+        call("hipGraphLaunch", 20, 30, 2),
+        *(work("replayed", ts, ts + 20, correlation=2) for ts in (130, 150)),
+        call("cuLaunchKernelEx", 40, 45, 3, cat="cuda_driver"),
+        work("triton", 170, 175, correlation=3),
+        work("before the profile", 10, 60, correlation=9),
+        copy("Memset (Device)", 60, 61),
+    ]
+    rows = [(r["name"], r["reason"], r["gpu_events"], r["self_gpu_ns"]) for r in ask("ops", events)]
+    assert rows == [
+        (None, "launch not recorded", 2, 51),
+        (None, "graph replay", 2, 40),
+        ("a", None, 1, 30),
+        (None, "outside ops", 1, 5),
+    ]
+    assert sum(row[3] for row in rows) == sum(row["total_ns"] for row in ask("kernels", events))
+
+
+def test_an_op_that_began_after_the_launch_is_not_its_op() -> None:
+    """Its External id says so, but the work was launched, or ran, before the op was called."""
+    events = [
+        op("early", 0, 10, **{"External id": 5}),
+        op("late", 100, 110, **{"External id": 6}),
+        call("cudaLaunchKernel", 50, 55, 1),
+        call("cudaLaunchKernel", 60, 65, 2),
+        work("k", 200, 203, correlation=1, **{"External id": 5}),
+        work("k", 210, 217, correlation=2, **{"External id": 6}),
+        work("k", 90, 94, correlation=8, **{"External id": 6}),
+        work("k", 120, 121, correlation=9, **{"External id": 6}),
+    ]
+    rows = by_name(events)
+    assert (rows["early"][5], rows["late"][5]) == (3, 1)
+    assert of_none(events) == [("outside ops", 1, 7), ("launch not recorded", 1, 4)]
+
+
+def test_equal_ops_lie_in_each_other_in_the_order_of_the_file() -> None:
+    """Whole microseconds give a caller and what it calls one start and one end."""
+    events = [
+        op("z outer", 1_000, 6_000),
+        op("a inner", 1_000, 6_000),
+        op("m innermost", 1_000, 6_000),
+        call("cudaLaunchKernel", 2_000, 3_000, 1),
+        work("k", 9_000, 9_500, correlation=1),
+    ]
+    rows = by_name(events)
+    assert rows["z outer"] == (1, 5_000, 0, 1, 500, 0)
+    assert rows["a inner"] == (1, 5_000, 0, 1, 500, 0)
+    assert rows["m innermost"] == (1, 5_000, 5_000, 1, 500, 500)
+
+
+def test_an_op_that_outlasts_its_own_kind_counts_the_time_that_is_new() -> None:
+    """The total is the time in which one of the calls was open, on each thread."""
+    events = [
+        op("aten::contiguous", 0, 20_000),
+        moved("aten::contiguous", 4_000, 20_700),
+        op("aten::contiguous", 5_000, 9_000),
+        op("aten::contiguous", 1_000, 8_000, thread=44),
+    ]
+    assert by_name(events)["aten::contiguous"][:3] == (4, 27_700, 27_700)
 
 
 def test_all_kernels_of_a_graph_belong_to_the_op_that_launched_it() -> None:

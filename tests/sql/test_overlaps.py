@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,10 +41,20 @@ def found(rows: Iterable[Row]) -> Found:
     return {row["name"]: (row["lane"], row["repaired_dur"]) for row in rows}
 
 
-def on_lane(event: Event, number: int, tid: int) -> Event:
+PLACED = 77
+"""The number of an event that `fix` asks about; a repaired trace has none."""
+
+
+def repaired(event: Event, number: int, tid: int) -> Event:
     """An event as a repaired trace holds it on a lane: on a thread of its own."""
     args = {**(event.get("args") or {}), "tpt_tid": event["tid"], "tpt_lane": number}
     return {**event, "tid": tid, "args": args}
+
+
+def on_lane(event: Event, number: int, tid: int) -> Event:
+    """An event as the trace that `fix` asks about holds it on a lane."""
+    moved = repaired(event, number, tid)
+    return {**moved, "args": {**moved["args"], "tpt_event": PLACED}}
 
 
 def spilled(rows: Iterable[tuple[int, int, list[tuple[str, str, int, int, int]]]]) -> bytes:
@@ -105,7 +116,7 @@ def test_a_row_says_all_about_a_moved_slice() -> None:
     assert rows_of(text([first, second, moved])) == [
         {
             "id": 1,
-            "event": None,
+            "event": PLACED,
             "pid": 0,
             "tid": 7,
             "name": "moved",
@@ -215,7 +226,7 @@ def test_lanes_of_protobuf_traces() -> None:
 
 def test_a_trimmed_slice_is_judged_by_its_recorded_end() -> None:
     """What was cut once for jitter is not cut again beyond the tolerance: it overlapped more."""
-    cut = {**cpu("cut", 0, 9_200), "args": {"tpt_recorded_dur": 10.0}}
+    cut = {**cpu("cut", 0, 9_200), "args": {"tpt_recorded_dur": 10.0, "tpt_event": PLACED}}
     later = on_lane(cpu("later", 8_500, 30_000), 2, 21)
     assert found(rows_of(text([cut, later]))) == {"later": (2, 21_500)}
     assert found(rows_of(text([cpu("whole", 0, 9_200), later]))) == {"whole": (1, 8_500)}
@@ -288,37 +299,90 @@ def _lanes(row: list[Slice]) -> list[int]:
     return lane
 
 
+def left_in_args(events: Iterable[Event]) -> list[tuple[str, int, int | None]]:
+    """Name, lane and recorded duration, ns, of what a repair says it moved or trimmed, sorted."""
+    told = []
+    for it in events:
+        args = it.get("args") or {}
+        if it["ph"] in "XB" and not {"tpt_lane", "tpt_recorded_dur"}.isdisjoint(args):
+            recorded = args.get("tpt_recorded_dur")
+            trimmed = None if recorded is None else int(recorded * 1000)
+            told.append((it["name"], args.get("tpt_lane", 1), trimmed))
+    return sorted(told, key=str)
+
+
+def in_rows(rows: Iterable[Row]) -> list[tuple[str, int, int | None]]:
+    """The same by the query."""
+    return sorted(
+        (
+            (row["name"], row["lane"], row["dur"] if "trim" in row["repair"] else None)
+            for row in rows
+        ),
+        key=str,
+    )
+
+
 @LOADING
 @given(traces())
-def test_our_output_shows_what_was_moved(trace: list[list[Slice]]) -> None:
-    """The same slices on the same lanes, and nothing left to trim."""
+def test_our_output_shows_what_was_done(trace: list[list[Slice]]) -> None:
+    """The slices that moved on their lanes, and those that were trimmed as they were recorded."""
     result = fixed(text(events_of(trace)))
     rows = rows_of(result.data)
-    assert {row["name"]: row["lane"] for row in rows} == result.lanes()
-    assert {row["repair"] for row in rows} <= {"move"}
+    assert in_rows(rows) == left_in_args(result.events)
+    now = {it["name"]: it["dur"] for it in result.events if it["ph"] == "X"}
+    assert all(row["repaired_dur"] == now[row["name"]] for row in rows)
 
 
 @pytest.mark.parametrize("name", ["pdl_decode", "jitter_stack", "torch_cpu_with_stack"])
-def test_the_output_of_fixtures_shows_what_was_moved(name: str) -> None:
+def test_the_output_of_fixtures_shows_what_was_done(name: str) -> None:
     """With the row's tid as recorded."""
     result = fixed(gzip.decompress((HERE / f"{name}.json.gz").read_bytes()))
-    shown = [(row["name"], row["ts"], row["tid"], row["lane"]) for row in rows_of(result.data)]
-    moved = [
-        (it["name"], it["ts"], it["args"]["tpt_tid"], it["args"]["tpt_lane"])
-        for it in result.events
-        if "tpt_lane" in (it.get("args") or {})
-    ]
-    assert sorted(shown) == sorted(moved) != []
+    rows = rows_of(result.data)
+    assert in_rows(rows) == left_in_args(result.events) != []
+    moved = {it["args"]["tpt_tid"] for it in result.events if "tpt_lane" in (it.get("args") or {})}
+    assert {row["tid"] for row in rows if row["lane"] > 1} == moved
 
 
-def test_the_output_of_a_real_trace_shows_what_was_moved(
+def test_the_output_of_a_real_trace_shows_what_was_done(
     real_trace: Callable[[str], Path],
 ) -> None:
-    """B200: 40 slices on lanes, 38 of them kernels."""
+    """B200: 40 slices on lanes, 38 of them kernels, and 4 that were trimmed."""
     data = gzip.decompress(real_trace("b200_vllm_tp8_rank0.json.gz").read_bytes())
     rows = rows_of(fixed(data).data)
-    assert len(rows) == 40
-    assert {row["repair"] for row in rows} == {"move"}
+    assert Counter(row["repair"] for row in rows) == {"move": 40, "trim": 4}
+    assert all(row["other_id"] is not None for row in rows)
+
+
+def test_a_trim_names_the_slice_that_it_met() -> None:
+    """The one that starts at the cut, or the one around it that ends there; times as recorded."""
+    head, tail = cpu("head", 0, 20_400), cpu("tail", 20_000, 40_000)
+    outer, inner = cpu("outer", 50_000, 90_000), cpu("inner", 60_000, 90_250)
+    rows = rows_of(fixed(text([head, tail, outer, inner])).data)
+    told = [
+        (row["name"], row["other_name"], row["overlap_ns"], row["dur"], row["repaired_dur"])
+        for row in rows
+    ]
+    assert told == [
+        ("head", "tail", 400, 20_400, 20_000),
+        ("inner", "outer", 30_000, 30_250, 30_000),
+    ]
+
+
+def test_what_a_repair_did_beats_the_rule() -> None:
+    """With another tolerance jitter was moved: the rows say so, though the rule would trim it."""
+    data = fixed(text([cpu("head", 0, 20_400), cpu("tail", 20_000, 40_000)]), 0).data
+    (row,) = rows_of(data)
+    assert (row["name"], row["repair"], row["lane"]) == ("tail", "move", 2)
+    assert (row["other_name"], row["overlap_ns"]) == ("head", 400)
+
+
+def test_a_slice_whose_other_is_gone() -> None:
+    """A part of a repaired trace still says what was moved and trimmed in it."""
+    alone = repaired(kernel("moved", 0, 5 * US, 1), 2, 8)
+    cut = {**cpu("cut", 0, 9_200), "args": {"tpt_recorded_dur": 10.0}}
+    rows = rows_of(text([alone, cut]))
+    told = {row["name"]: (row["repair"], row["other_id"]) for row in rows}
+    assert told == {"moved": ("move", None), "cut": ("trim", None)}
 
 
 def test_a_raw_trace_before_v57_has_no_rows() -> None:

@@ -140,12 +140,14 @@ def test_launches(recorded: Recorded) -> None:
     """Every piece of work has a row; delays and queues are those counted one by one."""
     calls = recorded.launches()
     launched = [(calls.get(it.args["correlation"]), it) for it in recorded.work()]
-    starts, queued = defaultdict(list), defaultdict(list)
+    starts, queued, unrecorded = defaultdict(list), defaultdict(list), defaultdict(list)
     for call, it in launched:
         if call:
             queued[it.args["stream"]].append(call.ts)
             starts[it.args["stream"]].append(max(call.ts, it.ts))
-    for of in (*starts.values(), *queued.values()):
+        else:
+            unrecorded[it.args["stream"]].append(it.ts)
+    for of in (*starts.values(), *queued.values(), *unrecorded.values()):
         of.sort()
     expected: Counter[tuple[object, ...]] = Counter()
     for call, it in launched:
@@ -156,6 +158,8 @@ def test_launches(recorded: Recorded) -> None:
         depth = bisect.bisect_left(queued[stream], call.ts) - bisect.bisect_left(
             starts[stream], call.ts
         )
+        # a stream keeps the order of launches: what starts before this work was launched before it
+        depth += sum(call.ts <= ts < it.ts for ts in unrecorded[stream])
         expected[it.name, it.dur, it.ts - call.ts, depth, int("GraphLaunch" in call.name)] += 1
     assert expected == Counter(
         (r["name"], r["dur"], r["delay_ns"], r["queue_depth"], r["is_graph"])
@@ -176,20 +180,21 @@ def test_gaps(recorded: Recorded) -> None:
 
 
 def test_steps(recorded: Recorded) -> None:
-    """Where there are ProfilerSteps, each has the work launched, or else started, in it."""
+    """Where there are ProfilerSteps, each has the work launched in it, and no other work."""
     steps = [it for it in recorded.of("user_annotation") if it.name.startswith("ProfilerStep")]
     if not steps:
         pytest.skip("it has no ProfilerStep")
     calls = recorded.launches()
     work = defaultdict(list)
     for it in recorded.work():
-        at = calls.get(it.args["correlation"], it).ts
-        inside = [step for step in steps if step.ts <= at < step.end]
+        call = calls.get(it.args["correlation"])
+        inside = [step for step in steps if call and step.ts <= call.ts < step.end]
         if inside:
             work[max(inside, key=lambda step: step.ts).name].append(it)
     rows = {
         r["name"]: (r["dur"], r["kernels"], r["copies"], r["busy_ns"])
         for r in recorded.ask("steps")
+        if r["name"] is not None
     }
     assert rows == {
         step.name: (
@@ -202,10 +207,46 @@ def test_steps(recorded: Recorded) -> None:
     }
 
 
+def test_all_gpu_work_is_of_a_step_or_of_none(recorded: Recorded) -> None:
+    """Kernels, collectives and copies by step add up to all, with the rows of work of no step."""
+    rows = recorded.ask("steps")
+    if not rows:
+        pytest.skip("it marks no steps")
+    kernels = [it for it in recorded.work() if not it.is_copy()]
+    assert sum(row["kernels"] for row in rows) == len(kernels)
+    assert sum(row["collectives"] for row in rows) == sum(it.is_collective() for it in kernels)
+    assert sum(row["copies"] for row in rows) == len(recorded.work()) - len(kernels)
+    assert all((row["name"] is None) == (row["reason"] is not None) for row in rows)
+
+
+def test_all_gpu_time_is_of_an_op_or_of_none(recorded: Recorded) -> None:
+    """Own GPU time by op adds up to that of all work, with the rows of work of no op."""
+    rows = recorded.ask("ops")
+    assert sum(row["self_gpu_ns"] for row in rows) == sum(it.dur for it in recorded.work())
+    assert sum(row["total_ns"] for row in recorded.ask("kernels")) == sum(
+        row["self_gpu_ns"] for row in rows
+    )
+    unlaunched = {row["reason"]: row["gpu_events"] for row in rows if row["name"] is None}
+    launches = recorded.launches()
+    missing = [it for it in recorded.work() if it.args["correlation"] not in launches]
+    assert unlaunched.get("launch not recorded", 0) <= len(missing)
+
+
+def test_contents(recorded: Recorded) -> None:
+    """Slices and durations by category are those of the file."""
+    durs: dict[str, list[int]] = defaultdict(list)
+    for it in recorded.slices:
+        durs[it.cat].append(it.dur)
+    rows = {row["category"]: (row["slices"], row["total_ns"]) for row in recorded.ask("contents")}
+    told = {cat: row for cat, row in rows.items() if cat in durs}
+    assert told == {cat: (len(of), sum(of)) for cat, of in durs.items()}
+
+
 def nested(ops: list[Slice]) -> Iterator[tuple[Slice, list[Slice]]]:
     """Each op of one thread with those that it lies in, outermost first."""
     around: list[Slice] = []
-    for it in sorted(ops, key=lambda it: (it.ts, -it.dur, it.name)):
+    # equal ones nest in the order of the file
+    for it in sorted(ops, key=lambda it: (it.ts, -it.dur)):
         while around and not _lies_in(it, around[-1]):
             around.pop()
         yield it, list(around)
@@ -266,7 +307,7 @@ def test_ops(recorded: Recorded) -> None:
         if it.args["correlation"] in gpu_ns:
             by_row[it.row].append(Slice("launch", "", it.row, it.ts, it.ts, it.args))
     ops = walked(list(by_row.values()), gpu_ns)
-    rows = {row["name"]: row for row in recorded.ask("ops")}
+    rows = {row["name"]: row for row in recorded.ask("ops") if row["name"] is not None}
     assert {name: row["calls"] for name, row in rows.items()} == ops.calls
     assert {name: row["self_ns"] for name, row in rows.items()} == ops.self_ns
     # work whose call is in no op may still name one by its External id

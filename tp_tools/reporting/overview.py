@@ -196,7 +196,8 @@ def _percent_range(values: list[float]) -> str:
 
 
 def _step_tile(data: ReportData) -> Iterator[Tile]:
-    durs = {(rank, ts): dur for rank, ts, dur in data.rows("steps", "rank", "ts", "dur")}
+    rows = data.rows("steps", "rank", "ts", "dur")
+    durs = {(rank, ts): dur for rank, ts, dur in rows if dur is not None}  # None: work of no step
     if durs:
         about = f"{plural(len(durs), 'step')} of {plural(len(data.members), 'rank')}"
         yield Tile("Step, median", duration(round(median(durs.values()))), about, "steps")

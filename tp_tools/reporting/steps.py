@@ -56,7 +56,8 @@ def section(data: ReportData, labels: Labels) -> Section:
         return Section(
             "steps",
             title,
-            "The trace marks no steps: it has neither ProfilerStep nor other annotations.",
+            "The trace marks no steps: it has neither ProfilerStep nor annotations of an inference "
+            "engine or of the program that repeat.",
         )
     text = (
         "A step is what the program repeats: a training iteration, or a round of inference. "
@@ -71,6 +72,8 @@ def _collect_steps(data: ReportData) -> list[_Step]:
     columns = ("rank", "name", "ts", "dur", "busy_ns", "gpu_dur")
     counted, occurrences = set[tuple[int | None, str, int]](), Counter[tuple[int | None, str]]()
     for rank, name, ts, dur, busy, gpu in data.rows("steps", *columns):
+        if name is None:  # work of no step
+            continue
         if (rank, name, ts) not in counted:  # a step has a row per device that it used
             counted.add((rank, name, ts))
             occurrences[rank, name] += 1

@@ -1,0 +1,134 @@
+"""Every breakdown adds up to its whole, on every recorded trace and on made ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.gpu_traces import Event, answer, call, copy, note, op, work
+from tests.support.handmade import text
+from tests.support.recorded import repaired
+from tests.support.strategies import LOADING
+from tp_tools.engine import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tp_tools.engine.processor import Processor
+
+TRACES = [
+    "alexnet_whole_us",
+    "b200_vllm_tp8_rank0",
+    "critical_path_overlay",
+    "dlrm8_v100/worker3_step_12.1694128201557.pt.trace",
+    "epoch_decimals_rank0",
+    "h100_qwen15_chat",
+    "llama2_pcie/rank0",
+    "mi210_gpu_only",
+    "mi250_toy",
+    "mi300_resnet_ddp8_rank0",
+    "mi300_xdit_sd35_rank0",
+    "nccl_args_rank0",
+    "resnet50_2021",
+    "sglang_qwen3_decode",
+    "text_tids_2021",
+    "train128_rank0",
+    "train128_rank1",
+    "vllm_decode_graph",
+    "vllm_piecewise_graph_execution",
+]
+
+
+@pytest.fixture(scope="module", params=TRACES)
+def recorded(
+    request: pytest.FixtureRequest, real_trace: Callable[[str], Path]
+) -> Iterator[Processor]:
+    """Each trace in turn, repaired."""
+    data = repaired(real_trace(f"{request.param}.json.gz"))
+    # a trace of 2021 has arrows to threads that it names otherwise; its slices are whole
+    with load([data], source=request.param, allow_loss=True) as tp:
+        yield tp
+
+
+def total(rows: list[dict[str, Any]], column: str) -> int:
+    """The sum of a column."""
+    return sum(row[column] for row in rows)
+
+
+def test_gpu_time_by_op_and_by_kernel(recorded: Processor) -> None:
+    """What ops launched, and what no op did, is all GPU work; so is what runs on streams."""
+    kernels, ops = answer("kernels", recorded), answer("ops", recorded)
+    assert total(kernels, "total_ns") == total(ops, "self_gpu_ns") > 0
+    assert total(kernels, "total_ns") == total(answer("streams", recorded), "total_ns")
+    own = {row["name"]: row["gpu_ns"] >= row["self_gpu_ns"] for row in ops}
+    assert all(own.values())
+    reasons = Counter(row["reason"] for row in ops if row["name"] is None)
+    assert set(reasons) <= {"graph replay", "outside ops", "launch not recorded"}
+    assert max(reasons.values(), default=1) == 1
+
+
+def test_gpu_work_by_step(recorded: Processor) -> None:
+    """Kernels, copies and collectives of steps and of none are all that ran."""
+    steps = answer("steps", recorded)
+    if not steps:
+        pytest.skip("it marks no steps")
+    streams = answer("streams", recorded)
+    assert total(steps, "kernels") + total(steps, "copies") == total(streams, "events")
+    assert total(steps, "collectives") == total(streams, "collectives")
+    assert all(row["gpu_dur"] is None or row["busy_ns"] <= row["gpu_dur"] for row in steps)
+
+
+def test_the_span_of_a_device(recorded: Processor) -> None:
+    """It is busy or idle; the gaps are the idle time; kinds of busy time add up."""
+    for device in answer("gpu_time", recorded):
+        assert device["span_ns"] == device["busy_ns"] + device["idle_ns"]
+        parts = ("compute_ns", "exposed_communication_ns", "exposed_copy_ns")
+        assert device["busy_ns"] == sum(device[part] for part in parts)
+        gaps = [row for row in answer("gaps", recorded) if row["device"] == device["device"]]
+        assert total(gaps, "dur") == device["idle_ns"]
+
+
+IDS = st.integers(0, 6)
+TIMES = st.integers(0, 60).map(lambda time: 1_000 * time)
+DURATIONS = st.integers(0, 20).map(lambda time: 1_000 * time)
+THREADS = st.sampled_from([20, 21])
+
+
+@st.composite
+def events(draw: st.DrawFn) -> list[Event]:
+    """GPU work in any relation to calls, ops and annotations: launched in them, or in none."""
+
+    def some(most: int) -> Iterator[tuple[int, int, int, int]]:
+        for _ in range(draw(st.integers(0, most))):
+            ts = draw(TIMES)
+            yield ts, ts + draw(DURATIONS), draw(IDS), draw(THREADS)
+
+    kinds = st.sampled_from(["cudaLaunchKernel", "cudaGraphLaunch"])
+    names = st.sampled_from(["ProfilerStep#1", "execute_model", "user", "## part ##"])
+    found = [op(f"op{i % 3}", a, z, thread=t, **{"External id": i}) for a, z, i, t in some(6)]
+    found += [call(draw(kinds), a, z, i, thread=t) for a, z, i, t in some(6)]
+    found += [note(draw(names), a, z, thread=t) for a, z, _, t in some(4)]
+    for make in (work, copy):
+        for a, z, i, t in some(5):
+            ids = {"correlation": i, "External id": draw(IDS)}
+            found.append(make("Memcpy DtoD (Device -> Device)", a, z, stream=t, **ids))
+    return found
+
+
+@LOADING
+@given(events())
+def test_made_breakdowns_add_up(made: list[Event]) -> None:
+    """Each piece of work is of one op or of none, and of one step or of none."""
+    with load([text(made)], source="trace.json", allow_loss=True) as tp:
+        kernels, ops, steps = (answer(query, tp) for query in ("kernels", "ops", "steps"))
+        launches = answer("launches", tp)
+    assert total(ops, "self_gpu_ns") == total(kernels, "total_ns")
+    if steps:
+        assert total(steps, "kernels") + total(steps, "copies") == total(kernels, "count")
+    assert all((row["queue_depth"] is None) == (row["launch_ts"] is None) for row in launches)
+    assert all((row["queue_depth"] or 0) >= 0 for row in launches)
