@@ -1,57 +1,42 @@
--- Launch arrows that end at the wrong kernel.
+-- Every arrow between two slices of threads, for comparison with the file.
 --
--- An arrow's end is a time on a thread, and of slices that start together there Perfetto takes the
--- shortest. So an arrow is right at any slice that starts with its own.
---
--- Grain: one row per arrow between two slices that both carry a correlation, and not the same.
+-- Grain: one row per arrow.
 -- Scope: rank
 WITH
-  linked AS (
+  joined AS (
     SELECT
-      id,
-      track_id,
-      ts,
-      name,
+      slice.id,
+      process.pid,
+      thread.tid,
+      slice.ts,
+      slice.name,
       COALESCE(
-        EXTRACT_ARG(arg_set_id, 'args.correlation'),
-        EXTRACT_ARG(arg_set_id, 'debug.args.correlation')
+        EXTRACT_ARG(slice.arg_set_id, 'args.correlation'),
+        EXTRACT_ARG(slice.arg_set_id, 'debug.args.correlation')
       ) AS correlation
     FROM slice
+    JOIN thread_track ON thread_track.id = slice.track_id
+    JOIN thread USING (utid)
+    LEFT JOIN process USING (upid)
     WHERE
-      arg_set_id IS NOT NULL
-  ),
-  wrong AS (
-    SELECT
-      flow.id,
-      launch.name AS launch_name,
-      launch.correlation AS launch_correlation,
-      work.name AS work_name,
-      work.correlation AS work_correlation,
-      work.track_id,
-      work.ts
-    FROM flow
-    JOIN linked AS launch ON launch.id = flow.slice_out
-    JOIN linked AS work ON work.id = flow.slice_in
-    WHERE
-      launch.correlation != work.correlation
-  ),
-  together AS (
-    SELECT wrong.id
-    FROM wrong
-    JOIN linked AS own ON own.track_id = wrong.track_id AND own.ts = wrong.ts
-    WHERE
-      own.correlation = wrong.launch_correlation
+      slice.id IN (SELECT slice_out FROM flow UNION SELECT slice_in FROM flow)
   )
 SELECT
-  -- name of the slice that it starts at
-  launch_name,
-  -- correlation of that slice
-  launch_correlation,
-  -- name of the slice that it ends at
-  work_name,
-  -- correlation of that slice
-  work_correlation
-FROM wrong
-WHERE
-  id NOT IN (SELECT id FROM together)
-ORDER BY id;
+  -- category of its flow; NULL where slices carry it themselves, and in .pftrace
+  EXTRACT_ARG(flow.arg_set_id, 'cat') AS category,
+  -- pid, tid, start in ns, name and correlation of the slice that it starts at
+  origin.pid AS origin_pid,
+  origin.tid AS origin_tid,
+  origin.ts AS origin_ts,
+  origin.name AS origin_name,
+  origin.correlation AS origin_correlation,
+  -- the same of the slice that it ends at
+  target.pid AS target_pid,
+  target.tid AS target_tid,
+  target.ts AS target_ts,
+  target.name AS target_name,
+  target.correlation AS target_correlation
+FROM flow
+JOIN joined AS origin ON origin.id = flow.slice_out
+JOIN joined AS target ON target.id = flow.slice_in
+ORDER BY flow.id;

@@ -135,13 +135,15 @@ def test_times_are_exact_however_they_are_written(
 
 
 def test_ids_are_told_apart_by_kind(read_of: ReadOf) -> None:
-    """7, "7" and nothing are three threads; 7 and 7.0 are one, as in Perfetto."""
-    trace = read_of(*(x(tid=tid) for tid in (7, "7", None, 7.0, "", -1, 7.5)), x(pid="1"))
+    """7, 7.0 and "7" are one thread, nothing and "7a" are others."""
+    trace = read_of(*(x(tid=tid) for tid in (7, "7", None, 7.0, "7a", -1, 7.5)), x(pid="1"))
     assert trace.tracks == [
-        *((1, 7), (1, "7"), (1, None), (1, ""), (1, -1), (1, 7.5)),
-        ("1", 2),
+        *((1, 7), (1, None), (1, "7a"), (1, -1), (1, 7.5)),
+        (1, 2),
     ]
-    assert trace.track.tolist() == [0, 1, 2, 0, 3, 4, 5, 6]
+    assert trace.track.tolist() == [0, 0, 1, 0, 2, 3, 4, 5]
+    assert trace.quoted is not None
+    assert np.flatnonzero(trace.quoted).tolist() == [1, 7]
 
 
 def test_a_slice_is_linked_by_its_correlation_not_by_an_id(read_of: ReadOf) -> None:
@@ -197,9 +199,8 @@ def test_an_empty_trace_has_empty_columns(read_of: ReadOf) -> None:
         {"ph": "X", "dur": 1},
         b'{"ph":"X","ts":NaN,"dur":1}',
         {"ph": "s", "ts": 5},
-        {"ph": "f", "ts": 5, "id": 1.5},
-        {"ph": "t", "ts": 5, "id": "no hex"},
-        {"ph": "s", "ts": 5, "id": ""},
+        {"ph": "s", "ts": 5, "id": None},
+        {"ph": "f", "ts": 5, "id": [1]},
         {"ph": "b", "ts": 5},
         {"ph": "n", "ts": 5, "id": None},
     ],
@@ -217,6 +218,9 @@ def test_an_event_that_perfetto_drops_has_no_time(
     [
         {"ph": "s", "ts": 5, "id": "0x1F"},
         {"ph": "s", "ts": 5, "id": "ff"},
+        {"ph": "f", "ts": 5, "id": 1.5},
+        {"ph": "t", "ts": 5, "id": "no hex"},
+        {"ph": "s", "ts": 5, "id": ""},
         {"ph": "f", "ts": 5, "id": -1},
         {"ph": "b", "ts": 5, "id": "any text"},
         {"ph": "e", "ts": 5, "id2": {"local": "0x1"}},

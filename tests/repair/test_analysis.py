@@ -80,7 +80,9 @@ class Case:
 
     def pairs(self) -> Iterable[tuple[Event, Event]]:
         """Pair each event with its repaired one."""
-        return zip(self.before, self.after.events, strict=False)
+        left_out = set(self.after.examined.plan.flows.left_out)
+        kept = [event for i, event in enumerate(self.before) if i not in left_out]
+        return zip(kept, self.after.events, strict=False)
 
 
 @pytest.fixture(scope="module", params=[*FIXED_UP, *RECORDED])

@@ -90,7 +90,8 @@ def test_ids_that_do_no_harm_stay(events: list[Event]) -> None:
             [(5, 6), (5, 7), (6, 7), (3, 4)],
             {"text_pids": 2, "text_tids": 3},
         ),
-        ([event("12", 1), event(12, 1)], [(13, 1), (12, 1)], {"text_pids": 1}),
+        ([event("12", 1), event(12, 1)], [(12, 1), (12, 1)], {"quoted_ids": 1}),
+        ([event(1, "12"), event(1, "12a")], [(1, 12), (1, 13)], {"text_tids": 1, "quoted_ids": 1}),
         (
             [event(7.5, 1), event(LIMIT, 1), event(-2, -3)],
             [(2, 1), (3, 1), (4, 5)],
@@ -176,10 +177,11 @@ POOL = [0, 1, 2, 7, 8, 42, -1, -2, LIMIT - 1, LIMIT, 7.0, 7.5, "7", "", "a", "1"
 
 
 def same_as(value: Any) -> object:  # noqa: ANN401
-    """Return a key equal for two ids that mean the same: type and value; absent equals null."""
+    """Return a key equal for two ids that mean the same: the number, else the text, else null."""
     if value is None or value is ABSENT:
         return None
-    return ("text", value) if isinstance(value, str) else float(str(value))
+    is_text = isinstance(value, str) and not value.isdigit()
+    return ("text", value) if is_text else float(str(value))
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -47,7 +47,7 @@ class Columns:
         link: the id, where it is a plain number; else NO_LINK, or less: see `odd_links`.
         tracks, cats, names: in the order in which they are met.
         odd_links: JSON text of ids that are no plain numbers; `link` -2 is the first.
-        metadata: by place in the run.
+        metadata, bind_ids: by place in the run.
     """
 
     length: int
@@ -65,6 +65,7 @@ class Columns:
     names: list[Text]
     odd_links: list[bytes]
     metadata: dict[int, Scalar]
+    bind_ids: dict[int, bytes]
 
     def __len__(self) -> int:
         return len(self.phase)
@@ -133,6 +134,7 @@ def columns_of(run: BatchText[Event], first: int, file: str) -> Columns:
         names=list(names),
         odd_links=odd_links,
         metadata=metadata,
+        bind_ids=_bind_ids(events),
     )
 
 
@@ -140,6 +142,14 @@ def _numbered(
     values: Iterable[object], numbers: dict[Any, int], kind: type[np.integer[Any]] = np.int32
 ) -> NDArray[Any]:
     return np.fromiter(map(numbers.__getitem__, values), kind)
+
+
+def _bind_ids(events: list[Event]) -> dict[int, bytes]:
+    """The `bind_id` of the few slices that say themselves which flow they are part of."""
+    texts = [event.bind_id for event in events]
+    if texts.count(ABSENT) == len(texts):
+        return {}
+    return {i: bytes(text) for i, text in enumerate(texts) if text is not ABSENT}
 
 
 _INSTANTS = b"iIR"
@@ -167,14 +177,15 @@ def _metadata(events: list[Event], phase: NDArray[np.uint8], file: str) -> dict[
 
 _ARROWS = b"stf"
 _SPANS = b"bne"
-_FLOW_ID = re.compile(rb'-?\d+|"\s*[+-]?(?:0[xX])?[0-9a-fA-F]+"')
+_FLOW_ID = re.compile(rb'-?\d.*|".*"', re.DOTALL)
 _ASYNC_ID = re.compile(rb'-?\d+|".*', re.DOTALL)
 
 
 def _unplaceable(events: list[Event], phase: NDArray[np.uint8], link: Ints) -> list[int]:
     """What Perfetto drops wherever it stands: no phase, or no usable id for an arrow or a span.
 
-    Ids are integers or text, of arrows text that is a hexadecimal number.
+    Ids are integers or text. Flow events whose id is text or a number of any kind can get an id
+    that Perfetto reads: see `flow_groups`.
 
     Args:
         events: a run of events.

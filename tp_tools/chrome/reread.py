@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+import numpy as np
+from msgspec import field
+
 from tp_tools.chrome.sanitize import sanitized
+from tp_tools.chrome.schema import ABSENT, Scalar
 from tp_tools.chrome.stream import TextStream
 from tp_tools.errors import InputError
 from tp_tools.files.read_ahead import read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tp_tools.files.source import Source
     from tp_tools.trace.model import Batch, Trace
@@ -36,6 +41,42 @@ def batch_texts(
         if len(text) < span.length or source.stamp != stamp:
             raise file_changed(source)
         yield span, text
+
+
+class _Args(msgspec.Struct, gc=False):
+    external: msgspec.Raw = field(default=ABSENT, name="External id")
+
+
+class _Event(msgspec.Struct, gc=False):
+    args: _Args | Scalar | list[msgspec.Raw] = None
+
+
+_EVENTS = msgspec.json.Decoder(list[_Event])
+
+
+def external_ids(source: Source, trace: Trace, events: Iterable[int]) -> dict[int, bytes]:
+    """The JSON text of the External id of each of some events that has one.
+
+    Args:
+        source: the file, which is read again.
+        trace: what was read of it.
+        events: numbers of events.
+
+    Raises:
+        InputError: the file is not what it was when it was read.
+    """
+    wanted = np.array(sorted(events), np.int64)
+    found: dict[int, bytes] = {}
+    for span, text in batch_texts(source, trace):
+        first, behind = np.searchsorted(wanted, (span.first, span.first + span.count))
+        if first == behind:
+            continue
+        read = _EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")
+        for number in wanted[first:behind].tolist():
+            args = read[number - span.first].args
+            if isinstance(args, _Args) and args.external is not ABSENT:
+                found[number] = bytes(args.external)
+    return found
 
 
 def _taken(feed: TextStream, size: int) -> bytes:

@@ -34,6 +34,7 @@ class Event(msgspec.Struct, gc=False):
     args: Args | Scalar | list[msgspec.Raw] = None
     id: msgspec.Raw = ABSENT
     id2: msgspec.Raw = ABSENT
+    bind_id: msgspec.Raw = ABSENT
     bp: Scalar = None
     s: Scalar = None
     tts: msgspec.Raw = ABSENT

@@ -48,6 +48,7 @@ class TraceBuilder:
         self._names: dict[Text, int] = {}
         self._odd_links: dict[bytes, int] = {}
         self._metadata: dict[int, Scalar] = {}
+        self._bind_ids: dict[int, bytes] = {}
 
     def add(self, run: Columns) -> None:
         """Takes the next run."""
@@ -61,6 +62,7 @@ class TraceBuilder:
             column.extend(numbered[key] if key in numbered else getattr(run, key))
         self._rounded |= run.rounded
         self._metadata.update({self.count + i: said for i, said in run.metadata.items()})
+        self._bind_ids.update({self.count + i: text for i, text in run.bind_ids.items()})
         self._spans.append(Batch(self.count, len(run), run.length))
         self.count += len(run)
 
@@ -77,19 +79,22 @@ class TraceBuilder:
         """
         link, links = numbered_ids(self._columns.pop("link").whole(), list(self._odd_links))
         columns: dict[str, Any] = {key: column.whole() for key, column in self._columns.items()}
+        tracks, columns["track"], quoted = _unquoted(list(self._tracks), columns["track"])
         return Trace(
             head=head,
             tail=tail,
             batches=self._spans,
             link=link,
             links=links,
-            tracks=[(_id(pid), _id(tid)) for pid, tid in self._tracks],
+            tracks=tracks,
             cats=[cat or "" for cat in self._cats],
             names=["" if name == NOTHING else name or NAMELESS for name in self._names],
             metadata=self._metadata,
             rounded=self._rounded,
             repairs=repairs,
             thorough=thorough,
+            quoted=quoted,
+            bind_ids=self._bind_ids,
             **columns,
         )
 
@@ -97,6 +102,39 @@ class TraceBuilder:
 def _numbered(values: Iterable[Key], table: dict[Key, int]) -> Ints:
     """The number of each value; those that are new get the next ones."""
     return narrow(np.array([table.setdefault(value, len(table)) for value in values], np.int64))
+
+
+def _unquoted(
+    written: list[tuple[Id, Id]], track: Ints
+) -> tuple[list[tuple[Id, Id]], Ints, NDArray[np.bool_] | None]:
+    """Tracks on which a number in quotes is that number, as profilers of 2021 write threads.
+
+    Args:
+        written: (pid, tid) of each track.
+        track: of each event.
+
+    Returns:
+        (pid, tid) of each track, the track of each event, and which events have such an id; None
+        where none has.
+    """
+    is_quoted = np.array([any(map(_is_digits, ids)) for ids in written], np.bool_)
+    if not is_quoted.any():
+        return [(_id(pid), _id(tid)) for pid, tid in written], track, None
+    numbers: dict[tuple[Id, Id], int] = {}
+    read = [(_id(_number(pid)), _id(_number(tid))) for pid, tid in written]
+    codes = narrow(np.array([numbers.setdefault(ids, len(numbers)) for ids in read], np.int64))
+    return list(numbers), codes[track], is_quoted[track]
+
+
+_MOST_DIGITS = 18  # of a number that Perfetto reads
+
+
+def _is_digits(value: Id) -> bool:
+    return type(value) is str and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+
+
+def _number(value: Id) -> Id:
+    return int(value) if isinstance(value, str) and _is_digits(value) else value
 
 
 def _id(value: Id) -> Id:

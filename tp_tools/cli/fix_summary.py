@@ -69,3 +69,9 @@ def _done(examined: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
         yield f"  rebased  all times by {plural(days, 'day')}, so that none is rounded{because}"
     for kind, count in numbers["repairs"].items():
         yield f"  mended   {REPAIRS[kind]}" + (f" ({count:,})" if count > 1 else "")
+    if undrawn := examined.plan.flows.undrawn:
+        yield (
+            f"  not drawn by Perfetto, and left as recorded: "
+            f"{plural(undrawn, 'launch arrow')} with an end in no slice, or with "
+            "work that starts before its launch"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from tp_tools.chrome.file_damage import damage
 from tp_tools.chrome.metadata import metadata
 from tp_tools.chrome.parallel_reader import batch_pool, reading_jobs
 from tp_tools.chrome.reader import read
+from tp_tools.chrome.reread import external_ids
 from tp_tools.inspection import kernel_kinds
 from tp_tools.inspection.contents import contents
 from tp_tools.inspection.inventory import Kernels, inventory
@@ -140,7 +142,7 @@ def describe(source: Source, how: LoadOptions) -> TraceInfo:
             counts = inventory(trace)
             text_bytes, header = trace.text_size(), metadata(trace)
         with how.progress("looking for defects"):
-            trace_defects = defects(trace)
+            trace_defects = defects(trace, partial(external_ids, source, trace))
         losses: dict[str, int] = {}
     else:
         with load_trace(source, how) as tp, how.progress("asking SQL what is in it"):

@@ -40,7 +40,7 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class _Linked(_Event, gc=False):
-    """An event that carries the end of an arrow itself."""
+    """An event that carries an end of arrows itself."""
 
     bind_id: int = 0
     flow_in: bool | UnsetType = UNSET
@@ -88,7 +88,11 @@ class Writer:
         self.links = [Raw(b"%d" % (where.first_flow + i)) for i in range(len(trace.links))]
         self.opening = {closing: event for event, closing in plan.closings.items()}
         special = np.zeros(len(trace), np.bool_)
-        special[[*plan.moves, *plan.trims, *self.opening, *matched]] = True
+        flows = plan.flows
+        special[[*plan.moves, *plan.trims, *self.opening, *matched, *flows.ids, *flows.ends]] = True
+        fresh = {number: i for i, number in enumerate(dict.fromkeys(flows.ids.values()))}
+        first = where.first_flow + len(trace.links)
+        self.renamed = {event: first + fresh[number] for event, number in flows.ids.items()}
         special[is_phase(trace, "iI")] = True
         self.special = special
         self.odd = np.zeros(len(trace), np.bool_)
@@ -170,20 +174,26 @@ class Writer:
             self._trim(event, number)
         if number in self.opening:
             event.ts = Raw(microseconds(plan.trims[self.opening[number]]))
+        if number in self.renamed:
+            event.id = Raw(b"%d" % self.renamed[number])
         if number in self.matched:
             _note(event, b'"tpt_collective":%d' % self.matched[number].number)
         if event.s is not UNSET and bytes(event.s) == _GLOBAL and ts >= 0:
             event.s = _PROCESS
 
     def _linked(self, event: _Event, number: int) -> _Event:
-        """The event with its end of the arrow between ranks, where it is to carry one."""
-        match = self.matched.get(number)
-        if match is None or match.arrow is None:
-            return event
-        linked = _Linked(**msgspec.structs.asdict(event), bind_id=match.arrow)
-        if match.is_first:
-            linked.flow_out = True
+        """The event with what ties it to other slices, where it is to carry that."""
+        match, end = self.matched.get(number), self.placed.plan.flows.ends.get(number)
+        if match is not None and match.arrow is not None:
+            bind_id, is_out, is_in = match.arrow, match.is_first, not match.is_first
+        elif end is not None:
+            bind_id, is_out, is_in = self._of_rank(end.bind_id), end.is_out, end.is_in
         else:
+            return event
+        linked = _Linked(**msgspec.structs.asdict(event), bind_id=bind_id)
+        if is_out:
+            linked.flow_out = True
+        if is_in:
             linked.flow_in = True
         return linked
 
@@ -228,7 +238,11 @@ class Writer:
             return Raw(bytes(value).replace(b'"global"', b'"local"', 1))
         text = bytes(value).strip(b'" ')
         number = int(text, 16 if bytes(value).startswith(b'"') else 10)
-        return Raw(b"%d" % ((number % (1 << _ID_BITS)) + ((self.where.rank + 1) << _ID_BITS)))
+        return Raw(b"%d" % self._of_rank(number))
+
+    def _of_rank(self, number: int) -> int:
+        """A `bind_id` that no other rank has."""
+        return (number % (1 << _ID_BITS)) + ((self.where.rank + 1) << _ID_BITS)
 
 
 def _microseconds(times: Ints) -> list[Raw]:

@@ -18,7 +18,7 @@ from tp_tools.files.source import Source
 from tp_tools.merging import json_fragment
 from tp_tools.merging.placement import RANK_IDS
 from tp_tools.repair import ids
-from tp_tools.trace.plan import Plan
+from tp_tools.trace.plan import FlowEdits, Plan
 from tp_tools.trace.slices import slices
 from tp_tools.writing.pftrace.options import PftraceOptions
 from tp_tools.writing.pftrace.writer import rewrite
@@ -56,7 +56,7 @@ def fragment(
     lanes = {lane.tid for lane in placed.plan.lanes.values()}
     unmoved = replace(
         placed,
-        plan=replace(placed.plan, moves={}),
+        plan=replace(placed.plan, moves={}, flows=replace(placed.plan.flows, ends={})),
         threads=[thread for thread in placed.threads if thread.tid not in lanes],
     )
     blocks = json_fragment.fragment(source, unmoved, where, matched)
@@ -110,7 +110,7 @@ def nothing_to_do(trace: Trace) -> Plan:
 
 
 def _plan(trace: Trace, placed: PlacedRank, first: int) -> Plan:
-    """The moves that are left, on the events as they are numbered now."""
+    """The moves and arrows that are left, on the events as they are numbered now."""
     plan = nothing_to_do(trace)
     number = np.cumsum(placed.keep) - 1 + first
     track_of = {track: place for place, track in enumerate(trace.tracks)}
@@ -124,4 +124,9 @@ def _plan(trace: Trace, placed: PlacedRank, first: int) -> Plan:
             place = track_of[ids_of.pids[track], ids_of.tids[track]]
             lanes[place, lane_number] = replace(lane, track=place)
             moves[int(number[event])] = lane_number
-    return replace(plan, lanes=lanes, moves=moves)
+    arrows = [
+        (int(number[out]), int(number[work]))
+        for out, work in placed.plan.flows.arrows
+        if placed.keep[out] and placed.keep[work]
+    ]
+    return replace(plan, lanes=lanes, moves=moves, flows=FlowEdits(arrows=arrows))

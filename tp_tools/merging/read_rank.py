@@ -43,7 +43,7 @@ class RankSummary:
         damage: of its file.
         collectives: what it shares with other ranks.
         base_ns: what its times are counted from, ns since the epoch.
-        links: how many ids its arrows have.
+        links: how many ids its arrows may have.
         size: bytes of its events as JSON.
         first_ns, last_ns: when it begins and ends, ns on its own clock; None if it has no events.
     """
@@ -108,7 +108,8 @@ def _gathered(file: str, spool: Path, engine: str | None, *, based: bool) -> Ran
     first, last = _span(trace, base)
     size = sum(span.length for span in trace.batches)
     wrong = damage(trace, source)
-    return RankSummary(file, about, wrong, collectives, base, len(trace.links), size, first, last)
+    links = len(trace.links) + len(set(edits.flows.ids.values()))
+    return RankSummary(file, about, wrong, collectives, base, links, size, first, last)
 
 
 def _span(trace: Trace, base: int) -> tuple[int | None, int | None]:

@@ -56,6 +56,7 @@ def kept(
     """All but metadata, which is written anew, and what has no time or is not wanted."""
     keep = ~is_phase(trace, "M")
     keep[plan.untimed] = False
+    keep[plan.flows.left_out] = False
     if wanted.is_everything():
         return keep
     cats = [
@@ -78,6 +79,7 @@ def kept(
     keep[flows] = False
     if wanted.needs is None or FLOWS in wanted.needs:
         keep[_whole_arrows(trace, table, keep)] = True
+        keep[plan.flows.left_out] = False
     return keep
 
 

@@ -129,6 +129,11 @@ def write(
     return _written(part, rank, table, matched.event)
 
 
+def _tied(rank: PlacedRank) -> int:
+    """How many arrows slices carry themselves."""
+    return sum(bool(rank.keep[a] and rank.keep[b]) for a, b in rank.plan.flows.arrows)
+
+
 def _written(
     part: Path | Deflated | None, rank: PlacedRank, table: Slices, events: Ints
 ) -> RankFragment:
@@ -138,7 +143,7 @@ def _written(
         part=part,
         events=int(keep.sum()),
         slices=int(keep[table.event].sum()),
-        flows=int((keep & is_phase(trace, "f")).sum()),
+        flows=int((keep & is_phase(trace, "f")).sum()) + _tied(rank),
         row=np.array(rows, np.int64).reshape(-1, 2),
         ts=trace.ts[events],
         end=trace.ts[events] + trace.dur[events],

@@ -95,9 +95,8 @@ def load_trace(source: Source, how: LoadOptions) -> Processor:
             except InputError as error:
                 refuse_unknown(source.name, error)
                 raise
-        if lost := engine.losses(tp):
-            counts = ", ".join(f"{count} x {name}" for name, count in lost.items())
-            how.warn(f"{source.name}: TraceProcessor lost data on loading: {counts}.")
+        if lost := _losses(tp):
+            how.warn(f"{source.name}: TraceProcessor lost data on loading: {lost}.")
         return tp
     examined = analysis.analyze(
         source, OverlapOptions(engine=how.engine, say=how.say), how.progress
@@ -108,7 +107,15 @@ def load_trace(source: Source, how: LoadOptions) -> Processor:
         keep = select_events(examined.trace, examined.table, how.needs)
     with how.progress(doing, source.size(), BUILDING) as seen:
         blocks = json_writer.rewrite(source, examined.trace, examined.plan, seen, keep=keep)
-        return load(blocks, size=_size(examined.trace, keep))
+        tp = load(blocks, size=_size(examined.trace, keep))
+    if lost := _losses(tp):
+        how.warn(f"{source.name}: no slice is lost, but not all arrows or ends count: {lost}.")
+    return tp
+
+
+def _losses(tp: Processor) -> str:
+    """What TraceProcessor lost on loading, by its own names."""
+    return ", ".join(f"{count} x {name}" for name, count in engine.losses(tp).items())
 
 
 def is_chrome_json(source: Source) -> bool:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tp_tools.chrome.reader import read
+from tp_tools.chrome.reread import external_ids
 from tp_tools.errors import InputError
 from tp_tools.processes.pool import ALONE
 from tp_tools.progress import silent
 from tp_tools.repair import ids, planner
 from tp_tools.repair.hidden import find_hidden
 from tp_tools.repair.lanes import assign_lanes
+from tp_tools.repair.launch_flows import with_flows
 from tp_tools.repair.overlaps import decide_repairs
 from tp_tools.trace.slices import slices
 from tp_tools.writing.json import writer as json_writer
@@ -110,6 +113,7 @@ def analyze(
             repairs = decide_repairs(trace, placed.table, options, placed.lane)
             hidden, chosen = beside_sql.result()
             plan = planner.make_plan(trace, placed.table, repairs, chosen)
+            plan = with_flows(trace, placed.table, plan, partial(external_ids, source, trace))
     return Analysis(trace, placed.table, placed.lane, repairs, plan, hidden)
 
 
@@ -129,7 +133,10 @@ def plan_alone(source: Source, placed: PlacedSlices, options: OverlapOptions) ->
     """
     with naming(source):
         repairs = decide_repairs(placed.trace, placed.table, options, placed.lane)
-        return planner.make_plan(placed.trace, placed.table, repairs, ids.choose_ids(placed.trace))
+        chosen = ids.choose_ids(placed.trace)
+        plan = planner.make_plan(placed.trace, placed.table, repairs, chosen)
+        read_ids = partial(external_ids, source, placed.trace)
+        return with_flows(placed.trace, placed.table, plan, read_ids)
 
 
 @contextmanager

@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from tp_tools.columns import iterate_rows
 from tp_tools.errors import InputError
 from tp_tools.repair import ids, planner
 from tp_tools.repair.analysis import place_slices
+from tp_tools.repair.launch_flows import with_flows
 from tp_tools.repair.summary import hidden_of
+from tp_tools.trace.plan import Repair
 
 if TYPE_CHECKING:
     from tp_tools.repair.summary import Hidden
-    from tp_tools.trace.model import Trace
+    from tp_tools.trace.flow_slices import ExternalIds
+    from tp_tools.trace.model import Ints, Trace
+    from tp_tools.trace.slices import Slices
 
 
 @dataclass(frozen=True)
@@ -55,15 +62,29 @@ class Defects:
         }
 
 
-def defects(trace: Trace) -> Defects:
-    """Find the defects of a trace."""
+def _moved(table: Slices, lane: Ints) -> list[Repair]:
+    """Lanes for all that overlaps: the repair itself is for SQL to say."""
+    off = np.flatnonzero(lane)
+    columns = (table.event[off], lane[off] + 1, table.end[off])
+    return [Repair(*row) for row in iterate_rows(*columns)]
+
+
+def defects(trace: Trace, external: ExternalIds | None = None) -> Defects:
+    """Find the defects of a trace.
+
+    Args:
+        trace: the trace.
+        external: reads the External ids of events; None if they cannot be read.
+    """
     placed, chosen = place_slices(trace), ids.choose_ids(trace)
     overlapping, counts = int((placed.lane > 0).sum()), trace.repairs + chosen.repairs
     hidden = hidden_of(trace, placed.hidden())
     try:
-        plan = planner.make_plan(trace, placed.table, [], chosen)
+        plan = planner.make_plan(trace, placed.table, _moved(placed.table, placed.lane), chosen)
+        plan = with_flows(trace, placed.table, plan, external)
     except InputError as error:
         return Defects(overlapping, hidden, 0, dict(sorted(counts.items())), str(error))
+    counts.update(plan.flows.repairs())
     counts["durationless"] = len(plan.durationless)
     counts["untimed"] = len(plan.untimed)
     return Defects(

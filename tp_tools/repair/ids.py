@@ -41,7 +41,9 @@ def choose_ids(trace: Trace) -> Ids:
     changed = [
         (pid, tid) != track for pid, tid, track in zip(pids, tids, trace.tracks, strict=True)
     ]
-    return Ids(pids, tids, np.array(changed, np.bool_), is_metadata, repairs)
+    if trace.quoted is not None:
+        repairs["quoted_ids"] = int(trace.quoted.sum())
+    return Ids(pids, tids, np.array(changed, np.bool_), is_metadata, repairs, trace.quoted)
 
 
 def _pids(trace: Trace, repairs: Counter[str]) -> list[Scalar]:

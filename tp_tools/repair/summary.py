@@ -131,7 +131,7 @@ def _overlapping(table: Slices, off: Slices, events: Ints) -> set[int]:
 def _repairs(analysis: Analysis) -> dict[str, int]:
     """Count the repairs other than of overlaps, by kind; kinds that did not occur are left out."""
     plan = analysis.plan
-    counts = analysis.trace.repairs + plan.ids.repairs
+    counts = analysis.trace.repairs + plan.ids.repairs + Counter(plan.flows.repairs())
     counts["durationless"] = len(plan.durationless)
     counts["untimed"] = len(plan.untimed)
     return {kind: count for kind, count in sorted(counts.items()) if count}
@@ -145,8 +145,12 @@ REPAIRS = {
     "escapes": r"\u escapes written as UTF-8",
     "fine_times": "times finer than a nanosecond rounded to one",
     "first_keys": "a first key by which Perfetto mistakes the format: no longer the first",
+    "flow_ids": "ids of arrows that other arrows have too, or that are no number: new ones",
     "invalid_utf8": "invalid UTF-8 replaced",
     "large_integers": "integers over 63 bits written as text",
+    "launch_arrows_bound": "launch arrows that would join other slices: tied to their own",
+    "launch_arrows_left_out": "launch arrows left out that would join other slices: their own "
+    "were not recorded, or the work starts before its launch",
     "lone_surrogates": "lone surrogates replaced",
     "long_decimals": "decimals of too many digits shortened",
     "negative_pids": "negative process ids replaced",
@@ -154,6 +158,7 @@ REPAIRS = {
     "not_a_number": "NaN or Infinity written as text",
     "other_pids": "process ids that Perfetto misreads replaced",
     "other_tids": "thread ids that Perfetto misreads replaced",
+    "quoted_ids": "process and thread ids that were numbers in quotes: written as numbers",
     "stray_commas": "stray commas dropped",
     "text_pids": "text process ids replaced",
     "text_tids": "text thread ids replaced",

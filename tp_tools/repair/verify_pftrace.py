@@ -1,20 +1,27 @@
 """Proves a repaired trace that was written as `.pftrace`: loads it, compares what is shown.
 
 What must hold: TraceProcessor loads all of it, shows each slice and instant of each thread with its
-name and its exact or planned time, and no other, and no launch arrow ends at another's kernel.
+name and its exact or planned time, and no other, and an arrow from each launch to its own work.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tp_tools import engine, library
-from tp_tools.columns import iterate_rows
+from tp_tools.columns import is_in, iterate_rows
 from tp_tools.errors import TraceLossError, VerificationError
 from tp_tools.files.source import Source
 from tp_tools.progress import BUILDING, silent
-from tp_tools.repair.verify_json import check_arrows, comparable, failed
+from tp_tools.repair import verify_flows
+from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected
+from tp_tools.repair.verify_json import failed, say_losses
+from tp_tools.trace.flow_groups import LAUNCH_CATS
+from tp_tools.writing.pftrace.flows import flows
 from tp_tools.writing.pftrace.header import NO_NAME
 from tp_tools.writing.pftrace.layout import lay_out
 from tp_tools.writing.pftrace.thread_events import NEVER
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.progress import Progress
     from tp_tools.repair.analysis import Analysis
+    from tp_tools.writing.pftrace.layout import Layout
     from tp_tools.writing.pftrace.options import PftraceOptions
 
 
@@ -60,22 +68,45 @@ def verify(
             blocks = source.blocks(seen)
             tp = engine.load(blocks, source=name, engine=engine_name, size=size, say=say)
         with tp, progress("verifying: comparing slices and arrows"):
-            _compare(name, _wanted(examined, part), tp)
-            check_arrows(name, tp)
+            shot = lay_out(examined.trace, examined.table, examined.plan, part, None)
+            _compare(name, _wanted(shot), tp)
+            _compare_arrows(name, examined, shot, tp)
+            say_losses(name, tp, say)
     except TraceLossError as error:
         raise VerificationError(f"{error} The result was not kept.") from error
 
 
-def _wanted(examined: Analysis, part: PftraceOptions) -> Counter[tuple[int, int, int, str]]:
+def _wanted(layout: Layout) -> Counter[tuple[int, int, int, str]]:
     """Count the (ts, dur, tid, name) of all thread events that have an end."""
-    trace = examined.trace
-    layout = lay_out(trace, examined.table, examined.plan, part, None)
+    trace = layout.trace
     names = [comparable(text or NO_NAME) for text in trace.names]
     events = layout.thread_events
     columns = iterate_rows(events.ts, events.end, layout.tracks.tids, trace.name[events.event])
     return Counter(
         (ts, end - ts, tid, names[code]) for ts, end, tid, code in columns if end != NEVER
     )
+
+
+def _compare_arrows(name: str, examined: Analysis, layout: Layout, tp: Processor) -> None:
+    """Each launch is tied to its own work; of others it is known where they should be."""
+    trace, found = layout.trace, layout.thread_events
+    entry = np.full(len(trace), -1)
+    entry[found.event] = np.arange(len(found))
+
+    def key(event: int) -> SliceKey:
+        i = int(entry[event])
+        pid, tid = layout.tracks.pids[int(found.track[i])], int(layout.tracks.tids[i])
+        text = trace.names[trace.name[event]] or NO_NAME
+        ts, correlation = int(found.ts[i]), correlation_of(trace, event)
+        return SliceKey(pid, tid, ts, comparable(text), correlation)
+
+    launches = expected(trace, examined.table, examined.plan, key)
+    cats = [code for code, cat in enumerate(trace.cats) if cat in LAUNCH_CATS]
+    unbound = replace(layout.plan, flows=replace(layout.plan.flows, arrows=[]))
+    rest = flows(trace, unbound, found, layout.is_written & ~is_in(trace.cat, cats))
+    ends = found.event[rest.out].tolist(), found.event[rest.into].tolist()
+    others = Counter((key(out), key(into)) for out, into in zip(*ends, strict=True))
+    verify_flows.check(name, tp, launches, None if trace.bind_ids else others)
 
 
 def _compare(name: str, wanted: Counter[tuple[int, int, int, str]], tp: Processor) -> None:

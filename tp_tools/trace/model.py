@@ -6,7 +6,7 @@ Format: Chrome's Trace Event Format, as PyTorch's Kineto writes it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from tp_tools.columns import is_in
@@ -72,7 +72,7 @@ class Trace:
     Attributes:
         head, tail: the sanitized text around the events.
         batches: the batches of events between head and tail.
-        tracks: (pid, tid) pairs as the file writes them.
+        tracks: (pid, tid) pairs as the file writes them; digits in text are that number.
         cats, names: distinct categories and names.
         links: distinct ids, as JSON text.
         metadata: value of each metadata event by event number: a name or a sort index.
@@ -81,6 +81,8 @@ class Trace:
         repairs: number of repairs of the text, by kind.
         thorough: whether the text had to be sanitized token by token; a second pass over the text
             must do the same.
+        quoted: bool (events,), whether its pid or tid is a number in quotes; None if none is.
+        bind_ids: JSON text of `bind_id`, by event, where there is one.
     """
 
     head: Head
@@ -102,6 +104,8 @@ class Trace:
     rounded: bool
     repairs: Counter[str]
     thorough: bool = False
+    quoted: NDArray[np.bool_] | None = None
+    bind_ids: dict[int, bytes] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.phase)

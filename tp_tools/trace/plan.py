@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -44,6 +44,7 @@ class Ids:
         is_process_metadata: bool (events,), whether an event is metadata of a process, whose tid
             Perfetto ignores.
         repairs: number of changed ids, by kind.
+        quoted: bool (events,), whether an id is a number in quotes, to be written without; or None.
     """
 
     pids: list[Scalar]
@@ -51,6 +52,11 @@ class Ids:
     changed: NDArray[np.bool_]
     is_process_metadata: NDArray[np.bool_]
     repairs: Counter[str]
+    quoted: NDArray[np.bool_] | None = None
+
+    def is_empty(self) -> bool:
+        """Whether all ids stay as they are."""
+        return self.quoted is None and not self.changed.any()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,49 @@ class Repair:
         return "concurrent" if self.lane > 1 else "jitter"
 
 
+class FlowEnd(NamedTuple):
+    """What ties a slice to others by identity: `bind_id`, `flow_out`, `flow_in` in JSON."""
+
+    bind_id: int
+    is_out: bool
+    is_in: bool
+
+
+@dataclass(frozen=True)
+class FlowEdits:
+    """What changes about flows, so that each joins the slices that the profiler meant.
+
+    Attributes:
+        ids: new id by flow event.
+        ends: by event of a slice: what it is tied by instead of flow events.
+        arrows: the slices that these tie, (launch, work), as numbers of events.
+        left_out: flow events that are not written, ascending.
+        lost: how many launch arrows are left out: one of their slices was not recorded, or starts
+            too early.
+        undrawn: how many launch arrows stay as recorded, though Perfetto draws none of them.
+    """
+
+    ids: dict[int, int] = field(default_factory=dict)
+    ends: dict[int, FlowEnd] = field(default_factory=dict)
+    arrows: list[tuple[int, int]] = field(default_factory=list)
+    left_out: list[int] = field(default_factory=list)
+    lost: int = 0
+    undrawn: int = 0
+
+    def is_empty(self) -> bool:
+        """Whether nothing changes."""
+        return not (self.ids or self.ends or self.left_out)
+
+    def repairs(self) -> dict[str, int]:
+        """How many flow events or arrows are changed, by kind."""
+        counts = {
+            "flow_ids": len(self.ids),
+            "launch_arrows_bound": len(self.arrows),
+            "launch_arrows_left_out": self.lost,
+        }
+        return {kind: count for kind, count in counts.items() if count}
+
+
 @dataclass(frozen=True)
 class Plan:
     """Every change to a trace.
@@ -87,6 +136,7 @@ class Plan:
         rebase_ns: ns subtracted from all times and added to baseTimeNanoseconds.
         ids: the ids to write.
         names: (metadata event, pid, tid, name) of processes and threads that need a name.
+        flows: what changes about flows; found once the rest is planned.
     """
 
     lanes: dict[tuple[int, int], Lane]
@@ -98,6 +148,7 @@ class Plan:
     rebase_ns: int
     ids: Ids
     names: list[tuple[str, int, int, str]]
+    flows: FlowEdits = field(default_factory=FlowEdits)
 
     def is_empty(self) -> bool:
         """Tell whether the plan changes nothing."""
@@ -107,5 +158,6 @@ class Plan:
             or self.durationless
             or self.untimed
             or self.rebase_ns
-            or self.ids.changed.any()
+            or not self.ids.is_empty()
+            or not self.flows.is_empty()
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from tp_tools.chrome.sanitize import encoded
@@ -34,13 +35,16 @@ class PlanEdits:
         self.trace, self.plan = trace, plan
         self._durationless = frozenset(plan.durationless)
         self._opening = {closing: event for event, closing in plan.closings.items()}
-        edited = chain(plan.moves, plan.trims, self._opening, plan.durationless)
+        flows = plan.flows
+        edited = chain(
+            plan.moves, plan.trims, self._opening, plan.durationless, flows.ids, flows.ends
+        )
         self._edited = np.sort(np.fromiter(edited, np.int64))
-        self._untimed, self._keep = np.array(plan.untimed, np.int64), keep
-        self._ids = [
-            tuple(_new_ids(*ids))
-            for ids in zip(trace.tracks, plan.ids.pids, plan.ids.tids, strict=True)
-        ]
+        self._left_out = np.array(sorted([*plan.untimed, *flows.left_out]), np.int64)
+        self._keep = keep
+        written = list(zip(trace.tracks, plan.ids.pids, plan.ids.tids, strict=True))
+        self._ids = [tuple(_new_ids(*ids)) for ids in written]
+        self._unquoted = [tuple(_all_ids(*ids)) for ids in written]
 
     def keeps_any(self, span: Batch) -> bool:
         """Whether any event of a run is written."""
@@ -49,14 +53,15 @@ class PlanEdits:
     def _is_left_out(self, here: slice) -> NDArray[np.bool_]:
         count = here.stop - here.start
         found = np.zeros(count, np.bool_) if self._keep is None else ~self._keep[here]
-        found[_within(self._untimed, here)] = True
+        found[_within(self._left_out, here)] = True
         return found
 
     def of_run(self, span: Batch) -> BatchEdits | None:
         """What changes in a run; None if nothing does."""
         here = slice(span.first, span.first + span.count)
         track, left_out = self.trace.track[here], self._is_left_out(here)
-        changed = self.plan.ids.changed[track]
+        quoted = self._is_quoted(here)
+        changed = self.plan.ids.changed[track] | quoted
         alone = changed & self.plan.ids.is_process_metadata[here]
         alone[_within(self._edited, here)] = True
         is_rebased = self._is_rebased(here)
@@ -64,18 +69,25 @@ class PlanEdits:
         places = np.flatnonzero(changed | alone | left_out)
         if not len(places):
             return None
-        kind = np.where(alone, _ALONE, track)
+        kind = np.where(quoted, track.astype(np.int64) + len(self._ids), track)
+        kind[alone] = _ALONE
         kind[left_out] = _LEFT_OUT
         kinds, which = np.unique(kind[places], return_inverse=True)
-        changes = [self._ids[kind] if kind >= 0 else None for kind in kinds.tolist()]
+        ids = self._ids + self._unquoted
+        changes = [ids[kind] if kind >= 0 else None for kind in kinds.tolist()]
         own = np.flatnonzero(kind[places] == _ALONE)
         which[own] = np.arange(len(own)) + len(changes)
         where = places[own]
         columns = (where + span.first, track[where], self.trace.ts[here][where], is_rebased[where])
         for number, its_track, ts, gets_rebased in iterate_rows(*columns):
             times = self._time(number, ts, is_rebased=gets_rebased)
-            changes.append((*self._place(number, its_track), *times))
+            changes.append((*self._place(number, its_track), *times, *self._flow(number)))
         return BatchEdits(span.count, places, which, changes)
+
+    def _is_quoted(self, here: slice) -> NDArray[np.bool_]:
+        """Which events have a number in quotes as pid or tid."""
+        quoted = self.plan.ids.quoted
+        return np.zeros(here.stop - here.start, np.bool_) if quoted is None else quoted[here]
 
     def _is_rebased(self, here: slice) -> NDArray[np.bool_]:
         """Which events get another time, since all times are counted from another one."""
@@ -89,9 +101,12 @@ class PlanEdits:
         plan = self.plan
         lane = plan.lanes[track, plan.moves[number]] if number in plan.moves else None
         is_of_process = plan.ids.is_process_metadata[number]
-        for put in self._ids[track]:
+        quoted = plan.ids.quoted is not None and plan.ids.quoted[number]
+        for put in self._unquoted[track] if quoted else self._ids[track]:
             if put.key == "pid" or not (is_of_process or lane):
                 yield put
+        if quoted and is_of_process:
+            yield MemberEdit("tid", msgspec.json.encode(self.trace.tracks[track][1]))
         if plan.ids.changed[track] and is_of_process and (label := self._label(number, track)):
             yield MemberEdit("args", encoded({"name": label}))
         if lane:
@@ -125,11 +140,30 @@ class PlanEdits:
             end = plan.trims[self._opening[number]] - plan.rebase_ns
             yield MemberEdit("ts", _closing_time(end))
 
+    def _flow(self, number: int) -> Iterator[MemberEdit]:
+        """The new id of a flow event; what ties a slice to others."""
+        flows = self.plan.flows
+        if number in flows.ids:
+            yield MemberEdit("id", b"%d" % flows.ids[number])
+        if end := flows.ends.get(number):
+            yield MemberEdit("bind_id", b"%d" % end.bind_id)
+            if end.is_out:
+                yield MemberEdit("flow_out", b"true")
+            if end.is_in:
+                yield MemberEdit("flow_in", b"true")
+
 
 def _new_ids(recorded: tuple[Scalar, Scalar], pid: Scalar, tid: Scalar) -> Iterator[MemberEdit]:
     """The ids of a track that are written otherwise than recorded."""
     for key, old, new in zip(("pid", "tid"), recorded, (pid, tid), strict=True):
         if old != new:
+            yield _put_id(key, old, new)
+
+
+def _all_ids(recorded: tuple[Scalar, Scalar], pid: Scalar, tid: Scalar) -> Iterator[MemberEdit]:
+    """The ids of an event that has a number in quotes for one."""
+    for key, old, new in zip(("pid", "tid"), recorded, (pid, tid), strict=True):
+        if old is not None or new is not None:
             yield _put_id(key, old, new)
 
 

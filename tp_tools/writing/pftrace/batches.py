@@ -9,11 +9,11 @@ import numpy as np
 
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.columns import is_in
+from tp_tools.trace.flow_groups import read_id
 from tp_tools.trace.model import is_phase
 from tp_tools.writing.json.apply import noted
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.event_args import NO_ARGS, read_event_args
-from tp_tools.writing.pftrace.flows import identifier
 from tp_tools.writing.pftrace.header import ARGS
 from tp_tools.writing.pftrace.other_events import PHASES, OtherEvents
 
@@ -196,7 +196,7 @@ def _version_2_flows(in_batch: list[int], event_args: list[EventArgs]) -> dict[i
     fields = {}
     for position, i in enumerate(in_batch):
         if len(event_args[i].bind_id):
-            bind_id = identifier(msgspec.json.decode(event_args[i].bind_id))
+            bind_id = read_id(bytes(event_args[i].bind_id))
             direction = _IN * (bytes(event_args[i].flow_in) == b"true")
             direction += _OUT * (bytes(event_args[i].flow_out) == b"true")
             if bind_id is not None and direction:

@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
+from tp_tools.columns import indices_of
+from tp_tools.trace.flow_groups import read_codes
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slices import lanes_of
 from tp_tools.writing.pftrace.slice_stack import stack_tops
@@ -23,13 +24,11 @@ from tp_tools.writing.pftrace.thread_events import DEEPER, NEVER
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.trace.model import EventIds, Ints, Trace
+    from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.plan import Plan
     from tp_tools.writing.pftrace.thread_events import ThreadEvents
 
 NONE = -1
-_HEXADECIMAL = 16
-_ID_BITS = 64
 
 
 @dataclass(frozen=True)
@@ -84,37 +83,54 @@ def flows(trace: Trace, plan: Plan, found: ThreadEvents, is_wanted: NDArray[np.b
         found: the slices to bind to.
         is_wanted: which events are wanted, one flag per event.
     """
-    ids = _ids(trace.links)
-    event = np.flatnonzero(is_phase(trace, "stf") & is_wanted & (ids[trace.link] != NONE))
+    event = np.flatnonzero(is_phase(trace, "stf") & is_wanted)
+    number = _numbers(trace, plan, event)
+    event = event[number != NONE]
+    ids = np.full(len(trace), NONE)
+    ids[event] = number[number != NONE]
     event, slices = _in_order(found, _bound(found, trace, plan, event))
-    key = np.column_stack([ids[trace.link[event]], trace.cat[event], trace.name[event]])
+    key = np.column_stack([ids[event], trace.cat[event], trace.name[event]])
     order = np.lexsort(key.T)
     slices = slices[order]
     source = _sources(trace.phase[event[order]], key[order])
     drawn = np.flatnonzero(source != NONE)
-    out, into = slices[source[drawn]], slices[drawn]
+    tied = _by_identity(found, plan) if plan.flows.arrows else (source[:0], source[:0])
+    out = np.concatenate([slices[source[drawn]], tied[0]])
+    into = np.concatenate([slices[drawn], tied[1]])
     turned = found.ts[out] > found.ts[into]
     return Flows(np.where(turned, into, out), np.where(turned, out, into))
 
 
-def _ids(links: EventIds) -> Ints:
-    """A number for each link, equal where Perfetto takes two ids for one; NONE for no id."""
-    numbers: dict[object, int] = {None: NONE}
-    values = msgspec.json.decode(b"[" + b",".join(links) + b"]")
-    if not all(type(value) is int for value in values):
-        values = [identifier(value) for value in values]
-    codes = [numbers.setdefault(value, len(numbers)) for value in values]
-    return np.array([*codes, NONE], np.int64)  # the last one answers for NO_LINK
+def _numbers(trace: Trace, plan: Plan, event: Ints) -> Ints:
+    """A number for the id of each flow event, equal where Perfetto takes two ids for one."""
+    number = read_codes(trace.links, trace.link[event].astype(np.int64))
+    renamed = plan.flows.ids
+    where = indices_of(event, renamed)
+    fresh = np.array([renamed[it] for it in event[where].tolist()], np.int64)
+    number[where] = 2 * len(trace.links) + np.unique(fresh, return_inverse=True)[1]
+    return number
 
 
-def identifier(value: object) -> int | None:
-    """The id of an arrow: an integer, or text that holds a hexadecimal one; others are none."""
-    if isinstance(value, str):
-        try:
-            value = int(value, _HEXADECIMAL)
-        except ValueError:
-            return None
-    return value if type(value) is int and value.bit_length() <= _ID_BITS else None
+def bindings(found: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> Ints:
+    """The entry of Shown that Perfetto binds each of some flow events to; NONE for none.
+
+    Args:
+        found: the slices to bind to.
+        trace: the trace.
+        plan: where flow events go.
+        event: the flow events.
+    """
+    return _bound(found, trace, plan, event).slice
+
+
+def _by_identity(found: ThreadEvents, plan: Plan) -> tuple[Ints, Ints]:
+    """The entries that the plan ties by identity, where both are shown."""
+    ends = np.array(plan.flows.arrows, np.int64).reshape(-1, 2)
+    order = np.argsort(found.event)
+    place = np.searchsorted(found.event, ends, sorter=order)
+    entry = order[np.minimum(place, len(found) - 1)] if len(found) else place
+    both = (found.event[entry] == ends).all(axis=1) if len(found) else np.zeros(0, np.bool_)
+    return entry[both, 0], entry[both, 1]
 
 
 def _bound(found: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> _Flows:

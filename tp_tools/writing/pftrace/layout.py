@@ -64,6 +64,7 @@ def lay_out(
         keep: bool (events,), the events to write; None for all of them.
     """
     is_written = (trace.ts != UNTIMED) | is_phase(trace, "M")
+    is_written[plan.flows.left_out] = False
     if keep is not None:
         is_written &= keep
     events = thread_events(trace, table, plan, is_written)

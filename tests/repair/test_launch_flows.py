@@ -1,0 +1,272 @@
+"""Launch flows: whatever starts together, each launch is joined to its own work, or counted."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.handmade import Fixed, fixed, loaded, source_of, text
+from tests.support.perfetto_content import pftrace_of
+from tests.support.strategies import LOADING
+from tp_tools import engine
+from tp_tools.repair import analysis, verify_json, verify_pftrace
+from tp_tools.writing.pftrace.options import PftraceOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from hypothesis.strategies import DrawFn
+
+    from tests.support.handmade import Event
+
+Arrows = Counter[tuple[str, str]]
+
+
+def call(name: str, ts: int, dur: int, correlation: int | None = None, **more: Any) -> Event:  # noqa: ANN401
+    """A call of whole microseconds on a CPU thread; `more` are other members."""
+    args = {} if correlation is None else {"args": {"correlation": correlation}}
+    event = {"ph": "X", "cat": "cuda_runtime", "name": name, "pid": 100, "tid": 100, **args}
+    return {**event, "ts": ts, "dur": dur, **more}
+
+
+def work(name: str, ts: int, dur: int, correlation: int | None = None, **more: Any) -> Event:  # noqa: ANN401
+    """A kernel of whole microseconds."""
+    return call(name, ts, dur, correlation, **{"cat": "kernel", "pid": 0, "tid": 7, **more})
+
+
+def flow(number: object, start: Event, end: Event, **more: Any) -> list[Event]:  # noqa: ANN401
+    """The flow events of a launch, where its slices start."""
+    tie = {"cat": "ac2g", "name": "ac2g", "id": number, **more}
+    ends = (("s", start, {}), ("f", end, {"bp": "e"}))
+    return [
+        {"ph": phase, **{key: slice_[key] for key in ("pid", "tid", "ts")}, **tie, **binding}
+        for phase, slice_, binding in ends
+    ]
+
+
+def drawn(data: bytes) -> Arrows:
+    """Names of the slices that each arrow joins."""
+    query = (
+        "SELECT a.name, b.name FROM flow JOIN slice AS a ON a.id = flow.slice_out "
+        "JOIN slice AS b ON b.id = flow.slice_in"
+    )
+    with loaded(data) as tp:
+        return Counter(engine.rows(tp, query))
+
+
+def proved(events: Iterable[Event]) -> tuple[Fixed, Arrows, Arrows]:
+    """The repaired trace, and its arrows as JSON and as `.pftrace`; both are verified first."""
+    data = text(events)
+    result, packets, part = fixed(data), pftrace_of(data), PftraceOptions()
+    with tempfile.TemporaryDirectory() as folder:
+        path = source_of(result.data, Path(folder)).path
+        verify_json.verify(path, "t.json", result.examined, None, lambda _: None)
+        path = Path(folder) / "t.pftrace"
+        path.write_bytes(packets)
+        verify_pftrace.verify(path, "t.pftrace", result.examined, None, lambda _: None, part=part)
+    again = fixed(result.data)
+    assert again.examined.is_sound()
+    assert again.data == result.data
+    return result, drawn(result.data), drawn(packets)
+
+
+def both(events: Iterable[Event]) -> Arrows:
+    """The arrows of the repaired trace, the same in both forms."""
+    _, as_json, as_packets = proved(events)
+    assert as_json == as_packets
+    return as_json
+
+
+IDS: list[Callable[[int], Any]] = [
+    lambda i: i,
+    str,
+    lambda i: f"launch {i}",
+    lambda i: i + 0.5,
+    lambda i: 10**18 + i,
+    lambda i: f"{10**18 + i}",
+    lambda i: 2**63 + i,
+    hex,
+]
+"""Ways to write the id of a launch."""
+
+
+@st.composite
+def launches(draw: DrawFn) -> tuple[list[Event], dict[str, tuple[int, int]]]:
+    """Calls, launches and kernels on a grid of 1 us, in any order; when each pair starts."""
+    write = draw(st.sampled_from(IDS))
+    events, starts = [], {}
+    for i in range(1, draw(st.integers(1, 5)) + 1):
+        at, behind = draw(st.integers(0, 6)), draw(st.integers(0, 6))
+        start = call(f"launch {i}", at, draw(st.integers(0, 3)), i)
+        end = work(f"kernel {i}", 3 + behind, draw(st.integers(0, 3)), i)
+        flows = flow(write(i), start, end)
+        if write in IDS[:2]:  # others say nothing of correlations: only their place does
+            flows[0]["ts"] += draw(st.integers(0, 2))
+        events += [start, flows[0], end, flows[1]]
+        starts[f"{i}"] = max(at, flows[0]["ts"]), 3 + behind
+    for i in range(draw(st.integers(0, 4))):
+        events.append(call(f"call {i}", draw(st.integers(0, 6)), draw(st.integers(0, 2)), 90 + i))
+    if write in IDS[:2]:
+        events = draw(st.permutations(events))
+    return events, starts
+
+
+@LOADING
+@given(launches())
+def test_launches_are_joined_to_their_own_work(
+    made: tuple[list[Event], dict[str, tuple[int, int]]],
+) -> None:
+    """Where the launch starts first there is one arrow; where not, one or none; none is wrong."""
+    events, starts = made
+    result, as_json, as_packets = proved(events)
+    own = {(f"launch {i}", f"kernel {i}") for i in starts}
+    sure = {(f"launch {i}", f"kernel {i}") for i, (start, end) in starts.items() if start < end}
+    flows = result.examined.plan.flows
+    for arrows in (as_json, as_packets):
+        assert set(arrows) <= own
+        assert sure <= set(arrows)
+        assert max(arrows.values(), default=1) == 1
+        assert len(own) - len(arrows) == flows.lost + flows.undrawn
+
+
+def together(call_dur: int, order: str) -> list[Event]:
+    """A call that starts with the launch after it, the events in this order."""
+    start, end = call("launch", 10, 3, 2), work("kernel", 20, 5, 2)
+    begin, finish = flow(2, start, end)
+    named = {"c": call("other call", 10, call_dur, 1), "l": start, "s": begin}
+    return [*(named[key] for key in order), end, finish]
+
+
+@pytest.mark.parametrize("call_dur", [0, 1, 3, 5])
+@pytest.mark.parametrize("order", ["cls", "lsc", "scl", "lcs"])
+def test_a_call_that_starts_with_a_launch_takes_no_arrow(call_dur: int, order: str) -> None:
+    """However long it is, and wherever it stands in the file."""
+    assert both(together(call_dur, order)) == {("launch", "kernel"): 1}
+
+
+def test_kernels_that_start_together_keep_their_arrows() -> None:
+    """The shorter one lies on top, and takes one arrow, not both."""
+    calls = [call("one", 0, 1, 1), call("two", 3, 1, 2)]
+    kernels = [work("A", 10, 5, 1), work("B", 10, 9, 2)]
+    flows = [it for i in (0, 1) for it in flow(i + 1, calls[i], kernels[i])]
+    assert both([*calls, *kernels, *flows]) == {("one", "A"): 1, ("two", "B"): 1}
+
+
+def test_kernels_of_one_graph_that_start_together_have_an_arrow_each() -> None:
+    """One launch, one correlation, two kernels."""
+    start = call("graph", 0, 4, 1)
+    kernels = [work("A", 10, 5, 1), work("B", 10, 9, 1)]
+    begin = flow(1, start, kernels[0])[0]
+    ends = [flow(1, start, kernel)[1] for kernel in kernels]
+    assert both([start, *kernels, begin, *ends]) == {("graph", "A"): 1, ("graph", "B"): 1}
+
+
+def test_external_ids_tell_launches_without_correlations() -> None:
+    """Of two calls that start together, the one with the External id of the kernel launched it."""
+    start = call("launch", 10, 0, args={"External id": 5})
+    other = call("other", 10, 0, args={"External id": 4})
+    end = work("kernel", 20, 5, args={"External id": 5})
+    assert both([start, *flow(77, start, end), other, end]) == {("launch", "kernel"): 1}
+    assert both([*flow(77, start, end), other, start, end]) == {("launch", "kernel"): 1}
+
+
+@pytest.mark.parametrize("write", IDS)
+def test_ids_of_every_kind_join_what_they_joined(write: Callable[[int], Any]) -> None:
+    """Text of digits, words, decimals, numbers of 19 digits: two ids stay two."""
+    calls = [call(f"launch {i}", 10 * i, 3, i) for i in (1, 2)]
+    kernels = [work(f"kernel {i}", 10 * i + 5, 3, i) for i in (1, 2)]
+    flows = [it for i in (0, 1) for it in flow(write(i + 1), calls[i], kernels[i])]
+    own = {("launch 1", "kernel 1"): 1, ("launch 2", "kernel 2"): 1}
+    assert both([*calls, *kernels, *flows]) == own
+
+
+def test_an_id_used_again_joins_each_launch_to_its_own_kernel() -> None:
+    """As it does when a profiler's counter starts anew."""
+    events = []
+    for i in range(3):
+        start, end = call(f"launch {i}", 20 * i, 3, 5), work(f"kernel {i}", 20 * i + 8, 4, 5)
+        events += [start, end, *flow(5, start, end)]
+    assert both(events) == {(f"launch {i}", f"kernel {i}"): 1 for i in range(3)}
+
+
+@pytest.mark.parametrize("cat", ["ac2g", "fwdbwd"])
+def test_ranks_of_a_merged_file_share_no_arrow(cat: str) -> None:
+    """SGLang puts the rank into the pids, and leaves the ids that all ranks count alike."""
+    events = []
+    for i in range(3):
+        start = call(f"launch {i}", 0, 3, 1, pid=f"[TP0{i}] 100{i}")
+        end = work(f"kernel {i}", 9, 4, 1, pid=f"[TP0{i}] {i}")
+        events += [start, end, *flow(1, start, end, cat=cat)]
+    assert both(events) == {(f"launch {i}", f"kernel {i}"): 1 for i in range(3)}
+
+
+def test_a_launch_that_was_not_recorded_draws_no_arrow_from_another() -> None:
+    """It is left out, and counted; a kernel that was not recorded takes none either."""
+    ended, end = call("launch A", 0, 5, 1), work("kernel B", 20, 5, 2)
+    lone = [ended, end, *flow(2, {**ended, "ts": 9}, end)]
+    result, *arrows = proved(lone)
+    assert arrows == [{}, {}]
+    assert result.examined.plan.flows.repairs() == {"launch_arrows_left_out": 1}
+
+
+def test_an_arrow_whose_end_has_no_slice_stays_as_recorded() -> None:
+    """Perfetto draws nothing there; it is no defect, and no reason to refuse the result."""
+    start = call("launch", 0, 5, 7)
+    data = text([start, *flow(7, start, work("gone", 30, 1, 7))])
+    result = fixed(data)
+    assert result.data == data
+    assert result.examined.plan.flows.undrawn == 1
+    with tempfile.TemporaryDirectory() as folder:
+        path = source_of(result.data, Path(folder)).path
+        verify_json.verify(path, "t.json", result.examined, None, lambda _: None)
+
+
+def test_a_start_outside_of_its_launch_is_bound_to_it() -> None:
+    """By correlation: `s` stands after the end of the launch, where another call is on top."""
+    start, other = call("launch", 0, 5, 2), call("other", 6, 1, 1)
+    end = work("kernel", 20, 5, 2)
+    flows = flow(2, {**start, "ts": 9}, end)
+    assert both([start, other, end, *flows]) == {("launch", "kernel"): 1}
+
+
+def test_arrows_of_other_categories_are_no_launches() -> None:
+    """`critical_path` joins slices of unlike correlations; it is drawn as it was recorded."""
+    start, end, sync = call("launch", 0, 5, 1), work("kernel", 9, 5, 1), call("sync", 12, 9, 2)
+    path = flow(0, end, sync, cat="critical_path", name="critical_path")
+    path[1]["ts"] = 15
+    events = [start, end, sync, *flow(1, start, end), *path]
+    assert both(events) == {("launch", "kernel"): 1, ("kernel", "sync"): 1}
+    assert fixed(text(events)).data == text(events)
+
+
+def test_a_thread_written_as_text_is_the_thread_of_that_number() -> None:
+    """PyTorch 1.8 writes tid "24572" on slices and 24572 on flows and instants."""
+    start = call("launch", 100, 20, 3, pid=24572, tid="24572", cat="Runtime")
+    end = work("kernel", 150, 10, 3, tid="stream 7", cat="Kernel")
+    memory = {"ph": "i", "name": "[memory]", "pid": 24572, "tid": 24572, "ts": 90, "s": "t"}
+    flows = flow(3, {**start, "tid": 24572}, end, cat="async", name="launch")
+    assert both([memory, start, end, *flows]) == {("launch", "kernel"): 1}
+
+
+def test_verification_misses_a_launch_without_its_arrow() -> None:
+    """The flow events are there, and an end is in no slice any more."""
+    events = together(0, "cls")
+    result = fixed(text(events))
+    wrong = result.data.replace(b'"flow_in"', b'"other"')
+    with tempfile.TemporaryDirectory() as folder:
+        path = source_of(wrong, Path(folder)).path
+        with pytest.raises(verify_json.VerificationError, match="1 launch arrows are missing"):
+            verify_json.verify(path, "t.json", result.examined, None, lambda _: None)
+
+
+def test_repairs_of_arrows_are_counted() -> None:
+    """In the summary, by kind."""
+    result = fixed(text(together(0, "cls")))
+    assert result.examined.plan.flows.repairs() == {"launch_arrows_bound": 1}
+    assert analysis.Analysis.is_sound(result.examined) is False

@@ -1,0 +1,206 @@
+"""Launch flows that Perfetto would bind to other slices than the profiler meant.
+
+A flow event is a moment on a track: Perfetto binds it to the slice that started last (see
+`rewrite/pftrace/arrows.py`). Where a call of no length starts with the launch that follows it,
+where two kernels start together, or where a slice is missing, that is another one. Then the flow is
+bound by identity: its events are left out, and the launch and its work carry a `bind_id`, which
+Perfetto v52 to v58 draws from slice to slice, whatever lies around them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tp_tools.columns import distinct, is_in
+from tp_tools.repair.flow_bindings import exactly_bound, is_right, launch_pairs, quickly_bound
+from tp_tools.trace.flow_groups import flow_groups
+from tp_tools.trace.flow_slices import NONE, Launch, MeantSlices
+from tp_tools.trace.model import NO_ID
+from tp_tools.trace.plan import FlowEdits, FlowEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from tp_tools.repair.flow_bindings import Pairs
+    from tp_tools.trace.flow_slices import ExternalIds
+    from tp_tools.trace.model import Trace
+    from tp_tools.trace.plan import Plan
+    from tp_tools.trace.slices import Slices
+
+_FIRST_BIND_ID = 1 << 39
+"""Perfetto counts flows of `s` and `f` from 0 in the same numbers."""
+
+
+def with_flows(trace: Trace, table: Slices, plan: Plan, external: ExternalIds | None) -> Plan:
+    """The plan, with what changes about flows.
+
+    Args:
+        trace: the trace.
+        table: its slices, with recorded ends.
+        plan: all else that changes.
+        external: reads the External ids of events; None if they cannot be read.
+    """
+    groups = flow_groups(trace)
+    pairs = quickly_bound(trace, table, plan, launch_pairs(trace, groups))
+    wrong = ~(pairs.sure & is_right(trace, pairs))
+    if wrong.any():
+        pairs = exactly_bound(trace, table, plan, pairs, np.flatnonzero(wrong))
+        wrong = ~is_right(trace, pairs)
+    if not wrong.any():
+        return replace(plan, flows=FlowEdits(ids=groups.ids)) if groups.ids else plan
+    launches = _as_launches(pairs, is_in(pairs.group, distinct(pairs.group[wrong]).tolist()))
+    used = distinct(trace.link[pairs.out[~wrong]]).tolist()
+    meant = MeantSlices(trace, table, launches, external, used)
+    edits = _Binding(trace, plan, groups.ids)
+    for launch in launches:
+        edits.add(launch, *meant.of(launch))
+    return replace(plan, flows=edits.flows())
+
+
+def meant_launches(trace: Trace, table: Slices, plan: Plan) -> Iterator[tuple[list[int], int]]:
+    """The launch and the work of each launch flow that has to be drawn, as numbers of events.
+
+    Of a launch these are all calls with its correlation: one may have made the other. Flows whose
+    slices do not both tell their correlation are not among these, nor those whose work starts
+    before its launch, but for what the plan ties.
+
+    Args:
+        trace: the trace.
+        table: its slices, with recorded ends.
+        plan: what changes.
+    """
+    groups = flow_groups(trace)
+    pairs = launch_pairs(trace, groups)
+    launches = _as_launches(pairs, np.ones(len(pairs), np.bool_))
+    meant, binding = MeantSlices(trace, table, launches, None), _Binding(trace, plan, {})
+    left_out = set(plan.flows.left_out)
+    yield from (([out], work) for out, work in plan.flows.arrows)
+    for launch in launches:
+        if launch.start not in left_out:
+            out, into = meant.of(launch)
+            calls = [out, *meant.calls(launch)]
+            for end, work in zip(launch.ends, into, strict=True):
+                if binding.is_certain(launch, end, out, work):
+                    yield calls, work
+
+
+def _as_launches(pairs: Pairs, chosen: NDArray[np.bool_]) -> list[Launch]:
+    """Some pairs, those of one `s` together."""
+    rows = np.flatnonzero(chosen)
+    rows = rows[np.lexsort((pairs.end[rows], pairs.group[rows]))]
+    cuts = np.flatnonzero(np.diff(pairs.group[rows])) + 1
+    return [
+        Launch(
+            start=int(pairs.start[own[0]]),
+            ends=pairs.end[own].tolist(),
+            correlation=int(pairs.correlation[own[0]]),
+            out=int(pairs.out[own[0]]),
+            into=pairs.into[own].tolist(),
+        )
+        for own in (np.split(rows, cuts) if len(rows) else ())
+    ]
+
+
+class _Binding:
+    """Collects what changes, launch by launch."""
+
+    def __init__(self, trace: Trace, plan: Plan, ids: dict[int, int]) -> None:
+        self._trace, self._plan = trace, plan
+        self._ids = ids
+        self._ends: dict[int, FlowEnd] = {}
+        self._arrows: list[tuple[int, int]] = []
+        self._left_out: list[int] = []
+        self._lost = self._undrawn = 0
+        self._free = _free_bind_ids(trace.bind_ids.values())
+
+    def add(self, launch: Launch, out: int, into: list[int]) -> None:
+        """Takes a launch with the slices that are meant; NONE for those that are not there."""
+        wanted = [work if self._may_join(out, work) else NONE for work in into]
+        pairs = list(zip(launch.ends, launch.into, wanted, strict=True))
+        if all(self._may_stay(launch, end, bound, out, work) for end, bound, work in pairs):
+            self._undrawn += sum(not self._is_drawn(launch, end, bound) for end, bound, _ in pairs)
+            return
+        self._left_out += [launch.start, *launch.ends]
+        works = [work for work in dict.fromkeys(wanted) if self._is_forward(out, work)]
+        tied = [work for work in works if self._tie(out, work)]
+        self._arrows += [(out, work) for work in tied]
+        self._lost += len(launch.ends) - len(tied)
+
+    def _may_stay(self, launch: Launch, end: int, bound: int, out: int, work: int) -> bool:
+        """Whether Perfetto draws an arrow as it is meant; or none, where none can be drawn."""
+        if self._is_drawn(launch, end, bound):
+            return (launch.out, bound) == (out, work)
+        return not self._is_later(launch.start, end) or not self._is_forward(out, work)
+
+    def _may_join(self, out: int, work: int) -> bool:
+        """Whether an arrow between two slices could be that of a launch."""
+        if NONE in {out, work} or out == work:
+            return False
+        link = self._trace.link
+        return NO_ID in {int(link[out]), int(link[work])} or link[out] == link[work]
+
+    def is_certain(self, launch: Launch, end: int, out: int, work: int) -> bool:
+        """Whether an arrow has to lead from a launch to its work, as their correlations say."""
+        link = self._trace.link
+        if not self._may_join(out, work) or NO_ID in {int(link[out]), int(link[work])}:
+            return False
+        return self._is_forward(out, work) and self._is_later(launch.start, end)
+
+    def _is_later(self, start: int, end: int) -> bool:
+        """Whether the end of a flow comes after its start."""
+        ts = self._trace.ts
+        return (int(ts[start]), start) < (int(ts[end]), end)
+
+    def _is_drawn(self, launch: Launch, end: int, work: int) -> bool:
+        """Whether Perfetto draws an arrow."""
+        return self._is_later(launch.start, end) and NONE not in {launch.out, work}
+
+    def _is_forward(self, out: int, work: int) -> bool:
+        """Whether an arrow between two slices can be drawn by identity: from the earlier one."""
+        return NONE not in {out, work} and self._order(out) < self._order(work)
+
+    def _order(self, event: int) -> tuple[int, int, int]:
+        """What Perfetto sorts slices by."""
+        trace, plan = self._trace, self._plan
+        ts = int(trace.ts[event])
+        if trace.phase[event] != ord("X"):
+            return ts, 0, event
+        return ts, ts - plan.trims.get(event, ts + max(int(trace.dur[event]), 0)), event
+
+    def _tie(self, out: int, work: int) -> bool:
+        """Ties two slices; False if one of them is tied to another one already."""
+        end = self._ends.get(out)
+        taken = work in self._ends or work in self._trace.bind_ids or out in self._trace.bind_ids
+        if taken or (end is not None and end.is_in):
+            return False
+        bind_id = next(self._free) if end is None else end.bind_id
+        self._ends[out] = FlowEnd(bind_id, is_out=True, is_in=False)
+        self._ends[work] = FlowEnd(bind_id, is_out=False, is_in=True)
+        return True
+
+    def flows(self) -> FlowEdits:
+        """All of it."""
+        return FlowEdits(
+            ids={it: self._ids[it] for it in self._ids.keys() - set(self._left_out)},
+            ends=self._ends,
+            arrows=self._arrows,
+            left_out=sorted(self._left_out),
+            lost=self._lost,
+            undrawn=self._undrawn,
+        )
+
+
+def _free_bind_ids(taken: Iterable[bytes]) -> Iterator[int]:
+    """Numbers for flows that no slice has as its `bind_id`."""
+    used = {text.strip(b'"') for text in taken}
+    return (
+        number
+        for number in count(_FIRST_BIND_ID)
+        if b"%d" % number not in used and b"%x" % number not in used
+    )
