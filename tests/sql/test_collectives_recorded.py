@@ -84,7 +84,7 @@ def test_compute_that_hides_all_reduces(real_trace: Callable[[str], Path]) -> No
 
 
 def test_two_ranks_of_a_large_job(real_trace: Callable[[str], Path]) -> None:
-    """Sampled profiles without args: annotations name the kinds; only what ends together is sure."""
+    """Sampled profiles without args: annotations name the kinds; what ends together is sure."""
     pair = [real_trace(f"train128_rank{rank}.json.gz") for rank in range(2)]
     rows = answers(merged(map(repaired, pair)))["collectives_by_rank"]
     by_number: dict[int, list[Row]] = {}
