@@ -6,7 +6,7 @@
 --   dependency   its launch call had returned before the gap began, or its graph was already
 --                running: it waited for other work, for an event, or for the GPU itself
 --   sync         the thread that launched it was in a call that held it: *Synchronize, a copy whose
---                call returned only after the copy, memory that is taken or given back, code that is
+--                call returned only after the copy, memory taken or given back, code that is
 --                loaded (wait_ns)
 --   cpu          that thread did something else (cpu_ns)
 --   launch       it was in the launch call (launch_call_ns)

@@ -20,18 +20,30 @@ if TYPE_CHECKING:
 MOST_GAPS = 20
 _LONGEST = 34
 
-CAUSES: dict[str | None, tuple[str, str, str]] = {
-    "launch": ("launch", "var(--launch)", "the CPU launched the next work too late"),
-    "sync": ("sync", "var(--sync)", "the CPU was waiting for the GPU, and so launched nothing"),
-    "end of step": ("end of step", "var(--step)", "the next work belongs to the next step"),
+CAUSES: dict[str | None, tuple[str, str, str, str]] = {
+    "cpu": ("cpu", "cpu_ns", "var(--step)", "before it launched the next work the CPU was busy"),
+    "sync": ("sync", "wait_ns", "var(--sync)", "the CPU was in a call that held it"),
+    "launch": ("launch", "launch_call_ns", "var(--launch)", "the CPU was in the launch call"),
+    "front end": (
+        "front end",
+        "front_end_ns",
+        "var(--frontend)",
+        "a launch that came too late had returned, and nothing ran: the GPU itself",
+    ),
     "dependency": (
         "dependency",
+        "dependency_ns",
         "var(--dependency)",
         "the next work had been launched, but waited for other work or for the GPU itself",
     ),
-    None: ("not known", "var(--unknown)", "the trace has no launch of the next work"),
+    None: (
+        "not known",
+        "unknown_ns",
+        "var(--unknown)",
+        "the trace has no launch of the next work",
+    ),
 }
-"""What `why` of gaps.sql says: its name, colour and meaning."""
+"""What `why` of gaps.sql says: its name, the column with its part of a gap, colour, meaning."""
 
 
 @dataclass(frozen=True, order=True)
@@ -45,6 +57,8 @@ class _Gap:
     before: str
     after: str
     waited_in: str | None
+    cpu_op: str | None
+    python_line: str | None
 
 
 def gaps(answers: Answers, labels: Labels) -> Section:
@@ -57,29 +71,32 @@ def gaps(answers: Answers, labels: Labels) -> Section:
         return Section("gaps", title, "No GPU was idle between its first and its last work.")
     says = (
         "A gap is a time between the first and the last work of a GPU in which nothing runs on it. "
-        "Its cause says why the next work did not start earlier."
+        "Its parts say why the next work did not start earlier, its cause is the largest of them."
     )
     return Section("gaps", title, says, [_causes(by_cause), _longest(answers, labels)])
 
 
 def _by_cause(answers: Answers, labels: Labels) -> dict[str, dict[str | None, int]]:
-    """Idle ns of each GPU, by cause; every GPU is there."""
+    """Idle ns of each GPU, by the parts of its gaps; every GPU is there."""
     found: dict[str, dict[str | None, int]] = {
         labels.gpu(*it): defaultdict(int) for it in answers.rows("gpu_time", "rank", "device")
     }
-    for rank, device, why, dur in answers.rows("gaps", "rank", "device", "why", "dur"):
-        found[labels.gpu(rank, device)][why] += dur
+    keys = [key for _, key, _, _ in CAUSES.values()]
+    for rank, device, *parts in answers.rows("gaps", "rank", "device", *keys):
+        causes = found[labels.gpu(rank, device)]
+        for why, ns in zip(CAUSES, parts, strict=True):
+            causes[why] += ns
     return found
 
 
 def _causes(by_cause: dict[str, dict[str | None, int]]) -> Figure:
-    known = [why for why in CAUSES if any(why in causes for causes in by_cause.values())]
+    known = [why for why in CAUSES if any(causes.get(why) for causes in by_cause.values())]
     totals = {gpu: sum(causes.values()) for gpu, causes in by_cause.items()}
     scale, written = unit([max(totals.values())])
     parts = [
         BarPart(
             CAUSES[why][0],
-            CAUSES[why][1],
+            CAUSES[why][2],
             [causes.get(why, 0) / scale for causes in by_cause.values()],
             [
                 f"{gpu}: {CAUSES[why][0]}\n{duration(causes.get(why, 0))}, "
@@ -89,7 +106,7 @@ def _causes(by_cause: dict[str, dict[str | None, int]]) -> Figure:
         )
         for why in known
     ]
-    meanings = "; ".join(f"{CAUSES[why][0]}: {CAUSES[why][2]}" for why in known)
+    meanings = "; ".join(f"{CAUSES[why][0]}: {CAUSES[why][3]}" for why in known)
     columns = [
         Column("label", "GPU", "text"),
         *(Column(str(why or "not known"), CAUSES[why][0], "ns") for why in known),
@@ -114,7 +131,7 @@ def _longest(answers: Answers, labels: Labels) -> Figure:
     first = {
         (rank, device): ts for rank, device, ts in answers.rows("gpu_time", "rank", "device", "ts")
     }
-    columns = ("dur", "rank", "device", "ts", "why", "before", "after", "waited_in")
+    columns = ("dur", "rank", "device", "ts", "why", "before", "after", *_CPU)
     every = (
         _Gap(dur, labels.gpu(rank, device), ts - first[rank, device], *rest)
         for dur, rank, device, ts, *rest in answers.rows("gaps", *columns)
@@ -132,7 +149,7 @@ def _longest(answers: Answers, labels: Labels) -> Figure:
                 for it in shown
             ],
         )
-        for why, (name, color, _) in CAUSES.items()
+        for why, (name, _, color, _) in CAUSES.items()
         if any(it.why == why for it in shown)
     ]
     rows = [
@@ -145,6 +162,8 @@ def _longest(answers: Answers, labels: Labels) -> Figure:
             it.before,
             it.after,
             it.waited_in,
+            it.cpu_op,
+            it.python_line,
         )
         for place, it in enumerate(shown, 1)
     ]
@@ -160,6 +179,9 @@ def _longest(answers: Answers, labels: Labels) -> Figure:
     )
 
 
+_CPU = ("waited_in", "cpu_op", "python_line")
+"""Columns of gaps.sql that say what the CPU did."""
+
 _GAP_COLUMNS = (
     Column("place", "#", "number"),
     Column("label", "GPU", "text"),
@@ -169,4 +191,6 @@ _GAP_COLUMNS = (
     Column("before", "work before", "name"),
     Column("after", "work after", "name"),
     Column("waited_in", "call in which the CPU waited", "name"),
+    Column("cpu_op", "op in which it was busy", "name"),
+    Column("python_line", "Python line", "name"),
 )
