@@ -4,15 +4,13 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.row;
 
-INCLUDE PERFETTO MODULE tpt.gpu_slice;
-
-INCLUDE PERFETTO MODULE tpt.launch;
+INCLUDE PERFETTO MODULE tpt.launched;
 
 -- The annotations of collectives, `nccl:all_to_all`, and the op `record_param_comms` around them,
 -- whose args are those that Kineto copies to kernels (PyTorch, ProcessGroupNCCL.cpp).
-CREATE PERFETTO TABLE _tpt_mark AS
+CREATE PERFETTO TABLE _tpt_collective_mark AS
 SELECT
-  ROW_NUMBER() OVER (ORDER BY s.ts, s.id) AS id,
+  ROW_NUMBER() OVER (ORDER BY s.ts, s.id) AS number,
   s.name,
   s.arg_set_id,
   s.ts,
@@ -33,13 +31,13 @@ WHERE
     )
   )
   AND s.dur >= 0
-ORDER BY id;
+ORDER BY number;
 
 -- The marks around the launch of each collective kernel without args, on the thread that launched
 -- it. Slices of one depth do not overlap: of each depth the latest is asked whether it still runs.
 CREATE PERFETTO TABLE tpt_collective_annotation(
-  -- The launch, see `tpt_launch`.
-  launch_key LONG,
+  -- Id of the kernel's slice.
+  id JOINID(slice.id),
   -- What the innermost annotation calls the collective, such as all_to_all; without one what the
   -- op calls it.
   name STRING,
@@ -48,51 +46,53 @@ CREATE PERFETTO TABLE tpt_collective_annotation(
 ) AS
 WITH
   silent AS (
-    SELECT DISTINCT work.launch_key
-    FROM tpt_gpu_slice AS work
+    SELECT work.id, work.launch_ts, work.launch_upid, work.launch_row
+    FROM tpt_launched AS work
     CROSS JOIN slice USING (id)
     WHERE
       work.collective IS NOT NULL
-      AND work.launch_key IS NOT NULL
+      AND work.launch_ts IS NOT NULL
       AND tpt_arg!(slice.arg_set_id, 'Collective name') IS NULL
   ),
   level AS MATERIALIZED (
-    SELECT DISTINCT upid, row_id, depth, is_op FROM _tpt_mark
+    SELECT DISTINCT upid, row_id, depth, is_op FROM _tpt_collective_mark
   ),
   point AS (
-    SELECT upid, row_id, depth, is_op, ts AS at, id AS mark_id, NULL AS launch_key
-    FROM _tpt_mark
+    SELECT upid, row_id, depth, is_op, ts AS at, number, NULL AS id
+    FROM _tpt_collective_mark
     UNION ALL
-    SELECT launch.upid, launch.row_id, level.depth, level.is_op, launch.ts, NULL, launch.launch_key
+    SELECT level.upid, level.row_id, level.depth, level.is_op, silent.launch_ts, NULL, silent.id
     FROM silent
-    CROSS JOIN tpt_launch AS launch USING (launch_key)
-    CROSS JOIN level ON level.upid = launch.upid AND level.row_id = launch.row_id
+    CROSS JOIN level
+      ON level.upid = silent.launch_upid AND level.row_id = silent.launch_row
   ),
   latest AS (
     SELECT
-      launch_key,
+      id,
       at,
-      MAX(mark_id) OVER (
+      MAX(number) OVER (
         PARTITION BY upid, row_id, depth, is_op
-        ORDER BY at, launch_key IS NOT NULL
+        ORDER BY at, id IS NOT NULL
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-      ) AS mark_id
+      ) AS number
     FROM point
   ),
   around AS (
     SELECT
-      latest.launch_key,
-      mark.*,
+      latest.id,
+      mark.name,
+      mark.is_op,
+      mark.arg_set_id,
       ROW_NUMBER() OVER (
-        PARTITION BY latest.launch_key, mark.is_op ORDER BY mark.depth DESC, mark.ts DESC, mark.id
+        PARTITION BY latest.id, mark.is_op ORDER BY mark.depth DESC, mark.ts DESC, mark.number
       ) AS place
     FROM latest
-    CROSS JOIN _tpt_mark AS mark ON mark.id = latest.mark_id
+    CROSS JOIN _tpt_collective_mark AS mark USING (number)
     WHERE
-      latest.launch_key IS NOT NULL AND mark.ts_end >= latest.at
+      latest.id IS NOT NULL AND mark.ts_end >= latest.at
   )
 SELECT
-  launch_key,
+  id,
   COALESCE(
     MAX(IIF(is_op, NULL, SUBSTR(name, 6))),
     MAX(IIF(is_op, tpt_arg!(arg_set_id, 'Collective name'), NULL))
@@ -101,5 +101,5 @@ SELECT
 FROM around
 WHERE
   place = 1
-GROUP BY launch_key
-ORDER BY launch_key;
+GROUP BY id
+ORDER BY id;

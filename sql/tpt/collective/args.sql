@@ -94,7 +94,7 @@ WITH
       ) AS told_by
     FROM tpt_gpu_slice AS work
     CROSS JOIN slice USING (id)
-    LEFT JOIN tpt_collective_annotation AS around USING (launch_key)
+    LEFT JOIN tpt_collective_annotation AS around USING (id)
     WHERE
       work.collective IS NOT NULL
   ),
