@@ -6,8 +6,9 @@
 --
 -- Grain: one row per all-reduce, over all its ranks.
 -- Scope: job
--- Needs: kernel, user_annotation, gpu_user_annotation, collective
--- Args: device, stream
+-- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
+--   gpu_user_annotation, collective
+-- Args: device, stream, correlation
 -- Paste: what `tp-tools sql allreduce` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.collective.window;

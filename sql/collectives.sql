@@ -1,52 +1,61 @@
 -- Collectives of a rank: each kernel that communicates, with its process group and size.
 --
--- What only args can tell is NULL where the kernel carries none: under CUDA graphs, in custom
--- all-reduces, in old traces.
+-- Where a kernel carries no args, the annotation in which it was launched says which collective it
+-- is, as nccl:all_to_all does of a SendRecv kernel. What only args can tell is NULL where neither
+-- carries any: under CUDA graphs, in custom all-reduces, in old traces.
 --
 -- Grain: one row per collective kernel on a rank.
 -- Scope: rank
--- Needs: kernel
+-- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
+--   gpu_user_annotation
 -- Paste: what `tp-tools sql collectives` prints runs in the Query tab of any Perfetto UI.
+
+INCLUDE PERFETTO MODULE tpt.step;
 
 INCLUDE PERFETTO MODULE tpt.collective.args;
 
 SELECT
   -- rank; NULL in the trace of one rank
-  rank,
+  it.rank,
   -- device
-  device,
+  it.device,
   -- stream
-  stream,
+  it.stream,
   -- its start, ns
-  ts,
+  it.ts,
   -- its duration, ns
-  dur,
+  it.dur,
   -- all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, reduce, gather, scatter, send,
   -- recv, send_recv, barrier, dispatch, combine; unknown where its name does not say
-  collective AS kind,
-  -- args: the profiler says that it is a collective; name: only the kernel's name does
-  recognised_by,
+  it.collective AS kind,
+  -- args: the profiler says which collective it is; annotation: the one around its launch does;
+  -- name: only the kernel's name does
+  it.recognised_by,
   -- name of its process group; NULL without args
-  process_group,
+  it.process_group,
   -- description of its process group; NULL without args
-  process_group_desc,
+  it.process_group_desc,
   -- its number within the process group; NULL where the profiler does not give one
-  seq,
+  it.seq,
   -- how many ranks take part; NULL without args
-  group_size,
+  it.group_size,
   -- which ranks, as the profiler writes it: past 30 it is cut; NULL without args
-  ranks,
+  it.ranks,
   -- bytes that the rank puts in; NULL without args, or where the size of the dtype is unknown
-  in_bytes,
+  it.in_bytes,
   -- bytes that the rank gets out; NULL like in_bytes
-  out_bytes,
+  it.out_bytes,
   -- PyTorch's name of the element type; NULL without args
-  dtype,
+  it.dtype,
+  -- name of the step that launched it, as in steps; NULL outside of steps
+  step.name AS step,
   -- name of the kernel
-  name,
+  it.name,
   -- id of its slice in this trace; in the UI (v55 and later) a link to it
-  id,
+  it.id,
   -- id of its track in this trace
-  track_id
-FROM tpt_collective
-ORDER BY ts, rank, device, stream;
+  it.track_id
+FROM tpt_collective AS it
+LEFT JOIN tpt_step_work AS work ON work.id = it.id
+LEFT JOIN tpt_step AS step ON step.seq = work.seq
+ORDER BY it.ts, it.rank, it.device, it.stream;

@@ -6,8 +6,9 @@
 --
 -- Grain: one row per collective and rank.
 -- Scope: job
--- Needs: kernel, user_annotation, gpu_user_annotation, collective
--- Args: device, stream
+-- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
+--   gpu_user_annotation, collective
+-- Args: device, stream, correlation
 -- Paste: what `tp-tools sql collectives_by_rank` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.collective.window;
@@ -40,7 +41,7 @@ SELECT
   part.arrival,
   -- last arrival of a rank - its own, us
   part.wait_ns / 1e3 AS wait_us,
-  -- 1 for the rank that arrived last, else 0
+  -- 1 for each rank that arrived last, later than another; else 0
   part.is_last AS is_straggler,
   -- its end, ns
   part.ts_end,
@@ -52,7 +53,7 @@ SELECT
   part.out_bytes,
   -- compute on its device from arrival to end, us; NULL on the CPU
   part.compute_ns / 1e3 AS hidden_compute_us,
-  -- the ProfilerStep in which it starts; NULL outside of steps
+  -- name of the step that launched it, as in steps; NULL outside of steps
   part.step,
   -- name of the kernel
   part.name,

@@ -1,8 +1,10 @@
 -- Communication hidden behind compute, and communication that everything waits for.
 --
 -- Communication is the union of all collectives of a device; it is hidden while a kernel runs there
--- that is no collective. Copies hide nothing and are no communication. A rank with several devices
--- has the sum over them.
+-- that is no collective. Copies hide nothing and are no communication. A kernel that starts before
+-- the one ahead of it on its stream ends (PDL) counts from that one's end, as in
+-- collectives_by_rank: a gemm that waits for an all-reduce hides nothing of it. A rank with several
+-- devices has the sum over them.
 --
 -- Grain: one row per rank.
 -- Scope: rank

@@ -1,23 +1,30 @@
 -- Idle gaps: when a device had nothing to do, and why, longest first.
 --
 -- A gap is a time between the first and the last work of a device in which no stream runs anything;
--- the gaps of a device add up to its idle_ns in gpu_time. Why it ended no earlier, asked of the
--- work that ended it, in this order:
+-- the gaps of a device add up to its idle_ns in gpu_time. Its parts, which add up to it, say what
+-- kept the work that ended it:
 --   dependency   its launch call had returned before the gap began, or its graph was already
 --                running: it waited for other work, for an event, or for the GPU itself
---   end of step  launched too late for that, and in another step than the work before the gap
---   sync         launched too late, by a thread that was in a call that waits for the GPU when the
---                gap began: *Synchronize, or a copy whose call returned only after the copy
---   launch       launched too late for any other reason: the CPU was slow
--- A copy whose call returned only after the copy counts as launched when that call began.
+--   sync         the thread that launched it was in a call that held it: *Synchronize, a copy whose
+--                call returned only after the copy, memory taken or given back, code that is
+--                loaded (wait_ns)
+--   cpu          that thread did something else (cpu_ns)
+--   launch       it was in the launch call (launch_call_ns)
+--   front end    the call had returned, and nothing ran: the GPU itself, or another device
+-- A copy whose call returned only after the copy counts as launched when that call began, if that
+-- was before the gap.
 --
 -- Grain: one row per idle gap of a device.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
---   user_annotation, gpu_user_annotation
+--   python_function, user_annotation, gpu_user_annotation
 -- Paste: what `tp-tools sql gaps` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gap;
+
+INCLUDE PERFETTO MODULE tpt.gap_op;
+
+INCLUDE PERFETTO MODULE tpt.gap_part;
 
 INCLUDE PERFETTO MODULE tpt.launched;
 
@@ -32,15 +39,39 @@ SELECT
   gap.ts,
   -- how long nothing ran, ns
   gap.ts_end - gap.ts AS dur,
-  -- dependency, end of step, sync or launch: see above; NULL where the trace has no launch call of
-  -- the work after it
-  CASE
-    WHEN after.launch_ts IS NULL THEN NULL
-    WHEN after.launched_by <= gap.ts OR after.launch_key = before.launch_key THEN 'dependency'
-    WHEN step_after.seq IS NOT step_before.seq THEN 'end of step'
-    WHEN wait.name IS NOT NULL THEN 'sync'
-    ELSE 'launch'
+  -- the largest part: dependency, sync, cpu, launch or front end, see above; NULL where the trace
+  -- has no launch call of the work after it
+  CASE MAX(
+    part.dependency_ns, part.wait_ns, part.cpu_ns, part.launch_call_ns, part.front_end_ns
+  )
+    WHEN 0 THEN NULL
+    WHEN part.dependency_ns THEN 'dependency'
+    WHEN part.wait_ns THEN 'sync'
+    WHEN part.cpu_ns THEN 'cpu'
+    WHEN part.launch_call_ns THEN 'launch'
+    ELSE 'front end'
   END AS why,
+  -- the thread that launched the work after was in a call that held it, ns
+  part.wait_ns,
+  -- the call that took most of that; NULL where there is none
+  part.waited_in,
+  -- before the launch call that thread did something else, ns
+  part.cpu_ns,
+  -- innermost op that ran for at least half of that, or of its longest stretch; NULL: in none
+  op.cpu_op,
+  -- innermost Python function that ran for at least half of it, as file(line): name; NULL without
+  -- stacks
+  op.python_line,
+  -- it was in the launch call, ns
+  part.launch_call_ns,
+  -- the work had been launched before the gap began, ns
+  part.dependency_ns,
+  -- from the return of a launch call that came too late to the start of the work, ns
+  part.front_end_ns,
+  -- the trace has no launch call of the work, ns
+  part.unknown_ns,
+  -- 1: the work before and after was not launched in the same step, be it in none; else 0
+  step_after.seq IS NOT step_before.seq AS at_step_boundary,
   -- name of the work that ended when the gap began
   before.name AS before,
   -- name of the work that ended the gap
@@ -53,9 +84,6 @@ SELECT
   after.launch_ts,
   -- name of that call; NULL likewise
   after.launch_name,
-  -- call in which its thread waited for the GPU when the gap began; NULL: in none, or it was
-  -- launched before
-  IIF(after.launched_by > gap.ts, wait.name, NULL) AS waited_in,
   -- id of the slice of the work after it in this trace; in the UI (v55 and later) a link to it
   after.id,
   -- id of its track in this trace
@@ -63,7 +91,8 @@ SELECT
 FROM tpt_gap AS gap
 CROSS JOIN tpt_launched AS before ON before.id = gap.before_id
 CROSS JOIN tpt_launched AS after ON after.id = gap.after_id
+LEFT JOIN tpt_gap_part AS part USING (gap_id)
+LEFT JOIN tpt_gap_op AS op USING (gap_id)
 LEFT JOIN tpt_step_work AS step_before ON step_before.id = gap.before_id
 LEFT JOIN tpt_step_work AS step_after ON step_after.id = gap.after_id
-LEFT JOIN tpt_gap_wait AS wait USING (gap_id)
 ORDER BY dur DESC, after.rank, after.device, gap.ts;

@@ -4,7 +4,9 @@
 -- here are unions, never sums, and
 --   span_ns = compute_ns + exposed_communication_ns + exposed_copy_ns + idle_ns
 --   busy_ns = span_ns - idle_ns
--- hold to the nanosecond.
+-- hold to the nanosecond. A kernel that starts before the one ahead of it on its stream ends (PDL)
+-- counts from that one's end, as in collectives_by_rank: it hides nothing of a collective that it
+-- waits for.
 --
 -- Grain: one row per rank and device.
 -- Scope: rank

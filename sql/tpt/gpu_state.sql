@@ -4,7 +4,11 @@ INCLUDE PERFETTO MODULE tpt.process_rank;
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
+INCLUDE PERFETTO MODULE tpt.kernel_turn;
+
 -- Pieces of time in which the same number of kernels, collectives and copies runs on a device.
+-- A kernel counts from its turn: one that starts early under PDL waits for the one ahead of it, and
+-- until then the time is that one's.
 -- Pieces of one device touch and do not overlap. Where all three are 0 it is a gap, or, of 0 ns,
 -- the end.
 CREATE PERFETTO TABLE tpt_gpu_state(
@@ -26,10 +30,15 @@ CREATE PERFETTO TABLE tpt_gpu_state(
   copy LONG
 ) AS
 WITH
-  edge AS (
-    SELECT upid, device, ts AS at, 1 AS step, kind FROM tpt_gpu_slice
+  running AS (
+    SELECT upid, device, turn AS ts, ts_end, kind FROM tpt_kernel_turn
     UNION ALL
-    SELECT upid, device, ts_end, -1, kind FROM tpt_gpu_slice
+    SELECT upid, device, ts, ts_end, kind FROM tpt_gpu_slice WHERE kind = 'copy'
+  ),
+  edge AS (
+    SELECT upid, device, ts AS at, 1 AS step, kind FROM running
+    UNION ALL
+    SELECT upid, device, ts_end, -1, kind FROM running
   ),
   change AS (
     SELECT

@@ -12,6 +12,7 @@ from fixtures.make import HERE as FIXTURES
 from tests.support.asking import TpTools, kernel, write_trace
 from tests.support.pages import generated, made, shown
 from tp_tools import library
+from tp_tools.reporting.gaps import CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,13 +111,15 @@ def test_gaps_are_those_of_the_query(
     assert of_job.ints("longest-gaps", "dur") == longest
     by_cause: dict[tuple[str, str], int] = defaultdict(int)
     for row in rows:
-        by_cause[f"rank {row['rank']}", row["why"]] += row["dur"]
+        for cause, (_, key, _, _) in CAUSES.items():
+            by_cause[f"rank {row['rank']}", cause or "not known"] += row[key]
     table = {
         (str(row["label"]), cause): int(row[cause] or 0)
         for row in of_job.rows("idle-by-cause")
-        for cause in ("launch", "dependency")
+        for cause in set(row) & {cause or "not known" for cause in CAUSES}
     }
-    assert {key: ns for key, ns in table.items() if ns} == dict(by_cause)
+    assert table == {key: by_cause[key] for key in table}
+    assert sum(table.values()) == sum(by_cause.values())
     assert of_job.ints("idle-by-cause", "idle_ns") == of_job.ints("gpu-time", "idle_ns")
 
 

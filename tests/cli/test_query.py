@@ -331,3 +331,31 @@ def test_quiet(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.csv"
     assert tp_tools("query", "-q", "-e", KERNELS + " LIMIT 0", trace).err == ""
     assert tp_tools("query", "-q", "-e", KERNELS, trace, "-o", out).err == ""
+
+
+@pytest.mark.parametrize(
+    ("events", "named"),
+    [
+        ([{"cat": "mtia_ccp_events"}, {"cat": "mtia_ccp_events"}], "2 x mtia_ccp_events"),
+        ([{"cat": "privateuse1_runtime"}], "1 x privateuse1_runtime"),
+        (
+            [
+                {"cat": "", "args": {"Task Type": "AI_CORE"}},
+                {"ph": "M", "name": "process_name", "args": {"name": "Ascend Hardware"}},
+            ],
+            "1 x Ascend Hardware",
+        ),
+    ],
+)
+def test_devices_that_are_not_known_are_named(
+    tp_tools: TpTools, tmp_path: Path, events: list[dict[str, object]], named: str
+) -> None:
+    """A question about GPU work says which device the trace is of, instead of nothing."""
+    work = [kernel("MatMul", 10 * i, 5) | event for i, event in enumerate(events)]
+    ran = tp_tools("query", "gpu_time", write_trace(tmp_path / "t.json", *work))
+    assert (ran.code, named in ran.err) == (0, True)
+
+
+def test_known_devices_are_not_named(tp_tools: TpTools, trace: Path) -> None:
+    """A trace with kernels but without collectives has no rows, and that is all."""
+    assert tp_tools("query", "collectives", trace).err == "No rows.\n"

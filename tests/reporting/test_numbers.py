@@ -139,18 +139,21 @@ def test_omitted_kernels_are_counted() -> None:
     assert figure.table.omitted == "And 13 names more."
 
 
-def test_a_gap_without_a_launch_has_no_cause() -> None:
-    """NULL is a cause of its own, named "not known"."""
-    gap = {"rank": 0, "device": 0, "before": "a", "after": "b", "waited_in": None}
+def test_gaps_are_split_into_their_parts() -> None:
+    """A gap of 30 ns without a launch is not known; one of 10 ns waits for 6 and is busy for 4."""
+    gap = {"rank": 0, "device": 0, "before": "a", "after": "b"}
+    gap |= dict.fromkeys(("waited_in", "cpu_op", "python_line"))
+    gap |= dict.fromkeys((key for _, key, _, _ in gaps.CAUSES.values()), 0)
     rows = [
-        {**gap, "ts": 150, "dur": 30, "why": None},
-        {**gap, "ts": 300, "dur": 10, "why": "sync"},
+        {**gap, "ts": 150, "dur": 30, "why": None, "unknown_ns": 30},
+        {**gap, "ts": 300, "dur": 10, "why": "sync", "wait_ns": 6, "cpu_ns": 4},
     ]
     causes, longest = gaps.section(*report_data(gpu_time=[gpu_row(0)], gaps=rows)).figures
     assert causes.table is not None
     assert longest.table is not None
     assert column(causes.table, "not known") == [30]
-    assert column(causes.table, "sync") == [10]
+    assert column(causes.table, "sync") == [6]
+    assert column(causes.table, "cpu") == [4]
     assert column(longest.table, "why") == [None, "sync"]
     assert column(longest.table, "at_ns") == [50, 200]
 

@@ -391,13 +391,14 @@ def test_gloo_on_the_cpu() -> None:
     assert row["hidden_compute_us"] is None
 
 
-def test_the_gpus_step_goes_before_the_cpus() -> None:
-    """A kernel of step 3 that runs while the CPU is in step 4 already belongs to step 3."""
+def test_the_step_is_the_one_that_launched_it() -> None:
+    """A kernel that step 3 launched and that runs while the CPU is in step 4 belongs to step 3."""
+    launch = {"correlation": 5}
     events = [
-        custom(0, 25, 30),
+        Slice(0, CUSTOM, 25, 30, args=launch),
         work(0, 0, 10, "ProfilerStep#3", cat="user_annotation", row=THREAD),
+        Slice(0, "cudaLaunchKernel", 4, 6, "cuda_runtime", THREAD, launch),
         work(0, 20, 40, "ProfilerStep#4", cat="user_annotation", row=THREAD),
-        Slice(0, "ProfilerStep#3", 5, 35, "gpu_user_annotation"),
     ]
     assert rows("allreduce", foreign(events), "step") == ["ProfilerStep#3"]
 

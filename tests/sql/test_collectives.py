@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.gpu_traces import ask, copy, work
+from tests.support.gpu_traces import ask, call, copy, note, op, work
 from tests.support.handmade import text
 from tp_tools import engine, library
 from tp_tools.engine import load, rows
@@ -24,6 +24,10 @@ ARGS = {
 
 NAMES = {
     "all_reduce": [
+        "void flashinfer::trtllm_mnnvl_allreduce::twoshotAllreduceKernel<8, half>(p)",
+        "void tensorrt_llm::kernels::mnnvl::oneshotAllreduceFusionKernel<4, float, false>(p)",
+        "allReduceStreamed(float*)",
+        "void userbuffers_fp16_sum_inplace_gpu_rw<4>(int, int)",
         NCCL,
         "ncclKernel_AllReduce_RING_LL_Sum_float(ncclDevComm*, unsigned long, ncclWork*)",
         "ncclSymkDevKernel_AllReduce_RSxLD_AGxST(ncclSymkDevWorkArgs)",
@@ -45,11 +49,14 @@ NAMES = {
         "allreduce_1shotLL_kernel",
     ],
     "reduce_scatter": [
+        "void userbuffers_fp16_sum_inplace_gpu_rr_rs_oop_fp8<8, __nv_fp8_e4m3>(int)",
+        "void userbuffers_fp16_sum_inplace_gpu_mc_rs<2>(int)",
         "ncclDevKernel_ReduceScatter_Sum_f32_RING_LL(ncclDevKernelArgsStorage<4096ul>)",
         "void reduce_scatter_kernel<float>(float*)",
         "void aiter::cross_device_reduce_scatter<half>(a)",
     ],
     "all_gather": [
+        "void userbuffers_fp16_sum_inplace_gpu_rw_ag<2>(int, int)",
         "ncclDevKernel_AllGather_RING_LL(ncclDevKernelArgsStorage<4096ul>)",
         "void multimem_all_gather_kernel<8>(a)",
         "_all_gather_kernel",
@@ -59,24 +66,51 @@ NAMES = {
     "all_to_all": ["void tensorrt_llm::kernels::moeAllToAllKernel<4>(p)"],
     "broadcast": ["ncclDevKernel_Broadcast_RING_LL(ncclDevKernelArgsStorage<4096ul>)"],
     "reduce": ["ncclDevKernel_Reduce_Sum_f32_RING_LL(ncclDevKernelArgsStorage<4096ul>)"],
-    "send_recv": ["ncclKernel_SendRecv_RING_SIMPLE_Sum_int8_t(ncclDevComm*, unsigned long)"],
+    "send_recv": [
+        "ncclKernel_SendRecv_RING_SIMPLE_Sum_int8_t(ncclDevComm*, unsigned long)",
+        "kuserbuffers_pushsendrecv(int*, int*, int4*)",
+    ],
     "dispatch": [
+        "void deep_ep::internode::notify_dispatch<true, 4>(int const*)",
+        "void uccl::intranode::cached_notify_dispatch<4>(int const*)",
+        "void mori::moe::EpDispatchInterNodeV1Kernel<hip_bfloat16>(x)",
+        "void hybrid_ep::dispatch_kernel<true, 4>(p)",
+        "a2a_dispatch_recv_kernel(p)",
         "void deep_ep::intranode::dispatch<8, 768, 4096>(int4*, float*)",
         "void deep_ep::internode::dispatch<true, 2>(int4*)",
         "void deep_ep::internode_ll::dispatch<true, false, 7168>(void*)",
         "void tensorrt_llm::kernels::moe_comm::moeA2ADispatchKernel<int>(p)",
     ],
     "combine": [
+        "void deep_ep::intranode::cached_notify_combine<4>(void**)",
+        "EpCombineIntraNodeKernel_fp8",
+        "void hybrid_ep::combine_kernel<true, 4>(p)",
+        "void (anonymous namespace)::combineKernel<8u>(p)",
         "void deep_ep::intranode::combine<__nv_bfloat16, 8, 768, 4096>(a)",
         "void deep_ep::internode_ll::combine<false, 7168, 9>(void*)",
         "void tensorrt_llm::kernels::moe_comm::moeA2ACombineKernel<int>(p)",
     ],
     "unknown": [
+        "void deep_ep::internode::cached_notify<false, 16384>(int)",
         "ncclDevKernel_Generic(ncclDevKernelArgsStorage<4096ul>)",
         "ncclDevKernel_Generic_4(ncclDevKernelArgsStorage<4096ul>)",
         "mscclKernel_Sum_half_Simple_true(ncclDevComm*, mscclAlgo*)",
     ],
+    "send": ["kuserbuffers_pushsend(int*, int*, int4*, int4*, int)"],
+    "recv": ["kuserbuffers_pushrecv(int, int, int*, int*, int)"],
+    "barrier": [
+        "void hybrid_ep::device_sync_kernel<4>(p)",
+        "void deep_ep::intranode::barrier<4>(p)",
+    ],
     None: [
+        "void cub::DeviceReduceKernel<cub::AllReducePolicy>(x)",
+        "void thrust::cuda_cub::core::allReduceAgent<x>(x)",
+        "void DeviceAllReduceSingleTileKernel<float>(x)",
+        "void blockAllReduceSumKernel<float>(x)",
+        "WarpAllReduceMax(float*)",
+        "void mori::moe::EpDispatchCombineResetKernel<float>(x)",
+        "void hybrid_ep::scan<8>(x)",
+        "void deep_ep::intranode::query_layout<8>(x)",
         "void paged_attention_ll4mi_reduce_kernel<__hip_bfloat16, 128, 256, 3>(x)",
         "void splitKreduce_kernel<32, 16, int, float, float>(cublasSplitKParams<float>)",
         "void cublasLt::splitKreduce_kernel<32, 16, int, float>(x)",
@@ -129,6 +163,95 @@ def test_by_args(said: str, kind: str) -> None:
     assert (row["kind"], row["recognised_by"]) == (kind, "args")
 
 
+SEND_RECV = "ncclKernel_SendRecv_RING_SIMPLE_Sum_int8_t(ncclDevComm*, unsigned long, ncclWork*)"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "kind"),
+    [
+        ("nccl:all_to_all", "all_to_all"),
+        ("nccl:gather", "gather"),
+        ("nccl:_all_gather_base", "all_gather"),
+        ("nccl:send 0->3", "send"),
+        ("nccl:coalesced", "send_recv"),
+    ],
+)
+def test_by_the_annotation_around_the_launch(annotation: str, kind: str) -> None:
+    """A kernel without args is what the annotation says in which its call lies, if it says it."""
+    events = [
+        note(annotation, 0, 20),
+        call("cudaLaunchKernel", 5, 10, 1),
+        work(SEND_RECV, 30, 40, correlation=1),
+    ]
+    (row,) = ask("collectives", events)
+    assert (row["kind"], row["recognised_by"]) == (kind, "annotation")
+
+
+def test_annotations_elsewhere_say_nothing() -> None:
+    """Neither one of another thread, nor one that is over, nor one of another kind of work."""
+    events = [
+        note("nccl:all_to_all", 0, 20, thread=21),
+        note("nccl:all_to_all", 0, 4),
+        note("forward", 0, 20),
+        call("cudaLaunchKernel", 5, 10, 1),
+        work(SEND_RECV, 30, 40, correlation=1),
+    ]
+    (row,) = ask("collectives", events)
+    assert (row["kind"], row["recognised_by"]) == ("send_recv", "name")
+
+
+def test_the_innermost_annotation_that_is_open_counts() -> None:
+    """One that has ended within an outer one leaves the launch after it to the outer one."""
+    events = [
+        note("nccl:all_to_all", 0, 40),
+        note("nccl:all_gather", 2, 12),
+        call("cudaLaunchKernel", 5, 10, 1),
+        call("cudaLaunchKernel", 20, 25, 2),
+        work(SEND_RECV, 30, 40, correlation=1),
+        work(SEND_RECV, 50, 60, correlation=2),
+    ]
+    assert [row["kind"] for row in ask("collectives", events)] == ["all_gather", "all_to_all"]
+
+
+def test_the_op_around_the_launch_names_the_group() -> None:
+    """`record_param_comms` carries the args that newer kernels carry: 2,000 bytes in, 250 out."""
+    events = [
+        op("record_param_comms", 0, 30, **ARGS),
+        note("nccl:_reduce_scatter_base", 2, 20),
+        call("cudaLaunchKernel", 5, 10, 1),
+        work(NCCL, 40, 50, correlation=1),
+    ]
+    (row,) = ask("collectives", events)
+    assert (row["kind"], row["recognised_by"]) == ("reduce_scatter", "annotation")
+    told = ("process_group", "seq", "group_size", "in_bytes", "out_bytes", "dtype")
+    assert [row[column] for column in told] == ["3", 41, 8, 2_000, 250, "BFloat16"]
+
+
+def test_its_own_args_count_more_than_the_annotation() -> None:
+    """A kernel that says what it is needs no annotation."""
+    events = [
+        note("nccl:all_to_all", 0, 20),
+        call("cudaLaunchKernel", 5, 10, 1),
+        work(SEND_RECV, 30, 40, correlation=1, **{"Collective name": "scatter"}),
+    ]
+    (row,) = ask("collectives", events)
+    assert (row["kind"], row["recognised_by"]) == ("scatter", "args")
+
+
+def test_its_step_is_the_one_that_launched_it() -> None:
+    """Launched in step 1, it runs while the CPU is in step 2, and belongs to step 1."""
+    events = [
+        note("ProfilerStep#1", 0, 100),
+        note("ProfilerStep#2", 100, 200),
+        call("cudaLaunchKernel", 90, 95, 1),
+        work(NCCL, 150, 160, correlation=1),
+    ]
+    (row,) = ask("collectives", events)
+    assert row["step"] == "ProfilerStep#1"
+    (row,) = ask("allreduce", events)
+    assert row["step"] == "ProfilerStep#1"
+
+
 def test_args_that_say_nothing_new() -> None:
     """A word that is not known leaves the name to tell, or is an unknown collective."""
     events = [
@@ -158,6 +281,7 @@ def test_every_column_by_hand() -> None:
         "in_bytes": 2_000,
         "out_bytes": 250,
         "dtype": "BFloat16",
+        "step": None,
         "name": "k",
     }
 

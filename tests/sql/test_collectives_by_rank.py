@@ -102,10 +102,18 @@ def test_eight_ranks_wait_for_one() -> None:
     assert rows("allreduce", events, "wait_us", "skew_us", "straggler") == [(660, 130, 3)]
 
 
-def test_of_ranks_that_come_together_one_is_last() -> None:
-    """Two ranks arrive at the same ns: the lower number is the straggler, and only that."""
+def test_of_ranks_that_come_together_nobody_is_last() -> None:
+    """Two ranks arrive at the same ns: neither is the straggler."""
     events = foreign([custom(2, 0, 10), custom(1, 0, 10)])
-    assert rows("collectives_by_rank", events, "rank", "is_straggler") == [(1, 1), (2, 0)]
+    assert rows("collectives_by_rank", events, "rank", "is_straggler") == [(1, 0), (2, 0)]
+    assert rows("allreduce", events, "straggler", "skew_us") == [(None, 0)]
+
+
+def test_ranks_that_come_last_together_share_it() -> None:
+    """Ranks 0 and 2 arrive 4 us after rank 1: both are last, so no single one is the straggler."""
+    events = foreign([custom(0, 4, 10), custom(1, 0, 10), custom(2, 4, 10)])
+    assert rows("collectives_by_rank", events, "rank", "is_straggler") == [(0, 1), (1, 0), (2, 1)]
+    assert rows("allreduce", events, "straggler", "wait_us") == [(None, 4)]
 
 
 def test_ranks_in_lanes_that_repairs_made() -> None:

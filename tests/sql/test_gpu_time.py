@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 from tests.support.gpu_traces import ask, copy, work
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NCCL = "ncclDevKernel_AllReduce_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)"
 
@@ -92,12 +96,58 @@ def test_work_that_takes_no_time() -> None:
     assert (row["ts"], row["span_ns"], row["busy_percent"]) == (5, 0, None)
 
 
+def turns(parts: list[tuple[int, int, int, str]]) -> Iterator[tuple[str, int, int]]:
+    """Kind, turn and end of each piece of work (stream, start, end, kind).
+
+    A kernel's turn comes when all that started before it on its stream has ended, unless some of
+    that outlasts it.
+    """
+    until: dict[int, int] = {}
+    for stream, ts, end, kind in sorted(parts):
+        ahead = until.get(stream, ts)
+        if kind == "copy":
+            yield kind, ts, end
+            continue
+        yield kind, ahead if ts < ahead < end else ts, end
+        until[stream] = max(end, ahead)
+
+
+def test_a_kernel_that_waits_for_a_collective_hides_nothing_of_it() -> None:
+    """Under PDL a gemm starts at 20 and waits on its stream until 100; another stream hides 10.
+
+    The all-reduce runs from 0 to 100, the gemm ends at 130, the kernel beside it runs 50 to 60.
+    """
+    events = [
+        work(NCCL, 0, 100),
+        work("gemm", 20, 130, tpt_tid=7) | {"tid": 107},
+        work("beside", 50, 60, stream=9),
+    ]
+    (row,) = ask("gpu_time", events)
+    assert (row["compute_ns"], row["communication_ns"]) == (40, 100)
+    assert (row["exposed_communication_ns"], row["span_ns"], row["idle_ns"]) == (90, 130, 0)
+    (row,) = ask("comm_overlap", events)
+    assert (row["communication_ns"], row["hidden_ns"], row["exposed_ns"]) == (100, 10, 90)
+
+
+def test_a_collective_that_waits_for_a_kernel_is_not_hidden_by_it() -> None:
+    """An all-reduce that starts under PDL arrives when the gemm ahead of it ends."""
+    events = [work("gemm", 0, 50), work(NCCL, 10, 80, tpt_tid=7) | {"tid": 107}]
+    (row,) = ask("comm_overlap", events)
+    assert (row["communication_ns"], row["hidden_ns"]) == (30, 0)
+
+
+def test_what_outlasts_a_kernel_is_not_what_it_waited_for() -> None:
+    """On AMD several queues share the number of a stream: work within a collective hides it."""
+    events = [work(NCCL, 0, 100), work("gemm", 20, 40, tpt_tid=7) | {"tid": 107}]
+    (row,) = ask("comm_overlap", events)
+    assert (row["communication_ns"], row["hidden_ns"]) == (100, 20)
+
+
 def test_random_work_against_a_clock_that_ticks() -> None:
     """300 pieces of work on 5 streams: each ns looked at by itself gives the same times."""
     dice = random.Random(7)
     names = {"compute": "gemm", "collective": NCCL, "copy": "Memset (Device)"}
-    running = {kind: [False] * 12_000 for kind in names}
-    events = []
+    events, parts = [], []
     for _ in range(300):
         kind = dice.choice(list(names))
         ts = dice.randrange(10_000)
@@ -107,6 +157,9 @@ def test_random_work_against_a_clock_that_ticks() -> None:
         event = make(names[kind], ts, end, stream=len(events))
         event["args"]["stream"] = dice.randrange(5)
         events.append(event)
+        parts.append((event["args"]["stream"], ts, end, kind))
+    running = {kind: [False] * 12_000 for kind in names}
+    for kind, ts, end in turns(parts):
         running[kind][ts:end] = [True] * (end - ts)
     ticks = list(zip(*running.values(), strict=True))
     (row,) = ask("gpu_time", events)

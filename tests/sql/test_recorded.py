@@ -176,7 +176,25 @@ def test_gaps(recorded: Recorded) -> None:
         until = max(end, until or end)
     gaps = [row["dur"] for row in recorded.ask("gaps")]
     assert gaps == sorted(expected, reverse=True)
-    assert sum(gaps) == recorded.ask("gpu_time")[0]["idle_ns"]
+    (whole,) = recorded.ask("gpu_time")
+    assert sum(gaps) == whole["idle_ns"]
+    assert whole["span_ns"] == whole["busy_ns"] + whole["idle_ns"]
+    parts = ("compute_ns", "exposed_communication_ns", "exposed_copy_ns")
+    assert whole["busy_ns"] == sum(whole[part] for part in parts)
+
+
+GAP_PARTS = ("wait_ns", "cpu_ns", "launch_call_ns", "dependency_ns", "front_end_ns", "unknown_ns")
+
+
+def test_gaps_by_cause_add_up(recorded: Recorded) -> None:
+    """The parts of each gap are its duration, and `why` is the largest."""
+    names = ("sync", "cpu", "launch", "dependency", "front end", None)
+    for row in recorded.ask("gaps"):
+        parts = dict(zip(names, (row[part] for part in GAP_PARTS), strict=True))
+        assert min(parts.values()) >= 0
+        assert sum(parts.values()) == row["dur"]
+        assert parts[row["why"]] == max(parts.values())
+        assert (row["waited_in"] is None) == (row["wait_ns"] == 0)
 
 
 def test_steps(recorded: Recorded) -> None:
@@ -320,15 +338,30 @@ def test_ops(recorded: Recorded) -> None:
         assert told or row["self_gpu_ns"] == ops.own_gpu[name]
 
 
+def annotated(recorded: Recorded) -> set[int]:
+    """The calls that lie in an annotation of a collective, by correlation."""
+    notes = defaultdict(list)
+    for it in recorded.of("user_annotation"):
+        if it.name.startswith("nccl:"):
+            notes[it.row].append(it)
+    return {
+        correlation
+        for correlation, call in recorded.launches().items()
+        if any(note.ts <= call.ts <= note.end for note in notes[call.row])
+    }
+
+
 def test_collectives(recorded: Recorded) -> None:
-    """Every collective has a row; bytes are elements times the size of the type."""
+    """Every collective has a row, that says how it was told; bytes are elements times type."""
     size = {"BFloat16": 2, "Float": 4, "Long": 8, "Int": 4, "Byte": 1}
     expected: Counter[tuple[object, ...]] = Counter()
+    inside = annotated(recorded)
     for it in recorded.work():
         if it.is_collective():
             told = "Collective name" in it.args
             of = it.args["In msg nelems"] * size[it.args["dtype"]] if told else None
-            expected[it.name, it.dur, "args" if told else "name", of] += 1
+            by = "annotation" if it.args["correlation"] in inside else "name"
+            expected[it.name, it.dur, "args" if told else by, of] += 1
     assert expected == Counter(
         (r["name"], r["dur"], r["recognised_by"], r["in_bytes"])
         for r in recorded.ask("collectives")

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from tests.support.gpu_traces import ask
-from tests.support.rank_traces import Slice, custom, foreign, group, reduction, rows, told, work
+from tests.support.rank_traces import (
+    CUSTOM,
+    Slice,
+    custom,
+    foreign,
+    group,
+    reduction,
+    rows,
+    told,
+    work,
+)
 
-KEPT = ("rank", "late_work_us", "late_gaps_us", "late_kernel", "late_kernel_us")
+CAUSE = ("cause", "caused_by", "caused_by_us")
 
 
 def round_of(start: float, gemms: tuple[float, ...], launch: tuple[float, ...]) -> list[Slice]:
@@ -25,7 +35,7 @@ def test_every_column_by_hand() -> None:
     arrivals, from the end of the all-reduce before:
         rank 0   12   12   12
         rank 1   12   14   12    last of none
-        rank 2   12   42   20    last of the second and third (the first goes to rank 0)
+        rank 2   12   42   20    last of the second and third (of the first nobody is)
     """
     events = foreign(
         [
@@ -49,19 +59,26 @@ def test_every_column_by_hand() -> None:
         "late_work_us": 28,
         # 10 us against 2 us of the median rank
         "late_gaps_us": 8,
+        # 28 of 36 us
+        "cause": "work",
+        "caused_by": "gemm",
+        "caused_by_us": 28,
         "late_kernel": "gemm",
         "late_kernel_us": 28,
     }
     assert usual == {
         **last,
         "rank": 0,
-        "times_last": 1,
+        "times_last": 0,
         "caused_wait_us": 0,
         "wait_us": 38,
         "median_lateness_us": 0,
         # nothing is before the first
         "late_work_us": None,
         "late_gaps_us": None,
+        "cause": None,
+        "caused_by": None,
+        "caused_by_us": None,
         "late_kernel": None,
         "late_kernel_us": None,
     }
@@ -83,6 +100,74 @@ def test_the_kernel_that_keeps_a_rank() -> None:
     found = {row["rank"]: row for row in ask("stragglers", events)}
     assert (found[2]["late_kernel"], found[2]["late_kernel_us"]) == ("norm", 30)
     assert (found[2]["late_work_us"], found[2]["late_gaps_us"]) == (30, 0)
+
+
+def test_ties_blame_nobody_or_all_alike() -> None:
+    """Of two all-reduces all ranks come to one together; two of three come last to the other.
+
+    There the third waits 6 us for both: 3 us each.
+    """
+    events = foreign(
+        [
+            *[custom(rank, 0, 10) for rank in range(3)],
+            custom(0, 24, 30),
+            custom(1, 18, 30),
+            custom(2, 24, 30),
+        ]
+    )
+    found = rows("stragglers", events, "rank", "times_last", "caused_wait_us", "wait_us")
+    assert found == [(0, 1, 3, 0), (2, 1, 3, 0), (1, 0, 0, 6)]
+
+
+def test_each_of_several_that_come_last_has_its_own_cause() -> None:
+    """Ranks 2 and 3 are both 30 us later than the median: one computes, the other idles."""
+    events = foreign(
+        [
+            *[custom(rank, 0, 10) for rank in range(4)],
+            *[work(rank, 10, 20) for rank in (0, 1, 3)],
+            work(2, 10, 50),
+            *[custom(rank, 20, 60) for rank in (0, 1)],
+            *[custom(rank, 50, 60) for rank in (2, 3)],
+        ]
+    )
+    found = {row["rank"]: row for row in ask("stragglers", events)}
+    assert [found[2][name] for name in CAUSE] == ["work", "gemm", 30]
+    assert [found[3][name] for name in CAUSE] == ["idle", CUSTOM, 30]
+    assert [(found[rank]["late_work_us"], found[rank]["late_gaps_us"]) for rank in (2, 3)] == [
+        (30, 0),
+        (0, 30),
+    ]
+
+
+def test_idle_time_is_that_of_the_work_that_ended_it() -> None:
+    """Rank 1 starts its gemm 40 us later than rank 0."""
+    events = foreign(
+        [
+            *[custom(rank, 0, 10) for rank in range(2)],
+            work(0, 12, 20),
+            work(1, 52, 60),
+            custom(0, 21, 70),
+            custom(1, 61, 70),
+        ]
+    )
+    found = {row["rank"]: row for row in ask("stragglers", events)}
+    assert [found[1][name] for name in CAUSE] == ["idle", "gemm", 40]
+
+
+def test_what_explains_less_than_a_fifth_is_no_cause() -> None:
+    """Of 100 us of lateness one kernel explains 19: idle time is the cause, no kernel is named."""
+    events = foreign(
+        [
+            *[custom(rank, 0, 10) for rank in range(2)],
+            work(0, 10, 20),
+            work(1, 10, 39),
+            custom(0, 20, 130),
+            custom(1, 120, 130),
+        ]
+    )
+    found = {row["rank"]: row for row in ask("stragglers", events)}
+    assert [found[1][name] for name in CAUSE] == ["idle", CUSTOM, 81]
+    assert (found[1]["late_work_us"], found[1]["late_kernel"]) == (19, None)
 
 
 def test_copies_keep_a_rank_too_and_time_counts_once() -> None:

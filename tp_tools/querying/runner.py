@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tp_tools import library
-from tp_tools.engine import Rows, query_rows
+from tp_tools.engine import Rows, query_rows, run_file
 from tp_tools.files.source import open_source
 from tp_tools.merging.ranks import some
 from tp_tools.querying import job_loader
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Origin = Literal["library", "file", "text"]
 
 RANK = "rank"
+
+UNKNOWN_DEVICES = library.check("unknown_devices")
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,21 @@ def _of_job(query: Query, traces: list[str], how: LoadOptions, limit: int | None
 
 def _answer(query: Query, trace: str, how: LoadOptions) -> Rows:
     with open_source(trace) as source, load_trace(source, how) as tp:
-        return _rows(query, tp, how)
+        rows = _rows(query, tp, how)
+        if not rows.rows and query.origin == "library" and query.header.scope == "rank":
+            _name_unknown_devices(tp, source.name, how)
+        return rows
+
+
+def _name_unknown_devices(tp: Processor, name: str, how: LoadOptions) -> None:
+    """Warn where a trace has work only of a device that the library does not know."""
+    found = run_file(tp, UNKNOWN_DEVICES).rows
+    if found:
+        counts = ", ".join(f"{events:,} x {device}" for device, events in found)
+        how.warn(
+            f"{name}: it holds no GPU work, but events of a device that the library does not "
+            f"know: {counts}. `tp-tools query contents` counts all events."
+        )
 
 
 def _rows(query: Query, tp: Processor, how: LoadOptions) -> Rows:

@@ -20,18 +20,30 @@ if TYPE_CHECKING:
 MAX_GAPS = 20
 _MAX_LABEL = 34
 
-CAUSES: dict[str | None, tuple[str, str, str]] = {
-    "launch": ("launch", "var(--launch)", "the CPU launched the next work too late"),
-    "sync": ("sync", "var(--sync)", "the CPU was waiting for the GPU, and so launched nothing"),
-    "end of step": ("end of step", "var(--step)", "the next work belongs to the next step"),
+CAUSES: dict[str | None, tuple[str, str, str, str]] = {
+    "cpu": ("cpu", "cpu_ns", "var(--step)", "before it launched the next work the CPU was busy"),
+    "sync": ("sync", "wait_ns", "var(--sync)", "the CPU was in a call that held it"),
+    "launch": ("launch", "launch_call_ns", "var(--launch)", "the CPU was in the launch call"),
+    "front end": (
+        "front end",
+        "front_end_ns",
+        "var(--frontend)",
+        "a launch that came too late had returned, and nothing ran: the GPU itself",
+    ),
     "dependency": (
         "dependency",
+        "dependency_ns",
         "var(--dependency)",
         "the next work had been launched, but waited for other work or for the GPU itself",
     ),
-    None: ("not known", "var(--unknown)", "the trace has no launch of the next work"),
+    None: (
+        "not known",
+        "unknown_ns",
+        "var(--unknown)",
+        "the trace has no launch of the next work",
+    ),
 }
-"""Name, colour and meaning of each value of the column `why` of gaps.sql."""
+"""What `why` of gaps.sql says: its name, the column with its part of a gap, colour, meaning."""
 
 
 @dataclass(frozen=True, order=True)
@@ -54,6 +66,8 @@ class _Gap:
     before: str
     after: str
     waited_in: str | None
+    cpu_op: str | None
+    python_line: str | None
 
 
 def section(data: ReportData, labels: Labels) -> Section:
@@ -66,29 +80,32 @@ def section(data: ReportData, labels: Labels) -> Section:
         return Section("gaps", title, "No GPU was idle between its first and its last work.")
     text = (
         "A gap is a time between the first and the last work of a GPU in which nothing runs on it. "
-        "Its cause says why the next work did not start earlier."
+        "Its parts say why the next work did not start earlier, its cause is the largest of them."
     )
     return Section("gaps", title, text, [_cause_figure(idle), _longest_figure(data, labels)])
 
 
 def _idle_by_cause(data: ReportData, labels: Labels) -> dict[str, dict[str | None, int]]:
-    """Sum the idle time of every GPU by cause, in ns."""
+    """Sum the idle time of every GPU by the parts of its gaps, in ns."""
     idle: dict[str, dict[str | None, int]] = {
         labels.gpu(*gpu): defaultdict(int) for gpu in data.rows("gpu_time", "rank", "device")
     }
-    for rank, device, why, dur in data.rows("gaps", "rank", "device", "why", "dur"):
-        idle[labels.gpu(rank, device)][why] += dur
+    keys = [key for _, key, _, _ in CAUSES.values()]
+    for rank, device, *parts in data.rows("gaps", "rank", "device", *keys):
+        causes = idle[labels.gpu(rank, device)]
+        for why, part_ns in zip(CAUSES, parts, strict=True):
+            causes[why] += part_ns
     return idle
 
 
 def _cause_figure(idle: dict[str, dict[str | None, int]]) -> Figure:
-    reasons = [why for why in CAUSES if any(why in causes for causes in idle.values())]
+    reasons = [why for why in CAUSES if any(causes.get(why) for causes in idle.values())]
     totals = {gpu: sum(causes.values()) for gpu, causes in idle.items()}
     scale, unit_name = unit([max(totals.values())])
     parts = [
         BarPart(
             CAUSES[why][0],
-            CAUSES[why][1],
+            CAUSES[why][2],
             [causes.get(why, 0) / scale for causes in idle.values()],
             [
                 f"{gpu}: {CAUSES[why][0]}\n{duration(causes.get(why, 0))}, "
@@ -98,7 +115,7 @@ def _cause_figure(idle: dict[str, dict[str | None, int]]) -> Figure:
         )
         for why in reasons
     ]
-    meanings = "; ".join(f"{CAUSES[why][0]}: {CAUSES[why][2]}" for why in reasons)
+    meanings = "; ".join(f"{CAUSES[why][0]}: {CAUSES[why][3]}" for why in reasons)
     columns = [
         Column("label", "GPU", "text"),
         *(Column(str(why or "not known"), CAUSES[why][0], "ns") for why in reasons),
@@ -122,7 +139,7 @@ def _longest_figure(data: ReportData, labels: Labels) -> Figure:
     first_ts = {
         (rank, device): ts for rank, device, ts in data.rows("gpu_time", "rank", "device", "ts")
     }
-    columns = ("dur", "rank", "device", "ts", "why", "before", "after", "waited_in")
+    columns = ("dur", "rank", "device", "ts", "why", "before", "after", *_CPU)
     gaps = (
         _Gap(dur, labels.gpu(rank, device), ts - first_ts[rank, device], *rest)
         for dur, rank, device, ts, *rest in data.rows("gaps", *columns)
@@ -140,7 +157,7 @@ def _longest_figure(data: ReportData, labels: Labels) -> Figure:
                 for gap in longest
             ],
         )
-        for why, (name, color, _) in CAUSES.items()
+        for why, (name, _, color, _) in CAUSES.items()
         if any(gap.why == why for gap in longest)
     ]
     rows = [
@@ -153,6 +170,8 @@ def _longest_figure(data: ReportData, labels: Labels) -> Figure:
             gap.before,
             gap.after,
             gap.waited_in,
+            gap.cpu_op,
+            gap.python_line,
         )
         for number, gap in enumerate(longest, 1)
     ]
@@ -170,6 +189,9 @@ def _longest_figure(data: ReportData, labels: Labels) -> Figure:
     )
 
 
+_CPU = ("waited_in", "cpu_op", "python_line")
+"""Columns of gaps.sql that say what the CPU did."""
+
 _GAP_COLUMNS = (
     Column("place", "#", "number"),
     Column("label", "GPU", "text"),
@@ -179,4 +201,6 @@ _GAP_COLUMNS = (
     Column("before", "work before", "name"),
     Column("after", "work after", "name"),
     Column("waited_in", "call in which the CPU waited", "name"),
+    Column("cpu_op", "op in which it was busy", "name"),
+    Column("python_line", "Python line", "name"),
 )

@@ -23,8 +23,9 @@ _COLUMNS = (
     Column("median_lateness_us", "usually late by", "us"),
     Column("late_work_us", "when last: more work", "us"),
     Column("late_gaps_us", "when last: more idle", "us"),
-    Column("late_kernel", "what ran longer", "name"),
-    Column("late_kernel_us", "by", "us"),
+    Column("cause", "cause", "text"),
+    Column("caused_by", "what ran longer, or started late", "name"),
+    Column("caused_by_us", "by", "us"),
 )
 
 
@@ -53,8 +54,9 @@ def figure(data: ReportData, labels: Labels) -> Figure:
         "stragglers",
         title,
         "The bar of a rank is what all others together waited for it, at collectives to which it "
-        "came last. The table says what kept it then, against the rank in the middle: more work, "
-        "with the kernel that ran longer, or more time in which nothing ran.",
+        "came last; ranks that came last together share it. The table says what kept it then, "
+        "against the rank in the middle: work, with the kernel that ran longer, or idle time, "
+        "with the kernel that did not start. A cause explains at least 20 % of the lateness.",
         queries=("stragglers",),
         plot=bars([row[0] for row in rows], [part], f"waiting that it caused, {unit_name}"),
         table=Table(_COLUMNS, rows, is_open=True),

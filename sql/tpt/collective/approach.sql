@@ -29,8 +29,10 @@ CREATE PERFETTO TABLE tpt_collective_approach(
   wait_ns DURATION,
   -- The same, summed over the ranks, ns.
   all_wait_ns DURATION,
-  -- 1 for the rank that arrived last, else 0.
+  -- 1 for each rank that arrived last, later than another; else 0.
   is_last BOOL,
+  -- How many ranks arrived last; 0 where all arrived together.
+  last_ranks LONG,
   -- 1 for the rank whose arrival is the median, else 0.
   is_median BOOL
 ) AS
@@ -50,7 +52,8 @@ WITH
       arrival - MIN(arrival) OVER (PARTITION BY match_id) AS behind_first,
       ROW_NUMBER() OVER (PARTITION BY match_id ORDER BY arrival, rank, id) AS place,
       COUNT(*) OVER (PARTITION BY match_id) AS parts,
-      SUM(wait_ns) OVER (PARTITION BY match_id) AS all_wait_ns
+      SUM(wait_ns) OVER (PARTITION BY match_id) AS all_wait_ns,
+      SUM(is_last) OVER (PARTITION BY match_id) AS last_ranks
     FROM every
     WHERE
       confidence != 'alone'
@@ -72,6 +75,7 @@ SELECT
   wait_ns,
   all_wait_ns,
   is_last,
+  last_ranks,
   2 * place IN (parts, parts + 1) AS is_median
 FROM shared
 ORDER BY id;

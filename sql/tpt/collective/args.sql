@@ -1,8 +1,12 @@
--- Collective kernels, with the arguments that the profiler gives them.
+-- Collective kernels, with the arguments that the profiler gives them, or gives their launch.
 
 INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
+
+INCLUDE PERFETTO MODULE tpt.collective.annotation;
+
+INCLUDE PERFETTO MODULE tpt.collective.kind;
 
 -- Bytes of an element of a tensor. Packed types count as 1 byte.
 CREATE PERFETTO FUNCTION tpt_dtype_bytes(
@@ -22,8 +26,9 @@ SELECT
       OR $dtype GLOB 'Int[1-7]' OR $dtype GLOB 'UInt[1-7]' THEN 1
   END;
 
--- Each collective kernel. Columns that come from args are NULL where the kernel has none: in
--- graphs, and in custom kernels.
+-- Each collective kernel. Where it carries no args, the annotation in which it was launched says
+-- what it is: NCCL runs an all-to-all as a SendRecv kernel. Columns that come from args are NULL
+-- where neither has any: in graphs, and in custom kernels.
 CREATE PERFETTO TABLE tpt_collective(
   -- Id of its slice.
   id JOINID(slice.id),
@@ -50,7 +55,8 @@ CREATE PERFETTO TABLE tpt_collective(
   -- all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, reduce, gather, scatter, send,
   -- recv, send_recv, barrier, dispatch, combine; unknown where its name does not say.
   collective STRING,
-  -- args: the profiler says that it is a collective; name: only the kernel's name does.
+  -- args: the profiler says which collective it is; annotation: the one around its launch does;
+  -- name: only the kernel's name does.
   recognised_by STRING,
   -- Name of its process group; NULL without args.
   process_group STRING,
@@ -79,22 +85,37 @@ WITH
   found AS (
     SELECT
       work.*,
-      tpt_arg!(slice.arg_set_id, 'Collective name') AS collective_name,
-      CAST(tpt_arg!(slice.arg_set_id, 'Process Group Name') AS TEXT) AS process_group,
-      tpt_arg!(slice.arg_set_id, 'Process Group Description') AS process_group_desc,
-      tpt_arg!(slice.arg_set_id, 'Process Group Ranks') AS ranks,
-      tpt_int_arg!(slice.arg_set_id, 'Group size') AS group_size,
-      tpt_int_arg!(slice.arg_set_id, 'Seq') AS seq,
-      tpt_arg!(slice.arg_set_id, 'Comms Id') AS comms_id,
-      tpt_int_arg!(slice.arg_set_id, 'Src Rank') AS src_rank,
-      tpt_int_arg!(slice.arg_set_id, 'Dst Rank') AS dst_rank,
-      tpt_arg!(slice.arg_set_id, 'dtype') AS dtype,
-      tpt_int_arg!(slice.arg_set_id, 'In msg nelems') AS in_elements,
-      tpt_int_arg!(slice.arg_set_id, 'Out msg nelems') AS out_elements
+      tpt_arg!(slice.arg_set_id, 'Collective name') IS NOT NULL AS has_args,
+      around.name AS annotation,
+      IIF(
+        tpt_arg!(slice.arg_set_id, 'Collective name') IS NULL,
+        around.arg_set_id,
+        slice.arg_set_id
+      ) AS told_by
     FROM tpt_gpu_slice AS work
     CROSS JOIN slice USING (id)
+    LEFT JOIN tpt_collective_annotation AS around USING (id)
     WHERE
       work.collective IS NOT NULL
+  ),
+  told AS (
+    SELECT
+      *,
+      IIF(has_args, collective, COALESCE(tpt_collective_by_arg(annotation), collective)) AS refined,
+      CAST(tpt_arg!(told_by, 'Process Group Name') AS TEXT) AS process_group,
+      tpt_arg!(told_by, 'Process Group Description') AS process_group_desc,
+      tpt_arg!(told_by, 'Process Group Ranks') AS ranks,
+      tpt_int_arg!(told_by, 'Group size') AS group_size,
+      tpt_int_arg!(told_by, 'Seq') AS seq,
+      tpt_arg!(told_by, 'Comms Id') AS comms_id,
+      tpt_int_arg!(told_by, 'Src Rank') AS src_rank,
+      tpt_int_arg!(told_by, 'Dst Rank') AS dst_rank,
+      -- "send 0->1", "recv 1<-0"
+      CAST(REGEXP_EXTRACT(annotation, '[<>-]([0-9]+)$') AS INT) AS peer,
+      tpt_arg!(told_by, 'dtype') AS dtype,
+      tpt_int_arg!(told_by, 'In msg nelems') AS in_elements,
+      tpt_int_arg!(told_by, 'Out msg nelems') AS out_elements
+    FROM found
   )
 SELECT
   id,
@@ -108,8 +129,12 @@ SELECT
   device,
   stream,
   launch_key,
-  collective,
-  IIF(collective_name IS NULL, 'name', 'args') AS recognised_by,
+  refined AS collective,
+  CASE
+    WHEN has_args THEN 'args'
+    WHEN annotation IS NOT NULL THEN 'annotation'
+    ELSE 'name'
+  END AS recognised_by,
   process_group,
   process_group_desc,
   ranks,
@@ -117,10 +142,10 @@ SELECT
   seq,
   -- above 2^63 a number does not survive the import of JSON: it becomes a negative float
   IIF(TYPEOF(comms_id) IN ('text', 'integer'), CAST(comms_id AS TEXT), NULL) AS comms_id,
-  src_rank,
-  dst_rank,
+  COALESCE(src_rank, IIF(refined = 'recv', peer, NULL)) AS src_rank,
+  COALESCE(dst_rank, IIF(refined = 'send', peer, NULL)) AS dst_rank,
   dtype,
   in_elements * tpt_dtype_bytes(dtype) AS in_bytes,
   out_elements * tpt_dtype_bytes(dtype) AS out_bytes
-FROM found
+FROM told
 ORDER BY id;

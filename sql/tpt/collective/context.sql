@@ -1,8 +1,8 @@
--- The compute beside each part of a collective, and the step in which it starts.
+-- The compute beside each part of a collective, and the step that launched it.
 
-INCLUDE PERFETTO MODULE tpt.process_rank;
+INCLUDE PERFETTO MODULE tpt.kernel_turn;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.step;
 
 INCLUDE PERFETTO MODULE tpt.collective.part;
 
@@ -70,64 +70,43 @@ WHERE
 GROUP BY id
 ORDER BY id;
 
--- The step in which each part of a collective starts: the ProfilerStep that the GPU shows on its
--- row, else the one of the rank's CPU. Parts outside of steps have no row here.
+-- The step of each part of a collective: the one that launched its kernel, as `tpt_step_work` has
+-- it; on the CPU the one in which it starts. Parts outside of steps have no row here.
 CREATE PERFETTO TABLE tpt_collective_step(
   -- Id of the part's slice.
   id JOINID(slice.id),
   -- Name of the step.
-  name STRING,
-  -- The process of the GPU that shows the step on the part's row; -1: the step is one of the CPU.
-  upid JOINID(process.id)
+  name STRING
 ) AS
 WITH
-  step AS MATERIALIZED (
-    SELECT
-      ROW_NUMBER() OVER (ORDER BY s.ts, s.id) AS seq,
-      s.name,
-      s.ts,
-      s.ts + s.dur AS ts_end,
-      tpt_process_rank.rank,
-      tpt_row.upid,
-      tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id,
-      s.category = 'gpu_user_annotation' AS is_on_gpu
-    FROM slice AS s
-    JOIN tpt_row USING (track_id)
-    LEFT JOIN tpt_process_rank USING (upid)
-    WHERE
-      s.category IN ('user_annotation', 'gpu_user_annotation') AND s.name GLOB 'ProfilerStep*'
-  ),
   point AS (
-    SELECT
-      seq,
-      NULL AS id,
-      ts AS at,
-      rank,
-      IIF(is_on_gpu, upid, -1) AS upid,
-      IIF(is_on_gpu, row_id, -1) AS row_id
-    FROM step
+    SELECT rank, ts AS at, seq, NULL AS id FROM tpt_step
     UNION ALL
-    SELECT NULL, id, ts, rank, upid, row_id FROM tpt_collective_part
-    UNION ALL
-    SELECT NULL, id, ts, rank, -1, -1 FROM tpt_collective_part
+    SELECT rank, ts, NULL, id FROM tpt_collective_part WHERE device IS NULL
   ),
   latest AS (
     SELECT
       id,
       at,
-      upid,
       MAX(seq) OVER (
-        PARTITION BY rank, upid, row_id
+        PARTITION BY rank
         ORDER BY at, id IS NOT NULL
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS seq
     FROM point
+  ),
+  found AS (
+    SELECT part.id, work.seq
+    FROM tpt_collective_part AS part
+    CROSS JOIN tpt_step_work AS work USING (id)
+    UNION ALL
+    SELECT latest.id, latest.seq
+    FROM latest
+    CROSS JOIN tpt_step AS step USING (seq)
+    WHERE
+      latest.id IS NOT NULL AND latest.at < step.ts_end
   )
--- the name is from the row of the maximum, as always in SQLite: the GPU's before the CPU's
-SELECT latest.id, step.name, MAX(latest.upid) AS upid
-FROM latest
-JOIN step USING (seq)
-WHERE
-  latest.id IS NOT NULL AND latest.at < step.ts_end
-GROUP BY latest.id
-ORDER BY latest.id;
+SELECT found.id, step.name
+FROM found
+CROSS JOIN tpt_step AS step USING (seq)
+ORDER BY found.id;

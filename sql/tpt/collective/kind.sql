@@ -24,33 +24,55 @@ WITH
   )
 SELECT
   CASE
-    -- not collectives, whatever follows
+    -- not collectives, whatever follows: reductions within one device, metadata, buffers
     WHEN fn GLOB 'paged_attention*' OR fn GLOB '*splitKreduce*' OR fn GLOB 'kn_mla_reduce*'
-      OR fn = 'reduce_kernel' OR fn GLOB 'triton_*_fused*' THEN NULL
+      OR fn = 'reduce_kernel' OR fn GLOB 'triton_*_fused*' OR fn GLOB 'Device*'
+      OR fn GLOB '*[Bb]lock*[Aa]ll*[Rr]educe*' OR fn GLOB '*[Ww]arp*[Aa]ll*[Rr]educe*'
+      OR path GLOB 'cub::*' OR path GLOB '*::cub::*' OR path GLOB 'hipcub::*'
+      OR path GLOB '*rocprim::*' OR path GLOB 'thrust::*' OR fn GLOB '*Metadata*'
+      OR fn GLOB 'EpDispatchCombineReset*' OR fn GLOB 'userbuffers_*_null' THEN NULL
     -- NCCL, RCCL, MSCCL
     WHEN fn GLOB 'nccl*Kernel*' OR fn GLOB 'msccl*Kernel*' THEN
       CASE
         WHEN fn GLOB '*AllReduce*' THEN 'all_reduce'
         WHEN fn GLOB '*ReduceScatter*' THEN 'reduce_scatter'
         WHEN fn GLOB '*AllGather*' THEN 'all_gather'
-        WHEN fn GLOB '*AllToAll*' THEN 'all_to_all'
+        WHEN fn GLOB '*AllToAll*' OR fn GLOB '*AlltoAll*' THEN 'all_to_all'
         WHEN fn GLOB '*SendRecv*' THEN 'send_recv'
         WHEN fn GLOB '*Broadcast*' THEN 'broadcast'
         WHEN fn GLOB '*Reduce*' THEN 'reduce'
         ELSE 'unknown'
       END
+    -- TransformerEngine's userbuffers: ring messages, and sums whose suffix is the second half
+    WHEN fn GLOB 'kuserbuffers_*sendrecv*' THEN 'send_recv'
+    WHEN fn GLOB 'kuserbuffers_p*send*' THEN 'send'
+    WHEN fn GLOB 'kuserbuffers_p*recv*' THEN 'recv'
+    WHEN fn GLOB 'userbuffers_*_rs' OR fn GLOB 'userbuffers_*_rs_*' THEN 'reduce_scatter'
+    WHEN fn GLOB 'userbuffers_*_ag' OR fn GLOB 'userbuffers_*_ag_*' THEN 'all_gather'
+    WHEN fn GLOB 'userbuffers_*_sum_*' THEN 'all_reduce'
     -- vLLM, SGLang, AITER, PyTorch, TensorRT-LLM, FlashInfer, quickreduce
-    WHEN fn GLOB 'cross_device_reduce_[12]stage*' OR fn GLOB '*all_reduce*'
-      OR fn GLOB '*allreduce*' OR fn GLOB '*AllReduce*' THEN 'all_reduce'
-    WHEN fn GLOB '*reduce_scatter*' OR fn GLOB '*reducescatter*'
-      OR fn GLOB '*ReduceScatter*' THEN 'reduce_scatter'
-    WHEN fn GLOB '*all_gather*' OR fn GLOB '*allgather*' OR fn GLOB '*AllGather*' THEN 'all_gather'
-    WHEN fn GLOB '*all_to_all*' OR fn GLOB '*alltoall*' OR fn GLOB '*AllToAll*' THEN 'all_to_all'
-    -- DeepEP, TensorRT-LLM
-    WHEN path GLOB '*intranode::dispatch' OR path GLOB '*internode::dispatch'
-      OR path GLOB '*internode_ll::dispatch' OR fn = 'moeA2ADispatchKernel' THEN 'dispatch'
-    WHEN path GLOB '*intranode::combine' OR path GLOB '*internode::combine'
-      OR path GLOB '*internode_ll::combine' OR fn = 'moeA2ACombineKernel' THEN 'combine'
+    WHEN fn GLOB 'cross_device_reduce_[12]stage*' OR fn GLOB '*[Aa]ll[Rr]educe*'
+      OR fn GLOB '*[Aa]ll_[Rr]educe*' THEN 'all_reduce'
+    WHEN fn GLOB '*[Rr]educe[Ss]catter*' OR fn GLOB '*[Rr]educe_[Ss]catter*' THEN 'reduce_scatter'
+    WHEN fn GLOB '*[Aa]ll[Gg]ather*' OR fn GLOB '*[Aa]ll_[Gg]ather*' THEN 'all_gather'
+    WHEN fn GLOB '*[Aa]ll[Tt]o[Aa]ll*' OR fn GLOB '*[Aa]ll_[Tt]o_[Aa]ll*' THEN 'all_to_all'
+    -- DeepEP and its kin: the kernels that notify hold the barrier in which ranks wait
+    WHEN path GLOB '*intranode::*' OR path GLOB '*internode::*' OR path GLOB '*internode_ll::*'
+      OR path GLOB '*hybrid_ep::*' THEN
+      CASE
+        WHEN fn GLOB '*layout*' OR fn GLOB '*preprocess*' OR fn GLOB '*permute*' THEN NULL
+        WHEN fn GLOB '*dispatch*' THEN 'dispatch'
+        WHEN fn GLOB '*combine*' THEN 'combine'
+        -- before a combine, or before a dispatch whose layout is known
+        WHEN fn = 'cached_notify' THEN 'unknown'
+        WHEN fn GLOB 'barrier*' OR fn = 'device_sync_kernel' OR fn = 'clean_low_latency_buffer'
+          THEN 'barrier'
+      END
+    -- TensorRT-LLM, mori, pplx
+    WHEN fn GLOB 'moeA2ADispatch*' OR fn GLOB 'EpDispatch*' OR fn GLOB 'a2a_dispatch*'
+      OR fn = 'dispatchKernel' THEN 'dispatch'
+    WHEN fn GLOB 'moeA2ACombine*' OR fn GLOB 'EpCombine*' OR fn GLOB 'a2a_combine*'
+      OR fn = 'combineKernel' THEN 'combine'
   END
 FROM called;
 

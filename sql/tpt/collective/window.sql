@@ -67,11 +67,13 @@ CREATE PERFETTO TABLE tpt_collective_rank(
   sequence STRING,
   -- Last arrival of a rank - its own, ns.
   wait_ns DURATION,
-  -- 1 for the rank that arrived last, else 0.
+  -- 1 for each rank that arrived last, later than another; else 0.
   is_last BOOL,
+  -- 1 for the part that stands for all: the last to arrive, of several that of the lowest rank.
+  is_shown BOOL,
   -- Compute on its device from arrival to end, ns; NULL on the CPU.
   compute_ns DURATION,
-  -- The ProfilerStep in which it starts; NULL outside of steps.
+  -- Name of the step that launched it, as `steps` has it; NULL outside of steps.
   step STRING
 ) AS
 SELECT
@@ -104,10 +106,12 @@ SELECT
   matched.confidence,
   matched.sequence,
   MAX(part.arrival) OVER (PARTITION BY matched.match_id) - part.arrival AS wait_ns,
+  part.arrival = MAX(part.arrival) OVER (PARTITION BY matched.match_id)
+  AND part.arrival > MIN(part.arrival) OVER (PARTITION BY matched.match_id) AS is_last,
   part.id = FIRST_VALUE(part.id) OVER (
     PARTITION BY matched.match_id
     ORDER BY part.arrival DESC, part.rank, part.id
-  ) AS is_last,
+  ) AS is_shown,
   cover.compute_ns,
   step.name AS step
 FROM tpt_collective_part AS part
@@ -181,13 +185,14 @@ CREATE PERFETTO TABLE tpt_collective_window(
   wait_us DOUBLE,
   -- Compute on the same devices from arrival to end, summed over the ranks, us; NULL on the CPU.
   hidden_compute_us DOUBLE,
-  -- The rank that arrived last; NULL in the trace of one rank.
+  -- The rank that arrived last; NULL where several did, as all do at a skew of 0, and in the trace
+  -- of one rank.
   straggler LONG,
-  -- The ProfilerStep in which the straggler's kernel starts; NULL outside of steps.
+  -- The step that launched the kernel of the rank that arrived last; NULL outside of steps.
   step STRING,
-  -- Name of the straggler's kernel.
+  -- Name of its kernel; of several that arrived last the one of the lowest rank.
   name STRING,
-  -- Id of the straggler's slice in this trace; in the UI it makes the row a link.
+  -- Id of the slice of that kernel in this trace; in the UI it makes the row a link.
   slice_id JOINID(slice.id),
   -- Id of its track in this trace.
   track_id JOINID(track.id)
@@ -216,6 +221,7 @@ WITH
       COUNT(*) AS ranks,
       IIF(MAX(kind IN ('send', 'recv')), 2, MAX(group_size)) AS group_size,
       SUM(is_pdl_start) AS pdl_starts,
+      SUM(is_last) AS last_ranks,
       MIN(arrival) AS first_arrival,
       MAX(arrival) AS last_arrival,
       MAX(ts_end) AS window_end,
@@ -282,11 +288,11 @@ SELECT
   (expected.window_end - expected.last_arrival) / 1e3 AS transfer_us,
   expected.wait_ns / 1e3 AS wait_us,
   expected.compute_ns / 1e3 AS hidden_compute_us,
-  last.rank AS straggler,
-  last.step,
-  last.name,
-  last.id AS slice_id,
-  last.track_id
+  IIF(expected.last_ranks = 1, shown.rank, NULL) AS straggler,
+  shown.step,
+  shown.name,
+  shown.id AS slice_id,
+  shown.track_id
 FROM expected
-JOIN (SELECT * FROM tpt_collective_rank WHERE is_last) AS last USING (match_id)
+JOIN (SELECT * FROM tpt_collective_rank WHERE is_shown) AS shown USING (match_id)
 ORDER BY expected.match_id;
