@@ -196,6 +196,49 @@ def test_counts_alone_are_never_sure() -> None:
     assert confidence == ["uncertain", "uncertain"]
 
 
+def windows(begins: list[int], ends: list[int]) -> Collectives:
+    """All-reduces from one time to another, ns."""
+    table = rank(ends)
+    return replace(table, ts=np.array(begins, np.int64) + 10**18)
+
+
+def test_counts_are_tested_where_windows_overlap_and_no_shift_has_one_that_does() -> None:
+    """However far apart the ends lie; where they are too far to read a clock by, it is said."""
+    begins = [MS, 9 * MS, 20 * MS]
+    one = windows(begins, [it + 4 * MS for it in begins])
+    other = windows([it + MS for it in begins], [it + 4 * MS + 300_000 for it in begins])
+    middle = [int(it.end.mean()) for it in (one, other)]
+    members = [Member(*pair) for pair in zip((one, other), middle, strict=True)]
+    alignment = align(members, "auto")
+    assert alignment.matches.of.tolist() == [0, 1, 2, 0, 1, 2]
+    assert alignment.matches.confidence == ["tested"] * 3
+    assert [it.how for it in alignment.ranks] == ["base"] * 2
+    assert "lie 300 to 300 us apart on the ranks" in alignment.ranks[0].why
+
+
+def test_counts_are_uncertain_where_a_shift_has_windows_that_overlap() -> None:
+    """Back to back, as when a clock is off by about one collective."""
+    begins = [MS, 5 * MS, 9 * MS]
+    one = windows(begins, [it + 3 * MS for it in begins])
+    other = windows([it + 2 * MS for it in begins], [it + 5 * MS for it in begins])
+    assert matched(one, other)[1] == ["uncertain"] * 3
+
+
+@pytest.mark.parametrize("count", [8, 12])
+def test_few_collectives_that_end_together_give_a_clock(count: int) -> None:
+    """Tested by their windows, their ends agree to microseconds: whole ones, as Kineto wrote."""
+    ends = [it // 1000 * 1000 for it in irregular(count)]
+    rng = np.random.default_rng(1)
+    tables = [
+        windows([it - int(rng.integers(20_000, 200_000)) for it in shifted], shifted)
+        for shifted in (ends, [it + 7_000 + int(rng.integers(-1, 2)) * 1000 for it in ends])
+    ]
+    middle = [int(it.end.mean()) for it in tables]
+    alignment = align([Member(*pair) for pair in zip(tables, middle, strict=True)], "auto")
+    assert set(alignment.matches.confidence) == {"tested"}
+    assert [it.how for it in alignment.ranks] == ["collectives"] * 2
+
+
 def test_unequal_counts_are_not_matched() -> None:
     """Three and two collectives that fit nowhere stay alone."""
     of, _ = matched(rank([MS, 5 * MS, 6 * MS]), rank([2 * MS, 9 * MS]))

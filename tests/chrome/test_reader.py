@@ -314,38 +314,66 @@ def test_half_nanoseconds_that_perfetto_rounds_the_same_way_are_let_be(read_of: 
     assert not trace.thorough
 
 
-# -- what is refused -----------------------------------------------------------------------------
+# -- what is damaged -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        (x("abc"), 'ts of event 2 is "abc", not a number of microseconds that fits 64 bits'),
-        (x(" 12"), 'ts of event 2 is " 12", not a number'),
-        (x(1, {}), "dur of event 2 is {}, not a number"),
-        (x(1, True), "dur of event 2 is true, not a number"),
-        ({"ph": "i", "ts": 1, "dur": "x"}, 'dur of event 2 is "x", not a number'),
-        (x(tts="x"), 'tts of event 2 is "x", not a number'),
-        (x(10**16), "ts of event 2 is 10000000000000000, not a number"),
-        (x(1, 10**25), 'dur of event 2 is "10000000000000000000000000", not a number'),
-        (b'{"ph":"X","ts":1,"dur":1e999999999}', "dur of event 2 is 1e999999999, not a number"),
-        (x(9 * 10**15, 9 * 10**15), "event 2 ends behind what 64 bits of ns can say"),
-        (x(pid=[1]), r"Expected `int | float | str | null`, got `array` - at `$[2].pid`"),
-        (x(tid=True), r"Expected `int | float | str | null`, got `bool` - at `$[2].tid`"),
+        (x("abc"), 'ts of event 0 is "abc", not a number of microseconds that fits 64 bits'),
+        (x(" 12"), 'ts of event 0 is " 12", not a number'),
+        (x(1, {}), "dur of event 0 is {}, not a number"),
+        (x(1, True), "dur of event 0 is true, not a number"),
+        ({"ph": "i", "ts": 1, "dur": "x"}, 'dur of event 0 is "x", not a number'),
+        (x(tts="x"), 'tts of event 0 is "x", not a number'),
+        (x(10**16), "ts of event 0 is 10000000000000000, not a number"),
+        (x(1, 10**25), "dur of event 0 is"),
+        (b'{"ph":"X","ts":1,"dur":1e999999999}', "dur of event 0 is 1e999999999, not a number"),
+        (x(9 * 10**15, 9 * 10**15), "event 0 ends behind what 64 bits of ns can say"),
+        (x(pid=[1]), r"Expected `int | float | str | null`, got `array` - at `$[0].pid`"),
+        (x(tid=True), r"Expected `int | float | str | null`, got `bool` - at `$[0].tid`"),
         (x(name={"a": 1}), r"Expected `bool | int | float | str | null`, got `object`"),
         (b"5", "an event is not as Chrome's trace format wants: Expected `object`, got `int`"),
-        (b'{"ph":X}', "is damaged at byte 150 of its text: JSON is malformed: invalid character."),
+        (b'{"ph":X}', "is damaged at byte 22 of its text: JSON is malformed: invalid character."),
     ],
 )
-def test_what_cannot_be_mended_is_refused(
+def test_an_event_that_cannot_be_read_costs_no_other(
     event: dict[str, Any] | bytes, message: str, read_of: ReadOf
 ) -> None:
-    """In one line that says what it is and which event or byte it is in."""
+    """It is left out and counted; a trace of nothing else is refused in one line that says why."""
+    trace = read_of(x(), x(), event, x(5))
+    assert trace.ts.tolist() == [1000, 1000, 5000]
+    assert trace.repairs["damaged_events"] + trace.repairs["damaged_stretches"] == 1
+    assert trace.damage is not None
+    assert len(trace.damage) == 1
     with pytest.raises(InputError) as refusal:
-        read_of(x(), x(), event, x())
+        read_of(event)
     assert message in str(refusal.value)
     assert str(refusal.value).startswith("trace.json: ")
     assert "\n" not in str(refusal.value)
+
+
+def test_times_that_were_never_filled_in_are_left_out(read_of: ReadOf) -> None:
+    """0 among times since 1970, or a day and more behind; metadata is often stamped 0."""
+    name = {"ph": "M", "name": "process_name", "pid": 1, "ts": 0, "args": {"name": "GPU 0"}}
+    trace = read_of(name, x(0), x(1_712_188_800_123_456), {"ph": "i", "ts": 0, "s": "t"})
+    assert trace.ts.tolist() == [0, UNTIMED, 1_712_188_800_123_456_000, UNTIMED]
+    assert trace.repairs == {"unfilled_times": 2}
+
+
+@pytest.mark.parametrize("later", [1, 86_400 * 10**6])
+def test_time_0_among_times_of_its_day_is_a_time(later: int, read_of: ReadOf) -> None:
+    """A trace may begin there."""
+    trace = read_of(x(0), x(later))
+    assert trace.ts.tolist() == [0, later * 1000]
+    assert not trace.repairs
+
+
+def test_a_duration_of_years_is_what_perfetto_reads(read_of: ReadOf) -> None:
+    """Its double holds no more digits; a duration that is missing stays missing."""
+    long = b'{"ph":"X","ts":1,"dur":123456789012345.679}'
+    trace = read_of(long, x(5, 2**53 + 1), {"ph": "X", "ts": 7})
+    assert trace.dur.tolist() == [123456789012345664, (2**53 + 1) * 1000, UNTIMED]
 
 
 @pytest.mark.parametrize("text", [b"[]", b"[{}]", b"[null]", b'[{"ph":"X","ts":null}, ]', b"["])

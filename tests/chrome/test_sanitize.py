@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import PURE
 from tp_tools.chrome import sanitize_numbers
-from tp_tools.chrome.sanitize import sanitized
+from tp_tools.chrome.sanitize import encoded, sanitized
 
 INF = float("inf")
 
@@ -350,3 +350,14 @@ def test_the_times_of_a_trace_are_not_taken_for_long_numbers() -> None:
         assert not sanitize_numbers.holds_long(
             b" " * lead + b'{"ts": 5512345678901.123, "dur": 1.5}'
         )
+
+
+@PURE
+@given(st.text())
+@example("C:\\")
+@example("a\x7fb")
+def test_what_the_tool_writes_needs_no_mending(name: str) -> None:
+    """It is JSON for the same text, in the form that Perfetto reads right."""
+    text = encoded({"name": name})
+    assert json.loads(text) == {"name": name}
+    assert mend(text, thorough=True) == (text, {})

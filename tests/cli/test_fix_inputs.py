@@ -415,23 +415,12 @@ REFUSED = [
         "its gzip data is damaged (something else follows it). Copy the file again.",
     ),
     (
-        wrapped(b'{"ph":"X","ts":"soon","dur":1}'),
-        'ts of event 1 is "soon", not a number of microseconds that fits 64 bits of nanoseconds.',
+        b'{"traceEvents":[{"ph":"X","ts":"soon","dur":1}]}',
+        'ts of event 0 is "soon", not a number of microseconds that fits 64 bits of nanoseconds.',
     ),
     (
-        wrapped(b'{"ph":"X","ts":9300000000000000,"dur":1}'),
-        (
-            "ts of event 1 is 9300000000000000, not a number of microseconds that fits 64 bits of "
-            "nanoseconds."
-        ),
-    ),
-    (
-        wrapped(b'{"ph":"X","ts":9200000000000000,"dur":9200000000000000}'),
-        "event 1 ends behind what 64 bits of ns can say.",
-    ),
-    (
-        wrapped(b'{"ph":"X","ts":1,"args":' + b"[" * 9999 + b"]" * 9999 + b"}"),
-        "behind byte 16 of its text an event is nested too deeply.",
+        b'[{"ph":"X","ts":1,"args":' + b"[" * 9999 + b"]" * 9999 + b"}]",
+        "behind byte 1 of its text an event is nested too deeply.",
     ),
 ]
 
@@ -448,24 +437,41 @@ def test_what_cannot_be_used_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "kind", "byte"),
     [
-        wrapped(b"#"),
-        wrapped(b'{"ph":#}'),
-        wrapped(b'{"ph":"X" #"ts":1}'),
-        wrapped(b'{"ph":"X"#,"ts":1}'),
-        wrapped()[:-2] + b'],"a":#}',
-        wrapped()[:-2] + b'],#"a":1}',
-        b'{"a":#,' + SOUND[1:],
-        b"[#]",
+        (wrapped(b"#"), "damaged_stretches", wrapped(b"#").index(b"#")),
+        (wrapped(b'{"ph":#}'), "damaged_events", wrapped(b"#").index(b"#")),
+        (wrapped(b'{"ph":"X" #"ts":1}'), "damaged_events", wrapped(b"#").index(b"#")),
+        (wrapped(b'{"ph":"X"#,"ts":1}'), "damaged_events", wrapped(b"#").index(b"#")),
+        (wrapped(b'{"ph":"X","ts":"soon"}'), "damaged_events", wrapped(b"#").index(b"#")),
+        (
+            wrapped(b'{"ph":"X","ts":1,"args":' + b"[" * 9999 + b"]" * 9999 + b"}"),
+            "damaged_events",
+            wrapped(b"#").index(b"#"),
+        ),
+        (wrapped()[:-2] + b'],"a":#}', "damaged_members", len(wrapped())),
+        (wrapped()[:-2] + b'],#"a":1}', "damaged_members", len(wrapped())),
+        (b'{"a":#,' + SOUND[1:], "damaged_members", 1),
     ],
 )
 @pytest.mark.parametrize("packing", ["plain", "gzip"])
-def test_damage_is_named_by_its_byte(data: bytes, packing: str, fix: Callable[..., Ran]) -> None:
-    """The offset in the text, packed or not."""
-    ran = fix(PACKED[packing](data))
+def test_damage_is_left_out_and_named_by_its_byte(
+    data: bytes, kind: str, byte: int, packing: str, fix: Callable[..., Ran]
+) -> None:
+    """The offset in the text, packed or not; the events around it are written as they were."""
+    ran = fix(PACKED[packing](data), "--summary", "json", "--verify")
+    assert ran.code == 0
+    numbers = json.loads(ran.out)
+    assert numbers["repairs"] == {kind: 1}
+    assert [damage["byte"] for damage in numbers["damage"]] == [byte]
+    assert numbers["kernels"] == len(EVENTS)
+
+
+def test_a_trace_of_nothing_but_damage_is_refused(fix: Callable[..., Ran]) -> None:
+    """The message names the first byte that is wrong."""
+    ran = fix(b"[#]")
     assert ran.code == INPUT
-    assert f"trace.json: is damaged at byte {data.index(b'#')} of its text: JSON is" in ran.err
+    assert "trace.json: is damaged at byte 1 of its text: JSON is" in ran.err
     assert ran.err.count("\n") == 1
 
 

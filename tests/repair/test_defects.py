@@ -87,7 +87,7 @@ def test_hidden_slices_on_misread_tracks(events: list[Event]) -> None:
 def test_a_trace_that_fix_refuses() -> None:
     """For a trace that `fix` refuses, `info` says why and reports the other defects."""
     found = defects(
-        trace_of(text([kernel("a", 0, 1, 1), kernel("b", 10**19 // 2 + 1, 10**19 // 2 + 2, 2)]))
+        trace_of(text([kernel("a", 1, 2, 1), kernel("b", 10**19 // 2 + 1, 10**19 // 2 + 2, 2)]))
     )
     assert found.hopeless is not None
     assert "span" in found.hopeless

@@ -12,9 +12,10 @@ import pytest
 
 from tests.support.handmade import text, trace_of
 from tp_tools import engine
+from tp_tools.chrome.timestamps import as_double
 from tp_tools.repair.hidden import find_hidden
 from tp_tools.repair.lanes import assign_lanes
-from tp_tools.repair.perfetto_import import as_double, hidden_events
+from tp_tools.repair.perfetto_import import hidden_events
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slices import slices
 

@@ -17,7 +17,7 @@ from tp_tools.alignment.clock import (
 )
 from tp_tools.alignment.collectives import UNKNOWN
 from tp_tools.alignment.connected import LEAST, connected_ranks
-from tp_tools.alignment.match import UNCERTAIN
+from tp_tools.alignment.match import TOGETHER_NS, UNCERTAIN
 from tp_tools.alignment.same_host import same_host_ranks
 from tp_tools.errors import InputError
 
@@ -35,7 +35,7 @@ BY_HOST = "host"
 BY_BASE = "base"
 UNALIGNED = "none"
 
-_NEAR_NS = (2_000, 50_000)  # lower and upper limit of the tolerance between ends of one collective
+_NEAR_NS = (2_000, TOGETHER_NS)  # limits of the tolerance between ends of one collective
 _NEAR_SCALES = 8  # tolerance in multiples of the median residual
 
 
@@ -155,7 +155,7 @@ class _State:
             timed.of[anonymous] = found.of
             timed = match.Matches(timed.of, found.method, found.confidence)
         unmatched = (timed.of < 0) & (pool.identity == UNKNOWN)
-        counted = match_by_time.matches_by_count(pool, unmatched)
+        counted = match_by_time.matches_by_count(pool, unmatched, self.clocks)
         self.matches = match.concatenate_matches(pool, [certain, timed, counted])
         self._fit(self.matches.readings(pool))
 
@@ -209,7 +209,8 @@ class _State:
         count = np.bincount(readings.rank, minlength=len(start))
         how = [BY_BASE] * len(start)
         uncertain = self._has_uncertain_matches(len(start))
-        why = [_too_few(*pair) for pair in zip(count.tolist(), uncertain, strict=True)]
+        apart = self._ends_apart(len(start))
+        why = [_too_few(*row) for row in zip(count.tolist(), uncertain, apart, strict=True)]
         for number in np.unique(component[component >= 0]).tolist():
             inside = readings.where(chosen & (component[readings.rank] == number))
             is_better = self._predicts_better(inside, start)
@@ -231,6 +232,15 @@ class _State:
         found = is_uncertain[self.matches.of] & (self.matches.of >= 0)
         return [rank in self.pool.rank[found] for rank in range(ranks)]
 
+    def _ends_apart(self, ranks: int) -> list[list[int]]:
+        """List by rank how far apart ends of tested collectives lie, where that is too far, ns."""
+        found: list[list[int]] = [[] for _ in range(ranks)]
+        for rank, number in zip(self.pool.rank.tolist(), self.matches.of.tolist(), strict=True):
+            apart = self.matches.apart_ns.get(number, 0)
+            if apart > TOGETHER_NS:
+                found[rank].append(apart)
+        return found
+
     def _predicts_better(self, readings: Readings, start: list[Clock]) -> bool:
         """Tell whether a fit to half of the collectives predicts the others better than `start`."""
         is_fitted = readings.collective % 2 == 0
@@ -243,13 +253,20 @@ class _State:
         return bool(np.median(by_fit) < np.median(by_base))
 
 
-def _too_few(count: int, has_uncertain: bool) -> str:  # noqa: FBT001
+def _too_few(count: int, has_uncertain: bool, apart: list[int]) -> str:  # noqa: FBT001
     """Return the reason why a rank is not aligned by collectives, for users.
 
     Args:
         count: number of its certain matches.
         has_uncertain: whether it has uncertain matches.
+        apart: how far apart the ends of its tested collectives lie, where that is too far, ns.
     """
+    if apart and count < LEAST:
+        least, most = min(apart) // 1000, max(apart) // 1000
+        return (
+            f"the ends of tested collectives lie {least:,} to {most:,} us apart on the ranks, "
+            "too far to read a clock by"
+        )
     if count:
         return f"only {count} collectives are surely those of other ranks, {LEAST} are needed"
     if has_uncertain:

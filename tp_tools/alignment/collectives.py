@@ -53,7 +53,8 @@ class Collectives:
         stream: int, number of the stream.
         nbytes: int, bytes that the rank contributes or receives.
         dtype: text, element type.
-        recognised: text, "args" or "name": how the kernel was recognised as a collective.
+        recognised: text, "args", "annotation" (around the launch) or "name": how it was
+            recognised as a collective.
         ts, end: int64, ns since the epoch, on the rank's own clock.
     """
 

@@ -8,7 +8,7 @@ time (`order`). Lost or cut off collectives never shift the others.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 COMMS_ID, SEQ, ORDER = "comms_id", "seq", "order"
 CERTAIN, TESTED, UNCERTAIN = "certain", "tested", "uncertain"
 """By identity; by order, and the times leave no other way; by order, and another is possible."""
+
+TOGETHER_NS = 50_000
+"""Ends of one collective that lie further apart than this say nothing about clocks."""
 
 ALONE = 1
 _MESSAGES = sorted(MESSAGES)
@@ -67,11 +70,13 @@ class Matches:
         of: by row of the pool: the number of its match, or -1.
         method: by match: COMMS_ID, SEQ or ORDER.
         confidence: by match: CERTAIN, TESTED or UNCERTAIN.
+        apart_ns: by match that was tested by its windows alone: how far apart its ends lie.
     """
 
     of: Ints
     method: list[str]
     confidence: list[str]
+    apart_ns: dict[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.method)
@@ -79,6 +84,7 @@ class Matches:
     def readings(self, pool: Pool) -> Readings:
         """What the clocks can be fitted to: ends of the sure matches that synchronise."""
         sure = np.array([it != UNCERTAIN for it in self.confidence] + [False], np.bool_)
+        sure[[match for match, apart in self.apart_ns.items() if apart > TOGETHER_NS]] = False
         chosen = pool.synchronising & sure[self.of] & (self.of >= 0)
         return Readings(pool.rank, self.of, pool.end).where(chosen)
 
@@ -184,13 +190,14 @@ def shared(label: Ints, rank: Ints) -> Ints:
 def concatenate_matches(table: Pool, parts: Sequence[Matches]) -> Matches:
     """Matches of different methods in one, numbered by when they begin."""
     of = np.full(len(table), -1, np.int64)
-    method, confidence = list[str](), list[str]()
+    method, confidence, apart = list[str](), list[str](), dict[int, int]()
     for part in parts:
         found = part.of >= 0
         of[found] = part.of[found] + len(method)
+        apart |= {match + len(method): ns for match, ns in part.apart_ns.items()}
         method += part.method
         confidence += part.confidence
-    return Matches(of, method, confidence)
+    return Matches(of, method, confidence, apart)
 
 
 def members(matches: Matches) -> Iterator[Ints]:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from tp_tools.alignment.registration import Registration
     from tp_tools.trace.model import Ints
 
+_SHIFTS = 4  # by how many a rank is shifted to see whether that fits as well
+_LEAST_COUNT = 2  # with one only no shift can be tried
+
 KNOWN = LinearClock(0.0, 0.0, 0.0)
 
 
@@ -212,22 +215,56 @@ def _unrepeated(label: Ints, rank: Ints, end: Ints) -> NDArray[np.bool_]:
     return doubtful & ~twice
 
 
-def matches_by_count(pool: Pool, open_rows: NDArray[np.bool_]) -> Matches:
-    """The n-th of a key is the n-th on every rank, where all have as many: never sure.
+def matches_by_count(pool: Pool, open_rows: NDArray[np.bool_], clocks: Listed[Clock]) -> Matches:
+    """The n-th of a key is the n-th on every rank, where all have as many.
+
+    They are tested if all ranks were in each of them at one moment, and would not be in any if a
+    rank were shifted by one to four: however far apart their ends lie.
 
     Args:
         pool: the collectives.
         open_rows: those that nothing else could match.
+        clocks: by rank, as far as they are known.
     """
     label = np.full(len(pool), -1, np.int64)
+    apart: dict[int, int] = {}
     following = 0
     for key in np.unique(pool.key[open_rows]).tolist():
         mine = pool.key == key
         ranks, counts = np.unique(pool.rank[mine], return_counts=True)
         if len(ranks) <= ALONE or (counts != counts[0]).any() or not open_rows[mine].all():
             continue
-        label[mine] = following + np.tile(np.arange(counts[0]), len(ranks))
-        following += int(counts[0])
+        count = int(counts[0])
+        label[mine] = following + np.tile(np.arange(count), len(ranks))
+        begin, end = (
+            np.stack([clocks[r].common(times[mine & (pool.rank == r)]) for r in ranks.tolist()])
+            for times in (pool.ts, pool.end)
+        )
+        if pool.synchronising[mine].all() and _is_only_way(begin, end):
+            spread = end.max(0) - end.min(0)
+            apart |= dict(zip(range(following, following + count), spread.tolist(), strict=True))
+        following += count
     number = shared(label, pool.rank)
-    count = int(number.max(initial=-1)) + 1
-    return Matches(number, [ORDER] * count, [UNCERTAIN] * count)
+    of_label = dict(zip(label[number >= 0].tolist(), number[number >= 0].tolist(), strict=True))
+    apart = {of_label[it]: ns for it, ns in apart.items()}
+    total = int(number.max(initial=-1)) + 1
+    confidence = [TESTED if it in apart else UNCERTAIN for it in range(total)]
+    return Matches(number, [ORDER] * total, confidence, apart)
+
+
+def _is_only_way(begin: Ints, end: Ints) -> bool:
+    """Whether collectives overlap on all ranks, and do not if a rank is shifted against the first.
+
+    Args:
+        begin: ns, of shape (ranks, collectives), in order of time.
+        end: the same.
+    """
+    if begin.shape[1] < _LEAST_COUNT or (begin.max(0) >= end.min(0)).any():
+        return False
+    for shift in range(1, min(_SHIFTS, begin.shape[1] - 1) + 1):
+        early, late = slice(None, -shift), slice(shift, None)
+        before = (begin[:1, early] < end[1:, late]) & (begin[1:, late] < end[:1, early])
+        behind = (begin[:1, late] < end[1:, early]) & (begin[1:, early] < end[:1, late])
+        if before.any() or behind.any():
+            return False
+    return True

@@ -10,7 +10,6 @@ import numpy as np
 from tp_tools.chrome import timestamps
 from tp_tools.chrome.schema import ABSENT
 from tp_tools.chrome.stream import Malformed
-from tp_tools.errors import InputError
 from tp_tools.trace.model import EXACT_BELOW_NS, UNTIMED
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ class Times:
             first: the number of the first one.
 
         Raises:
-            InputError: a time is no number of 64 bits.
-            Malformed: Perfetto would stop at a time, or read another one.
+            Malformed: a time is no number of 64 bits, or Perfetto would stop at it or misread it.
         """
         everywhere = np.arange(first, first + len(events))
         ts, inexact = self._column([e.ts for e in events], "ts", everywhere)
@@ -58,7 +56,11 @@ class Times:
         too_long = np.flatnonzero(dur > _LARGEST - np.maximum(ts, 0))
         if len(too_long):
             number = first + int(too_long[0])
-            raise InputError(f"{self.name}: event {number} ends behind what 64 bits of ns can say.")
+            raise Malformed(f"{self.name}: event {number} ends behind what 64 bits of ns can say.")
+        # ts gets small enough by rebasing; a duration of years stays as Perfetto reads it
+        if dur.max(initial=0) >= EXACT_BELOW_NS:
+            is_long = dur >= EXACT_BELOW_NS
+            dur[is_long] = timestamps.as_double(dur[is_long])
         others = ~complete
         self._check(list(compress(durations, others.tolist())), "dur", everywhere[others])
         self._check([e.tts for e in events], "tts", everywhere)
@@ -102,7 +104,7 @@ class Times:
         try:
             time = timestamps.nanoseconds(text)
         except ValueError:
-            raise InputError(
+            raise Malformed(
                 f"{self.name}: {key} of event {event} is {text.decode(errors='replace')}, not a "
                 "number of microseconds that fits 64 bits of nanoseconds."
             ) from None

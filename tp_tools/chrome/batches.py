@@ -21,7 +21,6 @@ from tp_tools.chrome.stream import (
     fault,
     last_end,
 )
-from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,8 +87,7 @@ def _run(feed: TextStream, decoder: _Decoder[Event]) -> _Found[Event]:
     """The next run, and whether the events end behind it.
 
     Raises:
-        InputError: events are nested too deeply to be read.
-        Malformed: the text is damaged here.
+        Malformed: the text is damaged here, or events are nested too deeply to be read.
     """
     size = RUN
     try:
@@ -103,7 +101,7 @@ def _run(feed: TextStream, decoder: _Decoder[Event]) -> _Found[Event]:
                 return last_batch(feed, decoder), True
             size *= 2
     except RecursionError as error:
-        raise InputError(
+        raise Malformed(
             f"{feed.name}: behind byte {feed.offset} of its text an event is nested too deeply."
         ) from error
 

@@ -9,6 +9,8 @@ import msgspec
 import numpy as np
 from msgspec import field
 
+from tp_tools.chrome.damage import Losses
+from tp_tools.chrome.salvage import salvaged
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.schema import ABSENT, Scalar
 from tp_tools.chrome.stream import TextStream
@@ -32,7 +34,9 @@ def batch_texts(
     """
     stamp = source.stamp
     blocks = read_ahead(source.blocks(seen))
-    if trace.repairs or trace.thorough:
+    if trace.damage is not None:
+        blocks = salvaged(blocks, Losses())
+    if trace.repairs or trace.thorough or trace.damage is not None:
         blocks = sanitized(blocks, Counter(), thorough=trace.thorough)
     feed = TextStream(blocks, source.name)
     _taken(feed, len(trace.head.text))

@@ -28,6 +28,8 @@ _NANO = Decimal("0.001")
 _MOST_POWER = 308  # of ten, in a double
 _HALF = 0.5
 
+_EXACT_IN_DOUBLE = float(1 << 52)
+_EXACT_BELOW_NS = (1 << 42) * 1000
 _MOST_DECIMALS = 19
 SAFE_DECIMALS = 18
 """Decimals that Perfetto's parser can hold whatever they are."""
@@ -164,3 +166,21 @@ def _decimals(ends: NDArray[np.int64], points: NDArray[np.int64]) -> NDArray[np.
     decimals = np.full(len(ends), -1)
     decimals[owners] = ends[owners] - points - 1
     return decimals
+
+
+def as_double(time: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Nanoseconds as Perfetto makes them of decimal microseconds: llround(double(us) * 1000).
+
+    Whole microseconds are exact. Below 2^42 us so is everything.
+    """
+    if not len(time) or max(time.max(), -time.min()) < _EXACT_BELOW_NS:
+        return time
+    whole, fraction = time // 1000, time % 1000
+    value = whole.astype(np.float64) + fraction / 1000.0
+    product = value * 1000.0
+    rounded = np.where(product < _EXACT_IN_DOUBLE, np.floor(product + 0.5), product)
+    is_whole = value == np.floor(value)
+    result: NDArray[np.int64] = np.where(
+        is_whole, np.floor(value).astype(np.int64) * 1000, rounded.astype(np.int64)
+    )
+    return np.where(fraction == 0, time, result)

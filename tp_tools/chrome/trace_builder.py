@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tp_tools.chrome.batch_columns import Columns, Text
     from tp_tools.chrome.schema import Id, Scalar
-    from tp_tools.trace.model import Head, Ints, Tail
+    from tp_tools.trace.model import Head, Ints, Tail, TextDamage
 
 Key = TypeVar("Key")
 
@@ -67,7 +67,13 @@ class TraceBuilder:
         self.count += len(run)
 
     def trace(
-        self, head: Head, tail: Tail, repairs: Counter[str], *, thorough: bool = False
+        self,
+        head: Head,
+        tail: Tail,
+        repairs: Counter[str],
+        *,
+        thorough: bool = False,
+        damage: list[TextDamage] | None = None,
     ) -> Trace:
         """All runs as one trace; it takes the columns away.
 
@@ -76,6 +82,7 @@ class TraceBuilder:
             tail: the text behind them.
             repairs: what was mended in the text.
             thorough: whether it was mended thoroughly.
+            damage: the first few damaged stretches that were left out; None if none was looked for.
         """
         link, links = numbered_ids(self._columns.pop("link").whole(), list(self._odd_links))
         columns: dict[str, Any] = {key: column.whole() for key, column in self._columns.items()}
@@ -95,6 +102,7 @@ class TraceBuilder:
             thorough=thorough,
             quoted=quoted,
             bind_ids=self._bind_ids,
+            damage=damage,
             **columns,
         )
 

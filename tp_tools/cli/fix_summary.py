@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 5
 _WIDEST = 120
+_MOST_CHARACTERS = 60
 
 
 def lines(examined: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
@@ -75,3 +76,19 @@ def _done(examined: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
             f"{plural(undrawn, 'launch arrow')} with an end in no slice, or with "
             "work that starts before its launch"
         )
+    yield from _damaged(numbers)
+
+
+def _damaged(numbers: dict[str, Any]) -> Iterator[str]:
+    """Where the first few damaged stretches are, and what Perfetto makes of unmatched B and E."""
+    for damage in numbers.get("damage", ()):
+        name = f" of {middle(damage['name'], _MOST_CHARACTERS)}" if damage["name"] else ""
+        yield (
+            f"           left out: {plural(damage['bytes'], 'byte')}{name} "
+            f"at byte {damage['byte']:,} of the text"
+        )
+    unmatched = numbers.get("unmatched", {})
+    if ends := unmatched.get("E", 0):
+        yield f"{plural(ends, 'E event')} without a B: Perfetto shows nothing of that"
+    if begins := unmatched.get("B", 0):
+        yield f"{plural(begins, 'B event')} without an E: Perfetto shows slices that never end"

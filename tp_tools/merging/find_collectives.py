@@ -16,6 +16,7 @@ from tp_tools import engine, library
 from tp_tools.alignment.collectives import UNKNOWN, Collectives
 from tp_tools.chrome import reread
 from tp_tools.chrome.timestamps import microseconds
+from tp_tools.merging.annotations import KERNEL_CATS, PARAMS, PREFIX, annotations_around
 from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, Scalar, is_phase
 
@@ -103,14 +104,22 @@ class CollectiveFinder:
         events = np.flatnonzero(able & (trace.dur >= 0))
         said = dict(_said(source, trace, events))
         asked = {event: _question(trace, event, said.get(event)) for event in events.tolist()}
-        self._ask(dict.fromkeys(it for it in asked.values() if it not in self.known))
+        self._ask(asked.values())
         found = [event for event, question in asked.items() if self.known[question]]
+        around = _said_around(source, trace, [event for event in found if event not in said])
+        asked |= {event: _question(trace, event, it) for event, it in around.items()}
+        self._ask(asked.values())
         found.sort(key=lambda event: (int(trace.ts[event]), event))
-        rows = [_Row.of(trace, event, said.get(event), self.known[asked[event]]) for event in found]
+        by = {**dict.fromkeys(said, "args"), **dict.fromkeys(around, "annotation")}
+        said |= around
+        rows = [
+            _Row.of(trace, event, said.get(event), self.known[asked[event]], by.get(event, "name"))
+            for event in found
+        ]
         return _table(trace, np.array(found, np.int64), rows, base_ns)
 
     def _ask(self, questions: Iterable[_Question]) -> None:
-        listed = list(questions)
+        listed = list(dict.fromkeys(it for it in questions if it not in self.known))
         if not listed:
             return
         self.known.update(dict.fromkeys(listed))
@@ -118,6 +127,30 @@ class CollectiveFinder:
         with engine.load(blocks, source="the names", engine=self.engine, say=self.say) as tp:
             for event, kind, element in engine.run_file(tp, QUERY).rows:
                 self.known[listed[event]] = (kind, element or 0)
+
+
+def _said_around(source: Source, trace: Trace, silent: list[int]) -> dict[int, _Args]:
+    """What the annotations say in which silent kernels were launched.
+
+    The name of the innermost one says the kind; `record_param_comms` says the group, in its args.
+    """
+    kernels = [event for event in silent if trace.cats[trace.cat[event]] in KERNEL_CATS]
+    around = annotations_around(trace, np.array(kernels, np.int64))
+    params = {it for marks in around.values() for it in marks if _name(trace, it) == PARAMS}
+    told = dict(_said(source, trace, np.array(sorted(params), np.int64))) if params else {}
+    found = {}
+    for kernel, marks in around.items():
+        args = next((told[mark] for mark in marks if mark in told), _NOTHING)
+        names = (_name(trace, mark) for mark in marks)
+        name = next((it.removeprefix(PREFIX) for it in names if it != PARAMS), args.name)
+        if name is not None:
+            found[kernel] = msgspec.structs.replace(args, name=name, stream=None)
+    return found
+
+
+def _name(trace: Trace, event: int) -> str:
+    name: str = trace.names[trace.name[event]]
+    return name
 
 
 def _said(source: Source, trace: Trace, events: Ints) -> Iterator[tuple[int, _Args]]:
@@ -175,7 +208,12 @@ class _Row:
 
     @classmethod
     def of(
-        cls, trace: Trace, event: int, said: _Args | None, known: tuple[str, int] | None
+        cls,
+        trace: Trace,
+        event: int,
+        said: _Args | None,
+        known: tuple[str, int] | None,
+        recognised: str,
     ) -> _Row:
         assert known is not None
         kind, element = known
@@ -193,7 +231,7 @@ class _Row:
             stream=_whole(args.stream if args.stream is not None else tid),
             nbytes=nelems * element if element and nelems >= 0 else UNKNOWN,
             dtype=_text(args.dtype) or "",
-            recognised="args" if said else "name",
+            recognised=recognised,
         )
 
 

@@ -26,7 +26,7 @@ from tp_tools.trace.model import UNTIMED, is_phase
 
 if TYPE_CHECKING:
     from tp_tools.alignment.collectives import Collectives
-    from tp_tools.chrome.file_damage import Damage
+    from tp_tools.chrome.file_damage import FileDamage
     from tp_tools.chrome.metadata import TraceMetadata
     from tp_tools.trace.model import Trace
     from tp_tools.trace.plan import Plan
@@ -50,7 +50,7 @@ class RankSummary:
 
     file: str
     metadata: TraceMetadata
-    damage: Damage
+    damage: FileDamage
     collectives: Collectives
     base_ns: int
     links: int

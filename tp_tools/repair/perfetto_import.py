@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tp_tools.chrome.timestamps import as_double
 from tp_tools.columns import distinct, is_in, iterate_rows
 from tp_tools.repair.crossing import may_cross
-from tp_tools.trace.model import EXACT_BELOW_NS, NAMELESS, UNTIMED, is_phase
+from tp_tools.trace.model import NAMELESS, UNTIMED, is_phase
 from tp_tools.trace.slices import sort_order
 from tp_tools.trace.tracks import ID_LIMIT
 
@@ -67,30 +68,6 @@ def threads_of(trace: Trace) -> Ints:
     numbers: dict[tuple[int | str, int | str], int] = {}
     read = [read_by_perfetto(*track) for track in trace.tracks]
     return np.array([numbers.setdefault(thread, len(numbers)) for thread in read], np.int32)
-
-
-def as_double(time: Ints) -> Ints:
-    """Round times as the importer does: llround(double(us) * 1000) of decimal microseconds.
-
-    Whole microseconds are exact, and so is every time below 2^42 us.
-
-    Args:
-        time: times, int64 ns.
-
-    Returns:
-        int64 array of the same shape, ns.
-    """
-    if not len(time) or max(time.max(), -time.min()) < EXACT_BELOW_NS:
-        return time
-    whole, fraction = time // 1000, time % 1000
-    value = whole.astype(np.float64) + fraction / 1000.0
-    product = value * 1000.0
-    rounded = np.where(product < _EXACT_IN_DOUBLE, np.floor(product + 0.5), product)
-    is_whole = value == np.floor(value)
-    result: NDArray[np.int64] = np.where(
-        is_whole, np.floor(value).astype(np.int64) * 1000, rounded.astype(np.int64)
-    )
-    return np.where(fraction == 0, time, result)
 
 
 def hidden_events(

@@ -11,7 +11,7 @@ import numpy as np
 from tp_tools.columns import indices_of, iterate_rows
 from tp_tools.repair.perfetto_import import hidden_events
 from tp_tools.trace.categories import KERNEL, has_category
-from tp_tools.trace.model import is_phase
+from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.slices import subset
 
 if TYPE_CHECKING:
@@ -98,6 +98,29 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "rebased_ns": plan.rebase_ns,
         "lanes": len(plan.lanes),
         "repairs": _repairs(analysis),
+        **_damage(analysis),
+    }
+
+
+def _damage(analysis: Analysis) -> dict[str, Any]:
+    """Say where the first damage is and how many B and E match no other, where there is any."""
+    damage = analysis.trace.damage
+    unmatched = _unmatched(analysis)
+    found: dict[str, Any] = {}
+    if damage:
+        found["damage"] = [{"byte": it.byte, "bytes": it.size, "name": it.name} for it in damage]
+    if any(unmatched.values()):
+        found["unmatched"] = unmatched
+    return found
+
+
+def _unmatched(analysis: Analysis) -> dict[str, int]:
+    """Count the B and E events that are written and match no other one."""
+    trace = analysis.trace
+    pairs = int((analysis.table.closing >= 0).sum())
+    return {
+        phase: int((is_phase(trace, phase) & (trace.ts != UNTIMED)).sum()) - pairs
+        for phase in ("B", "E")
     }
 
 
@@ -133,7 +156,7 @@ def _repairs(analysis: Analysis) -> dict[str, int]:
     plan = analysis.plan
     counts = analysis.trace.repairs + plan.ids.repairs + Counter(plan.flows.repairs())
     counts["durationless"] = len(plan.durationless)
-    counts["untimed"] = len(plan.untimed)
+    counts["untimed"] = len(plan.untimed) - counts["unfilled_times"]
     return {kind: count for kind, count in sorted(counts.items()) if count}
 
 
@@ -141,6 +164,9 @@ REPAIRS = {
     "bare_texts": "numbers as names or categories: written as text",
     "byte_order_marks": "a byte order mark dropped",
     "control_characters": "control characters in text escaped",
+    "damaged_events": "damaged events left out",
+    "damaged_members": "damaged members around the events left out",
+    "damaged_stretches": "damaged text between events left out",
     "durationless": "slices without a duration: shown as 0 long",
     "escapes": r"\u escapes written as UTF-8",
     "fine_times": "times finer than a nanosecond rounded to one",
@@ -153,6 +179,7 @@ REPAIRS = {
     "were not recorded, or the work starts before its launch",
     "lone_surrogates": "lone surrogates replaced",
     "long_decimals": "decimals of too many digits shortened",
+    "missing_commas": "missing commas between events written",
     "negative_pids": "negative process ids replaced",
     "negative_tids": "negative thread ids replaced",
     "not_a_number": "NaN or Infinity written as text",
@@ -165,6 +192,8 @@ REPAIRS = {
     "trailing_backslashes": "strings ending in a backslash escaped",
     "trailing_text": "text behind the end of the trace dropped",
     "truncated_tail": "the file was cut short: ended behind its last whole event",
+    "unescaped_quotes": "texts with quotes that were not escaped",
+    "unfilled_times": "events with time 0, which was never filled in, left out",
     "unknown_escapes": "backslashes that escape nothing doubled",
     "untimed": "events that Perfetto cannot place left out",
     "void_times": "times that are no number renamed",

@@ -52,6 +52,21 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class TextDamage:
+    """One stretch of text that was left out.
+
+    Attributes:
+        byte: where it begins in the text of the file, unpacked.
+        size: its bytes.
+        name: of the event, or of the member of the outermost object; "" if it has none.
+    """
+
+    byte: int
+    size: int
+    name: str
+
+
+@dataclass(frozen=True)
 class Trace:
     """A trace as columns; row i is the i-th event of the file.
 
@@ -83,6 +98,8 @@ class Trace:
             must do the same.
         quoted: bool (events,), whether its pid or tid is a number in quotes; None if none is.
         bind_ids: JSON text of `bind_id`, by event, where there is one.
+        damage: the first few damaged stretches of text that were left out; a second pass over the
+            text must do the same. None where none was looked for.
     """
 
     head: Head
@@ -106,6 +123,7 @@ class Trace:
     thorough: bool = False
     quoted: NDArray[np.bool_] | None = None
     bind_ids: dict[int, bytes] = field(default_factory=dict)
+    damage: list[TextDamage] | None = None
 
     def __len__(self) -> int:
         return len(self.phase)
