@@ -84,11 +84,15 @@ def sanitized(
 
 
 def encoded(value: object) -> bytes:
-    r"""A value as JSON text that Perfetto reads right: for text that the tool itself writes.
+    r"""Encode a value as JSON text that Perfetto reads right: for text that the tool itself writes.
 
-    Names go into it that were ids, say: the process "C:\" would make v52 read on past the quote.
+    A name may have been an id: the process "C:\" would make v52 read on past the quote. Text
+    without a backslash or a DEL is read right as it is: most text.
     """
-    return b"".join(sanitized((msgspec.json.encode(value),), Counter(), thorough=True))
+    text = msgspec.json.encode(value)
+    if b"\\" not in text and b"\x7f" not in text:
+        return text
+    return b"".join(sanitized((text,), Counter(), thorough=True))
 
 
 def _pieces(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[tuple[bytes, bool]]:

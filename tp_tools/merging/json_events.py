@@ -53,6 +53,7 @@ FIRST_ARROW = 1 << 40
 _EVENTS = msgspec.json.Decoder(list[_Event])
 _FIELDS = msgspec.json.Decoder(list[dict[str, Raw]])
 _ARGS = msgspec.json.Decoder(dict[str, Raw])
+_ENCODER = msgspec.json.Encoder()
 _PROCESS = Raw(b'"p"')
 _GLOBAL = b'"g"'
 _ZERO = Raw(b"0")
@@ -115,7 +116,7 @@ class Writer:
         for i in np.flatnonzero(self.special[numbers]).tolist():
             self._set_special(events[i], int(numbers[i]))
             events[i] = self._linked(events[i], int(numbers[i]))
-        return encoded(events)[1:-1] + b",\n"
+        return _ENCODER.encode(events)[1:-1] + b",\n"
 
     def _leave_args(self, events: list[_Event]) -> None:
         """Leaves out args that nobody asked for, but for those of collectives."""
@@ -127,7 +128,7 @@ class Writer:
                 continue
             told = _ARGS.decode(args) if args.lstrip().startswith(b"{") else {}
             kept = {key: value for key, value in told.items() if key in wanted}
-            event.args = Raw(encoded(kept)) if kept else UNSET
+            event.args = Raw(_ENCODER.encode(kept)) if kept else UNSET
 
     def _keep_odd(self, events: list[_Event], numbers: Ints) -> None:
         """Durations that are none stay in args, as they were recorded."""
@@ -223,7 +224,7 @@ class Writer:
             if self.special[first + i]:
                 self._set_special(event, first + i)
                 event = self._linked(event, first + i)
-            written.append(encoded(event)[:-1] + self._rest(rest) + b"}")
+            written.append(_ENCODER.encode(event)[:-1] + self._rest(rest) + b"}")
         return b",".join(written) + b",\n"
 
     def _rest(self, rest: dict[str, Raw]) -> bytes:
