@@ -2,11 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.support import sharing
+from tests.support.native import NATIVE_VARIABLE
 
 # What lands must not depend on chance or on the machine's load; at the desk chance may search on.
 settings.register_profile("desk", deadline=None)
@@ -19,15 +24,39 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         is_interrupt = number is signal.SIGINT
         signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
 
-TRACES = Path(__file__).resolve().parents[1] / "../shared/traces"
-NATIVE_VARIABLE = "TP_TOOLS_TEST_NATIVE"
+ROOT = Path(__file__).resolve().parents[1]
+TRACES = ROOT / "../shared/traces"
 
 
+COMPILE = """
+from tp_tools.engine.wasm_module import load_module
+for stoppable in (False, True):
+    load_module(32, lambda line: None, stoppable=stoppable)
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the engine before the first test, so that no test meets its one-time message.
+
+    It is done in a process of its own, which leaves no threads here, and before pytest-xdist
+    starts processes, which would all compile it.
+    """
+    if not hasattr(config, "workerinput"):
+        subprocess.run([sys.executable, "-c", COMPILE], check=True, cwd=ROOT)
+
+
+# Before pytest-xdist's own, which reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what reads recorded traces, so that a fast run can leave it out."""
+    """Mark what reads recorded traces, so that a fast run can leave it out.
+
+    Tests that share a fixture of their module are marked to run in one process.
+    """
     for item in items:
         if "real_trace" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.recorded)
+        if isinstance(item, pytest.Function) and (group := sharing.group(item)):
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
