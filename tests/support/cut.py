@@ -25,8 +25,8 @@ _NUMBER = re.compile(rb'"\\u0000([^"]*)"')
 def cut(recorded: Path, target: Path) -> None:
     """Write the part of a trace in which its first GPU work is launched, all arrows whole.
 
-    Kept are names and whatever has no time, what runs while that work is launched, the work itself, and the
-    arrows between events that are kept. Numbers stay as they are written.
+    Kept are names and whatever has no time, what runs while that work is launched, the work itself,
+    and the arrows between events that are kept. Numbers stay as they are written.
 
     Args:
         recorded: a Chrome JSON trace, packed.
