@@ -49,9 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
         subprocess.run([sys.executable, "-c", COMPILE], check=True, cwd=ROOT)
 
 
-# Before pytest-xdist's own, which reads the groups.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# A wrapper is called before pytest-xdist's own, which reads the groups.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark what reads recorded traces, so that a fast run can leave it out.
 
     Tests that share a fixture of their module are marked to run in one process.
@@ -61,6 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.recorded)
         if isinstance(item, pytest.Function) and (group := sharing.group(item)):
             item.add_marker(pytest.mark.xdist_group(group))
+    yield
 
 
 @pytest.fixture(scope="session")
