@@ -5,8 +5,8 @@ import nox
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "fast"]
 
-PYTEST = ("pytest", "-q", "-n", "auto", "--dist", "loadgroup")
-"""Runs tests on all cores; what shares a trace or a page, in one process."""
+PYTEST = ("pytest", "-q", "-n", "auto", "--dist", "worksteal")
+"""Runs tests on all cores; neighbours, which share traces and pages, mostly in one process."""
 
 LINT = (
     ("ruff", "check", "."),

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import sharing
 from tests.support.cut import SUFFIX as CUT
 from tests.support.cut import cut
 from tests.support.native import NATIVE_VARIABLE
@@ -49,19 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
         subprocess.run([sys.executable, "-c", COMPILE], check=True, cwd=ROOT)
 
 
-# A wrapper is called before pytest-xdist's own, which reads the groups.
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark what reads recorded traces, so that a fast run can leave it out.
-
-    Tests that share a fixture of their module are marked to run in one process.
-    """
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what reads recorded traces, so that a fast run can leave it out."""
     for item in items:
         if "real_trace" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.recorded)
-        if isinstance(item, pytest.Function) and (group := sharing.group(item)):
-            item.add_marker(pytest.mark.xdist_group(group))
-    yield
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,6 @@ def test_bandwidths(
         assert (row["bytes"], row["ranks"], row["ranks_expected"]) == (size, 1, ranks)
 
 
-@pytest.mark.xdist_group("nccl_args_rank0")
 def test_compute_that_hides_all_reduces(
     real_trace: Callable[[str], Path], loaded_recording: LoadedRecording
 ) -> None:
