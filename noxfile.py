@@ -5,6 +5,9 @@ import nox
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "fast"]
 
+PYTEST = ("pytest", "-q", "-n", "auto", "--dist", "worksteal")
+"""Runs tests on all cores; neighbours, which share traces and pages, mostly in one process."""
+
 LINT = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
@@ -24,19 +27,19 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def fast(session: nox.Session) -> None:
     """Run the tests that need neither a browser nor recorded traces: a minute and a half."""
-    session.run("pytest", "-q", "-n", "auto", "-m", "not browser and not recorded")
+    session.run(*PYTEST, "-m", "not browser and not recorded")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run all tests; `nox -s tests -- tests/repair` runs some."""
-    session.run("pytest", "-q", "-n", "auto", *session.posargs)
+    session.run(*PYTEST, *session.posargs)
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Run all tests and fail where they reach under 95 % of the lines."""
-    session.run("pytest", "-q", "-n", "auto", "--cov", *session.posargs)
+    session.run(*PYTEST, "--cov", *session.posargs)
 
 
 @nox.session

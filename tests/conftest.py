@@ -2,11 +2,19 @@
 
 import os
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.support.cut import SUFFIX as CUT
+from tests.support.cut import cut
+from tests.support.native import NATIVE_VARIABLE
+from tests.support.recorded import LoadedRecording
 
 # What lands must not depend on chance or on the machine's load; at the desk chance may search on.
 settings.register_profile("desk", deadline=None)
@@ -19,8 +27,25 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         is_interrupt = number is signal.SIGINT
         signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
 
-TRACES = Path(__file__).resolve().parents[1] / "../shared/traces"
-NATIVE_VARIABLE = "TP_TOOLS_TEST_NATIVE"
+ROOT = Path(__file__).resolve().parents[1]
+TRACES = ROOT / "../shared/traces"
+
+
+COMPILE = """
+from tp_tools.engine.wasm_module import load_module
+for stoppable in (False, True):
+    load_module(32, lambda line: None, stoppable=stoppable)
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the engine before the first test, so that no test meets its one-time message.
+
+    It is done in a process of its own, which leaves no threads here, and before pytest-xdist
+    starts processes, which would all compile it.
+    """
+    if not hasattr(config, "workerinput"):
+        subprocess.run([sys.executable, "-c", COMPILE], check=True, cwd=ROOT)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,16 +56,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def real_trace() -> Callable[[str], Path]:
-    """Gives the path of a recorded trace by its file name, or skips the test without it."""
+def real_trace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the path of a recorded trace by its file name, or skips the test without it.
+
+    With ".cut" before its suffixes it is the beginning of the trace: see `tests.support.cut`.
+    """
+    cuts = tmp_path_factory.mktemp("cuts")
 
     def path_of(name: str) -> Path:
-        path = TRACES / name
+        path = TRACES / name.replace(CUT, ".json.gz")
         if not path.is_file():
-            pytest.skip(f"the recorded trace {name} is not in {TRACES}")
-        return path
+            pytest.skip(f"the recorded trace {path.name} is not in {TRACES}")
+        if not name.endswith(CUT):
+            return path
+        if not (cuts / name).exists():
+            cut(path, cuts / name)
+        return cuts / name
 
     return path_of
+
+
+@pytest.fixture(scope="session")
+def loaded_recording() -> Iterator[LoadedRecording]:
+    """Gives a recorded trace, repaired, in a TraceProcessor that tests of all modules share."""
+    with closing(LoadedRecording()) as loaded:
+        yield loaded
 
 
 @pytest.fixture(

@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -112,8 +113,20 @@ def _step(step: int, rank: int) -> list[dict[str, object]]:
     ]
 
 
-def end(case: Case, number: int, after_s: float, folder: Path, *, group: bool) -> Ended:
-    """Runs a command in `folder`, sends it a signal, and looks at what is left."""
+def end(
+    case: Case, number: int, after_s: float, folder: Path, *, group: bool, ready: bool = False
+) -> Ended:
+    """Runs a command in `folder`, sends it a signal, and looks at what is left.
+
+    Args:
+        case: the command.
+        number: the signal.
+        after_s: when it is sent, in seconds from the start.
+        folder: where the command runs.
+        group: whether the whole process group gets the signal.
+        ready: whether `after_s` counts from when the command handles signals: however long Python
+            takes to start on a busy machine.
+    """
     before = {path.name for path in folder.iterdir()}
     program = Path(sys.executable).parent / "tp-tools"
     process = subprocess.Popen(  # noqa: S603  this project's command
@@ -125,6 +138,8 @@ def end(case: Case, number: int, after_s: float, folder: Path, *, group: bool) -
         start_new_session=True,
         env={**os.environ, "TMPDIR": str(folder)},
     )
+    if ready:
+        _wait_for_handlers(process)
     time.sleep(after_s)
     began = time.monotonic()
     if process.poll() is None:
@@ -143,6 +158,21 @@ def end(case: Case, number: int, after_s: float, folder: Path, *, group: bool) -
             left.discard(output)
             (folder / output).unlink()
     return Ended(code, took, lines, (*sorted(left), *_processes(process.pid)))
+
+
+def _wait_for_handlers(process: subprocess.Popen[str]) -> None:
+    """Waits until a process handles all of `SIGNALS`, or has ended; proc(5) shows which it does."""
+    status = Path("/proc") / str(process.pid) / "status"
+    if not status.exists():  # no Linux
+        time.sleep(PYTHON_STARTS_S)
+        return
+    wanted = sum(1 << (number - 1) for number in SIGNALS)
+    until = time.monotonic() + PATIENCE_S
+    while process.poll() is None and time.monotonic() < until:
+        caught = re.search(r"^SigCgt:\s*(\w+)$", status.read_text(), re.MULTILINE)
+        if caught is None or int(caught[1], 16) & wanted == wanted:
+            return
+        time.sleep(0.002)
 
 
 def _processes(group: int) -> list[str]:

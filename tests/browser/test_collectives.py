@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fixtures import generate_ranks
 from tests.support import generated
+from tests.support.asking import TpTools
 from tests.support.handmade import text
 from tests.support.perfetto_ui import PerfettoUi, UiServer, open_trace
 from tests.support.rank_traces import custom, foreign, work
@@ -60,12 +60,13 @@ def ui(merged: Path, browser: Browser, ui_server: UiServer) -> Iterator[Perfetto
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_the_page_shows_what_the_command_prints(name: str, merged: Path, ui: PerfettoUi) -> None:
+def test_the_page_shows_what_the_command_prints(
+    name: str, merged: Path, ui: PerfettoUi, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
     """What `tp-tools sql` prints, pasted, gives the rows of `tp-tools query` on that file."""
     # text for pids, as others write it, is what the page sees: it is asked as it is
-    printed: list[dict[str, Any]] = json.loads(
-        tp_tools("query", name, merged, "--format", "json", "-q")
-    )
-    shown = ui.query(tp_tools("sql", name).decode())
+    here = TpTools(capsysbinary)
+    printed = here("query", name, merged, "--format", "json", "-q").rows()
+    shown = ui.query(here("sql", name).out.decode())
     assert shown == printed
     assert any(row.get("collectives") or row.get("confidence") in SURE for row in shown)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fixtures.make import HERE
+from tests.support.asking import TpTools
 from tests.support.perfetto_ui import PerfettoUi, UiServer, open_trace
 from tp_tools import library
 
@@ -54,12 +54,13 @@ def ui(
 
 
 @pytest.mark.parametrize("name", list(library.queries()))
-def test_the_page_shows_what_the_command_prints(name: str, recorded: Path, ui: PerfettoUi) -> None:
+def test_the_page_shows_what_the_command_prints(
+    name: str, recorded: Path, ui: PerfettoUi, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
     """What `tp-tools sql` prints, pasted, gives the rows of `tp-tools query`, in their order."""
-    printed: list[dict[str, Any]] = json.loads(
-        tp_tools("query", name, recorded, "--format", "json", "-q")
-    )
-    shown = ui.query(tp_tools("sql", name).decode())
+    here = TpTools(capsysbinary)
+    printed = here("query", name, recorded, "--format", "json", "-q").rows()
+    shown = ui.query(here("sql", name).out.decode())
     assert shown == printed
     assert [list(row) for row in shown] == [list(row) for row in printed]
 

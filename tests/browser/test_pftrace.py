@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import FIXTURES, HERE, truth_of
-from tests.browser.test_repaired import ARROWS, DECODE, TP_TOOLS, kernels_in
+from tests.support.kernels_in_ui import ARROWS, DECODE, TP_TOOLS, kernels_in
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.browser.test_repaired import Opener
+    from tests.support.kernels_in_ui import Opener
 
 pytestmark = pytest.mark.browser
 

@@ -1,7 +1,6 @@
 """A user opens a trace in the Perfetto UI: as recorded, and as repaired by `tp-tools fix`."""
 
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,30 +9,12 @@ from typing import TypeAlias
 import pytest
 
 from fixtures.make import FIXTURES, HERE, truth_of
-from tests.support.perfetto_ui import PerfettoUi
+from tests.support.kernels_in_ui import ARROWS, DECODE, TP_TOOLS, Opener, kernels_in
 
 pytestmark = pytest.mark.browser
 
-Opener: TypeAlias = Callable[[Path], PerfettoUi]
 Repairer: TypeAlias = Callable[[str], Path]
-DECODE = "pdl_decode.json.gz"
-TP_TOOLS = Path(sys.executable).with_name("tp-tools")
 DEFECTIVE = sorted(set(FIXTURES) - {"sound.json.gz"})
-
-KERNELS = "SELECT name, dur FROM slice WHERE category = 'kernel' ORDER BY ts, name"
-ARROWS = """
-SELECT EXTRACT_ARG(l.arg_set_id, 'args.correlation') AS launch,
-  EXTRACT_ARG(k.arg_set_id, 'args.correlation') AS kernel
-FROM flow
-JOIN slice AS l ON l.id = flow.slice_out
-JOIN slice AS k ON k.id = flow.slice_in
-ORDER BY launch
-"""
-
-
-def kernels_in(ui: PerfettoUi) -> Counter[tuple[str, int]]:
-    """The (name, dur in ns) of every kernel that the UI's engine holds."""
-    return Counter((row["name"], row["dur"]) for row in ui.query(KERNELS))
 
 
 def hidden_kernels(name: str) -> Counter[tuple[str, int]]:

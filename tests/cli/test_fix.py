@@ -137,10 +137,13 @@ def test_an_existing_result_is_kept(tp_tools: TpTools, broken: Path) -> None:
     assert lanes_of(target.read_bytes()) == [2]
 
 
-def test_a_trace_can_replace_itself(tp_tools: TpTools, broken: Path) -> None:
-    """With --force; it is read to its end before it is replaced."""
-    assert tp_tools("fix", broken, "-o", broken, "--force").code == 0
-    assert lanes_of(broken.read_bytes()) == [2]
+def test_a_trace_is_not_replaced_by_its_repair(tp_tools: TpTools, broken: Path) -> None:
+    """Not with --force either, which replaces earlier outputs: the recording stays as it is."""
+    recorded = broken.read_bytes()
+    ran = tp_tools("fix", broken, "-o", broken, "--force")
+    assert ran.code == USAGE
+    assert f"is the input {broken}" in ran.err
+    assert broken.read_bytes() == recorded
 
 
 @pytest.mark.parametrize(("data", "code"), [(BROKEN, FOUND), (JITTER, FOUND), (SOUND, 0)])

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.merging.test_preparation import GLOO, info, kernel, launched
 from tests.support.asking import TpTools
 from tests.support.generated import write_rank
+from tests.support.launched import GLOO, info, kernel, launched
 from tp_tools import engine
 from tp_tools.files.source import Source
 

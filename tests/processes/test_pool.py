@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -20,6 +19,7 @@ from tests.support.helping import Slow, here
 from tests.support.strategies import PURE
 from tp_tools.errors import EngineError, InputError, TpToolsError
 from tp_tools.merging import read_rank
+from tp_tools.processes import pool as parallel
 from tp_tools.processes.pool import ALONE, LOST, Pool, open_pool
 from tp_tools.processes.worker import TextCall
 
@@ -120,16 +120,28 @@ def test_the_size_counts_this_process_where_it_helps() -> None:
 
 
 @pytest.fixture(params=["copies", "new processes"])
-def _both(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Workers that are copies, and, where a thread runs, workers that start anew."""
-    done = threading.Event()
-    thread = threading.Thread(target=done.wait)
-    if request.param == "new processes":
-        thread.start()
-    yield
-    done.set()
-    if thread.ident:
-        thread.join()
+def _both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that are copies, as where one thread runs, and workers that start anew.
+
+    Threads of whoever runs the tests (pytest-xdist has some) touch nothing that a copy needs.
+    """
+    is_copy = request.param == "copies"
+    monkeypatch.setattr(parallel, "is_single_threaded", lambda: is_copy)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_process_with_more_threads_is_not_copied(count: int) -> None:
+    """A copy would lack the other threads, and might wait for them for ever."""
+    program = (
+        "import threading\nfrom tp_tools.processes import pool\n"
+        f"[threading.Thread(target=input, daemon=True).start() for _ in range({count - 1})]\n"
+        "print(pool.is_single_threaded())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"{count == 1}\n"
 
 
 def pid(_number: int = 0) -> int:

@@ -13,7 +13,16 @@ import pytest
 
 import tp_tools
 from tests.support.small_traces import SOUND
-from tools.signals import CASES, ENDLESS, SIGNALS, Case, end, faults, write_ranks
+from tools.signals import (
+    CASES,
+    ENDLESS,
+    PYTHON_STARTS_S,
+    SIGNALS,
+    Case,
+    end,
+    faults,
+    write_ranks,
+)
 from tp_tools import engine
 from tp_tools.cli import main
 from tp_tools.errors import EngineError, OutputError, TimeLimitReached, UsageError
@@ -44,9 +53,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_signal_ends_a_command(case: Case, number: signal.Signals, ranks: Path) -> None:
     """At a random moment, to the process or its group: one line, its code, in time, no rest."""
     choose = random.Random(f"{case.name} {number}")
-    after = choose.uniform(0.2, case.longest_s)
-    ended = end(case, number, after, ranks, group=choose.choice([True, False]))
-    assert faults(case, number, ended, from_s=after) == []
+    after = choose.uniform(0, case.longest_s - PYTHON_STARTS_S)
+    ended = end(case, number, after, ranks, group=choose.choice([True, False]), ready=True)
+    assert faults(case, number, ended, from_s=PYTHON_STARTS_S + after) == []
 
 
 def test_a_time_limit_ends_a_command(ranks: Path) -> None:

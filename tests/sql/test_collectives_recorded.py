@@ -9,7 +9,15 @@ import pytest
 
 from tests.support.gpu_traces import Row, answer
 from tests.support.handmade import judge
-from tests.support.recorded import CALLS, GPU, repaired, slices, spans, union
+from tests.support.recorded import (
+    CALLS,
+    GPU,
+    LoadedRecording,
+    repaired,
+    slices,
+    spans,
+    union,
+)
 from tp_tools.engine import load
 from tp_tools.files.source import Source
 from tp_tools.repair import analysis
@@ -19,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from tp_tools.engine.processor import Processor
+
 QUERIES = ("allreduce", "broadcast", "collectives_by_rank", "stragglers")
 ANNOTATIONS = {"user_annotation", "gpu_user_annotation"}
 ELEMENT = {"Float": 4, "BFloat16": 2, "Long": 8}
@@ -27,7 +37,12 @@ ELEMENT = {"Float": 4, "BFloat16": 2, "Long": 8}
 def answers(trace: bytes) -> dict[str, list[Row]]:
     """The rows of the queries."""
     with load([trace], source="trace") as tp:
-        return {query: answer(query, tp) for query in QUERIES}
+        return asked(tp)
+
+
+def asked(tp: Processor) -> dict[str, list[Row]]:
+    """The rows of the queries on a trace that is loaded."""
+    return {query: answer(query, tp) for query in QUERIES}
 
 
 def merged(traces: Iterable[bytes]) -> bytes:
@@ -45,10 +60,16 @@ def merged(traces: Iterable[bytes]) -> bytes:
     ("name", "ranks", "count"),
     [("nccl_args_rank0", 2, 15), ("mi300_resnet_ddp8_rank0", 8, 6)],
 )
-def test_bandwidths(name: str, ranks: int, count: int, real_trace: Callable[[str], Path]) -> None:
+def test_bandwidths(
+    name: str,
+    ranks: int,
+    count: int,
+    real_trace: Callable[[str], Path],
+    loaded_recording: LoadedRecording,
+) -> None:
     """Each all-reduce and broadcast with full args has the busbw that Python computes."""
     path = real_trace(f"{name}.json.gz")
-    rows = answers(repaired(path))
+    rows = asked(loaded_recording(path))
     found = {
         row["first_arrival"]: row for query in ("allreduce", "broadcast") for row in rows[query]
     }
@@ -65,10 +86,12 @@ def test_bandwidths(name: str, ranks: int, count: int, real_trace: Callable[[str
         assert (row["bytes"], row["ranks"], row["ranks_expected"]) == (size, 1, ranks)
 
 
-def test_compute_that_hides_all_reduces(real_trace: Callable[[str], Path]) -> None:
+def test_compute_that_hides_all_reduces(
+    real_trace: Callable[[str], Path], loaded_recording: LoadedRecording
+) -> None:
     """The time in which other kernels run beside each all-reduce of DDP, to the nanosecond."""
     path = real_trace("nccl_args_rank0.json.gz")
-    rows = answers(repaired(path))["allreduce"]
+    rows = asked(loaded_recording(path))["allreduce"]
     everything = [it for it in slices(path) if it.cat == "kernel"]
     reductions = [it for it in everything if "AllReduce" in it.name]
     compute = [it for it in everything if not it.is_collective()]
@@ -105,10 +128,12 @@ def test_two_ranks_of_a_large_job(real_trace: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize("name", ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0"])
-def test_copies_of_a_rank_as_ranks(name: str, real_trace: Callable[[str], Path]) -> None:
+def test_copies_of_a_rank_as_ranks(
+    name: str, real_trace: Callable[[str], Path], loaded_recording: LoadedRecording
+) -> None:
     """Eight copies arrive at the same ns everywhere: all match, nobody waits for anybody."""
-    fixed = repaired(real_trace(f"{name}.json.gz"))
-    alone, together = answers(fixed), answers(merged([fixed] * 8))
+    path = real_trace(f"{name}.json.gz")
+    alone, together = asked(loaded_recording(path)), answers(merged([repaired(path)] * 8))
     assert len(together["allreduce"]) == len(alone["allreduce"]) > 0
     for one, all_ in zip(alone["allreduce"], together["allreduce"], strict=True):
         assert (all_["ranks"], all_["confidence"], all_["matched_by"]) == (8, "tested", "order")
@@ -120,9 +145,11 @@ def test_copies_of_a_rank_as_ranks(name: str, real_trace: Callable[[str], Path])
 
 
 @pytest.mark.parametrize("name", ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0"])
-def test_pftrace(name: str, real_trace: Callable[[str], Path]) -> None:
+def test_pftrace(
+    name: str, real_trace: Callable[[str], Path], loaded_recording: LoadedRecording
+) -> None:
     """Perfetto's own format gives the same rows."""
     source = Source(path := real_trace(f"{name}.json.gz"), path.name)
     it = analysis.analyze(source, judge())
     written = b"".join(writer.rewrite(source, it.trace, it.table, it.plan))
-    assert answers(written) == answers(repaired(path))
+    assert answers(written) == asked(loaded_recording(path))

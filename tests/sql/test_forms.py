@@ -10,7 +10,7 @@ import pytest
 from tests.support.asking import TpTools
 from tests.support.gpu_traces import Row, answer
 from tests.support.handmade import judge, source_of
-from tests.support.recorded import repaired
+from tests.support.recorded import LoadedRecording, repaired
 from tp_tools.engine import load
 from tp_tools.files.source import Source
 from tp_tools.repair import analysis
@@ -19,6 +19,8 @@ from tp_tools.writing.pftrace import writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from tp_tools.engine.processor import Processor
 
 QUERIES = [
     "collectives",
@@ -39,7 +41,12 @@ TRACES = ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0"]
 def answers(trace: bytes) -> dict[str, list[Row]]:
     """The rows of every query."""
     with load([trace], source="trace") as tp:
-        return {query: answer(query, tp) for query in QUERIES}
+        return asked(tp)
+
+
+def asked(tp: Processor) -> dict[str, list[Row]]:
+    """The rows of every query on a trace that is loaded."""
+    return {query: answer(query, tp) for query in QUERIES}
 
 
 @pytest.fixture(scope="module", params=TRACES)
@@ -55,9 +62,9 @@ def fixed(recorded: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def expected(fixed: bytes) -> dict[str, list[Row]]:
+def expected(recorded: Path, loaded_recording: LoadedRecording) -> dict[str, list[Row]]:
     """The rows of every query on that."""
-    return answers(fixed)
+    return asked(loaded_recording(recorded))
 
 
 def differing(one: Mapping[str, list[Row]], other: Mapping[str, list[Row]]) -> list[str]:

@@ -12,8 +12,8 @@ from hypothesis import given
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 from fixtures.make import HERE
-from tests.conftest import NATIVE_VARIABLE
 from tests.support.handmade import US, Event, cpu, fixed, kernel, text, x
+from tests.support.native import NATIVE_VARIABLE
 from tests.support.overlap_model import Slice, repair
 from tests.support.strategies import LOADING, events_of, traces
 from tp_tools import engine, library

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.gpu_traces import answer
-from tests.support.recorded import CALLS, GPU, Slice, repaired, slices, spans, union
-from tp_tools.engine import load
+from tests.support.recorded import CALLS, GPU, LoadedRecording, Slice, slices, spans, union
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ TRACES = [
     "epoch_decimals_rank0",
     "h100_qwen15_chat",
     "mi300_resnet_ddp8_rank0",
-    "mi300_xdit_sd35_rank0",
+    "mi300_xdit_sd35_rank0.cut",
     "nccl_args_rank0",
     "sglang_qwen3_decode",
     "train128_rank0",
@@ -61,12 +60,13 @@ class Recorded:
 
 @pytest.fixture(scope="module", params=TRACES)
 def recorded(
-    request: pytest.FixtureRequest, real_trace: Callable[[str], Path]
-) -> Iterator[Recorded]:
+    request: pytest.FixtureRequest,
+    real_trace: Callable[[str], Path],
+    loaded_recording: LoadedRecording,
+) -> Recorded:
     """Each trace in turn."""
     path = real_trace(f"{request.param}.json.gz")
-    with load([repaired(path)], source=request.param) as tp:
-        yield Recorded(tp, slices(path))
+    return Recorded(loaded_recording(path), slices(path))
 
 
 def test_kernels(recorded: Recorded) -> None:

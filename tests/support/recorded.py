@@ -6,15 +6,19 @@ import gzip
 import json
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tests.support.handmade import judge
+from tp_tools.engine import load
 from tp_tools.files.source import Source
 from tp_tools.repair import analysis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from tp_tools.engine.processor import Processor
 
 GPU = {"kernel", "gpu_memcpy", "gpu_memset"}
 CALLS = {"cuda_runtime", "cuda_driver"}
@@ -47,8 +51,9 @@ class Slice:
         return self.cat != "kernel"
 
 
+@lru_cache(maxsize=2)
 def slices(path: Path) -> list[Slice]:
-    """All complete events of a recorded trace."""
+    """All complete events of a recorded trace; who shares them changes none."""
     with gzip.open(path) as file:
         # floats stay text: a double would round nanoseconds
         trace = json.load(file, parse_float=str)
@@ -68,10 +73,32 @@ def _ns(micros: str | int) -> int:
     return micros * 1000 if isinstance(micros, int) else int(Decimal(micros) * 1000)
 
 
+@lru_cache(maxsize=2)
 def repaired(path: Path) -> bytes:
     """The trace as `tp-tools fix` writes it."""
     source = Source(path, path.name)
     return b"".join(analysis.rewrite(source, analysis.analyze(source, judge())))
+
+
+class LoadedRecording:
+    """Keeps the recorded trace that was asked for last, repaired, in a TraceProcessor."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._tp: Processor | None = None
+
+    def __call__(self, path: Path) -> Processor:
+        """A TraceProcessor that holds the repaired trace until another one is asked for."""
+        if self._tp is None or self._path != path:
+            self.close()
+            self._tp, self._path = load([repaired(path)], source=path.name), path
+        return self._tp
+
+    def close(self) -> None:
+        """Free the memory."""
+        if self._tp is not None:
+            self._tp.close()
+            self._tp = None
 
 
 def spans(items: Iterable[Slice]) -> Spans:

@@ -84,7 +84,9 @@ def on_terminal(
     """
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    kept = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "NO_COLOR", "CI"}}
+    # what coverage.py saves on os._exit takes time in which a thread draws on
+    unwanted = {"COLUMNS", "NO_COLOR", "CI", "COVERAGE_PROCESS_CONFIG"}
+    kept = {k: v for k, v in os.environ.items() if k not in unwanted}
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
             [sys.executable, "-c", program, *map(str, arguments)],

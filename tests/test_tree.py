@@ -1,0 +1,152 @@
+"""The tests mirror the tree: whoever changes a module finds the tests that speak of it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "tp_tools"
+TESTS = ROOT / "tests"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    """The name by which a file of the package is imported."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The dotted names that a file imports; a name from a module may be a module itself."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (it.name for it in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{it.name}" for it in node.names)
+
+
+IMPORTED = {name for path in TESTS.rglob("test_*.py") for name in imports(path)}
+
+
+def mirrored(path: Path) -> Path:
+    """Where the tests of a module lie, if it has a file of its own."""
+    folder = TESTS / path.relative_to(PACKAGE).parent
+    return folder / f"test_{path.stem.strip('_')}.py"
+
+
+TESTED_IN = {
+    "tp_tools.__main__": "cli/test_process.py",
+    "tp_tools.alignment.connected": "alignment/test_match.py",
+    "tp_tools.alignment.match_by_time": "alignment/test_match.py",
+    "tp_tools.alignment.offset_candidates": "alignment/test_match.py",
+    "tp_tools.alignment.same_host": "alignment/test_clock.py",
+    "tp_tools.chrome.batch_columns": "chrome/test_reader.py",
+    "tp_tools.chrome.batch_times": "chrome/test_reader.py",
+    "tp_tools.chrome.file_damage": "cli/test_folders.py",
+    "tp_tools.chrome.grammar": "chrome/test_salvage.py",
+    "tp_tools.chrome.members": "chrome/test_salvage.py",
+    "tp_tools.chrome.sanitize_tokens": "chrome/test_sanitize.py",
+    "tp_tools.chrome.schema": "chrome/test_reader.py",
+    "tp_tools.chrome.trace_builder": "chrome/test_reader.py",
+    "tp_tools.cli.console": "cli/test_progress.py",
+    "tp_tools.cli.fix_summary": "cli/test_fix.py",
+    "tp_tools.cli.merge_summary": "cli/test_merge.py",
+    "tp_tools.cli.options": "cli/test_first_errors.py",
+    "tp_tools.cli.progress_bars": "cli/test_progress.py",
+    "tp_tools.cli.stage": "cli/test_progress.py",
+    "tp_tools.cli.stages": "cli/test_progress.py",
+    "tp_tools.engine._perfetto": "engine/test_processor.py",
+    "tp_tools.engine.names": "cli/test_first_errors.py",
+    "tp_tools.engine.rpc": "engine/test_processor.py",
+    "tp_tools.engine.stopping": "processes/test_signals.py",
+    "tp_tools.engine.unread": "cli/test_first_errors.py",
+    "tp_tools.files.missing": "cli/test_first_errors.py",
+    "tp_tools.files.read_ahead": "merging/test_preparation.py",
+    "tp_tools.formatting": "cli/test_fix.py",
+    "tp_tools.inspection.contents": "cli/test_info.py",
+    "tp_tools.merging.archive": "cli/test_merge.py",
+    "tp_tools.merging.collective_tracks": "merging/test_preparation.py",
+    "tp_tools.merging.find_collectives": "merging/test_preparation.py",
+    "tp_tools.merging.json_events": "merging/test_preparation.py",
+    "tp_tools.merging.json_fragment": "merging/test_preparation.py",
+    "tp_tools.merging.matched": "merging/test_preparation.py",
+    "tp_tools.merging.pftrace_fragment": "cli/test_merge.py",
+    "tp_tools.merging.place_rank": "merging/test_preparation.py",
+    "tp_tools.merging.placement": "merging/test_preparation.py",
+    "tp_tools.merging.profiles": "merging/test_job_files.py",
+    "tp_tools.merging.rank_tracks": "merging/test_preparation.py",
+    "tp_tools.merging.selection": "merging/test_preparation.py",
+    "tp_tools.merging.write_rank": "merging/test_preparation.py",
+    "tp_tools.repair.flow_bindings": "repair/test_launch_flows.py",
+    "tp_tools.repair.placed": "repair/test_overlaps.py",
+    "tp_tools.repair.protobuf": "cli/test_first_errors.py",
+    "tp_tools.repair.tolerance": "cli/test_fix.py",
+    "tp_tools.repair.verify_flows": "repair/test_launch_flows.py",
+    "tp_tools.reporting.build": "cli/test_report.py",
+    "tp_tools.reporting.data": "cli/test_report.py",
+    "tp_tools.reporting.labels": "cli/test_report.py",
+    "tp_tools.reporting.line_plots": "cli/test_report.py",
+    "tp_tools.reporting.model": "cli/test_report.py",
+    "tp_tools.reporting.page": "cli/test_report.py",
+    "tp_tools.reporting.plots": "cli/test_report.py",
+    "tp_tools.reporting.quality": "cli/test_report.py",
+    "tp_tools.trace.categories": "repair/test_planner.py",
+    "tp_tools.trace.flow_groups": "repair/test_launch_flows.py",
+    "tp_tools.trace.flow_slices": "repair/test_launch_flows.py",
+    "tp_tools.writing.json.edits": "repair/test_planner.py",
+    "tp_tools.writing.pftrace.batches": "writing/test_pftrace.py",
+    "tp_tools.writing.pftrace.descriptors": "writing/test_pftrace.py",
+    "tp_tools.writing.pftrace.event_args": "writing/test_pftrace.py",
+    "tp_tools.writing.pftrace.header": "writing/test_pftrace.py",
+    "tp_tools.writing.pftrace.layout": "writing/test_pftrace.py",
+    "tp_tools.writing.pftrace.other_events": "writing/test_pftrace.py",
+    "tp_tools.writing.pftrace.packets": "writing/test_pftrace.py",
+    "tp_tools.writing.pftrace.slice_stack": "writing/test_pftrace.py",
+}
+"""Where a module is tested that no test imports: through those that use it."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_every_module_has_its_tests(path: Path) -> None:
+    """A module has its test file at the mirrored place, a test imports it, or it stands above."""
+    if path.name == "__init__.py" and not ast.parse(path.read_text("utf-8")).body[1:]:
+        return  # a docstring alone
+    assert mirrored(path).is_file() or dotted(path) in {*IMPORTED, *TESTED_IN}
+
+
+@pytest.mark.parametrize("module", TESTED_IN)
+def test_no_line_above_is_out_of_date(module: str) -> None:
+    """It speaks of a module that there is, which no test imports, and of tests that there are."""
+    assert module in map(dotted, MODULES)
+    assert module not in IMPORTED
+    assert (TESTS / TESTED_IN[module]).is_file()
+
+
+FOLDERS = sorted(it for it in TESTS.rglob("*") if it.is_dir() and list(it.glob("test_*.py")))
+SUBJECTS = {"browser": "the real UI", "sql": "the library in sql/"}
+"""Folders of tests whose subject is no package of `tp_tools`."""
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda it: it.name)
+def test_folders_are_those_of_the_package(folder: Path) -> None:
+    """A folder of tests is named for the package that it tests, and lies where that lies."""
+    inner = folder.relative_to(TESTS)
+    assert str(inner) in SUBJECTS or (PACKAGE / inner / "__init__.py").is_file()
+
+
+def test_helpers_live_in_one_folder() -> None:
+    """What tests import of each other's code lies in tests/support."""
+    beside = {
+        name
+        for name in IMPORTED
+        if name.startswith("tests.") and not f"{name}.".startswith("tests.support.")
+    }
+    assert beside == set()
