@@ -11,7 +11,7 @@ from tp_tools.formatting import middle, percent, plural
 from tp_tools.reporting.gpu_time import NO_GPU
 from tp_tools.reporting.model import Figure, Section
 from tp_tools.reporting.plots import BarPart, bars, unit
-from tp_tools.reporting.tables import Column, Table, duration
+from tp_tools.reporting.tables import Column, KernelName, Table, duration
 
 if TYPE_CHECKING:
     from tp_tools.reporting.data import ReportData
@@ -51,8 +51,8 @@ class _Gap:
     gpu: str
     at_ns: int
     why: str | None
-    before: str
-    after: str
+    before: KernelName
+    after: KernelName
     waited_in: str | None
 
 
@@ -124,19 +124,28 @@ def _longest_figure(data: ReportData, labels: Labels) -> Figure:
     }
     columns = ("dur", "rank", "device", "ts", "why", "before", "after", "waited_in")
     gaps = (
-        _Gap(dur, labels.gpu(rank, device), ts - first_ts[rank, device], *rest)
-        for dur, rank, device, ts, *rest in data.rows("gaps", *columns)
+        _Gap(
+            dur,
+            labels.gpu(rank, device),
+            ts - first_ts[rank, device],
+            why,
+            labels.kernel(before),
+            labels.kernel(after),
+            waited_in,
+        )
+        for dur, rank, device, ts, why, before, after, waited_in in data.rows("gaps", *columns)
     )
     longest = heapq.nsmallest(MAX_GAPS, gaps, key=lambda gap: (-gap.dur, gap.gpu, gap.at_ns))
     scale, unit_name = unit([gap.dur for gap in longest])
-    names = [f"{gap.gpu}: {middle(gap.after, _MAX_LABEL)}" for gap in longest]
+    names = [f"{gap.gpu}: {middle(gap.after.short, _MAX_LABEL)}" for gap in longest]
     parts = [
         BarPart(
             name,
             color,
             [gap.dur / scale if gap.why == why else None for gap in longest],
             [
-                f"{gap.gpu}, {duration(gap.dur)}: {name}\nbefore: {gap.before}\nafter: {gap.after}"
+                f"{gap.gpu}, {duration(gap.dur)}: {name}\n"
+                f"before: {gap.before.short}\nafter: {gap.after.short}"
                 for gap in longest
             ],
         )
