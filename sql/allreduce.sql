@@ -8,6 +8,9 @@
 -- Scope: job
 -- Needs: kernel, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream
+-- Shown first: collective, ranks, straggler, skew_us, wait_us, transfer_us, bytes, busbw, step,
+--   confidence
+-- Kernel names: name
 -- Paste: what `tp-tools sql allreduce` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.collective.window;

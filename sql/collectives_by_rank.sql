@@ -8,6 +8,7 @@
 -- Scope: job
 -- Needs: kernel, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream
+-- Shown first: rank, collective, kind, is_straggler, wait_us, transfer_us
 -- Paste: what `tp-tools sql collectives_by_rank` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.collective.window;

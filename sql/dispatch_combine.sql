@@ -7,6 +7,9 @@
 -- Scope: job
 -- Needs: kernel, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream
+-- Shown first: collective, kind, ranks, straggler, skew_us, wait_us, transfer_us, step,
+--   confidence
+-- Kernel names: name
 -- Paste: what `tp-tools sql dispatch_combine` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.collective.window;

@@ -6,6 +6,8 @@
 -- Grain: one row per rank, kernel name and kind.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset
+-- Shown first: rank, name, kind, count, total_ns, total_percent, mean_ns
+-- Kernel names: name
 -- Paste: what `tp-tools sql kernels` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;

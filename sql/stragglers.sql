@@ -9,6 +9,8 @@
 -- Scope: job
 -- Needs: kernel, gpu_memcpy, gpu_memset, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream
+-- Shown first: rank, times_last, caused_wait_us, wait_us, late_kernel
+-- Kernel names: late_kernel
 -- Paste: what `tp-tools sql stragglers` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
