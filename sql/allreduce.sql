@@ -9,6 +9,9 @@
 -- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
 --   gpu_user_annotation, collective
 -- Args: device, stream, correlation
+-- Shown first: collective, ranks, straggler, skew_us, wait_us, transfer_us, bytes, busbw, step,
+--   confidence
+-- Kernel names: name
 -- Paste: what `tp-tools sql allreduce` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.collective.window;

@@ -9,6 +9,7 @@
 -- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
 --   gpu_user_annotation, collective
 -- Args: device, stream, correlation
+-- Shown first: rank, collective, kind, is_straggler, wait_us, transfer_us
 -- Paste: what `tp-tools sql collectives_by_rank` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.collective.window;

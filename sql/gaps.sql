@@ -18,6 +18,8 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   python_function, user_annotation, gpu_user_annotation
+-- Shown first: rank, device, ts, dur, why, after
+-- Kernel names: before, after
 -- Paste: what `tp-tools sql gaps` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gap;

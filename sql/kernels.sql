@@ -6,15 +6,20 @@
 -- Grain: one row per rank, kernel name and kind.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset
+-- Shown first: rank, name, kind, count, total_ns, total_percent, mean_ns
+-- Kernel names: name
 -- Paste: what `tp-tools sql kernels` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
+INCLUDE PERFETTO MODULE tpt.short_name;
 
 SELECT
   -- rank; NULL in the trace of one rank
   rank,
   -- name of the kernel, or what the profiler calls the copy
   name,
+  -- name without return type, namespaces and arguments; several kernels may have the same
+  tpt_short_name(name) AS short_name,
   -- compute, collective, or copy (a memset too)
   kind,
   -- how many ran

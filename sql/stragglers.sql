@@ -13,6 +13,8 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
+-- Shown first: rank, times_last, caused_wait_us, wait_us, cause, caused_by, late_kernel
+-- Kernel names: late_kernel
 -- Paste: what `tp-tools sql stragglers` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.collective.window;

@@ -13,6 +13,7 @@ from tests.support.asking import TpTools, kernel, write_trace
 from tests.support.pages import generated, made, shown
 from tp_tools import library
 from tp_tools.reporting.gaps import CAUSES
+from tp_tools.trace.short_names import short_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -299,7 +300,7 @@ def test_names_are_text(browser: Browser, tmp_path: Path) -> None:
         labels = report.page.evaluate(
             "[...document.querySelectorAll('#plot-top-kernels .ytick')].map(it => it.textContent)"
         )
-        assert set(labels) == {" ".join(name.split()) for name in NAMES}
+        assert set(labels) == {" ".join(name.split()) for name in short_names(NAMES).values()}
         assert report.page.locator("main img").count() == 0
         assert report.troubles == []
 

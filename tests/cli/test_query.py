@@ -166,7 +166,7 @@ def test_a_table_fits_the_terminal(
     lines = tp_tools("query", "-e", KERNELS, trace).out.decode().splitlines()
     assert max(map(len, lines)) == 60
     assert lines[-1].startswith("begin_")
-    assert lines[-1].endswith("_end  1,234,567")
+    assert lines[-1].endswith("_end  1,234.6")
 
 
 def test_columns_without_room_are_named(
@@ -178,6 +178,29 @@ def test_columns_without_room_are_named(
     ran = tp_tools("query", "-e", f"{row} UNION ALL {row}", trace)
     assert ran.out.decode().splitlines()[0].split() == ["a", "b"]
     assert ran.err.startswith("No room for c: ")
+
+
+def test_rows_are_sorted_and_cut(tp_tools: TpTools, trace: Path) -> None:
+    """--sort and -n hold for every format: the largest first, then so many."""
+    rows = "SELECT 1 AS a, 'x' AS t UNION SELECT 3, 'y' UNION SELECT 2, NULL"
+    ran = tp_tools("query", "-e", rows, trace, "--sort", "a", "-n", "2", "--format", "csv")
+    assert ran.out == b"a,t\n3,y\n2,\n"
+    ran = tp_tools("query", "-e", rows, trace, "--sort", "t", "--format", "csv")
+    assert ran.out == b"a,t\n1,x\n3,y\n2,\n"
+    ran = tp_tools("query", "-e", rows, trace, "--sort", "b")
+    assert (ran.code, ran.err) == (2, "tp-tools: --sort b: the columns are a, t.\n")
+
+
+def test_a_table_of_markdown(tp_tools: TpTools, trace: Path) -> None:
+    """--format md gives whole values; a bar in a text ends no cell."""
+    ran = tp_tools(
+        "query", "-e", "SELECT 1234567 AS a, 'x|y' AS t, NULL AS n", trace, "--format", "md"
+    )
+    assert ran.out.decode().splitlines() == [
+        "| a | t | n |",
+        "| --- | --- | --- |",
+        "| 1234567 | x\\|y |  |",
+    ]
 
 
 def test_no_rows(tp_tools: TpTools, trace: Path) -> None:
@@ -252,7 +275,7 @@ def test_limit_is_per_rank(tp_tools: TpTools, tmp_path: Path) -> None:
     for rank in (0, 1):
         events = [kernel(f"k{i}", i, 0.5) for i in range(5)]
         write_trace(tmp_path / f"rank{rank}.json", *events, rank=rank)
-    ran = tp_tools("query", "-e", KERNELS, tmp_path, "--format", "csv", "-n", "1")
+    ran = tp_tools("query", "-e", KERNELS, tmp_path, "--format", "csv", "--limit", "1")
     assert ran.out == b"rank,name,dur\n0,k0,500\n1,k0,500\n"
 
 

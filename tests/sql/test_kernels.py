@@ -20,6 +20,7 @@ def test_every_column_by_hand() -> None:
     gemm = {
         "rank": None,
         "name": "gemm",
+        "short_name": "gemm",
         "kind": "compute",
         "count": 4,
         "total_ns": 160,
@@ -33,6 +34,7 @@ def test_every_column_by_hand() -> None:
     relu = {
         "rank": None,
         "name": "relu",
+        "short_name": "relu",
         "kind": "compute",
         "count": 1,
         "total_ns": 40,

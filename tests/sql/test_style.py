@@ -213,7 +213,7 @@ def test_it_keeps_off_what_is_slow_or_differs(path: Path) -> None:
     assert not re.search(r"\bLIKE\b|\bJOIN\s+args\b|\bFROM\s+args\b", sql)
     for pattern in re.findall(r"REGEXP_EXTRACT\([^']*?'([^']*)'\)", sql, re.DOTALL):
         assert not re.search(r"\\[a-zA-Z]|\(\?", pattern), pattern
-        assert pattern.count("(") == 1, pattern
+        assert re.sub(r"\[\^?[^]]*\]", "", pattern).count("(") == 1, pattern
 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import middle, percent, plural, span
 from tp_tools.repair.summary import REPAIRS, hidden_of
+from tp_tools.trace.short_names import short_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +51,9 @@ def _hidden(examined: Analysis) -> Iterator[str]:
         + (f", and {plural(others, 'other slice')}:" if others else ":")
     )
     width = min(shutil.get_terminal_size().columns, _WIDEST) - 22
+    short = short_names(name for name, _, _ in hidden.names)
     for name, count, time in hidden.names[:_MOST_NAMES]:
-        yield f"  {count:>5} x {span(time):>10}  {middle(name, width)}"
+        yield f"  {count:>5} x {span(time):>10}  {middle(short[name], width)}"
     if len(hidden.names) > _MOST_NAMES:
         yield f"  and {plural(len(hidden.names) - _MOST_NAMES, 'more name')}"
 

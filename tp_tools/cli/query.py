@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -32,6 +32,7 @@ FORMAT_OF = {
     ".json.gz": "json",
     ".json.zst": "json",
     ".parquet": "parquet",
+    ".md": "md",
 }
 """What a suffix of -o means where there is no --format."""
 
@@ -50,6 +51,9 @@ class Options:
     raw: bool
     all_categories: bool
     limit: int | None
+    rows: int | None
+    sort: str | None
+    wide: bool
     engine: str | None
 
 
@@ -59,7 +63,7 @@ class Options:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "json", "parquet"]),
+    type=click.Choice(["table", "csv", "json", "parquet", "md"]),
     help="Of the rows. Default: what the suffix of OUT says, else table.",
 )
 @click.option(
@@ -71,11 +75,21 @@ class Options:
 )
 @click.option("--force", is_flag=True, help="Replace an existing OUT.")
 @click.option(
-    "--limit",
+    "--rows",
     "-n",
     type=click.IntRange(0),
     metavar="N",
-    help="Only the first N rows of each trace.",
+    help="Only the first N rows; 0 for all. Default: 20 on a terminal, else all.",
+)
+@click.option(
+    "--sort", metavar="COLUMN", help="Sort rows: the largest number first, text from A to Z."
+)
+@click.option("--wide", is_flag=True, help="Show all columns, wider than the terminal or not.")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Ask for only the first N rows of each trace.",
 )
 @click.option("--raw", is_flag=True, help="Ask the file as it is, not as repaired.")
 @click.option(
@@ -95,6 +109,9 @@ def command(  # noqa: PLR0917  click passes all by name
     output: str,
     force: bool,  # noqa: FBT001  click passes flags by name
     limit: int | None,
+    rows: int | None,
+    sort: str | None,
+    wide: bool,  # noqa: FBT001
     raw: bool,  # noqa: FBT001
     all_categories: bool,  # noqa: FBT001
     engine: str | None,
@@ -142,6 +159,9 @@ def command(  # noqa: PLR0917  click passes all by name
         raw,
         all_categories,
         limit,
+        rows,
+        sort,
+        wide,
         engine,
     )
     _run(options, talk)
@@ -181,12 +201,25 @@ def _run(options: Options, talk: Console) -> None:
             answer = runner.run_query(query, files, how, options.limit)
     except SqlError as error:
         raise _of_whom(error, query) from error
+    answer = _sorted(answer, options.sort)
     if options.output == STDOUT:
-        _print(answer, options.form, talk)
+        _print(answer, query, options, talk)
         return
-    with output.written(options.output, _blocks(answer, options.form, None, talk)):
+    if options.rows:
+        answer = replace(answer, rows=answer.rows[: options.rows])
+    with output.written(options.output, _blocks(answer, options.form)):
         pass
     talk.say(f"Wrote {options.output}: {len(answer.rows):,} rows.")
+
+
+def _sorted(answer: Rows, column: str | None) -> Rows:
+    if column is None:
+        return answer
+    if column not in answer.columns:
+        raise UsageError(f"--sort {column}: the columns are {', '.join(answer.columns)}.")
+    from tp_tools.cli.terminal_table import sort_rows  # noqa: PLC0415  not for --help
+
+    return sort_rows(answer, column)
 
 
 def _of_whom(error: SqlError, query: Query) -> TpToolsError:
@@ -195,28 +228,45 @@ def _of_whom(error: SqlError, query: Query) -> TpToolsError:
     return kinds.get(query.origin, SqlError)(str(error))
 
 
-def _print(answer: Rows, form: str, talk: Console) -> None:
+def _print(answer: Rows, query: Query, options: Options, talk: Console) -> None:
     fits = sys.stdout.isatty() or "COLUMNS" in os.environ
-    width = shutil.get_terminal_size().columns if fits else None
-    for block in _blocks(answer, form, width, talk):
-        click.echo(block, nl=False)
+    if options.form == "table" and (fits or options.wide):
+        _print_layout(answer, query, options, talk)
+    else:
+        shown = replace(answer, rows=answer.rows[: options.rows]) if options.rows else answer
+        for block in _blocks(shown, options.form):
+            click.echo(block, nl=False)
     if not answer.rows:
         talk.say("No rows.")
 
 
-def _blocks(answer: Rows, form: str, width: int | None, talk: Console) -> Iterator[bytes]:
-    """The answer in its format; a table is laid out for a line of so many characters."""
-    if form != "table":
-        from tp_tools.querying import frames  # noqa: PLC0415  pandas
+def _print_layout(answer: Rows, query: Query, options: Options, talk: Console) -> None:
+    """Print a table for a terminal, and say what it does not show."""
+    from tp_tools.cli.terminal_table import ROWS_ON_TERMINAL, lay_out  # noqa: PLC0415
 
-        yield from frames.written(answer, cast("Format", form))
-        return
-    from tp_tools.cli.table import table  # noqa: PLC0415
-
-    laid_out = table(answer, width)
-    yield "".join(f"{line}\n" for line in laid_out.lines).encode()
-    if laid_out.left_out:
+    default = ROWS_ON_TERMINAL if sys.stdout.isatty() else 0
+    most_rows = default if options.rows is None else options.rows
+    width = None if options.wide else shutil.get_terminal_size().columns
+    layout = lay_out(answer, query.header, width, most_rows)
+    click.echo("".join(f"{line}\n" for line in layout.lines), nl=False)
+    if layout.omitted:
+        talk.say(f"{layout.omitted:,} more: -n 0")
+    if layout.empty:
+        talk.say(f"NULL in every row: {', '.join(layout.empty)}.")
+    if layout.left_out:
         talk.say(
-            f"No room for {', '.join(laid_out.left_out)}: "
-            "a wider terminal has it, and so has --format csv."
+            f"No room for {', '.join(layout.left_out)}: --wide has it, and so has --format csv."
         )
+
+
+def _blocks(answer: Rows, form: str) -> Iterator[bytes]:
+    """The answer in its format, whole."""
+    from tp_tools.cli.table import markdown, table  # noqa: PLC0415
+
+    if form in {"table", "md"}:
+        lines = markdown(answer) if form == "md" else table(answer).lines
+        yield "".join(f"{line}\n" for line in lines).encode()
+        return
+    from tp_tools.querying import frames  # noqa: PLC0415  pandas
+
+    yield from frames.written(answer, cast("Format", form))

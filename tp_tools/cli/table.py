@@ -83,6 +83,19 @@ def table(answer: Rows, width: int | None = None) -> Table:
     return Table(list(_lines(shown)), [column.name for column in columns[len(shown) :]])
 
 
+def markdown(answer: Rows) -> list[str]:
+    """Write an answer as a table of Markdown, whole: each value as it is, NULL empty."""
+    rows = [answer.columns, ["---"] * len(answer.columns), *answer.rows]
+    return [f"| {' | '.join(map(_markdown_cell, row))} |" for row in rows]
+
+
+def _markdown_cell(cell: object) -> str:
+    if isinstance(cell, bytes):
+        return cell.hex()
+    text = "" if cell is None else str(cell)
+    return "".join(c if c.isprintable() else " " for c in text).replace("|", "\\|")
+
+
 def _column(name: str, cells: Sequence[Any]) -> _Column:
     known = [cell for cell in cells if cell is not None]
     is_text = not known or not all(isinstance(cell, int | float) for cell in known)

@@ -6,6 +6,8 @@
     -- Scope: rank
     -- Needs: kernel, gpu_memcpy, gpu_memset
     -- Args: device, stream
+    -- Shown first: name, count, total_ns
+    -- Kernel names: name
 
 A file without a header is about a rank and needs every category. `Args` may be given where only
 those of collectives are needed in full: of other events these are enough.
@@ -26,7 +28,7 @@ EVERYTHING = "every category"
 
 Scope = Literal["rank", "job"]
 
-_KEYS = ("Grain", "Scope", "Needs", "Args")
+_KEYS = ("Grain", "Scope", "Needs", "Args", "Shown first", "Kernel names")
 _FIELD = re.compile(r"([A-Z][a-z]*(?: [a-z]+)?): +(.*)")
 _TITLE = re.compile(r"[A-Z]\w*: +")
 _CATEGORY = re.compile(r"[A-Za-z_]\w*")
@@ -43,6 +45,8 @@ class Header:
         needs: the categories of the events that it reads, with "flows" where it follows arrows;
             None for all there is.
         args: the args that it reads of events that are no collectives; None for all there are.
+        first: the columns that answer, which a narrow terminal shows first.
+        kernels: the columns with names of kernels, which a terminal shows as short names.
     """
 
     answers: str
@@ -50,6 +54,8 @@ class Header:
     scope: Scope
     needs: frozenset[str] | None
     args: frozenset[str] | None = None
+    first: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
 
 
 def parse(sql: str, name: str) -> Header:
@@ -73,6 +79,8 @@ def parse(sql: str, name: str) -> Header:
         scope="job" if scope == "job" else "rank",
         needs=_needs(fields.get("Needs", EVERYTHING), name),
         args=frozenset(_listed(fields["Args"])) if "Args" in fields else None,
+        first=tuple(_listed(fields["Shown first"])) if "Shown first" in fields else (),
+        kernels=tuple(_listed(fields["Kernel names"])) if "Kernel names" in fields else (),
     )
 
 

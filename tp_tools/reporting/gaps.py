@@ -11,7 +11,7 @@ from tp_tools.formatting import middle, percent, plural
 from tp_tools.reporting.gpu_time import NO_GPU
 from tp_tools.reporting.model import Figure, Section
 from tp_tools.reporting.plots import BarPart, bars, unit
-from tp_tools.reporting.tables import Column, Table, duration
+from tp_tools.reporting.tables import Column, KernelName, Table, duration
 
 if TYPE_CHECKING:
     from tp_tools.reporting.data import ReportData
@@ -57,14 +57,15 @@ class _Gap:
         why: cause, a key of `CAUSES`.
         before, after: names of the work before and after it.
         waited_in: call in which the CPU waited; None if it did not.
+        cpu_op, python_line: what the CPU did instead of the launch; None if not known.
     """
 
     dur: int
     gpu: str
     at_ns: int
     why: str | None
-    before: str
-    after: str
+    before: KernelName
+    after: KernelName
     waited_in: str | None
     cpu_op: str | None
     python_line: str | None
@@ -141,19 +142,28 @@ def _longest_figure(data: ReportData, labels: Labels) -> Figure:
     }
     columns = ("dur", "rank", "device", "ts", "why", "before", "after", *_CPU)
     gaps = (
-        _Gap(dur, labels.gpu(rank, device), ts - first_ts[rank, device], *rest)
-        for dur, rank, device, ts, *rest in data.rows("gaps", *columns)
+        _Gap(
+            dur,
+            labels.gpu(rank, device),
+            ts - first_ts[rank, device],
+            why,
+            labels.kernel(before),
+            labels.kernel(after),
+            *cpu,
+        )
+        for dur, rank, device, ts, why, before, after, *cpu in data.rows("gaps", *columns)
     )
     longest = heapq.nsmallest(MAX_GAPS, gaps, key=lambda gap: (-gap.dur, gap.gpu, gap.at_ns))
     scale, unit_name = unit([gap.dur for gap in longest])
-    names = [f"{gap.gpu}: {middle(gap.after, _MAX_LABEL)}" for gap in longest]
+    names = [f"{gap.gpu}: {middle(gap.after.short, _MAX_LABEL)}" for gap in longest]
     parts = [
         BarPart(
             name,
             color,
             [gap.dur / scale if gap.why == why else None for gap in longest],
             [
-                f"{gap.gpu}, {duration(gap.dur)}: {name}\nbefore: {gap.before}\nafter: {gap.after}"
+                f"{gap.gpu}, {duration(gap.dur)}: {name}\n"
+                f"before: {gap.before.short}\nafter: {gap.after.short}"
                 for gap in longest
             ],
         )

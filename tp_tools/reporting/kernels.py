@@ -34,6 +34,7 @@ def section(data: ReportData, labels: Labels) -> Section:
         return Section("kernels", title, NO_GPU)
     total_ns = sum(row[3] for row in totals)
     top = totals[:MAX_KERNELS]
+    names = [labels.kernel(row[0]) for row in top]
     text = (
         f"A kernel is a program that runs on the GPU. {plural(len(totals), 'name')} ran, "
         f"{duration(total_ns)} in all."
@@ -41,15 +42,15 @@ def section(data: ReportData, labels: Labels) -> Section:
     scale, unit_name = unit([row[3] for row in top])
     parts = [
         BarPart(
-            name,
+            title_of_kind,
             color,
             [row[3] / scale if row[1] == kind else None for row in top],
             [
-                f"{row[0]}\n{duration(row[3])}, {percent(row[3] / total_ns)}, {row[2]:,} times"
-                for row in top
+                f"{name.short}\n{duration(row[3])}, {percent(row[3] / total_ns)}, {row[2]:,} times"
+                for row, name in zip(top, names, strict=True)
             ],
         )
-        for kind, (name, color) in KINDS.items()
+        for kind, (title_of_kind, color) in KINDS.items()
         if any(row[1] == kind for row in top)
     ]
     columns = [
@@ -60,7 +61,10 @@ def section(data: ReportData, labels: Labels) -> Section:
         Column("share", "share", "percent"),
         Column("max_ns", "longest", "ns"),
     ]
-    rows = [(*row[:4], 100 * row[3] / total_ns, row[4]) for row in top]
+    rows = [
+        (name, *row[1:4], 100 * row[3] / total_ns, row[4])
+        for row, name in zip(top, names, strict=True)
+    ]
     if len(data.members) > 1:
         columns += [
             Column("least_ns", "least on a rank", "ns"),
@@ -81,7 +85,7 @@ def section(data: ReportData, labels: Labels) -> Section:
         "name added up, so where kernels ran at once it is more than the GPU was busy. Making one "
         "of them faster can save at most the length of its bar.",
         queries=("kernels",),
-        plot=bars([row[0] for row in top], parts, f"time, {unit_name}"),
+        plot=bars([name.short for name in names], parts, f"time, {unit_name}"),
         table=Table(columns, rows, omitted),
     )
     return Section("kernels", title, text, [figure])

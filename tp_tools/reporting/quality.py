@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tp_tools.formatting import percent, plural
 from tp_tools.reporting.model import Figure, Section
 from tp_tools.reporting.plots import BarPart, bars, unit
-from tp_tools.reporting.tables import Column, Table, duration
+from tp_tools.reporting.tables import Column, KernelName, Table, duration
+from tp_tools.trace.short_names import short_names
 
 if TYPE_CHECKING:
     from tp_tools.repair.defects import Defects
@@ -106,7 +107,9 @@ def _kernels_figure(analyzed: list[tuple[str, Defects]]) -> Figure | None:
             time[name] += ns
     if not time:
         return None
-    rows = sorted(((name, count[name], ns) for name, ns in time.items()), key=_most_time)
+    short = short_names(time)
+    by_time = sorted(((name, count[name], ns) for name, ns in time.items()), key=_most_time)
+    rows = [(KernelName(name, short[name]), *rest) for name, *rest in by_time]
     columns = [
         Column("name", "kernel", "name"),
         Column("count", "hidden"),

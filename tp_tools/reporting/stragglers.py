@@ -33,7 +33,10 @@ def figure(data: ReportData, labels: Labels) -> Figure:
     """Build the figure, or a sentence if no two ranks share a collective of certain match."""
     title = "Stragglers: whom the others wait for"
     keys = [column.key for column in _COLUMNS[1:]]
-    rows = [(labels.rank(rank), *rest) for rank, *rest in data.rows("stragglers", "rank", *keys)]
+    rows = [
+        (labels.rank(rank), *rest, kernel and labels.kernel(kernel), kernel_us)
+        for rank, *rest, kernel, kernel_us in data.rows("stragglers", "rank", *keys)
+    ]
     if not any(row[1] for row in rows):
         uncertain = max((row[2] for row in rows), default=0)
         reason = f" ({format_matches(uncertain)}: all uncertain)" if uncertain else ""

@@ -12,6 +12,23 @@ from tp_tools.formatting import middle, size, span
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+
+@dataclass(frozen=True)
+class KernelName:
+    """The name of a kernel, in a cell of the unit `name`.
+
+    Attributes:
+        full: its name in the trace, which is in the page's data and in the tooltip.
+        short: the name that is shown.
+    """
+
+    full: str
+    short: str
+
+    def __str__(self) -> str:
+        return self.full
+
+
 Unit = Literal["text", "name", "count", "number", "ns", "us", "bytes", "percent", "gbps", "ppm"]
 """The content of a column: `name` is a name of a kernel, which may be long; `number` is an id, such
 as a rank; `text` is other text; the others are counted or measured."""
@@ -123,8 +140,8 @@ def _cell(column: Column, value: Any, scale: _Scale | None) -> str:  # noqa: ANN
         shown = scale.format(value * _TIME_UNITS_NS[column.unit])
     if css_class == "text" and len(shown) <= _MAX_UNWRAPPED_TEXT:
         css_class = "short"
-    tooltip = f' title="{escape(str(value))}"' if column.unit == "name" and shown != value else ""
     exact = escape(str(value))
+    tooltip = f' title="{exact}"' if column.unit == "name" and shown != str(value) else ""
     return f'<td class="{css_class}" {key} data-value="{exact}"{tooltip}>{escape(shown)}</td>'
 
 
@@ -173,7 +190,9 @@ def bandwidth(gbps: float) -> str:
 
 _FORMATTERS: dict[Unit, Callable[[Any], str]] = {
     "text": str,
-    "name": lambda name: middle(" ".join(str(name).split()), _MAX_NAME),
+    "name": lambda name: middle(
+        " ".join((name.short if isinstance(name, KernelName) else str(name)).split()), _MAX_NAME
+    ),
     "count": "{:,}".format,
     "number": str,
     "ns": duration,
