@@ -14,6 +14,7 @@ from hypothesis import settings
 from tests.support.cut import SUFFIX as CUT
 from tests.support.cut import cut
 from tests.support.native import NATIVE_VARIABLE
+from tests.support.places import TRACES
 from tests.support.recorded import LoadedRecording
 
 # What lands must not depend on chance or on the machine's load; at the desk chance may search on.
@@ -28,7 +29,6 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parents[1]
-TRACES = ROOT / "../shared/traces"
 
 
 COMPILE = """

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import TRACES
 from tests.support.gpu_traces import answer
+from tests.support.places import TRACES
 from tp_tools import open_trace
 
 if TYPE_CHECKING:
