@@ -75,7 +75,7 @@ class TextStream:
         return taken
 
     def lead(self) -> int:
-        """Return the length of the separator at the start of the buffer; 0 before the first event."""
+        """Return the length of the separator that begins the buffer; 0 before the first event."""
         return lead_of(self.text) if self.separated else 0
 
     def damaged(self, at: int, why: str) -> Malformed:
