@@ -47,7 +47,7 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     """Makes blocks and runs so short that there are many."""
     monkeypatch.setattr(source, "BLOCK", request.param)
     monkeypatch.setattr(envelope, "_GROWTH", request.param)
-    monkeypatch.setattr(batches, "RUN", request.param)
+    monkeypatch.setattr(batches, "BATCH_BYTES", request.param)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tp_tools.trace.model import Head, Tail
 
-RUN = 1 << 20
+BATCH_BYTES = 1 << 20
 """Approximate bytes of text in a batch; a longer event makes a longer batch."""
 
 _WIDEST_SEPARATOR = 256  # characters between two events where a batch may end
@@ -82,7 +82,7 @@ def split_text(
 
 def likely_cut(stream: TextStream) -> int | None:
     """Return the likely end of the next batch; None if the batch ends with the file."""
-    size = RUN
+    size = BATCH_BYTES
     while True:
         stream.grow(size)
         cut = next(_cuts(stream.text, size), None)
@@ -97,7 +97,7 @@ def _next_batch(stream: TextStream, decoder: _Decoder[Event]) -> _BatchAndEnd[Ev
     Raises:
         Malformed: the text is damaged here, or an event is nested too deeply to decode.
     """
-    size = RUN
+    size = BATCH_BYTES
     try:
         while True:
             stream.grow(size)

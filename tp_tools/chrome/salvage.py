@@ -269,7 +269,7 @@ class _Salvage:
         return self._find_tail(self.at + distance) if start is None else start
 
     def _find_start(self, offset: int) -> int | None:
-        """Find the next object with the first member of an event and a phase; not a member's value."""
+        """Find the next object that looks like an event, has a phase and is no member's value."""
         candidate: int | None = None
         for match in _START.finditer(self.text, offset):
             start = match.start()
