@@ -30,7 +30,7 @@ TINY = 24
 def tiny_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes runs so short that nearly every event ends one."""
     monkeypatch.setattr(module, "BATCH_BYTES", TINY)
-    monkeypatch.setattr(envelope, "_GROWTH", TINY)
+    monkeypatch.setattr(envelope, "_FIRST_SEARCH", TINY)
 
 
 def cut(text: bytes, places: list[int]) -> Iterator[bytes]:

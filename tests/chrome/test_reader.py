@@ -45,7 +45,7 @@ def read_text(text: bytes, path: Path) -> Trace:
 def small_runs(patch: pytest.MonkeyPatch, size: int) -> None:
     """Makes runs of about this many bytes."""
     patch.setattr(batches, "BATCH_BYTES", size)
-    patch.setattr(envelope, "_GROWTH", size)
+    patch.setattr(envelope, "_FIRST_SEARCH", size)
     patch.setattr(source, "BLOCK", size)
 
 
