@@ -20,7 +20,7 @@ from wasmtime import (
 from tp_tools.engine import stopping
 from tp_tools.engine._perfetto import ProtoFactory
 from tp_tools.engine.memory import available
-from tp_tools.engine.rpc import REQUEST_ROOM, RpcBackend
+from tp_tools.engine.rpc import REQUEST_LIMIT, RpcBackend
 from tp_tools.engine.wasm_imports import PAGE, Aborted, Host
 from tp_tools.engine.wasm_module import Loaded, give_back, load_module
 from tp_tools.errors import EngineError, EngineOutOfMemory
@@ -106,7 +106,7 @@ class EmbeddedBackend(RpcBackend):
         on_reply = Func(self._store, FuncType([pointer, ValType.i32()], []), self._on_reply)
         table = cast("Table", exports["__indirect_function_table"])
         slot = table.grow(self._store, 1, on_reply)
-        self._request_at = call("trace_processor_rpc_init", slot, REQUEST_ROOM)
+        self._request_at = call("trace_processor_rpc_init", slot, REQUEST_LIMIT)
         self._on_request = cast("Func", exports["trace_processor_on_rpc_request"])
 
     def _on_reply(self, at: int, size: int) -> None:
@@ -119,8 +119,8 @@ class EmbeddedBackend(RpcBackend):
         return answer
 
     def _send(self, request: bytes) -> None:
-        for start in range(0, len(request), REQUEST_ROOM):
-            piece = request[start : start + REQUEST_ROOM]
+        for start in range(0, len(request), REQUEST_LIMIT):
+            piece = request[start : start + REQUEST_LIMIT]
             self._host.write(self._request_at, piece)
             self._on_request(self._store, len(piece))
 

@@ -103,7 +103,7 @@ class MeantSlices:
         found: dict[_Key, list[int]],
         keys: set[_Key] | None = None,
     ) -> None:
-        """Add chosen slices to `found`: by (track, ts) if in `keys`, else by (rank, correlation)."""
+        """Add chosen slices to `found`: by (track, ts) in `keys`, else by (rank, correlation)."""
         trace = self._trace
         columns = (column[chosen] for column in (table.event, table.track, table.ts))
         for event, track, ts in iterate_rows(*columns):
@@ -156,7 +156,7 @@ class MeantSlices:
         return [event for flow in (launch.start, *launch.ends) for event in self._at(flow)]
 
     def _links(self, launch: Launch) -> dict[int, object]:
-        """Return the correlation by slice, of the slices that start with one of the flow's events."""
+        """Return the correlation by slice, of slices that start with one of the flow's events."""
         link = self._trace.link
         pairs = ((event, int(link[event])) for event in self._around(launch))
         return {event: number for event, number in pairs if number != NO_ID}
@@ -222,7 +222,7 @@ class MeantSlices:
         return out, into
 
     def _chosen(self, flow: int, candidates: list[int]) -> int:
-        """Return the nearest candidate in time, then in the file; one on the same track if any is."""
+        """Return the candidate nearest in time, then in the file; those on its track come first."""
         trace = self._trace
         at, track = int(trace.ts[flow]), int(trace.track[flow])
         return min(
