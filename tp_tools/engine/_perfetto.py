@@ -2,8 +2,9 @@
 
 Its first module imports pandas (and polars, if installed) for `as_pandas_dataframe()` alone: 0.3 to
 0.4 s of the 0.5 s that its import takes. `fix` makes no frame. So stand-ins take the place of these
-modules while `perfetto` is imported, and import the real module at the first use of an attribute. (`importlib.util.LazyLoader` is no help: before Python 3.12 an
-import statement already loads such a module.)
+modules while `perfetto` is imported, and import the real module at the first use of an attribute.
+(`importlib.util.LazyLoader` is no help: before Python 3.12 an import statement already loads such a
+module.)
 """
 
 import importlib

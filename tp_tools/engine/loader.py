@@ -105,7 +105,7 @@ def _opener(
 
 
 def _measured(chunks: Iterator[bytes]) -> tuple[int, Iterator[bytes]]:
-    """Measure a trace; a trace above `PEEK_BYTES` counts as `WASM32_TRACE_BYTES`, for the 64-bit engine.
+    """Measure a trace up to `PEEK_BYTES`; a longer one counts as too large for wasm32.
 
     Returns:
         Bytes, and the same chunks.

