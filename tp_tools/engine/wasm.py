@@ -30,8 +30,8 @@ MEMORY_LIMITS = {32: 0xFFFF_0000, 64: 16 << 30}
 """Most bytes of memory of each module, as linked: a page below 4 GiB, and 16 GiB."""
 
 STACK_BYTES = 2 << 20
-"""Bytes of stack, as newer versions link it. v52 has 64 KiB: a SQL expression 300 levels deep overruns
-them into the data of the module; SQLite allows 1000 levels."""
+"""Bytes of stack, as newer versions link it. v52 has 64 KiB: a SQL expression 300 levels deep
+overwrites the data of the module behind them; SQLite allows 1000 levels."""
 
 
 def memory_bound(bits: int, memory_limit: int | None = None) -> int:

