@@ -44,9 +44,9 @@ class Columns:
         length: bytes of the text of the batch, separators included.
         phase, ts, dur, bound, rounded: as in `Trace`.
         track, cat, name: index into `tracks`, `cats`, `names` of the batch.
-        link: the id if it is a plain number; NO_ID for no id; -2 - i for id i of `odd_links`.
+        link: the id if it is a plain number; NO_ID for no id; -2 - i for id i of `text_ids`.
         tracks, cats, names: distinct values, in the order of their first events.
-        odd_links: JSON text of the ids that are not plain numbers.
+        text_ids: JSON text of the ids that are not plain numbers.
         metadata, bind_ids: by index of the event in the batch.
     """
 
@@ -63,7 +63,7 @@ class Columns:
     tracks: list[tuple[Id, Id]]
     cats: list[Text]
     names: list[Text]
-    odd_links: list[bytes]
+    text_ids: list[bytes]
     metadata: dict[int, Scalar]
     bind_ids: dict[int, bytes]
 
@@ -107,7 +107,7 @@ def columns_of(batch: BatchText[Event], first: int, file: str) -> Columns:
     phase = _numbered([e.ph for e in events], phases, np.uint8)
     ts, dur, inexact = Times(file).of_batch(events, phase, first)
     metadata = _metadata(events, phase, file)
-    link, odd_links = ids_of_events(events)
+    link, text_ids = ids_of_events(events)
     ts[_dropped_events(events, phase, link)] = UNTIMED
     bound = _bound(events, phase)
     track = _numbered(zip([e.pid for e in events], [e.tid for e in events], strict=True), tracks)
@@ -134,7 +134,7 @@ def columns_of(batch: BatchText[Event], first: int, file: str) -> Columns:
         tracks=list(tracks),
         cats=list(cats),
         names=list(names),
-        odd_links=odd_links,
+        text_ids=text_ids,
         metadata=metadata,
         bind_ids=_bind_ids(events),
     )

@@ -29,7 +29,7 @@ def ids_of_events(events: list[Event]) -> tuple[Ints, list[bytes]]:
 
     Returns:
         The id of each event (shape (events,), int64), and the JSON text of ids that are not plain
-        numbers; as `link` and `odd_links` of `Columns`.
+        numbers; as `link` and `text_ids` of `Columns`.
     """
     texts = _texts(events)
     link = np.full(len(events), NO_ID)

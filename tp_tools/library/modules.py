@@ -91,11 +91,11 @@ def _named_modules(name: str) -> list[str]:
     """Return the modules that an INCLUDE names: one, or with `.*` all below the name."""
     known = modules()
     if name.endswith(".*"):
-        found = [module for module in known if module.startswith(name[:-1])]
+        named = [module for module in known if module.startswith(name[:-1])]
     else:
-        found = [name] if name in known else []
-    if not found:
+        named = [name] if name in known else []
+    if not named:
         close = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
         raise InputError(f"the query includes {name}, which is no module; {hint}")
-    return found
+    return named

@@ -51,7 +51,7 @@ class Launch:
     into: list[int]
 
 
-class MeantSlices:
+class LaunchSlices:
     """Finds the slices that the profiler joined by launch flows."""
 
     def __init__(
@@ -100,17 +100,17 @@ class MeantSlices:
         self,
         table: Slices,
         chosen: Ints,
-        found: dict[_Key, list[int]],
+        slices: dict[_Key, list[int]],
         keys: set[_Key] | None = None,
     ) -> None:
-        """Add chosen slices to `found`: by (track, ts) in `keys`, else by (rank, correlation)."""
+        """Add chosen slices to `slices`: by (track, ts) in `keys`, else by (rank, correlation)."""
         trace = self._trace
         columns = (column[chosen] for column in (table.event, table.track, table.ts))
         for event, track, ts in iterate_rows(*columns):
             by_rank = int(self._label[track]), int(trace.link[event])
             key = (track, ts) if keys is not None else by_rank
             if keys is None or key in keys:
-                found[key].append(event)
+                slices[key].append(event)
 
     def _by_correlation(self, table: Slices, correlations: set[int]) -> dict[_Key, list[int]]:
         """Return the slices with one of these correlations, by (rank, correlation)."""
