@@ -29,8 +29,8 @@ TINY = 24
 @pytest.fixture(autouse=True)
 def tiny_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes runs so short that nearly every event ends one."""
-    monkeypatch.setattr(module, "RUN", TINY)
-    monkeypatch.setattr(envelope, "_GROWTH", TINY)
+    monkeypatch.setattr(module, "BATCH_BYTES", TINY)
+    monkeypatch.setattr(envelope, "_FIRST_SEARCH", TINY)
 
 
 def cut(text: bytes, places: list[int]) -> Iterator[bytes]:

@@ -34,8 +34,8 @@ COLUMNS = ("phase", "ts", "dur", "track", "cat", "name", "link", "bound")
 
 def small_runs(patch: pytest.MonkeyPatch, size: int = 200) -> None:
     """Makes runs of about this many bytes."""
-    patch.setattr(batches, "RUN", size)
-    patch.setattr(envelope, "_GROWTH", size)
+    patch.setattr(batches, "BATCH_BYTES", size)
+    patch.setattr(envelope, "_FIRST_SEARCH", size)
     patch.setattr(source, "BLOCK", size)
 
 

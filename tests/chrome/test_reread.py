@@ -46,8 +46,8 @@ TEXTS = {
 def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes blocks and runs so short that there are many."""
     monkeypatch.setattr(source, "BLOCK", request.param)
-    monkeypatch.setattr(envelope, "_GROWTH", request.param)
-    monkeypatch.setattr(batches, "RUN", request.param)
+    monkeypatch.setattr(envelope, "_FIRST_SEARCH", request.param)
+    monkeypatch.setattr(batches, "BATCH_BYTES", request.param)
 
 
 @pytest.fixture

@@ -260,9 +260,9 @@ def test_workers_are_started_before_any_thread() -> None:
         "run()",
         "import threading\nfrom tp_tools.processes import pool as parallel\n"
         "from tp_tools.chrome import parallel_reader as share\n"
-        "usual, share.WORTH_IT, share.WORTH_IT_PLAIN = parallel._copy, {}, 0\n"
+        "usual, share.WORTH_IT, share.WORTH_IT_PLAIN = parallel._fork, {}, 0\n"
         "def copy(*given):\n    print(threading.active_count())\n    return usual(*given)\n"
-        "parallel._copy = copy\nrun()",
+        "parallel._fork = copy\nrun()",
     )
     seen = terminal.on_terminal(
         counting, "0", "fix", DECODE, "-o", "out.json", "--jobs", "2", OPENBLAS_NUM_THREADS="1"

@@ -241,7 +241,7 @@ def test_what_a_killed_worker_leaves_is_done_here(
     with open_pool(2, helps=helps) as pool:
         first = list(pool.map_ordered([end_amid_an_answer]))
         assert first == [b"plain"]
-        assert sorted(worker.in_hand() == LOST for worker in pool.workers) == [False, True]
+        assert sorted(worker.pending_count() == LOST for worker in pool.workers) == [False, True]
         assert list(pool.map_ordered(batches(40))) == expected(40)
         assert list(pool.map_ordered([end_amid_an_answer] * 9)) == [b"plain"] * 9
         assert list(pool.map_ordered(batches(40))) == expected(40)

@@ -22,7 +22,7 @@ class Slow:
         self.every, self.lives, self.asked = every, lives, 0
         self.tasks: list[Task[Any]] = []
 
-    def in_hand(self) -> int:
+    def pending_count(self) -> int:
         """As of a worker."""
         self.asked += 1
         if self.tasks and self.asked % self.every == 0:

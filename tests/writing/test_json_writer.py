@@ -168,7 +168,7 @@ def test_edits_across_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         return b"".join(rewrite(file, analyze(file, judge())))
 
     whole = written()
-    monkeypatch.setattr(batches, "RUN", 200)
+    monkeypatch.setattr(batches, "BATCH_BYTES", 200)
     monkeypatch.setattr(source, "BLOCK", 70)
     assert written() == whole
     assert len(json.loads(whole)["traceEvents"]) == 59 + 2

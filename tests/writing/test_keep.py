@@ -46,7 +46,7 @@ def test_runs_left_out_leave_no_comma(
     first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where all events before the first wanted one are gone, so is the comma before it."""
-    for module, size in ((batches, "RUN"), (source, "BLOCK")):
+    for module, size in ((batches, "BATCH_BYTES"), (source, "BLOCK")):
         monkeypatch.setattr(module, size, 150)  # two or three events
     events = [
         {"ph": "X", "name": f"k{i}", "pid": 1, "tid": 1, "ts": i, "dur": 1} for i in range(12)

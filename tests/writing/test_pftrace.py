@@ -189,7 +189,7 @@ def test_random_events_are_shown_as_in_json(trace: list[Event], lanes: Lanes, si
     This holds for any size of batches: events of one time may be read in several.
     """
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr(batches, "RUN", size)
+        patch.setattr(batches, "BATCH_BYTES", size)
         source = source_of(text(trace), Path(folder))
         as_json, as_pftrace = both(source, PftraceOptions(lanes=lanes), lossy=True)
     assert as_pftrace.slices == as_json.slices
@@ -308,7 +308,7 @@ def test_a_parent_is_read_after_its_child(
     monkeypatch: pytest.MonkeyPatch, *, child_takes_time: bool
 ) -> None:
     """A slice that starts with a shorter one, but stands in a later batch, is its parent."""
-    monkeypatch.setattr(batches, "RUN", 500)
+    monkeypatch.setattr(batches, "BATCH_BYTES", 500)
     child = cpu("child", 0, US * child_takes_time)
     between = [cpu(f"op {i}", (10 + i) * US, (10 + i) * US + 1) for i in range(50)]
     parent = cpu("parent", 0, 5 * US, args={"is": "outer"})

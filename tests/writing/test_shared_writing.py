@@ -47,7 +47,7 @@ def trace(count: int) -> bytes:
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, Analysis]:
     """A trace of many runs, and what is to be done to it."""
-    monkeypatch.setattr(batches, "RUN", 900)
+    monkeypatch.setattr(batches, "BATCH_BYTES", 900)
     monkeypatch.setattr(source, "BLOCK", 500)
     path = tmp_path / "t.json"
     path.write_bytes(trace(200))

@@ -1,4 +1,4 @@
-"""The columns of one run of events, its texts numbered within the run."""
+"""Builds the columns of a batch of events, with texts numbered within the batch."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 NOTHING = "\0"
-"""Stands for no name where Perfetto shows none either: at instants of a process or of all."""
+"""Name of instants of a process or of all processes that have none; Perfetto shows none either."""
 
 Text = str | None
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What a run of events says; row i is its i-th event. See `Trace` for what is not said here.
+    """The columns of a batch; row i is its i-th event. `Trace` describes the other attributes.
 
     Attributes:
-        length: bytes of its text, separators included.
+        length: bytes of the text of the batch, separators included.
         phase, ts, dur, bound, rounded: as in `Trace`.
-        track, cat, name: index into the run's own `tracks`, `cats`, `names`.
-        link: the id, where it is a plain number; else NO_LINK, or less: see `odd_links`.
-        tracks, cats, names: in the order in which they are met.
-        odd_links: JSON text of ids that are no plain numbers; `link` -2 is the first.
-        metadata, bind_ids: by place in the run.
+        track, cat, name: index into `tracks`, `cats`, `names` of the batch.
+        link: the id if it is a plain number; NO_ID for no id; -2 - i for id i of `text_ids`.
+        tracks, cats, names: distinct values, in the order of their first events.
+        text_ids: JSON text of the ids that are not plain numbers.
+        metadata, bind_ids: by index of the event in the batch.
     """
 
     length: int
@@ -63,7 +63,7 @@ class Columns:
     tracks: list[tuple[Id, Id]]
     cats: list[Text]
     names: list[Text]
-    odd_links: list[bytes]
+    text_ids: list[bytes]
     metadata: dict[int, Scalar]
     bind_ids: dict[int, bytes]
 
@@ -72,7 +72,7 @@ class Columns:
 
 
 class _Codes(dict[Any, int]):
-    """Numbers values in the order in which they are met."""
+    """Numbers values in the order of their first lookup."""
 
     def __missing__(self, key: object) -> int:
         self[key] = code = len(self)
@@ -80,46 +80,48 @@ class _Codes(dict[Any, int]):
 
 
 class _Phases(dict[Any, int]):
-    """The code of a phase's character."""
+    """Maps a phase to the code of its first byte, as Perfetto does; 0 for no phase."""
 
     def __missing__(self, key: object) -> int:
-        # of its first byte, as Perfetto takes it
         self[key] = code = key.encode()[0] if isinstance(key, str) and key else 0
         return code
 
 
-def columns_of(run: BatchText[Event], first: int, file: str) -> Columns:
-    """What a run says.
+def columns_of(batch: BatchText[Event], first: int, file: str) -> Columns:
+    """Build the columns of a batch.
 
     Args:
-        run: the events.
-        first: the number of the first one in the file, for messages.
-        file: its name, for messages.
+        batch: the events and their text.
+        first: the number of the first event in the file, for messages.
+        file: the name of the file, for messages.
+
+    Returns:
+        The columns, each of shape (events,).
 
     Raises:
-        InputError: a time is no number of 64 bits.
+        InputError: a time does not fit 64 bits.
         Malformed: Perfetto would stop at an event or misread it.
     """
-    events = run.events
-    known, tracks, cats, names = _Phases(), _Codes(), _Codes(), _Codes()
-    phase = _numbered([e.ph for e in events], known, np.uint8)
-    ts, dur, inexact = Times(file).of_run(events, phase, first)
+    events = batch.events
+    phases, tracks, cats, names = _Phases(), _Codes(), _Codes(), _Codes()
+    phase = _numbered([e.ph for e in events], phases, np.uint8)
+    ts, dur, inexact = Times(file).of_batch(events, phase, first)
     metadata = _metadata(events, phase, file)
-    link, odd_links = ids_of_events(events)
-    ts[_unplaceable(events, phase, link)] = UNTIMED
+    link, text_ids = ids_of_events(events)
+    ts[_dropped_events(events, phase, link)] = UNTIMED
     bound = _bound(events, phase)
     track = _numbered(zip([e.pid for e in events], [e.tid for e in events], strict=True), tracks)
     cat = _numbered([e.cat for e in events], cats)
     name = _numbered([e.name for e in events], names)
-    for text in (*known, *cats, *names):
+    for text in (*phases, *cats, *names):
         if not isinstance(text, str | None):
             raise Malformed(f"{file}: {text} stands where a text should.")
     is_nameless = is_in(name, [names.get(None, -1), names.get("", -1)])
-    is_shown_so = is_nameless & (bound != 0) & is_in(phase, _INSTANTS)
-    if is_shown_so.any():
-        name[is_shown_so] = names[NOTHING]
+    is_shown_nameless = is_nameless & (bound != 0) & is_in(phase, _INSTANTS)
+    if is_shown_nameless.any():
+        name[is_shown_nameless] = names[NOTHING]
     return Columns(
-        length=len(run.text),
+        length=len(batch.text),
         phase=phase,
         ts=ts,
         dur=narrow(dur),
@@ -132,7 +134,7 @@ def columns_of(run: BatchText[Event], first: int, file: str) -> Columns:
         tracks=list(tracks),
         cats=list(cats),
         names=list(names),
-        odd_links=odd_links,
+        text_ids=text_ids,
         metadata=metadata,
         bind_ids=_bind_ids(events),
     )
@@ -145,7 +147,7 @@ def _numbered(
 
 
 def _bind_ids(events: list[Event]) -> dict[int, bytes]:
-    """The `bind_id` of the few slices that say themselves which flow they are part of."""
+    """Return the `bind_id` by index, of the few slices that name their flow themselves."""
     texts = [event.bind_id for event in events]
     if texts.count(ABSENT) == len(texts):
         return {}
@@ -157,60 +159,67 @@ _NAMES = ("process_name", "thread_name")
 
 
 def _metadata(events: list[Event], phase: NDArray[np.uint8], file: str) -> dict[int, Scalar]:
-    """What metadata events say; names that are empty lose their phase: Perfetto drops them."""
-    found: dict[int, Scalar] = {}
+    """Read the values of metadata events; clear the phase of empty names, which Perfetto drops."""
+    values: dict[int, Scalar] = {}
     for i in np.flatnonzero(phase == ord("M")).tolist():
         event, args = events[i], events[i].args
-        said = None
+        value = None
         if isinstance(args, Args):
             raw = args.sort_index if args.name is ABSENT else args.name
-            said = None if raw is ABSENT else msgspec.json.decode(raw)
+            value = None if raw is ABSENT else msgspec.json.decode(raw)
             if event.name in _NAMES and args.name is not ABSENT:
-                if isinstance(said, int | float):
-                    raise Malformed(f"{file}: a {event.name} is {said}, not text.")
-                if not said or not isinstance(said, str):
+                if isinstance(value, int | float):
+                    raise Malformed(f"{file}: a {event.name} is {value}, not text.")
+                if not value or not isinstance(value, str):
                     phase[i] = 0
                     continue
-        found[i] = said if isinstance(said, str | int) else None
-    return found
+        values[i] = value if isinstance(value, str | int) else None
+    return values
 
 
-_ARROWS = b"stf"
-_SPANS = b"bne"
+_FLOWS = b"stf"
+_ASYNC = b"bne"
 _FLOW_ID = re.compile(rb'-?\d.*|".*"', re.DOTALL)
 _ASYNC_ID = re.compile(rb'-?\d+|".*', re.DOTALL)
 
 
-def _unplaceable(events: list[Event], phase: NDArray[np.uint8], link: Ints) -> list[int]:
-    """What Perfetto drops wherever it stands: no phase, or no usable id for an arrow or a span.
+def _dropped_events(events: list[Event], phase: NDArray[np.uint8], link: Ints) -> list[int]:
+    """Find events that Perfetto drops: without a phase, or flow or async events without usable id.
 
-    Ids are integers or text. Flow events whose id is text or a number of any kind can get an id
-    that Perfetto reads: see `flow_groups`.
+    Ids are integers or text. A flow event whose id is text or any number can get an id that
+    Perfetto reads: see `flow_groups`.
 
     Args:
-        events: a run of events.
+        events: the events of a batch.
         phase: the codes of their phases.
-        link: their ids; of those that are plain numbers it is known already.
+        link: the id of each event; below 0 if it is not a plain number.
+
+    Returns:
+        Indices of the events; one may occur twice.
     """
-    arrows = indices_of(phase, _ARROWS)
-    odd = [i for i in arrows.tolist() if events[i].id is ABSENT]
-    odd += arrows[link[arrows] < 0].tolist()
-    spans = indices_of(phase, _SPANS).tolist()
+    flows = indices_of(phase, _FLOWS)
+    not_plain = [i for i in flows.tolist() if events[i].id is ABSENT]
+    not_plain += flows[link[flows] < 0].tolist()
+    async_events = indices_of(phase, _ASYNC).tolist()
     return [
         *np.flatnonzero(phase == 0).tolist(),
-        *[i for i in odd if not _FLOW_ID.fullmatch(events[i].id)],
-        *[i for i in spans if events[i].id2 is ABSENT and not _ASYNC_ID.fullmatch(events[i].id)],
+        *[i for i in not_plain if not _FLOW_ID.fullmatch(events[i].id)],
+        *[
+            i
+            for i in async_events
+            if events[i].id2 is ABSENT and not _ASYNC_ID.fullmatch(events[i].id)
+        ],
     ]
 
 
 _BOUND: dict[object, int] = {"e": ord("e"), "p": ord("p"), "g": ord("g")}
-_MAY_BE_BOUND = b"stfiIR"
+_BINDABLE = b"stfiIR"
 
 
 def _bound(events: list[Event], phase: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What each flow event and each instant is bound to: see Trace.bound."""
+    """Return the binding of each flow event and the scope of each instant: see Trace.bound."""
     bound = np.zeros(len(events), np.uint8)
-    where = indices_of(phase, _MAY_BE_BOUND)
-    said = (events[i].s if events[i].bp is None else events[i].bp for i in where.tolist())
-    bound[where] = [_BOUND.get(value, 0) for value in said]
+    chosen = indices_of(phase, _BINDABLE)
+    values = (events[i].s if events[i].bp is None else events[i].bp for i in chosen.tolist())
+    bound[chosen] = [_BOUND.get(value, 0) for value in values]
     return bound

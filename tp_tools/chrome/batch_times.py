@@ -1,4 +1,4 @@
-"""The times of many events at once, and which of them Perfetto could not read."""
+"""Reads the times of a batch at once, and finds times that Perfetto could not read."""
 
 from __future__ import annotations
 
@@ -19,58 +19,62 @@ if TYPE_CHECKING:
     from tp_tools.chrome.schema import Event
     from tp_tools.trace.model import Ints
 
-_NO_NUMBERS = (b"", b"null", b'"NaN"', b'"Infinity"', b'"-Infinity"', b'""')
-"""What stands where a profiler had no time; nothing if the member is not there."""
+_NO_TIMES = (b"", b"null", b'"NaN"', b'"Infinity"', b'"-Infinity"', b'""')
+"""Texts that profilers write where they have no time; the first is an absent member."""
 
 _LARGEST = (1 << 63) - 1
 
 
 class Times:
-    """Reads the times of a file's events, run by run."""
+    """Reads the times of the events of a file, batch by batch."""
 
     def __init__(self, name: str) -> None:
-        """Args: name: of the file, for messages."""
+        """Create a reader; `name` is the name of the file in messages."""
         self.name = name
 
-    def of_run(
+    def of_batch(
         self, events: list[Event], phases: NDArray[np.uint8], first: int
     ) -> tuple[Ints, Ints, NDArray[np.bool_]]:
-        """Start and duration in ns, and which starts Perfetto reads through a double.
+        """Read the times of a batch.
 
         Args:
-            events: a run of events.
+            events: the events of the batch.
             phases: the codes of their phases.
-            first: the number of the first one.
+            first: the number of the first event in the file.
+
+        Returns:
+            Starts and durations in ns (int64; a start is UNTIMED if there is none), and a mask of
+            the starts that Perfetto reads through a double; each of shape (events,).
 
         Raises:
-            Malformed: a time is no number of 64 bits, or Perfetto would stop at it or misread it.
+            Malformed: a time does not fit 64 bits, or Perfetto would stop at it or misread it.
         """
-        everywhere = np.arange(first, first + len(events))
-        ts, inexact = self._column([e.ts for e in events], "ts", everywhere)
+        numbers = np.arange(first, first + len(events))
+        ts, inexact = self._column([e.ts for e in events], "ts", numbers)
         durations = [e.dur for e in events]
         complete = phases == ord("X")
         dur = np.zeros(len(events), np.int64)
         dur[complete], _ = self._column(
-            list(compress(durations, complete.tolist())), "dur", everywhere[complete]
+            list(compress(durations, complete.tolist())), "dur", numbers[complete]
         )
         too_long = np.flatnonzero(dur > _LARGEST - np.maximum(ts, 0))
         if len(too_long):
             number = first + int(too_long[0])
             raise Malformed(f"{self.name}: event {number} ends behind what 64 bits of ns can say.")
-        # ts gets small enough by rebasing; a duration of years stays as Perfetto reads it
+        # rebasing makes ts small enough to be exact; a duration of years stays as Perfetto reads it
         if dur.max(initial=0) >= EXACT_BELOW_NS:
             is_long = dur >= EXACT_BELOW_NS
             dur[is_long] = timestamps.as_double(dur[is_long])
         others = ~complete
-        self._check(list(compress(durations, others.tolist())), "dur", everywhere[others])
-        self._check([e.tts for e in events], "tts", everywhere)
-        self._check([e.tdur for e in events], "tdur", everywhere)
+        self._check(list(compress(durations, others.tolist())), "dur", numbers[others])
+        self._check([e.tts for e in events], "tts", numbers)
+        self._check([e.tdur for e in events], "tdur", numbers)
         metadata = np.flatnonzero(phases == ord("M"))
         self._check([events[i].ts for i in metadata.tolist()], "ts", metadata + first)
         return ts, dur, inexact
 
     def _check(self, raws: list[msgspec.Raw], key: str, event: Ints) -> None:
-        """Perfetto v52 and v53 stop at a time that is no number, wherever it stands."""
+        """Raise at a time that is not a number: Perfetto v52 and v53 stop there, in any event."""
         if raws.count(ABSENT) == len(raws):
             return
         for i, raw in enumerate(raws):
@@ -80,22 +84,29 @@ class Times:
     def _column(
         self, raws: list[msgspec.Raw], key: str, event: Ints
     ) -> tuple[Ints, NDArray[np.bool_]]:
-        """Nanoseconds, UNTIMED where there are none, and which are read through a double.
+        """Parse one member of many events.
 
         Args:
-            raws: the times as text.
-            key: what they are called.
-            event: the numbers of their events.
+            raws: the times as JSON text.
+            key: the key of the member, for messages.
+            event: the numbers of the events, for messages.
+
+        Returns:
+            Times in ns, UNTIMED where there is none, and a mask of the times that Perfetto reads
+            through a double.
         """
         plain = timestamps.column(raws)
         if plain is not None:
             return plain
         texts = [bytes(raw) for raw in raws]
-        known = np.array([text not in _NO_NUMBERS for text in texts])
+        has_time = np.array([text not in _NO_TIMES for text in texts])
         times, inexact = np.full(len(texts), UNTIMED), np.zeros(len(texts), np.bool_)
-        texts = list(compress(texts, known.tolist()))
-        times[known], inexact[known] = timestamps.column(texts) or (
-            [self._time(*it, key) for it in zip(texts, event[known].tolist(), strict=True)],
+        texts = list(compress(texts, has_time.tolist()))
+        times[has_time], inexact[has_time] = timestamps.column(texts) or (
+            [
+                self._time(text, number, key)
+                for text, number in zip(texts, event[has_time].tolist(), strict=True)
+            ],
             [timestamps.has_decimals(text) for text in texts],
         )
         return times, inexact

@@ -1,8 +1,8 @@
-"""Cuts the text of a trace into its head, runs of whole events, and its tail, as it streams past.
+"""Cuts the text of a trace, as a stream, into its head, batches of whole events, and its tail.
 
-A run of events is found by decoding it: a cut behind a `}` that a `,` and a `{` follow is at the
-level of `traceEvents` exactly if everything before it is a whole JSON array when closed there.
-So each byte is scanned once, by msgspec, and the cut is proved and not guessed.
+A cut follows a `}` before a `,` and a `{`. It is at the level of `traceEvents` exactly if the text
+before it decodes as a JSON array once a `]` closes it. So msgspec scans each byte once and proves
+the cut.
 """
 
 from __future__ import annotations
@@ -27,19 +27,24 @@ if TYPE_CHECKING:
 
     from tp_tools.trace.model import Head, Tail
 
-RUN = 1 << 20
-"""Bytes of text in a run of events, about; a longer event makes a longer run."""
+BATCH_BYTES = 1 << 20
+"""Approximate bytes of text in a batch; a longer event makes a longer batch."""
 
-_WIDEST_SEPARATOR = 256  # characters between two events where a run may end
+_WIDEST_SEPARATOR = 256  # characters between two events where a batch may end
 
 Event = TypeVar("Event")
 _Decoder: TypeAlias = "msgspec.json.Decoder[list[Event]]"
-_Found: TypeAlias = "tuple[BatchText[Event], bool]"
+_BatchAndEnd: TypeAlias = "tuple[BatchText[Event], bool]"
 
 
 @dataclass(frozen=True)
 class BatchText(Generic[Event]):
-    """Whole events, each with the separator before it; the last run ends before the `]`."""
+    """A batch of whole events.
+
+    Attributes:
+        text: of the events, each with the separator before it; the last batch ends before the `]`.
+        events: the decoded events.
+    """
 
     text: bytes
     events: list[Event]
@@ -48,135 +53,149 @@ class BatchText(Generic[Event]):
 def split_text(
     blocks: Iterator[bytes], decoder: _Decoder[Event], name: str
 ) -> Iterator[Head | BatchText[Event] | Tail]:
-    """Head, runs of events, tail.
+    """Split the text of a trace into head, batches and tail.
 
-    Their texts joined are the text that was read, but for what the tail says was cut off.
+    Joined, their texts equal the input without the bytes that the tail counts as lost.
 
     Args:
         blocks: the text of a Chrome JSON trace, cut anywhere.
         decoder: decodes an array of events.
-        name: what error messages call the file.
+        name: the name of the file in error messages.
+
+    Yields:
+        One Head, at least one BatchText, one Tail.
 
     Raises:
-        InputError: the text is no Chrome JSON trace.
-        Malformed: it is damaged before its end.
+        InputError: the text is not a Chrome JSON trace.
+        Malformed: the text is damaged before its end.
     """
-    feed = TextStream(blocks, name)
-    head = read_head(feed)
+    stream = TextStream(blocks, name)
+    head = read_head(stream)
     yield head
     ended = False
     while not ended:
-        run, ended = _run(feed, decoder)
-        feed.separated = True
-        yield run
-    yield read_tail(feed, head)
+        batch, ended = _next_batch(stream, decoder)
+        stream.separated = True
+        yield batch
+    yield read_tail(stream, head)
 
 
-def likely_cut(feed: TextStream) -> int | None:
-    """Where the next run most likely ends; None if only the file's end ends it."""
-    size = RUN
+def likely_cut(stream: TextStream) -> int | None:
+    """Return the likely end of the next batch; None if the batch ends with the file."""
+    size = BATCH_BYTES
     while True:
-        feed.grow(size)
-        cut = next(_cuts(feed.text, size), None)
-        if cut is not None or len(feed.text) < size:
+        stream.grow(size)
+        cut = next(_cuts(stream.text, size), None)
+        if cut is not None or len(stream.text) < size:
             return cut
         size *= 2
 
 
-def _run(feed: TextStream, decoder: _Decoder[Event]) -> _Found[Event]:
-    """The next run, and whether the events end behind it.
+def _next_batch(stream: TextStream, decoder: _Decoder[Event]) -> _BatchAndEnd[Event]:
+    """Return the next batch, and whether it is the last one.
 
     Raises:
-        Malformed: the text is damaged here, or events are nested too deeply to be read.
+        Malformed: the text is damaged here, or an event is nested too deeply to decode.
     """
-    size = RUN
+    size = BATCH_BYTES
     try:
         while True:
-            feed.grow(size)
-            for cut in _cuts(feed.text, size):  # where blocks end makes no difference
-                found = _decode(feed, cut, decoder)
-                if found is not None:
-                    return found
-            if len(feed.text) < size:
-                return last_batch(feed, decoder), True
+            stream.grow(size)
+            for cut in _cuts(stream.text, size):  # the cuts do not depend on the ends of blocks
+                batch = _decode(stream, cut, decoder)
+                if batch is not None:
+                    return batch
+            if len(stream.text) < size:
+                return last_batch(stream, decoder), True
             size *= 2
     except RecursionError as error:
         raise Malformed(
-            f"{feed.name}: behind byte {feed.offset} of its text an event is nested too deeply."
+            f"{stream.name}: behind byte {stream.offset} of its text an event is nested too deeply."
         ) from error
 
 
 def _cuts(text: bytes, size: int) -> Iterator[int]:
-    """Where events may end in the first bytes, from the back: behind a `}` that `,` and `{` follow.
+    """Yield possible ends of events in the first `size` bytes, the last one first.
 
-    Steps double, so that a long list of objects inside one event costs a few tries only.
+    An event may end behind a `}` before a `,` and a `{`. Steps double, so that a long list of
+    objects inside one event takes few attempts.
     """
-    at, wanted, seen = min(size, len(text)), 1, 0
+    at, next_count, count = min(size, len(text)), 1, 0
     while (at := text.rfind(b"{", 0, at)) > 0:
         before = text[max(0, at - _WIDEST_SEPARATOR) : at].rstrip(SPACE)
         if not before.endswith(b","):
             continue
         before = before[:-1].rstrip(SPACE)
         if before.endswith(b"}"):
-            seen += 1
-            if seen == wanted:
-                wanted *= 2
+            count += 1
+            if count == next_count:
+                next_count *= 2
                 yield max(0, at - _WIDEST_SEPARATOR) + len(before)
 
 
-def _decode(feed: TextStream, cut: int, decoder: _Decoder[Event]) -> _Found[Event] | None:
-    """The run up to `cut`, or up to the array's end before it; None if `cut` is inside an event."""
-    lead = feed.lead()
+def _decode(stream: TextStream, cut: int, decoder: _Decoder[Event]) -> _BatchAndEnd[Event] | None:
+    """Decode the batch that ends at `cut`, or at the end of the array before `cut`.
+
+    Returns:
+        The batch, and whether it is the last one; None if `cut` is inside an event.
+
+    Raises:
+        Malformed: the text is damaged before `cut`.
+    """
+    lead = stream.lead()
     try:
-        events = decoder.decode(b"".join((b"[", memoryview(feed.text)[lead:cut], b"]")))
+        events = decoder.decode(b"".join((b"[", memoryview(stream.text)[lead:cut], b"]")))
     except msgspec.DecodeError as error:
-        why, at = _event_fault(feed, lead, error)
+        why, at = _event_fault(stream, lead, error)
         if ENDED_BEFORE in why:
-            return _decode_to_end(feed, at, decoder), True
+            return _decode_to_end(stream, at, decoder), True
         if at >= cut:
             return None
-        raise feed.damaged(at, why) from error
-    return BatchText(feed.take(cut), events), False
+        raise stream.damaged(at, why) from error
+    return BatchText(stream.take(cut), events), False
 
 
-def _decode_to_end(feed: TextStream, behind: int, decoder: _Decoder[Event]) -> BatchText[Event]:
-    """The last run, given the place of the first character behind the array."""
-    end = feed.text.rindex(b"]", 0, behind)
-    events = decoder.decode(b"[" + feed.text[feed.lead() : end + 1])
-    return BatchText(feed.take(end), events)
+def _decode_to_end(stream: TextStream, behind: int, decoder: _Decoder[Event]) -> BatchText[Event]:
+    """Decode the last batch, given the offset behind the array."""
+    end = stream.text.rindex(b"]", 0, behind)
+    events = decoder.decode(b"[" + stream.text[stream.lead() : end + 1])
+    return BatchText(stream.take(end), events)
 
 
-def last_batch(feed: TextStream, decoder: _Decoder[Event]) -> BatchText[Event]:
-    """The rest of the file as one run: whole, or cut short behind its last whole event.
+def last_batch(stream: TextStream, decoder: _Decoder[Event]) -> BatchText[Event]:
+    """Decode the rest of the file as one batch, which ends behind the last whole event.
 
     Raises:
         Malformed: the text is damaged here.
     """
-    lead = feed.lead()
+    lead = stream.lead()
     try:
-        events = decoder.decode(b"[" + feed.text[lead:])
+        events = decoder.decode(b"[" + stream.text[lead:])
     except msgspec.DecodeError as error:
-        why, at = _event_fault(feed, lead, error)
+        why, at = _event_fault(stream, lead, error)
         if ENDED_BEFORE in why:
-            return _decode_to_end(feed, at, decoder)
-        if at < len(feed.text):
-            raise feed.damaged(at, why) from error
-        end = last_end(feed.text, b"}", depth=0)
-        events = decoder.decode(b"[" + feed.text[lead:end] + b"]") if end else []
-        return BatchText(feed.take(end), events)
-    return BatchText(feed.take(feed.text.rindex(b"]")), events)
+            return _decode_to_end(stream, at, decoder)
+        if at < len(stream.text):
+            raise stream.damaged(at, why) from error
+        end = last_end(stream.text, b"}", depth=0)
+        events = decoder.decode(b"[" + stream.text[lead:end] + b"]") if end else []
+        return BatchText(stream.take(end), events)
+    return BatchText(stream.take(stream.text.rindex(b"]")), events)
 
 
-def _event_fault(feed: TextStream, lead: int, error: msgspec.DecodeError) -> tuple[str, int]:
-    """What is wrong with events and where in the text of `feed`, of which `lead` was left out.
+def _event_fault(stream: TextStream, lead: int, error: msgspec.DecodeError) -> tuple[str, int]:
+    """Describe an error of msgspec in a text that was decoded without its first `lead` bytes.
+
+    Returns:
+        The reason and the offset in the text of `stream`.
 
     Raises:
-        Malformed: it is JSON, but no event.
+        Malformed: the text is JSON, but a value is not an event.
     """
     if isinstance(error, msgspec.ValidationError):
         raise Malformed(
-            f"{feed.name}: behind byte {feed.offset} of its text an event is not as Chrome's "
+            f"{stream.name}: behind byte {stream.offset} of its text an event is not as Chrome's "
             f"trace format wants: {error}."
         ) from error
     why, at = fault(error)
-    return why, len(feed.text) if at is None else lead + at - 1
+    return why, len(stream.text) if at is None else lead + at - 1

@@ -1,4 +1,4 @@
-"""What was left out of a damaged trace, for the reader to look at."""
+"""Records the text that was left out of a damaged trace."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tp_tools.trace.model import TextDamage
 _NAME = re.compile(rb'"name"\s*:\s*"([^"]{0,80})')
 _KEY = re.compile(rb'\s*"([^"]{0,80})')
 SHOWN = 5
-"""Of as many it is said where they are."""
+"""Number of damaged stretches of text that are recorded with their offsets."""
 
 
 def event_damage(byte: int, text: bytes) -> TextDamage:
-    """What is said of a stretch of text among the events."""
+    """Describe a damaged stretch of text among the events, which begins at offset `byte`."""
     return _damage(byte, text, _NAME.search(text))
 
 
 def member_damage(byte: int, text: bytes) -> TextDamage:
-    """What is said of a member of the outermost object."""
+    """Describe a damaged member of the outermost object, which begins at offset `byte`."""
     return _damage(byte, text, _KEY.match(text))
 
 
@@ -30,18 +30,18 @@ def _damage(byte: int, text: bytes, name: re.Match[bytes] | None) -> TextDamage:
 
 @dataclass
 class Losses:
-    """What was left out or mended on the way.
+    """Repairs and losses of salvaging.
 
     Attributes:
-        repairs: how much, by kind.
-        first: the first few that were left out.
+        repairs: counts by kind, of repairs and of stretches that were left out.
+        first: the first `SHOWN` stretches that were left out.
     """
 
     repairs: Counter[str] = field(default_factory=Counter)
     first: list[TextDamage] = field(default_factory=list)
 
     def note(self, kind: str, damage: TextDamage) -> None:
-        """Counts what was left out."""
+        """Count a stretch of text that was left out; record it if it is among the first."""
         self.repairs[kind] += 1
         if len(self.first) < SHOWN:
             self.first.append(damage)

@@ -1,4 +1,4 @@
-"""What stands around the events of a trace: a bare array's brackets, or the outermost object."""
+"""Reads the text around the events: the brackets of an array, or the outermost object."""
 
 from __future__ import annotations
 
@@ -19,114 +19,117 @@ from tp_tools.trace.model import Head, Tail
 
 EVENTS = "traceEvents"
 
-_GROWTH = 1 << 20  # bytes of text in which the events are looked for at first
+_FIRST_SEARCH = 1 << 20  # bytes of text in which the events are searched first
 _KEY = re.compile(rb'"traceEvents"\s*:\s*(?=\S)')
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _INTO_EVENTS = b'{"":['
 _DELETE = b"\x7f"
 _TEXTS = ("displayTimeUnit", "systemTraceEvents")
-"""Members of the outermost object at which Perfetto gives up if they are no text."""
+"""Members of the outermost object that Perfetto refuses unless they are text."""
 
 
-def read_head(feed: TextStream) -> Head:
-    """The text up to and with the `[` of the events.
+def read_head(stream: TextStream) -> Head:
+    """Take the text up to the `[` of the events, inclusive.
 
     Raises:
-        InputError: there are no events, or what makes Perfetto give up.
-        Malformed: the text is damaged before them.
+        InputError: there are no events, or Perfetto refuses a member before them.
+        Malformed: the text is damaged before the events.
     """
-    feed.grow(1)
-    while not feed.text.strip(SPACE) and not feed.ended:
-        feed.grow(len(feed.text) + 1)
-    start = feed.text.lstrip(SPACE)[:1]
+    stream.grow(1)
+    while not stream.text.strip(SPACE) and not stream.ended:
+        stream.grow(len(stream.text) + 1)
+    start = stream.text.lstrip(SPACE)[:1]
     if not start:
-        raise InputError(f"{feed.name}: holds no text. Was the profiler stopped before it wrote?")
+        raise InputError(f"{stream.name}: holds no text. Was the profiler stopped before it wrote?")
     if start == b"[":
-        return Head(feed.take(feed.text.index(b"[") + 1))
+        return Head(stream.take(stream.text.index(b"[") + 1))
     if start != b"{":
         raise InputError(
-            f"{feed.name}: is not a Chrome JSON trace: it begins with {start!r}. "
+            f"{stream.name}: is not a Chrome JSON trace: it begins with {start!r}. "
             "Give the file that the profiler wrote."
         )
-    searched, size = 0, _GROWTH
+    searched, size = 0, _FIRST_SEARCH
     while True:
-        feed.grow(size)
-        for match in _KEY.finditer(feed.text, searched):
+        stream.grow(size)
+        for match in _KEY.finditer(stream.text, searched):
             searched = match.end()
-            members = _members_before(feed, searched)
+            members = _members_before(stream, searched)
             if members is not None:
-                _check_members(feed, members)
-                if feed.text[searched : searched + 1] != b"[":
-                    raise InputError(f"{feed.name}: its {EVENTS} is not an array.")
-                return Head(feed.take(searched + 1))
-        if feed.ended:
-            raise _headless(feed)
-        size = 2 * len(feed.text)
+                _check_members(stream, members)
+                if stream.text[searched : searched + 1] != b"[":
+                    raise InputError(f"{stream.name}: its {EVENTS} is not an array.")
+                return Head(stream.take(searched + 1))
+        if stream.ended:
+            raise _headless(stream)
+        size = 2 * len(stream.text)
 
 
-def _members_before(feed: TextStream, end: int) -> dict[str, msgspec.Raw] | None:
-    """The members of the outermost object, if the value of one of them begins at `end`.
+def _members_before(stream: TextStream, end: int) -> dict[str, msgspec.Raw] | None:
+    """Decode the members of the outermost object before `end`.
+
+    Returns:
+        The members; None if no value of a member begins at `end`.
 
     Raises:
-        Malformed: the text is damaged before that.
+        Malformed: the text is damaged before `end`.
     """
     try:
-        return _MEMBERS.decode(feed.text[:end] + b"null}")
+        return _MEMBERS.decode(stream.text[:end] + b"null}")
     except RecursionError:
         return None
     except msgspec.DecodeError as error:
         why, at = fault(error)
         if at is not None and at < end and ENDED_BEFORE not in why:
-            raise feed.damaged(at, why) from error
+            raise stream.damaged(at, why) from error
         return None
 
 
 def _members(text: bytes) -> dict[str, msgspec.Raw] | None:
-    """The members of an object; None if it is none."""
+    """Decode the members of an object; return None if the text is not a whole object."""
     try:
         return _MEMBERS.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return None
 
 
-def _check_members(feed: TextStream, members: dict[str, msgspec.Raw]) -> None:
-    """Perfetto refuses a file with other values there, or with a DEL in any of its members."""
+def _check_members(stream: TextStream, members: dict[str, msgspec.Raw]) -> None:
+    """Raise if Perfetto refuses a member: one of `_TEXTS` that is not text, or any with a DEL."""
     if any(_DELETE in key.encode() + bytes(value) for key, value in members.items()):
-        raise Malformed(f"{feed.name}: has the control character DEL in its text.")
+        raise Malformed(f"{stream.name}: has the control character DEL in its text.")
     for key in _TEXTS:
         value = bytes(members.get(key, b'""'))
         if not value.startswith(b'"'):
             shown = value.decode(errors="replace")
-            raise InputError(f"{feed.name}: its {key} is {shown}, not text: Perfetto refuses it.")
+            raise InputError(f"{stream.name}: its {key} is {shown}, not text: Perfetto refuses it.")
 
 
-def _headless(feed: TextStream) -> InputError:
-    """Why no events begin anywhere in the whole text."""
+def _headless(stream: TextStream) -> InputError:
+    """Return the error for a text in which no events begin."""
     try:
-        _MEMBERS.decode(feed.text)
+        _MEMBERS.decode(stream.text)
     except msgspec.DecodeError as error:
         why, at = fault(error)
         if at is None:
-            return InputError(f"{feed.name}: is cut short before its {EVENTS}.")
+            return InputError(f"{stream.name}: is cut short before its {EVENTS}.")
         if ENDED_BEFORE not in why:
-            return feed.damaged(at, why)
+            return stream.damaged(at, why)
     return InputError(
-        f"{feed.name}: has no {EVENTS} array: not a Chrome JSON trace. "
+        f"{stream.name}: has no {EVENTS} array: not a Chrome JSON trace. "
         "Give the file that the profiler wrote."
     )
 
 
-def read_tail(feed: TextStream, head: Head) -> Tail:
-    """The text behind the events.
+def read_tail(stream: TextStream, head: Head) -> Tail:
+    """Take the text behind the events.
 
     Raises:
-        InputError: there are other events in it, or what makes Perfetto give up.
-        Malformed: it is damaged before its end.
+        InputError: the text holds a second array of events, or Perfetto refuses a member.
+        Malformed: the text is damaged before its end.
     """
-    feed.grow(1 << 62)
-    text = feed.take(len(feed.text))
+    stream.grow(1 << 62)
+    text = stream.take(len(stream.text))
     is_array = head.text.lstrip(SPACE)[:1] == b"["
-    return _tail_of_array(text) if is_array else _tail_of_object(feed, text)
+    return _tail_of_array(text) if is_array else _tail_of_object(stream, text)
 
 
 def _tail_of_array(text: bytes) -> Tail:
@@ -140,32 +143,32 @@ def _cut_short(kept: bytes, left_out: bytes) -> Tail:
     return Tail(kept, cut_short=True, lost=len(left_out.strip(SPACE + b",")))
 
 
-def _tail_of_object(feed: TextStream, text: bytes) -> Tail:
-    """The rest of the outermost object; raises as `read_tail`."""
+def _tail_of_object(stream: TextStream, text: bytes) -> Tail:
+    """Check the rest of the outermost object; raise as `read_tail` does."""
     if not text.startswith(b"]"):
         return _cut_short(b"]}", text)
     try:
         members = _MEMBERS.decode(_INTO_EVENTS + text)
     except RecursionError as error:
-        raise InputError(f"{feed.name}: is nested too deeply behind its events.") from error
+        raise InputError(f"{stream.name}: is nested too deeply behind its events.") from error
     except msgspec.DecodeError as error:
         why, at = fault(error)
         at = len(text) if at is None else at - len(_INTO_EVENTS)
         if ENDED_BEFORE in why:
             end = text.rindex(b"}", 0, at) + 1
-            tail = _tail_of_object(feed, text[:end])
+            tail = _tail_of_object(stream, text[:end])
             return Tail(tail.text, lost=len(text[end:].strip(SPACE)))
         if at < len(text):
-            raise feed.damaged(at - len(text), why) from error
+            raise stream.damaged(at - len(text), why) from error
         return _tail_cut_short(text)
     if EVENTS in members:
-        raise InputError(f"{feed.name}: has two arrays named {EVENTS}. Give one trace.")
-    _check_members(feed, members)
+        raise InputError(f"{stream.name}: has two arrays named {EVENTS}. Give one trace.")
+    _check_members(stream, members)
     return Tail(text)
 
 
 def _tail_cut_short(text: bytes) -> Tail:
-    """Up to the last member that is certainly whole; a number may have lost digits."""
+    """Keep the members that are certainly whole; a number at the end may have lost digits."""
     if text.rstrip(SPACE)[-1:] in (b"]", b"}", b'"') and _members(_INTO_EVENTS + text + b"}"):
         return Tail(text + b"}", cut_short=True)
     end = last_end(text, b",", depth=1)

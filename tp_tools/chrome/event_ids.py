@@ -1,4 +1,4 @@
-"""The ids that tie events together, as numbers: of arrows their own, of slices the correlation."""
+"""Numbers the ids that link events: the id of a flow event, the correlation of a slice."""
 
 from __future__ import annotations
 
@@ -17,89 +17,105 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 _MOST_DIGITS = 18
-_FIRST_ODD = NO_ID - 1
-_FEW_GAPS = 4  # ids up to so many times the number of events
+_FIRST_TEXT_ID = NO_ID - 1
+_FEW_GAPS = 4  # ids below this multiple of the number of events go into a table
 
 
 def ids_of_events(events: list[Event]) -> tuple[Ints, list[bytes]]:
-    """The id of each event, and those that are no plain numbers: see `Columns`."""
+    """Read the ids of a batch.
+
+    Args:
+        events: the events of the batch.
+
+    Returns:
+        The id of each event (shape (events,), int64), and the JSON text of ids that are not plain
+        numbers; as `link` and `text_ids` of `Columns`.
+    """
     texts = _texts(events)
     link = np.full(len(events), NO_ID)
     if texts.count(ABSENT) == len(texts):
         return link, []
-    tied = [i for i, text in enumerate(texts) if text is not ABSENT]
-    plain = _plain(b",".join([texts[i] for i in tied]))
+    present = [i for i, text in enumerate(texts) if text is not ABSENT]
+    plain = _plain(b",".join([texts[i] for i in present]))
     if plain is not None:
-        link[tied] = plain
+        link[present] = plain
         return link, []
-    odd: dict[bytes, int] = {}
-    for i in tied:
+    text_ids: dict[bytes, int] = {}
+    for i in present:
         text = bytes(texts[i])
         if _is_plain(text):
             link[i] = int(text)
         elif text != b"null":
-            link[i] = _FIRST_ODD - odd.setdefault(text, len(odd))
-    return link, list(odd)
+            link[i] = _FIRST_TEXT_ID - text_ids.setdefault(text, len(text_ids))
+    return link, list(text_ids)
 
 
-def with_text_ids(link: Ints, own: list[bytes], table: dict[bytes, int]) -> Ints:
-    """The ids of a run, those that are no plain numbers told apart in the whole trace.
+def with_text_ids(link: Ints, batch_ids: list[bytes], trace_ids: dict[bytes, int]) -> Ints:
+    """Renumber the text ids of a batch by their index in the whole trace.
 
     Args:
-        link: the ids of its events, as in `Columns`.
-        own: its ids that are no plain numbers.
-        table: those of the whole trace so far; new ones are put behind them.
+        link: the ids of the events of the batch, as in `Columns`.
+        batch_ids: the ids of the batch that are not plain numbers, as JSON text.
+        trace_ids: index by id over the trace so far; new ids are added to it.
+
+    Returns:
+        The ids of the events, int64; text id i of the trace is `NO_ID - 1 - i`.
     """
-    if not own:
+    if not batch_ids:
         return link
-    codes = np.array([_FIRST_ODD - table.setdefault(text, len(table)) for text in own])
-    return np.where(link <= _FIRST_ODD, codes[np.maximum(_FIRST_ODD - link, 0)], link)
+    indices = [trace_ids.setdefault(text, len(trace_ids)) for text in batch_ids]
+    codes = _FIRST_TEXT_ID - np.array(indices)
+    return np.where(link <= _FIRST_TEXT_ID, codes[np.maximum(_FIRST_TEXT_ID - link, 0)], link)
 
 
-def numbered_ids(link: Ints, odd: list[bytes]) -> tuple[NDArray[np.int32], EventIds]:
-    """The ids of a trace as indices into its `EventIds`.
+def numbered_ids(link: Ints, text_ids: list[bytes]) -> tuple[NDArray[np.int32], EventIds]:
+    """Replace the ids of a trace by indices into its `EventIds`.
 
     Args:
-        link: the id of each event, as `with_text_ids` gives it; it is overwritten.
-        odd: those that are no plain numbers.
+        link: the id of each event, as `with_text_ids` returns it; it is overwritten.
+        text_ids: the ids that are not plain numbers, as JSON text.
+
+    Returns:
+        The index of each event's id (shape (events,), int32), and the ids.
     """
     few_gaps = int(link.max(initial=0)) <= _FEW_GAPS * len(link)
     plain = _numbered_in_table(link) if few_gaps else _numbered_in_order(link)
-    is_odd = link <= _FIRST_ODD
-    link[is_odd] = len(plain) + (_FIRST_ODD - link[is_odd])
-    return link.astype(np.int32, copy=False), EventIds(plain, odd)
+    is_text = link <= _FIRST_TEXT_ID
+    link[is_text] = len(plain) + (_FIRST_TEXT_ID - link[is_text])
+    return link.astype(np.int32, copy=False), EventIds(plain, text_ids)
 
 
 def _numbered_in_table(link: Ints) -> Ints:
-    """The plain ids that occur, ascending; in their stead come their places among these.
+    """Replace plain ids by their rank among the distinct plain ids; return these, ascending.
 
-    Most are counted up, so that a table of all has few gaps. To sort takes more time and memory.
+    Profilers count ids up, so that a table over all values has few gaps and takes less time and
+    memory than sorting.
     """
     occurs = np.zeros(int(link.max(initial=0)) + 1, np.bool_)
     for here in blocks(len(link)):
         occurs[link[here][link[here] >= 0]] = True
-    place = np.cumsum(occurs, dtype=np.int32)
-    place -= 1
+    rank_of = np.cumsum(occurs, dtype=np.int32)
+    rank_of -= 1
     for here in blocks(len(link)):
         is_plain = link[here] >= 0
-        link[here][is_plain] = place[link[here][is_plain]]
+        link[here][is_plain] = rank_of[link[here][is_plain]]
     return np.flatnonzero(occurs)
 
 
 def _numbered_in_order(link: Ints) -> Ints:
-    """The same for ids that lie far apart."""
+    """Do the same as `_numbered_in_table` by sorting, for ids that lie far apart."""
     is_plain = link >= 0
     plain, link[is_plain] = np.unique(link[is_plain], return_inverse=True)
     return plain
 
 
 def _texts(events: list[Event]) -> list[msgspec.Raw]:
-    """JSON text of each event's id; ABSENT itself where it has none."""
+    """Return the JSON text of each event's id; the object ABSENT for an event without an id."""
     args = [event.args for event in events]
-    texts = [said.correlation if type(said) is Args else ABSENT for said in args]
-    own = [event.id for event in events]
-    if own.count(ABSENT) < len(own):
-        for i, text in enumerate(own):
+    texts = [arg.correlation if type(arg) is Args else ABSENT for arg in args]
+    ids = [event.id for event in events]
+    if ids.count(ABSENT) < len(ids):
+        for i, text in enumerate(ids):
             if text is not ABSENT and events[i].ph != "X":
                 texts[i] = text
     return texts
@@ -110,13 +126,13 @@ def _is_plain(text: bytes) -> bool:
 
 
 def _plain(joined: bytes) -> Ints | None:
-    """Numbers between commas; None if one of them is no plain number."""
+    """Parse plain numbers between commas; return None if one of them is not a plain number."""
     if joined.translate(None, b"0123456789,"):
         return None
     if not joined:
         return np.empty(0, np.int64)
-    marks = np.frombuffer(joined, np.uint8)
-    ends = np.append(np.flatnonzero(marks == ord(",")), len(marks))
+    characters = np.frombuffer(joined, np.uint8)
+    ends = np.append(np.flatnonzero(characters == ord(",")), len(characters))
     if np.diff(ends, prepend=-1).max() - 1 > _MOST_DIGITS:
         return None
     return np.fromstring(joined.decode(), np.int64, sep=",")

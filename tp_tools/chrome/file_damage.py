@@ -1,4 +1,4 @@
-"""How a trace was damaged: cut short, without events, or with text that had to be mended."""
+"""Reports the damage of a file: cut short, without events, or with repaired or lost text."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ _HABITS = frozenset(
         "long_decimals",
     }
 )
-"""What sound profilers write and Perfetto misreads: repaired, and no damage."""
+"""Repairs of text that intact profilers write and Perfetto misreads: not damage."""
 
 _LEFT_OUT = {
     "damaged_events": "damaged events",
     "damaged_stretches": "damaged stretches of text between events",
     "damaged_members": "damaged members around the events",
 }
-"""Kinds of text that could not be mended, and what they are called."""
+"""Name in messages of each kind of text that was left out."""
 
-_SAID_OTHERWISE = frozenset({"truncated_tail", "trailing_text", *_LEFT_OUT})
+_REPORTED_AS_LOSS = frozenset({"truncated_tail", "trailing_text", *_LEFT_OUT})
 
 
 @dataclass(frozen=True)
 class FileDamage:
-    """What is wrong with the file of a trace.
+    """The damage of the file of a trace.
 
     Attributes:
-        cut_short: whether it ends too early.
-        lost_bytes: of text that was left out at its end.
-        events: how many there are that have a time.
-        mended: what was mended in its text, by kind, habits of profilers included.
+        cut_short: whether the file ends too early.
+        lost_bytes: bytes of text that were left out at the end.
+        events: number of events with a time.
+        mended: counts of repairs of the text by kind, including habits of profilers.
         left_out: a line about damaged text that was left out; "" if there is none.
     """
 
@@ -55,7 +55,7 @@ class FileDamage:
     left_out: str = ""
 
     def losses(self, file: str) -> Iterator[str]:
-        """A line about text that could not be kept, if there is any."""
+        """Yield lines about text that was left out."""
         lost = f"{self.lost_bytes:,} byte{'' if self.lost_bytes == 1 else 's'}"
         if self.cut_short:
             yield f"{file}: was cut short: {lost} behind its last whole event were left out."
@@ -65,17 +65,23 @@ class FileDamage:
             yield f"{file}: {self.left_out}"
 
     def mends(self, file: str) -> Iterator[str]:
-        """A line about text that was damaged and is mended, if there is any."""
+        """Yield a line about damaged text that was repaired, if there is any."""
         damaged = [
             f"{kind.replace('_', ' ')} ({count:,})"
             for kind, count in sorted(self.mended.items())
-            if kind not in _HABITS | _SAID_OTHERWISE
+            if kind not in _HABITS | _REPORTED_AS_LOSS
         ]
         if damaged:
             yield f"{file}: its text was damaged, and is mended: {', '.join(damaged)}."
 
     def tell(self, file: str, warn: Callable[[str], None], say: Callable[[str], None]) -> None:
-        """Warns of what is missing, and says what was mended."""
+        """Print the damage.
+
+        Args:
+            file: the name of the file.
+            warn: prints a line about lost text or missing events.
+            say: prints a line about repairs.
+        """
         for line in self.losses(file):
             warn(line)
         if not self.events:
@@ -85,7 +91,7 @@ class FileDamage:
 
 
 def damage(trace: Trace, source: Source) -> FileDamage:
-    """What is wrong with a file that was read."""
+    """Return the damage of a file that was read into `trace`."""
     timed = (trace.ts != UNTIMED) & ~is_phase(trace, "M")
     cut_short = trace.tail.cut_short or source.truncated
     mended = dict(sorted(trace.repairs.items()))
@@ -93,7 +99,7 @@ def damage(trace: Trace, source: Source) -> FileDamage:
 
 
 def _left_out(trace: Trace) -> str:
-    """Count the damaged text that was left out, and say where the first of it is."""
+    """Format a line with the count of damaged stretches that were left out and the first offset."""
     counts = [
         f"{trace.repairs[kind]:,} {name}" for kind, name in _LEFT_OUT.items() if trace.repairs[kind]
     ]

@@ -1,4 +1,4 @@
-"""The text around the events of a damaged trace: which of its members are whole."""
+"""Finds the whole members in the text around the events of a damaged trace."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ _COMMA = re.compile(rb"[,{]\s*")
 
 
 def whole_members(text: bytes, start: int) -> Iterator[tuple[int, int, bool]]:
-    """Start and stop of each member, the comma or brace before it included, and if it is whole.
+    """Find the members of an object.
 
     Args:
-        text: of the outermost object.
-        start: where the comma or brace before the first of these members stands.
+        text: the text of the outermost object.
+        start: offset of the comma or brace before the first member.
+
+    Yields:
+        Start (of the comma or brace before the member), stop, and whether the member is whole.
     """
     at: int | None = start
     while at is not None:
@@ -37,7 +40,7 @@ def whole_members(text: bytes, start: int) -> Iterator[tuple[int, int, bool]]:
         if comma is None:
             return
         scan = scan_member(text, comma.end())
-        if scan.whole and _is_sound(text[comma.end() : scan.end]):
+        if scan.whole and _decodes(text[comma.end() : scan.end]):
             yield at, scan.end, True
             at = scan.end
             continue
@@ -47,47 +50,48 @@ def whole_members(text: bytes, start: int) -> Iterator[tuple[int, int, bool]]:
         at = following.start() if following else None
 
 
-def _is_sound(member: bytes) -> bool:
+def _decodes(member: bytes) -> bool:
+    """Tell whether a member decodes once it is sanitized."""
     try:
-        _MEMBERS.decode(all_mended(b"{" + member + b"}", Counter()))
+        _MEMBERS.decode(all_sanitized(b"{" + member + b"}", Counter()))
     except (msgspec.DecodeError, RecursionError):
         return False
     return True
 
 
-def all_mended(text: bytes, repairs: Counter[str]) -> bytes:
-    """A text with every token of it mended, which is counted."""
+def all_sanitized(text: bytes, repairs: Counter[str]) -> bytes:
+    """Sanitize every token of a text and count the repairs."""
     return b"".join(sanitized((text,), repairs, thorough=True))
 
 
 def can_be_head(head: bytes) -> bool:
-    """Whether a text can stand before the events."""
+    """Tell whether a text can stand before the events."""
     try:
         read_head(TextStream(iter((head.removeprefix(codecs.BOM_UTF8),)), ""))
     except Malformed:
         return False
     except InputError:
-        pass  # who reads the whole trace says what is wrong
+        pass  # the reader of the whole trace reports the error
     return True
 
 
 def can_be_tail(tail: bytes) -> bool:
-    """Whether a text can stand behind the events of an object, cut short or with more behind it."""
+    """Tell whether a text, whole, cut short or followed by more, can stand behind the events."""
     try:
         read_tail(TextStream(iter((tail,)), ""), Head(b"{"))
     except Malformed:
         return False
     except InputError:
-        pass  # who reads the whole trace says what is wrong
+        pass  # the reader of the whole trace reports the error
     return True
 
 
 def is_tail(tail: bytes) -> bool:
-    """Whether a text is exactly what is left of an object, or of an array, behind the events."""
+    """Tell whether a text is exactly the rest of an object, or of an array, behind the events."""
     if not tail[1:].strip():
         return True
     try:
-        _MEMBERS.decode(all_mended(b'{"":[' + tail, Counter()))
+        _MEMBERS.decode(all_sanitized(b'{"":[' + tail, Counter()))
     except (msgspec.DecodeError, RecursionError):
         return False
     return True

@@ -1,7 +1,7 @@
-"""The metadata of a trace: its rank, GPUs, versions and clock, as the text around its events says.
+"""Reads the metadata of a trace: rank, GPUs, versions and clock, from the text around its events.
 
-A header may hold a whole environment, with access tokens in it. So members are picked by name here;
-nothing else is even decoded.
+A header may hold a whole environment, access tokens included. So only members named here are
+decoded.
 
 Format: PyTorch's Kineto, libkineto/src/output_json.cpp and what torch.profiler adds.
 """
@@ -27,24 +27,24 @@ MERGED_KEY = "tpToolsMerge"
 """A top-level key that `tp-tools merge` writes."""
 
 OPTIONS = ("record_shapes", "profile_memory", "with_stack", "with_flops", "with_modules")
-"""What the profiler was asked to record, as torch.profiler.profile calls it."""
+"""Options of torch.profiler.profile that a trace records."""
 
 _Object: TypeAlias = "dict[str, Any]"
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_NO_HOST = "localhost"  # what every machine calls itself
+_NO_HOST = "localhost"  # every machine calls itself so
 _JOB = re.compile(r'"distributedInfo"\s*:\s*(?=\{)')
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One entry of `deviceProperties`; None where it says nothing.
+    """One entry of `deviceProperties`; None for members that it lacks.
 
     Attributes:
-        number: its device id.
-        name: "NVIDIA B200".
-        memory_bytes: of its memory.
-        processors: multiprocessors or compute units.
+        number: the device id.
+        name: such as "NVIDIA B200".
+        memory_bytes: size of the memory.
+        processors: number of multiprocessors or compute units.
     """
 
     number: int | None
@@ -55,19 +55,19 @@ class Gpu:
 
 @dataclass(frozen=True)
 class TraceMetadata:
-    """What the text around the events says; None, "" or nothing where it does not say.
+    """Metadata from the text around the events; None, "" or empty where the text has none.
 
     Attributes:
         rank, world_size: of the job (`distributedInfo`).
-        backend: "nccl".
-        process_groups: how many there are.
-        groups: members of the process groups, by name.
-        host: the machine's name.
-        gpus: those of the machine, recorded or not.
-        versions: as people write them, by the product.
-        options: those of `OPTIONS` that were on.
-        base_ns: what is to be added to times to have ns since the epoch.
-        wrong_base: a base time that is no integer, as it is written.
+        backend: such as "nccl".
+        process_groups: number of process groups.
+        groups: ranks of each process group, by the name of the group.
+        host: the name of the machine.
+        gpus: the GPUs of the machine, recorded or not.
+        versions: such as "12.4", by product.
+        options: the `OPTIONS` that were on.
+        base_ns: ns to add to times to get ns since the epoch.
+        wrong_base: repr of a base time that is not an integer.
         is_merged: whether `tp-tools merge` wrote the trace.
     """
 
@@ -86,16 +86,19 @@ class TraceMetadata:
 
 
 def metadata(trace: Trace) -> TraceMetadata:
-    """The metadata of a trace that was read; a bare array has none."""
+    """Return the metadata of a trace that was read; empty for an array of events."""
     return _metadata(_head_members(trace.head.text) | _tail_members(trace))
 
 
 def header_metadata(head: bytes, tail: bytes = b"") -> TraceMetadata:
-    """The metadata before the events, and the job's behind them, of a file that is not yet read.
+    """Return the metadata of a file whose events are not read.
 
     Args:
-        head: its text up to and including the `[` of its events.
-        tail: the end of its text: there on-demand profiles have `distributedInfo`.
+        head: the text up to and including the `[` of the events.
+        tail: the end of the text, where on-demand profiles have `distributedInfo`.
+
+    Returns:
+        The metadata of the head, and the job of the tail.
     """
     before = _head_members(head)
     job = _last_job(tail)
@@ -105,35 +108,35 @@ def header_metadata(head: bytes, tail: bytes = b"") -> TraceMetadata:
 def _head_members(text: bytes) -> _Object:
     if text.lstrip(SPACE).startswith(b"["):
         return {}
-    return _facts(_MEMBERS.decode(text + b"]}"))
+    return _decoded(_MEMBERS.decode(text + b"]}"))
 
 
 def _tail_members(trace: Trace) -> _Object:
     if trace.head.text.lstrip(SPACE).startswith(b"["):
         return {}
-    return _facts(_MEMBERS.decode(b'{"":[' + trace.tail.text))
+    return _decoded(_MEMBERS.decode(b'{"":[' + trace.tail.text))
 
 
-def _facts(members: dict[str, msgspec.Raw]) -> _Object:
-    return {key: msgspec.json.decode(members[key]) for key in _FACTS if key in members}
+def _decoded(members: dict[str, msgspec.Raw]) -> _Object:
+    return {key: msgspec.json.decode(members[key]) for key in _DECODED_KEYS if key in members}
 
 
 def _last_job(text: bytes) -> _Object:
-    """The last whole `distributedInfo` in this text."""
-    found: _Object = {}
+    """Return the last whole `distributedInfo` of a text; empty if there is none."""
+    job: _Object = {}
     decoded = text.decode(errors="replace")
     for match in _JOB.finditer(decoded):
         with suppress(json.JSONDecodeError):
-            found, _ = json.JSONDecoder().raw_decode(decoded, match.end())
-    return found
+            job, _ = json.JSONDecoder().raw_decode(decoded, match.end())
+    return job
 
 
-def _metadata(said: _Object) -> TraceMetadata:
-    job = said.get("distributedInfo")
+def _metadata(members: _Object) -> TraceMetadata:
+    job = members.get("distributedInfo")
     job = job if isinstance(job, dict) else {}
-    base = said.get("baseTimeNanoseconds")
-    base_ns = _whole(said, "baseTimeNanoseconds")
-    host = _text(said, "host_name")
+    base = members.get("baseTimeNanoseconds")
+    base_ns = _whole(members, "baseTimeNanoseconds")
+    host = _text(members, "host_name")
     return TraceMetadata(
         rank=_whole(job, "rank"),
         world_size=_whole(job, "world_size"),
@@ -141,12 +144,12 @@ def _metadata(said: _Object) -> TraceMetadata:
         process_groups=_whole(job, "pg_count"),
         groups=dict(_groups(job.get("pg_config"))),
         host=host if host and host != _NO_HOST else "",
-        gpus=list(_gpus(said.get("deviceProperties"))),
-        versions=dict(_versions(said, job)),
-        options=[option for option in OPTIONS if said.get(option) == 1],
+        gpus=list(_gpus(members.get("deviceProperties"))),
+        versions=dict(_versions(members, job)),
+        options=[option for option in OPTIONS if members.get(option) == 1],
         base_ns=base_ns,
         wrong_base=repr(base) if base is not None and base_ns is None else "",
-        is_merged=MERGED_KEY in said,
+        is_merged=MERGED_KEY in members,
     )
 
 
@@ -177,26 +180,26 @@ def _gpu(device: _Object) -> Gpu:
     )
 
 
-def _versions(said: _Object, job: _Object) -> Iterator[tuple[str, str]]:
-    schema = _whole(said, "schemaVersion")
+def _versions(members: _Object, job: _Object) -> Iterator[tuple[str, str]]:
+    schema = _whole(members, "schemaVersion")
     if schema is not None:
         yield "Kineto schema", str(schema)
-    for key, name, written in _VERSIONS:
-        value = said.get(key)
+    for key, name, formatted in _VERSIONS:
+        value = members.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            yield name, written(value)
+            yield name, formatted(value)
     nccl = _text(job, "nccl_version")
     if nccl is not None:
         yield "NCCL", nccl
 
 
 def _cuda(value: float) -> str:
-    """CUDA_VERSION, cuda.h: 1000 * major + 10 * minor."""
+    """Format CUDA_VERSION (cuda.h): 1000 * major + 10 * minor."""
     return f"{int(value) // 1000}.{int(value) % 1000 // 10}"
 
 
 def _hip(value: float) -> str:
-    """HIP_VERSION, hip_version.h: 10,000,000 * major + 100,000 * minor + patch."""
+    """Format HIP_VERSION (hip_version.h): 10,000,000 * major + 100,000 * minor + patch."""
     major, rest = divmod(int(value), 10_000_000)
     return f"{major}.{rest // 100_000}.{rest % 100_000}"
 
@@ -210,7 +213,7 @@ _VERSIONS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("roctracer_version", "ROCtracer", str),
 )
 
-_FACTS = (
+_DECODED_KEYS = (
     "baseTimeNanoseconds",
     "deviceProperties",
     "distributedInfo",

@@ -1,9 +1,9 @@
-"""A trace read by several processes: one unpacks and cuts it, all of them decode runs.
+"""Reads a trace with several processes: one unpacks and cuts the text, all decode batches.
 
-A run is cut off where it most likely ends. The cut is good if every run before it decodes as whole
-events, so when all runs are there, the cuts are proved as if one process had read the file. If
-anything is amiss or has to be mended, or a run ends in a list of objects behind the events, nothing
-is made of the runs: one process reads the trace, mends it, or says what is wrong.
+The text is cut at the likely end of each batch. A cut is right if every batch before it decodes as
+whole events, so once all batches are decoded the cuts are proved as if one process had read the
+file. If a batch does not decode or needs a repair, the result is dropped: one process reads the
+trace again, repairs it or reports the error.
 """
 
 from __future__ import annotations
@@ -42,23 +42,27 @@ WORTH_IT = {".gz": 2 << 20, ".zst": 2 << 20}
 """Bytes of a file, by suffix, from which a second process saves more time than it takes."""
 
 WORTH_IT_PLAIN = 24 << 20
+"""The same for files that are not compressed."""
 
 MOST_READERS = 4
-"""Processes that read a trace, at most: one unpacks and cuts for all, and more save no time."""
+"""Most processes that read a trace; more save no time, since one unpacks and cuts for all."""
 
 
 def reading_jobs() -> int:
-    """Number of processes that read a trace, by default: one per core, up to `MOST_READERS`."""
+    """Return the default number of processes that read a trace: the cores, up to `MOST_READERS`."""
     return min(usual_jobs(), MOST_READERS)
 
 
 @contextmanager
 def batch_pool(source: Source, jobs: int) -> Iterator[Pool]:
-    """A pool for the batches of a trace, while the block runs.
+    """Open a pool for the batches of a trace, while the block runs.
 
     Args:
-        source: the trace; this process reads a small one alone.
-        jobs: number of processes, with this one.
+        source: the trace; this process reads a small trace alone.
+        jobs: number of processes, this one included.
+
+    Yields:
+        The pool; `ALONE` for a small trace.
     """
     least = WORTH_IT.get(source.path.suffix, WORTH_IT_PLAIN)
     if jobs == 1 or source.size() < least:
@@ -70,11 +74,11 @@ def batch_pool(source: Source, jobs: int) -> Iterator[Pool]:
 
 @dataclass(frozen=True)
 class Ending:
-    """What is known of a trace behind its last run.
+    """The text around the batches of a trace.
 
     Attributes:
-        head, tail: the text around the events.
-        repairs: what was mended in the text.
+        head, tail: the text before and behind the events.
+        repairs: counts of repairs of the text, by kind.
     """
 
     head: Head
@@ -83,64 +87,70 @@ class Ending:
 
 
 def read_batch(text: bytes, *, is_first: bool = False) -> Columns | None:
-    """What a run says; None if anything in it is amiss.
+    """Decode a batch.
 
     Args:
-        text: of the run, with the separator before it.
-        is_first: whether no event stands before it.
+        text: the text of the batch, with the separator before it.
+        is_first: whether no event precedes the batch.
+
+    Returns:
+        The columns of its events; None if the text needs a repair or does not decode.
     """
-    if not (_is_plain(text) or _is_sound(text)):
+    if not (_is_plain(text) or _needs_no_repair(text)):
         return None
     lead = 0 if is_first else lead_of(text)
     try:
         events = DECODER.decode(b"".join((b"[", memoryview(text)[lead:], b"]")))
         return columns_of(BatchText(text, events), 0, "")
     except (InputError, msgspec.DecodeError, RecursionError):
-        return None  # who reads the whole trace says what it is
+        return None  # one process reads the whole trace and reports the error
 
 
 def _is_plain(text: bytes) -> bool:
-    """Whether nothing can be wrong in the text of some events but that they are no JSON."""
+    """Tell by quick checks whether a text needs no repair, though it may be invalid JSON."""
     return text.isascii() and b"\\" not in text and not holds_long(text)
 
 
-def _is_sound(text: bytes) -> bool:
-    """Whether nothing in a text has to be mended; what is no JSON is found otherwise."""
+def _needs_no_repair(text: bytes) -> bool:
+    """Tell whether sanitizing leaves a text as it is, though it may be invalid JSON."""
     return b"".join(sanitized((text,), Counter(), words=False)) == text
 
 
 def read_together(
-    source: Source, pool: Pool, seen: Callable[[int], None]
+    source: Source, pool: Pool, progress: Callable[[int], None]
 ) -> tuple[TraceBuilder, Ending] | None:
-    """All runs of a trace, and what stands around them; None if it must be read by one process.
+    """Read a trace with the processes of a pool.
 
     Args:
-        source: the file; gets the marks of having been read.
-        pool: processes that decode.
-        seen: told bytes read from disk, as they are.
+        source: the file; its attributes `stamp` and `truncated` are set by the reading.
+        pool: processes that decode batches.
+        progress: called with the number of bytes read from disk, block by block.
+
+    Returns:
+        The columns of all batches and the text around them; None if one process must read it.
     """
-    feed, collected = TextStream(source.blocks(seen), source.name), TraceBuilder()
+    stream, builder = TextStream(source.blocks(progress), source.name), TraceBuilder()
     try:
-        head = read_head(feed)
-        with closing(pool.map_ordered(_calls(feed))) as runs:
-            for run in runs:
-                if run is None:
+        head = read_head(stream)
+        with closing(pool.map_ordered(_calls(stream))) as batches:
+            for batch in batches:
+                if batch is None:
                     return None
-                collected.add(run)
-        last = last_batch(feed, DECODER)
-        tail = read_tail(feed, head)
-        if tail.lost or not all(map(_is_sound, (head.text, last.text, tail.text))):
+                builder.add(batch)
+        last = last_batch(stream, DECODER)
+        tail = read_tail(stream, head)
+        if tail.lost or not all(map(_needs_no_repair, (head.text, last.text, tail.text))):
             return None
-        collected.add(columns_of(last, 0, source.name))
+        builder.add(columns_of(last, 0, source.name))
     except (InputError, RecursionError):
         return None
-    return collected, Ending(head, tail, Counter())
+    return builder, Ending(head, tail, Counter())
 
 
-def _calls(feed: TextStream) -> Iterator[Call[Columns | None]]:
-    """Reads each run but the last one."""
-    while (cut := likely_cut(feed)) is not None:
-        is_first = not feed.separated
-        text = feed.take(cut)
-        feed.separated = True
+def _calls(stream: TextStream) -> Iterator[Call[Columns | None]]:
+    """Yield a call that decodes each batch but the last one."""
+    while (cut := likely_cut(stream)) is not None:
+        is_first = not stream.separated
+        text = stream.take(cut)
+        stream.separated = True
         yield TextCall(partial(read_batch, is_first=is_first), text)

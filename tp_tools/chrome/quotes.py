@@ -1,11 +1,11 @@
-r"""Quotes that a profiler did not escape, in the text of one event, where there is no doubt.
+r"""Escapes quotes that a profiler did not escape, in the text of one event that has one reading.
 
 Kineto writes names of kernels, operators and threads as they are:
 
     "name": "Library("ns", "IMPL")", "pid": 1
 
-A quote ends a string only if what stands behind it can follow: of a member of the event itself a
-comma and another member that events have, else a comma and any key, or a bracket that closes.
+A quote ends a string only if the text behind it can follow a string: for a member of the event, a
+comma and another member of events; in nested objects, a comma and any key, or a closing bracket.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MEMBERS = (
     rb'"(?:ph|cat|name|pid|tid|ts|dur|tts|tdur|args|id|id2|bp|s|cname|bind_id|flow_in|flow_out'
     rb'|scope|sf|stack|esf|estack)"\s*:'
 )
-"""The members that events have, as in Chrome's Trace Event Format."""
+"""The members of events in Chrome's Trace Event Format."""
 
 _DEEPEST = 32
 _QUOTE = re.compile(rb'"')
@@ -36,9 +36,9 @@ class Escaped:
     """The text of an event whose quotes are escaped.
 
     Attributes:
-        text: of the event.
-        length: how much of the text it was made of.
-        count: strings in which there were such quotes.
+        text: the repaired text of the event.
+        length: bytes of the original text of the event.
+        count: number of strings that held unescaped quotes.
     """
 
     text: bytes
@@ -46,26 +46,29 @@ class Escaped:
     count: int
 
 
-class _InDoubt(Exception):  # noqa: N818  a finding that ends the reading, and no error
-    """The text can be read in no way, or in more than one."""
+class _Ambiguous(Exception):  # noqa: N818  a finding that ends the reading, not an error
+    """The text has no reading, or more than one."""
 
 
 def escaped(text: bytes) -> Escaped | None:
-    """The event that a text begins with; None where it is in doubt what it says.
+    """Escape the quotes of the event at the start of a text.
 
     Args:
-        text: begins with an event; ends before the next one at the latest.
+        text: begins with an event and ends before the next event at the latest.
+
+    Returns:
+        The repaired event; None if the text has no reading or several, or needs no repair.
     """
     reader = _Reader(text)
     try:
         reader.read_object("event", 1)
-    except _InDoubt:
+    except _Ambiguous:
         return None
     return Escaped(b"".join(reader.parts), reader.at, reader.count) if reader.count else None
 
 
 class _Reader:
-    """Reads an event from the left."""
+    """Reads an event from left to right and copies it with its quotes escaped."""
 
     def __init__(self, text: bytes) -> None:
         self.text = text
@@ -74,24 +77,24 @@ class _Reader:
         self.count = 0
 
     def read_object(self, kind: str, depth: int) -> None:
-        self._take(b"{")
+        self._expect(b"{")
         keys: set[bytes] = set()
-        while not self._takes(b"}"):
+        while not self._accept(b"}"):
             if keys:
-                self._take(b",")
+                self._expect(b",")
             key = _KEY.match(self.text, self.at)
             if key is None or key[1] in keys:  # a key twice: a string that ended too early
-                raise _InDoubt
+                raise _Ambiguous
             keys.add(key[1])
             self._copy(key.end())
             self._read_value(kind, depth)
 
     def _read_array(self, depth: int) -> None:
-        self._take(b"[")
+        self._expect(b"[")
         is_first = True
-        while not self._takes(b"]"):
+        while not self._accept(b"]"):
             if not is_first:
-                self._take(b",")
+                self._expect(b",")
             is_first = False
             self._copy_blanks()
             self._read_value("array", depth)
@@ -99,7 +102,7 @@ class _Reader:
     def _read_value(self, kind: str, depth: int) -> None:
         mark = self.text[self.at : self.at + 1]
         if depth > _DEEPEST:
-            raise _InDoubt
+            raise _Ambiguous
         if mark == b'"':
             self._read_string(kind)
         elif mark == b"{":
@@ -109,10 +112,10 @@ class _Reader:
         elif word := _WORD.match(self.text, self.at):
             self._copy(word.end())
         else:
-            raise _InDoubt
+            raise _Ambiguous
 
     def _read_string(self, kind: str) -> None:
-        """Takes a string up to the first quote behind which something can follow."""
+        """Read a string up to the first quote that can end it."""
         start = self.at + 1
         inner: list[int] = []
         for match in _QUOTE.finditer(self.text, start):
@@ -127,7 +130,7 @@ class _Reader:
                 return
             if not is_escaped:
                 inner.append(quote)
-        raise _InDoubt
+        raise _Ambiguous
 
     def _is_escaped(self, start: int, quote: int) -> bool:
         at = quote
@@ -139,37 +142,37 @@ class _Reader:
         return _ENDS[kind].match(self.text, quote + 1) is not None
 
     def _ends_later(self, kind: str, quote: int) -> bool:
-        """Whether the next quote ends a string of which an escaped one is a part."""
+        """Tell whether the next quote ends the string, so that this escaped quote is inside it."""
         following = self.text.find(b'"', quote + 1)
         return following >= 0 and self._may_end(kind, following)
 
     def _end_string(
         self, kind: str, start: int, quote: int, inner: list[int], *, is_escaped: bool
     ) -> None:
-        """Writes a string with the quotes in it escaped.
+        """Write a string with its inner quotes escaped.
 
         Raises:
-            _InDoubt: quotes of an argument come in no pairs, and it could end elsewhere as well.
+            _Ambiguous: an argument holds an odd number of quotes and could end at a later one.
         """
         if kind != "event" and len(inner) % 2:
             later = (match.start() for match in _QUOTE.finditer(self.text, quote + 1))
             if any(self._may_end(kind, other) for other in later):
-                raise _InDoubt
+                raise _Ambiguous
         self.parts.append(b'"')
-        for piece_start, piece_stop in zip([start, *inner], [*inner, quote], strict=True):
-            self.parts.append(self.text[piece_start:piece_stop])
-            if piece_stop != quote:
+        for part_start, part_stop in zip([start, *inner], [*inner, quote], strict=True):
+            self.parts.append(self.text[part_start:part_stop])
+            if part_stop != quote:
                 self.parts.append(b"\\")
         self.parts.append(b'\\"' if is_escaped else b'"')
         self.count += bool(inner) or is_escaped
         self.at = quote + 1
         self._copy_blanks()
 
-    def _take(self, mark: bytes) -> None:
-        if not self._takes(mark):
-            raise _InDoubt
+    def _expect(self, mark: bytes) -> None:
+        if not self._accept(mark):
+            raise _Ambiguous
 
-    def _takes(self, mark: bytes) -> bool:
+    def _accept(self, mark: bytes) -> bool:
         self._copy_blanks()
         if self.text[self.at : self.at + 1] != mark:
             return False

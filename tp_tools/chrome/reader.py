@@ -1,4 +1,4 @@
-"""Reads a trace once, as a stream, into columns."""
+"""Reads a Chrome JSON trace, as a stream, into columns."""
 
 from __future__ import annotations
 
@@ -33,41 +33,46 @@ _DAY_NS = 86_400 * 10**9
 _NEVER = (1 << 63) - 1
 
 
-def read(source: Source, seen: Callable[[int], None] = lambda _: None, pool: Pool = ALONE) -> Trace:
-    """Reads a trace once, as a stream; again if its text has to be mended more thoroughly.
+def read(
+    source: Source, progress: Callable[[int], None] = lambda _: None, pool: Pool = ALONE
+) -> Trace:
+    """Read a trace as a stream; read it again if its text needs more thorough repairs.
 
     Args:
         source: the file.
-        seen: told bytes read from disk, as they are.
+        progress: called with the number of bytes read from disk, block by block.
         pool: processes that read a large trace together.
 
+    Returns:
+        The columns of its events, and the text around them.
+
     Raises:
-        InputError: it is no Chrome JSON trace, or damaged before its end.
+        InputError: the file is not a Chrome JSON trace, or nothing in it can be salvaged.
     """
     if pool.size > 1:
-        together = read_together(source, pool, seen)
+        together = read_together(source, pool, progress)
         if together is not None:
             return _trace(source, *together)
-        seen = _not_again
+        progress = _ignore_progress
     try:
-        return _read(source, seen, words=False)
+        return _read(source, progress, words=False)
     except Malformed:
         return _read_carefully(source)
 
 
 def _read_carefully(source: Source) -> Trace:
-    """Reads with every token mended, and, if that is not enough, without what is damaged."""
+    """Read with words sanitized, else with all tokens sanitized, else without damaged text."""
     try:
-        return _read(source, _not_again)
+        return _read(source, _ignore_progress)
     except Malformed:
         pass
     try:
-        return _read(source, _not_again, thorough=True)
+        return _read(source, _ignore_progress, thorough=True)
     except Malformed as error:
         refusal = error
     losses = Losses()
     try:
-        trace = _read(source, _not_again, losses=losses)
+        trace = _read(source, _ignore_progress, losses=losses)
     except InputError:
         raise refusal from None
     if not (is_phase(trace, "M") | (trace.ts != UNTIMED)).any():
@@ -75,52 +80,57 @@ def _read_carefully(source: Source) -> Trace:
     return trace
 
 
-def _not_again(_size: int) -> None:
-    """Bytes that were read before count no more."""
+def _ignore_progress(_size: int) -> None:
+    """Ignore bytes that are read again."""
 
 
 def _read(
     source: Source,
-    seen: Callable[[int], None],
+    progress: Callable[[int], None],
     *,
     thorough: bool = False,
     words: bool = True,
     losses: Losses | None = None,
 ) -> Trace:
-    """Reads the whole file; with `losses`, which notes them, without what is damaged in it."""
+    """Read the whole file; with `losses`, leave damaged text out and record it there."""
     repairs: Counter[str] = Counter() if losses is None else losses.repairs
-    collected = TraceBuilder()
+    builder = TraceBuilder()
     head, tail = Head(b""), Tail(b"")
-    blocks = read_ahead(source.blocks(seen))
+    blocks = read_ahead(source.blocks(progress))
     if losses is not None:
         blocks = salvaged(blocks, losses)
     text = sanitized(blocks, repairs, thorough=thorough, words=words)
     for part in split_text(text, DECODER, source.name):
         if isinstance(part, BatchText):
-            collected.add(columns_of(part, collected.count, source.name))
+            builder.add(columns_of(part, builder.count, source.name))
         elif isinstance(part, Head):
             head = part
         else:
             tail = part
     ending = Ending(head, tail, repairs)
     damage = None if losses is None else losses.first
-    return _trace(source, collected, ending, thorough=thorough, damage=damage)
+    return _trace(source, builder, ending, thorough=thorough, damage=damage)
 
 
 def _trace(
     source: Source,
-    collected: TraceBuilder,
+    builder: TraceBuilder,
     ending: Ending,
     *,
     thorough: bool = False,
     damage: list[TextDamage] | None = None,
 ) -> Trace:
+    """Build the trace and count damage at its end.
+
+    Raises:
+        InputError: the trace is an array without events.
+    """
     head, tail, repairs = ending.head, ending.tail, ending.repairs
     if tail.cut_short or source.truncated:
         repairs["truncated_tail"] += 1
     elif tail.lost:
         repairs["trailing_text"] += 1
-    trace = collected.trace(head, tail, repairs, thorough=thorough, damage=damage)
+    trace = builder.trace(head, tail, repairs, thorough=thorough, damage=damage)
     _leave_out_unfilled(trace)
     if (
         head.text.lstrip(SPACE)[:1] == b"["
@@ -133,10 +143,10 @@ def _trace(
 
 
 def _leave_out_unfilled(trace: Trace) -> None:
-    """Takes events at time 0, among others that are later than a day, for ones without a time.
+    """Mark events at time 0 as untimed if all other events are later than one day.
 
-    A profiler that never filled a record in leaves 0 there; no trace lasts from 1970 until now, or
-    from the moment that Kineto counts from until days later.
+    A profiler leaves time 0 in a record that it never filled in. No trace lasts from 1970 until
+    now, nor from the epoch of Kineto until days later.
     """
     zero, later = [], _NEVER
     for here in blocks(len(trace)):

@@ -1,4 +1,4 @@
-"""The text of a trace that was read before, in the same pieces, for copying or changing."""
+"""Reads the text of a trace again, batch by batch, to copy or edit it."""
 
 from __future__ import annotations
 
@@ -25,26 +25,34 @@ if TYPE_CHECKING:
 
 
 def batch_texts(
-    source: Source, trace: Trace, seen: Callable[[int], None] = lambda _: None
+    source: Source, trace: Trace, progress: Callable[[int], None] = lambda _: None
 ) -> Iterator[tuple[Batch, bytes]]:
-    """Each run of events with its text; the text around them is in `trace`.
+    """Read the batches of a trace again.
+
+    Args:
+        source: the file.
+        trace: the result of reading it; holds the text around the batches.
+        progress: called with the number of bytes read from disk, block by block.
+
+    Yields:
+        Each batch and its text, sanitized as in the first reading.
 
     Raises:
-        InputError: the file is not what it was when it was read.
+        InputError: the file changed since it was read.
     """
     stamp = source.stamp
-    blocks = read_ahead(source.blocks(seen))
+    blocks = read_ahead(source.blocks(progress))
     if trace.damage is not None:
         blocks = salvaged(blocks, Losses())
     if trace.repairs or trace.thorough or trace.damage is not None:
         blocks = sanitized(blocks, Counter(), thorough=trace.thorough)
-    feed = TextStream(blocks, source.name)
-    _taken(feed, len(trace.head.text))
-    for span in trace.batches:
-        text = _taken(feed, span.length)
-        if len(text) < span.length or source.stamp != stamp:
+    stream = TextStream(blocks, source.name)
+    _take(stream, len(trace.head.text))
+    for batch in trace.batches:
+        text = _take(stream, batch.length)
+        if len(text) < batch.length or source.stamp != stamp:
             raise file_changed(source)
-        yield span, text
+        yield batch, text
 
 
 class _Args(msgspec.Struct, gc=False):
@@ -59,35 +67,38 @@ _EVENTS = msgspec.json.Decoder(list[_Event])
 
 
 def external_ids(source: Source, trace: Trace, events: Iterable[int]) -> dict[int, bytes]:
-    """The JSON text of the External id of each of some events that has one.
+    """Read the External ids of some events.
 
     Args:
         source: the file, which is read again.
-        trace: what was read of it.
+        trace: the result of reading it.
         events: numbers of events.
 
+    Returns:
+        JSON text of the External id by event; events without an id are missing.
+
     Raises:
-        InputError: the file is not what it was when it was read.
+        InputError: the file changed since it was read.
     """
-    wanted = np.array(sorted(events), np.int64)
-    found: dict[int, bytes] = {}
-    for span, text in batch_texts(source, trace):
-        first, behind = np.searchsorted(wanted, (span.first, span.first + span.count))
-        if first == behind:
+    numbers = np.array(sorted(events), np.int64)
+    ids: dict[int, bytes] = {}
+    for batch, text in batch_texts(source, trace):
+        first, stop = np.searchsorted(numbers, (batch.first, batch.first + batch.count))
+        if first == stop:
             continue
-        read = _EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")
-        for number in wanted[first:behind].tolist():
-            args = read[number - span.first].args
+        decoded = _EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")
+        for number in numbers[first:stop].tolist():
+            args = decoded[number - batch.first].args
             if isinstance(args, _Args) and args.external is not ABSENT:
-                found[number] = bytes(args.external)
-    return found
+                ids[number] = bytes(args.external)
+    return ids
 
 
-def _taken(feed: TextStream, size: int) -> bytes:
-    feed.grow(size)
-    return feed.take(size)
+def _take(stream: TextStream, size: int) -> bytes:
+    stream.grow(size)
+    return stream.take(size)
 
 
 def file_changed(source: Source) -> InputError:
-    """The error for a file that is not what it was when it was read."""
+    """Return the error for a file that changed since it was read."""
     return InputError(f"{source.name}: changed while it was being read. Try again.")

@@ -1,19 +1,19 @@
-r"""Repairs of the text itself, before it is read as JSON.
+r"""Sanitizes the text of a trace before the JSON decoder reads it.
 
-What Perfetto refuses or misreads is put right block by block, as it streams past:
+It repairs text that Perfetto refuses or misreads, block by block, as the stream arrives:
 
     byte order mark      dropped
-    zero bytes at the end    dropped: what a crash leaves of a file
-    "meta" as first key  behind another one, or Perfetto takes the file for a Firefox profile
+    zero bytes at the end    dropped: a crash leaves them in a file
+    "meta" as first key  gets a key in front, or Perfetto takes the file for a Firefox profile
     \u escapes           as UTF-8: v52 shows them as they are, v53+ refuses surrogates
     lone surrogates      U+FFFD
-    unknown escapes      C:\dir as C:\\dir: no JSON
+    unknown escapes      C:\dir as C:\\dir: JSON does not know the escape
     a string ending in a backslash ("...\\"): \u005c, since v52 reads on past the quote
     invalid UTF-8        U+FFFD
-    numbers              see `suspects`
-    all else             see `tokens`, where it is asked for
+    numbers              see `sanitize_numbers`
+    other tokens         see `sanitize_tokens`, if the caller asks for a thorough repair
 
-Everything else passes byte for byte. Mended text needs no mending: doing it twice changes nothing.
+All other text passes byte for byte. Sanitizing is idempotent: a second pass changes nothing.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
-_BETWEEN = b", \t\r\n\\"
-"""What a piece never ends with but at the end of the file: no token is cut then, nor an escape."""
+_NEVER_LAST = b", \t\r\n\\"
+"""Bytes that end only the last block of a file, so that no cut splits a token or an escape."""
 
-_MISTAKEN = re.compile(rb'\s*\{(?=\s*"(?:meta|libs|perfetto_manifest)")')
+_OTHER_FORMAT = re.compile(rb'\s*\{(?=\s*"(?:meta|libs|perfetto_manifest)")')
 _FIRST_KEY = b'"tpt_first": "or Perfetto takes this file for another format",'
 
 _ESCAPE = re.compile(
@@ -45,8 +45,8 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _QUOTE = ord('"')
-_KNOWN = frozenset(b'"\\/bfnrt')
-_UNICODE = len(b"\\u0000")
+_ESCAPABLE = frozenset(b'"\\/bfnrt')
+_UNICODE_LENGTH = len(b"\\u0000")
 
 
 def sanitized(
@@ -56,38 +56,42 @@ def sanitized(
     thorough: bool = False,
     words: bool = True,
 ) -> Iterator[bytes]:
-    """The same text, mended; blocks may be cut elsewhere.
+    """Sanitize the text of a JSON file.
 
     Args:
-        blocks: the text of a JSON file, cut anywhere.
-        repairs: counts what was mended, by kind.
-        thorough: whether to look at every token, for a text that is no JSON without it.
-        words: whether to look for NaN and Infinity; who reads a text as JSON finds them himself.
+        blocks: the text, cut anywhere.
+        repairs: counts the repairs, by kind.
+        thorough: whether to check every token, for text that is invalid JSON otherwise.
+        words: whether to search for NaN and Infinity; False if a JSON decoder reads the result,
+            since it refuses these words itself.
+
+    Yields:
+        The sanitized text; its blocks may be cut at other bytes than the input.
     """
     tokens = TokenSanitizer(repairs)
-    inside = False  # whether the piece at hand begins inside a string
+    inside = False  # whether the block begins inside a string
     first = True
-    for piece, last in _pieces(blocks, repairs):
-        text = _first_key(piece, repairs) if first else piece
+    for block, last in _token_blocks(blocks, repairs):
+        text = _guard_first_key(block, repairs) if first else block
         first = False
         if not text.isascii():
             text = _valid_utf8(text, repairs, last=last)
         has_escapes = b"\\" in text
         begins_inside, inside = inside, _ends_inside(text, inside=inside, has_escapes=has_escapes)
         if thorough:
-            text = tokens.mended(text, inside=begins_inside)
+            text = tokens.sanitized(text, inside=begins_inside)
         else:
             text = sanitize_numbers.sanitized_numbers(
                 text, repairs, inside=begins_inside, words=words
             )
-        yield _mend_escapes(text, repairs, last=last) if has_escapes else text
+        yield _sanitize_escapes(text, repairs, last=last) if has_escapes else text
 
 
 def encoded(value: object) -> bytes:
-    r"""Encode a value as JSON text that Perfetto reads right: for text that the tool itself writes.
+    r"""Encode a value that tp-tools writes as JSON text that Perfetto reads correctly.
 
-    A name may have been an id: the process "C:\" would make v52 read on past the quote. Text
-    without a backslash or a DEL is read right as it is: most text.
+    Example: Perfetto v52 would read on past the closing quote of a process named "C:\". Text
+    without a backslash or a DEL, which is most text, is read correctly as it is.
     """
     text = msgspec.json.encode(value)
     if b"\\" not in text and b"\x7f" not in text:
@@ -95,28 +99,28 @@ def encoded(value: object) -> bytes:
     return b"".join(sanitized((text,), Counter(), thorough=True))
 
 
-def _pieces(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[tuple[bytes, bool]]:
-    """The text without a byte order mark, cut before commas, and whether a piece is the last."""
+def _token_blocks(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[tuple[bytes, bool]]:
+    """Drop the byte order mark and cut before commas; yield (block, whether it is the last)."""
     held: list[bytes] = []
-    for block in _without_mark(blocks, repairs):
+    for block in _without_bom(blocks, repairs):
         comma = block.rfind(b",")
         held.append(block)
         if comma >= 0:
             text = b"".join(held)
             end = len(text) - len(block) + comma
-            cut = len(text[:end].rstrip(_BETWEEN))
+            cut = len(text[:end].rstrip(_NEVER_LAST))
             if cut:
                 yield text[:cut], False
             held = [text[cut:]]
     text = b"".join(held)
-    rest = text.rstrip(b"\0")
-    if rest != text:
+    nonzero = text.rstrip(b"\0")
+    if nonzero != text:
         repairs["zero_bytes"] += 1
-    if rest:
-        yield rest, True
+    if nonzero:
+        yield nonzero, True
 
 
-def _without_mark(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[bytes]:
+def _without_bom(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[bytes]:
     start = b""
     stream = iter(blocks)
     for block in stream:
@@ -129,19 +133,20 @@ def _without_mark(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[by
     yield from stream
 
 
-def _first_key(text: bytes, repairs: Counter[str]) -> bytes:
-    """The beginning of a file, with a key in front of one that stands for another format.
+def _guard_first_key(text: bytes, repairs: Counter[str]) -> bytes:
+    """Put a key in front of a first key by which Perfetto recognizes another format.
 
-    Firefox profiles begin so (util/trace_type.cc), and since v57 lists of traces.
+    Such first keys mark Firefox profiles (util/trace_type.cc) and, since v57, lists of traces.
     """
-    mistaken = _MISTAKEN.match(text)
-    if mistaken is None:
+    match = _OTHER_FORMAT.match(text)
+    if match is None:
         return text
     repairs["first_keys"] += 1
-    return mistaken[0] + _FIRST_KEY + text[mistaken.end() :]
+    return match[0] + _FIRST_KEY + text[match.end() :]
 
 
 def _ends_inside(text: bytes, *, inside: bool, has_escapes: bool) -> bool:
+    """Tell whether a block ends inside a string, given whether it begins inside one."""
     if has_escapes:
         text = _ESCAPE.sub(lambda m: b'"' if m[0] == b'\\\\"' else b"", text)
     quotes = np.count_nonzero(np.frombuffer(text, np.uint8) == _QUOTE)
@@ -149,7 +154,7 @@ def _ends_inside(text: bytes, *, inside: bool, has_escapes: bool) -> bool:
 
 
 def _valid_utf8(text: bytes, repairs: Counter[str], *, last: bool) -> bytes:
-    """Each invalid sequence replaced; one that the file's end cuts off is left as it is."""
+    """Replace invalid sequences by U+FFFD; keep a sequence that the end of the file cuts off."""
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -163,29 +168,29 @@ def _valid_utf8(text: bytes, repairs: Counter[str], *, last: bool) -> bytes:
     return text
 
 
-def _mend_escapes(text: bytes, repairs: Counter[str], *, last: bool) -> bytes:
-    """Backslashes occur in strings only, so that a scan from the left reads every escape right."""
+def _sanitize_escapes(text: bytes, repairs: Counter[str], *, last: bool) -> bytes:
+    """Repair escapes in a scan from the left; backslashes occur in strings only."""
 
-    def mend(match: re.Match[bytes]) -> bytes:
+    def repair(match: re.Match[bytes]) -> bytes:
         escape = match[0]
         if escape == b'\\\\"':
             repairs["trailing_backslashes"] += 1
             return b'\\u005c"'
-        if len(escape) == _UNICODE or len(escape) == 2 * _UNICODE:
-            return _mend_unicode(escape, repairs)
-        if escape[1] in _KNOWN or (last and escape[1:2] == b"u" and match.end() == len(text)):
-            return escape  # a \u without four digits may be cut off by the file's end
+        if len(escape) == _UNICODE_LENGTH or len(escape) == 2 * _UNICODE_LENGTH:
+            return _decode_unicode(escape, repairs)
+        if escape[1] in _ESCAPABLE or (last and escape[1:2] == b"u" and match.end() == len(text)):
+            return escape  # the end of the file may cut off a \u escape before its fourth digit
         repairs["unknown_escapes"] += 1
         return b"\\" + escape
 
-    return _ESCAPE.sub(mend, text)
+    return _ESCAPE.sub(repair, text)
 
 
-def _mend_unicode(escape: bytes, repairs: Counter[str]) -> bytes:
-    r"""A \u escape, or a pair of surrogates, as UTF-8."""
+def _decode_unicode(escape: bytes, repairs: Counter[str]) -> bytes:
+    r"""Decode a \u escape, or a pair of surrogates, to UTF-8."""
     character = escape.decode("unicode_escape")
     if character < " " or character in '"\\\x7f':
-        return escape  # JSON wants these escaped
+        return escape  # JSON requires these escaped
     if len(character) == 1 and "\ud800" <= character <= "\udfff":
         repairs["lone_surrogates"] += 1
         return _REPLACEMENT

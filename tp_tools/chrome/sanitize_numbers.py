@@ -1,4 +1,4 @@
-"""Repairs of the few numbers in a text that Perfetto refuses or misreads, found without a scan.
+"""Sanitizes numbers that Perfetto refuses or misreads, without a scan of every token.
 
 NaN, Infinity                     as text: "NaN"
 integers over 63 bits             as text, or Perfetto reads -1.0
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 _LARGEST = (1 << 63) - 1
 _DIGITS = bytes(ord("0") if ord("0") <= b <= ord("9") else b for b in range(256))
-_LONG = b"0" * 19  # 2^63 = 9.2e18 has 19 digits
-_ROW = re.compile(rb"\d{%d}" % len(_LONG))
+_ZEROS = b"0" * 19  # 2^63 = 9.2e18 has 19 digits
+_LONG_NUMBER = re.compile(rb"\d{%d}" % len(_ZEROS))
 _STEP, _BEHIND, _TEN = 6, 13, 10
 _WORDS = (b"NaN", b"Infinity")
 TOKEN = re.compile(rb"-?(?:NaN|Infinity|(\d+)(?:\.(\d+))?([eE][+-]?\d+)?)(?![\w.+-])")
 _NUMBER_BYTES = frozenset(bytes([byte]) for byte in b"0123456789.")
-_LONGEST = 512  # characters of a number before the digits that caught the eye
+_LONGEST = 512  # characters of a number before the first of its 19 digits
 _ESCAPES = re.compile(rb"\\.", re.DOTALL)
 _ID_KEY = re.compile(rb'"(?:bind_)?id"\s*:\s*\Z')
 _LONGEST_KEY = 64
@@ -37,17 +37,20 @@ _BEFORE_VALUES = (b":", b",", b"[", b"")
 
 
 def sanitized_numbers(text: bytes, repairs: Counter[str], *, inside: bool, words: bool) -> bytes:
-    """The text with these numbers put right.
+    """Repair the numbers of a block that Perfetto refuses or misreads.
 
     Args:
-        text: a piece of JSON that ends outside of any number or word.
-        repairs: counts what was mended, by kind.
-        inside: whether the piece begins inside a string.
-        words: whether to look for NaN and Infinity, and not for numbers alone.
+        text: a block of JSON that ends outside of any number or word.
+        repairs: counts the repairs, by kind.
+        inside: whether the block begins inside a string.
+        words: whether to search for NaN and Infinity in addition to numbers.
+
+    Returns:
+        The text with the repaired numbers; all other bytes are unchanged.
     """
     parts, done = [], 0
     plain = b""
-    for start, stop, value in _found(text, words=words):
+    for start, stop, value in _misread_numbers(text, words=words):
         plain = plain or _ESCAPES.sub(b"__", text)
         inside ^= bool(plain.count(b'"', done, start) & 1)
         if not inside:
@@ -60,12 +63,15 @@ def sanitized_numbers(text: bytes, repairs: Counter[str], *, inside: bool, words
 
 
 def sanitized_token(token: bytes, repairs: Counter[str], *, is_id: bool) -> bytes:
-    """NaN, Infinity or a number that Perfetto misreads, as JSON that it reads right.
+    """Rewrite NaN, Infinity or a misread number as JSON that Perfetto reads correctly.
 
     Args:
-        token: the number.
-        repairs: counts it.
-        is_id: whether it is the value of a key `id` or `bind_id`.
+        token: the text of the number.
+        repairs: counts the repair.
+        is_id: whether the number is the value of a key `id` or `bind_id`.
+
+    Returns:
+        JSON text; for example `"NaN"` for NaN.
     """
     if not token[-1:].isdigit():
         repairs["not_a_number"] += 1
@@ -78,17 +84,17 @@ def sanitized_token(token: bytes, repairs: Counter[str], *, is_id: bool) -> byte
 
 
 def is_misread(token: re.Match[bytes]) -> bool:
-    """Whether Perfetto refuses or misreads a number, given its whole part, fraction, exponent."""
+    """Tell whether Perfetto misreads a number, a match of whole part, fraction and exponent."""
     whole, fraction, exponent = token.groups(b"")
     if fraction or exponent:
         return timestamps.overflows(whole, fraction)
     return not whole or not -_LARGEST - 1 <= int(token[0]) <= _LARGEST
 
 
-def _found(text: bytes, *, words: bool) -> Iterator[tuple[int, int, bytes]]:
-    """Start, stop and text of each of these numbers, some of them in strings, in order."""
+def _misread_numbers(text: bytes, *, words: bool) -> Iterator[tuple[int, int, bytes]]:
+    """Yield start, stop and text of each misread number in order; some lie inside strings."""
     done = 0
-    for at in sorted(_places(text, words=words)):
+    for at in sorted(_candidates(text, words=words)):
         if at < done:
             continue
         start = at
@@ -102,33 +108,37 @@ def _found(text: bytes, *, words: bool) -> Iterator[tuple[int, int, bytes]]:
             yield start, done, token[0]
 
 
-def _places(text: bytes, *, words: bool) -> Iterator[int]:
+def _candidates(text: bytes, *, words: bool) -> Iterator[int]:
+    """Yield offsets at which a misread number may stand."""
     for word in _WORDS if words else ():
-        yield from _all(text, word)
+        yield from _offsets(text, word)
     if holds_long(text):
-        yield from _all(text.translate(_DIGITS), _LONG)
+        yield from _offsets(text.translate(_DIGITS), _ZEROS)
 
 
 def holds_long(text: bytes) -> bool:
-    """Whether there are 19 digits in a row.
+    """Tell whether a text holds a number of 19 digits or more.
 
-    Every sixth byte is looked at. Of the first three such bytes in the row the first stands at its
-    sixth digit at the latest, so that the 13 bytes behind that one are digits too.
+    numpy samples every sixth byte. The first sampled byte inside such a number is its sixth digit
+    at the latest, so that the next 13 bytes are digits too; only these offsets are searched.
     """
-    marks = np.frombuffer(text, np.uint8)
-    sampled = _is_digit(marks[::_STEP])
+    characters = np.frombuffer(text, np.uint8)
+    sampled = _is_digit(characters[::_STEP])
     first = np.flatnonzero(sampled[:-2] & sampled[1:-1] & sampled[2:]) * _STEP
     first = first[first < len(text) - _BEHIND]
     for behind in range(1, _BEHIND + 1):
-        first = first[_is_digit(marks[first + behind])]
-    return any(_ROW.search(text, max(at - _STEP + 1, 0), at + len(_LONG)) for at in first.tolist())
+        first = first[_is_digit(characters[first + behind])]
+    return any(
+        _LONG_NUMBER.search(text, max(at - _STEP + 1, 0), at + len(_ZEROS)) for at in first.tolist()
+    )
 
 
-def _is_digit(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return marks - np.uint8(ord("0")) < _TEN  # what is smaller than "0" wraps around
+def _is_digit(characters: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return characters - np.uint8(ord("0")) < _TEN  # characters below "0" wrap around
 
 
-def _all(text: bytes, word: bytes) -> Iterator[int]:
+def _offsets(text: bytes, word: bytes) -> Iterator[int]:
+    """Yield the offset of each occurrence of a word."""
     at = text.find(word)
     while at >= 0:
         yield at
@@ -136,11 +146,11 @@ def _all(text: bytes, word: bytes) -> Iterator[int]:
 
 
 def shortened(number: bytes) -> bytes:
-    """A decimal of too many digits with 18 of them: the same nanosecond, a bit of a double off."""
-    whole, _, rest = number.partition(b".")
+    """Shorten a decimal to 18 digits: the same nanosecond, at most one bit of a double off."""
+    whole, _, decimals = number.partition(b".")
     if 0 < len(whole.strip(b"-0")) < timestamps.SAFE_DECIMALS:
-        exponent = rest.lstrip(b"0123456789")
-        return whole + b"." + rest[: timestamps.SAFE_DECIMALS] + exponent
+        exponent = decimals.lstrip(b"0123456789")
+        return whole + b"." + decimals[: timestamps.SAFE_DECIMALS] + exponent
     value = Decimal(number.decode())
     digits = "".join(map(str, value.as_tuple().digits))[: timestamps.SAFE_DECIMALS]
     sign = "-" if value.is_signed() else ""

@@ -1,11 +1,11 @@
-"""Repairs of a text that is no JSON, or that Perfetto would stop at: every token is looked at.
+"""Sanitizes every token of a text that is invalid JSON, or at which Perfetto would stop.
 
-Besides the numbers of `suspects` it mends
+It repairs the numbers of `sanitize_numbers`, and
 
     nan, inf, -nan(ind)             as text, as C and C++ print them
     raw control characters          escaped
     stray commas: [1,,2,]           dropped
-    null as an event                {}, which is left out later
+    null as an event                {}, an empty event that the builder leaves out
     "dur": null of an event         under another key, "tpt_dur"; "ts", "tts", "tdur" too
     times finer than nanoseconds    with three decimals
     numbers as name, cat, ph        as text
@@ -52,14 +52,14 @@ _PLAIN_TIME = re.compile(rb"-?\d+(?:\.\d{1,3})?")
 
 
 class TokenSanitizer:
-    """Mends all that this module names; gets the pieces of a text one by one, in order."""
+    """Repairs the tokens that this module lists; takes the blocks of a text in order."""
 
     def __init__(self, repairs: Counter[str]) -> None:
         self.repairs = repairs
         self.depth = 0
         self.key = b""  # the last string in the outermost object
-        self.level = 0  # the depth of an event's own keys; 0 where there are no events
-        self.kinds: dict[str | None, Callable[[bytes], bytes]] = {
+        self.level = 0  # depth of the keys of an event; 0 outside the array of events
+        self.handlers: dict[str | None, Callable[[bytes], bytes]] = {
             "opening": self._opening,
             "closing": self._closing,
             "comma": self._comma,
@@ -72,12 +72,12 @@ class TokenSanitizer:
             "number": self._number,
         }
 
-    def mended(self, text: bytes, *, inside: bool) -> bytes:
-        """The next piece, mended.
+    def sanitized(self, text: bytes, *, inside: bool) -> bytes:
+        """Sanitize the next block.
 
         Args:
-            text: ends outside of any number or word.
-            inside: whether it begins inside a string.
+            text: the block; it ends outside of any number or word.
+            inside: whether the block begins inside a string.
         """
         start = 0
         if inside and (end := _STRING_END.match(text)):
@@ -85,7 +85,7 @@ class TokenSanitizer:
         return self._string(text[:start]) + _TOKENS.sub(self._token, text[start:])
 
     def _token(self, match: re.Match[bytes]) -> bytes:
-        return self.kinds[match.lastgroup](match[0])
+        return self.handlers[match.lastgroup](match[0])
 
     def _opening(self, bracket: bytes) -> bytes:
         self.depth += 1
@@ -116,7 +116,7 @@ class TokenSanitizer:
         try:
             time = timestamps.microseconds(timestamps.nanoseconds(number))
         except ValueError:
-            return member  # who reads it says where it stands
+            return member  # the decoder of the event reports where it stands
         self.repairs["fine_times"] += 1
         at = member.rindex(number)
         return member[:at] + time + member[at + len(number) :]
@@ -131,10 +131,10 @@ class TokenSanitizer:
     def _string(self, string: bytes) -> bytes:
         if self.depth == 1:
             self.key = string
-        mended, count = _CONTROL.subn(_escaped, string)
+        escaped, count = _CONTROL.subn(_escaped, string)
         if count:
             self.repairs["control_characters"] += count
-        return mended
+        return escaped
 
     def _id(self, member: bytes) -> bytes:
         number = member.partition(b":")[2].strip()

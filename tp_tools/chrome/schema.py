@@ -1,4 +1,4 @@
-"""What is read of each event."""
+"""Declares the members of events that the JSON decoder reads."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Scalar: TypeAlias = int | float | str | bool | None
 Id: TypeAlias = int | float | str | None
 
 ABSENT = msgspec.Raw(b"")
-"""The default of what stays text; no text in a file equals it."""
+"""Default of members that stay JSON text; no text in a file equals it."""
 
 
 class Args(msgspec.Struct, gc=False):
-    """The arguments that matter: a kernel's tie to its launch, and what metadata events say."""
+    """The arguments that are read: the correlation of slices, and the values of metadata events."""
 
     correlation: msgspec.Raw = ABSENT
     name: msgspec.Raw = ABSENT
@@ -22,7 +22,7 @@ class Args(msgspec.Struct, gc=False):
 
 
 class Event(msgspec.Struct, gc=False):
-    """The members that matter, as Kineto orders them; times and ids of arrows stay text."""
+    """The members that are read, in the order of Kineto; times and ids stay JSON text."""
 
     ph: Scalar = None
     cat: Scalar = None

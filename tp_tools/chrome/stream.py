@@ -1,4 +1,4 @@
-"""The text of a trace as it comes in, and what can be wrong with it."""
+"""Buffers the text of a trace as it arrives, and locates faults in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SPACE = b" \t\r\n"
 ENDED_BEFORE = "trailing characters"
-"""What msgspec calls text behind the end of a value."""
+"""The message of msgspec for text behind the end of a value."""
 
 _SEPARATOR = re.compile(rb"\s*,?")
 _STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[{\]},]', re.DOTALL)
@@ -23,19 +23,19 @@ _FAULT = re.compile(r"(.*) \(byte (\d+)\)$")
 
 
 class Malformed(InputError):  # noqa: N818  the name reads as the fact it states
-    """The text is no JSON or holds something that is no event; it may be mended thoroughly."""
+    """The text is invalid JSON or holds a value that is not an event; sanitizing may repair it."""
 
 
 @dataclass
 class TextStream:
-    """The text that was read and not yet used.
+    """A buffer of text that was read but not yet taken.
 
     Attributes:
-        blocks: what comes.
-        name: of the file, for messages.
-        offset: how far into the file it lies.
-        ended: whether nothing comes any more.
-        separated: whether a separator stands at the text's beginning, since events were taken.
+        blocks: the blocks to read.
+        name: the name of the file in messages.
+        offset: bytes of the text before the buffer.
+        ended: whether all blocks are read.
+        separated: whether the buffer begins with a separator, since events were taken before.
     """
 
     blocks: Iterator[bytes]
@@ -44,62 +44,71 @@ class TextStream:
     ended: bool = False
     separated: bool = False
     _held: bytes = b""
-    _used: int = 0  # bytes of what is held
+    _used: int = 0  # bytes of `_held` that were taken
 
     @property
     def text(self) -> bytes:
-        """What is there."""
+        """The buffered text."""
         if self._used:
             self._held, self._used = self._held[self._used :], 0
         return self._held
 
     def grow(self, size: int) -> None:
-        """Reads on until there are `size` bytes or the file ends."""
-        have = len(self._held) - self._used
+        """Read until the buffer holds `size` bytes or the file ends."""
+        available = len(self._held) - self._used
         parts: list[bytes | memoryview] = [memoryview(self._held)[self._used :]]
-        while have < size and not self.ended:
+        while available < size and not self.ended:
             block = next(self.blocks, None)
             if block is None:
                 self.ended = True
             else:
                 parts.append(block)
-                have += len(block)
+                available += len(block)
         if len(parts) > 1:
             self._held, self._used = b"".join(parts), 0
 
     def take(self, size: int) -> bytes:
-        """The next bytes, which are then used."""
+        """Remove the next `size` bytes from the buffer and return them."""
         taken = self._held[self._used : self._used + size]
         self._used += size
         self.offset += size
         return taken
 
     def lead(self) -> int:
-        """The length of the separator that the text begins with."""
+        """Return the length of the separator that begins the buffer; 0 before the first event."""
         return lead_of(self.text) if self.separated else 0
 
     def damaged(self, at: int, why: str) -> Malformed:
-        """The error for a fault at this place of the text."""
+        """Return the error for a fault at an offset of the buffer."""
         return Malformed(f"{self.name}: is damaged at byte {self.offset + at} of its text: {why}.")
 
 
 def lead_of(text: bytes) -> int:
-    """The length of the separator before the first event of a text."""
+    """Return the length of the separator before the first event of a text."""
     lead = _SEPARATOR.match(text)
     return lead.end() if lead else 0
 
 
 def fault(error: msgspec.DecodeError) -> tuple[str, int | None]:
-    """What msgspec found wrong and at which byte, from 0; None where the text ends too early."""
-    place = _FAULT.match(str(error))
-    if place is None:
+    """Return the reason of a decoding error and its byte, from 0; None if the text ends early."""
+    match = _FAULT.match(str(error))
+    if match is None:
         return str(error), None
-    # of trailing characters it names the end of the first one, of all else the place itself
-    return place[1], int(place[2]) - (ENDED_BEFORE in place[1])
+    # for trailing characters msgspec names the byte behind the first one
+    return match[1], int(match[2]) - (ENDED_BEFORE in match[1])
 
 
 def last_end(text: bytes, mark: bytes, *, depth: int) -> int:
-    """Behind the last mark at depth 0, given the depth at which the text begins; 0 if none."""
+    """Find the end of the last `mark` at depth 0.
+
+    Args:
+        text: part of a JSON text.
+        mark: a bracket, brace or comma.
+        depth: the depth at which the text begins.
+
+    Returns:
+        The offset behind the mark; 0 if there is none.
+    """
     end = 0
     for match in _STRUCTURE.finditer(text):
         token = match[0]

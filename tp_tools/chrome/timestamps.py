@@ -1,8 +1,8 @@
-"""Decimal microseconds as int nanoseconds, exactly.
+"""Converts decimal microseconds to int nanoseconds, exactly.
 
 Chrome's `ts` and `dur` are decimal text in microseconds. A double holds them exactly only below
-2^42 us (51 days); epoch-sized ones lose up to 244 ns. So no float is used here, but to foretell
-what Perfetto makes of a text.
+2^42 us (51 days); epoch-sized times lose up to 244 ns. So floats are used here only to model how
+Perfetto reads a text.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _EXACT_IN_DOUBLE = float(1 << 52)
 _EXACT_BELOW_NS = (1 << 42) * 1000
 _MOST_DECIMALS = 19
 SAFE_DECIMALS = 18
-"""Decimals that Perfetto's parser can hold whatever they are."""
+"""Number of decimals that Perfetto's parser can hold, whatever the digits."""
 
 
 def nanoseconds(text: bytes) -> int:
-    """One JSON number, or JSON number in quotes, from microseconds to nanoseconds.
+    """Convert a JSON number, in quotes or not, from microseconds to nanoseconds.
 
-    Digits below a nanosecond round half away from zero.
+    Digits below a nanosecond round half away from zero: b"1.2345" gives 1235.
 
     Raises:
-        ValueError: the text is no such number, or does not fit 64 bits.
+        ValueError: the text is not a JSON number, or does not fit 64 bits.
     """
     value = Decimal(_parts(text)[0].decode())
     if abs(value) >= _HUGE:
@@ -53,14 +53,14 @@ def nanoseconds(text: bytes) -> int:
 
 
 def perfetto_agrees(text: bytes, time: int) -> bool:
-    """Whether Perfetto v52 to v58 read this number of microseconds as that many nanoseconds.
+    """Tell whether Perfetto v52 to v58 read a text in microseconds as `time` nanoseconds.
 
-    Integers they read exactly. Else their own parser adds whole and fraction as doubles and scales
-    by the exponent (src/trace_processor/util/json_parser.h, StringToDouble); the double, times
-    1000, goes to the nearest integer.
+    They read integers exactly. For other numbers their parser adds whole and fraction as doubles
+    and scales by the exponent (src/trace_processor/util/json_parser.h, StringToDouble); the
+    double, times 1000, goes to the nearest integer.
 
     Raises:
-        ValueError: the text is no JSON number, in quotes or not.
+        ValueError: the text is not a JSON number, in quotes or not.
     """
     _, sign, whole, fraction, exponent = _parts(text)
     if not fraction and not exponent:
@@ -74,16 +74,16 @@ def perfetto_agrees(text: bytes, time: int) -> bool:
     if not math.isfinite(value):
         return False
     product = value * 1000.0
-    read = int(value) * 1000 if value.is_integer() else int(product)
-    if not value.is_integer() and product - read >= _HALF:
-        read += 1
-    return (-read if sign else read) == time
+    rounded = int(value) * 1000 if value.is_integer() else int(product)
+    if not value.is_integer() and product - rounded >= _HALF:
+        rounded += 1
+    return (-rounded if sign else rounded) == time
 
 
 def overflows(whole: bytes, fraction: bytes) -> bool:
-    """Whether the parts of a decimal overflow Perfetto's parser, which then reads a wrong number.
+    """Tell whether whole part or fraction overflow Perfetto's parser, which then misreads them.
 
-    Both go into an int64, and ten to the number of decimals into a uint64.
+    The parser holds both in an int64, and 10 to the power of the decimals in a uint64.
     """
     return (
         int(whole) > _LARGEST
@@ -93,7 +93,7 @@ def overflows(whole: bytes, fraction: bytes) -> bool:
 
 
 def _parts(text: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-    """The number without quotes, its sign, whole part, fraction and exponent."""
+    """Split a number into its text without quotes, sign, whole part, fraction and exponent."""
     quoted = text[:1] == b'"'
     match = _NUMBER.fullmatch(text[1:-1] if quoted else text)
     if match is None:
@@ -103,35 +103,36 @@ def _parts(text: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
 
 
 def microseconds(time: int) -> bytes:
-    """A time in nanoseconds as decimal microseconds with three decimals."""
+    """Format nanoseconds as decimal microseconds with three decimals: 1234 gives b"1.234"."""
     text = b"%d.%03d" % divmod(abs(time), 1000)
     return b"-" + text if time < 0 else text
 
 
 def has_decimals(text: bytes) -> bool:
-    """Whether Perfetto reads this number through a double: it has a point or an exponent."""
+    """Tell whether a number has a point or an exponent, so that Perfetto reads it as a double."""
     return not text.strip(b'"').lstrip(b"-").isdigit()
 
 
 def column(texts: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
-    """Many plain numbers at once; None where one of them needs `nanoseconds`.
+    """Convert many plain numbers from microseconds to nanoseconds at once.
 
-    Plain is what profilers write: digits, at most one point with one to three decimals.
+    Profilers write plain numbers: digits, and at most one point with one to three decimals.
 
     Args:
         texts: the numbers as JSON text (bytes or msgspec.Raw), microseconds.
 
     Returns:
-        Nanoseconds, and which numbers are written with a point.
+        Nanoseconds (int64), and a mask of the numbers with a point (bool), both of shape
+        (texts,); None if one of the numbers is not plain and needs `nanoseconds`.
     """
     if not texts:
         return np.empty(0, np.int64), np.empty(0, np.bool_)
     joined = b",".join(texts)
     if joined.translate(None, b"0123456789.,"):
         return None
-    marks = np.frombuffer(joined, np.uint8)
-    ends = np.append(np.flatnonzero(marks == ord(",")), len(marks))
-    points = np.flatnonzero(marks == ord("."))
+    characters = np.frombuffer(joined, np.uint8)
+    ends = np.append(np.flatnonzero(characters == ord(",")), len(characters))
+    points = np.flatnonzero(characters == ord("."))
     lengths = np.diff(ends, prepend=-1) - 1
     decimals = _decimals(ends, points)
     if decimals is None:
@@ -148,15 +149,18 @@ def column(texts: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.bool_]
 
 
 _SCALES = np.array([1000, 100, 10, 1, 1000], np.uint64)
-"""What a number of decimals wants; the last one answers for -1, no point."""
+"""Factor to nanoseconds by number of decimals; the last one is for -1, no point."""
 
 
 def _decimals(ends: NDArray[np.int64], points: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """How many decimals each number has, -1 if it has no point; None if one has two points.
+    """Count the decimals of each number.
 
     Args:
-        ends: where each number ends in their text.
-        points: where the points are.
+        ends: offset of the end of each number in the joined text.
+        points: offsets of the points.
+
+    Returns:
+        Number of decimals, -1 for a number without a point; None if one has two points.
     """
     if len(points) == len(ends) and (ends[:-1] < points[1:]).all() and (points < ends).all():
         return ends - points - 1
@@ -169,9 +173,15 @@ def _decimals(ends: NDArray[np.int64], points: NDArray[np.int64]) -> NDArray[np.
 
 
 def as_double(time: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Nanoseconds as Perfetto makes them of decimal microseconds: llround(double(us) * 1000).
+    """Round times as Perfetto reads them from decimal microseconds: llround(double(us) * 1000).
 
-    Whole microseconds are exact. Below 2^42 us so is everything.
+    Whole microseconds, and all times below 2^42 us, stay exact.
+
+    Args:
+        time: times in ns, int64, of any shape.
+
+    Returns:
+        The rounded times in ns, of the same shape.
     """
     if not len(time) or max(time.max(), -time.min()) < _EXACT_BELOW_NS:
         return time

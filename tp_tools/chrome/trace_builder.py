@@ -1,4 +1,4 @@
-"""The columns of a whole trace, put together from those of its runs."""
+"""Builds the columns of a whole trace from those of its batches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 
-_KINDS: dict[str, type[np.generic]] = {
+_DTYPES: dict[str, type[np.generic]] = {
     "phase": np.uint8,
     "ts": np.int64,
     "dur": np.int32,
@@ -36,35 +36,39 @@ _KINDS: dict[str, type[np.generic]] = {
 
 
 class TraceBuilder:
-    """Takes the runs of a trace one by one, in the order of the file."""
+    """Appends batches one by one, in the order of the file.
+
+    Attributes:
+        count: number of events so far.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self._rounded = False
-        self._spans: list[Batch] = []
-        self._columns = {key: GrowableColumn(kind) for key, kind in _KINDS.items()}
+        self._batches: list[Batch] = []
+        self._columns = {key: GrowableColumn(dtype) for key, dtype in _DTYPES.items()}
         self._tracks: dict[tuple[Id, Id], int] = {}
         self._cats: dict[Text, int] = {}
         self._names: dict[Text, int] = {}
-        self._odd_links: dict[bytes, int] = {}
+        self._text_ids: dict[bytes, int] = {}
         self._metadata: dict[int, Scalar] = {}
         self._bind_ids: dict[int, bytes] = {}
 
-    def add(self, run: Columns) -> None:
-        """Takes the next run."""
+    def add(self, batch: Columns) -> None:
+        """Append the next batch."""
         numbered: dict[str, NDArray[Any]] = {
-            "track": _numbered(run.tracks, self._tracks)[run.track],
-            "cat": _numbered(run.cats, self._cats)[run.cat],
-            "name": _numbered(run.names, self._names)[run.name],
-            "link": narrow(with_text_ids(run.link, run.odd_links, self._odd_links)),
+            "track": _numbered(batch.tracks, self._tracks)[batch.track],
+            "cat": _numbered(batch.cats, self._cats)[batch.cat],
+            "name": _numbered(batch.names, self._names)[batch.name],
+            "link": narrow(with_text_ids(batch.link, batch.text_ids, self._text_ids)),
         }
         for key, column in self._columns.items():
-            column.extend(numbered[key] if key in numbered else getattr(run, key))
-        self._rounded |= run.rounded
-        self._metadata.update({self.count + i: said for i, said in run.metadata.items()})
-        self._bind_ids.update({self.count + i: text for i, text in run.bind_ids.items()})
-        self._spans.append(Batch(self.count, len(run), run.length))
-        self.count += len(run)
+            column.extend(numbered[key] if key in numbered else getattr(batch, key))
+        self._rounded |= batch.rounded
+        self._metadata.update({self.count + i: value for i, value in batch.metadata.items()})
+        self._bind_ids.update({self.count + i: text for i, text in batch.bind_ids.items()})
+        self._batches.append(Batch(self.count, len(batch), batch.length))
+        self.count += len(batch)
 
     def trace(
         self,
@@ -75,22 +79,25 @@ class TraceBuilder:
         thorough: bool = False,
         damage: list[TextDamage] | None = None,
     ) -> Trace:
-        """All runs as one trace; it takes the columns away.
+        """Build the trace of all batches; the builder is empty afterwards.
 
         Args:
-            head: the text before them.
-            tail: the text behind them.
-            repairs: what was mended in the text.
-            thorough: whether it was mended thoroughly.
-            damage: the first few damaged stretches that were left out; None if none was looked for.
+            head: the text before the events.
+            tail: the text behind the events.
+            repairs: counts of repairs of the text, by kind.
+            thorough: whether every token was sanitized.
+            damage: the first few damaged stretches that were left out; None unless salvaged.
+
+        Returns:
+            The trace.
         """
-        link, links = numbered_ids(self._columns.pop("link").whole(), list(self._odd_links))
+        link, links = numbered_ids(self._columns.pop("link").whole(), list(self._text_ids))
         columns: dict[str, Any] = {key: column.whole() for key, column in self._columns.items()}
         tracks, columns["track"], quoted = _unquoted(list(self._tracks), columns["track"])
         return Trace(
             head=head,
             tail=tail,
-            batches=self._spans,
+            batches=self._batches,
             link=link,
             links=links,
             tracks=tracks,
@@ -108,29 +115,33 @@ class TraceBuilder:
 
 
 def _numbered(values: Iterable[Key], table: dict[Key, int]) -> Ints:
-    """The number of each value; those that are new get the next ones."""
+    """Return the number of each value in `table`; new values get the next numbers."""
     return narrow(np.array([table.setdefault(value, len(table)) for value in values], np.int64))
 
 
 def _unquoted(
     written: list[tuple[Id, Id]], track: Ints
 ) -> tuple[list[tuple[Id, Id]], Ints, NDArray[np.bool_] | None]:
-    """Tracks on which a number in quotes is that number, as profilers of 2021 write threads.
+    """Replace pids and tids that are numbers in quotes by the numbers.
+
+    Profilers of 2021 write threads so: `"tid": "123"`. Tracks that become equal are merged.
 
     Args:
         written: (pid, tid) of each track.
-        track: of each event.
+        track: the track of each event.
 
     Returns:
-        (pid, tid) of each track, the track of each event, and which events have such an id; None
-        where none has.
+        (pid, tid) of each track, the track of each event, and a mask of the events with a quoted
+        id; None in place of the mask if no event has one.
     """
     is_quoted = np.array([any(map(_is_digits, ids)) for ids in written], np.bool_)
     if not is_quoted.any():
         return [(_id(pid), _id(tid)) for pid, tid in written], track, None
     numbers: dict[tuple[Id, Id], int] = {}
-    read = [(_id(_number(pid)), _id(_number(tid))) for pid, tid in written]
-    codes = narrow(np.array([numbers.setdefault(ids, len(numbers)) for ids in read], np.int64))
+    ids_of_tracks = [(_id(_number(pid)), _id(_number(tid))) for pid, tid in written]
+    codes = narrow(
+        np.array([numbers.setdefault(ids, len(numbers)) for ids in ids_of_tracks], np.int64)
+    )
     return list(numbers), codes[track], is_quoted[track]
 
 
@@ -146,5 +157,5 @@ def _number(value: Id) -> Id:
 
 
 def _id(value: Id) -> Id:
-    """Perfetto takes 7.0 for 7."""
+    """Replace 7.0 by 7, as Perfetto reads it."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

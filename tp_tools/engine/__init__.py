@@ -1,7 +1,7 @@
-"""TraceProcessor, embedded or native.
+"""TraceProcessor, embedded (WebAssembly) or native (trace_processor_shell).
 
-`load` puts a trace into it; `rows` and `.query()` ask it; `losses` and `load_stats` say how the
-load went. Nothing heavy is imported before the first `load`.
+`load` puts the bytes of a trace into it, `rows` and `query_rows` run SQL and return plain tuples,
+and `losses` counts data lost by the load. Heavy imports wait for the first `load`.
 """
 
 import threading
@@ -40,15 +40,15 @@ def _say_nothing(_line: str) -> None:
 
 
 def prepare(engine: str | None) -> None:
-    """Does what `get_ready` does on a thread, while there is other work."""
+    """Run `get_ready` on a thread, to save the time of other work."""
     threading.Thread(target=get_ready, args=(engine,)).start()
 
 
 def get_ready(engine: str | None) -> None:
-    """Does what the first `load` would wait for.
+    """Do the imports and the compilation that the first `load` would wait for.
 
     Args:
-        engine: the one that will be asked, as in `load`. What is wrong with it `load` will say.
+        engine: the engine to be used, as in `load`; its errors are left to `load`.
     """
     from tp_tools.engine.loader import open_ahead  # noqa: PLC0415  0.1 s of imports
 
@@ -66,31 +66,32 @@ def load(
     allow_loss: bool = False,
     memory_limit: int | None = None,
 ) -> "Processor":
-    """Loads a trace into a TraceProcessor, and makes sure that all of it arrived.
-
-    The result is the `perfetto` package's own object (`.query(sql).as_pandas_dataframe()`), to be
-    closed after use; it is a context manager.
+    """Load a trace into a TraceProcessor, and check that no slice was lost.
 
     Args:
-        chunks: the trace's bytes, in anything that TraceProcessor reads; taken one by one.
-        source: the trace's name, for errors.
+        chunks: the bytes of the trace, in any format that TraceProcessor reads; taken one by one.
+        source: the name of the trace in errors.
         engine: "embedded", "native" (the shell that the `perfetto` package pins), or the path of a
-            trace_processor_shell; "embedded32" and "embedded64" insist on one of the embedded two.
-            By default what $TP_TOOLS_ENGINE says, else "embedded".
-        size: bytes of the trace once uncompressed, if known. A trace takes up to 3.2 bytes of
-            TraceProcessor's memory per byte of JSON; 4 are counted, and half of wasm32's 4 GiB is
+            trace_processor_shell; "embedded32" and "embedded64" choose one of the embedded two.
+            Default: $TP_TOOLS_ENGINE, else "embedded".
+        size: bytes of the uncompressed trace, if known. A trace takes up to 3.2 bytes of
+            TraceProcessor's memory per byte of JSON; 4 are assumed, and half of wasm32's 4 GiB is
             left to queries. So above 512 MiB the embedded engine is the 64-bit one, which holds
-            16 GiB and takes half as long again. Without a size, it is the 64-bit one if more than
-            32 MiB come.
-        say: gets a line when something takes seconds: the first compilation of the engine.
-        allow_loss: gives the processor even if the load lost data; `losses` then says what.
-        memory_limit: bytes that the embedded engine may take, where that is less than what it can
-            hold and less than what the machine has left.
+            16 GiB and takes half as long again. If the size is unknown, the 64-bit engine is chosen
+            if more than 32 MiB arrive.
+        say: called with a line before work of seconds: the first compilation of the engine.
+        allow_loss: whether to return the processor even if the load lost data; see `losses`.
+        memory_limit: most bytes of the embedded engine, if less than its own limit and the free
+            memory of the machine.
+
+    Returns:
+        The object of the `perfetto` package (`.query(sql).as_pandas_dataframe()`), a context
+        manager. Close it after use.
 
     Raises:
         InputError: TraceProcessor cannot read the trace, or its end is missing.
-        TraceLossError: it read it with losses.
-        EngineUnavailable: there is no such engine, or it does not start.
+        TraceLossError: TraceProcessor lost slices, and `allow_loss` is False.
+        EngineUnavailable: the engine does not exist or does not start.
         EngineOutOfMemory: the trace does not fit.
         EngineError: the engine failed otherwise.
     """

@@ -1,10 +1,10 @@
-"""The `perfetto` package, imported without pandas.
+"""Imports the `perfetto` package without pandas.
 
-It imports pandas (and polars, where there is one) with its first module, for
-`as_pandas_dataframe()` alone: 0.3 to 0.4 s of the 0.5 s that its import takes. `fix` makes no
-frame. So while `perfetto` is imported, stand-ins take their places, which import the real module
-when something is asked of them. (`importlib.util.LazyLoader` is no help: before Python 3.12 an
-import statement already loads such a module.)
+Its first module imports pandas (and polars, if installed) for `as_pandas_dataframe()` alone: 0.3 to
+0.4 s of the 0.5 s that its import takes. `fix` makes no frame. So stand-ins take the place of these
+modules while `perfetto` is imported, and import the real module at the first use of an attribute.
+(`importlib.util.LazyLoader` is no help: before Python 3.12 an import statement already loads such a
+module.)
 """
 
 import importlib
@@ -18,7 +18,7 @@ FRAME_LIBRARIES = ("pandas", "polars")
 
 
 class _Deferred(ModuleType):
-    """Stands for a module that is imported when one of its attributes is wanted."""
+    """Stands for a module that is imported at the first use of one of its attributes."""
 
     def __getattr__(self, attribute: str) -> object:
         _withdraw(self)
@@ -32,9 +32,9 @@ def _withdraw(stand_in: ModuleType) -> None:
 
 @contextmanager
 def _frame_libraries_deferred() -> Iterator[None]:
-    """Within it, importing a frame library that is installed but not yet imported costs nothing."""
-    wanted = [name for name in FRAME_LIBRARIES if name not in sys.modules]
-    stand_ins = [_Deferred(name) for name in wanted if importlib.util.find_spec(name)]
+    """Replace installed frame libraries by stand-ins while the block runs."""
+    missing = [name for name in FRAME_LIBRARIES if name not in sys.modules]
+    stand_ins = [_Deferred(name) for name in missing if importlib.util.find_spec(name)]
     sys.modules.update({module.__name__: module for module in stand_ins})
     try:
         yield

@@ -1,4 +1,4 @@
-"""Opens the engine that was asked for, and loads a trace into it whole."""
+"""Opens an engine by name and loads a whole trace into it."""
 
 import functools
 import itertools
@@ -18,11 +18,11 @@ MEMORY_PER_BYTE = 4
 """Bytes of TraceProcessor's memory per byte of JSON. Measured with v52 after the load: 1.5 to 3.2
 on real Kineto traces of 4 MB and more (xDiT 2.6), 3.1 on a million events of 58 bytes."""
 
-WASM32_ROOM = 2 << 30
-"""What a trace may take of wasm32's 4 GiB: half, since queries need room as well."""
+WASM32_TRACE_BYTES = 2 << 30
+"""Most bytes of a trace in wasm32's 4 GiB: half, since queries need memory too."""
 
 PEEK_BYTES = 32 << 20
-"""How much of a trace of unknown size is looked at before the engine is chosen."""
+"""Bytes of a trace of unknown size that are buffered before the engine is chosen."""
 
 
 def open_loaded(
@@ -35,17 +35,17 @@ def open_loaded(
     allow_loss: bool,
     memory_limit: int | None,
 ) -> Processor:
-    """See `tp_tools.engine.load`."""
+    """Load a trace; see `tp_tools.engine.load`."""
     name = name_of(engine)
-    pieces = iter(chunks)
+    stream = iter(chunks)
     if name == "embedded":
         if size is None:
-            size, pieces = _measured(pieces)
+            size, stream = _measured(stream)
         name = EMBEDDED[pointer_bits(size)]
-    tp = _taken(name, source) if memory_limit is None else None
+    tp = _take_ahead(name, source) if memory_limit is None else None
     tp = tp or Processor(source, _opener(name, memory_limit, say))
     try:
-        tp.feed(pieces)
+        tp.feed(stream)
         check_loaded(tp)
         if not allow_loss:
             check_whole(tp)
@@ -56,15 +56,15 @@ def open_loaded(
 
 
 _ahead = defaultdict[int, list[tuple[Processor, int]]](list)
-"""Empty engines by their bits, and what they may grow to, for the first trace that wants one."""
+"""Empty engines, and the bytes that each may grow to, by pointer width; for the next traces."""
 
 
 def open_ahead(engine: str | None) -> None:
-    """Opens the embedded engine, where that one will be asked; most traces need 32 bits.
+    """Open the embedded engine before a trace needs it; the 32-bit one, which most traces need.
 
     Raises:
-        EngineUnavailable: there is no such engine.
-        EngineOutOfMemory: it does not fit.
+        EngineUnavailable: the engine does not exist.
+        EngineOutOfMemory: the engine does not fit.
     """
     name = name_of(engine)
     for bits, embedded in EMBEDDED.items():
@@ -73,8 +73,8 @@ def open_ahead(engine: str | None) -> None:
             _ahead[bits].append((Processor("", opener), bound))
 
 
-def _taken(name: str, source: str) -> Processor | None:
-    """One that was opened ahead, for this trace; None if none was, or memory is scarcer now."""
+def _take_ahead(name: str, source: str) -> Processor | None:
+    """Take an engine that was opened ahead; None if there is none, or less memory is free now."""
     for bits, embedded in EMBEDDED.items():
         if name == embedded:
             with suppress(IndexError):
@@ -87,11 +87,11 @@ def _taken(name: str, source: str) -> Processor | None:
 
 
 def pointer_bits(size: int) -> int:
-    """Which module a trace of `size` bytes of JSON needs: 32, or 64 above 512 MiB.
+    """Return the pointer width that a trace of `size` bytes of JSON needs: 32, or 64 above 512 MiB.
 
-    The 32-bit module is half again as fast, so it is taken wherever the trace fits with ease.
+    The 32-bit module is half again as fast, so it is preferred if the trace fits easily.
     """
-    return 64 if size * MEMORY_PER_BYTE > WASM32_ROOM else 32
+    return 64 if size * MEMORY_PER_BYTE > WASM32_TRACE_BYTES else 32
 
 
 def _opener(
@@ -105,12 +105,16 @@ def _opener(
 
 
 def _measured(chunks: Iterator[bytes]) -> tuple[int, Iterator[bytes]]:
-    """The size of a trace, or of what follows `PEEK_BYTES`, more than wasm32 can hold."""
+    """Measure a trace up to `PEEK_BYTES`; a longer one counts as too large for wasm32.
+
+    Returns:
+        Bytes, and the same chunks.
+    """
     held: list[bytes] = []
     size = 0
     for chunk in chunks:
         held.append(chunk)
         size += len(chunk)
         if size > PEEK_BYTES:
-            return WASM32_ROOM, itertools.chain(held, chunks)
+            return WASM32_TRACE_BYTES, itertools.chain(held, chunks)
     return size, iter(held)

@@ -1,4 +1,4 @@
-"""How much memory is left, so that running out of it is an error rather than a kill.
+"""Measures free memory, so that running out of it is an error rather than a kill.
 
 Sources: proc(5); the kernel's `admin-guide/cgroup-v2.rst` and `cgroup-v1/memory.rst`.
 """
@@ -11,13 +11,14 @@ V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 def available(root: Path = Path("/")) -> int | None:
-    """Bytes that this process may still take; None where that is not known.
-
-    It is the least of what the machine has left, swap included, and what the control groups
-    around the process (a container's, a batch job's) leave it.
+    """Measure the memory that this process may still take.
 
     Args:
-        root: where `proc` and `sys` lie.
+        root: the folder that holds `proc` and `sys`.
+
+    Returns:
+        Bytes: the least of the free memory of the machine, swap included, and of the control groups
+        around the process (of a container or a batch job); None if unknown.
     """
     return min(filter(None, (_of_machine(root), *_of_groups(root))), default=None)
 
@@ -37,7 +38,7 @@ def _of_groups(root: Path) -> Iterator[int | None]:
             base, names = root / "sys/fs/cgroup/memory", V1
         else:
             continue
-        # Any group on the way up may set a limit; in a container the lower ones are not seen.
+        # Every parent group may set a limit; in a container the lower groups are not visible.
         folder = base / group.lstrip("/")
         while folder.is_relative_to(base):
             yield _of_group(folder, *names)
@@ -46,14 +47,14 @@ def _of_groups(root: Path) -> Iterator[int | None]:
 
 def _of_group(folder: Path, limit: str, usage: str, reclaimable: str) -> int | None:
     bounds = [*_lines(folder / limit), *_lines(folder / usage)]
-    if len(bounds) != 2 or "max" in bounds:  # noqa: PLR2004  a line each
+    if len(bounds) != 2 or "max" in bounds:  # noqa: PLR2004  one line in each file
         return None
     caches = _numbers(folder / "memory.stat").get(reclaimable, 0)
     return max(1, int(bounds[0]) - int(bounds[1]) + caches)
 
 
 def _numbers(path: Path) -> dict[str, int]:
-    """The first two words of each line that says a number."""
+    """Return the second word of each line as a number, by the first word."""
     words = (line.split() for line in _lines(path))
     return {word[0]: int(word[1]) for word in words if len(word) > 1 and word[1].isdecimal()}
 

@@ -1,16 +1,16 @@
-"""The names of engines: what is asked for, and what it stands for."""
+"""Resolves the names of engines."""
 
 import os
 
 EMBEDDED = {32: "embedded32", 64: "embedded64"}
-"""The embedded engine by the width of its pointers; "embedded" chooses between them."""
+"""Name of the embedded engine by pointer width; "embedded" chooses between them."""
 
 
 def name_of(engine: str | None) -> str:
-    """The name of the engine that is asked for, or of the default."""
+    """Return the name of an engine, or of the default engine for None."""
     return engine or os.environ.get("TP_TOOLS_ENGINE") or "embedded"
 
 
 def is_embedded(engine: str | None) -> bool:
-    """Whether it runs in this process: several do side by side, and each starts in no time."""
+    """Tell whether an engine runs in this process, where several start fast and run in parallel."""
     return name_of(engine) in {"embedded", *EMBEDDED.values()}

@@ -1,4 +1,4 @@
-"""TraceProcessor as a process of its own: the shell that `perfetto` pins, or a given one."""
+"""Runs TraceProcessor as a process: the shell that `perfetto` pins, or one given by path."""
 
 import os
 import signal
@@ -19,8 +19,8 @@ from tp_tools.errors import EngineError, EngineOutOfMemory, EngineUnavailable
 from tp_tools.processes import signals
 
 DOWNLOAD_SECONDS = 60
-"""How long the pinned shell (16 MB) may take to arrive. Behind a firewall that drops packets, the
-package's own download would wait for minutes."""
+"""Time limit for the download of the pinned shell (16 MB). Behind a firewall that drops packets,
+the download of the package would wait for minutes."""
 
 WHAT_TO_DO = (
     "use the embedded engine (leave out --engine), or give the path of a trace_processor_shell"
@@ -37,15 +37,15 @@ except subprocess.CalledProcessError as error:
     sys.exit(f"curl ended with status {error.returncode}")
 print(path)
 """
-"""The package's own download, in a process that can be given up. It talks on stdout, which is for
-data here, and leaves the transfer to curl."""
+"""Program that downloads the shell by the `perfetto` package, in a process that can be killed. The
+package prints messages to stdout, which is for data here, and leaves the transfer to curl."""
 
 
 def pinned_shell() -> Path:
-    """The shell that the `perfetto` package pins, downloaded if it is not there yet.
+    """Return the shell that the `perfetto` package pins; download it if it is missing.
 
     Raises:
-        EngineUnavailable: there is none for this machine, or it cannot be downloaded.
+        EngineUnavailable: there is no shell for this machine, or it cannot be downloaded.
     """
     fetch = Popen(  # noqa: S603  this interpreter and the text above
         [sys.executable, "-c", _FETCH],
@@ -56,7 +56,7 @@ def pinned_shell() -> Path:
     )
     forget = signals.at_end(lambda: os.killpg(fetch.pid, signal.SIGKILL))
     try:
-        path, talk = fetch.communicate(timeout=DOWNLOAD_SECONDS)
+        path, messages = fetch.communicate(timeout=DOWNLOAD_SECONDS)
     except TimeoutExpired:
         os.killpg(fetch.pid, signal.SIGKILL)
         fetch.communicate()
@@ -66,7 +66,7 @@ def pinned_shell() -> Path:
     finally:
         forget()
     if fetch.returncode != 0:
-        reason = (talk.strip().splitlines() or ["no reason given"])[-1]
+        reason = (messages.strip().splitlines() or ["no reason given"])[-1]
         raise EngineUnavailable(
             f"the native engine could not be downloaded ({reason}): {WHAT_TO_DO}"
         )
@@ -74,10 +74,10 @@ def pinned_shell() -> Path:
 
 
 def given_shell(path: str) -> Path:
-    """The shell at a path that the user gave.
+    """Check the shell at a path given by the user.
 
     Raises:
-        EngineUnavailable: there is no file, or it cannot be executed.
+        EngineUnavailable: the file does not exist, or cannot be executed.
     """
     shell = Path(path).expanduser()
     if not shell.is_file():
@@ -94,10 +94,10 @@ class NativeBackend(RpcBackend):
     """A trace_processor_shell, started and ended by this object."""
 
     def __init__(self, protos: ProtoFactory, shell: Path) -> None:
-        """Starts `shell` on a free port of this machine.
+        """Start `shell` on a free port of this machine.
 
         Raises:
-            EngineUnavailable: it does not run.
+            EngineUnavailable: the shell does not start.
         """
         super().__init__(protos)
         config = TraceProcessorConfig(bin_path=str(shell))
@@ -110,12 +110,12 @@ class NativeBackend(RpcBackend):
 
     @property
     def subprocess(self) -> Popen[bytes] | None:
-        """The process; None once it is closed."""
+        """The process; None once it ended by `close`."""
         process: Popen[bytes] | None = self._shell.subprocess
         return process
 
     def close(self) -> None:
-        """Ends the process."""
+        """End the process."""
         if hasattr(self, "_forget"):
             self._forget()
         if hasattr(self, "_shell"):
@@ -138,7 +138,7 @@ class NativeBackend(RpcBackend):
         return answer
 
     def _failure(self, process: Popen[bytes]) -> EngineError:
-        """Why the process no longer answers."""
+        """Return the error for a process that no longer answers."""
         try:
             status = process.wait(timeout=1)
         except TimeoutExpired:

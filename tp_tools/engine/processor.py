@@ -1,4 +1,4 @@
-"""The `perfetto` package's TraceProcessor on an engine of ours, with errors that name the file."""
+"""Adapts the TraceProcessor of the `perfetto` package: our engines, errors that name the file."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -8,34 +8,37 @@ from tp_tools.engine.rpc import REQUEST_BYTES, RpcBackend
 from tp_tools.errors import EngineError, EngineOutOfMemory, InputError, SqlError
 
 OUT_OF_MEMORY = "out of memory"
-"""How SQLite says it (SQLITE_NOMEM), in the last line of TraceProcessor's message."""
+"""Message of SQLite (SQLITE_NOMEM), in the last line of the message of TraceProcessor."""
 
 
 class Processor(TraceProcessor):  # type: ignore[misc]
-    """A TraceProcessor that holds one trace: `.query(sql)` gives rows or a pandas frame.
+    """A TraceProcessor that holds one trace: `.query(sql)` returns rows or a pandas frame.
 
     One thread at a time may use it; several can run side by side.
 
     Attributes:
-        source: the trace's name, as errors show it.
+        source: the name of the trace in errors.
     """
 
     def __init__(self, source: str, open_backend: Callable[[ProtoFactory], RpcBackend]) -> None:
-        """Starts an empty engine; `feed` fills it."""
+        """Start an empty engine; `feed` fills it."""
         self.source = source
         self._open_backend = open_backend
         super().__init__()
-        self._metadata: dict[str, str] = {}  # the package sets it where it loads a trace itself
+        self._metadata: dict[str, str] = {}  # the package sets this when it loads a trace itself
 
     def _create_backend(self, _remote: str | None, _addr: str | None) -> RpcBackend:
         return self._open_backend(self.protos)
 
     def feed(self, chunks: Iterable[bytes]) -> None:
-        """Loads the trace, one chunk at a time; the engine keeps no chunk, nor does this.
+        """Load the trace chunk by chunk, without keeping chunks.
+
+        Args:
+            chunks: the bytes of the trace, cut anywhere.
 
         Raises:
-            InputError: TraceProcessor cannot read it, or its end is missing.
-            EngineOutOfMemory: it does not fit.
+            InputError: TraceProcessor cannot read the trace, or its end is missing.
+            EngineOutOfMemory: the trace does not fit.
             EngineError: the engine failed.
         """
         with self._named():
@@ -44,15 +47,15 @@ class Processor(TraceProcessor):  # type: ignore[misc]
             self._check(self._backend.notify_eof().error)
 
     def query(self, sql: str, name: str | None = None) -> QueryResultIterator:
-        """Runs a script and gives the rows of its last statement.
+        """Run a script and return the rows of its last statement.
 
         Args:
             sql: one or several statements.
-            name: the name of the file that they are from, for errors.
+            name: the name of the file of the script, for errors.
 
         Raises:
-            SqlError: TraceProcessor refused it; the engine can still be used.
-            EngineOutOfMemory: it needs more memory than there is.
+            SqlError: TraceProcessor refused the script; the engine stays usable.
+            EngineOutOfMemory: the script needs more memory than available.
             EngineError: the engine failed.
         """
         with self._named():
@@ -62,7 +65,7 @@ class Processor(TraceProcessor):  # type: ignore[misc]
         return QueryResultIterator(response.column_names, response.batch)
 
     def version(self) -> str:
-        """The engine's version, as it states it itself."""
+        """Return the version that the engine states."""
         version: str = self._backend.version()
         return version
 
@@ -79,7 +82,7 @@ class Processor(TraceProcessor):  # type: ignore[misc]
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Puts the trace's name before what goes wrong in the engine."""
+        """Put the name of the trace before the message of an EngineError."""
         try:
             yield
         except EngineError as error:
@@ -91,9 +94,9 @@ class Processor(TraceProcessor):  # type: ignore[misc]
 
 
 def _at_least(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in chunks of `size` or more, but for the last.
+    """Join chunks to chunks of `size` bytes or more; the last one may be shorter.
 
-    TraceProcessor tells the kind of file from its first chunk, so that may not be a mere bracket.
+    TraceProcessor detects the format of a file from its first chunk, which must not be too short.
     """
     held: list[bytes] = []
     length = 0

@@ -1,4 +1,4 @@
-"""Query results as plain tuples: no pandas, and five times as fast as the package's iterator."""
+"""Runs queries and returns plain tuples, five times as fast as the iterator of `perfetto`."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A query's answer.
+    """The result of a query.
 
     Attributes:
-        columns: their names, in order.
+        columns: names of the columns, in order.
         rows: a tuple of `int`, `float`, `str`, `bytes` or None per row, as long as `columns`.
     """
 
@@ -25,10 +25,18 @@ class Rows:
 
 
 def query_rows(tp: "Processor", sql: str, name: str | None = None) -> Rows:
-    """Runs a script; `name` is the file it is from, for errors.
+    """Run a script.
+
+    Args:
+        tp: holds the trace.
+        sql: one or several statements.
+        name: the name of the file of the script, for errors.
+
+    Returns:
+        The rows of the last statement.
 
     Raises:
-        SqlError: TraceProcessor refused it.
+        SqlError: TraceProcessor refused the script.
     """
     result = tp.query(sql, name)
     width = result.column_count
@@ -38,15 +46,15 @@ def query_rows(tp: "Processor", sql: str, name: str | None = None) -> Rows:
 
 
 def run_file(tp: "Processor", path: "Path") -> Rows:
-    """Runs a query file.
+    """Run a query file.
 
     Raises:
         InputError: the file cannot be read.
-        SqlError: TraceProcessor refused it; the error names the file and the trace.
+        SqlError: TraceProcessor refused the query; the error names the file and the trace.
     """
     return query_rows(tp, library.read(path), path.name)
 
 
 def rows(tp: "Processor", sql: str) -> list[tuple[Any, ...]]:
-    """The rows of a query alone; see `query_rows`."""
+    """Run a query and return its rows without the names of columns; see `query_rows`."""
     return query_rows(tp, sql).rows

@@ -1,4 +1,4 @@
-"""TraceProcessor's RPC, the same for every engine: one message out, a stream of messages back.
+"""Speaks the RPC of TraceProcessor: sends one message and receives a stream of messages.
 
 The protocol is `protos/perfetto/trace_processor/trace_processor.proto` in Perfetto's sources. The
 Perfetto UI speaks it to its WebAssembly, and the native shell answers it at `/rpc`. Unlike the
@@ -16,10 +16,10 @@ from tp_tools.engine._perfetto import ProtoFactory, TraceProcessorBackend
 from tp_tools.errors import EngineError
 
 REQUEST_BYTES = 1 << 20
-"""The longest piece of a trace in one request."""
+"""Most bytes of a trace in one request."""
 
-REQUEST_ROOM = REQUEST_BYTES + 64
-"""A request with its envelope: a few tags and lengths around the piece."""
+REQUEST_LIMIT = REQUEST_BYTES + 64
+"""Most bytes of a request: the bytes of the trace, and a few tags and lengths."""
 
 
 class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
@@ -31,33 +31,33 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
 
     @abc.abstractmethod
     def _exchange(self, request: bytes) -> bytes:
-        """Sends one serialized request, and gives all that came back.
+        """Send one serialized request and return the serialized replies.
 
         Raises:
             EngineError: the engine died, or was dead or closed already.
         """
 
     def parse(self, chunk: bytes) -> Message:
-        """Hands over the next bytes of the trace; gives an `AppendTraceDataResult`."""
+        """Append the next bytes of the trace; return an `AppendTraceDataResult`."""
         view = memoryview(chunk)
         result: Any = self.protos.AppendTraceDataResult()
         for start in range(0, len(view), REQUEST_BYTES):
-            piece = bytes(view[start : start + REQUEST_BYTES])
-            result = self._ask("TPM_APPEND_TRACE_DATA", "append_result", append_trace_data=piece)
+            block = bytes(view[start : start + REQUEST_BYTES])
+            result = self._ask("TPM_APPEND_TRACE_DATA", "append_result", append_trace_data=block)
             if result.error:
                 break
         answer: Message = result
         return answer
 
     def notify_eof(self) -> Message:
-        """Ends the trace; gives a `FinalizeDataResult`, whose `error` may be set."""
+        """End the trace; return a `FinalizeDataResult`, whose `error` may be set."""
         return self._ask("TPM_FINALIZE_TRACE_DATA", "finalize_data_result")
 
     def execute_query(self, query: str) -> Message:
-        """Runs a script; gives the last statement's rows as one `QueryResult`.
+        """Run a script; return the rows of its last statement as one `QueryResult`.
 
-        The package `tpt` of the SQL library is registered before the first script that includes a
-        module of it.
+        Before the first script that includes a module of the SQL library, its package `tpt` is
+        registered.
         """
         if not self._has_library and library.includes_modules(query):
             self.register_package(library.PACKAGE, library.modules())
@@ -70,14 +70,14 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
         return result
 
     def register_package(self, name: str, modules: Mapping[str, str]) -> None:
-        """Gives scripts modules to include; one of that name which is there already is replaced.
+        """Register modules that scripts can include; replace a package of the same name.
 
         Args:
-            name: the package, which is the first part of the modules' names.
+            name: the name of the package, which is the first part of the modules' names.
             modules: SQL by name, such as "tpt.gpu_slice".
 
         Raises:
-            EngineError: the engine refused them, or this version takes none.
+            EngineError: the engine refused the modules, or its version takes none.
         """
         package = {
             "package_name": name,
@@ -93,7 +93,7 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
             raise EngineError(f"TraceProcessor refused the SQL package {name}: {result.error}")
 
     def compute_metric(self, metrics: list[str]) -> Message:
-        """Computes metrics by name; gives a `ComputeMetricResult`."""
+        """Compute metrics by name; return a `ComputeMetricResult`."""
         args = self.protos.ComputeMetricArgs(metric_names=metrics)
         return self._ask("TPM_COMPUTE_METRIC", "metric_result", compute_metric_args=args)
 
@@ -103,12 +103,12 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
         metric_ids: list[str] | None = None,
         metadata_query_id: str | None = None,
     ) -> Message:
-        """Summarises the trace by `TraceSummarySpec`s, as text or binary.
+        """Summarise the trace.
 
         Args:
-            specs: what to compute.
-            metric_ids: the metrics wanted; None is all of them.
-            metadata_query_id: the query of the specs that gives the summary's metadata.
+            specs: `TraceSummarySpec`s, as text or binary.
+            metric_ids: ids of the metrics to compute; None for all.
+            metadata_query_id: id of the query in `specs` that returns the metadata.
 
         Returns:
             A `TraceSummaryResult`.
@@ -129,15 +129,15 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
         return self._ask("TPM_SUMMARIZE_TRACE", "trace_summary_result", trace_summary_args=args)
 
     def enable_metatrace(self) -> None:
-        """Starts tracing TraceProcessor itself."""
+        """Start tracing TraceProcessor itself."""
         self._call("TPM_ENABLE_METATRACE")
 
     def disable_and_read_metatrace(self) -> Message:
-        """Ends it; gives a `DisableAndReadMetatraceResult`."""
+        """End this tracing; return a `DisableAndReadMetatraceResult`."""
         return self._ask("TPM_DISABLE_AND_READ_METATRACE", "metatrace")
 
     def export(self, output_file: BinaryIO, export_format: str) -> None:
-        """Streams an export (`perfetto`, `arrow_tar`, `sqlite`) to a file; needs v59 or later."""
+        """Write an export (`perfetto`, `arrow_tar`, `sqlite`) to a file; needs v59 or later."""
         args = self.protos.ExportArgs(format=export_format.upper())
         for reply in self._call("TPM_EXPORT", export_args=args):
             if reply.export_result.error:
@@ -145,21 +145,21 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
             output_file.write(reply.export_result.data)
 
     def version(self) -> str:
-        """The engine's version as it states it itself, such as "Perfetto v52.0-6b9586def (...)"."""
+        """Return the version that the engine states: "Perfetto v52.0-6b9586def (...)"."""
         status: Any = self._ask("TPM_GET_STATUS", "status")
         return str(status.human_readable_version)
 
     def _ask(self, method: str, field: str, **fields: object) -> Message:
-        """One request that has one reply; that reply's `field`."""
+        """Send a request that has one reply; return the `field` of the reply."""
         (reply,) = self._call(method, **fields)
         answer: Message = getattr(reply, field)
         return answer
 
     def _call(self, method: str, **fields: object) -> list[Any]:
-        """One request; its replies (`TraceProcessorRpc`), of which there is at least one.
+        """Send a request; return its replies (`TraceProcessorRpc`), at least one.
 
         Raises:
-            EngineError: see `_exchange`; or this version does not know the method.
+            EngineError: see `_exchange`; or this version lacks the method.
         """
         message = self.protos.TraceProcessorRpc(request=method, **fields)
         stream = self.protos.TraceProcessorRpcStream(msg=[message])

@@ -1,4 +1,4 @@
-"""What a load cost: TraceProcessor's own account of it, the table `stats`."""
+"""Reads data lost by a load from the table `stats` of TraceProcessor."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 LOSS = ("error", "data_loss")
 _NO_SLICE_LOST = "misplaced_end_event"
-_ARROWS = "flow_"
+_FLOWS = "flow_"
 SHOWN_LOSSES = 5
 
 
@@ -20,8 +20,9 @@ class Stat:
     """A counter of the table `stats` that is not zero.
 
     Attributes:
+        name: the name of the counter.
         severity: "info", "notice" (newer versions), "data_loss" or "error".
-        count: how often it happened, over all its indices.
+        count: sum over all indices of the counter.
     """
 
     name: str
@@ -30,34 +31,34 @@ class Stat:
 
 
 def load_stats(tp: "Processor") -> dict[str, Stat]:
-    """All counters that are not zero, by name.
+    """Return all counters that are not zero, by name.
 
-    Of those of arrows, `flow_end_without_start` and `flow_step_without_start` are "info",
+    Of the counters of flows, `flow_end_without_start` and `flow_step_without_start` are "info",
     `flow_duplicate_id` and `flow_no_enclosing_slice` "error".
     """
-    found = rows(
+    counters = rows(
         tp,
         "SELECT name, severity, SUM(value) FROM stats WHERE value != 0 "
         "GROUP BY name, severity ORDER BY name",
     )
-    return {name: Stat(name, severity, count) for name, severity, count in found}
+    return {name: Stat(name, severity, count) for name, severity, count in counters}
 
 
 def losses(tp: "Processor") -> dict[str, int]:
-    """What was lost or misread on import: counts by the name of the counter; empty when sound."""
+    """Return counts of data lost or misread on import, by name of the counter; empty if none."""
     return {stat.name: stat.count for stat in load_stats(tp).values() if stat.severity in LOSS}
 
 
 def harmless(name: str) -> bool:
-    """Whether a loss costs no slice: an arrow that is not drawn, an end without a beginning."""
-    return name.startswith(_ARROWS) or name == _NO_SLICE_LOST
+    """Tell whether a counter of losses costs no slice: flows, and ends without a beginning."""
+    return name.startswith(_FLOWS) or name == _NO_SLICE_LOST
 
 
 def check_loaded(tp: "Processor") -> None:
-    """Makes sure that there is a trace in it.
+    """Check that a trace is loaded.
 
     Raises:
-        InputError: there is no table `slice`: TraceProcessor gave up on the file.
+        InputError: there is no table `slice`, since TraceProcessor gave up on the file.
     """
     try:
         rows(tp, "SELECT id FROM slice LIMIT 1")
@@ -68,10 +69,10 @@ def check_loaded(tp: "Processor") -> None:
 
 
 def check_whole(tp: "Processor") -> None:
-    """Makes sure that no slice was lost.
+    """Check that no slice was lost.
 
     Raises:
-        TraceLossError: something was; it says what and how often.
+        TraceLossError: slices were lost; the error names the counters and counts.
     """
     lost = {name: count for name, count in losses(tp).items() if not harmless(name)}
     if lost:

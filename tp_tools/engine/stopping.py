@@ -1,12 +1,12 @@
-"""Engines that can be stopped while they work.
+"""Runs engines on threads, so that they can be stopped while they work.
 
-WebAssembly on the main thread would hold up every signal until it ends, and an exception that a
-handler raises in one of its callbacks crashes the process. So it runs on a thread of its own, for
-which the main thread waits: this wait can be interrupted.
+WebAssembly on the main thread would delay every signal until its end, and an exception that a
+handler raises in one of its callbacks crashes the process. So it runs on a thread of its own, and
+the main thread waits for this thread; this wait can be interrupted.
 
-Where a signal ends the process (`tp_tools.processes.signals.ending`), that is all. In a notebook
-the engine has to end and the process to go on: there the module is compiled with epoch
-interruption, which makes loads slower by a tenth and queries by a fifth to a quarter.
+If a signal ends the process (`tp_tools.processes.signals.ending`), no more is needed. In a notebook
+the engine must end and the process go on: there the module is compiled with epoch interruption,
+which makes loads slower by a tenth and queries by a fifth to a quarter.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class _Group:
     """Engines that work on several threads for one caller.
 
     Attributes:
-        halted: whether they are to stop, now and where they would begin.
-        stops: what stops each that is at work.
+        halted: whether the engines must stop and no engine may start.
+        stops: the function that stops each working engine.
     """
 
     def __init__(self) -> None:
@@ -42,25 +42,27 @@ class _Group:
             stop()
 
 
-class _Here(threading.local):
+class _ThreadState(threading.local):
+    """The group of the engines of this thread."""
+
     group: _Group | None = None
 
 
-_here = _Here()
+_thread_state = _ThreadState()
 
 
 PATIENCE_S = 5.0
-"""How long an engine works before its input is looked at for what would keep it for ever."""
+"""Seconds that an engine works before its input is checked for text that takes for ever."""
 
 _doubt: ContextVar[Callable[[], None] | None] = ContextVar("_doubt", default=None)
 
 
 @contextmanager
 def doubted(refuse: Callable[[], None]) -> Iterator[None]:
-    """While the block runs, an engine that works for long has its input looked at meanwhile.
+    """Have the input of an engine that works for `PATIENCE_S` checked, while the block runs.
 
     Args:
-        refuse: raises an error if the input is one that an engine may never be done with.
+        refuse: raises an error if the engine may never finish with the input.
     """
     token = _doubt.set(refuse)
     try:
@@ -70,39 +72,42 @@ def doubted(refuse: Callable[[], None]) -> Iterator[None]:
 
 
 def run(work: Callable[[], Result], stop: Callable[[], bool]) -> Result:
-    """Does work that Python's signal handlers cannot interrupt, so that they can.
+    """Run native code so that Python's signal handlers can interrupt the wait for its end.
 
     Args:
-        work: what is to be done; on the main thread's behalf another thread does it.
-        stop: makes `work` end soon, from another thread, and says whether it can.
+        work: the code to run; another thread runs it if this is the main thread.
+        stop: called from another thread; makes `work` end soon and returns whether it can.
+
+    Returns:
+        The result of `work`.
 
     Raises:
-        BaseException: what `work` raised; or a signal handler or a doubt while this waited: then
-            `work` was stopped and has ended, if it could be.
+        BaseException: the error of `work`; or that of a signal handler or of `refuse` (`doubted`)
+            during the wait: then `work` was stopped, if possible, and has ended.
     """
     if threading.current_thread() is not threading.main_thread():
         with _stopped_with_its_group(stop):
             return work()
     outcome = Future[Result]()
 
-    def fill() -> None:
+    def set_outcome() -> None:
         if not outcome.set_running_or_notify_cancel():
             return
         try:
             outcome.set_result(work())
-        except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
+        except BaseException as error:  # noqa: BLE001  raised by the waiting thread
             outcome.set_exception(error)
 
-    # not by joining the thread: before Python 3.13, one whose join is interrupted counts as ended
+    # do not join the thread: before Python 3.13, an interrupted join marks it as ended
     try:
-        threading.Thread(target=fill, name="TraceProcessor", daemon=True).start()
+        threading.Thread(target=set_outcome, name="TraceProcessor", daemon=True).start()
         refuse = _doubt.get()
         if refuse is not None and not wait([outcome], PATIENCE_S).done:
             refuse()
         wait([outcome])
     except BaseException:
         while stop() and not outcome.cancel() and not outcome.done():
-            with suppress(KeyboardInterrupt):  # a second one must not leave it at work
+            with suppress(KeyboardInterrupt):  # a second Ctrl-C must not leave it working
                 wait([outcome])
         raise
     return outcome.result()
@@ -111,15 +116,23 @@ def run(work: Callable[[], Result], stop: Callable[[], bool]) -> Result:
 def map_on_threads(
     do: Callable[[Item], Result], items: Iterable[Item], threads: int
 ) -> list[Result]:
-    """`do` of each item, in order, on so many threads; when it fails, their engines stop.
+    """Map a function over items on threads; at the first error, stop the engines of all threads.
+
+    Args:
+        do: called with each item; may use engines.
+        items: the items.
+        threads: number of threads.
+
+    Returns:
+        The results in the order of the items.
 
     Raises:
-        BaseException: what `do` raised first, or a signal handler meanwhile.
+        BaseException: the first error of `do`, or of a signal handler.
     """
     group = _Group()
 
     def do_in_group(item: Item) -> Result:
-        _here.group = group
+        _thread_state.group = group
         return do(item)
 
     with ThreadPoolExecutor(threads) as pool:
@@ -132,7 +145,8 @@ def map_on_threads(
 
 @contextmanager
 def _stopped_with_its_group(stop: Callable[[], bool]) -> Iterator[None]:
-    group = _here.group
+    """Register `stop` with the group of this thread while the block runs."""
+    group = _thread_state.group
     if group is None:
         yield
         return

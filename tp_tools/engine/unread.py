@@ -1,22 +1,22 @@
-"""Says plainly that a file is no trace, where TraceProcessor says it in its own way."""
+"""Rewords the error of TraceProcessor for a file that is not a trace."""
 
 from __future__ import annotations
 
 from tp_tools.errors import InputError
 
 _UNKNOWN = "Unknown trace type"
-"""How TraceProcessor v51 to v58 begins, src/trace_processor/forwarding_trace_parser.cc."""
+"""Start of the message of v51 to v58, src/trace_processor/forwarding_trace_parser.cc."""
 
 
 def refuse_unknown(name: str, refusal: InputError) -> None:
-    """Does nothing if TraceProcessor knew the kind of file and refused it for another reason.
+    """Raise a clear error if TraceProcessor did not recognize the format of a file.
 
     Args:
-        name: what messages call the file.
-        refusal: what came of loading it.
+        name: the name of the file in messages.
+        refusal: the error of the load.
 
     Raises:
-        InputError: it knew none.
+        InputError: TraceProcessor recognized no format.
     """
     if _UNKNOWN in str(refusal):
         raise InputError(

@@ -1,4 +1,4 @@
-"""TraceProcessor in this process: WebAssembly in wasmtime, no binary, no network."""
+"""Runs TraceProcessor in this process: WebAssembly in wasmtime, no binary, no network."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,22 +20,22 @@ from wasmtime import (
 from tp_tools.engine import stopping
 from tp_tools.engine._perfetto import ProtoFactory
 from tp_tools.engine.memory import available
-from tp_tools.engine.rpc import REQUEST_ROOM, RpcBackend
+from tp_tools.engine.rpc import REQUEST_LIMIT, RpcBackend
 from tp_tools.engine.wasm_imports import PAGE, Aborted, Host
 from tp_tools.engine.wasm_module import Loaded, give_back, load_module
 from tp_tools.errors import EngineError, EngineOutOfMemory
 from tp_tools.processes import signals
 
 MEMORY_LIMITS = {32: 0xFFFF_0000, 64: 16 << 30}
-"""How far each module's memory may grow: a page below 4 GiB, and 16 GiB, as they are linked."""
+"""Most bytes of memory of each module, as linked: a page below 4 GiB, and 16 GiB."""
 
 STACK_BYTES = 2 << 20
-"""What newer Perfettos link with. v52 has 64 KiB, which a SQL expression 300 levels deep overruns
-into the module's own data; SQLite allows 1000 levels."""
+"""Bytes of stack, as newer versions link it. v52 has 64 KiB: a SQL expression 300 levels deep
+overwrites the data of the module behind them; SQLite allows 1000 levels."""
 
 
 def memory_bound(bits: int, memory_limit: int | None = None) -> int:
-    """Bytes that an engine opened now may grow to; see `EmbeddedBackend`."""
+    """Return the bytes that an engine opened now may grow to; see `EmbeddedBackend`."""
     return min(filter(None, (MEMORY_LIMITS[bits], memory_limit, available()))) // PAGE * PAGE
 
 
@@ -50,14 +50,17 @@ class EmbeddedBackend(RpcBackend):
         memory_limit: int | None,
         say: Callable[[str], None],
     ) -> None:
-        """Starts TraceProcessor with pointers of 32 or 64 `bits`, for 4 or 16 GiB.
+        """Start TraceProcessor.
 
-        It may grow to that, to what the machine has left, or to `memory_limit` bytes, whatever is
-        least.
+        Args:
+            protos: the message classes of the `perfetto` package.
+            bits: width of pointers: 32 for up to 4 GiB, 64 for up to 16 GiB.
+            memory_limit: most bytes of memory; the free memory of the machine is a limit too.
+            say: called with a line before the module is compiled.
 
         Raises:
-            EngineUnavailable: there is no such module.
-            EngineOutOfMemory: not even the empty engine fits.
+            EngineUnavailable: the module is missing.
+            EngineOutOfMemory: the empty engine does not fit.
         """
         super().__init__(protos)
         self._bits = bits
@@ -75,11 +78,11 @@ class EmbeddedBackend(RpcBackend):
         self._run(lambda: self._start(module))
 
     def close(self) -> None:
-        """Frees the engine and its memory; can be called again, and after a failure."""
+        """Free the engine and its memory; may be called again, and after a failure."""
         self._unusable = self._unusable or "it was closed"
         if self._is_stopped and not self._is_stoppable:
-            return  # it may still be at work, and ends with this process
-        # The store's functions refer to this object: deleting the store breaks that circle.
+            return  # it may still work; it ends with this process
+        # The functions of the store refer to this object: closing it breaks this cycle.
         self._store.close()
         if self._is_stoppable and self._loaded is not None:
             give_back(self._bits, self._loaded)
@@ -106,7 +109,7 @@ class EmbeddedBackend(RpcBackend):
         on_reply = Func(self._store, FuncType([pointer, ValType.i32()], []), self._on_reply)
         table = cast("Table", exports["__indirect_function_table"])
         slot = table.grow(self._store, 1, on_reply)
-        self._request_at = call("trace_processor_rpc_init", slot, REQUEST_ROOM)
+        self._request_at = call("trace_processor_rpc_init", slot, REQUEST_LIMIT)
         self._on_request = cast("Func", exports["trace_processor_on_rpc_request"])
 
     def _on_reply(self, at: int, size: int) -> None:
@@ -119,13 +122,13 @@ class EmbeddedBackend(RpcBackend):
         return answer
 
     def _send(self, request: bytes) -> None:
-        for start in range(0, len(request), REQUEST_ROOM):
-            piece = request[start : start + REQUEST_ROOM]
-            self._host.write(self._request_at, piece)
-            self._on_request(self._store, len(piece))
+        for start in range(0, len(request), REQUEST_LIMIT):
+            block = request[start : start + REQUEST_LIMIT]
+            self._host.write(self._request_at, block)
+            self._on_request(self._store, len(block))
 
     def _run(self, work: Callable[[], None]) -> None:
-        """Has the module do something, so that it can be interrupted."""
+        """Run code of the module so that it can be interrupted."""
 
         def begin() -> None:
             if self._is_stoppable:
@@ -134,22 +137,22 @@ class EmbeddedBackend(RpcBackend):
                 raise Aborted("it was stopped")
             work()
 
-        with self._alive_or_dead():
+        with self._closed_on_error():
             stopping.run(begin, self._stop)
 
     def _stop(self) -> bool:
-        """Makes the module end in the middle of what it does, if it can; from another thread."""
+        """Interrupt the module from another thread; return whether that is possible."""
         self._is_stopped = True
         if self._is_stoppable and self._loaded is not None:
             self._loaded[0].increment_epoch()
         return self._is_stoppable
 
     @contextmanager
-    def _alive_or_dead(self) -> Iterator[None]:
-        """What is left by an exception leaves the module amid something: it is closed.
+    def _closed_on_error(self) -> Iterator[None]:
+        """Close the module if the block raises, since its state is then undefined.
 
         Raises:
-            EngineError: it failed now, or it was unusable before.
+            EngineError: the module failed, or was unusable before.
         """
         if self._unusable:
             raise EngineError(f"TraceProcessor cannot be used any more: {self._unusable}")
@@ -170,7 +173,7 @@ class EmbeddedBackend(RpcBackend):
         if self._host.refused:
             return EngineOutOfMemory(self._out_of_memory())
         reason = next(iter(str(error).splitlines()), "")
-        parts = filter(None, (reason, self._host.last_words()))
+        parts = filter(None, (reason, self._host.last_lines()))
         return EngineError("TraceProcessor crashed: " + "\n".join(parts))
 
     def _out_of_memory(self) -> str:

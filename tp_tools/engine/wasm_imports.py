@@ -1,7 +1,7 @@
-"""What TraceProcessor's WebAssembly expects of the world around it, as Emscripten names it.
+"""Implements the imports of TraceProcessor's WebAssembly, under the names of Emscripten.
 
-It is built for a browser without files: clocks, a console, more memory and the end of the world
-are all that it really uses. Files and the rest answer "not supported" (ENOSYS), as they do there.
+The module is built for a browser without files. It uses clocks, a console, more memory and abort;
+files and other system calls return "not supported" (ENOSYS), as in a browser.
 
 Sources: Emscripten's `system/lib/libc/emscripten_internal.h` and WASI preview 1.
 """
@@ -20,25 +20,25 @@ CONSOLE_PIECES = 50
 SHOWN_LINES = 3
 CHATTER = ("Loading trace", "warning: unsupported syscall")
 GROWTH = 1.2
-"""Emscripten's own step: the heap grows by a fifth at least, so that growing stays rare."""
+"""Factor by which Emscripten grows the heap at least, so that it grows rarely."""
 
 
-class Aborted(Exception):  # noqa: N818  the module's own word
-    """The module gave up; it cannot be called again."""
+class Aborted(Exception):  # noqa: N818  Emscripten's word
+    """The module aborted; it cannot be called again."""
 
 
 class Host:
     """The imports of one instance, and its memory.
 
     Attributes:
-        memory: the instance's linear memory, to be set once it exists.
-        refused: whether more memory was asked for than could be had.
+        memory: the linear memory of the instance, set once it exists.
+        refused: whether the module asked for more memory than available.
     """
 
     memory: Memory
 
     def __init__(self, store: Store, bits: int, memory_limit: int) -> None:
-        """Binds the imports to `store`; the heap may grow to `memory_limit` bytes."""
+        """Bind the imports to `store`; the heap may grow to `memory_limit` bytes."""
         self.refused = False
         self._store = store
         self._word = struct.Struct("<Q" if bits == 64 else "<I")  # noqa: PLR2004  pointer width
@@ -47,36 +47,37 @@ class Host:
         self._console: deque[bytes] = deque(maxlen=CONSOLE_PIECES)
 
     def define_in(self, linker: Linker, imports: list[ImportType]) -> None:
-        """Gives the module all it asks for."""
+        """Define a function in `linker` for each import of the module."""
         for item in imports:
-            function = Func(self._store, item.type, self._answer_to(item))  # type: ignore[arg-type]
+            function = Func(self._store, item.type, self._implementation(item))  # type: ignore[arg-type]
             linker.define(self._store, item.module, item.name or "", function)
 
-    def last_words(self) -> str:
-        """The last lines that the module printed, to go with an error."""
+    def last_lines(self) -> str:
+        """Return the last lines that the module printed, for an error."""
         lines = b"".join(self._console).decode("utf-8", "replace").splitlines()
-        said = [line for line in lines if line.strip() and not line.startswith(CHATTER)]
-        return "\n".join(said[-SHOWN_LINES:])
+        messages = [line for line in lines if line.strip() and not line.startswith(CHATTER)]
+        return "\n".join(messages[-SHOWN_LINES:])
 
     def read(self, at: int, size: int) -> bytes:
-        """`size` bytes of the module's memory from its address `at`."""
-        return string_at(self._here(at, size), size)
+        """Return `size` bytes of the module's memory from its address `at`."""
+        return string_at(self._host_address(at, size), size)
 
     def write(self, at: int, data: bytes) -> None:
-        """Copies `data` into the module's memory; the module owns the room at `at`."""
-        memmove(self._here(at, len(data)), data, len(data))
+        """Copy `data` into the memory that the module owns at its address `at`."""
+        memmove(self._host_address(at, len(data)), data, len(data))
 
-    def _here(self, at: int, size: int) -> int:
-        """Where the module's address `at` is in this process, if `size` bytes are there."""
+    def _host_address(self, at: int, size: int) -> int:
+        """Translate an address of the module to one of this process; check `size` bytes."""
         start = at & self._mask
         if start + size > self.memory.data_len(self._store):
             raise Aborted(f"it named {size} bytes at {start:#x}, outside its memory")
-        # Not kept: the memory moves when it grows.
+        # Do not cache it: the memory moves when it grows.
         return addressof(self.memory.data_ptr(self._store).contents) + start
 
-    def _answer_to(self, item: ImportType) -> Callable[..., object]:
+    def _implementation(self, item: ImportType) -> Callable[..., object]:
+        """Return the function for an import; those that are not implemented fail."""
         name = item.name or ""
-        known: dict[str, Callable[..., object]] = {
+        functions: dict[str, Callable[..., object]] = {
             "emscripten_get_now": lambda: time.perf_counter() * 1e3,
             "emscripten_date_now": lambda: time.time() * 1e3,
             "clock_time_get": self._clock_time_get,
@@ -92,8 +93,8 @@ class Host:
             "_localtime_js": self._broken_down_time,
             "_tzset_js": self._set_time_zone,
         }
-        if name in known:
-            return known[name]
+        if name in functions:
+            return functions[name]
         if name.startswith("__syscall_") or name in {"_mmap_js", "_munmap_js"}:
             return lambda *_: -ENOSYS
         if item.module == "wasi_snapshot_preview1":
@@ -101,7 +102,7 @@ class Host:
         return lambda *_: self._abort(f"{name} is not available here")
 
     def _signed(self, address: int) -> int:
-        """An unsigned address as the signed integer that wasmtime passes."""
+        """Convert an unsigned address to the signed integer that wasmtime passes."""
         return address - self._mask - 1 if address > self._mask >> 1 else address
 
     def _clock_time_get(self, clock: int, _precision: int, at: int) -> int:
@@ -110,7 +111,7 @@ class Host:
         return 0
 
     def _broken_down_time(self, seconds: int, at: int) -> None:
-        """Fills a `struct tm`. Local time is UTC, so that a query answers alike everywhere."""
+        """Fill a `struct tm`; local time is UTC, so that queries return the same everywhere."""
         t = time.gmtime(seconds)
         weekday = (t.tm_wday + 1) % 7  # C counts from Sunday
         fields = (*t[5:2:-1], t.tm_mday, t.tm_mon - 1, t.tm_year - 1900, weekday, t.tm_yday - 1, 0)
@@ -123,10 +124,10 @@ class Host:
         self.write(summer_name, b"UTC\0")
 
     def _resize_heap(self, size: int) -> int:
-        wanted, have = size & self._mask, self.memory.data_len(self._store)
-        for target in (max(wanted, int(have * GROWTH)), wanted):
-            pages = (min(target, self._limit) - have + PAGE - 1) // PAGE
-            if wanted <= self._limit and self._grow(pages):
+        needed, current = size & self._mask, self.memory.data_len(self._store)
+        for target in (max(needed, int(current * GROWTH)), needed):
+            pages = (min(target, self._limit) - current + PAGE - 1) // PAGE
+            if needed <= self._limit and self._grow(pages):
                 return 1
         self.refused = True
         return 0
@@ -155,7 +156,7 @@ class Host:
         return 0
 
     def _print_line(self, at: int) -> None:
-        self._console.append(string_at(self._here(at, 1)) + b"\n")
+        self._console.append(string_at(self._host_address(at, 1)) + b"\n")
 
     def _abort(self, why: str = "it aborted") -> None:
         raise Aborted(why)

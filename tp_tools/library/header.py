@@ -1,4 +1,4 @@
-"""The header of a query file: what it answers, and what it has to be given.
+"""Parses the header of a query file: its question, and the events that it needs.
 
     -- Kernels: GPU time by kernel name.
     --
@@ -9,8 +9,8 @@
     -- Shown first: name, count, total_ns
     -- Kernel names: name
 
-A file without a header is about a rank and needs every category. `Args` may be given where only
-those of collectives are needed in full: of other events these are enough.
+A file without a header has scope rank and needs every category. `Args` lists the args that it reads
+of events other than collectives; of collectives it gets all.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ _CATEGORY = re.compile(r"[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class Header:
-    """What the first comment of a query file says.
+    """The fields of the first comment of a query file.
 
     Attributes:
-        answers: the question, in one line; empty if the file says nothing.
-        grain: what a row stands for; empty if the file says nothing.
-        scope: "rank" if it is run on each trace by itself, "job" if on all ranks in one.
-        needs: the categories of the events that it reads, with "flows" where it follows arrows;
-            None for all there is.
-        args: the args that it reads of events that are no collectives; None for all there are.
-        first: the columns that answer, which a narrow terminal shows first.
-        kernels: the columns with names of kernels, which a terminal shows as short names.
+        answers: the question, in one line; empty if there is none.
+        grain: the thing that a row stands for; empty if there is none.
+        scope: "rank" if the query runs on each trace alone, "job" if on all ranks in one trace.
+        needs: the categories of the events that the query reads, with "flows" if it follows flows;
+            None for all.
+        args: the args that the query reads of events other than collectives; None for all.
+        first: the columns that answer the question, which a narrow terminal shows first.
+        kernels: the columns with kernel names, which a terminal shows as short names.
     """
 
     answers: str
@@ -59,14 +59,14 @@ class Header:
 
 
 def parse(sql: str, name: str) -> Header:
-    """The header of a query file.
+    """Parse the header of a query file.
 
     Args:
-        sql: its text.
-        name: what errors call it.
+        sql: the text of the file.
+        name: the name of the file in errors.
 
     Raises:
-        InputError: its scope or its needs are not written as they must be.
+        InputError: the scope or the needs are malformed.
     """
     lines = list(_comment(sql))
     fields = dict(_fields(lines))
@@ -85,7 +85,7 @@ def parse(sql: str, name: str) -> Header:
 
 
 def _comment(sql: str) -> Iterator[str]:
-    """The lines of the comment that the file begins with, without their dashes."""
+    """Yield the lines of the comment at the start of a file, without dashes."""
     for line in sql.lstrip().splitlines():
         if not line.startswith("--"):
             return
@@ -93,7 +93,7 @@ def _comment(sql: str) -> Iterator[str]:
 
 
 def _fields(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """The fields that are known; each goes on until another one begins, or a line is empty."""
+    """Yield (key, value) of known fields; a field ends at the next field or an empty line."""
     key, parts = "", list[str]()
     for line in [*lines, ""]:
         start = _FIELD.fullmatch(line)
@@ -106,7 +106,7 @@ def _fields(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _first_sentence(lines: list[str]) -> str:
-    """The first paragraph, without a title of one word; nothing if it is a field already."""
+    """Return the first paragraph without a title of one word; empty if it is a field."""
     first = lines.index("") if "" in lines else len(lines)
     paragraph = " ".join(lines[:first])
     return "" if paragraph.startswith(_KEYS) else _TITLE.sub("", paragraph, count=1)

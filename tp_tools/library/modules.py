@@ -1,7 +1,7 @@
-"""The package `tpt` of SQL modules: its files, and the text of a script with all that it includes.
+"""Reads the SQL modules of the package `tpt`, and expands scripts that include them.
 
-TraceProcessor runs `INCLUDE PERFETTO MODULE tpt.gpu_slice;` where the package is registered. The
-Perfetto UI does not have it: a text for its Query tab holds the modules themselves.
+TraceProcessor runs `INCLUDE PERFETTO MODULE tpt.gpu_slice;` if the package is registered. The
+Perfetto UI does not have the package: text for its Query tab holds the modules themselves.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PACKAGE = "tpt"
 
 _TOKEN = re.compile(
     r"""
-      --[^\n]* | /\*.*?\*/ | '[^']*' | "[^"]*"    # where INCLUDE is no statement
+      --[^\n]* | /\*.*?\*/ | '[^']*' | "[^"]*"    # INCLUDE in these is not a statement
     | (?<![\w.]) INCLUDE \s+ PERFETTO \s+ MODULE \s+
       (?P<name> tpt (?:\.\w+)* (?:\.\*)?) \s* (?:;[^\S\n]*\n*|\Z)
     """,
@@ -32,9 +32,9 @@ _CREATE = re.compile(r"^CREATE PERFETTO ", re.MULTILINE)
 
 @functools.cache
 def modules() -> dict[str, str]:
-    """The text of each module by its name, such as "tpt.collective.window", sorted by name.
+    """Return the text of each module by name, such as "tpt.collective.window", sorted by name.
 
-    Definitions are `CREATE OR REPLACE`: they may follow those that were pasted in the same session.
+    Definitions are `CREATE OR REPLACE`, so that a session may run pasted copies of them too.
 
     Raises:
         InputError: a file cannot be read.
@@ -48,30 +48,30 @@ def modules() -> dict[str, str]:
 
 
 def includes_modules(sql: str) -> bool:
-    """Whether a script includes modules of the package."""
+    """Tell whether a script includes modules of the package."""
     return any(True for _ in _included(sql))
 
 
 def expand(sql: str) -> str:
-    """A script that includes nothing of the package: the modules stand in it.
+    """Replace the INCLUDEs of modules of the package by their text.
 
-    Each module stands there once, where it is first included, after those that it includes.
+    The text of each module stands once, at its first INCLUDE, after the modules that it includes.
 
     Args:
-        sql: a query, or several statements. What it includes of Perfetto's own modules stays.
+        sql: a query or several statements. INCLUDEs of modules of Perfetto stay.
 
     Returns:
-        Text that any TraceProcessor of v52 or later runs, time and again in one session.
+        Text that any TraceProcessor of v52 or later runs, also repeatedly in one session.
 
     Raises:
-        InputError: it includes a module that does not exist.
+        InputError: the script includes a module that does not exist.
     """
     done = set[str]()
 
     def text_of(match: re.Match[str]) -> str:
         if match["name"] is None:
             return match[0]
-        return "".join(map(module, _meant(match["name"])))
+        return "".join(map(module, _named_modules(match["name"])))
 
     def module(name: str) -> str:
         if name in done:
@@ -83,18 +83,19 @@ def expand(sql: str) -> str:
 
 
 def _included(sql: str) -> Iterator[str]:
+    """Yield the names in INCLUDEs of the package."""
     return (match["name"] for match in _TOKEN.finditer(sql) if match["name"] is not None)
 
 
-def _meant(name: str) -> list[str]:
-    """The modules that an INCLUDE names: one, or with `.*` all below that name."""
+def _named_modules(name: str) -> list[str]:
+    """Return the modules that an INCLUDE names: one, or with `.*` all below the name."""
     known = modules()
     if name.endswith(".*"):
-        found = [it for it in known if it.startswith(name[:-1])]
+        named = [module for module in known if module.startswith(name[:-1])]
     else:
-        found = [name] if name in known else []
-    if not found:
+        named = [name] if name in known else []
+    if not named:
         close = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
         raise InputError(f"the query includes {name}, which is no module; {hint}")
-    return found
+    return named

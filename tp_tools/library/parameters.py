@@ -1,10 +1,10 @@
-"""Parameters of a query file: functions in it that return one constant.
+"""Sets parameters of a query file: functions that return one constant.
 
     CREATE OR REPLACE PERFETTO FUNCTION tpt_tolerance_ns()
     RETURNS LONG AS
     SELECT 1000;
 
-So the file runs as it is wherever it is pasted, and a command can run it with another value.
+The file runs unchanged where it is pasted, and a command can run it with another value.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ _DEFINITION = r"(FUNCTION\s+tpt_{name}\(\)\s+RETURNS\s+LONG\s+AS\s+SELECT\s+)-?\
 
 
 def with_parameters(sql: str, values: Mapping[str, int]) -> str:
-    """The query with other constants.
+    """Replace constants of a query.
 
     Args:
         sql: the text of a query file.
-        values: by name, without the prefix `tpt_`.
+        values: the new constants by name, without the prefix `tpt_`.
+
+    Returns:
+        The text with the new constants.
 
     Raises:
         UsageError: the file has no such parameter, or defines it more than once.

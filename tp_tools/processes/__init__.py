@@ -1,4 +1,5 @@
-"""Processes: a pool of workers, what a worker does, and how signals end this process.
+"""Processes: a pool of workers, and how signals end this process.
 
-Calls go in, results come out in order; nothing outlives the process that opened a pool.
+Calls go into a pool and results come out in the order of the calls. No worker outlives the process
+that opened the pool, and no temporary file outlives a process that a signal ends.
 """

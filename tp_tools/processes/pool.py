@@ -1,9 +1,9 @@
-"""A pool of processes that work on batches of a trace or on ranks; results come in order.
+"""Runs calls on a pool of processes and returns results in order; calls work on batches or ranks.
 
-A worker has two pipes of its own, and nobody else holds their ends: the parent notices a worker
-that was killed at any moment, and a worker notices that its parent was. In
-`concurrent.futures.ProcessPoolExecutor` all processes hold one pipe of results, so a worker that is
-killed while it sends a large result leaves the parent waiting for ever (tried with Python 3.11).
+Each worker has two pipes of its own whose ends no other process holds. So the parent notices at any
+moment that a worker was killed, and a worker notices that its parent was. The processes of
+`concurrent.futures.ProcessPoolExecutor` share one pipe of results: a worker that is killed while it
+sends a large result leaves the parent waiting for ever (tried with Python 3.11).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from tp_tools.processes import signals
 from tp_tools.processes.worker import (
     PICKLE,
-    Room,
+    SharedTextCall,
+    SharedTexts,
     TextCall,
-    TextElsewhere,
-    serve_copy,
+    serve_fork,
 )
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOST = sys.maxsize
-"""Stands for the number of tasks of a worker that has ended."""
+"""Number of pending tasks that a worker reports once it has ended."""
 
 _PIPE = 1 << 20
-"""Bytes of a pipe: as many as Linux allows, so that a worker can go on while the parent is busy."""
+"""Bytes of a pipe: the most that Linux allows, so that workers go on while the parent is busy."""
 
 _START = """
 import sys
@@ -50,47 +50,47 @@ sys.path[:] = {path!r}
 from tp_tools.processes.worker import serve
 serve({ends})
 """
-"""Program of a worker that is no copy of this process: the main module is not imported again."""
+"""Program of a worker that is not a fork; it does not import the main module again."""
 
 
 class Task(Generic[T]):
-    """A call that was given to a worker, and its outcome once the worker has answered."""
+    """A call that was submitted to a worker, and its outcome once the worker has answered."""
 
     def __init__(self, call: Call[T], worker: Worker) -> None:
         self.call, self._worker = call, worker
         self.outcome: Call[T] | None = None
 
     def is_done(self) -> bool:
-        """Whether `result` need not wait."""
-        self._worker.in_hand()
+        """Tell whether `result` returns without waiting."""
+        self._worker.pending_count()
         return self.outcome is not None
 
     def result(self) -> T:
-        """What the call returns or raises; it is done here if the worker has ended."""
+        """Return or raise the outcome of the call; call here if the worker has ended."""
         while self.outcome is None:
             self._worker.receive()
         return self.outcome()
 
 
 class Worker(Protocol):
-    """One that does tasks in the order in which they are submitted."""
+    """A worker that does tasks in the order in which they are submitted."""
 
-    def in_hand(self) -> int:
-        """How many tasks it has not answered; `LOST` if it has ended."""
+    def pending_count(self) -> int:
+        """Return the number of tasks without an answer; `LOST` if the worker has ended."""
 
     def submit(self, task: Task[Any]) -> None:
-        """Gives it a task."""
+        """Submit a task."""
 
     def receive(self) -> None:
-        """Waits for its next answer, which becomes the outcome of the task."""
+        """Wait for the next answer and set it as the outcome of its task."""
 
     def fileno(self) -> int:
-        """The file that can be read once it has answered or ended."""
+        """Return the file descriptor that is readable once the worker has answered or ended."""
 
 
 @dataclass(frozen=True)
 class _Done(Generic[T]):
-    """A call that was done here."""
+    """The result of a call that this process did."""
 
     value: T
 
@@ -103,13 +103,13 @@ class _Done(Generic[T]):
 
 @dataclass(frozen=True)
 class Pool:
-    """Workers, and how calls are shared among them.
+    """Workers and how they share calls.
 
     Attributes:
-        workers: processes; without any, this process does all calls.
-        ahead: how many tasks a worker is given at a time: one to work on, others to go on with.
-        helps: whether this process does a call, too, when all workers have enough tasks; else it
-            waits for one of them.
+        workers: the processes; if empty, this process does all calls.
+        ahead: most pending tasks of a worker, the task that it works on included.
+        helps: whether this process does a call itself if all workers have `ahead` tasks; else it
+            waits for a worker.
     """
 
     workers: Sequence[Worker] = ()
@@ -118,19 +118,22 @@ class Pool:
 
     @property
     def size(self) -> int:
-        """How many processes do calls."""
+        """Number of processes that do calls."""
         return len(self.workers) + (self.helps or not self.workers)
 
     def map_ordered(self, calls: Iterable[Call[T]]) -> Generator[T]:
-        """The results of calls, in their order.
+        """Do calls and yield their results in order.
 
-        A pool that does not help begins a call only when at most one result per worker is due.
+        If the pool does not help, at most one result per worker waits to be yielded.
 
         Args:
-            calls: taken one by one, as workers get free.
+            calls: the calls, taken one by one as workers become free.
+
+        Yields:
+            The result of each call.
 
         Raises:
-            Exception: what a call raised, when its turn comes.
+            Exception: the error of a call, in place of its result.
         """
         tasks: deque[Task[T] | _Done[T]] = deque()
         for call in calls:
@@ -141,14 +144,16 @@ class Pool:
             yield tasks.popleft().result()
 
     def on_each_worker(self, call: Call[object]) -> None:
-        """Has every worker do a call before its next task; its result and errors are dropped."""
+        """Have every worker do a call before its next task; ignore its result and errors."""
         for worker in self.workers:
             worker.submit(Task(call, worker))
 
     def _has_enough(self, count: int) -> bool:
+        """Tell whether `count` tasks are enough, so that the next result must be yielded."""
         return not self.helps and count > len(self.workers)
 
     def _task(self, call: Call[T]) -> Task[T] | _Done[T]:
+        """Submit a call to a free worker, or do it here."""
         worker = self._free_worker()
         if worker is None:
             return _Done(call())
@@ -157,15 +162,15 @@ class Pool:
         return task
 
     def _free_worker(self) -> Worker | None:
-        """The one with the fewest tasks; None if this process is to do the call."""
+        """Return the worker with the fewest tasks; None if this process must do the call."""
         while self.workers:
-            in_hand = [worker.in_hand() for worker in self.workers]
-            least = min(in_hand)
+            counts = [worker.pending_count() for worker in self.workers]
+            least = min(counts)
             if least < self.ahead:
-                return self.workers[in_hand.index(least)]
+                return self.workers[counts.index(least)]
             if self.helps or least == LOST:
                 return None
-            alive = zip(self.workers, in_hand, strict=True)
+            alive = zip(self.workers, counts, strict=True)
             wait({worker.fileno() for worker, count in alive if count != LOST})
         return None
 
@@ -179,26 +184,26 @@ class _Process:
     """A worker in a process of its own.
 
     Attributes:
-        process: its process.
-        calls, results: our ends of its pipes.
-        room: memory shared with it; None if it has none.
+        process: the process.
+        calls, results: the parent's ends of the pipes.
+        shared: memory shared with the worker; None if there is none.
     """
 
     process: BaseProcess | subprocess.Popen[bytes]
     calls: Connection
     results: Connection
-    room: Room | None
+    shared: SharedTexts | None
     _tasks: deque[Task[Any]] = field(default_factory=deque)
     _is_lost: bool = False
 
-    def in_hand(self) -> int:
+    def pending_count(self) -> int:
         while self._tasks and self.results.poll():
             self.receive()
         return LOST if self._is_lost else len(self._tasks)
 
     def submit(self, task: Task[Any]) -> None:
         self._tasks.append(task)
-        with suppress(OSError):  # it has ended, which `receive` finds
+        with suppress(OSError):  # the worker has ended; `receive` finds that out
             self._send(task.call)
 
     def fileno(self) -> int:
@@ -208,24 +213,24 @@ class _Process:
         if not isinstance(call, TextCall):
             self.calls.send_bytes(pickle.dumps(call, PICKLE))
             return
-        place = self.room.put(call.text) if self.room else None
-        self.calls.send_bytes(pickle.dumps(TextElsewhere(call.function, place), PICKLE))
-        if place is None:
+        extent = self.shared.put(call.text) if self.shared else None
+        self.calls.send_bytes(pickle.dumps(SharedTextCall(call.function, extent), PICKLE))
+        if extent is None:
             self.calls.send_bytes(call.text)
 
     def receive(self) -> None:
         try:
             answer = self.results.recv_bytes()
-        except (EOFError, OSError):  # the second one amid an answer
+        except (EOFError, OSError):  # OSError: the pipe ends within an answer
             self._is_lost = True
             while self._tasks:
                 task = self._tasks.popleft()
                 task.outcome = task.call
             return
-        self._tasks.popleft().outcome = pickle.loads(answer)  # noqa: S301  from our own worker
+        self._tasks.popleft().outcome = pickle.loads(answer)  # noqa: S301  sent by our own worker
 
     def end(self) -> None:
-        """Ends the process, whatever it is doing."""
+        """Kill the process and wait for its end."""
         self.calls.close()
         self.results.close()
         self.kill()
@@ -240,24 +245,27 @@ class _Process:
 
 
 def usual_jobs() -> int:
-    """Number of cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def open_pool(workers: int, *, ahead: int = 4, helps: bool = True) -> Iterator[Pool]:
-    """A pool, while the block runs; its processes end with the block, or with this process.
+    """Open a pool while the block runs; its processes end with the block, or with this process.
 
-    Workers are copies of this process where it has one thread: that takes no time, and they have
-    the modules that are imported by now. Else they start anew, and import what they need.
+    Workers are forks of this process if it has one thread: they start at once and have its imported
+    modules. Else they are new interpreters.
 
     Args:
-        workers: number of processes besides this one; fewer are started where the system allows no
-            more, and none where it is no POSIX system.
+        workers: number of processes in addition to this one; fewer if the system refuses more, and
+            none on systems other than POSIX.
         ahead: as in `Pool`.
         helps: as in `Pool`.
+
+    Yields:
+        The pool.
     """
-    start = _copy if _may_copy() else _new_process
+    start = _fork if _may_fork() else _new_process
     started: list[_Process] = []
 
     def kill_all() -> None:
@@ -266,7 +274,9 @@ def open_pool(workers: int, *, ahead: int = 4, helps: bool = True) -> Iterator[P
 
     forget = signals.at_end(kill_all)
     try:
-        with suppress(OSError):  # no more processes, or no more files: those that there are work
+        with suppress(
+            OSError
+        ):  # the system refuses more processes or files: go on with those that started
             for _ in range(workers if os.name == "posix" else 0):
                 started.append(start(started, ahead))
         yield Pool(started, ahead, helps)
@@ -277,30 +287,30 @@ def open_pool(workers: int, *, ahead: int = 4, helps: bool = True) -> Iterator[P
 
 
 def is_single_threaded() -> bool:
-    """Whether this process surely has one thread, in Python and beneath it; Linux tells."""
+    """Tell whether this process has one thread, native ones included; False if not on Linux."""
     threads = Path("/proc/self/task")
     return threads.is_dir() and len(list(threads.iterdir())) == 1
 
 
-def _may_copy() -> bool:
+def _may_fork() -> bool:
     return is_single_threaded() and not multiprocessing.current_process().daemon
 
 
-def _copy(before: Sequence[_Process], ahead: int) -> _Process:
-    """A worker that is a copy of this process, as those `before` may be, too."""
+def _fork(before: Sequence[_Process], ahead: int) -> _Process:
+    """Start a worker that is a fork of this process and closes the pipes of those `before`."""
     ours, theirs = _pipes()
-    room = Room(ahead)
+    shared = SharedTexts(ahead)
     to_close = [*ours, *(end for process in before for end in (process.calls, process.results))]
     context = multiprocessing.get_context("fork")
-    process = context.Process(target=serve_copy, args=(theirs, room, to_close), daemon=True)
+    process = context.Process(target=serve_fork, args=(theirs, shared, to_close), daemon=True)
     process.start()
     for end in theirs:
         end.close()
-    return _Process(process, *ours, room)
+    return _Process(process, *ours, shared)
 
 
 def _new_process(_before: Sequence[_Process], _ahead: int) -> _Process:
-    """A worker that runs the main module of nobody, but `_START`."""
+    """Start a worker that is a new interpreter and runs `_START`."""
     ours, theirs = _pipes()
     numbers = [end.fileno() for end in theirs]
     program = _START.format(path=sys.path, ends=", ".join(map(str, numbers)))
@@ -308,7 +318,7 @@ def _new_process(_before: Sequence[_Process], _ahead: int) -> _Process:
         [sys.executable, "-c", program],
         stdin=subprocess.DEVNULL,
         pass_fds=numbers,
-        start_new_session=True,  # Ctrl-C is its parent's
+        start_new_session=True,  # Ctrl-C goes to the parent only
     )
     for end in theirs:
         end.close()
@@ -316,11 +326,13 @@ def _new_process(_before: Sequence[_Process], _ahead: int) -> _Process:
 
 
 def _pipes() -> tuple[Ends, Ends]:
-    """The pipes of a worker, as wide as can be: our ends, and its ends."""
+    """Open the pipes of a worker with large buffers; return the parent's and the worker's ends."""
     calls, our_calls = multiprocessing.Pipe(duplex=False)
     our_results, results = multiprocessing.Pipe(duplex=False)
     for end in (calls, results):
-        with suppress(ImportError, AttributeError, OSError):  # Linux can; else it takes longer
+        with suppress(
+            ImportError, AttributeError, OSError
+        ):  # only Linux can; other systems are slower
             import fcntl  # noqa: PLC0415
 
             fcntl.fcntl(end.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)

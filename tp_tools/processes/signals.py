@@ -1,10 +1,10 @@
-"""Ends this process when a signal asks for that: at once, with one line, and nothing left.
+"""Ends this process at a signal: at once, with one line, and without files left behind.
 
-The handler removes what was registered with `at_end`, writes the line and exits; it raises nothing.
-So it makes no difference what the main thread was doing: no exception comes out of a callback, none
-is swallowed by a destructor, and no thread is waited for. A handler runs between two bytecodes of
-the main thread, so code that could keep this thread for long (the embedded engine, a compilation)
-runs on a thread of its own, and the main thread waits for it (`tp_tools.engine.stopping`).
+The handler runs the functions registered with `at_end`, writes the line and exits; it raises
+nothing. So the state of the main thread does not matter: no exception leaves a callback, no
+destructor swallows one, and no thread is waited for. A handler runs between two bytecodes of the
+main thread. So code that could keep this thread for long (the embedded engine, a compilation) runs
+on a thread of its own, and the main thread waits for it (`tp_tools.engine.stopping`).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ENDINGS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up", "SIGQUIT": "quit"}
-"""The signals that end a process, and how the line calls that."""
+"""The signals that end a process, and the word for each in the line that is written."""
 
 _NOTHING_LEFT = "nothing was left behind."
 
 
 class _Ending:
-    """Whether signals end this process, and what has to be done before it goes.
+    """Whether signals end this process, and the clean-up before its end.
 
     Attributes:
-        owner: id of the process that ends by signals; 0 for none. A forked child has another one.
-        removers: what is to be done, newest last.
-        held: how many blocks wait for their end before a signal is obeyed.
-        pending: exit code and line of an end that waits for them.
+        owner: id of the process that signals end; 0 for none. A forked child has another id.
+        removers: clean-up functions, the newest last.
+        held: number of running `held_back` blocks.
+        pending: exit code and line of an end that waits for these blocks.
     """
 
     def __init__(self) -> None:
@@ -49,18 +49,18 @@ _ending = _Ending()
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """While the block runs, signals end this process. Handlers found are put back behind it.
+    """Have signals end this process while the block runs; restore the handlers after it.
 
-    A signal that is ignored stays ignored (`nohup`, jobs in the background of a script), and so
-    does a handler of someone else.
+    An ignored signal stays ignored (`nohup`, background jobs of a script), and a handler that other
+    code installed stays installed.
     """
     before: dict[int, Any] = {}
     owner, _ending.owner = _ending.owner, os.getpid()
     for name in ENDINGS:
-        number = getattr(signal, name, None)  # Windows has two of them
+        number = getattr(signal, name, None)  # Windows has only two of these signals
         if number is not None:
-            found = signal.getsignal(number)
-            if found in {signal.SIG_DFL, signal.default_int_handler}:
+            handler = signal.getsignal(number)
+            if handler in {signal.SIG_DFL, signal.default_int_handler}:
                 before[number] = signal.signal(number, _on_signal)
     try:
         yield
@@ -71,14 +71,14 @@ def ending() -> Iterator[None]:
 
 
 def is_ending() -> bool:
-    """Whether a signal ends this process, so that nothing in it has to be stopped by itself."""
+    """Tell whether a signal ends this process, so that its threads need not be stopped before."""
     return _ending.owner != 0
 
 
 def become_worker() -> None:
-    """Has a signal end this process, which works for another one: that one says and removes all.
+    """Have a signal end this worker without a line or clean-up, which are left to its parent.
 
-    Without a core file, which SIGQUIT leaves by itself.
+    SIGQUIT would leave a core file by default; here it does not.
     """
     _ending.owner = -1
     for name in ENDINGS:
@@ -89,7 +89,7 @@ def become_worker() -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """While the block runs, Ctrl-C raises KeyboardInterrupt: it is the usual way to end it."""
+    """Have Ctrl-C raise KeyboardInterrupt while the block runs, as the usual way to end it."""
     before = signal.getsignal(signal.SIGINT)
     if before is not _on_signal:
         yield
@@ -103,19 +103,22 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """While the block runs, it may take so long; then this process ends with exit code 4.
+    """End this process with exit code 4 if the block runs longer than a number of seconds.
 
-    In a process that signals do not end by this module (`cli.main` called from Python), and on the
-    main thread, TimeLimitReached is raised instead.
+    If signals do not end the process through this module (`cli.main` called from Python), the main
+    thread raises TimeLimitReached instead.
+
+    Raises:
+        TimeLimitReached: see above.
     """
-    from tp_tools.errors import TimeLimitReached  # noqa: PLC0415  not before the handlers are set
+    from tp_tools.errors import TimeLimitReached  # noqa: PLC0415  imported once the handlers are set
 
-    said = f"gave up after {seconds:g} s, as --timeout says"
+    line = f"gave up after {seconds:g} s, as --timeout says"
 
     def give_up(_number: int = 0, _frame: FrameType | None = None) -> None:
         if _ending.owner == os.getpid():
-            _end(TimeLimitReached.exit_code, said)
-        raise TimeLimitReached(f"{said}; {_NOTHING_LEFT}")
+            _end(TimeLimitReached.exit_code, line)
+        raise TimeLimitReached(f"{line}; {_NOTHING_LEFT}")
 
     if not hasattr(signal, "setitimer"):  # Windows
         timer = threading.Timer(seconds, give_up)
@@ -136,13 +139,13 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def at_end(do: Callable[[], None]) -> Callable[[], None]:
-    """Registers what has to be done if a signal ends this process.
+    """Register a function to run if a signal ends this process.
 
     Args:
-        do: removes a file, ends a process, cleans the terminal. What it raises is passed over.
+        do: removes a file, ends a process or resets the terminal. Its errors are ignored.
 
     Returns:
-        A function that takes the registration back.
+        A function that removes the registration.
     """
     key = object()
     _ending.removers[key] = do
@@ -151,9 +154,9 @@ def at_end(do: Callable[[], None]) -> Callable[[], None]:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """A signal that comes while the block runs is obeyed behind it: for a few system calls.
+    """Hold signals back while the block runs, for a few system calls.
 
-    So nothing lies between making a file and registering its removal.
+    So no signal comes between the creation of a file and the registration of its removal.
     """
     with _ending.lock:
         _ending.held += 1
@@ -167,36 +170,37 @@ def held_back() -> Iterator[None]:
 
 
 def _on_signal(number: int, _frame: FrameType | None) -> None:
-    if os.getpid() != _ending.owner:  # a forked worker: its parent has the signal, too
+    if os.getpid() != _ending.owner:  # a forked worker: its parent gets the signal too
         os._exit(128 + number)
     _end(128 + number, ENDINGS[signal.Signals(number).name])
 
 
-def _end(code: int, said: str) -> None:
-    """Ends this process, or has `held_back` do so."""
+def _end(code: int, line: str) -> None:
+    """End this process, or leave that to the end of `held_back`."""
     if _ending.held:
-        _ending.pending = code, said
+        _ending.pending = code, line
         return
-    _leave(code, said)
+    _leave(code, line)
 
 
-def _leave(code: int, said: str) -> NoReturn:
+def _leave(code: int, line: str) -> NoReturn:
+    """Kill workers, clean up, write the line and exit."""
     if threading.current_thread() is threading.main_thread():
         for name in ENDINGS:
             if number := getattr(signal, name, None):
-                signal.signal(number, signal.SIG_IGN)  # one is enough
+                signal.signal(number, signal.SIG_IGN)  # ignore further signals
     _kill_workers()
     for remove in reversed(list(_ending.removers.values())):
-        with suppress(Exception):  # one that fails must not keep the others from their work
+        with suppress(Exception):  # a failure must not prevent the others
             remove()
-    _say(f"tp-tools: {said}; {_NOTHING_LEFT}\n")
+    _write_line(f"tp-tools: {line}; {_NOTHING_LEFT}\n")
     os._exit(code)
 
 
 def _kill_workers() -> None:
-    """Ends the processes of pools, which write to files that are to go."""
+    """Kill the processes of pools, which write to files that are removed next."""
     processes = sys.modules.get("multiprocessing.process")
-    if processes is None:  # nobody imported it, so there is none
+    if processes is None:  # not imported, so there are no pools
         return
     with suppress(Exception):  # as above
         children = processes.active_children()
@@ -206,7 +210,7 @@ def _kill_workers() -> None:
             child.join(0.2)
 
 
-def _say(line: str) -> None:
-    """Writes to stderr whatever state its buffer is in; whoever read it may have left."""
+def _write_line(line: str) -> None:
+    """Write to stderr past its buffer; ignore a closed pipe."""
     with suppress(OSError):
         os.write(2, line.encode())

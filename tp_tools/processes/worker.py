@@ -1,4 +1,4 @@
-"""The other side of a pool: what a worker process does, and how it is told."""
+"""Runs calls in a worker process of a pool, and defines the messages between both sides."""
 
 from __future__ import annotations
 
@@ -21,131 +21,145 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Call: TypeAlias = "Callable[[], T]"
-"""Work without arguments: a `functools.partial` of a function of a module, so that it can be
-pickled. A worker may do it, or the parent, or first one and then the other."""
+"""A call without arguments: a `functools.partial` of a function of a module, so that it can be
+pickled. A worker or the parent does it; the parent does it again if the worker is lost."""
 
 Ends: TypeAlias = "tuple[Connection, Connection]"
-"""Ends of the two pipes of a worker: of that for calls, of that for results."""
+"""Ends of the two pipes of a worker: of the pipe for calls, and of the pipe for results."""
 
 PICKLE = 5
-_TEXT = 1 << 20
-"""Bytes of a text that a room is made for: a batch's."""
+"""Version of the pickle protocol."""
+
+_TEXT_BYTES = 1 << 20
+"""Most bytes of a text in shared memory: those of a batch."""
 
 
 @dataclass(frozen=True)
 class TextCall(Generic[T]):
-    """A call on a text, which is not pickled: that alone would take a third of the way.
+    """A call on a text that is sent unpickled; pickling takes a third of the transfer time.
 
     Attributes:
-        function: what is called with the text; can be pickled.
-        text: of a batch.
+        function: called with the text; can be pickled.
+        text: the text of a batch.
     """
 
     function: Callable[[bytes], T]
     text: bytes
 
     def __call__(self) -> T:
-        """Calls it."""
+        """Call the function with the text."""
         return self.function(self.text)
 
 
 @dataclass(frozen=True)
-class TextElsewhere:
-    """A call whose text lies in a room, from `start` to `stop`; without a place, in the pipe."""
+class SharedTextCall:
+    """A call on a text in shared memory.
+
+    Attributes:
+        function: called with the text.
+        extent: start and stop of the text in the memory; None if the text follows in the pipe.
+    """
 
     function: Callable[[bytes], object]
-    place: tuple[int, int] | None
+    extent: tuple[int, int] | None
 
 
-class Room:
-    """Memory that a worker shares with its parent, for the texts that it has in hand.
+class SharedTexts:
+    """Memory that a worker shares with its parent, for the texts of its pending calls.
 
-    A text of 1 MiB takes 0.1 ms by this way, and 1.5 ms through a pipe: of the 0.9 s of a repair
-    of a trace of 240,000 events that is 0.05 s.
+    A text of 1 MiB takes 0.1 ms through this memory and 1.5 ms through a pipe: a difference of
+    0.05 s in the 0.9 s that the repair of a trace of 240,000 events takes.
     """
 
     def __init__(self, texts: int) -> None:
         self._texts, self._count = texts, 0
-        self._memory = mmap.mmap(-1, texts * _TEXT)
+        self._memory = mmap.mmap(-1, texts * _TEXT_BYTES)
 
     def put(self, text: bytes) -> tuple[int, int] | None:
-        """Where the text lies, over the one that came `texts` texts before; None: too long."""
-        if len(text) > _TEXT:
+        """Copy a text over the text that came `texts` texts before.
+
+        Returns:
+            Start and stop of the text in the memory; None if the text is too long.
+        """
+        if len(text) > _TEXT_BYTES:
             return None
-        start = self._count % self._texts * _TEXT
+        start = self._count % self._texts * _TEXT_BYTES
         self._count += 1
         self._memory[start : start + len(text)] = text
         return start, start + len(text)
 
     def call(self, function: Callable[[bytes], object], start: int, stop: int) -> object:
-        """Calls a function with the text that lies there."""
+        """Call a function with the text from `start` to `stop`."""
         return function(self._memory[start:stop])
 
 
 def serve(calls: int, results: int) -> NoReturn:
-    """Does calls until the parent closes its end of the pipe, or has ended.
+    """Do calls in a new interpreter until the parent closes its end of the pipe, or ends.
 
     Args:
-        calls: number of the open end of the pipe from the parent.
-        results: of the pipe to the parent.
+        calls: file descriptor of the pipe from the parent.
+        results: file descriptor of the pipe to the parent.
     """
     _serve(Connection(calls, writable=False), Connection(results, readable=False), None)
 
 
-def serve_copy(theirs: Ends, room: Room, to_close: Iterable[Connection]) -> NoReturn:
-    """Does calls, in a copy of the parent.
+def serve_fork(theirs: Ends, shared: SharedTexts, to_close: Iterable[Connection]) -> NoReturn:
+    """Do calls in a fork of the parent.
 
     Args:
         theirs: the worker's ends of its pipes.
-        room: shared with the parent.
-        to_close: all other ends that the parent has open; else neither this worker nor the others
-            would see that the parent has ended.
+        shared: memory shared with the parent.
+        to_close: all other ends that the parent has open; while a worker holds them, no worker
+            notices the end of the parent.
     """
     for end in to_close:
         end.close()
-    _serve(*theirs, room)
+    _serve(*theirs, shared)
 
 
-def _serve(calls: Connection, results: Connection, room: Room | None) -> NoReturn:
+def _serve(calls: Connection, results: Connection, shared: SharedTexts | None) -> NoReturn:
     signals.become_worker()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent ends us
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a terminal sends it to all processes; the parent ends this one
     waiting: queue.SimpleQueue[Call[object]] = queue.SimpleQueue()
-    threading.Thread(target=_read_calls, args=(calls, room, waiting), daemon=True).start()
+    threading.Thread(target=_read_calls, args=(calls, shared, waiting), daemon=True).start()
     try:
         while True:
             results.send_bytes(_answer(waiting.get()))
-    finally:  # the parent has ended; or the answer cannot be sent, and the parent does the call
+    finally:  # the parent has ended, or the answer cannot be sent and the parent does the call
         os._exit(1)
 
 
 def _read_calls(
-    calls: Connection, room: Room | None, waiting: queue.SimpleQueue[Call[object]]
+    calls: Connection, shared: SharedTexts | None, waiting: queue.SimpleQueue[Call[object]]
 ) -> None:
-    """Reads ahead; ends the process, whatever it is doing, when its parent has ended."""
+    """Read calls ahead; end this process, even within a call, once the parent has ended."""
     try:
         while True:
-            call = pickle.loads(calls.recv_bytes())  # noqa: S301  from our parent
-            if isinstance(call, TextElsewhere):
-                call = _with_text(call, calls, room)
+            call = pickle.loads(calls.recv_bytes())  # noqa: S301  sent by our parent
+            if isinstance(call, SharedTextCall):
+                call = _with_text(call, calls, shared)
             waiting.put(call)
     finally:
         os._exit(1)
 
 
-def _with_text(call: TextElsewhere, calls: Connection, room: Room | None) -> Call[object]:
-    if call.place is None:
+def _with_text(call: SharedTextCall, calls: Connection, shared: SharedTexts | None) -> Call[object]:
+    """Return a call that takes its text from the shared memory, or from the pipe."""
+    if call.extent is None:
         return TextCall(call.function, calls.recv_bytes())
-    assert room is not None
-    return partial(room.call, call.function, *call.place)
+    assert shared is not None
+    return partial(shared.call, call.function, *call.extent)
 
 
 def _answer(call: Call[object]) -> bytes:
-    """The outcome of a call, pickled."""
+    """Do a call and pickle its outcome."""
     try:
         value = call()
-    except Exception as error:  # noqa: BLE001  every error is the parent's to handle
+    except Exception as error:  # noqa: BLE001  the parent handles every error
         answer = pickle.dumps(_Raised(error, traceback.format_exc()), PICKLE)
-        pickle.loads(answer)  # noqa: S301  the parent must be able to do that
+        pickle.loads(answer)  # noqa: S301  checks that the parent can unpickle it
         return answer
     return pickle.dumps(_Returned(value), PICKLE)
 
@@ -165,14 +179,14 @@ class _Raised:
     """The outcome of a call that raised an error."""
 
     error: Exception
-    where: str
+    traceback: str
 
     def __call__(self) -> NoReturn:
-        raise self.error from _RemoteTraceback(self.where)
+        raise self.error from _RemoteTraceback(self.traceback)
 
 
-class _RemoteTraceback(Exception):  # noqa: N818  never raised: it is the cause of an error
-    """Where in a worker an error was raised."""
+class _RemoteTraceback(Exception):  # noqa: N818  never raised itself: the cause of an error
+    """The traceback of an error in a worker."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"

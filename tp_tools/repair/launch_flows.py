@@ -18,7 +18,7 @@ import numpy as np
 from tp_tools.columns import distinct, is_in
 from tp_tools.repair.flow_bindings import exactly_bound, is_right, launch_pairs, quickly_bound
 from tp_tools.trace.flow_groups import flow_groups
-from tp_tools.trace.flow_slices import NONE, Launch, MeantSlices
+from tp_tools.trace.flow_slices import NONE, Launch, LaunchSlices
 from tp_tools.trace.model import NO_ID
 from tp_tools.trace.plan import FlowEdits, FlowEnd
 
@@ -56,7 +56,7 @@ def with_flows(trace: Trace, table: Slices, plan: Plan, external: ExternalIds | 
         return replace(plan, flows=FlowEdits(ids=groups.ids)) if groups.ids else plan
     launches = _as_launches(pairs, is_in(pairs.group, distinct(pairs.group[wrong]).tolist()))
     used = distinct(trace.link[pairs.out[~wrong]]).tolist()
-    meant = MeantSlices(trace, table, launches, external, used)
+    meant = LaunchSlices(trace, table, launches, external, used)
     edits = _Binding(trace, plan, groups.ids)
     for launch in launches:
         edits.add(launch, *meant.of(launch))
@@ -78,7 +78,7 @@ def meant_launches(trace: Trace, table: Slices, plan: Plan) -> Iterator[tuple[li
     groups = flow_groups(trace)
     pairs = launch_pairs(trace, groups)
     launches = _as_launches(pairs, np.ones(len(pairs), np.bool_))
-    meant, binding = MeantSlices(trace, table, launches, None), _Binding(trace, plan, {})
+    meant, binding = LaunchSlices(trace, table, launches, None), _Binding(trace, plan, {})
     left_out = set(plan.flows.left_out)
     yield from (([out], work) for out, work in plan.flows.arrows)
     for launch in launches:

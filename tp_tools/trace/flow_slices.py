@@ -1,6 +1,6 @@
-"""The slices that a launch flow is meant to join: by correlation, External id, or where it stands.
+"""Finds the slices that launch flows join: by correlation, by External id, or by position.
 
-Kineto writes a flow event right behind its slice, with the time at which that starts, on its track.
+Kineto writes a flow event right behind its slice, with the start and the track of the slice.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ if TYPE_CHECKING:
 
 NONE = -1
 ExternalIds: TypeAlias = Callable[[Iterable[int]], dict[int, bytes]]
-"""The JSON text of the External id of each of some events that has one."""
+"""Reads JSON text of External ids by event; events without an id are missing."""
 
 GPU_CATS = frozenset({"kernel", "gpu_memcpy", "gpu_memset", "Kernel", "Memcpy", "Memset"})
-"""Categories of work on GPUs, today's and those until 2021."""
+"""Categories of work on GPUs, those until 2021 included."""
 
 _Key: TypeAlias = "tuple[int, int]"
 
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch flow: one `s`, and an `f` for each piece of work that was launched.
+    """A launch flow: one event `s`, and an event `f` for each kernel or copy that was launched.
 
     Attributes:
         start: the event `s`.
         ends: the events `f`, ascending.
-        correlation: the index in Trace.links of a correlation that equals its id.
-        out, into: the slices that Perfetto binds it to, NONE where there is none.
+        correlation: index in Trace.links of the correlation that equals the id of the flow.
+        out: the slice that Perfetto binds `start` to, NONE if there is none.
+        into: the slice that Perfetto binds each end to, NONE if there is none.
     """
 
     start: int
@@ -50,8 +51,8 @@ class Launch:
     into: list[int]
 
 
-class MeantSlices:
-    """Finds the slices that launch flows are meant to join."""
+class LaunchSlices:
+    """Finds the slices that the profiler joined by launch flows."""
 
     def __init__(
         self,
@@ -61,76 +62,77 @@ class MeantSlices:
         external: ExternalIds | None,
         used: Iterable[int] = (),
     ) -> None:
-        """Looks up in one pass all that is asked for later.
+        """Index the slices of all launches in one pass.
 
         Args:
             trace: the trace.
             table: its slices, with recorded ends.
-            launches: those that will be asked about.
+            launches: the launches that later calls of `of` and `calls` may name.
             external: reads External ids; None if they cannot be read.
             used: correlations of other launches, as indices in Trace.links.
         """
         self._trace = trace
         self._taken: set[object] = set(used)
         self._label = rank_labels(trace.tracks)
-        bound = {event for it in launches for event in (it.out, *it.into)}
+        bound = {event for launch in launches for event in (launch.out, *launch.into)}
         chosen = indices_of(table.event, bound)
         self._end = dict(zip(table.event[chosen].tolist(), table.end[chosen].tolist(), strict=True))
-        flows = {event for it in launches for event in (it.start, *it.ends)}
+        flows = {event for launch in launches for event in (launch.start, *launch.ends)}
         self._starting = self._by_start(table, flows)
-        self._correlated = self._by_correlation(table, {it.correlation for it in launches})
+        self._correlated = self._by_correlation(table, {launch.correlation for launch in launches})
         self._external: dict[int, bytes] = {}
         if external is not None:
-            unknown = [it for it in launches if not self._is_known(it)]
-            asked = {slice_ for it in unknown for slice_ in self._around(it)}
-            self._external = external(sorted(asked)) if asked else {}
+            ambiguous = [launch for launch in launches if not self._is_known(launch)]
+            candidates = {slice_ for launch in ambiguous for slice_ in self._around(launch)}
+            self._external = external(sorted(candidates)) if candidates else {}
 
     def _by_start(self, table: Slices, flows: set[int]) -> dict[_Key, list[int]]:
-        """The slices that start with a flow event on its track, by (track, ts)."""
+        """Return the slices with the track and start of a flow event, by (track, ts)."""
         trace = self._trace
         keys = {(int(trace.track[event]), int(trace.ts[event])) for event in flows}
-        rows = is_in(table.track, {row for row, _ in keys})
-        times = np.isin(table.ts[:], np.array([ts for _, ts in keys], np.int64))
-        found = defaultdict[_Key, list[int]](list)
-        self._remember(table, np.flatnonzero(rows & times), found, keys)
-        return found
+        on_track = is_in(table.track, {track for track, _ in keys})
+        at_time = np.isin(table.ts[:], np.array([ts for _, ts in keys], np.int64))
+        slices = defaultdict[_Key, list[int]](list)
+        self._remember(table, np.flatnonzero(on_track & at_time), slices, keys)
+        return slices
 
     def _remember(
         self,
         table: Slices,
         chosen: Ints,
-        found: dict[_Key, list[int]],
+        slices: dict[_Key, list[int]],
         keys: set[_Key] | None = None,
     ) -> None:
-        """Keeps some slices: by (track, ts) if keys are given, else by (rank, correlation)."""
+        """Add chosen slices to `slices`: by (track, ts) in `keys`, else by (rank, correlation)."""
         trace = self._trace
         columns = (column[chosen] for column in (table.event, table.track, table.ts))
-        for event, row, ts in iterate_rows(*columns):
-            key = (row, ts) if keys is not None else (int(self._label[row]), int(trace.link[event]))
+        for event, track, ts in iterate_rows(*columns):
+            by_rank = int(self._label[track]), int(trace.link[event])
+            key = (track, ts) if keys is not None else by_rank
             if keys is None or key in keys:
-                found[key].append(event)
+                slices[key].append(event)
 
-    def _by_correlation(self, table: Slices, wanted: set[int]) -> dict[_Key, list[int]]:
-        """The slices with one of some correlations, by (rank, correlation)."""
+    def _by_correlation(self, table: Slices, correlations: set[int]) -> dict[_Key, list[int]]:
+        """Return the slices with one of these correlations, by (rank, correlation)."""
         link = take(self._trace.link, table.event)
-        is_wanted = np.isin(link, np.array(sorted(wanted), np.int64))
-        found = defaultdict[_Key, list[int]](list)
-        self._remember(table, np.flatnonzero(is_wanted), found)
-        return found
+        is_chosen = np.isin(link, np.array(sorted(correlations), np.int64))
+        slices = defaultdict[_Key, list[int]](list)
+        self._remember(table, np.flatnonzero(is_chosen), slices)
+        return slices
 
     def _of_id(self, launch: Launch) -> tuple[list[int], list[int]]:
-        """The launches and the work whose correlation is the id of the flow."""
+        """Return the calls and the GPU work whose correlation is the id of the flow."""
         key = int(self._label[self._trace.track[launch.start]]), launch.correlation
-        found = self._correlated.get(key, [])
-        works = [event for event in found if self._is_work(event, launch)]
-        return [event for event in found if event not in works], works
+        correlated = self._correlated.get(key, [])
+        works = [event for event in correlated if self._is_work(event, launch)]
+        return [event for event in correlated if event not in works], works
 
     def calls(self, launch: Launch) -> list[int]:
-        """All calls whose correlation is the id of the flow."""
+        """Return the calls whose correlation is the id of the flow."""
         return self._of_id(launch)[0]
 
     def _is_work(self, event: int, launch: Launch) -> bool:
-        """Whether a slice is what was launched: by its track; of other tracks, by its category."""
+        """Tell whether a slice is launched work: by its track, on other tracks by its category."""
         trace, track = self._trace, int(self._trace.track[event])
         if track == int(trace.track[launch.start]):
             return False
@@ -139,30 +141,38 @@ class MeantSlices:
         return trace.cats[trace.cat[event]] in GPU_CATS
 
     def _at(self, flow: int) -> list[int]:
-        """The slices that start with a flow event."""
+        """Return the slices that start at the time and on the track of a flow event."""
         trace = self._trace
         return self._starting.get((int(trace.track[flow]), int(trace.ts[flow])), [])
 
     def _is_known(self, launch: Launch) -> bool:
-        """Whether correlations tell, or there is nothing to choose from."""
+        """Tell whether the slices are known without External ids."""
         if any(self._of_id(launch)) or self._shared(launch, self._links(launch)) is not None:
             return True
         return all(len(self._at(flow)) < 2 for flow in (launch.start, *launch.ends))  # noqa: PLR2004
 
     def _around(self, launch: Launch) -> list[int]:
+        """Return the slices that start with one of the flow's events."""
         return [event for flow in (launch.start, *launch.ends) for event in self._at(flow)]
 
     def _links(self, launch: Launch) -> dict[int, object]:
-        """The correlations of the slices that start with its events."""
+        """Return the correlation by slice, of slices that start with one of the flow's events."""
         link = self._trace.link
-        found = ((event, int(link[event])) for event in self._around(launch))
-        return {event: number for event, number in found if number != NO_ID}
+        pairs = ((event, int(link[event])) for event in self._around(launch))
+        return {event: number for event, number in pairs if number != NO_ID}
 
     def _shared(self, launch: Launch, marks: Mapping[int, object]) -> object | None:
-        """The mark that a slice at the start and one at each end have; None if there is none.
+        """Find the mark that a slice at the start and a slice at each end share.
 
-        Of several it is that of the slice behind which the start stands in the file, or one that
+        If several are shared, prefer that of the slice before the start in the file, then one that
         no other launch has.
+
+        Args:
+            launch: the launch flow.
+            marks: correlation or External id by slice.
+
+        Returns:
+            The mark; None if none is shared.
         """
         sets = [
             {marks[event] for event in self._at(flow) if event in marks}
@@ -170,13 +180,20 @@ class MeantSlices:
         ]
         shared = set.intersection(*sets)
         if len(shared) > 1:
-            own = marks.get(self._chosen(launch.start, self._at(launch.start)))
+            preferred = marks.get(self._chosen(launch.start, self._at(launch.start)))
             left = [mark for mark in shared if mark not in self._taken]
-            shared = {own} if own in left else set(sorted(left, key=str)[:1])
+            shared = {preferred} if preferred in left else set(sorted(left, key=str)[:1])
         return next(iter(shared), None)
 
     def of(self, launch: Launch) -> tuple[int, list[int]]:
-        """The slice that launched, and the work of each end; NONE for what is not there."""
+        """Find the slices that a launch flow joins.
+
+        Args:
+            launch: one of the launches given to the constructor.
+
+        Returns:
+            The slice of the start, and the slice of each end; NONE if there is none.
+        """
         launches, works = self._of_id(launch)
         if not launches and not works:
             all_marks: list[Mapping[int, object]] = [self._links(launch), self._external]
@@ -184,40 +201,42 @@ class MeantSlices:
                 mark = self._shared(launch, marks)
                 if mark is not None:
                     self._taken.add(mark)
-                    same = [it for it in self._around(launch) if marks.get(it) == mark]
-                    launches = [it for it in self._at(launch.start) if it in same]
-                    works = [it for end in launch.ends for it in self._at(end) if it in same]
+                    same = [event for event in self._around(launch) if marks.get(event) == mark]
+                    launches = [event for event in self._at(launch.start) if event in same]
+                    works = [
+                        event for end in launch.ends for event in self._at(end) if event in same
+                    ]
                     break
         out = self._chosen(launch.start, launches) if launches else NONE
         if out == NONE:
-            out = self._own(launch.start, launch.out)
+            out = self._nearest(launch.start, launch.out)
         taken: set[int] = set()
         into = []
         for end, bound in zip(launch.ends, launch.into, strict=True):
-            left = [it for it in dict.fromkeys(works) if it not in taken]
+            left = [event for event in dict.fromkeys(works) if event not in taken]
             work = self._chosen(end, left) if left else NONE
             if work == NONE and not works:
-                work = self._own(end, bound)
+                work = self._nearest(end, bound)
             taken.add(work)
             into.append(work)
         return out, into
 
     def _chosen(self, flow: int, candidates: list[int]) -> int:
-        """The nearest of some slices that a flow event may stand for: on its track, if any is."""
+        """Return the candidate nearest in time, then in the file; those on its track come first."""
         trace = self._trace
         at, track = int(trace.ts[flow]), int(trace.track[flow])
         return min(
             candidates,
-            key=lambda it: (
-                int(trace.track[it]) != track,
-                abs(int(trace.ts[it]) - at),
-                it > flow,
-                abs(it - flow),
+            key=lambda event: (
+                int(trace.track[event]) != track,
+                abs(int(trace.ts[event]) - at),
+                event > flow,
+                abs(event - flow),
             ),
         )
 
-    def _own(self, flow: int, bound: int) -> int:
-        """The slice that a flow event stands behind in the file; else that which lies around it."""
+    def _nearest(self, flow: int, bound: int) -> int:
+        """Return the slice that a flow event follows in the file; else `bound` if still open."""
         trace, starting = self._trace, self._at(flow)
         if starting:
             return self._chosen(flow, starting)

@@ -1,4 +1,4 @@
-"""Arrows: which slice each flow event belongs to, so that it follows when the slice moves."""
+"""Finds the slice of each flow event, so that the flow event follows if the slice moves."""
 
 from __future__ import annotations
 
@@ -18,76 +18,87 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.slices import Slices
 
-_NEAR = 64  # slices among which the innermost open one mostly is
+_NEAR = 64  # slices to search first for the innermost open one
 
 
 def flows_of(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[int, int]:
-    """The lane of each flow event whose slice moves.
+    """Find the lane of each flow event whose slice moves.
 
-    A flow event belongs to the slice of its row that starts with it: the one with its correlation,
-    else the shortest. Where none starts then, to the innermost one that is open.
+    A flow event belongs to a slice of its track that starts at its time: to the slice with its
+    correlation, else to the shortest. If no slice starts then, it belongs to the innermost open
+    slice.
 
     Args:
         trace: the trace.
-        table: its slices.
-        lane_of: lane by event of the slices that move.
+        table: the slices of the trace.
+        lane_of: lane by event, of the slices that move.
+
+    Returns:
+        Lane by event, of the flow events that follow.
     """
     moved = indices_of(table.event, lane_of)
-    rows = {
-        int(table.track[start]): _Row(slices_between(table, start, stop), own - start)
+    tracks = {
+        int(table.track[start]): _Track(slices_between(table, start, stop), chosen - start)
         for start, stop in table.track_ranges()
-        if len(own := moved[np.searchsorted(moved, start) : np.searchsorted(moved, stop)])
+        if len(chosen := moved[np.searchsorted(moved, start) : np.searchsorted(moved, stop)])
     }
     follow: dict[int, int] = {}
     for here in blocks(len(trace)):
         flows = np.flatnonzero(is_in(trace.phase[here], b"stf")) + here.start
-        for number in distinct(trace.track[flows]).tolist() if rows else ():
-            if number in rows:
-                own = flows[trace.track[flows] == number]
-                own = own[rows[number].may_follow(trace.ts[own])]
-                owners = _owners(trace, own, rows[number].slices)
-                pairs = zip(own.tolist(), owners.tolist(), strict=True)
-                follow.update((flow, lane_of[it]) for flow, it in pairs if it in lane_of)
+        for number in distinct(trace.track[flows]).tolist() if tracks else ():
+            if number in tracks:
+                on_track = flows[trace.track[flows] == number]
+                on_track = on_track[tracks[number].may_follow(trace.ts[on_track])]
+                owners = _owners(trace, on_track, tracks[number].slices)
+                pairs = zip(on_track.tolist(), owners.tolist(), strict=True)
+                follow.update(
+                    (flow, lane_of[slice_]) for flow, slice_ in pairs if slice_ in lane_of
+                )
     return follow
 
 
-class _Row:
-    """A row on which some slices move."""
+class _Track:
+    """A track from which some slices move.
+
+    Args:
+        slices: all slices of the track.
+        moved: indices of the slices that move, ascending.
+    """
 
     def __init__(self, slices: Slices, moved: Ints) -> None:
         self.slices = slices
         self._ts, self._latest = slices.ts[moved], np.maximum.accumulate(slices.end[moved])
 
     def may_follow(self, at: Ints) -> NDArray[np.bool_]:
-        """At which times one that moves is open, or starts."""
+        """Tell at which times a slice that moves is open or starts."""
         begun = np.searchsorted(self._ts, at, "right")
-        is_met: NDArray[np.bool_] = (self._latest[begun - 1] > at) | (self._ts[begun - 1] == at)
-        return is_met & (begun > 0)
+        is_open: NDArray[np.bool_] = (self._latest[begun - 1] > at) | (self._ts[begun - 1] == at)
+        return is_open & (begun > 0)
 
 
-def _innermost(row: Slices, at: int, behind: int) -> int:
-    """The event of the last slice before a place that is open at this time; -1 if none is."""
+def _innermost(slices: Slices, at: int, behind: int) -> int:
+    """Return the event of the last open slice before index `behind`; -1 if there is none."""
     size = _NEAR
     while behind:
         start = max(behind - size, 0)
-        open_ones = np.flatnonzero(row.end[start:behind] > at)
-        if len(open_ones):
-            return int(row.event[start + open_ones[-1]])
+        opened = np.flatnonzero(slices.end[start:behind] > at)
+        if len(opened):
+            return int(slices.event[start + opened[-1]])
         behind, size = start, size * 2
     return -1
 
 
-def _owners(trace: Trace, flows: Ints, row: Slices) -> Ints:
-    """The slice's event of each flow event of one row; -1 where there is none."""
+def _owners(trace: Trace, flows: Ints, slices: Slices) -> Ints:
+    """Return the event of the slice of each flow event of a track; -1 if there is none."""
     at = trace.ts[flows]
-    first, behind = np.split(searched(row.ts, np.concatenate([at, at + 1])), 2)
-    # the shortest of those that start then; right wherever but one starts
-    owners = np.where(behind > first, row.event[np.maximum(behind - 1, 0)], -1)
+    first, behind = np.split(searched(slices.ts, np.concatenate([at, at + 1])), 2)
+    # the shortest slice that starts then, which sorts last; final where only one slice starts
+    owners = np.where(behind > first, slices.event[np.maximum(behind - 1, 0)], -1)
     for i in np.flatnonzero(behind > first + 1).tolist():
-        candidates = row.event[first[i] : behind[i]]
+        candidates = slices.event[first[i] : behind[i]]
         same = candidates[trace.link[candidates] == trace.link[flows[i]]]
         if len(same):
             owners[i] = same[-1]
     for i in np.flatnonzero(behind == first).tolist():
-        owners[i] = _innermost(row, int(at[i]), int(first[i]))
+        owners[i] = _innermost(slices, int(at[i]), int(first[i]))
     return owners
