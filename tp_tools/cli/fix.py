@@ -90,7 +90,7 @@ def command(  # noqa: PLR0917  click passes all by name
     force: bool,  # noqa: FBT001
     jobs: int | None,
     engine: str | None,
-    talk: Console,
+    console: Console,
 ) -> None:
     """Repair TRACE: what Perfetto shows is then what the profiler recorded.
 
@@ -116,7 +116,7 @@ def command(  # noqa: PLR0917  click passes all by name
         part_of(output, lanes),
         jobs,
     )
-    _run(options, talk)
+    _run(options, console)
 
 
 def default_output(trace: str, *, check: bool) -> str:
@@ -151,7 +151,7 @@ def part_of(output: str, lanes: Lanes | None) -> PftraceOptions | None:
     return None
 
 
-def _run(options: Options, talk: Console) -> None:
+def _run(options: Options, console: Console) -> None:
     # numpy, msgspec: not for --help
     from tp_tools.chrome.parallel_reader import batch_pool, reading_jobs  # noqa: PLC0415
     from tp_tools.cli import process  # noqa: PLC0415
@@ -173,42 +173,42 @@ def _run(options: Options, talk: Console) -> None:
         open_source(options.trace) as source,
         batch_pool(source, jobs) as pool,
     ):
-        _fix(source, options, talk, pool)
+        _fix(source, options, console, pool)
 
 
-def _fix(source: Source, options: Options, talk: Console, pool: Pool) -> None:
+def _fix(source: Source, options: Options, console: Console, pool: Pool) -> None:
     from tp_tools import engine  # noqa: PLC0415  while the workers start
     from tp_tools.repair import analysis, protobuf  # noqa: PLC0415  while the workers start
     from tp_tools.repair.overlaps import OverlapOptions  # noqa: PLC0415
 
     if protobuf.is_protobuf(source):
-        protobuf.check_sound(source, options.engine, talk.say)
-        talk.say(f"{source.name}: Perfetto shows all of it; nothing to repair, nothing written.")
+        protobuf.check_sound(source, options.engine, console.say)
+        console.say(f"{source.name}: Perfetto shows all of it; nothing to repair, nothing written.")
         return
     if pool.size > 1:
         engine.prepare(options.engine)
-    judge = OverlapOptions(options.tolerance_ns, options.engine, talk.say, engines=pool.size)
-    examined = analysis.analyze(source, judge, talk.progress, pool)
-    _warn(source, examined, talk)
-    verified = None if options.check else _write(source, examined, options, talk, pool)
-    _report(examined, options, talk, verified)
+    judge = OverlapOptions(options.tolerance_ns, options.engine, console.say, engines=pool.size)
+    examined = analysis.analyze(source, judge, console.progress, pool)
+    _warn(source, examined, console)
+    verified = None if options.check else _write(source, examined, options, console, pool)
+    _report(examined, options, console, verified)
     if options.check and not examined.is_sound():
         raise click.exceptions.Exit(FOUND)
 
 
-def _warn(source: Source, examined: Analysis, talk: Console) -> None:
+def _warn(source: Source, examined: Analysis, console: Console) -> None:
     """Says what of the file could not be kept."""
     from tp_tools.chrome.file_damage import damage  # noqa: PLC0415
 
     for line in damage(examined.trace, source).losses(source.name):
-        talk.warn(line)
+        console.warn(line)
 
 
 def _write(
     source: Source,
     examined: Analysis,
     options: Options,
-    talk: Console,
+    console: Console,
     pool: Pool,
 ) -> bool | None:
     """Writes the repaired trace; whether it was verified, None if that was not asked for."""
@@ -217,38 +217,38 @@ def _write(
 
     with ExitStack() as writing:
         doing = f"writing {options.output}"
-        seen = writing.enter_context(talk.progress(doing, source.size()))
+        seen = writing.enter_context(console.progress(doing, source.size()))
         packed = options.part is None and options.output.endswith(".gz")
         blocks = analysis.rewrite(source, examined, seen, options.part, pool, packed=packed)
         with output.written(options.output, blocks, packed=packed) as path:
             writing.close()  # what comes now may go to stdout
             if options.verify:
-                _verify(path, examined, options, talk)
+                _verify(path, examined, options, console)
     return True if options.verify else None
 
 
-def _verify(path: Path, examined: Analysis, options: Options, talk: Console) -> None:
+def _verify(path: Path, examined: Analysis, options: Options, console: Console) -> None:
     """Loads what was written, and proves it."""
     from tp_tools.repair import verify_json, verify_pftrace  # noqa: PLC0415  only if it is asked for
 
-    written = (path, options.output, examined, options.engine, talk.say)
+    written = (path, options.output, examined, options.engine, console.say)
     if options.part:
-        verify_pftrace.verify(*written, part=options.part, progress=talk.progress)
+        verify_pftrace.verify(*written, part=options.part, progress=console.progress)
     else:
-        verify_json.verify(*written, progress=talk.progress)
+        verify_json.verify(*written, progress=console.progress)
 
 
-def _report(examined: Analysis, options: Options, talk: Console, verified: bool | None) -> None:  # noqa: FBT001
+def _report(examined: Analysis, options: Options, console: Console, verified: bool | None) -> None:  # noqa: FBT001
     from tp_tools.cli import fix_summary  # noqa: PLC0415
     from tp_tools.repair.summary import summary  # noqa: PLC0415
 
-    if talk.quiet and not options.summary:
+    if console.quiet and not options.summary:
         return
     numbers = summary(examined)
     for line in fix_summary.lines(examined, numbers):
-        talk.say(line)
+        console.say(line)
     if not options.check:
-        talk.say(f"Wrote {options.output}" + (", verified." if verified else "."))
+        console.say(f"Wrote {options.output}" + (", verified." if verified else "."))
     if options.summary:
         target = None if options.check else options.output
         lost = examined.trace.tail.lost

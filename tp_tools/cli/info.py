@@ -40,7 +40,7 @@ class Options:
 @limit_options
 @console_options
 def command(
-    traces: tuple[str, ...], form: str, engine: str | None, choice: RankChoice, talk: Console
+    traces: tuple[str, ...], form: str, engine: str | None, choice: RankChoice, console: Console
 ) -> None:
     """Say what is in each TRACE: its job, GPUs, streams, steps, collectives and defects.
 
@@ -52,22 +52,22 @@ def command(
       tp-tools info rank0.json.gz
       tp-tools info traces/ --format json
     """
-    _run(Options(traces, choice, form, engine), talk)
+    _run(Options(traces, choice, form, engine), console)
 
 
-def _run(options: Options, talk: Console) -> None:
+def _run(options: Options, console: Console) -> None:
     from tp_tools.files.source import open_source  # noqa: PLC0415
     from tp_tools.inspection import facts, trace_info  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
     from tp_tools.querying.trace_loader import LoadOptions  # noqa: PLC0415
 
-    how = LoadOptions(options.engine, say=talk.say, warn=talk.warn, progress=talk.progress)
-    files = job_files.listed(options.traces, options.choice, talk.say)
+    how = LoadOptions(options.engine, say=console.say, warn=console.warn, progress=console.progress)
+    files = job_files.listed(options.traces, options.choice, console.say)
     found = []
     for number, name in enumerate(files):
         with open_source(name) as source:
             seen = trace_info.describe(source, how)
-        talk.over()
+        console.over()
         if options.form == "json":
             found.append(seen.as_object())
             continue

@@ -86,7 +86,7 @@ def milliseconds(text: str) -> int:
 @engine_option
 @limit_options
 @console_options
-def command(inputs: tuple[str, ...], output: str, talk: Console, **options: Any) -> None:  # noqa: ANN401
+def command(inputs: tuple[str, ...], output: str, console: Console, **options: Any) -> None:  # noqa: ANN401
     """Merge the ranks of a job: each repaired as by fix, all on one clock.
 
     INPUT: traces, folders or globs, in any order. Ranks are told by distributedInfo and by the
@@ -99,7 +99,7 @@ def command(inputs: tuple[str, ...], output: str, talk: Console, **options: Any)
       tp-tools merge traces/ -o step.json.gz --start 1200 --end 1350 --exclude python_function
     """
     _check(output, options)
-    _run(inputs, output, talk, options)
+    _run(inputs, output, console, options)
 
 
 def _check(output: str, options: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ def _wishes(options: dict[str, Any]) -> MergeOptions:
     )
 
 
-def _run(inputs: tuple[str, ...], output: str, talk: Console, options: dict[str, Any]) -> None:
+def _run(inputs: tuple[str, ...], output: str, console: Console, options: dict[str, Any]) -> None:
 
     from tp_tools.files import output as out  # noqa: PLC0415
     from tp_tools.merging.preparation import rank_pool  # noqa: PLC0415
@@ -141,14 +141,14 @@ def _run(inputs: tuple[str, ...], output: str, talk: Console, options: dict[str,
         temporary.folder() as folder,
         rank_pool(options["jobs"], options["engine"]) as pool,
     ):
-        prepared = _merge(inputs, output, talk, options, pool, folder=folder)
-    _report(prepared, output, talk, summary=options["summary"] == "json")
+        prepared = _merge(inputs, output, console, options, pool, folder=folder)
+    _report(prepared, output, console, summary=options["summary"] == "json")
 
 
 def _merge(
     inputs: tuple[str, ...],
     output: str,
-    talk: Console,
+    console: Console,
     options: dict[str, Any],
     pool: Pool,
     *,
@@ -164,17 +164,17 @@ def _merge(
 
     wishes = _wishes(options)
     found = preparation.files(inputs, output, wishes.choice)
-    found.say(talk.say)
+    found.say(console.say)
     files = found.files
     size = sum(Path(file).stat().st_size for file in files)
-    with talk.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
-        prepared = _prepared(files, wishes, pool, talk, seen, folder=folder)
+    with console.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
+        prepared = _prepared(files, wishes, pool, console, seen, folder=folder)
     prepared = dataclasses.replace(prepared, left_out=found.left_out)
     for it in prepared.gathered:
-        it.damage.tell(it.file, talk.warn, talk.say)
-    _warn_of_unknown(wishes.excluded, prepared, talk)
+        it.damage.tell(it.file, console.warn, console.say)
+    _warn_of_unknown(wishes.excluded, prepared, console)
     with ExitStack() as writing:
-        stage = talk.progress(f"writing {output}", size, "writing collectives")
+        stage = console.progress(f"writing {output}", size, "writing collectives")
         seen = writing.enter_context(stage)
         packed = output.endswith(".gz")
         if options["form"] == "archive":
@@ -192,7 +192,7 @@ def _prepared(
     files: list[str],
     wishes: MergeOptions,
     pool: Pool,
-    talk: Console,
+    console: Console,
     seen: ProgressCallback,
     *,
     folder: Path,
@@ -206,7 +206,7 @@ def _prepared(
 
     try:
         with temporary.full_disk_named():
-            return preparation.prepare(files, wishes, pool, talk.say, seen, folder=folder)
+            return preparation.prepare(files, wishes, pool, console.say, seen, folder=folder)
     except InputError as error:
         for file in files:
             if protobuf.is_protobuf(Source(Path(file), file)):
@@ -217,7 +217,7 @@ def _prepared(
         raise
 
 
-def _warn_of_unknown(excluded: frozenset[str], prepared: MergePlan, talk: Console) -> None:
+def _warn_of_unknown(excluded: frozenset[str], prepared: MergePlan, console: Console) -> None:
     """Says which categories there are, where one is to be left out that there is not."""
     from tp_tools.merging import read_rank  # noqa: PLC0415
 
@@ -231,16 +231,16 @@ def _warn_of_unknown(excluded: frozenset[str], prepared: MergePlan, talk: Consol
     for name in sorted(unknown):
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known))}."
-        talk.warn(f"--exclude {name}: no event has this category; {hint}")
+        console.warn(f"--exclude {name}: no event has this category; {hint}")
 
 
-def _report(prepared: MergePlan, output: str, talk: Console, *, summary: bool) -> None:
+def _report(prepared: MergePlan, output: str, console: Console, *, summary: bool) -> None:
     from tp_tools.cli import merge_summary  # noqa: PLC0415
     from tp_tools.merging import summary as merge_object  # noqa: PLC0415
 
     for line in merge_summary.lines(prepared):
-        talk.say(line)
-    talk.say(f"Wrote {output}.")
+        console.say(line)
+    console.say(f"Wrote {output}.")
     if summary:
         counts = dataclasses.asdict(prepared.counts)
         click.echo(json.dumps({**merge_object.summary(prepared), **counts, "output": output}))

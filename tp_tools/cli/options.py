@@ -40,16 +40,21 @@ def duration(text: str) -> int:
 
 
 def console_options(command: Command) -> Command:
-    """--quiet and --debug; the command gets `talk`."""
+    """--quiet and --debug; the command gets `console`."""
 
     def remember_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
         ctx.meta["tp_tools.debug"] = value
 
-    def make_talk(_ctx: click.Context, _param: click.Parameter, value: bool) -> Console:  # noqa: FBT001
+    def make_console(_ctx: click.Context, _param: click.Parameter, value: bool) -> Console:  # noqa: FBT001
         return Console(quiet=value)
 
     quiet = click.option(
-        "--quiet", "-q", "talk", is_flag=True, callback=make_talk, help="No progress, no summary."
+        "--quiet",
+        "-q",
+        "console",
+        is_flag=True,
+        callback=make_console,
+        help="No progress, no summary.",
     )
     debug = click.option(
         "--debug",

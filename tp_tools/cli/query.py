@@ -99,7 +99,7 @@ def command(  # noqa: PLR0917  click passes all by name
     all_categories: bool,  # noqa: FBT001
     engine: str | None,
     choice: RankChoice,
-    talk: Console,
+    console: Console,
 ) -> None:
     """Run QUERY on TRACE, and print the rows of its last statement.
 
@@ -144,7 +144,7 @@ def command(  # noqa: PLR0917  click passes all by name
         limit,
         engine,
     )
-    _run(options, talk)
+    _run(options, console)
 
 
 def format_of(output: str) -> str:
@@ -162,7 +162,7 @@ def format_of(output: str) -> str:
     raise UsageError(f"{output}: say with --format what to write, or end it in one of {known}.")
 
 
-def _run(options: Options, talk: Console) -> None:
+def _run(options: Options, console: Console) -> None:
     # numpy and msgspec: not for --help
     from tp_tools.files import output, temporary  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415
@@ -171,22 +171,24 @@ def _run(options: Options, talk: Console) -> None:
 
     query = runner.from_text(options.sql) if options.sql else runner.from_file(options.query or "")
     needs = None if options.all_categories else query.header.needs
-    how = LoadOptions(options.engine, options.raw, needs, LARGE, talk.say, talk.warn, talk.progress)
+    how = LoadOptions(
+        options.engine, options.raw, needs, LARGE, console.say, console.warn, console.progress
+    )
     try:
-        with talk.progress("telling ranks apart"):
+        with console.progress("telling ranks apart"):
             files = job_files.find(options.traces, options.choice)
         output.refuse_input(options.output, files.files)
-        files.say(talk.say)
+        files.say(console.say)
         with temporary.in_folder(output.folder_of(options.output)):
             answer = runner.run_query(query, files, how, options.limit)
     except SqlError as error:
         raise _of_whom(error, query) from error
     if options.output == STDOUT:
-        _print(answer, options.form, talk)
+        _print(answer, options.form, console)
         return
-    with output.written(options.output, _blocks(answer, options.form, None, talk)):
+    with output.written(options.output, _blocks(answer, options.form, None, console)):
         pass
-    talk.say(f"Wrote {options.output}: {len(answer.rows):,} rows.")
+    console.say(f"Wrote {options.output}: {len(answer.rows):,} rows.")
 
 
 def _of_whom(error: SqlError, query: Query) -> TpToolsError:
@@ -195,16 +197,16 @@ def _of_whom(error: SqlError, query: Query) -> TpToolsError:
     return kinds.get(query.origin, SqlError)(str(error))
 
 
-def _print(answer: Rows, form: str, talk: Console) -> None:
+def _print(answer: Rows, form: str, console: Console) -> None:
     fits = sys.stdout.isatty() or "COLUMNS" in os.environ
     width = shutil.get_terminal_size().columns if fits else None
-    for block in _blocks(answer, form, width, talk):
+    for block in _blocks(answer, form, width, console):
         click.echo(block, nl=False)
     if not answer.rows:
-        talk.say("No rows.")
+        console.say("No rows.")
 
 
-def _blocks(answer: Rows, form: str, width: int | None, talk: Console) -> Iterator[bytes]:
+def _blocks(answer: Rows, form: str, width: int | None, console: Console) -> Iterator[bytes]:
     """The answer in its format; a table is laid out for a line of so many characters."""
     if form != "table":
         from tp_tools.querying import frames  # noqa: PLC0415  pandas
@@ -216,7 +218,7 @@ def _blocks(answer: Rows, form: str, width: int | None, talk: Console) -> Iterat
     laid_out = table(answer, width)
     yield "".join(f"{line}\n" for line in laid_out.lines).encode()
     if laid_out.left_out:
-        talk.say(
+        console.say(
             f"No room for {', '.join(laid_out.left_out)}: "
             "a wider terminal has it, and so has --format csv."
         )

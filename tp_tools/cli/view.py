@@ -78,7 +78,7 @@ def command(  # noqa: PLR0917  click passes all by name
     raw: bool,  # noqa: FBT001
     engine: str | None,
     choice: RankChoice,
-    talk: Console,
+    console: Console,
 ) -> None:
     """Open TRACE in the Perfetto UI, repaired if it needs that.
 
@@ -94,10 +94,10 @@ def command(  # noqa: PLR0917  click passes all by name
     """
     if online and port is not None:
         raise UsageError(f"leave out --port: {_ONE_PORT}.")
-    _run(Options(trace, choice, online, browser, port, raw, engine), talk)
+    _run(Options(trace, choice, online, browser, port, raw, engine), console)
 
 
-def _run(options: Options, talk: Console) -> None:
+def _run(options: Options, console: Console) -> None:
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
     from tp_tools.files.source import open_source  # noqa: PLC0415  not for --help
     from tp_tools.viewer.preparation import ViewOptions, prepare_view  # noqa: PLC0415
@@ -107,18 +107,18 @@ def _run(options: Options, talk: Console) -> None:
     with (
         _server(options) as server,
         temporary.folder() as folder,
-        open_source(_trace(options, folder, talk)) as source,
+        open_source(_trace(options, folder, console)) as source,
     ):
-        how = ViewOptions(folder, options.raw, options.engine, talk.say, talk.progress)
+        how = ViewOptions(folder, options.raw, options.engine, console.say, console.progress)
         shown = prepare_view(source, how)
-        _tell(shown, talk)
+        _tell(shown, console)
         server.site = _site(shown, options)
         with suppress(KeyboardInterrupt), signals.interruptible():  # the usual way to end it
-            _open(server.address(), options, talk)
+            _open(server.address(), options, console)
             server.serve_until_closed()
 
 
-def _trace(options: Options, folder: Path, talk: Console) -> str:
+def _trace(options: Options, folder: Path, console: Console) -> str:
     """The file to show: the one that is meant, or the ranks of a job, merged."""
     from tp_tools.library.header import Header  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
@@ -126,10 +126,12 @@ def _trace(options: Options, folder: Path, talk: Console) -> str:
     from tp_tools.querying.trace_loader import LoadOptions  # noqa: PLC0415
 
     found = job_files.find([options.trace], options.choice)
-    found.say(talk.say)
+    found.say(console.say)
     if len(found.files) == 1:
         return found.files[0]
-    how = LoadOptions(options.engine, options.raw, None, 0, talk.say, talk.warn, talk.progress)
+    how = LoadOptions(
+        options.engine, options.raw, None, 0, console.say, console.warn, console.progress
+    )
     merged = folder / "job.json"
     job_loader.write(found.files, Header("", "", "job", None), how, merged)
     return str(merged)
@@ -153,26 +155,26 @@ def _site(shown: ViewFile, options: Options) -> Site:
     return perfetto_ui.offline_site(shown.path, shown.name, startup.commands(shown.analysis))
 
 
-def _tell(shown: ViewFile, talk: Console) -> None:
+def _tell(shown: ViewFile, console: Console) -> None:
     """What would have been hidden, and what was repaired."""
     from tp_tools.cli import fix_summary  # noqa: PLC0415  not for --help
     from tp_tools.repair.summary import summary  # noqa: PLC0415
 
     if shown.analysis is not None:
         for line in fix_summary.lines(shown.analysis, summary(shown.analysis)):
-            talk.say(line)
+            console.say(line)
 
 
-def _open(address: str, options: Options, talk: Console) -> None:
+def _open(address: str, options: Options, console: Console) -> None:
     """Starts a browser, or says where one finds the page."""
     end = "Ctrl-C ends this" + ("." if options.online else "; so does closing the page.")
     if options.browser and _has_display() and webbrowser.open(address):
-        talk.say(f"Opened {address}")
+        console.say(f"Opened {address}")
     else:
         if options.browser:
-            talk.warn("no browser could be started here; open this address in one:")
+            console.warn("no browser could be started here; open this address in one:")
         click.echo(address)
-    talk.say(end)
+    console.say(end)
 
 
 def _has_display() -> bool:
