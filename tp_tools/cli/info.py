@@ -1,4 +1,4 @@
-"""`tp-tools info`: what is in a trace, at a glance."""
+"""`tp-tools info`: describe a trace: job, GPUs, streams, steps, collectives, defects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; see the help texts."""
+    """Options of the command line; see the help texts."""
 
     traces: tuple[str, ...]
     choice: RankChoice
@@ -63,17 +63,17 @@ def _run(options: Options, console: Console) -> None:
 
     how = LoadOptions(options.engine, say=console.say, warn=console.warn, progress=console.progress)
     files = job_files.listed(options.traces, options.choice, console.say)
-    found = []
+    objects = []
     for number, name in enumerate(files):
         with open_source(name) as source:
-            seen = trace_info.describe(source, how)
+            info = trace_info.describe(source, how)
         console.over()
         if options.form == "json":
-            found.append(seen.as_object())
+            objects.append(info.as_object())
             continue
         if number:
             click.echo()
-        for line in facts.lines(seen):
+        for line in facts.lines(info):
             click.echo(line)
     if options.form == "json":
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(objects, indent=2))

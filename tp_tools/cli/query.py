@@ -1,4 +1,4 @@
-"""`tp-tools query`: asks traces in SQL."""
+"""`tp-tools query`: run SQL on traces."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ FORMAT_OF = {
     ".json.zst": "json",
     ".parquet": "parquet",
 }
-"""What a suffix of -o means where there is no --format."""
+"""Format of each suffix of -o, where there is no --format."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; see the help texts."""
+    """Options of the command line; see the help texts."""
 
     query: str | None
     sql: str | None
@@ -148,10 +148,10 @@ def command(  # noqa: PLR0917  click passes all by name
 
 
 def format_of(output: str) -> str:
-    """The format that a file's suffix says; a table for stdout.
+    """Return the format of a file's suffix; a table for stdout.
 
     Raises:
-        UsageError: it says nothing.
+        UsageError: no format has this suffix.
     """
     if output == STDOUT:
         return "table"
@@ -182,7 +182,7 @@ def _run(options: Options, console: Console) -> None:
         with temporary.in_folder(output.folder_of(options.output)):
             answer = runner.run_query(query, files, how, options.limit)
     except SqlError as error:
-        raise _of_whom(error, query) from error
+        raise _as_error_of_author(error, query) from error
     if options.output == STDOUT:
         _print(answer, options.form, console)
         return
@@ -191,13 +191,14 @@ def _run(options: Options, console: Console) -> None:
     console.say(f"Wrote {options.output}: {len(answer.rows):,} rows.")
 
 
-def _of_whom(error: SqlError, query: Query) -> TpToolsError:
-    """A refused query as the error of whoever wrote it."""
+def _as_error_of_author(error: SqlError, query: Query) -> TpToolsError:
+    """Turn a refused query into an error of its author: the user, a user's file, the library."""
     kinds: dict[str, type[TpToolsError]] = {"text": UsageError, "file": InputError}
     return kinds.get(query.origin, SqlError)(str(error))
 
 
 def _print(answer: Rows, form: str, console: Console) -> None:
+    """Print the answer on stdout; a table on a terminal fits its width."""
     fits = sys.stdout.isatty() or "COLUMNS" in os.environ
     width = shutil.get_terminal_size().columns if fits else None
     for block in _blocks(answer, form, width, console):
@@ -207,7 +208,7 @@ def _print(answer: Rows, form: str, console: Console) -> None:
 
 
 def _blocks(answer: Rows, form: str, width: int | None, console: Console) -> Iterator[bytes]:
-    """The answer in its format; a table is laid out for a line of so many characters."""
+    """Write the answer in a format; a table fits lines of `width` characters, None for any."""
     if form != "table":
         from tp_tools.querying import frames  # noqa: PLC0415  pandas
 

@@ -1,4 +1,4 @@
-"""`tp-tools report`: what a job's traces say, on one page."""
+"""`tp-tools report`: make one page of tables and plots of a job's traces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIXES = (".html", ".htm")
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; see the help texts."""
+    """Options of the command line; see the help texts."""
 
     traces: tuple[str, ...]
     choice: RankChoice
@@ -79,11 +79,11 @@ def _run(options: Options, console: Console) -> None:
 
     output.check(options.output, force=options.force, suffixes=SUFFIXES)
     plots.graph_objects()  # before any work is done
-    found = job_files.find(options.traces, options.choice)
-    output.refuse_input(options.output, found.files)
-    found.say(console.say)
+    job = job_files.find(options.traces, options.choice)
+    output.refuse_input(options.output, job.files)
+    job.say(console.say)
     with temporary.in_folder(output.folder_of(options.output)):
-        data = collect(found.files, options.engine, options.align, console)
+        data = collect(job.files, options.engine, options.align, console)
     with console.progress("drawing"):
         page = build.html(data).encode()
     with output.written(options.output, [page]):

@@ -1,4 +1,4 @@
-"""`tp-tools sql`: the library of queries."""
+"""`tp-tools sql`: list the queries of the library, or print one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def command(name: str | None, console: Console) -> None:
 
 
 def _list(console: Console) -> None:
-    """A line per query, cut where the terminal ends."""
+    """Print a line per query, cut to the width of the terminal."""
     known = library.queries()
     widest = max(map(len, known), default=0)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
