@@ -239,7 +239,7 @@ def _verify(path: Path, analyzed: Analysis, options: Options, console: Console) 
 
     arguments = (path, options.output, analyzed, options.engine, console.say)
     if options.pftrace:
-        verify_pftrace.verify(*arguments, part=options.pftrace, progress=console.progress)
+        verify_pftrace.verify(*arguments, options=options.pftrace, progress=console.progress)
     else:
         verify_json.verify(*arguments, progress=console.progress)
 
