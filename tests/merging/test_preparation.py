@@ -52,8 +52,9 @@ def merged(
         given = [str(file) for file in files]
         prepared = preparation.prepare(given, wishes, pool, lambda _: None, folder=Path(folder))
         about = summary(prepared)
-        text = b"".join(merge_output.blocks(prepared, pool, about))
-    return json.loads(text), {**about, "counts": prepared.counts}, text
+        counts = merge_output.Counts()
+        text = b"".join(merge_output.blocks(prepared, pool, about, counts=counts))
+    return json.loads(text), {**about, "counts": counts}, text
 
 
 @contextmanager

@@ -69,7 +69,9 @@ def proved(events: Iterable[Event]) -> tuple[Fixed, Arrows, Arrows]:
         verify_json.verify(path, "t.json", result.examined, None, lambda _: None)
         path = Path(folder) / "t.pftrace"
         path.write_bytes(packets)
-        verify_pftrace.verify(path, "t.pftrace", result.examined, None, lambda _: None, part=part)
+        verify_pftrace.verify(
+            path, "t.pftrace", result.examined, None, lambda _: None, options=part
+        )
     again = fixed(result.data)
     assert again.examined.is_sound()
     assert again.data == result.data

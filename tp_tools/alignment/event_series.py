@@ -1,4 +1,4 @@
-"""The ends of a rank's collectives in order of time, with a search for the nearest."""
+"""Hold the ends of a rank's collectives in order of time, and search the nearest."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class EventSeries:
     """Ends of collectives in order of time.
 
     Attributes:
-        key: what must be equal for two collectives to match; small numbers from 0.
-        end: ns after some moment that all sequences share.
-        pause: what usually lies between two ends of one key, ns.
+        key: int64 (n,), small numbers from 0, equal for collectives that may match.
+        end: int64 (n,), ns after a time that all series share.
+        pause: median time between two ends of one key, ns.
     """
 
     def __init__(self, key: Ints, end: Ints) -> None:
@@ -39,7 +39,16 @@ class EventSeries:
         return len(self.key)
 
     def nearest(self, key: Ints, end: Floats, near: float) -> Ints:
-        """The index of the closest of the same key within reach, or -1; each is given once."""
+        """Find the closest end of the same key, each at most once.
+
+        Args:
+            key: int64 (m,), keys to search.
+            end: float64 (m,), times to search, ns.
+            near: largest distance, ns.
+
+        Returns:
+            int64 (m,), index in the series, or -1.
+        """
         if not len(self):
             return np.full(len(key), -1, np.int64)
         place = key * _KEY_STEP + np.rint(end).astype(np.int64)
@@ -49,11 +58,11 @@ class EventSeries:
         index = self._order[np.where(to_left <= to_right, left, right)]
         distance = np.minimum(to_left, to_right)
         index[distance > near] = -1
-        return _once(index, distance)
+        return _without_repeats(index, distance)
 
 
-def _once(index: Ints, distance: Ints) -> Ints:
-    """Where an index is given twice, only the closest keeps it."""
+def _without_repeats(index: Ints, distance: Ints) -> Ints:
+    """Keep an index that occurs several times only where it is closest; elsewhere set it to -1."""
     order = np.lexsort((distance, index))
     ordered = index[order]
     repeated = np.concatenate([[False], (ordered[1:] == ordered[:-1]) & (ordered[1:] >= 0)])

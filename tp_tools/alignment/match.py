@@ -1,8 +1,8 @@
-"""Which collectives of different ranks are one collective.
+"""Match the kernels of different ranks that are one collective.
 
-By identity where the trace has one: Kineto's `Comms Id`, else the number within the process group.
-Where it has none, as on custom all-reduces and replayed CUDA graphs, by order, tested against
-time (`order`). Lost or cut off collectives never shift the others.
+The identity in the trace decides where there is one: Kineto's `Comms Id`, else the sequence number
+within the process group. Custom all-reduces and replayed CUDA graphs have none: their order
+decides, tested against time (`match_by_time`). Lost or cut off collectives never shift the others.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 COMMS_ID, SEQ, ORDER = "comms_id", "seq", "order"
 CERTAIN, TESTED, UNCERTAIN = "certain", "tested", "uncertain"
-"""By identity; by order, and the times leave no other way; by order, and another is possible."""
+"""Matched by identity; by order, where times exclude any other; by order, where they do not."""
 
 TOGETHER_NS = 50_000
-"""Ends of one collective that lie further apart than this say nothing about clocks."""
+"""Largest distance between the ends of one collective from which clocks are fitted, ns."""
 
 ALONE = 1
 _MESSAGES = sorted(MESSAGES)
@@ -39,14 +39,14 @@ _MESSAGES = sorted(MESSAGES)
 class Pool:
     """The collectives of all ranks in one table, rank by rank, in each by ts.
 
-    Attributes:
-        rank: index of the rank.
-        row: its row in the rank's Collectives.
-        key: equal where kind, bytes, and process group or stream are.
-        identity: equal for parts of one collective; UNKNOWN without identity.
-        by_comms_id: whether the identity is a Comms Id.
-        synchronising: whether no rank leaves before the last one arrives.
-        ts, end: ns since the epoch, on the rank's own clock.
+    Columns:
+        rank: int, index of the rank.
+        row: int, row in the rank's Collectives.
+        key: int64, equal where kind, bytes, and process group or stream are equal.
+        identity: int64, equal for the kernels of one collective; UNKNOWN without identity.
+        by_comms_id: bool, whether the identity is a Comms Id.
+        synchronising: bool, whether no rank leaves before the last one arrives.
+        ts, end: int64 ns since the epoch, on the rank's own clock.
     """
 
     rank: Ints
@@ -67,10 +67,11 @@ class Matches:
     """The matched collectives.
 
     Attributes:
-        of: by row of the pool: the number of its match, or -1.
-        method: by match: COMMS_ID, SEQ or ORDER.
-        confidence: by match: CERTAIN, TESTED or UNCERTAIN.
-        apart_ns: by match that was tested by its windows alone: how far apart its ends lie.
+        of: int64 (rows of the pool,), number of the match, or -1.
+        method: COMMS_ID, SEQ or ORDER, per match.
+        confidence: CERTAIN, TESTED or UNCERTAIN, per match.
+        apart_ns: distance between the ends of a match, ns, by match; only for matches that were
+            tested by overlap alone (`matches_by_count`).
     """
 
     of: Ints
@@ -82,60 +83,67 @@ class Matches:
         return len(self.method)
 
     def readings(self, pool: Pool) -> Readings:
-        """What the clocks can be fitted to: ends of the sure matches that synchronise."""
-        sure = np.array([it != UNCERTAIN for it in self.confidence] + [False], np.bool_)
+        """Return the ends from which clocks are fitted: those of sure matches that synchronise."""
+        sure = np.array([level != UNCERTAIN for level in self.confidence] + [False], np.bool_)
         sure[[match for match, apart in self.apart_ns.items() if apart > TOGETHER_NS]] = False
         chosen = pool.synchronising & sure[self.of] & (self.of >= 0)
         return Readings(pool.rank, self.of, pool.end).where(chosen)
 
 
 def pool(ranks: Sequence[Collectives], replicas: Sequence[int]) -> Pool:
-    """All collectives that have a partner somewhere, in one table; messages are none.
+    """Join the collectives of all ranks that may have a partner; messages between two have none.
 
     Args:
-        ranks: the tables.
-        replicas: by rank: ranks of different replicas have process groups of their own.
+        ranks: the collectives of each rank.
+        replicas: the replica of each rank; process groups of different replicas are different.
     """
-    chosen = [np.flatnonzero((it.size != ALONE) & ~np.isin(it.kind, _MESSAGES)) for it in ranks]
+    chosen = [
+        np.flatnonzero((table.size != ALONE) & ~np.isin(table.kind, _MESSAGES)) for table in ranks
+    ]
     keys, identities = _Codes(), _Codes()
     streams = _same_streams(ranks)
     key, identity, by_comms_id, synchronising = [], [], [], []
     for table, rows, replica in zip(ranks, chosen, replicas, strict=True):
-        seen: Counter[object] = Counter()
+        occurrences: Counter[object] = Counter()
         for i in rows.tolist():
-            named, how = _identity(table, i, replica)
-            seen[named] += how is not None
+            name, method = _identity(table, i, replica)
+            occurrences[name] += method is not None
             # one operation may be several kernels: the n-th belongs to the n-th
-            identity.append(UNKNOWN if how is None else identities[named, seen[named]])
-            by_comms_id.append(how == COMMS_ID)
+            identity.append(UNKNOWN if method is None else identities[name, occurrences[name]])
+            by_comms_id.append(method == COMMS_ID)
             key.append(keys[_key(table, i, replica, streams)])
-            synchronising.append(table.kind[i] in (TESTABLE if how is None else SYNCHRONISING))
+            synchronising.append(table.kind[i] in (TESTABLE if method is None else SYNCHRONISING))
     return Pool(
-        rank=_joined([np.full(len(rows), r) for r, rows in enumerate(chosen)]),
-        row=_joined(chosen),
+        rank=_concatenate([np.full(len(rows), r) for r, rows in enumerate(chosen)]),
+        row=_concatenate(chosen),
         key=np.array(key, np.int64),
         identity=np.array(identity, np.int64),
         by_comms_id=np.array(by_comms_id, np.bool_),
         synchronising=np.array(synchronising, np.bool_),
-        ts=_joined([table.ts[rows] for table, rows in zip(ranks, chosen, strict=True)]),
-        end=_joined([table.end[rows] for table, rows in zip(ranks, chosen, strict=True)]),
+        ts=_concatenate([table.ts[rows] for table, rows in zip(ranks, chosen, strict=True)]),
+        end=_concatenate([table.end[rows] for table, rows in zip(ranks, chosen, strict=True)]),
     )
 
 
 class _Codes(dict[object, int]):
-    """Numbers values in the order in which they are met."""
+    """Numbers values in the order of their first look-up."""
 
     def __missing__(self, key: object) -> int:
         self[key] = code = len(self)
         return code
 
 
-def _joined(parts: list[Ints]) -> Ints:
-    return np.concatenate([np.empty(0, np.int64), *parts])
+def _concatenate(columns: list[Ints]) -> Ints:
+    """Concatenate columns, also none."""
+    return np.concatenate([np.empty(0, np.int64), *columns])
 
 
 def _identity(table: Collectives, i: int, replica: int) -> tuple[object, str | None]:
-    """What names the i-th collective on every rank, and how; None if nothing does."""
+    """Return the identity of the i-th collective, equal on all its ranks, and its method.
+
+    Returns:
+        (identity, COMMS_ID or SEQ); (None, None) without identity.
+    """
     if table.comms_id[i]:
         return (COMMS_ID, replica, table.comms_id[i]), COMMS_ID
     if table.seq[i] != UNKNOWN and table.group[i]:
@@ -145,9 +153,9 @@ def _identity(table: Collectives, i: int, replica: int) -> tuple[object, str | N
 
 
 def _key(table: Collectives, i: int, replica: int, streams: dict[str, bool]) -> object:
-    """What two collectives without identity must share to be one."""
+    """Return the key that two kernels without identity must share to be one collective."""
     kind = table.kind[i]
-    # what ranks send to all the others need not be as much
+    # ranks may send different amounts in an all-to-all
     nbytes = UNKNOWN if kind == "all_to_all" else int(table.nbytes[i])
     if table.group[i]:
         return replica, kind, nbytes, table.group[i], table.members[i]
@@ -155,27 +163,37 @@ def _key(table: Collectives, i: int, replica: int, streams: dict[str, bool]) -> 
 
 
 def _same_streams(ranks: Sequence[Collectives]) -> dict[str, bool]:
-    """By kind: whether all ranks run it on the same streams, so that streams tell them apart."""
+    """Tell per kind whether all ranks run it on the same streams, so that streams may be keys."""
     used: dict[str, set[frozenset[int]]] = {}
     for table in ranks:
-        mine: dict[str, set[int]] = {}
+        streams: dict[str, set[int]] = {}
         for kind, stream in zip(table.kind, table.stream.tolist(), strict=True):
-            mine.setdefault(kind, set()).add(stream)
-        for kind, found in mine.items():
-            used.setdefault(kind, set()).add(frozenset(found))
+            streams.setdefault(kind, set()).add(stream)
+        for kind, of_kind in streams.items():
+            used.setdefault(kind, set()).add(frozenset(of_kind))
     return {kind: len(sets) == 1 for kind, sets in used.items()}
 
 
 def matches_by_identity(table: Pool) -> Matches:
-    """The matches of collectives that say which they are."""
+    """Match the collectives that have an identity."""
     number = shared(table.identity, table.rank)
     comms = np.zeros(int(number.max(initial=-1)) + 1, np.bool_)
     comms[number[number >= 0]] = table.by_comms_id[number >= 0]
-    return Matches(number, [COMMS_ID if it else SEQ for it in comms], [CERTAIN] * len(comms))
+    return Matches(
+        number, [COMMS_ID if is_comms else SEQ for is_comms in comms], [CERTAIN] * len(comms)
+    )
 
 
 def shared(label: Ints, rank: Ints) -> Ints:
-    """Labels of at least two ranks, numbered from 0 in the order of their first row; else -1."""
+    """Number the labels that at least two ranks share, from 0 in the order of their first row.
+
+    Args:
+        label: int64 (n,), label of each row; negative for none.
+        rank: int (n,), rank of each row.
+
+    Returns:
+        int64 (n,); -1 for labels that one rank has alone.
+    """
     pairs = np.unique(np.stack([label, rank]), axis=1)
     labels, ranks = np.unique(pairs[0], return_counts=True)
     kept = np.isin(label, labels[(labels >= 0) & (ranks > 1)])
@@ -188,12 +206,12 @@ def shared(label: Ints, rank: Ints) -> Ints:
 
 
 def concatenate_matches(table: Pool, parts: Sequence[Matches]) -> Matches:
-    """Matches of different methods in one, numbered by when they begin."""
+    """Concatenate matches of different methods; those of the first keep their numbers."""
     of = np.full(len(table), -1, np.int64)
     method, confidence, apart = list[str](), list[str](), dict[int, int]()
     for part in parts:
-        found = part.of >= 0
-        of[found] = part.of[found] + len(method)
+        matched = part.of >= 0
+        of[matched] = part.of[matched] + len(method)
         apart |= {match + len(method): ns for match, ns in part.apart_ns.items()}
         method += part.method
         confidence += part.confidence
@@ -201,7 +219,7 @@ def concatenate_matches(table: Pool, parts: Sequence[Matches]) -> Matches:
 
 
 def members(matches: Matches) -> Iterator[Ints]:
-    """The rows of the pool of each match, in the order of their numbers."""
+    """Yield the rows of the pool of each match, in the order of their numbers."""
     rows = np.flatnonzero(matches.of >= 0)
     order = rows[np.argsort(matches.of[rows], kind="stable")]
     yield from np.split(order, np.flatnonzero(np.diff(matches.of[order])) + 1) if len(rows) else []

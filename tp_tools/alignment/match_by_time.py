@@ -1,9 +1,8 @@
-"""Matches of collectives that do not say which they are: by order, tested against time.
+"""Match collectives without identity: by order, tested against time.
 
-Ranks are laid onto each other one by one (`sequences`), starting from the one with the most
-collectives. Those that fit nowhere are tried again with what was left: they may belong to another
-group, which the trace does not name. Once the clocks are fitted, ends that fall together are one
-collective.
+Ranks are registered one by one (`registration`) against the one with the most collectives. Ranks
+that do not fit are tried again with the rest: they may belong to another group, which the trace
+does not name. Once the clocks are fitted, ends that coincide are one collective.
 """
 
 from __future__ import annotations
@@ -35,23 +34,24 @@ if TYPE_CHECKING:
     from tp_tools.alignment.registration import Registration
     from tp_tools.trace.model import Ints
 
-_SHIFTS = 4  # by how many a rank is shifted to see whether that fits as well
-_LEAST_COUNT = 2  # with one only no shift can be tried
+_SHIFTS = 4  # most collectives by which a rank is shifted to test whether that fits as well
+_LEAST_COUNT = 2  # collectives that a shift takes
 
 KNOWN = LinearClock(0.0, 0.0, 0.0)
+"""Clock of a rank that is on the common clock already."""
 
 
 @dataclass
 class JobRegistration:
-    """What is known about how the ranks lie in time.
+    """The ranks of a job as registered so far; n collectives are to be matched.
 
     Attributes:
-        key, rank: of each collective that is to be matched.
-        end: in ns after the first, on the clocks as they are known by now.
-        part: by rank: ranks of one part are on one clock.
-        cluster: by collective: which ranks it was laid with; -1 for none.
-        entry: by collective: the number of its match for the time being.
-        unsure: pairs (rank, cluster) that could also lie elsewhere.
+        key, rank: int (n,), key and rank of each collective.
+        end: int64 (n,), ns after the first end, on the clocks as fitted so far.
+        part: int (ranks,), equal for ranks that are on one clock.
+        cluster: int64 (n,), the cluster of ranks that it was registered in; -1 for none.
+        entry: int64 (n,), preliminary number of its match; -1 for none.
+        unsure: pairs (rank, cluster) that could also be registered elsewhere.
     """
 
     key: Ints
@@ -64,17 +64,17 @@ class JobRegistration:
 
 
 def register_ranks(pool: Pool, clocks: Listed[Clock], part: Ints) -> JobRegistration:
-    """Lays the ranks onto each other, as far as they fit.
+    """Register the ranks against each other, as far as they fit.
 
     Args:
         pool: synchronising collectives without identity.
-        clocks: by rank, as far as they are known.
-        part: by rank: a number that ranks share whose clocks are known to agree.
+        clocks: the clock of each rank, as far as known.
+        part: int (ranks,), equal for ranks whose clocks are known to agree.
     """
     end = pool.end.copy()
     for rank in np.unique(pool.rank).tolist():
-        mine = pool.rank == rank
-        end[mine] = clocks[rank].common(pool.end[mine])
+        of_rank = pool.rank == rank
+        end[of_rank] = clocks[rank].common(pool.end[of_rank])
     none = np.full(len(pool), -1, np.int64)
     start = int(end.min()) if len(end) else 0
     state = JobRegistration(pool.key, pool.rank, end - start, part.copy(), none.copy(), none.copy())
@@ -93,7 +93,7 @@ def register_ranks(pool: Pool, clocks: Listed[Clock], part: Ints) -> JobRegistra
 
 
 class _Cluster:
-    """Ranks laid onto one of them."""
+    """Registers ranks against a reference rank."""
 
     def __init__(
         self, state: JobRegistration, left: NDArray[np.bool_], number: int, reference: int
@@ -107,89 +107,89 @@ class _Cluster:
         self.next += len(self.rows)
 
     def grow(self) -> None:
-        """Adds rank after rank until none fits any more."""
+        """Add rank after rank until none fits any more."""
         state = self.state
-        own = int(state.rank[self.rows[0]])
-        waiting = [r for r in np.unique(state.rank[self.left]).tolist() if r != own]
+        reference = int(state.rank[self.rows[0]])
+        waiting = [r for r in np.unique(state.rank[self.left]).tolist() if r != reference]
         agreed = np.empty(0, np.int64)
         while waiting:
             base = EventSeries(self.key, self.end)
-            still = []
+            unfit = []
             for rank in waiting:
                 keys = self.add(rank, base)
                 agreed = np.union1d(agreed, keys)
                 if not len(keys):
-                    still.append(rank)
+                    unfit.append(rank)
                 elif self.next - self.first > len(base):
                     base = EventSeries(self.key, self.end)
-            if len(still) == len(waiting):
+            if len(unfit) == len(waiting):
                 break
-            waiting = still
-        mine = np.isin(state.key[self.rows], agreed)
-        state.cluster[self.rows[mine]] = self.number
-        state.entry[self.rows[mine]] = self.first + np.flatnonzero(mine)
+            waiting = unfit
+        fits = np.isin(state.key[self.rows], agreed)
+        state.cluster[self.rows[fits]] = self.number
+        state.entry[self.rows[fits]] = self.first + np.flatnonzero(fits)
 
     def add(self, rank: int, base: EventSeries) -> Ints:
-        """Lays a rank on those that are there; the keys in which it fits."""
+        """Register a rank against the cluster; return the keys in which it fits."""
         state = self.state
         rows = np.flatnonzero(self.left & (state.rank == rank))
         known = int(state.part[rank]) == self.part
         other = EventSeries(state.key[rows], state.end[rows])
-        laid = register(base, other, KNOWN if known else None)
-        if laid is None:
+        registration = register(base, other, KNOWN if known else None)
+        if registration is None:
             return np.empty(0, np.int64)
         if not known:
-            self._move(rank, laid.line)
-        fits = np.isin(state.key[rows], laid.keys)
+            self._move(rank, registration.clock)
+        fits = np.isin(state.key[rows], registration.keys)
         state.cluster[rows[fits]] = self.number
-        self._enter(rows, laid, fits)
-        if not laid.sure:
+        self._enter(rows, registration, fits)
+        if not registration.sure:
             state.unsure.add((rank, self.number))
-        return laid.keys
+        return registration.keys
 
-    def _move(self, rank: int, line: LinearClock) -> None:
-        """Puts the rank, and all that are on one clock with it, on the clock of this part."""
+    def _move(self, rank: int, clock: LinearClock) -> None:
+        """Put the rank, and all ranks on its clock, on the clock of this cluster."""
         state = self.state
         together = state.part == state.part[rank]
         moved = together[state.rank]
-        shift = line.at(state.end[moved].astype(np.float64))
+        shift = clock.at(state.end[moved].astype(np.float64))
         state.end[moved] += np.rint(shift).astype(np.int64)
         state.part[together] = self.part
 
-    def _enter(self, rows: Ints, laid: Registration, fits: NDArray[np.bool_]) -> None:
-        """Notes the matches; what has none yet is there for the ranks to come."""
+    def _enter(self, rows: Ints, registration: Registration, fits: NDArray[np.bool_]) -> None:
+        """Enter the matches of a rank; its unmatched collectives become entries for later ranks."""
         state = self.state
-        found = laid.match >= 0
-        state.entry[rows[found]] = self.first + laid.match[found]
-        new = rows[fits & ~found]
+        matched = registration.match >= 0
+        state.entry[rows[matched]] = self.first + registration.match[matched]
+        new = rows[fits & ~matched]
         state.entry[new] = self.next + np.arange(len(new))
         self.next += len(new)
         self.key = np.concatenate([self.key, state.key[new]])
         self.end = np.concatenate([self.end, state.end[new]])
 
 
-def matches_by_time(laying: JobRegistration, end: Ints, near: int) -> Matches:
-    """Matches of the collectives that were laid out, on the fitted clocks.
+def matches_by_time(registered: JobRegistration, end: Ints, near: int) -> Matches:
+    """Match the registered collectives on the fitted clocks.
 
     Args:
-        laying: what fits where.
-        end: on the fitted clocks, ns.
-        near: ends of one key that follow each other this closely are one collective, ns.
+        registered: the clusters of ranks.
+        end: int64 (n,), ends on the fitted clocks, ns.
+        near: largest distance between two neighbouring ends of one collective, ns.
     """
-    rows = np.flatnonzero(laying.cluster >= 0)
-    order = rows[np.lexsort((end[rows], laying.key[rows], laying.cluster[rows]))]
+    rows = np.flatnonzero(registered.cluster >= 0)
+    order = rows[np.lexsort((end[rows], registered.key[rows], registered.cluster[rows]))]
     same = np.ones(len(order), np.bool_)
-    for column in (laying.cluster, laying.key):
+    for column in (registered.cluster, registered.key):
         same[1:] &= np.diff(column[order]) == 0
     same[1:] &= np.diff(end[order]) <= near
     same[:1] = False
     label = np.full(len(end), -1, np.int64)
     label[order] = np.cumsum(~same) - 1
-    doubtful = _unrepeated(label, laying.rank, end)
-    number = shared(label, laying.rank)
+    doubtful = _unrepeated(label, registered.rank, end)
+    number = shared(label, registered.rank)
     unsure = np.isin(number, np.unique(number[doubtful]))
-    for rank, cluster in laying.unsure:
-        unsure |= (laying.rank == rank) & (laying.cluster == cluster)
+    for rank, cluster in registered.unsure:
+        unsure |= (registered.rank == rank) & (registered.cluster == cluster)
     count = int(number.max(initial=-1)) + 1
     vague = set(number[unsure & (number >= 0)].tolist())
     return Matches(
@@ -198,66 +198,68 @@ def matches_by_time(laying: JobRegistration, end: Ints, near: int) -> Matches:
 
 
 def _unrepeated(label: Ints, rank: Ints, end: Ints) -> NDArray[np.bool_]:
-    """Takes what a rank has twice in a group out of it, but for the closest.
+    """Keep, of several collectives of one rank in a group, the one closest to the group's median.
+
+    The label of the others becomes -1, in place.
 
     Returns:
-        The rows that are left of such groups.
+        bool (n,), the rows that remain in these groups.
     """
     off = np.zeros(len(label), np.int64)
-    found = label >= 0
-    off[found] = np.abs(end[found] - medians(label[found], end[found])[label[found]])
+    labelled = label >= 0
+    off[labelled] = np.abs(end[labelled] - medians(label[labelled], end[labelled])[label[labelled]])
     order = np.lexsort((off, rank, label))
     twice = np.zeros(len(label), np.bool_)
     twice[order[1:]] = (np.diff(label[order]) == 0) & (np.diff(rank[order]) == 0)
-    twice &= found
-    doubtful: NDArray[np.bool_] = np.isin(label, np.unique(label[twice])) & found
+    twice &= labelled
+    doubtful: NDArray[np.bool_] = np.isin(label, np.unique(label[twice])) & labelled
     label[twice] = -1
     return doubtful & ~twice
 
 
 def matches_by_count(pool: Pool, open_rows: NDArray[np.bool_], clocks: Listed[Clock]) -> Matches:
-    """The n-th of a key is the n-th on every rank, where all have as many.
+    """Match the n-th collective of a key on every rank, where all ranks have equally many.
 
-    They are tested if all ranks were in each of them at one moment, and would not be in any if a
-    rank were shifted by one to four: however far apart their ends lie.
+    Matches count as tested if all ranks overlap in each of them, and no rank shifted by one to four
+    collectives would overlap in any, however far apart their ends lie.
 
     Args:
         pool: the collectives.
-        open_rows: those that nothing else could match.
-        clocks: by rank, as far as they are known.
+        open_rows: bool (rows of the pool,), those without a match.
+        clocks: the clock of each rank, as far as known.
     """
     label = np.full(len(pool), -1, np.int64)
     apart: dict[int, int] = {}
-    following = 0
+    next_label = 0
     for key in np.unique(pool.key[open_rows]).tolist():
-        mine = pool.key == key
-        ranks, counts = np.unique(pool.rank[mine], return_counts=True)
-        if len(ranks) <= ALONE or (counts != counts[0]).any() or not open_rows[mine].all():
+        of_key = pool.key == key
+        ranks, counts = np.unique(pool.rank[of_key], return_counts=True)
+        if len(ranks) <= ALONE or (counts != counts[0]).any() or not open_rows[of_key].all():
             continue
         count = int(counts[0])
-        label[mine] = following + np.tile(np.arange(count), len(ranks))
+        label[of_key] = next_label + np.tile(np.arange(count), len(ranks))
         begin, end = (
-            np.stack([clocks[r].common(times[mine & (pool.rank == r)]) for r in ranks.tolist()])
+            np.stack([clocks[r].common(times[of_key & (pool.rank == r)]) for r in ranks.tolist()])
             for times in (pool.ts, pool.end)
         )
-        if pool.synchronising[mine].all() and _is_only_way(begin, end):
+        if pool.synchronising[of_key].all() and _is_only_way(begin, end):
             spread = end.max(0) - end.min(0)
-            apart |= dict(zip(range(following, following + count), spread.tolist(), strict=True))
-        following += count
+            apart |= dict(zip(range(next_label, next_label + count), spread.tolist(), strict=True))
+        next_label += count
     number = shared(label, pool.rank)
     of_label = dict(zip(label[number >= 0].tolist(), number[number >= 0].tolist(), strict=True))
-    apart = {of_label[it]: ns for it, ns in apart.items()}
+    apart = {of_label[one]: ns for one, ns in apart.items()}
     total = int(number.max(initial=-1)) + 1
-    confidence = [TESTED if it in apart else UNCERTAIN for it in range(total)]
+    confidence = [TESTED if match in apart else UNCERTAIN for match in range(total)]
     return Matches(number, [ORDER] * total, confidence, apart)
 
 
 def _is_only_way(begin: Ints, end: Ints) -> bool:
-    """Whether collectives overlap on all ranks, and do not if a rank is shifted against the first.
+    """Tell whether collectives overlap on all ranks, but not with a rank shifted against the first.
 
     Args:
-        begin: ns, of shape (ranks, collectives), in order of time.
-        end: the same.
+        begin: int64 (ranks, collectives), ns, in order of time.
+        end: int64 (ranks, collectives), ns.
     """
     if begin.shape[1] < _LEAST_COUNT or (begin.max(0) >= end.min(0)).any():
         return False

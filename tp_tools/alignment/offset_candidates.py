@@ -1,7 +1,7 @@
-"""Where one sequence of collectives may lie on another: by votes of short stretches of it.
+"""Find candidates for the offset between two series of collectives, by histograms of differences.
 
-The differences of all ends of one kind between a stretch and the other sequence pile up at the
-right offset; anywhere else they do so by chance.
+The differences between the ends of a short stretch and those of the other series, key by key, pile
+up at the right offset; at any other they do so by chance.
 """
 
 from __future__ import annotations
@@ -17,33 +17,37 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 HISTOGRAM_NS = (6_000, 30_000)
-"""How close differences must be to pile up."""
+"""Widths of the windows in which differences are counted, ns."""
 
 STRETCH = 32
-"""Collectives in a stretch that votes."""
+"""Collectives in a stretch."""
 
 _STRETCHES = 8
-_BALLOT = 1 << 22  # differences in one vote
-_ELECTED = 8  # candidates of each vote
-_BEST = _ELECTED * STRETCH
+_MOST_DIFFERENCES = 1 << 22  # per stretch
+_PEAKS = 8  # candidates per stretch and width
+_BEST = _PEAKS * STRETCH
 
 
 def offset_candidates(
     base: EventSeries, other: EventSeries
 ) -> Iterator[tuple[tuple[float, float], int]]:
-    """(offset, where it was seen) with its votes, of several stretches of the other sequence."""
-    size = max(4, min(STRETCH, _BALLOT // len(base)))
+    """Find candidates for the offset in several stretches of `other`.
+
+    Yields:
+        ((offset, centre of the stretch), number of differences near it), both times in ns.
+    """
+    size = max(4, min(STRETCH, _MOST_DIFFERENCES // len(base)))
     for start in _stretches(other, size):
         key, end = other.key[start : start + size], other.end[start : start + size]
-        votes = np.sort((base.end - end[:, None])[base.key == key[:, None]])
+        differences = np.sort((base.end - end[:, None])[base.key == key[:, None]])
         centre = float(end.mean())
         for width in HISTOGRAM_NS:
-            for offset, count in _elected(votes, width):
+            for offset, count in _peaks(differences, width):
                 yield (offset, centre), count
 
 
 def _stretches(other: EventSeries, size: int) -> list[int]:
-    """Where stretches begin: spread evenly, and around the longest pauses, which set marks."""
+    """Choose where stretches begin: evenly spread, and around the longest pauses."""
     last = max(len(other) - size, 0)
     even = np.linspace(0, last, _STRETCHES).astype(np.int64).tolist()
     pauses = np.argsort(-np.diff(other.end), kind="stable")[: 4 * _STRETCHES]
@@ -56,20 +60,28 @@ def _stretches(other: EventSeries, size: int) -> list[int]:
     return sorted({*even, *chosen})
 
 
-def _elected(votes: Ints, width: int) -> Iterator[tuple[float, int]]:
-    """The offsets at which most votes pile up, and how many do."""
-    if not len(votes):
+def _peaks(differences: Ints, width: int) -> Iterator[tuple[float, int]]:
+    """Find the offsets with most differences in a window of `width` ns.
+
+    Args:
+        differences: int64, ascending, ns.
+        width: ns.
+
+    Yields:
+        The median of the window, ns, and the number of differences in it.
+    """
+    if not len(differences):
         return
-    count = np.searchsorted(votes, votes + width, "right") - np.arange(len(votes))
+    count = np.searchsorted(differences, differences + width, "right") - np.arange(len(differences))
     taken: list[int] = []
     most = np.sort(np.argpartition(-count, min(_BEST, len(count)) - 1)[:_BEST])
     most = most[np.argsort(-count[most], kind="stable")]
     for i, first, many in zip(
-        most.tolist(), votes[most].tolist(), count[most].tolist(), strict=True
+        most.tolist(), differences[most].tolist(), count[most].tolist(), strict=True
     ):
         if all(abs(first - other) > 2 * width for other in taken):
             taken.append(first)
             # the median, since they are in order
-            yield int(votes[i + (many - 1) // 2] + votes[i + many // 2]) / 2, many
-        if len(taken) == _ELECTED:
+            yield int(differences[i + (many - 1) // 2] + differences[i + many // 2]) / 2, many
+        if len(taken) == _PEAKS:
             return

@@ -1,4 +1,4 @@
-"""What is said while a command works: lines and progress on stderr, none with --quiet."""
+"""Print lines and progress on stderr while a command works; with --quiet only warnings."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from tp_tools.progress import ProgressCallback
 
 _NO_CURSOR = ("dumb", "unknown")
-"""Terminals, as $TERM says, on which no line can be taken back."""
+"""Values of $TERM of terminals that cannot erase a line."""
 
 
 class Console:
-    """Speaks to the person at the terminal."""
+    """Prints to stderr: lines, warnings, and the progress of stages."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
         self._stages = Stages()
 
     def say(self, line: str) -> None:
-        """One line on stderr."""
+        """Print a line."""
         if not self.quiet and not self._stages.say(line):
             click.echo(line, err=True)
 
     def warn(self, line: str) -> None:
-        """A line that is said even with --quiet: something was lost or could not be done."""
+        """Print a warning, even with --quiet: data was lost, or a step could not be done."""
         warning = f"tp-tools: warning: {line}"
         if not self._stages.say(warning):
             click.echo(warning, err=True)
@@ -41,22 +41,22 @@ class Console:
     def progress(
         self, doing: str, total: int | None = None, then: str | None = None, /
     ) -> AbstractContextManager[ProgressCallback]:
-        """A stage of the work, shown on a terminal while the block runs, if it takes long.
+        """Show a stage of the work on a terminal while the block runs, if the work takes long.
 
-        See `tp_tools.progress.Progress`. A thread shows it, so processes that are to be forked
-        have to be before. Nothing may go to stdout meanwhile: it may be the same terminal.
+        See `tp_tools.progress.Progress`. A thread shows the stage, so fork processes before. Write
+        nothing to stdout in the block: it may be the same terminal.
         """
-        if self.quiet or not _can_take_back():
+        if self.quiet or not _can_erase():
             return silent(doing, total, then)
         return self._stages.stage(doing, total, then)
 
     def over(self) -> None:
-        """A piece of work has ended: stages of the next are shown if that takes long itself."""
+        """End a unit of work, such as one trace: the next shows stages if it takes long itself."""
         self._stages.over()
 
 
-def _can_take_back() -> bool:
-    """Whether what stderr shows can be taken off again."""
+def _can_erase() -> bool:
+    """Tell whether stderr is a terminal that can erase lines."""
     return (
         sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in _NO_CURSOR
     )

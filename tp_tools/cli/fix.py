@@ -1,4 +1,4 @@
-"""`tp-tools fix`: repairs one trace."""
+"""`tp-tools fix`: repair one trace."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SUFFIXES = (".gz", ".zst", ".json")
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; see the help texts."""
+    """Options of the command line; see the help texts."""
 
     trace: str
     output: str
@@ -38,7 +38,7 @@ class Options:
     summary: bool
     force: bool
     engine: str | None
-    part: PftraceOptions | None
+    pftrace: PftraceOptions | None
     jobs: int | None
 
 
@@ -90,7 +90,7 @@ def command(  # noqa: PLR0917  click passes all by name
     force: bool,  # noqa: FBT001
     jobs: int | None,
     engine: str | None,
-    talk: Console,
+    console: Console,
 ) -> None:
     """Repair TRACE: what Perfetto shows is then what the profiler recorded.
 
@@ -113,17 +113,17 @@ def command(  # noqa: PLR0917  click passes all by name
         summary == "json",
         force,
         engine,
-        part_of(output, lanes),
+        pftrace_options(output, lanes),
         jobs,
     )
-    _run(options, talk)
+    _run(options, console)
 
 
 def default_output(trace: str, *, check: bool) -> str:
-    """NAME.fixed.json.gz beside the input.
+    """Return NAME.fixed.json.gz beside the input.
 
     Raises:
-        UsageError: the input is stdin, which has no name.
+        UsageError: the input is stdin, which has no name, and no file to write is given.
     """
     if trace == "-":
         if check:
@@ -136,11 +136,11 @@ def default_output(trace: str, *, check: bool) -> str:
     return str(path.parent / f"{name}.fixed.json.gz")
 
 
-def part_of(output: str, lanes: Lanes | None) -> PftraceOptions | None:
-    """How the output is to look as `.pftrace`; None where it is JSON.
+def pftrace_options(output: str, lanes: Lanes | None) -> PftraceOptions | None:
+    """Return the options of a `.pftrace` output; None where the output is JSON.
 
     Raises:
-        UsageError: lanes cannot share a row there.
+        UsageError: `lanes` is "shared" and the output JSON, where each lane is a track.
     """
     from tp_tools.files.output import PFTRACE_SUFFIXES  # noqa: PLC0415
 
@@ -151,7 +151,7 @@ def part_of(output: str, lanes: Lanes | None) -> PftraceOptions | None:
     return None
 
 
-def _run(options: Options, talk: Console) -> None:
+def _run(options: Options, console: Console) -> None:
     # numpy, msgspec: not for --help
     from tp_tools.chrome.parallel_reader import batch_pool, reading_jobs  # noqa: PLC0415
     from tp_tools.cli import process  # noqa: PLC0415
@@ -173,85 +173,91 @@ def _run(options: Options, talk: Console) -> None:
         open_source(options.trace) as source,
         batch_pool(source, jobs) as pool,
     ):
-        _fix(source, options, talk, pool)
+        _fix(source, options, console, pool)
 
 
-def _fix(source: Source, options: Options, talk: Console, pool: Pool) -> None:
+def _fix(source: Source, options: Options, console: Console, pool: Pool) -> None:
     from tp_tools import engine  # noqa: PLC0415  while the workers start
     from tp_tools.repair import analysis, protobuf  # noqa: PLC0415  while the workers start
     from tp_tools.repair.overlaps import OverlapOptions  # noqa: PLC0415
 
     if protobuf.is_protobuf(source):
-        protobuf.check_sound(source, options.engine, talk.say)
-        talk.say(f"{source.name}: Perfetto shows all of it; nothing to repair, nothing written.")
+        protobuf.check_sound(source, options.engine, console.say)
+        console.say(f"{source.name}: Perfetto shows all of it; nothing to repair, nothing written.")
         return
     if pool.size > 1:
         engine.prepare(options.engine)
-    judge = OverlapOptions(options.tolerance_ns, options.engine, talk.say, engines=pool.size)
-    examined = analysis.analyze(source, judge, talk.progress, pool)
-    _warn(source, examined, talk)
-    verified = None if options.check else _write(source, examined, options, talk, pool)
-    _report(examined, options, talk, verified)
-    if options.check and not examined.is_sound():
+    overlap_options = OverlapOptions(
+        options.tolerance_ns, options.engine, console.say, engines=pool.size
+    )
+    analyzed = analysis.analyze(source, overlap_options, console.progress, pool)
+    _warn(source, analyzed, console)
+    verified = None if options.check else _write(source, analyzed, options, console, pool)
+    _report(analyzed, options, console, verified)
+    if options.check and not analyzed.is_sound():
         raise click.exceptions.Exit(FOUND)
 
 
-def _warn(source: Source, examined: Analysis, talk: Console) -> None:
-    """Says what of the file could not be kept."""
+def _warn(source: Source, analyzed: Analysis, console: Console) -> None:
+    """Warn of each part of the file that could not be kept."""
     from tp_tools.chrome.file_damage import damage  # noqa: PLC0415
 
-    for line in damage(examined.trace, source).losses(source.name):
-        talk.warn(line)
+    for line in damage(analyzed.trace, source).losses(source.name):
+        console.warn(line)
 
 
 def _write(
     source: Source,
-    examined: Analysis,
+    analyzed: Analysis,
     options: Options,
-    talk: Console,
+    console: Console,
     pool: Pool,
 ) -> bool | None:
-    """Writes the repaired trace; whether it was verified, None if that was not asked for."""
+    """Write the repaired trace.
+
+    Returns:
+        True if it was verified, None if that was not asked for.
+    """
     from tp_tools.files import output  # noqa: PLC0415
     from tp_tools.repair import analysis  # noqa: PLC0415
 
     with ExitStack() as writing:
         doing = f"writing {options.output}"
-        seen = writing.enter_context(talk.progress(doing, source.size()))
-        packed = options.part is None and options.output.endswith(".gz")
-        blocks = analysis.rewrite(source, examined, seen, options.part, pool, packed=packed)
+        on_bytes = writing.enter_context(console.progress(doing, source.size()))
+        packed = options.pftrace is None and options.output.endswith(".gz")
+        blocks = analysis.rewrite(source, analyzed, on_bytes, options.pftrace, pool, packed=packed)
         with output.written(options.output, blocks, packed=packed) as path:
-            writing.close()  # what comes now may go to stdout
+            writing.close()  # the block may write to stdout
             if options.verify:
-                _verify(path, examined, options, talk)
+                _verify(path, analyzed, options, console)
     return True if options.verify else None
 
 
-def _verify(path: Path, examined: Analysis, options: Options, talk: Console) -> None:
-    """Loads what was written, and proves it."""
+def _verify(path: Path, analyzed: Analysis, options: Options, console: Console) -> None:
+    """Load the written file, and prove that it holds the trace."""
     from tp_tools.repair import verify_json, verify_pftrace  # noqa: PLC0415  only if it is asked for
 
-    written = (path, options.output, examined, options.engine, talk.say)
-    if options.part:
-        verify_pftrace.verify(*written, part=options.part, progress=talk.progress)
+    arguments = (path, options.output, analyzed, options.engine, console.say)
+    if options.pftrace:
+        verify_pftrace.verify(*arguments, options=options.pftrace, progress=console.progress)
     else:
-        verify_json.verify(*written, progress=talk.progress)
+        verify_json.verify(*arguments, progress=console.progress)
 
 
-def _report(examined: Analysis, options: Options, talk: Console, verified: bool | None) -> None:  # noqa: FBT001
+def _report(analyzed: Analysis, options: Options, console: Console, verified: bool | None) -> None:  # noqa: FBT001
     from tp_tools.cli import fix_summary  # noqa: PLC0415
     from tp_tools.repair.summary import summary  # noqa: PLC0415
 
-    if talk.quiet and not options.summary:
+    if console.quiet and not options.summary:
         return
-    numbers = summary(examined)
-    for line in fix_summary.lines(examined, numbers):
-        talk.say(line)
+    numbers = summary(analyzed)
+    for line in fix_summary.lines(analyzed, numbers):
+        console.say(line)
     if not options.check:
-        talk.say(f"Wrote {options.output}" + (", verified." if verified else "."))
+        console.say(f"Wrote {options.output}" + (", verified." if verified else "."))
     if options.summary:
         target = None if options.check else options.output
-        lost = examined.trace.tail.lost
+        lost = analyzed.trace.tail.lost
         numbers = {"input": options.trace, "output": target, **numbers, "lost_bytes": lost}
         numbers["verified"] = verified
         click.echo(json.dumps(numbers))

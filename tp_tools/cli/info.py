@@ -1,4 +1,4 @@
-"""`tp-tools info`: what is in a trace, at a glance."""
+"""`tp-tools info`: describe a trace: job, GPUs, streams, steps, collectives, defects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; see the help texts."""
+    """Options of the command line; see the help texts."""
 
     traces: tuple[str, ...]
     choice: RankChoice
@@ -40,7 +40,7 @@ class Options:
 @limit_options
 @console_options
 def command(
-    traces: tuple[str, ...], form: str, engine: str | None, choice: RankChoice, talk: Console
+    traces: tuple[str, ...], form: str, engine: str | None, choice: RankChoice, console: Console
 ) -> None:
     """Say what is in each TRACE: its job, GPUs, streams, steps, collectives and defects.
 
@@ -52,28 +52,28 @@ def command(
       tp-tools info rank0.json.gz
       tp-tools info traces/ --format json
     """
-    _run(Options(traces, choice, form, engine), talk)
+    _run(Options(traces, choice, form, engine), console)
 
 
-def _run(options: Options, talk: Console) -> None:
+def _run(options: Options, console: Console) -> None:
     from tp_tools.files.source import open_source  # noqa: PLC0415
     from tp_tools.inspection import facts, trace_info  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
     from tp_tools.querying.trace_loader import LoadOptions  # noqa: PLC0415
 
-    how = LoadOptions(options.engine, say=talk.say, warn=talk.warn, progress=talk.progress)
-    files = job_files.listed(options.traces, options.choice, talk.say)
-    found = []
+    how = LoadOptions(options.engine, say=console.say, warn=console.warn, progress=console.progress)
+    files = job_files.listed(options.traces, options.choice, console.say)
+    objects = []
     for number, name in enumerate(files):
         with open_source(name) as source:
-            seen = trace_info.describe(source, how)
-        talk.over()
+            info = trace_info.describe(source, how)
+        console.over()
         if options.form == "json":
-            found.append(seen.as_object())
+            objects.append(info.as_object())
             continue
         if number:
             click.echo()
-        for line in facts.lines(seen):
+        for line in facts.lines(info):
             click.echo(line)
     if options.form == "json":
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(objects, indent=2))

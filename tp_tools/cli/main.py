@@ -1,4 +1,4 @@
-"""The command `tp-tools`: finds the command that is meant and turns errors into exit codes."""
+"""Find the command of a command line, run it, and turn errors into exit codes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ COMMANDS = {
 
 INTERRUPTED = 130
 READER_LEFT = 141
-"""What a shell reports of a program that SIGPIPE ended, as it ends other programs; 1 would say that
-something was found."""
+"""Exit code that a shell reports of a program that SIGPIPE ended; 1 would mean a finding of `fix
+--check`."""
 
 
 DEBUG = "tp_tools.debug"
@@ -46,7 +46,7 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """With advice for what is no command."""
+        """Refuse an unknown command with advice."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             raise UsageError(f"{args[0]}: is no command. {_advice(args[0])}")
         return super().resolve_command(ctx, args)
@@ -59,12 +59,13 @@ class _Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """From the table above, so that help imports no command."""
+        """List `COMMANDS`, so that help imports no command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
 def _advice(name: str) -> str:
+    """Return advice for an unknown command: a command for a file of this name, or a similar one."""
     if os.path.exists(name):  # noqa: PTH110  any text can be a name, and none raises here
         return f"Say what to do with it, such as: tp-tools info {name}"
     close = difflib.get_close_matches(name, COMMANDS, n=1)
@@ -84,9 +85,9 @@ def group() -> None:
 
 
 def run() -> NoReturn:
-    """`main` as a process of its own, that signals end: with the settings of `process`."""
+    """Run `main` as a process of its own, with the settings of `process` and of signals."""
     code = 0
-    threading.excepthook = lambda _: None  # who waits for a thread says what went wrong in it
+    threading.excepthook = lambda _: None  # the thread that waits for it reports the error
     with process.settings(), signals.ending():
         try:
             main()
@@ -98,18 +99,19 @@ def run() -> NoReturn:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line; changes no setting of the process.
+    """Run the command line; change no setting of the process.
 
     Args:
-        arguments: those behind "tp-tools"; None for `sys.argv`.
+        arguments: the words behind "tp-tools"; None for `sys.argv`.
 
     Raises:
-        SystemExit: 1 found something, 2 to 4 as in `errors`, 130 interrupted; none if all is fine.
+        SystemExit: with 1 for a finding, 2 to 4 as in `errors`, 130 for an interruption; not raised
+            on success.
     """
     context: click.Context | None = None
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        with group.make_context("tp-tools", given) as context:
+        with group.make_context("tp-tools", words) as context:
             group.invoke(context)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -124,26 +126,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001  the outermost layer: a user never meets a traceback
         if context is not None and context.meta.get(DEBUG):
             traceback.print_exc()
-        sys.exit(_told(error))
+        sys.exit(_report(error))
     except (KeyboardInterrupt, click.Abort):
         click.echo("tp-tools: interrupted; nothing was left behind.", err=True)
         sys.exit(INTERRUPTED)
 
 
 def _in_one_line(error: click.ClickException) -> str:
-    """What is wrong with the command line, and where it is explained."""
+    """Describe an error of the command line in one line, with the help to read."""
     text = " ".join(error.format_message().split())
     context = getattr(error, "ctx", None)
     return text if context is None else f"{text} See `{context.command_path} --help`."
 
 
-def _told(error: Exception) -> int:
-    """Says in one line what went wrong, if anybody listens; the exit code."""
+def _report(error: Exception) -> int:
+    """Print an error in one line, and return the exit code."""
     if isinstance(error, TpToolsError):
         click.echo(f"tp-tools: {error}", err=True)
         return error.exit_code
     if isinstance(error, OSError):
-        return _told_of_system(error)
+        return _report_os_error(error)
     if isinstance(error, MemoryError):
         why = "this machine has no more memory. Give fewer --jobs, or take a larger machine."
     elif isinstance(error, RecursionError):
@@ -155,11 +157,12 @@ def _told(error: Exception) -> int:
     return TpToolsError.exit_code
 
 
-def _told_of_system(error: OSError) -> int:
+def _report_os_error(error: OSError) -> int:
+    """Print an error of a file or of stdout, and return the exit code."""
     if sys.stdout is not None:
-        # so that what is still held for stdout is not tried again when the interpreter ends
+        # the interpreter writes the rest of stdout's buffer at its end: send it to /dev/null
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
-        return READER_LEFT  # nothing more can be said to it
+        return READER_LEFT  # the reader is gone, so print nothing
     click.echo(f"tp-tools: {error.filename or 'standard output'}: {error.strerror}.", err=True)
     return TpToolsError.exit_code

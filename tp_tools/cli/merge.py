@@ -1,4 +1,4 @@
-"""`tp-tools merge`: all ranks of a job in one trace, on one clock."""
+"""`tp-tools merge`: merge all ranks of a job into one trace, on one clock."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import difflib
 import json
 import re
 from contextlib import ExitStack
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from tp_tools.alignment.alignment import Mode
     from tp_tools.cli.console import Console
+    from tp_tools.merging.output import Counts
     from tp_tools.merging.preparation import MergeOptions, MergePlan
+    from tp_tools.merging.rank_names import RankChoice
     from tp_tools.merging.write_rank import Form
     from tp_tools.processes.pool import Pool
     from tp_tools.progress import ProgressCallback
@@ -29,11 +32,31 @@ if TYPE_CHECKING:
 _MS = re.compile(r"-?\d+(\.\d{1,6})?")
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line; see the help texts."""
+
+    inputs: tuple[str, ...]
+    output: str
+    align: Mode
+    choice: RankChoice
+    gpu_only: bool
+    excluded: frozenset[str]
+    start_ns: int | None
+    end_ns: int | None
+    links: bool
+    jobs: int | None
+    form: str
+    summary: bool
+    force: bool
+    engine: str | None
+
+
 def milliseconds(text: str) -> int:
-    """Int nanoseconds of a time in ms with up to six decimals.
+    """Convert a time in ms with up to six decimals to int nanoseconds: "1.5" to 1,500,000.
 
     Raises:
-        click.BadParameter: it is no such number.
+        click.BadParameter: the text is no decimal number, or has more decimals.
     """
     if not _MS.fullmatch(text.strip()):
         raise click.BadParameter(f"{text!r} is no number of milliseconds with up to six decimals.")
@@ -86,7 +109,24 @@ def milliseconds(text: str) -> int:
 @engine_option
 @limit_options
 @console_options
-def command(inputs: tuple[str, ...], output: str, talk: Console, **options: Any) -> None:  # noqa: ANN401
+def command(  # noqa: PLR0917  click passes all by name
+    inputs: tuple[str, ...],
+    output: str,
+    align: str,
+    gpu_only: bool,  # noqa: FBT001  click passes flags by name
+    excluded: tuple[str, ...],
+    start_ns: int | None,
+    end_ns: int | None,
+    no_links: bool,  # noqa: FBT001
+    allow_missing: bool,  # noqa: FBT001
+    jobs: int | None,
+    form: str,
+    summary: str | None,
+    force: bool,  # noqa: FBT001
+    engine: str | None,
+    choice: RankChoice,
+    console: Console,
+) -> None:
     """Merge the ranks of a job: each repaired as by fix, all on one clock.
 
     INPUT: traces, folders or globs, in any order. Ranks are told by distributedInfo and by the
@@ -98,106 +138,130 @@ def command(inputs: tuple[str, ...], output: str, talk: Console, **options: Any)
       tp-tools merge 'run7/*TP-*.json.gz' -o all.json.gz --gpu-only
       tp-tools merge traces/ -o step.json.gz --start 1200 --end 1350 --exclude python_function
     """
-    _check(output, options)
-    _run(inputs, output, talk, options)
+    options = Options(
+        inputs,
+        output,
+        cast("Mode", align),
+        dataclasses.replace(choice, allow_missing=allow_missing),
+        gpu_only,
+        frozenset(excluded),
+        start_ns,
+        end_ns,
+        not no_links,
+        jobs,
+        form,
+        summary == "json",
+        force,
+        engine,
+    )
+    _check(options)
+    _run(options, console)
 
 
-def _check(output: str, options: dict[str, Any]) -> None:
-    """Raises UsageError for what contradicts itself."""
-    if options["summary"] and output == "-":
+def _check(options: Options) -> None:
+    """Raise UsageError where options contradict each other."""
+    if options.summary and options.output == "-":
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
-    start, end = options["start_ns"], options["end_ns"]
-    if None not in (start, end) and start >= end:
+    start, end = options.start_ns, options.end_ns
+    if start is not None and end is not None and start >= end:
         raise UsageError("--start is not before --end: nothing would be left.")
-    selects = options["gpu_only"] or options["excluded"] or (start, end) != (None, None)
-    if options["form"] == "archive" and selects:
+    selects = options.gpu_only or options.excluded or (start, end) != (None, None)
+    if options.form == "archive" and selects:
         raise UsageError("--format archive leaves the traces as they are; it cannot select events.")
 
 
-def _wishes(options: dict[str, Any]) -> MergeOptions:
+def _merge_options(options: Options) -> MergeOptions:
+    """Return the options that the merge itself takes."""
     from tp_tools.merging.preparation import MergeOptions  # noqa: PLC0415  numpy and msgspec: not for --help
 
     return MergeOptions(
-        align=cast("Mode", options["align"]),
-        choice=dataclasses.replace(options["choice"], allow_missing=options["allow_missing"]),
-        gpu_only=options["gpu_only"],
-        excluded=frozenset(options["excluded"]),
-        start_ns=options["start_ns"],
-        end_ns=options["end_ns"],
-        links=not options["no_links"],
-        engine=options["engine"],
+        align=options.align,
+        choice=options.choice,
+        gpu_only=options.gpu_only,
+        excluded=options.excluded,
+        start_ns=options.start_ns,
+        end_ns=options.end_ns,
+        links=options.links,
+        engine=options.engine,
     )
 
 
-def _run(inputs: tuple[str, ...], output: str, talk: Console, options: dict[str, Any]) -> None:
-
-    from tp_tools.files import output as out  # noqa: PLC0415
+def _run(options: Options, console: Console) -> None:
+    from tp_tools.files import output  # noqa: PLC0415  not for --help
     from tp_tools.merging.preparation import rank_pool  # noqa: PLC0415
 
-    suffixes = (".zip",) if options["form"] == "archive" else out.SUFFIXES
-    out.check(output, force=options["force"], suffixes=suffixes)
+    suffixes = (".zip",) if options.form == "archive" else output.SUFFIXES
+    output.check(options.output, force=options.force, suffixes=suffixes)
     with (
-        temporary.in_folder(out.folder_of(output)),
+        temporary.in_folder(output.folder_of(options.output)),
         temporary.folder() as folder,
-        rank_pool(options["jobs"], options["engine"]) as pool,
+        rank_pool(options.jobs, options.engine) as pool,
     ):
-        prepared = _merge(inputs, output, talk, options, pool, folder=folder)
-    _report(prepared, output, talk, summary=options["summary"] == "json")
+        plan, counts = _merge(options, console, pool, folder=folder)
+    _report(plan, counts, options, console)
 
 
 def _merge(
-    inputs: tuple[str, ...],
-    output: str,
-    talk: Console,
-    options: dict[str, Any],
-    pool: Pool,
-    *,
-    folder: Path,
-) -> MergePlan:
-    """Reads the ranks and writes the output."""
+    options: Options, console: Console, pool: Pool, *, folder: Path
+) -> tuple[MergePlan, Counts]:
+    """Read the ranks and write the output."""
     from pathlib import Path  # noqa: PLC0415
 
-    from tp_tools.files import output as out  # noqa: PLC0415
-    from tp_tools.merging import archive, preparation  # noqa: PLC0415
+    from tp_tools.merging import preparation  # noqa: PLC0415
+
+    merge_options = _merge_options(options)
+    traces = preparation.files(options.inputs, options.output, merge_options.choice)
+    traces.say(console.say)
+    size = sum(Path(file).stat().st_size for file in traces.files)
+    doing = f"reading {len(traces.files)} ranks"
+    with console.progress(doing, size, "aligning clocks") as on_bytes:
+        plan = _prepare(traces.files, merge_options, pool, console, on_bytes, folder=folder)
+    plan = dataclasses.replace(plan, left_out=traces.left_out)
+    for summary in plan.summaries:
+        summary.damage.tell(summary.file, console.warn, console.say)
+    _warn_of_unknown(options.excluded, plan, console)
+    return plan, _write(plan, options, console, pool, size)
+
+
+def _write(plan: MergePlan, options: Options, console: Console, pool: Pool, size: int) -> Counts:
+    """Write the output; `size` is that of the inputs in bytes.
+
+    Returns:
+        The numbers of events that were written; zeros for an archive.
+    """
+    from tp_tools.files import output  # noqa: PLC0415
+    from tp_tools.merging import archive  # noqa: PLC0415
     from tp_tools.merging import output as merge_output  # noqa: PLC0415
     from tp_tools.merging.summary import summary  # noqa: PLC0415
 
-    wishes = _wishes(options)
-    found = preparation.files(inputs, output, wishes.choice)
-    found.say(talk.say)
-    files = found.files
-    size = sum(Path(file).stat().st_size for file in files)
-    with talk.progress(f"reading {len(files)} ranks", size, "aligning clocks") as seen:
-        prepared = _prepared(files, wishes, pool, talk, seen, folder=folder)
-    prepared = dataclasses.replace(prepared, left_out=found.left_out)
-    for it in prepared.gathered:
-        it.damage.tell(it.file, talk.warn, talk.say)
-    _warn_of_unknown(wishes.excluded, prepared, talk)
+    counts = merge_output.Counts()
     with ExitStack() as writing:
-        stage = talk.progress(f"writing {output}", size, "writing collectives")
-        seen = writing.enter_context(stage)
-        packed = output.endswith(".gz")
-        if options["form"] == "archive":
-            blocks = archive.archive(prepared, prepared.folder / "archive", seen)
+        stage = console.progress(f"writing {options.output}", size, "writing collectives")
+        on_bytes = writing.enter_context(stage)
+        packed = options.output.endswith(".gz")
+        if options.form == "archive":
+            blocks = archive.archive(plan, plan.folder / "archive", on_bytes)
         else:
-            form: Form = "pftrace" if output.endswith(out.PFTRACE_SUFFIXES) else "json"
-            about = summary(prepared)
-            blocks = merge_output.blocks(prepared, pool, about, form, seen, packed=packed)
-        with out.written(output, blocks, packed=packed):
-            writing.close()  # what comes now may go to stdout
-    return prepared
+            is_pftrace = options.output.endswith(output.PFTRACE_SUFFIXES)
+            form: Form = "pftrace" if is_pftrace else "json"
+            blocks = merge_output.blocks(
+                plan, pool, summary(plan), form, on_bytes, counts=counts, packed=packed
+            )
+        with output.written(options.output, blocks, packed=packed):
+            writing.close()  # the block may write to stdout
+    return counts
 
 
-def _prepared(
+def _prepare(
     files: list[str],
-    wishes: MergeOptions,
+    options: MergeOptions,
     pool: Pool,
-    talk: Console,
-    seen: ProgressCallback,
+    console: Console,
+    on_bytes: ProgressCallback,
     *,
     folder: Path,
 ) -> MergePlan:
-    """The ranks; those that were converted already are refused as such."""
+    """Read the ranks; refuse those that were converted to .pftrace with advice."""
     from pathlib import Path  # noqa: PLC0415
 
     from tp_tools.files.source import Source  # noqa: PLC0415
@@ -206,7 +270,7 @@ def _prepared(
 
     try:
         with temporary.full_disk_named():
-            return preparation.prepare(files, wishes, pool, talk.say, seen, folder=folder)
+            return preparation.prepare(files, options, pool, console.say, on_bytes, folder=folder)
     except InputError as error:
         for file in files:
             if protobuf.is_protobuf(Source(Path(file), file)):
@@ -217,12 +281,12 @@ def _prepared(
         raise
 
 
-def _warn_of_unknown(excluded: frozenset[str], prepared: MergePlan, talk: Console) -> None:
-    """Says which categories there are, where one is to be left out that there is not."""
+def _warn_of_unknown(excluded: frozenset[str], plan: MergePlan, console: Console) -> None:
+    """Warn of each excluded category that no event has; name a similar one or all there are."""
     from tp_tools.merging import read_rank  # noqa: PLC0415
 
     unknown, known = set(excluded), set[str]()
-    for spool in prepared.spools:
+    for spool in plan.spools:
         if not unknown:
             return
         _, trace, _, _ = read_rank.load_rank(spool)
@@ -231,16 +295,17 @@ def _warn_of_unknown(excluded: frozenset[str], prepared: MergePlan, talk: Consol
     for name in sorted(unknown):
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known))}."
-        talk.warn(f"--exclude {name}: no event has this category; {hint}")
+        console.warn(f"--exclude {name}: no event has this category; {hint}")
 
 
-def _report(prepared: MergePlan, output: str, talk: Console, *, summary: bool) -> None:
+def _report(plan: MergePlan, counts: Counts, options: Options, console: Console) -> None:
+    """Print the summary as lines, and as JSON where that is asked for."""
     from tp_tools.cli import merge_summary  # noqa: PLC0415
-    from tp_tools.merging import summary as merge_object  # noqa: PLC0415
+    from tp_tools.merging.summary import summary  # noqa: PLC0415
 
-    for line in merge_summary.lines(prepared):
-        talk.say(line)
-    talk.say(f"Wrote {output}.")
-    if summary:
-        counts = dataclasses.asdict(prepared.counts)
-        click.echo(json.dumps({**merge_object.summary(prepared), **counts, "output": output}))
+    for line in merge_summary.lines(plan, counts):
+        console.say(line)
+    console.say(f"Wrote {options.output}.")
+    if options.summary:
+        numbers = dataclasses.asdict(counts)
+        click.echo(json.dumps({**summary(plan), **numbers, "output": options.output}))

@@ -1,4 +1,4 @@
-"""What a merge did, as lines for the terminal."""
+"""Write the summary of a merge as lines for the terminal."""
 
 from __future__ import annotations
 
@@ -12,47 +12,56 @@ from tp_tools.formatting import plural, span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tp_tools.merging.output import Counts
     from tp_tools.merging.preparation import MergePlan
 
 _MOST = 8
 
 
-def lines(prepared: MergePlan) -> Iterator[str]:
-    """The terminal's account of the merge."""
-    counts = prepared.counts
+def lines(plan: MergePlan, counts: Counts) -> Iterator[str]:
+    """Write the summary of a merge.
+
+    Args:
+        plan: the ranks, their clocks and their matches.
+        counts: numbers of events that were written; zeros for an archive.
+    """
     written = (
         f", {plural(counts.events, 'event')}, {plural(counts.slices, 'slice')}, "
         f"{plural(counts.flows, 'arrow')}, {plural(counts.links, 'arrow')} between ranks"
     )
-    yield plural(len(prepared.ranks), "rank") + (written if counts.events else "")
-    if prepared.missing:
-        yield f"  missing  {_numbers(prepared.missing)}"
-    matches = prepared.alignment.matches
-    kinds = Counter(matches.confidence)
-    said = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items())) or "none"
-    yield f"  matched  {plural(len(matches), 'collective')} across ranks ({said})"
-    yield from _clocks(prepared)
+    yield plural(len(plan.ranks), "rank") + (written if counts.events else "")
+    if plan.missing:
+        yield f"  missing  {_numbers(plan.missing)}"
+    matches = plan.alignment.matches
+    counted = sorted(Counter(matches.confidence).items())
+    confidence = ", ".join(f"{count:,} {level}" for level, count in counted) or "none"
+    yield f"  matched  {plural(len(matches), 'collective')} across ranks ({confidence})"
+    yield from _clocks(plan)
 
 
-def _clocks(prepared: MergePlan) -> Iterator[str]:
-    by_why: dict[tuple[str, str], list[int]] = {}
-    for rank, aligned in zip(prepared.ranks, prepared.alignment.ranks, strict=True):
-        by_why.setdefault((aligned.how, aligned.why), []).append(rank.rank)
-    for (how, why), numbers in by_why.items():
+def _clocks(plan: MergePlan) -> Iterator[str]:
+    """Say how the clocks of the ranks were aligned, and how well."""
+    ranks_by_method: dict[tuple[str, str], list[int]] = {}
+    for rank, aligned in zip(plan.ranks, plan.alignment.ranks, strict=True):
+        ranks_by_method.setdefault((aligned.how, aligned.why), []).append(rank.rank)
+    for (how, why), numbers in ranks_by_method.items():
         because = f": {why}" if why else ""
-        yield f"  clock    {_HOW.get(how, 'times as they are written')}{because}; {_named(numbers)}"
-    if any(it.how == BY_BASE and it.why and it.used < LEAST for it in prepared.alignment.ranks):
+        yield f"  clock    {_HOW.get(how, 'times as they are written')}{because}; {_ranks(numbers)}"
+    if any(
+        aligned.how == BY_BASE and aligned.why and aligned.used < LEAST
+        for aligned in plan.alignment.ranks
+    ):
         yield "           skew between machines is then only as good as their clocks; NCCL kernels"
         yield "           say their Seq where CPU activities were profiled too, not in CUDA graphs"
-    known = [it for it in prepared.alignment.ranks if it.how == BY_COLLECTIVES]
-    if known:
-        largest = max(abs(it.clock.offset_ns) for it in known)
-        drift = max(abs(it.clock.drift_ppb) for it in known) / 1000
-        residual = max(it.residual_ns or 0 for it in known)
-        most = max(it.residual_p95_ns or 0 for it in known)
+    fitted = [aligned for aligned in plan.alignment.ranks if aligned.how == BY_COLLECTIVES]
+    if fitted:
+        offset = max(abs(aligned.clock.offset_ns) for aligned in fitted)
+        drift = max(abs(aligned.clock.drift_ppb) for aligned in fitted) / 1000
+        residual = max(aligned.residual_ns or 0 for aligned in fitted)
+        residual_p95 = max(aligned.residual_p95_ns or 0 for aligned in fitted)
         yield (
-            f"           offsets up to {span(largest)}, drift up to {drift:.2f} ppm; ends of one "
-            f"collective agree to {span(residual)} (median), {span(most)} (95 %)"
+            f"           offsets up to {span(offset)}, drift up to {drift:.2f} ppm; ends of one "
+            f"collective agree to {span(residual)} (median), {span(residual_p95)} (95 %)"
         )
 
 
@@ -63,10 +72,12 @@ _HOW = {
 }
 
 
-def _named(numbers: list[int]) -> str:
+def _ranks(numbers: list[int]) -> str:
+    """Write "rank 3" or "ranks 0, 1, 3"."""
     return f"rank {numbers[0]}" if len(numbers) == 1 else f"ranks {_numbers(numbers)}"
 
 
 def _numbers(numbers: list[int]) -> str:
+    """Write the first numbers, and the last where there are more."""
     shown = ", ".join(map(str, numbers[:_MOST]))
     return f"{shown}, ... {numbers[-1]}" if len(numbers) > _MOST else shown

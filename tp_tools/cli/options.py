@@ -1,4 +1,4 @@
-"""Options that several commands share, as decorators."""
+"""Share options between commands, as decorators."""
 
 from __future__ import annotations
 
@@ -23,33 +23,38 @@ _DURATION = re.compile(r"(\d+)(?:\.(\d{1,9}))?\s*(ns|us|ms|s)")
 
 
 def duration(text: str) -> int:
-    """Int nanoseconds of a length of time with its unit: 500ns, 1.5us, 2ms.
+    """Convert a duration with its unit to int nanoseconds: "1.5us" to 1500.
 
     Raises:
-        click.BadParameter: there is no unit, or a fraction of a nanosecond.
+        click.BadParameter: the text has no unit, or a fraction of a nanosecond.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise click.BadParameter(f"{text!r} is no duration; write 500ns, 1us or 0.5ms.")
     whole, fraction, unit = match[1], match[2] or "", match[3]
     scaled = int(whole + fraction) * _UNITS[unit]
-    parts: int = 10 ** len(fraction)
-    if scaled % parts:
+    scale: int = 10 ** len(fraction)
+    if scaled % scale:
         raise click.BadParameter(f"{text!r} is finer than a nanosecond.")
-    return scaled // parts
+    return scaled // scale
 
 
 def console_options(command: Command) -> Command:
-    """--quiet and --debug; the command gets `talk`."""
+    """Add --quiet and --debug; the command receives `console`."""
 
     def remember_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
         ctx.meta["tp_tools.debug"] = value
 
-    def make_talk(_ctx: click.Context, _param: click.Parameter, value: bool) -> Console:  # noqa: FBT001
+    def make_console(_ctx: click.Context, _param: click.Parameter, value: bool) -> Console:  # noqa: FBT001
         return Console(quiet=value)
 
     quiet = click.option(
-        "--quiet", "-q", "talk", is_flag=True, callback=make_talk, help="No progress, no summary."
+        "--quiet",
+        "-q",
+        "console",
+        is_flag=True,
+        callback=make_console,
+        help="No progress, no summary.",
     )
     debug = click.option(
         "--debug",
@@ -63,10 +68,10 @@ def console_options(command: Command) -> Command:
 
 
 def choice_options(command: Command) -> Command:
-    """--profile and --stage, of a folder that holds several; the command gets `choice`."""
+    """Add --profile and --stage, for a folder that holds several; the command receives `choice`."""
 
     @functools.wraps(command)
-    def choosing(*args: Any, profile: str | None, stage: str | None, **more: Any) -> Any:  # noqa: ANN401  as click calls it
+    def with_choice(*args: Any, profile: str | None, stage: str | None, **more: Any) -> Any:  # noqa: ANN401  as click calls it
         from tp_tools.merging.rank_names import RankChoice  # noqa: PLC0415  not for --help
 
         return command(*args, choice=RankChoice(profile, stage, allow_missing=True), **more)
@@ -79,11 +84,11 @@ def choice_options(command: Command) -> Command:
     stage = click.option(
         "--stage", metavar="NAME", help="Of several stages, this one (SGLang: decode, ...)."
     )
-    return profile(stage(choosing))  # type: ignore[return-value]  # a wrapper of the same command
+    return profile(stage(with_choice))  # type: ignore[return-value]  # a wrapper of the same command
 
 
 def engine_option(command: Command) -> Command:
-    """--engine; the command gets `engine`."""
+    """Add --engine; the command receives `engine`."""
     return click.option(
         "--engine",
         metavar="E",
@@ -93,7 +98,7 @@ def engine_option(command: Command) -> Command:
 
 
 def limit_options(command: Command) -> Command:
-    """--timeout and --tmp, which hold while the command runs; it gets neither."""
+    """Add --timeout and --tmp, which hold while the command runs; it receives neither."""
 
     def limit_time(ctx: click.Context, _param: click.Parameter, value: float | None) -> None:
         if value is not None:

@@ -1,6 +1,6 @@
-"""A line per stage at the end of a terminal: what is done, how much of it, how long it will take.
+"""Draw a line per stage at the end of a terminal: its text, its share done, the time left.
 
-Nothing of it stays. What is said meanwhile goes above.
+Lines printed meanwhile go above; the stages are erased at the end.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
     from tp_tools.cli.stage import Stage
 
 _AN_HOUR_S = 3600.0
-"""Speed is the average over so long. Ranks are told of one by one, minutes apart."""
+"""Seconds over which speed is averaged: ranks are counted one by one, minutes apart."""
 
 
 class _Counted(ProgressColumn):
-    """Another column, of stages with a count; of the others one more, or nothing."""
+    """A column for stages with a count; `other`, or nothing, for those without."""
 
     def __init__(self, counted: ProgressColumn, other: ProgressColumn | None = None) -> None:
         super().__init__(Column(no_wrap=True))
         self._counted, self._other = counted, other
 
     def render(self, task: Task) -> RenderableType:
-        """The cell of a stage."""
+        """Return the cell of a stage."""
         if task.total is not None:
             return self._counted(task)
         return Text() if self._other is None else self._other(task)
 
 
 class Bars:
-    """On the terminal from the start, until it is closed."""
+    """The lines of stages, on the terminal until `close`."""
 
     def __init__(self) -> None:
         self._tasks: dict[Stage, TaskID] = {}
@@ -66,7 +66,7 @@ class Bars:
         self._progress.start()
 
     def add(self, stage: Stage) -> None:
-        """Another line, below the others."""
+        """Add the line of a stage below the others."""
         total, done = stage.total, stage.done
         task = self._progress.add_task(stage.doing, total=total, completed=done)
         self._progress.tasks[-1].start_time = stage.began
@@ -74,17 +74,17 @@ class Bars:
         self._tasks[stage] = task
 
     def remove(self, stage: Stage) -> None:
-        """The line goes."""
+        """Remove the line of a stage."""
         self._progress.remove_task(self._tasks.pop(stage))
 
     def advance(self, stage: Stage, count: int) -> None:
-        """So many bytes more are done."""
+        """Count bytes of a stage."""
         self._progress.advance(self._tasks[stage], count)
 
     def say(self, line: str) -> None:
-        """A line above, as it is."""
+        """Print a line above the stages, without markup."""
         self._progress.console.print(Text(line), soft_wrap=True)
 
     def close(self) -> None:
-        """Takes everything off the terminal."""
+        """Erase all lines of stages."""
         self._progress.stop()

@@ -1,4 +1,4 @@
-"""`tp-tools query`: asks traces in SQL."""
+"""`tp-tools query`: run SQL on traces."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ FORMAT_OF = {
     ".parquet": "parquet",
     ".md": "md",
 }
-"""What a suffix of -o means where there is no --format."""
+"""Format of each suffix of -o, where there is no --format."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; see the help texts."""
+    """Options of the command line; see the help texts."""
 
     query: str | None
     sql: str | None
@@ -116,7 +116,7 @@ def command(  # noqa: PLR0917  click passes all by name
     all_categories: bool,  # noqa: FBT001
     engine: str | None,
     choice: RankChoice,
-    talk: Console,
+    console: Console,
 ) -> None:
     """Run QUERY on TRACE, and print the rows of its last statement.
 
@@ -164,14 +164,14 @@ def command(  # noqa: PLR0917  click passes all by name
         wide,
         engine,
     )
-    _run(options, talk)
+    _run(options, console)
 
 
 def format_of(output: str) -> str:
-    """The format that a file's suffix says; a table for stdout.
+    """Return the format of a file's suffix; a table for stdout.
 
     Raises:
-        UsageError: it says nothing.
+        UsageError: no format has this suffix.
     """
     if output == STDOUT:
         return "table"
@@ -182,7 +182,7 @@ def format_of(output: str) -> str:
     raise UsageError(f"{output}: say with --format what to write, or end it in one of {known}.")
 
 
-def _run(options: Options, talk: Console) -> None:
+def _run(options: Options, console: Console) -> None:
     # numpy and msgspec: not for --help
     from tp_tools.files import output, temporary  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415
@@ -191,25 +191,27 @@ def _run(options: Options, talk: Console) -> None:
 
     query = runner.from_text(options.sql) if options.sql else runner.from_file(options.query or "")
     needs = None if options.all_categories else query.header.needs
-    how = LoadOptions(options.engine, options.raw, needs, LARGE, talk.say, talk.warn, talk.progress)
+    how = LoadOptions(
+        options.engine, options.raw, needs, LARGE, console.say, console.warn, console.progress
+    )
     try:
-        with talk.progress("telling ranks apart"):
+        with console.progress("telling ranks apart"):
             files = job_files.find(options.traces, options.choice)
         output.refuse_input(options.output, files.files)
-        files.say(talk.say)
+        files.say(console.say)
         with temporary.in_folder(output.folder_of(options.output)):
             answer = runner.run_query(query, files, how, options.limit)
     except SqlError as error:
-        raise _of_whom(error, query) from error
+        raise _as_error_of_author(error, query) from error
     answer = _sorted(answer, options.sort)
     if options.output == STDOUT:
-        _print(answer, query, options, talk)
+        _print(answer, query, options, console)
         return
     if options.rows:
         answer = replace(answer, rows=answer.rows[: options.rows])
     with output.written(options.output, _blocks(answer, options.form)):
         pass
-    talk.say(f"Wrote {options.output}: {len(answer.rows):,} rows.")
+    console.say(f"Wrote {options.output}: {len(answer.rows):,} rows.")
 
 
 def _sorted(answer: Rows, column: str | None) -> Rows:
@@ -222,25 +224,26 @@ def _sorted(answer: Rows, column: str | None) -> Rows:
     return sort_rows(answer, column)
 
 
-def _of_whom(error: SqlError, query: Query) -> TpToolsError:
-    """A refused query as the error of whoever wrote it."""
+def _as_error_of_author(error: SqlError, query: Query) -> TpToolsError:
+    """Turn a refused query into an error of its author: the user, a user's file, the library."""
     kinds: dict[str, type[TpToolsError]] = {"text": UsageError, "file": InputError}
     return kinds.get(query.origin, SqlError)(str(error))
 
 
-def _print(answer: Rows, query: Query, options: Options, talk: Console) -> None:
+def _print(answer: Rows, query: Query, options: Options, console: Console) -> None:
+    """Print the answer on stdout; a table on a terminal fits its width."""
     fits = sys.stdout.isatty() or "COLUMNS" in os.environ
     if options.form == "table" and (fits or options.wide):
-        _print_layout(answer, query, options, talk)
+        _print_layout(answer, query, options, console)
     else:
         shown = replace(answer, rows=answer.rows[: options.rows]) if options.rows else answer
         for block in _blocks(shown, options.form):
             click.echo(block, nl=False)
     if not answer.rows:
-        talk.say("No rows.")
+        console.say("No rows.")
 
 
-def _print_layout(answer: Rows, query: Query, options: Options, talk: Console) -> None:
+def _print_layout(answer: Rows, query: Query, options: Options, console: Console) -> None:
     """Print a table for a terminal, and say what it does not show."""
     from tp_tools.cli.terminal_table import ROWS_ON_TERMINAL, lay_out  # noqa: PLC0415
 
@@ -250,11 +253,11 @@ def _print_layout(answer: Rows, query: Query, options: Options, talk: Console) -
     layout = lay_out(answer, query.header, width, most_rows)
     click.echo("".join(f"{line}\n" for line in layout.lines), nl=False)
     if layout.omitted:
-        talk.say(f"{layout.omitted:,} more: -n 0")
+        console.say(f"{layout.omitted:,} more: -n 0")
     if layout.empty:
-        talk.say(f"NULL in every row: {', '.join(layout.empty)}.")
+        console.say(f"NULL in every row: {', '.join(layout.empty)}.")
     if layout.left_out:
-        talk.say(
+        console.say(
             f"No room for {', '.join(layout.left_out)}: --wide has it, and so has --format csv."
         )
 

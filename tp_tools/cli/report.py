@@ -1,4 +1,4 @@
-"""`tp-tools report`: what a job's traces say, on one page."""
+"""`tp-tools report`: make one page of tables and plots of a job's traces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIXES = (".html", ".htm")
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; see the help texts."""
+    """Options of the command line; see the help texts."""
 
     traces: tuple[str, ...]
     choice: RankChoice
@@ -53,7 +53,7 @@ def command(  # noqa: PLR0917  click passes all by name
     force: bool,  # noqa: FBT001  click passes flags by name
     engine: str | None,
     choice: RankChoice,
-    talk: Console,
+    console: Console,
 ) -> None:
     """Make a page of what each TRACE says: one file, which needs no network.
 
@@ -68,10 +68,10 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools report rank0.json.gz -o report.html
       tp-tools report traces/ -o report.html --force
     """
-    _run(Options(traces, choice, output, cast("Mode", align), force, engine), talk)
+    _run(Options(traces, choice, output, cast("Mode", align), force, engine), console)
 
 
-def _run(options: Options, talk: Console) -> None:
+def _run(options: Options, console: Console) -> None:
     from tp_tools.files import output, temporary  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
     from tp_tools.reporting import build, plots  # noqa: PLC0415
@@ -79,14 +79,14 @@ def _run(options: Options, talk: Console) -> None:
 
     output.check(options.output, force=options.force, suffixes=SUFFIXES)
     plots.graph_objects()  # before any work is done
-    found = job_files.find(options.traces, options.choice)
-    output.refuse_input(options.output, found.files)
-    found.say(talk.say)
+    job = job_files.find(options.traces, options.choice)
+    output.refuse_input(options.output, job.files)
+    job.say(console.say)
     with temporary.in_folder(output.folder_of(options.output)):
-        data = collect(found.files, options.engine, options.align, talk)
-    with talk.progress("drawing"):
+        data = collect(job.files, options.engine, options.align, console)
+    with console.progress("drawing"):
         page = build.html(data).encode()
     with output.written(options.output, [page]):
         pass
     if options.output != output.STDOUT:
-        talk.say(f"Wrote {options.output}: {len(page) / 1e6:.1f} MB. Open it in any browser.")
+        console.say(f"Wrote {options.output}: {len(page) / 1e6:.1f} MB. Open it in any browser.")

@@ -1,4 +1,4 @@
-"""`tp-tools sql`: the library of queries."""
+"""`tp-tools sql`: list the queries of the library, or print one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tp_tools.cli.options import console_options
 @click.command("sql", short_help="List the queries, or print one.")
 @click.argument("name", required=False)
 @console_options
-def command(name: str | None, talk: Console) -> None:
+def command(name: str | None, console: Console) -> None:
     """List the queries that come with tp-tools, or print the query NAME.
 
     The text that is printed holds all that the query includes: it runs as it is in the Query tab of
@@ -28,13 +28,13 @@ def command(name: str | None, talk: Console) -> None:
       tp-tools sql kernels > my_kernels.sql
     """
     if name is None:
-        _list(talk)
+        _list(console)
     else:
         click.echo(library.expand(library.read(library.find(name))), nl=False)
 
 
-def _list(talk: Console) -> None:
-    """A line per query, cut where the terminal ends."""
+def _list(console: Console) -> None:
+    """Print a line per query, cut to the width of the terminal."""
     known = library.queries()
     widest = max(map(len, known), default=0)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -42,4 +42,4 @@ def _list(talk: Console) -> None:
         answers = library.parse(library.read(path), path.name).answers
         line = f"{name.ljust(widest)}  {answers}"
         click.echo(line if width is None or len(line) <= width else f"{line[: width - 3]}...")
-    talk.say("\n`tp-tools sql NAME` prints one; `tp-tools query NAME TRACE` runs it.")
+    console.say("\n`tp-tools sql NAME` prints one; `tp-tools query NAME TRACE` runs it.")

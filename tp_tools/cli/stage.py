@@ -1,4 +1,4 @@
-"""A part of the work that a command shows while it goes on."""
+"""Hold the state of a stage, which a command shows while it works."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(eq=False)
 class Stage:
-    """A part of the work.
+    """A stage of the work.
 
     Attributes:
-        doing: what is done.
-        total: bytes in all; None where there is no count.
-        then: what is done once that many are; None if it is the same.
-        began: when, in seconds of the monotonic clock.
+        doing: its text, for example "reading t.json".
+        total: number of bytes to do; None where there is no count.
+        then: its text once all bytes are done, for example "aligning clocks"; None for the same.
+        began: its start, in seconds of the monotonic clock.
         done: bytes so far.
     """
 

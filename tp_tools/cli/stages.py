@@ -1,4 +1,4 @@
-"""What is being done right now: the stages that are under way, shown once they take long."""
+"""Show the stages under way on a terminal, once they take long."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from tp_tools.progress import ProgressCallback
 
 PATIENCE_S = 0.5
-"""Work that takes less is over before one wonders."""
+"""Seconds of work before stages are shown."""
 
 
 class Stages:
     """The stages under way, one inside another; a line for each at the end of a terminal.
 
-    Nothing is on the terminal before work has gone on for `PATIENCE_S`, between stages, and behind
-    the last. Bytes may be told from any thread.
+    The terminal shows no stage before work has gone on for `PATIENCE_S`, between stages, and after
+    the last. Any thread may count bytes.
     """
 
     def __init__(self) -> None:
@@ -35,39 +35,40 @@ class Stages:
         self._since: float | None = None
         self._timer: threading.Timer | None = None
         self._bars: Bars | None = None
-        self._forget: Callable[[], None] = lambda: None
+        self._unregister_signal: Callable[[], None] = lambda: None
 
     @contextmanager
     def stage(self, doing: str, total: int | None, then: str | None) -> Iterator[ProgressCallback]:
-        """A stage, as long as the block runs."""
-        it = Stage(doing, total, then, time.monotonic())
+        """Show a stage while the block runs; the callback counts bytes."""
+        stage = Stage(doing, total, then, time.monotonic())
         with self._lock:
-            self._enter(it)
+            self._enter(stage)
         try:
-            yield lambda count: self._advance(it, count)
+            yield lambda count: self._advance(stage, count)
         finally:
             with self._lock:
-                self._leave(it)
+                self._leave(stage)
 
     def say(self, line: str) -> bool:
-        """Puts a line above the stages; whether there are any to put it above."""
+        """Print a line above the stages; False if none is shown, and nothing was printed."""
         with self._lock:
             if self._bars is not None:
                 self._bars.say(line)
             return self._bars is not None
 
     def over(self) -> None:
-        """Work has come to an end: what comes next is shown if it takes long itself."""
+        """End a unit of work: the next one shows stages if it takes long itself."""
         with self._lock:
             self._since = None
 
-    def _enter(self, it: Stage) -> None:
-        self._open.append(it)
+    def _enter(self, stage: Stage) -> None:
+        """Open a stage; show it now or once `PATIENCE_S` is over. The caller holds the lock."""
+        self._open.append(stage)
         if self._bars is not None:
-            self._bars.add(it)
+            self._bars.add(stage)
         elif len(self._open) == 1:
-            self._since = self._since or it.began
-            left = self._since + PATIENCE_S - it.began
+            self._since = self._since or stage.began
+            left = self._since + PATIENCE_S - stage.began
             if left <= 0:
                 self._show()
                 return
@@ -75,37 +76,45 @@ class Stages:
             self._timer.daemon = True
             self._timer.start()
 
-    def _leave(self, it: Stage) -> None:
-        self._open.remove(it)
+    def _leave(self, stage: Stage) -> None:
+        """Close a stage; with the last one, clear the terminal. The caller holds the lock."""
+        self._open.remove(stage)
         if self._bars is not None:
-            self._bars.remove(it)
+            self._bars.remove(stage)
         if self._open:
             return
         if self._timer is not None:
             self._timer.cancel()
         if self._bars is not None:
             bars, self._bars = self._bars, None
-            self._forget()
-            with suppress(OSError):  # the terminal is gone, and nobody is there to see it
+            self._unregister_signal()
+            with suppress(OSError):  # the terminal is gone
                 bars.close()
 
-    def _advance(self, it: Stage, count: int) -> None:
+    def _advance(self, stage: Stage, count: int) -> None:
+        """Add bytes to a stage; once all are done, go on to its `then`."""
         with self._lock:
-            it.done += count
-            if it.then is not None and it.total is not None and it.done >= it.total:
-                it.doing, it.total, it.then, it.began = it.then, None, None, time.monotonic()
+            stage.done += count
+            if stage.then is not None and stage.total is not None and stage.done >= stage.total:
+                stage.doing, stage.total, stage.then, stage.began = (
+                    stage.then,
+                    None,
+                    None,
+                    time.monotonic(),
+                )
                 if self._bars is not None:
-                    self._bars.remove(it)
-                    self._bars.add(it)
+                    self._bars.remove(stage)
+                    self._bars.add(stage)
             elif self._bars is not None:
-                self._bars.advance(it, count)
+                self._bars.advance(stage, count)
 
     def _wipe(self) -> None:
-        """Takes the lines off the terminal when a signal ends the process, whoever holds a lock."""
+        """Erase the lines when a signal ends the process; take no lock, which a thread may hold."""
         lines = "\x1b[1A\x1b[2K" * (len(self._open) - 1)
         os.write(sys.stderr.fileno(), f"\r\x1b[2K{lines}\x1b[?25h".encode())
 
     def _show(self) -> None:
+        """Show the open stages, if any are."""
         from tp_tools.cli.progress_bars import Bars  # noqa: PLC0415  0.1 s, for a terminal only
 
         with self._lock:
@@ -114,6 +123,6 @@ class Stages:
             with suppress(OSError):
                 self._bars = Bars()
             if self._bars is not None:
-                self._forget = signals.at_end(self._wipe)
-                for it in self._open:
-                    self._bars.add(it)
+                self._unregister_signal = signals.at_end(self._wipe)
+                for stage in self._open:
+                    self._bars.add(stage)

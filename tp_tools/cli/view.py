@@ -1,4 +1,4 @@
-"""`tp-tools view`: opens a trace in the Perfetto UI."""
+"""`tp-tools view`: open a trace in the Perfetto UI."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ONE_PORT = "ui.perfetto.dev fetches from port 9001 and no other"
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; see the help texts."""
+    """Options of the command line; see the help texts."""
 
     trace: str
     choice: RankChoice
@@ -78,7 +78,7 @@ def command(  # noqa: PLR0917  click passes all by name
     raw: bool,  # noqa: FBT001
     engine: str | None,
     choice: RankChoice,
-    talk: Console,
+    console: Console,
 ) -> None:
     """Open TRACE in the Perfetto UI, repaired if it needs that.
 
@@ -94,10 +94,10 @@ def command(  # noqa: PLR0917  click passes all by name
     """
     if online and port is not None:
         raise UsageError(f"leave out --port: {_ONE_PORT}.")
-    _run(Options(trace, choice, online, browser, port, raw, engine), talk)
+    _run(Options(trace, choice, online, browser, port, raw, engine), console)
 
 
-def _run(options: Options, talk: Console) -> None:
+def _run(options: Options, console: Console) -> None:
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
     from tp_tools.files.source import open_source  # noqa: PLC0415  not for --help
     from tp_tools.viewer.preparation import ViewOptions, prepare_view  # noqa: PLC0415
@@ -107,36 +107,41 @@ def _run(options: Options, talk: Console) -> None:
     with (
         _server(options) as server,
         temporary.folder() as folder,
-        open_source(_trace(options, folder, talk)) as source,
+        open_source(_trace(options, folder, console)) as source,
     ):
-        how = ViewOptions(folder, options.raw, options.engine, talk.say, talk.progress)
-        shown = prepare_view(source, how)
-        _tell(shown, talk)
-        server.site = _site(shown, options)
-        with suppress(KeyboardInterrupt), signals.interruptible():  # the usual way to end it
-            _open(server.address(), options, talk)
+        how = ViewOptions(folder, options.raw, options.engine, console.say, console.progress)
+        view_file = prepare_view(source, how)
+        _say_repairs(view_file, console)
+        server.site = _site(view_file, options)
+        with (
+            suppress(KeyboardInterrupt),
+            signals.interruptible(),
+        ):  # Ctrl-C is the usual way to end the server
+            _open(server.address(), options, console)
             server.serve_until_closed()
 
 
-def _trace(options: Options, folder: Path, talk: Console) -> str:
-    """The file to show: the one that is meant, or the ranks of a job, merged."""
+def _trace(options: Options, folder: Path, console: Console) -> str:
+    """Return the file to show: the given one, or the ranks of a job, merged."""
     from tp_tools.library.header import Header  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
     from tp_tools.querying import job_loader  # noqa: PLC0415  not for --help
     from tp_tools.querying.trace_loader import LoadOptions  # noqa: PLC0415
 
-    found = job_files.find([options.trace], options.choice)
-    found.say(talk.say)
-    if len(found.files) == 1:
-        return found.files[0]
-    how = LoadOptions(options.engine, options.raw, None, 0, talk.say, talk.warn, talk.progress)
+    job = job_files.find([options.trace], options.choice)
+    job.say(console.say)
+    if len(job.files) == 1:
+        return job.files[0]
+    how = LoadOptions(
+        options.engine, options.raw, None, 0, console.say, console.warn, console.progress
+    )
     merged = folder / "job.json"
-    job_loader.write(found.files, Header("", "", "job", None), how, merged)
+    job_loader.write(job.files, Header("", "", "job", None), how, merged)
     return str(merged)
 
 
 def _server(options: Options) -> Server:
-    """Listens before anything else is done, so that a port that is taken is known at once."""
+    """Open the server first of all, so that a port in use is reported at once."""
     from tp_tools.viewer.perfetto_ui import ONLINE_PORT  # noqa: PLC0415  not for --help
     from tp_tools.viewer.server import ANY_PORT, Server  # noqa: PLC0415
 
@@ -145,36 +150,38 @@ def _server(options: Options) -> Server:
     return Server(options.port or ANY_PORT)
 
 
-def _site(shown: ViewFile, options: Options) -> Site:
+def _site(view_file: ViewFile, options: Options) -> Site:
     from tp_tools.viewer import perfetto_ui, startup  # noqa: PLC0415  not for --help
 
     if options.online:
-        return perfetto_ui.online_site(shown.path, startup.commands(None))
-    return perfetto_ui.offline_site(shown.path, shown.name, startup.commands(shown.analysis))
+        return perfetto_ui.online_site(view_file.path, startup.commands(None))
+    return perfetto_ui.offline_site(
+        view_file.path, view_file.name, startup.commands(view_file.analysis)
+    )
 
 
-def _tell(shown: ViewFile, talk: Console) -> None:
-    """What would have been hidden, and what was repaired."""
+def _say_repairs(view_file: ViewFile, console: Console) -> None:
+    """Print the slices that Perfetto would have hidden, and the repairs."""
     from tp_tools.cli import fix_summary  # noqa: PLC0415  not for --help
     from tp_tools.repair.summary import summary  # noqa: PLC0415
 
-    if shown.analysis is not None:
-        for line in fix_summary.lines(shown.analysis, summary(shown.analysis)):
-            talk.say(line)
+    if view_file.analysis is not None:
+        for line in fix_summary.lines(view_file.analysis, summary(view_file.analysis)):
+            console.say(line)
 
 
-def _open(address: str, options: Options, talk: Console) -> None:
-    """Starts a browser, or says where one finds the page."""
+def _open(address: str, options: Options, console: Console) -> None:
+    """Start a browser, or print the address of the page."""
     end = "Ctrl-C ends this" + ("." if options.online else "; so does closing the page.")
     if options.browser and _has_display() and webbrowser.open(address):
-        talk.say(f"Opened {address}")
+        console.say(f"Opened {address}")
     else:
         if options.browser:
-            talk.warn("no browser could be started here; open this address in one:")
+            console.warn("no browser could be started here; open this address in one:")
         click.echo(address)
-    talk.say(end)
+    console.say(end)
 
 
 def _has_display() -> bool:
-    """Whether a browser would have a window; else Python starts one inside this terminal."""
+    """Tell whether a browser has a display; without one Python starts one inside the terminal."""
     return sys.platform in {"darwin", "win32"} or any(map(os.environ.get, _DISPLAYS))

@@ -1,6 +1,6 @@
-"""The annotation in which a kernel was launched: what PyTorch says about a collective there.
+"""Find the annotations in which a kernel was launched: they describe its collective.
 
-NCCL kernels that say nothing themselves were launched inside a `user_annotation` such as
+NCCL kernels without args about their collective were launched inside a `user_annotation` such as
 `nccl:all_to_all`, or a `record_param_comms`, on the thread of their launch call: PyTorch,
 torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp.
 """
@@ -24,11 +24,15 @@ _LAUNCH_CATS = ("cuda_runtime", "cuda_driver", "Runtime")
 
 
 def annotations_around(trace: Trace, kernels: Ints) -> dict[int, list[int]]:
-    """The annotations and `record_param_comms` around the launch of each kernel, innermost first.
+    """Find the annotations and `record_param_comms` around the launch of each kernel.
 
     Args:
         trace: the trace.
-        kernels: numbers of events.
+        kernels: int (n,), event numbers.
+
+    Returns:
+        Event numbers of the annotations, innermost first, by kernel; kernels without any are left
+        out.
     """
     launch = _launches(trace, kernels)
     names = [
@@ -42,7 +46,7 @@ def annotations_around(trace: Trace, kernels: Ints) -> dict[int, list[int]]:
 
 
 def _launches(trace: Trace, kernels: Ints) -> dict[int, int]:
-    """The call that launched each kernel: they share a correlation."""
+    """Return the call that launched each kernel: they share a correlation."""
     cats = [code for code, cat in enumerate(trace.cats) if cat in _LAUNCH_CATS]
     calls = np.flatnonzero(is_phase(trace, "X") & is_in(trace.cat, cats) & (trace.link != NO_ID))
     by_link = dict(zip(trace.link[calls].tolist(), calls.tolist(), strict=True))
@@ -51,20 +55,31 @@ def _launches(trace: Trace, kernels: Ints) -> dict[int, int]:
 
 
 def _around(trace: Trace, calls: Ints, marks: Ints) -> dict[int, list[int]]:
-    """The marks that are open when each call starts, by call: a sweep over each thread."""
-    found: dict[int, list[int]] = {}
+    """Find the marks that are open when each call starts, by a sweep over each thread.
+
+    Args:
+        trace: the trace.
+        calls: int, event numbers of launch calls.
+        marks: int, event numbers of annotations.
+
+    Returns:
+        The open marks of each call, innermost first, by call.
+    """
+    around: dict[int, list[int]] = {}
     events = np.concatenate([marks, calls])
     is_call = np.arange(len(events)) >= len(marks)
     dur = np.where(is_call, -1, trace.dur[events].astype(np.int64))  # at one time calls come last
     order = np.lexsort((events, -dur, trace.ts[events], trace.track[events]))
     track, open_marks = -1, list[int]()
-    for event, calls_here in zip(events[order].tolist(), is_call[order].tolist(), strict=True):
+    for event, is_a_call in zip(events[order].tolist(), is_call[order].tolist(), strict=True):
         if trace.track[event] != track:
             track, open_marks = int(trace.track[event]), []
         start = int(trace.ts[event])
-        open_marks = [it for it in open_marks if int(trace.ts[it]) + int(trace.dur[it]) >= start]
-        if not calls_here:
+        open_marks = [
+            mark for mark in open_marks if int(trace.ts[mark]) + int(trace.dur[mark]) >= start
+        ]
+        if not is_a_call:
             open_marks.append(event)
         elif open_marks:
-            found[event] = open_marks[::-1]
-    return found
+            around[event] = open_marks[::-1]
+    return around

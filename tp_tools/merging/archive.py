@@ -1,4 +1,4 @@
-"""Ranks as an archive: their traces untouched, their clocks in a manifest beside them.
+"""Write the ranks as an archive: their traces untouched, their clocks in a manifest.
 
 Perfetto v58 and later opens it. Each rank is a machine of its own, so that equal ids stay apart;
 a clock has an offset there and no drift, and nothing is repaired. Format: Perfetto,
@@ -27,14 +27,15 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that the same ranks give the same bytes
 
 
 def archive(
-    prepared: MergePlan, between: Path, seen: Callable[[int], None] = lambda _: None
+    prepared: MergePlan, between: Path, on_bytes: Callable[[int], None] = lambda _: None
 ) -> Iterator[bytes]:
-    """The archive, block by block.
+    """Write the archive, block by block.
 
     Args:
         prepared: the ranks and their clocks.
-        between: a temporary file: sizes stand before the members, as Perfetto wants them.
-        seen: told bytes of input, as they are read.
+        between: path for a temporary file; Perfetto needs sizes in front of the members, which are
+            known once these are compressed.
+        on_bytes: receives the number of input bytes read.
 
     Raises:
         InputError: a trace cannot be read.
@@ -46,7 +47,7 @@ def archive(
             source = Source(Path(rank.file), rank.file)
             large = source.size() > _LARGE
             with packed.open(_member(name), "w", force_zip64=large) as member:
-                for block in source.blocks(seen):
+                for block in source.blocks(on_bytes):
                     member.write(block)
     with between.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -60,17 +61,17 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 
 def manifest(prepared: MergePlan, names: list[str]) -> dict[str, object]:
-    """The manifest: a machine per rank, and how much later its times are than those of the first.
+    """Return the manifest: a machine per rank, with the offset of its clock to the first rank's.
 
-    Times in the files are counted from their base times, which Perfetto does not read, so the
-    offsets hold these too. At the middle of a rank's trace they are exact.
+    Timestamps in the files count from their base times, which Perfetto does not read, so the
+    offsets include these. An offset is exact in the middle of the rank's trace.
     """
     first = prepared.alignment.ranks[0].clock
-    shift = first.offset_ns + prepared.gathered[0].base_ns
+    shift = first.offset_ns + prepared.summaries[0].base_ns
     files: list[dict[str, object]] = []
     for place, (rank, name) in enumerate(zip(prepared.ranks, names, strict=True)):
         clock = prepared.alignment.ranks[place].clock
-        later = clock.offset_ns + prepared.gathered[place].base_ns - shift
+        later = clock.offset_ns + prepared.summaries[place].base_ns - shift
         entry: dict[str, object] = {"path": name, "machine": {"name": rank.title}}
         if place:
             entry["clocks"] = {"sync_to": {"file": names[0]}, "offset_ns": later}

@@ -1,4 +1,4 @@
-"""What a merge adds: a process with every matched collective, and arrows between its ranks."""
+"""Write the process that holds every matched collective, and the flows between its ranks."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ PID = 1
 FIRST_TID = 2  # a thread whose id is its process's is drawn first, whatever its name
 CAT = "collective"
 LINK = "collective"
-"""Category and name of arrows between ranks."""
+"""Category and name of flows between ranks."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """One rank's kernel of a matched collective, as it is written.
+class RankKernel:
+    """One rank's kernel of a matched collective, as the merged trace shows it.
 
     Attributes:
-        rank: the rank.
-        pid, tid: its row.
+        rank: number of the rank in the job.
+        pid, tid: its track in the merged trace.
         ts, end: ns in the merged trace.
-        shown: whether the rank's own slice is in the merged trace.
+        is_written: whether the merged trace holds the kernel's slice.
     """
 
     rank: int
@@ -41,7 +41,7 @@ class Part:
     tid: int
     ts: int
     end: int
-    shown: bool
+    is_written: bool
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class Collective:
 
     Attributes:
         number: its number in the job.
-        group: what its row is called.
+        group: name of its track, which is that of its process group.
         kind: "all_reduce", ...
-        nbytes: bytes that a rank brings or gets; None if unknown.
+        nbytes: bytes that a rank sends or receives, the larger; None if unknown.
         dtype: element type; "" if unknown.
-        seq: its number in its process group; None if unknown.
-        expected: how many ranks take part; None if unknown.
+        seq: its sequence number in its process group; None if unknown.
+        expected: number of ranks in its process group; None if unknown.
         matched_by: "comms_id", "seq" or "order".
         confidence: "certain", "tested" or "uncertain".
-        parts: those of its ranks that recorded it.
+        kernels: one for each rank that recorded it.
     """
 
     number: int
@@ -70,116 +70,124 @@ class Collective:
     expected: int | None
     matched_by: str
     confidence: str
-    parts: list[Part]
+    kernels: list[RankKernel]
 
     @property
-    def first(self) -> Part:
-        """The rank that arrives first."""
-        return min(self.parts, key=lambda part: (part.ts, part.rank))
+    def first(self) -> RankKernel:
+        """The kernel of the rank that arrives first."""
+        return min(self.kernels, key=lambda kernel: (kernel.ts, kernel.rank))
 
     @property
-    def straggler(self) -> Part:
-        """The rank that arrives last."""
-        return max(self.parts, key=lambda part: (part.ts, -part.rank))
+    def straggler(self) -> RankKernel:
+        """The kernel of the rank that arrives last."""
+        return max(self.kernels, key=lambda kernel: (kernel.ts, -kernel.rank))
 
     @property
     def end(self) -> int:
-        """When the last rank leaves, ns."""
-        return max(part.end for part in self.parts)
+        """Time when the last rank leaves, ns in the merged trace."""
+        return max(kernel.end for kernel in self.kernels)
 
 
 def events(
     collectives: list[Collective], first_flow: int, *, links: bool
 ) -> Iterator[tuple[bytes, int]]:
-    """The events to add, each run with a comma behind it, and how many arrows it holds.
+    """Write the events of the collectives.
 
     Args:
-        collectives: what was matched, without those that are outside the window.
-        first_flow: the first number that no rank's arrow has.
-        links: whether to draw arrows between the ranks.
+        collectives: the matched collectives inside the window.
+        first_flow: the first flow id that no rank uses.
+        links: whether to write flows between the ranks.
+
+    Yields:
+        Text of events, each followed by a comma, and the number of flows in it.
     """
     if not collectives:
         return
     yield metadata("process_name", PID, PID, {"name": PROCESS}), 0
     yield metadata("process_sort_index", PID, PID, {"sort_index": 0}), 0
     tid = FIRST_TID
-    for group in sorted({it.group for it in collectives}, key=_natural):
-        mine = [it for it in collectives if it.group == group]
-        lanes = assign_lanes(_table(mine))
+    for group in sorted({collective.group for collective in collectives}, key=_natural):
+        members = [collective for collective in collectives if collective.group == group]
+        lanes = assign_lanes(_slices(members))
         for lane in range(int(lanes.max()) + 1):
             name = group if not lane else f"{group} ({lane + 1})"
             yield metadata("thread_name", PID, tid + lane, {"name": name}), 0
             yield metadata("thread_sort_index", PID, tid + lane, {"sort_index": tid + lane}), 0
-        for it, lane in zip(_in_order(mine), lanes.tolist(), strict=True):
-            yield _slice(it, tid + lane), 0
+        for collective, lane in zip(_in_order(members), lanes.tolist(), strict=True):
+            yield _slice(collective, tid + lane), 0
         tid += int(lanes.max()) + 1
     if links:
-        for number, it in enumerate(collectives):
-            arrows = list(_arrows(it, first_flow + number))
-            if len(arrows) > 1:
-                yield b"".join(arrows), len(arrows) - 1
+        for number, collective in enumerate(collectives):
+            flow_events = list(_flow_events(collective, first_flow + number))
+            if len(flow_events) > 1:
+                yield b"".join(flow_events), len(flow_events) - 1
 
 
 def _natural(name: str) -> tuple[int, str]:
-    """Group 10 after group 9."""
+    """Return a sort key that puts group 10 after group 9."""
     return len(name), name
 
 
 def _in_order(collectives: list[Collective]) -> list[Collective]:
-    return sorted(collectives, key=lambda it: (it.first.ts, -it.end, it.number))
+    """Sort collectives by start, the longest first."""
+    return sorted(collectives, key=lambda one: (one.first.ts, -one.end, one.number))
 
 
-def _table(collectives: list[Collective]) -> Slices:
+def _slices(collectives: list[Collective]) -> Slices:
+    """Make the slices of collectives on one track, from the first arrival to the last end."""
     ordered = _in_order(collectives)
     count = len(ordered)
-
     return Slices(
         event=np.arange(count, dtype=np.int32),
         closing=np.full(count, -1, np.int32),
         track=np.zeros(count, np.int32),
-        ts=np.array([it.first.ts for it in ordered], np.int64),
-        end=np.array([it.end for it in ordered], np.int64),
+        ts=np.array([one.first.ts for one in ordered], np.int64),
+        end=np.array([one.end for one in ordered], np.int64),
     )
 
 
-def _slice(it: Collective, tid: int) -> bytes:
-    first, straggler = it.first, it.straggler
+def _slice(collective: Collective, tid: int) -> bytes:
+    """Write the slice of a collective and a comma."""
+    first, straggler = collective.first, collective.straggler
     args: dict[str, object] = {
-        "kind": it.kind,
-        "bytes": it.nbytes,
-        "dtype": it.dtype or None,
+        "kind": collective.kind,
+        "bytes": collective.nbytes,
+        "dtype": collective.dtype or None,
         "skew_us": (straggler.ts - first.ts) / 1000,
         "straggler_rank": straggler.rank,
         "first_rank": first.rank,
-        "ranks": len(it.parts),
-        "ranks_expected": it.expected,
-        "seq": it.seq,
-        "matched_by": it.matched_by,
-        "confidence": it.confidence,
-        "tpt_collective": it.number,
+        "ranks": len(collective.kernels),
+        "ranks_expected": collective.expected,
+        "seq": collective.seq,
+        "matched_by": collective.matched_by,
+        "confidence": collective.confidence,
+        "tpt_collective": collective.number,
     }
-    said = {key: value for key, value in args.items() if value is not None}
+    known = {key: value for key, value in args.items() if value is not None}
     return b'{"ph":"X","cat":"%b","name":%b,"pid":%d,"tid":%d,"ts":%b,"dur":%b,"args":%b},\n' % (
         CAT.encode(),
-        encoded(it.kind),
+        encoded(collective.kind),
         PID,
         tid,
         microseconds(first.ts),
-        microseconds(it.end - first.ts),
-        encoded(said),
+        microseconds(collective.end - first.ts),
+        encoded(known),
     )
 
 
-def _arrows(it: Collective, number: int) -> Iterator[bytes]:
-    """From the first arrival to each of the others; `s` has to stand before `f` at equal times."""
-    shown = sorted((part for part in it.parts if part.shown), key=lambda part: (part.ts, part.rank))
-    for place_, part in enumerate(shown):
+def _flow_events(collective: Collective, number: int) -> Iterator[bytes]:
+    """Write a flow from the first arrival to each of the others.
+
+    At equal times `s` has to stand before `f`.
+    """
+    written = [kernel for kernel in collective.kernels if kernel.is_written]
+    for i, kernel in enumerate(sorted(written, key=lambda kernel: (kernel.ts, kernel.rank))):
         yield b'{"ph":"%b","id":%d,"cat":"%b","name":"%b","pid":%d,"tid":%d,"ts":%b},\n' % (
-            b'f","bp":"e' if place_ else b"s",
+            b'f","bp":"e' if i else b"s",
             number,
             LINK.encode(),
             LINK.encode(),
-            part.pid,
-            part.tid,
-            microseconds(part.ts),
+            kernel.pid,
+            kernel.tid,
+            microseconds(kernel.ts),
         )

@@ -1,4 +1,4 @@
-"""The collectives of a rank's trace: SQL says which kernels are some, their args say the rest.
+"""Find the collectives of a rank's trace: SQL classifies kernel names, args give the details.
 
 Format of the args: PyTorch's Kineto, libkineto/src/output_json.cpp and
 torch/csrc/distributed/c10d/ParamCommsUtils.hpp.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 QUERY = library.check("collective_kinds")
 
 _CATS = KERNEL | {"user_annotation"}
-_SAID = b'"Collective name"'
+_HAS_COLLECTIVE = b'"Collective name"'
 
 
 class _Args(
@@ -47,7 +47,7 @@ class _Args(
         "stream": "stream",
     },
 ):
-    """What a kernel says about its collective."""
+    """The args by which a kernel or annotation describes its collective."""
 
     name: Scalar = None
     nelems_in: Scalar = None
@@ -68,20 +68,21 @@ class _Event(msgspec.Struct, gc=False):
 
 _EVENTS = msgspec.json.Decoder(list[_Event])
 _ARGS = msgspec.json.Decoder(_Args)
-_NOTHING = _Args()
+_NO_ARGS = _Args()
 
 _Question = tuple[str, str, str | None, str | None]
-"""Category, name, what it says it is, element type."""
+"""Category and name of a kernel, `Collective name` and `dtype` of its args."""
 
 
 @dataclass
 class CollectiveFinder:
-    """Asks SQL what a name stands for, each once.
+    """Finds collectives; asks SQL about each distinct name once.
 
     Attributes:
-        engine: the TraceProcessor to ask; None for the default.
-        say: gets lines about things that take seconds.
-        known: kind and bytes of an element (0 where unknown) by question; None: no collective.
+        engine: the TraceProcessor that answers; None for the default.
+        say: prints a line about work that takes seconds.
+        known: answers by question: the kind and the bytes of an element (0 where unknown); None
+            where the kernel is no collective.
     """
 
     engine: str | None
@@ -89,100 +90,121 @@ class CollectiveFinder:
     known: dict[_Question, tuple[str, int] | None] = field(default_factory=dict)
 
     def collectives(self, source: Source, trace: Trace, base_ns: int) -> Collectives:
-        """The collectives of a trace, in order of time.
+        """Find the collectives of a trace, in order of time.
+
+        A kernel's own args decide, else the annotations around its launch, else its name.
 
         Args:
-            source: the file; it is read again if a kernel may say what it is.
+            source: the file; it is read again if a kernel may have args about a collective.
             trace: its columns.
-            base_ns: what is to be added to its times, ns.
+            base_ns: ns to add to its times.
 
         Raises:
-            InputError: the file changed meanwhile.
+            InputError: the file changed since it was read.
             EngineError: TraceProcessor could not answer.
         """
-        able = is_phase(trace, "X") & has_category(trace, _CATS) & (trace.ts != UNTIMED)
-        events = np.flatnonzero(able & (trace.dur >= 0))
-        said = dict(_said(source, trace, events))
-        asked = {event: _question(trace, event, said.get(event)) for event in events.tolist()}
-        self._ask(asked.values())
-        found = [event for event, question in asked.items() if self.known[question]]
-        around = _said_around(source, trace, [event for event in found if event not in said])
-        asked |= {event: _question(trace, event, it) for event, it in around.items()}
-        self._ask(asked.values())
+        may_be = is_phase(trace, "X") & has_category(trace, _CATS) & (trace.ts != UNTIMED)
+        events = np.flatnonzero(may_be & (trace.dur >= 0))
+        args = dict(_read_args(source, trace, events))
+        questions = {event: _question(trace, event, args.get(event)) for event in events.tolist()}
+        self._ask(questions.values())
+        found = [event for event, question in questions.items() if self.known[question]]
+        without_args = [event for event in found if event not in args]
+        annotated = _args_of_annotations(source, trace, without_args)
+        questions |= {event: _question(trace, event, read) for event, read in annotated.items()}
+        self._ask(questions.values())
         found.sort(key=lambda event: (int(trace.ts[event]), event))
-        by = {**dict.fromkeys(said, "args"), **dict.fromkeys(around, "annotation")}
-        said |= around
+        by = {**dict.fromkeys(args, "args"), **dict.fromkeys(annotated, "annotation")}
+        args |= annotated
         rows = [
-            _Row.of(trace, event, said.get(event), self.known[asked[event]], by.get(event, "name"))
+            _Row.of(
+                trace, event, args.get(event), self.known[questions[event]], by.get(event, "name")
+            )
             for event in found
         ]
         return _table(trace, np.array(found, np.int64), rows, base_ns)
 
     def _ask(self, questions: Iterable[_Question]) -> None:
-        listed = list(dict.fromkeys(it for it in questions if it not in self.known))
-        if not listed:
+        """Have SQL answer the questions that are not in `known`, and add the answers to it."""
+        unknown = list(dict.fromkeys(one for one in questions if one not in self.known))
+        if not unknown:
             return
-        self.known.update(dict.fromkeys(listed))
-        blocks = _asked_json(listed)
+        self.known.update(dict.fromkeys(unknown))
+        blocks = _questions_as_json(unknown)
         with engine.load(blocks, source="the names", engine=self.engine, say=self.say) as tp:
             for event, kind, element in engine.run_file(tp, QUERY).rows:
-                self.known[listed[event]] = (kind, element or 0)
+                self.known[unknown[event]] = (kind, element or 0)
 
 
-def _said_around(source: Source, trace: Trace, silent: list[int]) -> dict[int, _Args]:
-    """What the annotations say in which silent kernels were launched.
+def _args_of_annotations(source: Source, trace: Trace, events: list[int]) -> dict[int, _Args]:
+    """Describe kernels without args by the annotations in which they were launched.
 
-    The name of the innermost one says the kind; `record_param_comms` says the group, in its args.
+    The name of the innermost annotation gives the kind, the args of `record_param_comms` the group.
+
+    Returns:
+        The description of each kernel that has one, by event.
     """
-    kernels = [event for event in silent if trace.cats[trace.cat[event]] in KERNEL_CATS]
+    kernels = [event for event in events if trace.cats[trace.cat[event]] in KERNEL_CATS]
     around = annotations_around(trace, np.array(kernels, np.int64))
-    params = {it for marks in around.values() for it in marks if _name(trace, it) == PARAMS}
-    told = dict(_said(source, trace, np.array(sorted(params), np.int64))) if params else {}
+    params = {mark for marks in around.values() for mark in marks if _name(trace, mark) == PARAMS}
+    described = (
+        dict(_read_args(source, trace, np.array(sorted(params), np.int64))) if params else {}
+    )
     found = {}
     for kernel, marks in around.items():
-        args = next((told[mark] for mark in marks if mark in told), _NOTHING)
+        args = next((described[mark] for mark in marks if mark in described), _NO_ARGS)
         names = (_name(trace, mark) for mark in marks)
-        name = next((it.removeprefix(PREFIX) for it in names if it != PARAMS), args.name)
+        name = next((text.removeprefix(PREFIX) for text in names if text != PARAMS), args.name)
         if name is not None:
             found[kernel] = msgspec.structs.replace(args, name=name, stream=None)
     return found
 
 
 def _name(trace: Trace, event: int) -> str:
+    """Return the name of an event."""
     name: str = trace.names[trace.name[event]]
     return name
 
 
-def _said(source: Source, trace: Trace, events: Ints) -> Iterator[tuple[int, _Args]]:
-    """What kernels say about their collectives, by event."""
-    wanted = np.zeros(len(trace), np.bool_)
-    wanted[events] = True
-    for span, text in reread.batch_texts(source, trace):
-        here = wanted[span.first : span.first + span.count]
-        if not here.any() or _SAID not in text:
+def _read_args(source: Source, trace: Trace, events: Ints) -> Iterator[tuple[int, _Args]]:
+    """Read the args about collectives of these events, from the text.
+
+    Yields:
+        Event number and args, of the events that have `Collective name`.
+    """
+    chosen = np.zeros(len(trace), np.bool_)
+    chosen[events] = True
+    for batch, text in reread.batch_texts(source, trace):
+        here = chosen[batch.first : batch.first + batch.count]
+        if not here.any() or _HAS_COLLECTIVE not in text:
             continue
         decoded = _EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")
         for i in np.flatnonzero(here).tolist():
             args = bytes(decoded[i].args)
-            if _SAID in args:
-                yield span.first + i, _ARGS.decode(args)
+            if _HAS_COLLECTIVE in args:
+                yield batch.first + i, _ARGS.decode(args)
 
 
-def _question(trace: Trace, event: int, said: _Args | None) -> _Question:
+def _question(trace: Trace, event: int, args: _Args | None) -> _Question:
+    """Return the question that classifies an event."""
     cat, name = trace.cats[trace.cat[event]], trace.names[trace.name[event]]
-    return cat, name, _text(said.name) if said else None, _text(said.dtype) if said else None
+    return cat, name, _text(args.name) if args else None, _text(args.dtype) if args else None
 
 
 def _text(value: Scalar) -> str | None:
+    """Return a value as text; None for null."""
     return None if value is None else str(value)
 
 
-def _asked_json(questions: list[_Question]) -> Iterator[bytes]:
-    """Chrome JSON with a slice per question; v52 misreads a string that ends in a backslash."""
+def _questions_as_json(questions: list[_Question]) -> Iterator[bytes]:
+    """Write Chrome JSON with a slice per question.
+
+    Backslashes become slashes: Perfetto v52 misreads a string that ends in one.
+    """
     yield b'{"traceEvents":['
-    for number, (cat, name, said, dtype) in enumerate(questions):
+    for number, (cat, name, collective, dtype) in enumerate(questions):
         args: dict[str, object] = {"tpt_event": number}
-        args |= {"Collective name": said} if said else {}
+        args |= {"Collective name": collective} if collective else {}
         args |= {"dtype": dtype} if dtype else {}
         event = {"ph": "X", "pid": 1, "tid": 1, "dur": 0, "cat": cat, "name": name, "args": args}
         text = msgspec.json.encode(event).replace(b"\\\\", b"/")
@@ -211,13 +233,22 @@ class _Row:
         cls,
         trace: Trace,
         event: int,
-        said: _Args | None,
+        args: _Args | None,
         known: tuple[str, int] | None,
         recognised: str,
     ) -> _Row:
+        """Describe the collective of a kernel.
+
+        Args:
+            trace: the rank's columns.
+            event: the kernel.
+            args: its args about the collective, or those of its annotations; None without either.
+            known: SQL's answer: the kind and the bytes of an element.
+            recognised: source of the description: "args", "annotation" or "name".
+        """
         assert known is not None
         kind, element = known
-        args = said or _NOTHING
+        args = args or _NO_ARGS
         tid = trace.tracks[trace.track[event]][1]
         nelems = max(_whole(args.nelems_in), _whole(args.nelems_out))
         return cls(
@@ -236,13 +267,15 @@ class _Row:
 
 
 def _whole(value: Scalar) -> int:
-    """An integer, also one written as text; UNKNOWN for anything else."""
+    """Return an integer, also of text such as "8"; UNKNOWN for any other value."""
     if isinstance(value, str) and value.isdigit():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else UNKNOWN
 
 
 def _table(trace: Trace, events: Ints, rows: list[_Row], base_ns: int) -> Collectives:
+    """Return the columns of the rows; row i is of event `events[i]`."""
+
     def ints(name: str) -> Ints:
         return np.array([getattr(row, name) for row in rows], np.int64)
 

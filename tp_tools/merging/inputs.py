@@ -1,4 +1,4 @@
-"""The files that a command is given: by name, by folder, by glob, or standard input."""
+"""Expand the arguments of a command to files: names, folders, globs, or standard input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUFFIXES = (
     ".pftrace.zst",
     ".perfetto-trace",
 )
-"""What files in a folder end in, to be taken for traces."""
+"""Suffixes of files in a folder that count as traces."""
 
 _FIXED = ".fixed"
 _MAGIC = "*?["
@@ -32,12 +32,12 @@ _MAGIC = "*?["
 
 @dataclass(frozen=True)
 class Input:
-    """A file that is meant.
+    """A file that an argument names or holds.
 
     Attributes:
         file: its path, or "-".
-        is_given: whether it was named; else it was found in a folder or by a glob.
-        is_copy: whether `tp-tools fix` wrote it, beside the trace of which it is a copy.
+        is_given: whether an argument names it; else it is from a folder or a glob.
+        is_copy: whether `tp-tools fix` wrote it beside the trace that it repairs.
     """
 
     file: str
@@ -46,16 +46,16 @@ class Input:
 
 
 def expand(names: Iterable[str]) -> list[str]:
-    """The files of `find`, without copies that `tp-tools fix` left beside their traces.
+    """List the files of `find`, without copies that `tp-tools fix` wrote beside their traces.
 
     Raises:
         InputError, UsageError: as `find`.
     """
-    return [it.file for it in find(names) if not it.is_copy]
+    return [one.file for one in find(names) if not one.is_copy]
 
 
 def find(names: Iterable[str]) -> list[Input]:
-    """The files that are meant, each once, in the order given; those of a folder or glob sorted.
+    """List the files of the arguments, each once, in their order; those of a folder or glob sorted.
 
     Raises:
         InputError: a folder or a glob holds no trace, or there is no such file.

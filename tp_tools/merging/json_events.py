@@ -1,4 +1,4 @@
-"""Events of a rank as a merged trace has them: new times and ids, all else copied."""
+"""Rewrite the JSON events of a rank for a merged trace: new times and ids, all else copied."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Member: TypeAlias = Raw | UnsetType
 
 
 class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The members that profilers write; each stays as it was unless it is set anew."""
+    """The members that profilers write, as JSON text; one that is not set anew stays as it was."""
 
     ph: _Member = UNSET
     cat: _Member = UNSET
@@ -39,16 +39,16 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     args: _Member = UNSET
 
 
-class _Linked(_Event, gc=False):
-    """An event that carries an end of arrows itself."""
+class _FlowEndEvent(_Event, gc=False):
+    """A slice that carries an end of flows by `bind_id`."""
 
     bind_id: int = 0
     flow_in: bool | UnsetType = UNSET
     flow_out: bool | UnsetType = UNSET
 
 
-FIRST_ARROW = 1 << 40
-"""Ids of arrows between ranks that events carry start here; a rank's own are far from them."""
+FIRST_FLOW_ID = 1 << 40
+"""First `bind_id` of flows between ranks; those of a rank's own flows are far from it."""
 
 _EVENTS = msgspec.json.Decoder(list[_Event])
 _FIELDS = msgspec.json.Decoder(list[dict[str, Raw]])
@@ -58,95 +58,110 @@ _PROCESS = Raw(b'"p"')
 _GLOBAL = b'"g"'
 _ZERO = Raw(b"0")
 _COLLECTIVE = b'"Collective name"'
-_ID_BITS = 40  # of a rank in the ids of arrows that Chrome writes as bind_id
+_ID_BITS = 40  # bits of a recorded `bind_id` that are kept; the rank is in those above
 
 
 @dataclass(frozen=True)
 class Match:
-    """Which collective an event is a part of.
+    """The matched collective that a kernel belongs to.
 
     Attributes:
-        number: that of the collective.
-        arrow: the id of the arrow between its ranks, if events carry arrows; else None.
-        is_first: whether the arrow begins here.
+        number: number of the collective in the job.
+        flow: `bind_id` of the flow between its ranks, if slices carry flows; else None.
+        is_first: whether the flow begins at this kernel.
     """
 
     number: int
-    arrow: int | None = None
+    flow: int | None = None
     is_first: bool = False
 
 
 class Writer:
-    """Writes runs of a rank's events."""
+    """Rewrites the batches of a rank's events."""
 
     def __init__(
-        self, placed: PlacedRank, where: RankPlacement, matched: Mapping[int, Match]
+        self, placed: PlacedRank, placement: RankPlacement, matched: Mapping[int, Match]
     ) -> None:
-        self.placed, self.where, self.matched = placed, where, matched
+        """Prepare the columns that all batches need.
+
+        Args:
+            placed: the rank in the merged trace.
+            placement: its ids and its clock.
+            matched: the match of each kernel of a matched collective, by event.
+        """
+        self.placed, self.placement, self.matched = placed, placement, matched
         trace, plan = placed.trace, placed.plan
         self.pids = [Raw(encoded(pid)) for pid in plan.ids.pids]
         self.tids = [Raw(encoded(tid)) for tid in plan.ids.tids]
-        self.links = [Raw(b"%d" % (where.first_flow + i)) for i in range(len(trace.links))]
+        self.links = [Raw(b"%d" % (placement.first_flow + i)) for i in range(len(trace.links))]
         self.opening = {closing: event for event, closing in plan.closings.items()}
-        special = np.zeros(len(trace), np.bool_)
+        needs_edit = np.zeros(len(trace), np.bool_)
         flows = plan.flows
-        special[[*plan.moves, *plan.trims, *self.opening, *matched, *flows.ids, *flows.ends]] = True
-        fresh = {number: i for i, number in enumerate(dict.fromkeys(flows.ids.values()))}
-        first = where.first_flow + len(trace.links)
-        self.renamed = {event: first + fresh[number] for event, number in flows.ids.items()}
-        special[is_phase(trace, "iI")] = True
-        self.special = special
-        self.odd = np.zeros(len(trace), np.bool_)
-        self.odd[plan.durationless] = True
+        needs_edit[[*plan.moves, *plan.trims, *self.opening, *matched, *flows.ids, *flows.ends]] = (
+            True
+        )
+        new_ids = {number: i for i, number in enumerate(dict.fromkeys(flows.ids.values()))}
+        first = placement.first_flow + len(trace.links)
+        self.renamed = {event: first + new_ids[number] for event, number in flows.ids.items()}
+        needs_edit[is_phase(trace, "iI")] = True
+        self.needs_edit = needs_edit
+        self.has_no_duration = np.zeros(len(trace), np.bool_)
+        self.has_no_duration[plan.durationless] = True
 
-    def run(self, span: Batch, text: bytes) -> bytes:
-        """The events of a run that are kept."""
+    def batch_text(self, batch: Batch, text: bytes) -> bytes:
+        """Rewrite the events of a batch that are kept, each followed by a comma.
+
+        Args:
+            batch: the numbers of its events.
+            text: its sanitized text.
+        """
         array = b"[" + text[text.find(b"{") :] + b"]"
-        numbers = np.flatnonzero(self.placed.keep[span.first : span.first + span.count])
+        numbers = np.flatnonzero(self.placed.keep[batch.first : batch.first + batch.count])
         try:
             events = _EVENTS.decode(array)
         except msgspec.ValidationError:
-            return self._run_of_any(_FIELDS.decode(array), numbers, span.first)
+            return self._text_of_any_members(_FIELDS.decode(array), numbers, batch.first)
         if len(numbers) < len(events):
             events = [events[i] for i in numbers.tolist()]
-        numbers += span.first
-        self._leave_args(events)
-        self._keep_odd(events, numbers)
-        self._set_all(events, numbers)
-        for i in np.flatnonzero(self.special[numbers]).tolist():
-            self._set_special(events[i], int(numbers[i]))
-            events[i] = self._linked(events[i], int(numbers[i]))
+        numbers += batch.first
+        self._drop_args(events)
+        self._note_unusable_durations(events, numbers)
+        self._set_times_and_ids(events, numbers)
+        for i in np.flatnonzero(self.needs_edit[numbers]).tolist():
+            self._edit_event(events[i], int(numbers[i]))
+            events[i] = self._with_flow_end(events[i], int(numbers[i]))
         return _ENCODER.encode(events)[1:-1] + b",\n"
 
-    def _leave_args(self, events: list[_Event]) -> None:
-        """Leaves out args that nobody asked for, but for those of collectives."""
+    def _drop_args(self, events: list[_Event]) -> None:
+        """Drop args that were not asked for; collectives keep all of theirs."""
         wanted = self.placed.args
         if wanted is None:
             return
         for event in events:
             if event.args is UNSET or _COLLECTIVE in (args := bytes(event.args)):
                 continue
-            told = _ARGS.decode(args) if args.lstrip().startswith(b"{") else {}
-            kept = {key: value for key, value in told.items() if key in wanted}
+            recorded = _ARGS.decode(args) if args.lstrip().startswith(b"{") else {}
+            kept = {key: value for key, value in recorded.items() if key in wanted}
             event.args = Raw(_ENCODER.encode(kept)) if kept else UNSET
 
-    def _keep_odd(self, events: list[_Event], numbers: Ints) -> None:
-        """Durations that are none stay in args, as they were recorded."""
-        for i in np.flatnonzero(self.odd[numbers]).tolist():
+    def _note_unusable_durations(self, events: list[_Event], numbers: Ints) -> None:
+        """Set unusable durations to 0, and keep in args what was recorded."""
+        for i in np.flatnonzero(self.has_no_duration[numbers]).tolist():
             recorded = b"null" if events[i].dur is UNSET else bytes(cast("Raw", events[i].dur))
             _note(events[i], b'"tpt_recorded_dur":' + recorded)
             events[i].dur = _ZERO
 
-    def _set_all(self, events: list[_Event], numbers: Ints) -> None:
+    def _set_times_and_ids(self, events: list[_Event], numbers: Ints) -> None:
+        """Set ts, pid, tid, flow ids and, on a clock that drifts, durations."""
         trace = self.placed.trace
         pids, tids, links = self.pids, self.tids, self.links
-        # ids tie all events together but slices, where the column holds their correlation
-        own = np.where(trace.phase[numbers] == ord("X"), NO_ID, trace.link[numbers])
+        # of slices the column holds the correlation, which is no id
+        flow_ids = np.where(trace.phase[numbers] == ord("X"), NO_ID, trace.link[numbers])
         columns = zip(
             events,
             _microseconds(trace.ts[numbers]),
             trace.track[numbers].tolist(),
-            own.tolist(),
+            flow_ids.tolist(),
             strict=True,
         )
         for event, ts, track, link in columns:
@@ -155,22 +170,22 @@ class Writer:
             event.tid = tids[track]
             if link != NO_ID and event.id is not UNSET:
                 event.id = links[link]
-        if self.where.clock.drift_ppt:
+        if self.placement.clock.drift_ppt:
             durations = _microseconds(np.maximum(trace.dur[numbers], 0))
             for event, dur in zip(events, durations, strict=True):
                 if event.dur is not UNSET:
                     event.dur = dur
 
-    def _set_special(self, event: _Event, number: int) -> None:
-        """What the plan says about single events; instants of all stay with their rank."""
+    def _edit_event(self, event: _Event, number: int) -> None:
+        """Apply the repairs of one event; give instants of global scope that of their process."""
         placed, trace = self.placed, self.placed.trace
         plan, track, ts = placed.plan, int(trace.track[number]), int(trace.ts[number])
         if number in plan.moves:
             lane = plan.lanes[track, plan.moves[number]]
             event.tid = Raw(b"%d" % lane.tid)
             if trace.phase[number] in b"XB":
-                row = bytes(self.tids[track])
-                _note(event, b'"tpt_tid":%b,"tpt_lane":%d' % (row, lane.number))
+                tid = bytes(self.tids[track])
+                _note(event, b'"tpt_tid":%b,"tpt_lane":%d' % (tid, lane.number))
         if number in plan.trims:
             self._trim(event, number)
         if number in self.opening:
@@ -182,23 +197,24 @@ class Writer:
         if event.s is not UNSET and bytes(event.s) == _GLOBAL and ts >= 0:
             event.s = _PROCESS
 
-    def _linked(self, event: _Event, number: int) -> _Event:
-        """The event with what ties it to other slices, where it is to carry that."""
+    def _with_flow_end(self, event: _Event, number: int) -> _Event:
+        """Return the event with `bind_id`, where its slice carries an end of a flow."""
         match, end = self.matched.get(number), self.placed.plan.flows.ends.get(number)
-        if match is not None and match.arrow is not None:
-            bind_id, is_out, is_in = match.arrow, match.is_first, not match.is_first
+        if match is not None and match.flow is not None:
+            bind_id, is_out, is_in = match.flow, match.is_first, not match.is_first
         elif end is not None:
-            bind_id, is_out, is_in = self._of_rank(end.bind_id), end.is_out, end.is_in
+            bind_id, is_out, is_in = self._bind_id(end.bind_id), end.is_out, end.is_in
         else:
             return event
-        linked = _Linked(**msgspec.structs.asdict(event), bind_id=bind_id)
+        carrier = _FlowEndEvent(**msgspec.structs.asdict(event), bind_id=bind_id)
         if is_out:
-            linked.flow_out = True
+            carrier.flow_out = True
         if is_in:
-            linked.flow_in = True
-        return linked
+            carrier.flow_in = True
+        return carrier
 
     def _trim(self, event: _Event, number: int) -> None:
+        """Set the planned duration, and keep the recorded one in args."""
         plan, trace = self.placed.plan, self.placed.trace
         ts, end = int(trace.ts[number]), plan.trims[number]
         if number in plan.closings:
@@ -208,55 +224,64 @@ class Writer:
             event.dur = Raw(microseconds(end - ts))
         _note(event, b'"tpt_recorded_dur":' + microseconds(recorded))
 
-    def _run_of_any(self, fields: list[dict[str, Raw]], numbers: Ints, first: int) -> bytes:
-        """The same for events with members that are rare: those are copied, or made the rank's."""
+    def _text_of_any_members(
+        self, fields: list[dict[str, Raw]], numbers: Ints, first: int
+    ) -> bytes:
+        """Rewrite events that hold other members than those of `_Event`.
+
+        Args:
+            fields: the members of each event of the batch.
+            numbers: indices of the kept events in the batch.
+            first: number of the batch's first event in the file.
+        """
         written = []
         for i in numbers.tolist():
             known = {
                 key: value for key, value in fields[i].items() if key in _Event.__struct_fields__
             }
-            rest = {key: value for key, value in fields[i].items() if key not in known}
+            others = {key: value for key, value in fields[i].items() if key not in known}
             event = _Event(**known)
             number = np.array([first + i])
-            self._leave_args([event])
-            self._keep_odd([event], number)
-            self._set_all([event], number)
-            if self.special[first + i]:
-                self._set_special(event, first + i)
-                event = self._linked(event, first + i)
-            written.append(_ENCODER.encode(event)[:-1] + self._rest(rest) + b"}")
+            self._drop_args([event])
+            self._note_unusable_durations([event], number)
+            self._set_times_and_ids([event], number)
+            if self.needs_edit[first + i]:
+                self._edit_event(event, first + i)
+                event = self._with_flow_end(event, first + i)
+            written.append(_ENCODER.encode(event)[:-1] + self._other_members(others) + b"}")
         return b",".join(written) + b",\n"
 
-    def _rest(self, rest: dict[str, Raw]) -> bytes:
-        """Members that Perfetto keys by id alone are kept within the rank."""
+    def _other_members(self, members: dict[str, Raw]) -> bytes:
+        """Copy members; ids that Perfetto shares between ranks become the rank's own."""
         for key in ("bind_id", "id2"):
-            if key in rest:
-                rest[key] = self._own(key, rest[key])
-        return b"".join(b"," + encoded(key) + b":" + bytes(v) for key, v in rest.items())
+            if key in members:
+                members[key] = self._id_of_rank(key, members[key])
+        return b"".join(b"," + encoded(key) + b":" + bytes(v) for key, v in members.items())
 
-    def _own(self, key: str, value: Raw) -> Raw:
+    def _id_of_rank(self, key: str, value: Raw) -> Raw:
+        """Return an `id2` or `bind_id` that no other rank has."""
         if key == "id2":
             return Raw(bytes(value).replace(b'"global"', b'"local"', 1))
         text = bytes(value).strip(b'" ')
         number = int(text, 16 if bytes(value).startswith(b'"') else 10)
-        return Raw(b"%d" % self._of_rank(number))
+        return Raw(b"%d" % self._bind_id(number))
 
-    def _of_rank(self, number: int) -> int:
-        """A `bind_id` that no other rank has."""
-        return (number % (1 << _ID_BITS)) + ((self.where.rank + 1) << _ID_BITS)
+    def _bind_id(self, number: int) -> int:
+        """Return a `bind_id` that no other rank has."""
+        return (number % (1 << _ID_BITS)) + ((self.placement.rank + 1) << _ID_BITS)
 
 
 def _microseconds(times: Ints) -> list[Raw]:
-    """Decimal microseconds, exactly."""
-    whole, rest = np.divmod(times, 1000)
+    """Write ns as decimal microseconds, exactly: 1500 as "1.500"."""
+    whole, fraction = np.divmod(times, 1000)
     return [
         Raw(b"%d.%03d" % pair) if pair[0] >= 0 else Raw(microseconds(pair[0] * 1000 + pair[1]))
-        for pair in zip(whole.tolist(), rest.tolist(), strict=True)
+        for pair in zip(whole.tolist(), fraction.tolist(), strict=True)
     ]
 
 
 def _note(event: _Event, note: bytes) -> None:
-    """Adds members to the event's args."""
+    """Add members, as JSON text, to the event's args."""
     args = b"{}" if event.args is UNSET else bytes(event.args).strip()
     if not args.startswith(b"{"):
         args = b'{"args": ' + args + b"}"

@@ -22,38 +22,38 @@ _COMMA = b",\n"
 def fragment(
     source: Source,
     placed: PlacedRank,
-    where: RankPlacement,
+    placement: RankPlacement,
     matched: Mapping[int, Match],
-    seen: Callable[[int], None] = lambda _: None,
+    on_bytes: Callable[[int], None] = lambda _: None,
 ) -> Iterator[bytes]:
-    """The events of a rank, each with a comma behind it, block by block.
+    """Write the events of a rank, each followed by a comma, block by block.
 
     Args:
         source: the file that the rank was read from; it is read again.
         placed: the rank in the merged trace.
-        where: its place in it.
-        matched: by event: the collective that it is a part of.
-        seen: told bytes read from disk, as they are.
+        placement: its ids and its clock.
+        matched: the match of each kernel of a matched collective, by event.
+        on_bytes: receives the number of bytes read from disk.
 
     Raises:
-        InputError: the file changed meanwhile.
+        InputError: the file changed since it was read.
     """
     for process in placed.processes:
         yield metadata("process_name", process.pid, process.pid, {"name": process.name})
-        yield _sorted_at("process_sort_index", process.pid, process.pid, process.sort_index)
+        yield _sort_index("process_sort_index", process.pid, process.pid, process.sort_index)
     for thread in placed.threads:
         if thread.name:
             yield metadata("thread_name", thread.pid, thread.tid, {"name": thread.name})
         if thread.sort_index is not None:
-            yield _sorted_at("thread_sort_index", thread.pid, thread.tid, thread.sort_index)
-    writer = Writer(placed, where, matched)
-    for span, text in reread.batch_texts(source, placed.trace, seen):
-        if placed.keep[span.first : span.first + span.count].any():
-            yield writer.run(span, text)
+            yield _sort_index("thread_sort_index", thread.pid, thread.tid, thread.sort_index)
+    writer = Writer(placed, placement, matched)
+    for batch, text in reread.batch_texts(source, placed.trace, on_bytes):
+        if placed.keep[batch.first : batch.first + batch.count].any():
+            yield writer.batch_text(batch, text)
 
 
 def metadata(key: str, pid: int, tid: int, args: Mapping[str, str | int]) -> bytes:
-    """A metadata event and a comma."""
+    """Write a metadata event and a comma."""
     return b'{"name":"%b","ph":"M","pid":%d,"tid":%d,"args":%b},\n' % (
         key.encode(),
         pid,
@@ -62,12 +62,12 @@ def metadata(key: str, pid: int, tid: int, args: Mapping[str, str | int]) -> byt
     )
 
 
-def _sorted_at(key: str, pid: int, tid: int, index: int) -> bytes:
+def _sort_index(key: str, pid: int, tid: int, index: int) -> bytes:
     return metadata(key, pid, tid, {"sort_index": index})
 
 
 def without_last_comma(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same text without the separator behind the last event."""
+    """Drop the comma behind the last event."""
     held = b""
     for block in blocks:
         text = held + block

@@ -1,4 +1,4 @@
-"""The matched collectives as they are shown: what each is, and which row of the merge it is on."""
+"""List the matched collectives: per rank for writing, and as `Collective` objects for output."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from tp_tools.alignment.collectives import UNKNOWN
 from tp_tools.alignment.match import members
-from tp_tools.merging.collective_tracks import Collective, Part
-from tp_tools.merging.write_rank import Matched
+from tp_tools.merging.collective_tracks import Collective, RankKernel
+from tp_tools.merging.write_rank import RankMatches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,39 +23,47 @@ if TYPE_CHECKING:
 
 def matches_of_rank(
     alignment: Alignment, tables: Sequence[Collectives], selection: Selection, *, links: bool
-) -> list[Matched]:
-    """By rank: its collectives that are matched with those of others.
+) -> list[RankMatches]:
+    """List the matched collectives of each rank.
 
     Args:
-        alignment: the matches.
-        tables: by rank.
-        selection: which events are wanted: an arrow begins at the first rank that is inside.
-        links: whether arrows join the ranks.
+        alignment: the common clock and the matches.
+        tables: the collectives of each rank.
+        selection: the window: a flow begins at the first rank whose kernel lies inside.
+        links: whether flows join the ranks of a collective.
+
+    Returns:
+        One entry per rank, with the rank's matched collectives in the order of its table.
     """
-    pool, of = alignment.pool, alignment.matches.of
-    begin, end = (_common(alignment, times) for times in (pool.ts, pool.end))
+    pool, match = alignment.pool, alignment.matches.of
+    begin, end = (_on_common_clock(alignment, times) for times in (pool.ts, pool.end))
     outside = np.zeros(len(pool), np.bool_)
     if selection.start_ns is not None:
         outside |= end <= selection.start_ns
     if selection.end_ns is not None:
         outside |= begin >= selection.end_ns
-    first = np.zeros(len(pool), np.bool_)
-    order = np.lexsort((pool.rank, begin, outside, of))
-    order = order[of[order] >= 0]
-    first[order[np.flatnonzero(np.diff(of[order], prepend=-1))]] = True
+    is_first = np.zeros(len(pool), np.bool_)
+    order = np.lexsort((pool.rank, begin, outside, match))
+    order = order[match[order] >= 0]
+    is_first[order[np.flatnonzero(np.diff(match[order], prepend=-1))]] = True
     result = []
     for rank, table in enumerate(tables):
-        rows = np.flatnonzero((pool.rank == rank) & (of >= 0))
-        result.append(Matched(table.event[pool.row[rows]], of[rows], links, first[rows]))
+        rows = np.flatnonzero((pool.rank == rank) & (match >= 0))
+        result.append(RankMatches(table.event[pool.row[rows]], match[rows], links, is_first[rows]))
     return result
 
 
-def _common(alignment: Alignment, times: Ints) -> Ints:
-    """Times of the pool on the common clock."""
+def _on_common_clock(alignment: Alignment, times: Ints) -> Ints:
+    """Convert times of the pool from the clocks of the ranks to the common clock.
+
+    Args:
+        alignment: the clock of each rank.
+        times: int64 ns (rows of the pool,).
+    """
     result = times.copy()
     for rank, aligned in enumerate(alignment.ranks):
-        mine = alignment.pool.rank == rank
-        result[mine] = aligned.clock.common(times[mine])
+        of_rank = alignment.pool.rank == rank
+        result[of_rank] = aligned.clock.common(times[of_rank])
     return result
 
 
@@ -65,32 +73,33 @@ def collectives(
     numbers: Sequence[int],
     written: Sequence[RankFragment],
 ) -> list[Collective]:
-    """Every matched collective with its parts, by number.
+    """List every matched collective with the kernels of its ranks, by number.
 
     Args:
         alignment: the matches.
-        tables: by rank.
-        numbers: by rank: what it is called in the job.
-        written: by rank: where its matched collectives went, in the order of `matches_of_rank`.
+        tables: the collectives of each rank.
+        numbers: the number of each rank in the job.
+        written: the tracks and times of each rank's matched collectives, in the order of
+            `matches_of_rank`.
     """
     pool, matches = alignment.pool, alignment.matches
-    place = np.zeros(len(pool), np.int64)
+    index = np.zeros(len(pool), np.int64)
     for rank in range(len(tables)):
         rows = np.flatnonzero((pool.rank == rank) & (matches.of >= 0))
-        place[rows] = np.arange(len(rows))
+        index[rows] = np.arange(len(rows))
     unnamed = _unnamed_groups(alignment, tables, numbers)
     result = []
     for number, rows in enumerate(members(matches)):
-        parts = [
-            _part(written[rank], at, numbers[rank])
-            for rank, at in zip(pool.rank[rows].tolist(), place[rows].tolist(), strict=True)
+        kernels = [
+            _kernel(written[rank], i, numbers[rank])
+            for rank, i in zip(pool.rank[rows].tolist(), index[rows].tolist(), strict=True)
         ]
         first = int(rows[0])
         table, row = tables[int(pool.rank[first])], int(pool.row[first])
         result.append(
             Collective(
                 number=number,
-                group=_title(table, row) or unnamed[int(pool.rank[first])],
+                group=_track_name(table, row) or unnamed[int(pool.rank[first])],
                 kind=table.kind[row],
                 nbytes=_known(table.nbytes[row]),
                 dtype=table.dtype[row],
@@ -98,63 +107,71 @@ def collectives(
                 expected=_known(table.size[row]),
                 matched_by=matches.method[number],
                 confidence=matches.confidence[number],
-                parts=parts,
+                kernels=kernels,
             )
         )
     return result
 
 
-def _part(written: RankFragment, at: int, rank: int) -> Part:
-    pid, tid = written.row[at].tolist()
-    ts, end = int(written.ts[at]), int(written.end[at])
-    return Part(rank, pid, tid, ts, end, shown=bool(written.shown[at]))
+def _kernel(written: RankFragment, index: int, rank: int) -> RankKernel:
+    """Return the kernel of a rank that was written as its `index`-th matched collective."""
+    pid, tid = written.track[index].tolist()
+    ts, end = int(written.ts[index]), int(written.end[index])
+    return RankKernel(rank, pid, tid, ts, end, is_written=bool(written.is_written[index]))
 
 
 def _known(value: np.int64) -> int | None:
+    """Return the value as an int; None for UNKNOWN."""
     return None if value == UNKNOWN else int(value)
 
 
-def _title(table: Collectives, row: int) -> str:
-    """What the row of a named group is called: "group 3 tp [0, 1, 2, 3]"."""
+def _track_name(table: Collectives, row: int) -> str:
+    """Name the track of a named group, for example "group 3 tp [0, 1, 2, 3]"; else ""."""
     if not table.group[row]:
         return ""
     description = table.description[row]
-    said = [f"group {table.group[row]}", "" if description == "undefined" else description]
-    return " ".join(part for part in (*said, table.members[row]) if part)
+    words = [f"group {table.group[row]}", "" if description == "undefined" else description]
+    return " ".join(word for word in (*words, table.members[row]) if word)
 
 
 def _unnamed_groups(
     alignment: Alignment, tables: Sequence[Collectives], numbers: Sequence[int]
 ) -> list[str]:
-    """By rank, what a row is called whose collectives do not name their group: by its ranks."""
-    pool, of = alignment.pool, alignment.matches.of
-    lowest = np.arange(len(tables))
-    nameless = np.array(
+    """Name the track of collectives without a group name by the ranks that share them.
+
+    Ranks are connected where they share a match without a group name; a track holds one connected
+    component.
+
+    Returns:
+        One name per rank, for example "ranks 0-3, 8".
+    """
+    pool, match = alignment.pool, alignment.matches.of
+    component = np.arange(len(tables))
+    has_no_group = np.array(
         [
             not tables[r].group[i]
             for r, i in zip(pool.rank.tolist(), pool.row.tolist(), strict=True)
         ],
         np.bool_,
     )
-    chosen = nameless & (of >= 0)
+    chosen = has_no_group & (match >= 0)
     while chosen.any():
-        least = np.full(int(of.max()) + 1, len(tables))
-        np.minimum.at(least, of[chosen], lowest[pool.rank[chosen]])
-        now = lowest.copy()
-        np.minimum.at(now, pool.rank[chosen], least[of[chosen]])
-        if (now == lowest).all():
+        lowest = np.full(int(match.max()) + 1, len(tables))
+        np.minimum.at(lowest, match[chosen], component[pool.rank[chosen]])
+        merged = component.copy()
+        np.minimum.at(merged, pool.rank[chosen], lowest[match[chosen]])
+        if (merged == component).all():
             break
-        lowest = now
-    titles = {}
-    for first in np.unique(lowest).tolist():
-        titles[first] = (
-            f"ranks {_spans([numbers[r] for r in np.flatnonzero(lowest == first).tolist()])}"
-        )
-    return [titles[first] for first in lowest.tolist()]
+        component = merged
+    names = {}
+    for first in np.unique(component).tolist():
+        ranks = [numbers[r] for r in np.flatnonzero(component == first).tolist()]
+        names[first] = f"ranks {_ranges(ranks)}"
+    return [names[first] for first in component.tolist()]
 
 
-def _spans(numbers: list[int]) -> str:
-    """Numbers as people write them: "0-3, 8"."""
+def _ranges(numbers: list[int]) -> str:
+    """Write numbers as ranges, for example "0-3, 8"."""
     ordered = sorted(numbers)
     starts = [n for i, n in enumerate(ordered) if not i or n != ordered[i - 1] + 1]
     ends = [n for i, n in enumerate(ordered) if i + 1 == len(ordered) or ordered[i + 1] != n + 1]

@@ -1,7 +1,8 @@
-"""The merged trace as it is written: the ranks one after the other, then what joins them."""
+"""Write the merged trace: the ranks one after the other, then the collectives that join them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,163 +15,199 @@ from tp_tools.files.gzip_parts import gzip, text
 from tp_tools.merging import collective_tracks, json_fragment
 from tp_tools.merging.matched import collectives, matches_of_rank
 from tp_tools.merging.placement import RankPlacement
-from tp_tools.merging.write_rank import Files, write
+from tp_tools.merging.write_rank import RankFiles, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tp_tools.files.gzip_parts import GzipPart
     from tp_tools.merging.collective_tracks import Collective
-    from tp_tools.merging.preparation import Counts, MergePlan
+    from tp_tools.merging.preparation import MergePlan
     from tp_tools.merging.selection import Selection
     from tp_tools.merging.write_rank import Form, RankFragment
     from tp_tools.processes.pool import Pool
 
 
+@dataclass
+class Counts:
+    """Numbers of events, slices, flows of ranks, and flows between ranks that were written."""
+
+    events: int = 0
+    slices: int = 0
+    flows: int = 0
+    links: int = 0
+
+
 def blocks(
-    prepared: MergePlan,
+    plan: MergePlan,
     pool: Pool,
-    about: object,
+    header: object,
     form: Form = "json",
-    seen: Callable[[int], None] = lambda _: None,
+    on_bytes: Callable[[int], None] = lambda _: None,
     *,
+    counts: Counts | None = None,
     packed: bool = False,
 ) -> Iterator[bytes]:
-    """The merged trace, block by block; fills in `prepared.counts`.
+    """Write the merged trace, block by block.
 
     Args:
-        prepared: the ranks.
-        pool: processes that write them.
-        about: what the output says about itself.
-        form: what it is to be.
-        seen: told the size of each input once it was written.
-        packed: whether it is compressed, by the workers, as gzip.
+        plan: the ranks, read and aligned.
+        pool: processes that write the ranks.
+        header: the object about the merge that the output holds.
+        form: the format of the output.
+        on_bytes: receives the size of each input in bytes once the rank was written.
+        counts: numbers of events that grow while blocks are taken; None if nobody reads them.
+        packed: whether the workers compress the output, as gzip.
 
     Raises:
-        InputError: a file changed meanwhile, or a rank has too many ids.
+        InputError: a file changed since it was read, or a rank has too many ids.
     """
-    parts = _parts(prepared, pool, form, seen, packed=packed)
-    make = _packets if form == "pftrace" else _json
-    pieces = make(prepared, parts, about)
-    yield from gzip(pieces) if packed else text(pieces)
+    writer = _MergeWriter(plan, pool, header, form, on_bytes, counts or Counts(), packed=packed)
+    fragments = writer.packets() if form == "pftrace" else writer.json()
+    yield from gzip(fragments) if packed else text(fragments)
 
 
-def _packets(prepared: MergePlan, parts: Iterator[GzipPart], about: object) -> Iterator[GzipPart]:
-    yield from parts
-    yield from _collectives_part(prepared, prepared.folder / "collectives.json", about)
+@dataclass(eq=False)
+class _MergeWriter:
+    """Writes one merge; see `blocks`."""
 
+    plan: MergePlan
+    pool: Pool
+    header: object
+    form: Form
+    on_bytes: Callable[[int], None]
+    counts: Counts
+    packed: bool
 
-def _json(prepared: MergePlan, parts: Iterator[GzipPart], about: object) -> Iterator[GzipPart]:
-    yield b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n"%b":%b,\n' % (
-        prepared.start_ns,
-        MERGED_KEY.encode(),
-        encoded(about),
-    )
-    yield b'"traceEvents":[\n'
-    separator = b""
-    for part in parts:
-        yield separator
-        yield part
-        separator = b",\n"
-    for block in json_fragment.without_last_comma(_added(prepared)):
-        yield separator if block else b""
-        yield block
-        separator = b"" if block else separator
-    yield b"\n]}\n"
+    def packets(self) -> Iterator[GzipPart]:
+        """Write the merge as packets of a .pftrace."""
+        written: list[RankFragment] = []
+        yield from self._ranks(written)
+        yield from self._collective_packets(written, self.plan.folder / "collectives.json")
 
-
-def _added(prepared: MergePlan) -> Iterator[bytes]:
-    """The events that join the ranks, each with a comma behind it."""
-    first_flow = 1 + sum(it.links for it in prepared.gathered)
-    links = prepared.wishes.links
-    for block, count in collective_tracks.events(_collectives(prepared), first_flow, links=links):
-        prepared.counts.links += count
-        yield block
-
-
-def _parts(
-    prepared: MergePlan,
-    pool: Pool,
-    form: Form,
-    seen: Callable[[int], None],
-    *,
-    packed: bool,
-) -> Iterator[GzipPart]:
-    """What the workers write of each rank; it is there until the next is asked for."""
-    tables = [it.collectives for it in prepared.gathered]
-    selection = prepared.selection()
-    files = [
-        Files(it.file, spool, spool.with_suffix(".part"))
-        for it, spool in zip(prepared.gathered, prepared.spools, strict=True)
-    ]
-    shared = matches_of_rank(prepared.alignment, tables, selection, links=prepared.wishes.links)
-    flows = np.cumsum([1, *(it.links for it in prepared.gathered)]).tolist()
-    calls = (
-        partial(
-            write,
-            files[i],
-            _placement(prepared, i, flows[i]),
-            selection,
-            shared[i],
-            form,
-            packed=packed,
+    def json(self) -> Iterator[GzipPart]:
+        """Write the merge as Chrome JSON."""
+        yield b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n"%b":%b,\n' % (
+            self.plan.start_ns,
+            MERGED_KEY.encode(),
+            encoded(self.header),
         )
-        for i in range(len(tables))
-    )
-    for it, lying in zip(pool.map_ordered(calls), files, strict=True):
-        if it.part:
-            yield it.part
-        lying.part.unlink()
-        prepared.written.append(it)
-        _count(prepared.counts, it)
-        seen(Path(lying.trace).stat().st_size)
+        yield b'"traceEvents":[\n'
+        separator = b""
+        written: list[RankFragment] = []
+        for fragment in self._ranks(written):
+            yield separator
+            yield fragment
+            separator = b",\n"
+        for block in json_fragment.without_last_comma(self._collective_events(written)):
+            yield separator if block else b""
+            yield block
+            separator = b"" if block else separator
+        yield b"\n]}\n"
+
+    def _ranks(self, written: list[RankFragment]) -> Iterator[GzipPart]:
+        """Have the workers write each rank; append its description to `written`.
+
+        A fragment's file exists until the next fragment is taken.
+        """
+        plan = self.plan
+        tables = [summary.collectives for summary in plan.summaries]
+        selection = plan.selection()
+        files = [
+            RankFiles(summary.file, spool, spool.with_suffix(".part"))
+            for summary, spool in zip(plan.summaries, plan.spools, strict=True)
+        ]
+        matches = matches_of_rank(plan.alignment, tables, selection, links=plan.options.links)
+        first_flows = np.cumsum([1, *(summary.links for summary in plan.summaries)]).tolist()
+        calls = (
+            partial(
+                write,
+                files[i],
+                _placement(plan, i, first_flows[i]),
+                selection,
+                matches[i],
+                self.form,
+                packed=self.packed,
+            )
+            for i in range(len(tables))
+        )
+        for fragment, of_rank in zip(self.pool.map_ordered(calls), files, strict=True):
+            if fragment.block:
+                yield fragment.block
+            of_rank.fragment.unlink()
+            written.append(fragment)
+            _count(self.counts, fragment)
+            self.on_bytes(Path(of_rank.trace).stat().st_size)
+
+    def _collective_events(self, written: list[RankFragment]) -> Iterator[bytes]:
+        """Write the collectives as JSON events, each followed by a comma."""
+        plan = self.plan
+        first_flow = 1 + sum(summary.links for summary in plan.summaries)
+        shown = _collectives(plan, written)
+        for block, count in collective_tracks.events(shown, first_flow, links=plan.options.links):
+            self.counts.links += count
+            yield block
+
+    def _collective_packets(self, written: list[RankFragment], between: Path) -> Iterator[bytes]:
+        """Write the process of the collectives and the header as packets.
+
+        Args:
+            written: the ranks, all of them written.
+            between: path for a temporary file.
+        """
+        from tp_tools.merging import pftrace_fragment  # noqa: PLC0415  0.02 s, for this form alone
+        from tp_tools.writing.pftrace.options import PftraceOptions  # noqa: PLC0415
+
+        plan = self.plan
+        shown = _collectives(plan, written)
+        if plan.options.links:
+            self.counts.links += sum(
+                max(sum(kernel.is_written for kernel in collective.kernels) - 1, 0)
+                for collective in shown
+            )
+        slices = [block for block, _ in collective_tracks.events(shown, 0, links=False)]
+        header = {MERGED_KEY: self.header}
+        trace = pftrace_fragment.written(slices, plan.start_ns, between, header)
+        yield from pftrace_fragment.packets(
+            between,
+            trace,
+            pftrace_fragment.nothing_to_do(trace),
+            PftraceOptions(number=len(plan.ranks)),
+        )
 
 
-def _collectives(prepared: MergePlan) -> list[Collective]:
-    """Every matched collective within the window, once all ranks are written."""
-    tables = [it.collectives for it in prepared.gathered]
-    names = [it.rank for it in prepared.ranks]
-    selection = prepared.selection()
-    found = collectives(prepared.alignment, tables, names, prepared.written)
-    return [it for it in found if _is_inside(it, selection, prepared.start_ns)]
+def _collectives(plan: MergePlan, written: list[RankFragment]) -> list[Collective]:
+    """List every matched collective that touches the window, once all ranks are written."""
+    tables = [summary.collectives for summary in plan.summaries]
+    numbers = [rank.rank for rank in plan.ranks]
+    selection = plan.selection()
+    matched = collectives(plan.alignment, tables, numbers, written)
+    return [one for one in matched if _is_inside(one, selection, plan.start_ns)]
 
 
-def _collectives_part(prepared: MergePlan, between: Path, about: object) -> Iterator[bytes]:
-    """The process of the collectives as packets, and what the output says about itself."""
-    from tp_tools.merging import pftrace_fragment  # noqa: PLC0415  0.02 s, for this form alone
-    from tp_tools.writing.pftrace.options import PftraceOptions  # noqa: PLC0415
-
-    found = _collectives(prepared)
-    if prepared.wishes.links:
-        prepared.counts.links += sum(max(sum(p.shown for p in it.parts) - 1, 0) for it in found)
-    slices = [block for block, _ in collective_tracks.events(found, 0, links=False)]
-    trace = pftrace_fragment.written(slices, prepared.start_ns, between, {MERGED_KEY: about})
-    plan = pftrace_fragment.nothing_to_do(trace)
-    yield from pftrace_fragment.packets(
-        between, trace, plan, PftraceOptions(number=len(prepared.ranks))
-    )
-
-
-def _placement(prepared: MergePlan, place: int, first_flow: int) -> RankPlacement:
-    rank = prepared.ranks[place]
+def _placement(plan: MergePlan, index: int, first_flow: int) -> RankPlacement:
+    """Describe where the rank of this index stands in the merged trace."""
+    rank = plan.ranks[index]
     return RankPlacement(
         rank=rank.rank,
         title=rank.title,
-        position=place,
-        clock=prepared.alignment.ranks[place].clock,
-        base_ns=prepared.gathered[place].base_ns,
-        start_ns=prepared.start_ns,
+        position=index,
+        clock=plan.alignment.ranks[index].clock,
+        base_ns=plan.summaries[index].base_ns,
+        start_ns=plan.start_ns,
         first_flow=first_flow,
     )
 
 
 def _count(counts: Counts, written: RankFragment) -> None:
+    """Add the numbers of a rank."""
     counts.events += written.events
     counts.slices += written.slices
     counts.flows += written.flows
 
 
 def _is_inside(collective: Collective, selection: Selection, start_ns: int) -> bool:
+    """Tell whether a collective touches the window of the selection."""
     first, end = collective.first.ts + start_ns, collective.end + start_ns
     begun = selection.end_ns is None or first < selection.end_ns
     return begun and (selection.start_ns is None or end > selection.start_ns)

@@ -1,8 +1,8 @@
-"""A merged trace as `.pftrace`: a rank as it stands in the merge is written by the usual writer.
+"""Write a rank of a merged trace as packets of a `.pftrace`, by the writer of `tp-tools fix`.
 
-On its way it is Chrome JSON in a temporary file: with new times and ids and all repairs but the
-moves, which the writer shows as lanes of one row, and with arrows that slices carry themselves,
-since those may join the slices of several ranks.
+A temporary file of Chrome JSON lies between: it has the new times and ids and all repairs but the
+moves, which the writer shows as lanes of one track, and flows between ranks as `bind_id` of slices,
+since the writer draws flows between slices of one rank only.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
 def fragment(
     source: Source,
     placed: PlacedRank,
-    where: RankPlacement,
+    placement: RankPlacement,
     matched: Mapping[int, Match],
     between: Path,
 ) -> Iterator[bytes]:
-    """The packets of a rank, block by block.
+    """Write the packets of a rank, block by block.
 
     Args:
         source: the file that the rank was read from; it is read again.
         placed: the rank in the merged trace.
-        where: its place in it.
-        matched: by event: the collective that it is a part of.
-        between: a temporary file, as large as the rank's text; in the end it is gone.
+        placement: its ids and its clock.
+        matched: the match of each kernel of a matched collective, by event.
+        between: path for a temporary file as large as the rank's text; it is removed at the end.
 
     Raises:
-        InputError: the file changed meanwhile.
+        InputError: the file changed since it was read.
     """
     lanes = {lane.tid for lane in placed.plan.lanes.values()}
     unmoved = replace(
@@ -59,11 +59,13 @@ def fragment(
         plan=replace(placed.plan, moves={}, flows=replace(placed.plan.flows, ends={})),
         threads=[thread for thread in placed.threads if thread.tid not in lanes],
     )
-    blocks = json_fragment.fragment(source, unmoved, where, matched)
-    trace = written(blocks, where.start_ns, between)
+    blocks = json_fragment.fragment(source, unmoved, placement, matched)
+    trace = written(blocks, placement.start_ns, between)
     first = int(np.flatnonzero(trace.phase != ord("M"))[0]) if placed.keep.any() else 0
-    part = PftraceOptions(number=where.position, first_place=1 + where.position * RANK_IDS)
-    yield from packets(between, trace, _plan(trace, placed, first), part)
+    options = PftraceOptions(
+        number=placement.position, first_place=1 + placement.position * RANK_IDS
+    )
+    yield from packets(between, trace, _plan(trace, placed, first), options)
     between.unlink()
 
 
@@ -73,13 +75,13 @@ def written(
     between: Path,
     members: Mapping[str, object] | None = None,
 ) -> Trace:
-    """Writes events, each with a comma behind it, as Chrome JSON, and reads their columns.
+    """Write events as a file of Chrome JSON, and read its columns.
 
     Args:
-        blocks: the events.
-        start_ns: what their times are counted from, ns since the epoch.
+        blocks: text of the events, each followed by a comma.
+        start_ns: time that their timestamps count from, ns since the epoch.
         between: the file to write.
-        members: what else the file says.
+        members: other members of the outermost object.
     """
     head = {"baseTimeNanoseconds": start_ns, **(members or {})}
     with between.open("wb") as file:
@@ -90,27 +92,33 @@ def written(
     return read(Source(between, between.name))
 
 
-def packets(between: Path, trace: Trace, plan: Plan, part: PftraceOptions) -> Iterator[bytes]:
-    """The packets of a temporary file.
+def packets(between: Path, trace: Trace, plan: Plan, options: PftraceOptions) -> Iterator[bytes]:
+    """Write a temporary file as packets.
 
     Args:
         between: the file.
         trace: its columns.
-        plan: what is left to do.
-        part: where it stands among the parts of the output.
+        plan: its remaining repairs.
+        options: its position among the fragments of the output.
     """
     source = Source(between, between.name)
     next(source.blocks(), b"")
-    yield from rewrite(source, trace, slices(trace), plan, options=part)
+    yield from rewrite(source, trace, slices(trace), plan, options=options)
 
 
 def nothing_to_do(trace: Trace) -> Plan:
-    """A plan that changes nothing."""
+    """Return a plan that changes nothing."""
     return Plan({}, {}, {}, {}, [], [], 0, ids.choose_ids(trace), [])
 
 
 def _plan(trace: Trace, placed: PlacedRank, first: int) -> Plan:
-    """The moves and arrows that are left, on the events as they are numbered now."""
+    """Return the moves and the flows that remain, by event numbers of the temporary file.
+
+    Args:
+        trace: the temporary file's columns.
+        placed: the rank in the merged trace.
+        first: number of the first event of the rank, behind the metadata events.
+    """
     plan = nothing_to_do(trace)
     number = np.cumsum(placed.keep) - 1 + first
     track_of = {track: place for place, track in enumerate(trace.tracks)}

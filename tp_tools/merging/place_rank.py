@@ -1,6 +1,6 @@
-"""One rank as it stands in a merged trace: times on the common clock, ids of its own, its names.
+"""Move one rank into a merged trace: times on the common clock, ids of its own, its names.
 
-Pure: a repaired rank (trace and plan) becomes another trace and plan, that any writer carries out.
+Pure: a repaired rank (trace and plan) becomes another trace and plan for any writer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from tp_tools.errors import InputError
 from tp_tools.merging.placement import HIGHEST_RANK, RANK_IDS, RankPlacement
 from tp_tools.merging.rank_tracks import is_number, number, processes, threads
-from tp_tools.merging.selection import kept
+from tp_tools.merging.selection import select_events as select
 from tp_tools.trace.model import UNTIMED, is_phase
 
 if TYPE_CHECKING:
@@ -31,11 +31,12 @@ class PlacedRank:
     """A rank in the merged trace.
 
     Attributes:
-        trace: with times in ns after Placement.start_ns; as the plan's trims.
-        plan: with the ids to write; it rebases nothing.
-        keep: by event: whether it is written.
+        trace: the rank's trace; its times, as those of the plan's trims, are ns after
+            RankPlacement.start_ns.
+        plan: the repairs, with the ids to write; it rebases nothing.
+        keep: bool (events,), whether the event is written.
         processes, threads: those that have events, in the order in which they are shown.
-        args: the args to write of events that are no collectives; None for all.
+        args: keys of the args to write of events other than collectives; None for all.
     """
 
     trace: Trace
@@ -45,8 +46,8 @@ class PlacedRank:
     threads: list[Thread]
     args: frozenset[str] | None = None
 
-    def row_of(self, event: int) -> tuple[int, int]:
-        """The pid and tid under which an event is written."""
+    def track_of(self, event: int) -> tuple[int, int]:
+        """Return the pid and tid with which an event is written."""
         track = int(self.trace.track[event])
         pid, tid = number(self.plan.ids.pids[track]), number(self.plan.ids.tids[track])
         if event in self.plan.moves:
@@ -55,31 +56,36 @@ class PlacedRank:
 
 
 def place_rank(
-    trace: Trace, plan: Plan, table: Slices, where: RankPlacement, wanted: Selection
+    trace: Trace, plan: Plan, table: Slices, placement: RankPlacement, selection: Selection
 ) -> PlacedRank:
-    """Puts a rank into the merged trace.
+    """Move a rank into the merged trace.
 
     Args:
-        trace: as recorded.
+        trace: the rank as recorded.
         plan: its repairs.
-        table: its slices, as recorded.
-        where: its place.
-        wanted: which of its events are.
+        table: its slices, with recorded ends.
+        placement: its ids, name and clock in the merged trace.
+        selection: the events to write.
 
     Raises:
         InputError: it has too many processes and threads, or too high a number.
     """
-    keep = kept(trace, plan, table, where, wanted)
-    moved, edited = _on_common_clock(trace, plan, where)
-    edited = _with_ids(edited, _ids(plan, where))
+    keep = select(trace, plan, table, placement, selection)
+    shifted, shifted_plan = _on_common_clock(trace, plan, placement)
+    shifted_plan = _with_ids(shifted_plan, _new_ids(plan, placement))
     used = np.unique(trace.track[keep]).tolist()
-    rows = list(processes(trace, edited, where, used)), list(threads(trace, edited, keep, used))
-    return PlacedRank(moved, edited, keep, *rows, wanted.args)
+    tracks = (
+        list(processes(trace, shifted_plan, placement, used)),
+        list(threads(trace, shifted_plan, keep, used)),
+    )
+    return PlacedRank(shifted, shifted_plan, keep, *tracks, selection.args)
 
 
-def _on_common_clock(trace: Trace, plan: Plan, where: RankPlacement) -> tuple[Trace, Plan]:
+def _on_common_clock(trace: Trace, plan: Plan, placement: RankPlacement) -> tuple[Trace, Plan]:
+    """Convert the times of a trace and its plan to ns after `placement.start_ns`."""
+
     def common(times: Ints) -> Ints:
-        return where.clock.common(times + where.base_ns) - where.start_ns
+        return placement.clock.common(times + placement.base_ns) - placement.start_ns
 
     timed = trace.ts != UNTIMED
     ts, dur = trace.ts.copy(), trace.dur.astype(np.int64)
@@ -87,25 +93,27 @@ def _on_common_clock(trace: Trace, plan: Plan, where: RankPlacement) -> tuple[Tr
     lasting = timed & is_phase(trace, "X") & (trace.dur > 0)
     dur[lasting] = common(trace.ts[lasting] + trace.dur[lasting]) - ts[lasting]
     trims = dict(zip(plan.trims, common(np.array([*plan.trims.values()], np.int64)), strict=True))
-    exact = {event: int(end) for event, end in trims.items()}
-    return replace(trace, ts=ts, dur=dur), replace(plan, trims=exact, rebase_ns=0)
+    new_trims = {event: int(end) for event, end in trims.items()}
+    return replace(trace, ts=ts, dur=dur), replace(plan, trims=new_trims, rebase_ns=0)
 
 
-def _ids(plan: Plan, where: RankPlacement) -> dict[int, int]:
-    """New ids by old ones, in the same order, and the same number as before where there is room.
+def _new_ids(plan: Plan, placement: RankPlacement) -> dict[int, int]:
+    """Map recorded ids to ids in the rank's range, in the same order.
 
-    One table for processes and threads: a main thread's id stays that of its process.
+    An id keeps its last digits where the range has them free: 1234 of rank 3 becomes 401234.
+    Processes and threads share one table: the id of a main thread stays that of its process.
 
     Raises:
         InputError: they do not fit.
     """
-    if where.rank > HIGHEST_RANK:
-        raise InputError(f"rank {where.rank}: ids are left for ranks up to {HIGHEST_RANK}.")
-    numbers = {it for it in (*plan.ids.pids, *plan.ids.tids) if is_number(it) and number(it) >= 0}
+    if placement.rank > HIGHEST_RANK:
+        raise InputError(f"rank {placement.rank}: ids are left for ranks up to {HIGHEST_RANK}.")
+    recorded = (*plan.ids.pids, *plan.ids.tids)
+    numbers = {scalar for scalar in recorded if is_number(scalar) and number(scalar) >= 0}
     numbers |= {lane.tid for lane in plan.lanes.values()}
     if len(numbers) > RANK_IDS:
-        raise InputError(f"{where.title}: has {len(numbers)} process and thread ids, too many.")
-    first = (where.rank + 1) * RANK_IDS
+        raise InputError(f"{placement.title}: has {len(numbers)} process and thread ids, too many.")
+    first = (placement.rank + 1) * RANK_IDS
     left = len(numbers)
     mapped = {}
     for old in sorted(map(number, numbers)):
@@ -115,8 +123,9 @@ def _ids(plan: Plan, where: RankPlacement) -> dict[int, int]:
 
 
 def _with_ids(plan: Plan, mapped: dict[int, int]) -> Plan:
+    """Return the plan with new ids of tracks and lanes; a pid that is no number becomes 0."""
     pids: list[Scalar] = [mapped.get(number(pid), 0) for pid in plan.ids.pids]
-    # a track whose tid means nothing (of process metadata) may hold one that is no number
+    # the tid of process metadata has no meaning, and need not be a number
     tids: list[Scalar] = [
         mapped.get(number(tid), number(pid)) if is_number(tid) else pid
         for tid, pid in zip(plan.ids.tids, pids, strict=True)

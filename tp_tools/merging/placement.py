@@ -1,4 +1,4 @@
-"""Where a rank stands in a merged trace: its ids, its name, its clock."""
+"""Describe the position of a rank in a merged trace: its ids, its name, its clock."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ HIGHEST_RANK = (1 << 31) // RANK_IDS - 2
 
 @dataclass(frozen=True)
 class RankPlacement:
-    """What a rank is given.
+    """The ids, the name and the clock of a rank in the merged trace.
 
     Attributes:
         rank: its number.
-        title: what it is called, "rank 3 (TP3)".
-        position: its place among the ranks, from 0.
-        clock: its relation to the common clock.
-        base_ns: what its recorded times are counted from, ns since the epoch.
-        start_ns: what all times in the merged trace are counted from, ns since the epoch.
-        first_flow: the first number for its arrows.
+        title: its name, for example "rank 3 (TP3)".
+        position: its index among the ranks, from 0.
+        clock: converts its times to the common clock.
+        base_ns: time that its recorded timestamps count from, ns since the epoch.
+        start_ns: time that all timestamps of the merged trace count from, ns since the epoch.
+        first_flow: the first id for its flows.
     """
 
     rank: int

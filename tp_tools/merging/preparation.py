@@ -1,4 +1,4 @@
-"""All ranks of a job in one trace: found, read, repaired, put on one clock."""
+"""Prepare a merge: find the ranks of a job, read and repair them, put them on one clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tp_tools.merging.job_files import JobFiles, LeftOut
     from tp_tools.merging.ranks import JobRank
     from tp_tools.merging.read_rank import RankSummary
-    from tp_tools.merging.write_rank import RankFragment
     from tp_tools.processes.pool import Pool
 
 SECOND_NS = 10**9
@@ -33,16 +32,17 @@ SECOND_NS = 10**9
 
 @dataclass(frozen=True)
 class MergeOptions:
-    """What a merge is to be like.
+    """Options of a merge.
 
     Attributes:
-        align: how clocks are brought together.
-        choice: which ranks.
-        gpu_only, excluded: which events.
+        align: how to align the clocks of the ranks.
+        choice: the ranks to merge.
+        gpu_only: whether to keep only GPU work and its annotations.
+        excluded: categories to leave out.
         start_ns, end_ns: the window, in ns after the first event of any rank; None is open.
-        links: whether arrows join the ranks of a collective.
-        needs, args: what a query needs, as its header says; None for everything.
-        engine: the TraceProcessor to ask; None for the default.
+        links: whether flows join the ranks of a collective.
+        needs, args: categories and args that a query needs, as in its header; None for all.
+        engine: the TraceProcessor that answers; None for the default.
     """
 
     align: Mode = "auto"
@@ -57,81 +57,75 @@ class MergeOptions:
     engine: str | None = None
 
 
-@dataclass
-class Counts:
-    """What was written so far."""
-
-    events: int = 0
-    slices: int = 0
-    flows: int = 0
-    links: int = 0
-
-
 @dataclass(frozen=True)
 class MergePlan:
-    """Everything that is known before the first byte is written.
+    """The ranks of a job, read and aligned, before the first byte is written.
 
     Attributes:
-        ranks: in order.
-        gathered: what was read of each.
+        ranks: the ranks in order.
+        summaries: the facts about each rank, in the order of `ranks`.
         alignment: their common clock and their matches.
-        missing: ranks of the job without a file.
-        first_ns: when the first rank begins, ns since the epoch on the common clock.
-        wishes: what was asked for.
-        folder: for temporary files.
-        spools: where each rank is kept.
-        left_out: what lay beside their files.
-        written, counts: filled in while the output is written.
+        missing: numbers of the ranks of the job without a file.
+        first_ns: start of the first event of any rank, ns since the epoch on the common clock.
+        options: the options of the merge.
+        folder: folder of temporary files.
+        spools: the temporary file of each rank, in the order of `ranks`.
+        left_out: files beside those of the ranks that are no rank.
     """
 
     ranks: list[JobRank]
-    gathered: list[RankSummary]
+    summaries: list[RankSummary]
     alignment: Alignment
     missing: list[int]
     first_ns: int
-    wishes: MergeOptions
+    options: MergeOptions
     folder: Path
     spools: list[Path]
     left_out: list[LeftOut] = field(default_factory=list)
-    written: list[RankFragment] = field(default_factory=list)
-    counts: Counts = field(default_factory=Counts)
 
     @property
     def start_ns(self) -> int:
-        """What times in the output are counted from: a whole second, ns since the epoch."""
+        """Time that the output's timestamps count from: a whole second, in ns since the epoch."""
         return self.first_ns // SECOND_NS * SECOND_NS
 
     def selection(self) -> Selection:
-        """Which events are wanted."""
-        wishes = self.wishes
+        """Return the events to write, with the window on the common clock."""
+        options = self.options
         start, end = (
-            None if it is None else self.first_ns + it for it in (wishes.start_ns, wishes.end_ns)
+            None if bound_ns is None else self.first_ns + bound_ns
+            for bound_ns in (options.start_ns, options.end_ns)
         )
-        kinds = (wishes.gpu_only, wishes.excluded)
-        return Selection(*kinds, start, end, wishes.needs, wishes.args)
+        return Selection(
+            options.gpu_only, options.excluded, start, end, options.needs, options.args
+        )
 
 
 def files(names: Sequence[str], output: str, choice: RankChoice) -> JobFiles:
-    """The traces that are meant, without an earlier output among them.
+    """Find the traces of a job, without an earlier output of the merge.
+
+    Args:
+        names: files, folders and globs.
+        output: the file that the merge will write.
+        choice: the profile and stage to take where there are several.
 
     Raises:
-        InputError: there are none, or several profiles to choose from.
+        InputError: there are no traces, or several profiles to choose from.
     """
     return job_files.find(names, choice, besides=output)
 
 
 @contextmanager
 def rank_pool(jobs: int | None, engine: str | None = None) -> Iterator[Pool]:
-    """A pool for the ranks of a job, while the block runs; workers get ready in the background.
+    """Open a pool for the ranks of a job while the block runs; workers warm up in the background.
 
     Args:
         jobs: number of ranks worked on at a time; 1 is this process itself; None is one per core.
-        engine: the TraceProcessor that workers will ask; None for the default.
+        engine: the TraceProcessor that workers will use; None for the default.
     """
     jobs = jobs or usual_jobs()
     if jobs > 1 and is_single_threaded():
-        import tp_tools.engine.loader  # noqa: PLC0415  copies of this process then have
-        import tp_tools.merging.write_rank  # noqa: F401, PLC0415  them, too
+        import tp_tools.engine.loader  # noqa: PLC0415  forked workers then have both
+        import tp_tools.merging.write_rank  # noqa: F401, PLC0415
     with open_pool(0 if jobs == 1 else jobs, ahead=1, helps=False) as pool:
         pool.on_each_worker(partial(get_ready, engine))
         yield pool
@@ -139,61 +133,71 @@ def rank_pool(jobs: int | None, engine: str | None = None) -> Iterator[Pool]:
 
 def prepare(
     listed: Sequence[str],
-    wishes: MergeOptions,
+    options: MergeOptions,
     pool: Pool,
     say: Callable[[str], None],
-    seen: Callable[[int], None] = lambda _: None,
+    on_bytes: Callable[[int], None] = lambda _: None,
     *,
     folder: Path,
 ) -> MergePlan:
-    """Reads all ranks and puts them on one clock.
+    """Read all ranks and put them on one clock.
 
     Args:
-        listed: their files, in any order.
-        wishes: what the merge is to be like.
-        pool: processes that read them.
-        say: gets lines about what was found.
-        seen: told the size of each file once it was read.
-        folder: where ranks are kept until they are written.
+        listed: the files of the ranks, in any order.
+        options: the options of the merge.
+        pool: processes that read the ranks.
+        say: prints a line about the ranks.
+        on_bytes: receives the size of each file in bytes once the file was read.
+        folder: folder for the temporary files of the ranks.
 
     Raises:
         InputError: a file cannot be used, or the files are not the ranks of one job.
         EngineError: TraceProcessor could not answer.
     """
     spools = [folder / f"{number}.rank" for number in range(len(listed))]
-    based = wishes.align != "none"
+    based = options.align != "none"
     calls = (
-        partial(read_rank.read_rank, file, spool, wishes.engine, based=based)
+        partial(read_rank.read_rank, file, spool, options.engine, based=based)
         for file, spool in zip(listed, spools, strict=True)
     )
     read: list[RankSummary] = []
-    for it in pool.map_ordered(calls):
-        read.append(it)
-        seen(Path(it.file).stat().st_size)
-    _refuse(read)
-    ordered, missing = ranks.resolve([(it.file, it.metadata) for it in read], wishes.choice, say)
-    gathered = [read[it.place] for it in ordered]
+    for summary in pool.map_ordered(calls):
+        read.append(summary)
+        on_bytes(Path(summary.file).stat().st_size)
+    _refuse_non_ranks(read)
+    stated = [(summary.file, summary.metadata) for summary in read]
+    ordered, missing = ranks.resolve(stated, options.choice, say)
+    summaries = [read[rank.place] for rank in ordered]
     alignment = align(
-        [_member(*pair) for pair in zip(gathered, ordered, strict=True)], wishes.align
+        [_member(*pair) for pair in zip(summaries, ordered, strict=True)], options.align
     )
-    begins = [
-        int(aligned.clock.common(np.array([it.first_ns]))[0])
-        for it, aligned in zip(gathered, alignment.ranks, strict=True)
-        if it.first_ns is not None
+    starts = [
+        int(aligned.clock.common(np.array([summary.first_ns]))[0])
+        for summary, aligned in zip(summaries, alignment.ranks, strict=True)
+        if summary.first_ns is not None
     ]
-    kept = [spools[it.place] for it in ordered]
-    return MergePlan(ordered, gathered, alignment, missing, min(begins), wishes, folder, kept)
+    return MergePlan(
+        ranks=ordered,
+        summaries=summaries,
+        alignment=alignment,
+        missing=missing,
+        first_ns=min(starts),
+        options=options,
+        folder=folder,
+        spools=[spools[rank.place] for rank in ordered],
+    )
 
 
-def _refuse(read: list[RankSummary]) -> None:
-    """Raises InputError for what is no rank."""
-    for it in read:
-        if it.metadata.is_merged:
-            raise InputError(f"{it.file}: is the result of a merge. Leave it out.")
-    if all(it.first_ns is None for it in read):
+def _refuse_non_ranks(read: list[RankSummary]) -> None:
+    """Raise InputError for the result of a merge, or where no event of any rank has a time."""
+    for summary in read:
+        if summary.metadata.is_merged:
+            raise InputError(f"{summary.file}: is the result of a merge. Leave it out.")
+    if all(summary.first_ns is None for summary in read):
         raise InputError(f"{read[0].file}: has no event with a time, nor have the others.")
 
 
-def _member(gathered: RankSummary, rank: JobRank) -> Member:
-    middle = ((gathered.first_ns or 0) + (gathered.last_ns or 0)) // 2
-    return Member(gathered.collectives, middle, gathered.metadata.host, rank.replica)
+def _member(summary: RankSummary, rank: JobRank) -> Member:
+    """Describe a rank to the alignment; its clock's offset holds in the middle of its trace."""
+    middle = ((summary.first_ns or 0) + (summary.last_ns or 0)) // 2
+    return Member(summary.collectives, middle, summary.metadata.host, rank.replica)

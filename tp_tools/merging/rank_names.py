@@ -1,4 +1,4 @@
-"""What the names of files say: which rank, which place on the parallel axes, which profile.
+"""Read the names of files: rank, indices on the parallel axes, profile and stage.
 
 Names as profilers write them: SGLang `ID-TP-0-DP-0-PP-0-EP-0[-STAGE].trace.json.gz`, vLLM
 `dp0_pp0_tp0_dcp0_ep0_rank0.TIME...`, TensorRT-LLM `trace-rank-0.json`, Megatron `rank-0.json.gz`,
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 AXES = ("DP", "PP", "TP", "EP", "CP", "DCP", "PCP")
-"""The parallel axes that names tell, in the order in which ranks are sorted."""
+"""The parallel axes that names may hold, in the order in which ranks are sorted."""
 
 _HINT = re.compile(
     r"(?P<kind>(?:global|local|node)[-_]?rank|rank|worker)[-_=.]?[\[(]?(?P<number>\d+)"
@@ -40,18 +40,18 @@ _SURE, _WEAK = ("globalrank", "rank", "worker"), ("localrank", "noderank")
 
 @dataclass(frozen=True)
 class FileNameInfo:
-    """What a file's name says.
+    """The facts that a file's name holds.
 
     Attributes:
         hints: numbers behind "rank", or else behind "worker", in their order.
-        labels: numbers on the parallel axes.
-        profile: which of several profiles the file is of (SGLang); else empty.
-        stage: which stage of the engine (SGLang: prefill, decode); else empty.
-        pattern: the name with an asterisk for each number that tells rank, place, time or process.
-        time: when the profile was written, as the name says it; else empty.
-        is_structured: whether labels are certainly a place, and not the size of an axis.
+        labels: index on each parallel axis, for example {"DP": 0, "TP": 3}.
+        profile: id of the profile, of several (SGLang); else empty.
+        stage: stage of the engine (SGLang: prefill, decode); else empty.
+        pattern: the name with an asterisk for each number of a rank, an axis, a time or a process.
+        time: time when the profile was written, as in the name; else empty.
+        is_structured: whether labels are certainly indices, and not sizes of axes.
         is_local: whether the rank counts within a data parallel engine (vLLM).
-        is_merged: whether it is a merge of ranks (SGLang's `merged-ID`).
+        is_merged: whether the file is a merge of ranks (SGLang's `merged-ID`).
     """
 
     hints: tuple[int, ...]
@@ -66,16 +66,16 @@ class FileNameInfo:
 
     @property
     def rank(self) -> int | None:
-        """The number behind the last "rank"; None if there is none."""
+        """The last of `hints`; None if there is none."""
         return self.hints[-1] if self.hints else None
 
 
 @dataclass(frozen=True)
 class RankChoice:
-    """What was asked for where a folder holds more than one job.
+    """The job to take where a folder holds more than one.
 
     Attributes:
-        profile, stage: the one to take; None takes what there is, if there is one.
+        profile, stage: the profile and the stage to take; None takes the only one there is.
         allow_missing: whether ranks may be missing.
     """
 
@@ -85,32 +85,33 @@ class RankChoice:
 
 
 def parse_file_name(file: str) -> FileNameInfo:
-    """What the name of a file says, or, if that says nothing, the name of its folder."""
+    """Read the name of a file; where it holds no rank and no axis, that of its folder, too."""
     path = Path(file)
-    here, above = _named(path.name), _named(path.absolute().parent.name)
-    if not here.hints and not here.labels:
-        return replace(here, hints=above.hints, labels=above.labels)
-    return here
+    name, folder = _parse(path.name), _parse(path.absolute().parent.name)
+    if not name.hints and not name.labels:
+        return replace(name, hints=folder.hints, labels=folder.labels)
+    return name
 
 
 def named_together(files: Sequence[str]) -> list[FileNameInfo]:
-    """What the names of several files say.
+    """Read the names of several files together.
 
-    The name of a folder counts where the files lie in several. Of several numbers behind "rank" in
-    a name, the last one counts that differs between the files.
+    The name of a folder counts where the files lie in several folders. Of several numbers behind
+    "rank" in a name, the last one that differs most between the files counts.
     """
     paths = [Path(file).absolute() for file in files]
-    names = [_named(path.name) for path in paths]
+    names = [_parse(path.name) for path in paths]
     if len({path.parent for path in paths}) > 1 or len(files) == 1:
-        folders = [_named(path.parent.name) for path in paths]
+        folders = [_parse(path.parent.name) for path in paths]
         names = [
-            replace(name, hints=name.hints or above.hints, labels={**above.labels, **name.labels})
-            for name, above in zip(names, folders, strict=True)
+            replace(name, hints=name.hints or folder.hints, labels={**folder.labels, **name.labels})
+            for name, folder in zip(names, folders, strict=True)
         ]
     return _with_one_hint(names)
 
 
 def _with_one_hint(names: list[FileNameInfo]) -> list[FileNameInfo]:
+    """Keep, of several hints per name, those at the position that tells most files apart."""
     hinted = [name.hints for name in names if name.hints]
     if len(hinted) == 1 or len({len(hints) for hints in hinted}) != 1:
         return names
@@ -120,7 +121,12 @@ def _with_one_hint(names: list[FileNameInfo]) -> list[FileNameInfo]:
 
 
 def with_places(names: list[FileNameInfo], sizes: list[int | None]) -> list[FileNameInfo]:
-    """Labels that are sizes left out: "tp8" in the names of all eight ranks is no rank."""
+    """Drop labels that are sizes of axes: "tp8" in the names of all eight ranks is no index.
+
+    Args:
+        names: the files of a job.
+        sizes: number of ranks of the job, as each file states it; None where it states none.
+    """
     labelled = [name.labels for name in names if name.labels]
     constant = {
         axis
@@ -137,16 +143,17 @@ def with_places(names: list[FileNameInfo], sizes: list[int | None]) -> list[File
 
     return [
         replace(
-            name, labels={axis: n for axis, n in name.labels.items() if is_place(name, axis, n, it)}
+            name,
+            labels={axis: n for axis, n in name.labels.items() if is_place(name, axis, n, size)},
         )
-        for name, it in zip(names, sizes, strict=True)
+        for name, size in zip(names, sizes, strict=True)
     ]
 
 
 def ranks_by_name(names: list[FileNameInfo]) -> list[int | None]:
-    """The rank that each name says; None where it says none.
+    """Return the rank that each name states; None where it states none.
 
-    A number behind "rank" is the rank, unless several files have the same and places on the
+    A number behind "rank" is the rank, unless several files have the same and indices on the
     parallel axes tell them apart. vLLM's counts within its data parallel engine.
     """
     engine = 1 + max((name.rank or 0 for name in names if name.is_local), default=0)
@@ -154,15 +161,17 @@ def ranks_by_name(names: list[FileNameInfo]) -> list[int | None]:
         None if name.rank is None else name.rank + engine * name.labels.get("DP", 0) * name.is_local
         for name in names
     ]
-    placed = _ranks_by_place(names)
+    by_axes = _ranks_by_axes(names)
     is_unique = len(set(hinted)) == len(names)
-    if not is_unique and len(set(placed) - {None}) == len(names):
-        return placed
-    return [at if hint is None else hint for hint, at in zip(hinted, placed, strict=True)]
+    if not is_unique and len(set(by_axes) - {None}) == len(names):
+        return by_axes
+    return [
+        by_axis if hint is None else hint for hint, by_axis in zip(hinted, by_axes, strict=True)
+    ]
 
 
-def _ranks_by_place(names: list[FileNameInfo]) -> list[int | None]:
-    """Places on the parallel axes count like digits, DP first, TP last.
+def _ranks_by_axes(names: list[FileNameInfo]) -> list[int | None]:
+    """Compute ranks from indices on the parallel axes, as digits: DP first, TP last.
 
     Where TP numbers do not repeat within a PP stage, DP lies within TP, as with SGLang's data
     parallel attention. Axes that only split the tensor parallel one, EP and DCP, add no rank.
@@ -184,7 +193,8 @@ def _ranks_by_place(names: list[FileNameInfo]) -> list[int | None]:
     return [rank_of(name) for name in names]
 
 
-def _named(name: str) -> FileNameInfo:
+def _parse(name: str) -> FileNameInfo:
+    """Read one name of a file or folder."""
     labels = {axis.upper(): int(number) for axis, number in _AXIS.findall(name)}
     sglang = _SGLANG.match(name)
     time = _TIME.search(name)
@@ -202,19 +212,22 @@ def _named(name: str) -> FileNameInfo:
 
 
 def _hints(name: str) -> tuple[int, ...]:
-    found = [
-        (re.sub(r"[-_]", "", it["kind"].lower()), int(it["number"])) for it in _HINT.finditer(name)
+    """Return the numbers behind the surest word for a rank that the name holds."""
+    words = [
+        (re.sub(r"[-_]", "", match["kind"].lower()), int(match["number"]))
+        for match in _HINT.finditer(name)
     ]
     for kind in (*_SURE, *_WEAK):
-        numbers = tuple(number for it, number in found if it == kind)
+        numbers = tuple(number for word, number in words if word == kind)
         if numbers:
             return numbers
     return ()
 
 
 def _pattern(name: str) -> str:
+    """Replace the numbers of ranks, axes, times and processes by asterisks."""
     stem = name.split(".json", maxsplit=1)[0].removesuffix(".trace").removesuffix(".pt")
     stem = _HOST_PID.sub("*", f"{stem}.").removesuffix(".")
     for digits in (_HINT, _AXIS, _TIME):
-        stem = digits.sub(lambda it: re.sub(r"\d+", "*", it[0]), stem)
+        stem = digits.sub(lambda match: re.sub(r"\d+", "*", match[0]), stem)
     return stem

@@ -1,4 +1,4 @@
-"""Processes and threads of a rank as a merged trace shows them: names and order."""
+"""Name and order the processes and threads of a rank in a merged trace."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from tp_tools.trace.plan import Plan
 
 SORT_STEP = 1_000
-"""Sort indices of a rank's processes; the ranks follow each other."""
+"""Sort indices per rank: rank at position 3 has 3,001 to 4,000."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process of a rank as it will be shown.
+    """A process of a rank in the merged trace.
 
     Attributes:
-        pid: its id in the merged trace.
-        name: what it is called, "rank 3 (TP3) GPU 3".
-        sort_index: its place among all processes.
+        pid: its id.
+        name: its name, for example "rank 3 (TP3) GPU 3".
+        sort_index: its order among all processes.
     """
 
     pid: int
@@ -45,7 +45,13 @@ class Process:
 
 @dataclass(frozen=True)
 class Thread:
-    """A thread of a rank as it will be shown; `name` is "" and `sort_index` None if it has none."""
+    """A thread of a rank in the merged trace.
+
+    Attributes:
+        pid, tid: its ids.
+        name: its name; "" for none.
+        sort_index: its order within the process; None for none.
+    """
 
     pid: int
     tid: int
@@ -53,47 +59,66 @@ class Thread:
     sort_index: int | None
 
 
-def processes(trace: Trace, plan: Plan, where: RankPlacement, used: list[int]) -> Iterator[Process]:
-    """CPU, GPUs, then what the profiler writes about itself, each kind as it was numbered."""
+def processes(
+    trace: Trace, plan: Plan, placement: RankPlacement, used: list[int]
+) -> Iterator[Process]:
+    """List the processes of a rank: CPU, GPUs, then the profiler's own, each kind by pid.
+
+    Args:
+        trace: the rank as recorded.
+        plan: the ids in the merged trace.
+        placement: the title and position of the rank.
+        used: indices of the tracks that have events.
+    """
     names = process_names(trace)
     gpus = _gpus(trace)
-    shown: dict[Scalar, int] = {}
+    pids: dict[Scalar, int] = {}
     for track in used:
-        shown.setdefault(trace.tracks[track][0], number(plan.ids.pids[track]))
+        pids.setdefault(trace.tracks[track][0], number(plan.ids.pids[track]))
     listed = []
-    for recorded, pid in shown.items():
+    for recorded, pid in pids.items():
         if recorded in gpus:
             listed.append((1, pid, f"GPU {recorded}"))
         elif isinstance(recorded, int) and recorded >= 0:
             listed.append((0, pid, f"CPU {names.get(recorded, '')}".strip()))
         else:
             listed.append((2, pid, _label(trace, recorded)))
-    first = where.position * SORT_STEP + 1
-    for place, (_, pid, label) in enumerate(sorted(listed)):
-        yield Process(pid, f"{where.title} {label}", first + min(place, SORT_STEP - 1))
+    first = placement.position * SORT_STEP + 1
+    for i, (_, pid, label) in enumerate(sorted(listed)):
+        yield Process(pid, f"{placement.title} {label}", first + min(i, SORT_STEP - 1))
 
 
 def _label(trace: Trace, recorded: Scalar) -> str:
-    """A process that is none: by its text, or, as Kineto's overhead, by what it holds."""
+    """Label a group of tracks that is no process: by its text, or by its only category.
+
+    Kineto's "overhead" is an example of the latter.
+    """
     if isinstance(recorded, str):
         return recorded or "no process"
     return only_category(trace, recorded) or f"process {recorded}"
 
 
 def _gpus(trace: Trace) -> set[Scalar]:
-    """The recorded pids that stand for devices."""
+    """Return the recorded pids that stand for devices."""
     return {trace.tracks[track][0] for track in tracks_of(trace, GPU_CATS)}
 
 
 def threads(trace: Trace, plan: Plan, keep: NDArray[np.bool_], used: list[int]) -> Iterator[Thread]:
-    """Rows of threads and streams that are in use, then lanes that hold something."""
+    """List the used tracks of threads and streams, then the lanes that hold slices.
+
+    Args:
+        trace: the rank as recorded.
+        plan: ids and lanes in the merged trace.
+        keep: bool (events,), whether the event is written.
+        used: indices of the tracks that have events.
+    """
     names, indices = thread_metadata(trace)
     gpus = _gpus(trace)
     for track in used:
         pid, tid = number(plan.ids.pids[track]), number(plan.ids.tids[track])
         recorded_pid, recorded_tid = trace.tracks[track]
-        odd = recorded_pid in gpus or not is_number(recorded_tid)
-        name = names.get(track) or (default_name(trace, track) if odd else "")
+        needs_name = recorded_pid in gpus or not is_number(recorded_tid)
+        name = names.get(track) or (default_name(trace, track) if needs_name else "")
         yield Thread(pid, tid, name, indices.get(track))
     moved = {(int(trace.track[event]), lane) for event, lane in plan.moves.items() if keep[event]}
     for key in sorted(moved):
@@ -102,10 +127,10 @@ def threads(trace: Trace, plan: Plan, keep: NDArray[np.bool_], used: list[int]) 
 
 
 def is_number(value: Scalar) -> bool:
-    """Whether an id is an integer; some are text."""
+    """Tell whether an id is an integer; some are text."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def number(value: Scalar) -> int:
-    """An id that is an integer; 0 for others."""
+    """Return an id that is an integer; 0 for any other."""
     return value if isinstance(value, int) else 0

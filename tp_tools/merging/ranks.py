@@ -1,6 +1,6 @@
-"""Which rank of a job each file is, from what it says and how it is called, in one order.
+"""Tell which rank of a job each file is, by its metadata and its name, and put ranks in order.
 
-A file's own `distributedInfo` is the truth, its name (`file_names`) is a hint.
+A file's own `distributedInfo` is the truth, its name (`rank_names`) is a hint.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class JobRank:
 
     Attributes:
         rank: its number in the job.
-        file: the trace.
-        labels: its numbers on the parallel axes.
-        by: what says so: BOTH, BY_INFO or BY_NAME.
+        file: path of the trace.
+        labels: its index on each parallel axis, for example {"DP": 0, "TP": 3}.
+        by: source of the number: BOTH, BY_INFO or BY_NAME.
         replica: 0, or the number of its data parallel replica where each is a job of its own.
-        place: where the file stood among those that were given.
+        place: index of the file among the given ones.
     """
 
     rank: int
@@ -50,28 +50,28 @@ class JobRank:
 
     @property
     def title(self) -> str:
-        """What it is called: "rank 3 (DP0 TP3)"."""
+        """Name of the rank, for example "rank 3 (DP0 TP3)"."""
         labels = " ".join(f"{axis}{self.labels[axis]}" for axis in AXES if axis in self.labels)
         return f"rank {self.rank} ({labels})" if labels else f"rank {self.rank}"
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A file with what it and its name say; None where one does not say.
+class _Candidate:
+    """A file with the rank that its metadata and its name state; None where one states none.
 
     Attributes:
-        place: where it stood among those that were given.
-        file: the trace.
-        said: its rank by its own distributedInfo.
+        place: index of the file among the given ones.
+        file: path of the trace.
+        by_info: its rank by its own distributedInfo.
         by_name: its rank by its name.
-        is_hinted: whether the name says a rank, not only a place on the parallel axes.
-        labels: its numbers on the parallel axes.
-        world_size: of its job.
+        is_hinted: whether the name has a number of a rank, not only indices on the parallel axes.
+        labels: its index on each parallel axis.
+        world_size: number of ranks of its job.
     """
 
     place: int
     file: str
-    said: int | None
+    by_info: int | None
     by_name: int | None
     is_hinted: bool
     labels: dict[str, int]
@@ -79,137 +79,152 @@ class _Found:
 
     @property
     def rank(self) -> int | None:
-        """Its rank."""
-        return self.by_name if self.said is None else self.said
+        """Its rank: the one of its metadata, else the one of its name."""
+        return self.by_name if self.by_info is None else self.by_info
 
     def numbered(self, rank: int, replica: int = 0) -> JobRank:
-        """As the rank of this number."""
-        by = BY_NAME if self.said is None else BOTH if self.by_name == rank else BY_INFO
+        """Return the file as the rank of this number."""
+        by = BY_NAME if self.by_info is None else BOTH if self.by_name == rank else BY_INFO
         return JobRank(rank, self.file, self.labels, by, replica, self.place)
 
 
 def resolve(
     files: Sequence[tuple[str, TraceMetadata]], choice: RankChoice, say: Callable[[str], None]
 ) -> tuple[list[JobRank], list[int]]:
-    """The ranks in order, and the numbers of those that are missing.
+    """Put the files of a job in order of rank.
 
     Args:
-        files: each file with what it says itself.
+        files: each file with its metadata.
         choice: whether ranks may be missing.
-        say: gets a line where ranks rest on one witness only.
+        say: prints a line about ranks that only one source states, or that the sources disagree on.
+
+    Returns:
+        The ranks in order, and the numbers of the ranks without a file.
 
     Raises:
         InputError: ranks are unknown, not unique, contradictory or missing; or of several jobs.
     """
-    found = _found(files)
-    for it in found:
-        if it.rank is None:
+    candidates = _candidates(files)
+    for file in candidates:
+        if file.rank is None:
             raise InputError(
-                f"{it.file}: its rank is unknown: it has no distributedInfo, and its name says "
+                f"{file.file}: its rank is unknown: it has no distributedInfo, and its name says "
                 "none. Name it rank0.json.gz or the like, or leave it out."
             )
-    ordered = sorted(_apart(found), key=lambda it: (it.replica, it.rank))
+    ordered = sorted(_numbered(candidates), key=lambda rank: (rank.replica, rank.rank))
     _check_one_job(ordered, files)
     missing = _missing(ordered, files, choice)
-    _say_witnesses(ordered, found, say)
+    _say_sources(ordered, candidates, say)
     return ordered, missing
 
 
 def rankless(files: Sequence[tuple[str, TraceMetadata]]) -> list[str]:
-    """The files that are no rank: they say none, and their name none that can be true.
+    """List the files that are no rank: no metadata states one, and the name none that can be true.
 
-    The name of a machine may look like that of a rank: where the names of others say wrong ranks,
-    this one's counts for nothing.
+    The name of a machine may look like that of a rank, such as "worker3": where the names of other
+    files contradict their metadata, the name of a file without metadata does not count.
     """
-    found = _found(files)
-    taken = {it.said for it in found if it.said is not None}
-    are_wrong = any(it.is_hinted and it.said not in {None, it.by_name} for it in found)
+    candidates = _candidates(files)
+    taken = {file.by_info for file in candidates if file.by_info is not None}
+    are_wrong = any(
+        file.is_hinted and file.by_info not in {None, file.by_name} for file in candidates
+    )
     return [
-        it.file
-        for it in found
-        if it.said is None
-        and (it.by_name is None or it.by_name in taken or (it.is_hinted and are_wrong))
+        file.file
+        for file in candidates
+        if file.by_info is None
+        and (file.by_name is None or file.by_name in taken or (file.is_hinted and are_wrong))
     ]
 
 
 def collide(files: Sequence[tuple[str, TraceMetadata]]) -> bool:
-    """Whether these cannot be of one job: two are of one rank, or of jobs of different sizes."""
+    """Tell whether files cannot be of one job: two are of one rank, or of jobs of other sizes."""
     if len(files) < 2:  # noqa: PLR2004  one is of one job
         return False
-    found = [it for it in _found(files) if it.rank is not None]
-    if len({it.world_size for it in found} - {None}) > 1:
+    ranked = [file for file in _candidates(files) if file.rank is not None]
+    if len({file.world_size for file in ranked} - {None}) > 1:
         return True
     try:
-        _apart(found)
+        _numbered(ranked)
     except RankNotUnique:
         return True
     return False
 
 
-def _found(files: Sequence[tuple[str, TraceMetadata]]) -> list[_Found]:
-    sizes = [said.world_size for _, said in files]
+def _candidates(files: Sequence[tuple[str, TraceMetadata]]) -> list[_Candidate]:
+    """Return each file with the rank that its metadata and its name state."""
+    sizes = [stated.world_size for _, stated in files]
     names = with_places(named_together([file for file, _ in files]), sizes)
     return [
-        _Found(place, file, said.rank, by_name, bool(name.hints), name.labels, said.world_size)
-        for place, ((file, said), name, by_name) in enumerate(
+        _Candidate(
+            place, file, stated.rank, by_name, bool(name.hints), name.labels, stated.world_size
+        )
+        for place, ((file, stated), name, by_name) in enumerate(
             zip(files, names, ranks_by_name(names), strict=True)
         )
     ]
 
 
-def _apart(found: list[_Found]) -> list[JobRank]:
-    """Ranks with numbers of their own: replicas that count from 0 each are told apart by DP.
+def _numbered(candidates: list[_Candidate]) -> list[JobRank]:
+    """Give each file its own number: replicas that count from 0 each follow each other by DP.
 
     Raises:
         RankNotUnique: two files are of one rank.
     """
-    by_rank = defaultdict[int, list[_Found]](list)
-    for it in found:
-        by_rank[it.rank or 0].append(it)
-    doubled = [them for _, them in sorted(by_rank.items()) if len(them) > 1]
+    by_rank = defaultdict[int, list[_Candidate]](list)
+    for file in candidates:
+        by_rank[file.rank or 0].append(file)
+    doubled = [files for _, files in sorted(by_rank.items()) if len(files) > 1]
     if not doubled:
-        return [it.numbered(it.rank or 0) for it in found]
-    size = _replica_size(found)
+        return [file.numbered(file.rank or 0) for file in candidates]
+    size = _replica_size(candidates)
     if size is None:
         raise _not_unique(doubled[0])
-    return [it.numbered(dp * size + (it.rank or 0), dp) for it in found for dp in [it.labels["DP"]]]
+    return [
+        file.numbered(dp * size + (file.rank or 0), dp)
+        for file in candidates
+        for dp in [file.labels["DP"]]
+    ]
 
 
-def _replica_size(found: list[_Found]) -> int | None:
-    """The ranks of each replica; None where DP does not tell replicas apart."""
-    places = {(it.labels.get("DP"), it.rank) for it in found}
-    sizes = {it.world_size for it in found}
-    if len(places) < len(found) or any("DP" not in it.labels for it in found) or len(sizes) > 1:
+def _replica_size(candidates: list[_Candidate]) -> int | None:
+    """Return the number of ranks of each replica; None where DP does not tell replicas apart."""
+    places = {(file.labels.get("DP"), file.rank) for file in candidates}
+    sizes = {file.world_size for file in candidates}
+    has_dp = all("DP" in file.labels for file in candidates)
+    if len(places) < len(candidates) or not has_dp or len(sizes) > 1:
         return None
-    return sizes.pop() or 1 + max(it.rank or 0 for it in found)
+    return sizes.pop() or 1 + max(file.rank or 0 for file in candidates)
 
 
-def _not_unique(them: list[_Found]) -> RankNotUnique:
-    size = f" of {them[0].world_size}" if them[0].world_size is not None else ""
+def _not_unique(files: list[_Candidate]) -> RankNotUnique:
+    """Return the error for files of one rank."""
+    size = f" of {files[0].world_size}" if files[0].world_size is not None else ""
+    names = " and ".join(file.file for file in files[:2])
     return RankNotUnique(
-        f"{' and '.join(it.file for it in them[:2])} are both of rank {them[0].rank}{size}. Leave "
+        f"{names} are both of rank {files[0].rank}{size}. Leave "
         "one out; if they are replicas, each a job of its own, name them DP-0, DP-1, ..."
     )
 
 
 def _check_one_job(ranks: list[JobRank], files: Sequence[tuple[str, TraceMetadata]]) -> None:
-    """Raises InputError where two files cannot be of one job."""
-    sized = [(it, files[it.place][1].world_size) for it in ranks]
-    known = [(it, size) for it, size in sized if size is not None]
+    """Raise InputError where two files cannot be of one job."""
+    sized = [(rank, files[rank.place][1].world_size) for rank in ranks]
+    known = [(rank, size) for rank, size in sized if size is not None]
     groups: dict[tuple[int, str], tuple[str, frozenset[int]]] = {}
-    for it, size in known:
-        first, of = known[0]
-        if size != of:
+    for rank, size in known:
+        first, first_size = known[0]
+        if size != first_size:
             raise InputError(
-                f"{first.file} is of a job of {of} ranks, {it.file} of one of {size}. "
+                f"{first.file} is of a job of {first_size} ranks, {rank.file} of one of {size}. "
                 "Give the ranks of one job."
             )
-    for it in ranks:
-        for group, members in files[it.place][1].groups.items():
-            file, others = groups.setdefault((it.replica, group), (it.file, members))
+    for rank in ranks:
+        for group, members in files[rank.place][1].groups.items():
+            file, others = groups.setdefault((rank.replica, group), (rank.file, members))
             if members & others and members != others:
                 raise InputError(
-                    f"{file} and {it.file} are of different jobs: process group {group} is "
+                    f"{file} and {rank.file} are of different jobs: process group {group} is "
                     f"{some(sorted(others))} in one and {some(sorted(members))} in the other."
                 )
 
@@ -217,22 +232,22 @@ def _check_one_job(ranks: list[JobRank], files: Sequence[tuple[str, TraceMetadat
 def _missing(
     ranks: list[JobRank], files: Sequence[tuple[str, TraceMetadata]], choice: RankChoice
 ) -> list[int]:
-    """The ranks between 0 and the size of the job that have no file.
+    """Return the ranks between 0 and the size of the job that have no file.
 
     Raises:
-        InputError: there are some, and that was not allowed.
+        InputError: ranks are missing and `choice` does not allow that, or a rank is too high.
     """
-    sizes = [files[it.place][1].world_size for it in ranks]
+    sizes = [files[rank.place][1].world_size for rank in ranks]
     known = [size for size in sizes if size is not None]
-    replicas = 1 + max(it.replica for it in ranks)
-    total = max(*known, 0) * replicas if known else 1 + max(it.rank for it in ranks)
-    there = {it.rank for it in ranks}
-    beyond = [it for it in ranks if it.rank >= total]
+    replicas = 1 + max(rank.replica for rank in ranks)
+    total = max(*known, 0) * replicas if known else 1 + max(rank.rank for rank in ranks)
+    present = {rank.rank for rank in ranks}
+    beyond = [rank for rank in ranks if rank.rank >= total]
     if beyond:
         raise InputError(
             f"{beyond[0].file}: is rank {beyond[0].rank} of a job of {total} ranks: contradictory."
         )
-    missing = [rank for rank in range(total) if rank not in there]
+    missing = [number for number in range(total) if number not in present]
     if missing and not choice.allow_missing:
         raise InputError(
             f"{len(missing)} of {total} ranks have no file: {some(missing)}. Give them, or go on "
@@ -241,32 +256,40 @@ def _missing(
     return missing
 
 
-def _say_witnesses(ranks: list[JobRank], found: list[_Found], say: Callable[[str], None]) -> None:
-    """Says of which ranks the name says none or another. Numbers that repeat are no ranks."""
-    hints = Counter(it.by_name for it in found if it.is_hinted)
-    by_rank = [(it, found[it.place]) for it in ranks]
+def _say_sources(
+    ranks: list[JobRank], candidates: list[_Candidate], say: Callable[[str], None]
+) -> None:
+    """Print the ranks whose name states another rank or none, and those by name alone.
+
+    Numbers that repeat in the names are no ranks.
+    """
+    hints = Counter(file.by_name for file in candidates if file.is_hinted)
+    pairs = [(rank, candidates[rank.place]) for rank in ranks]
     another = [
-        f"{Path(it.file).name} (rank {it.rank})"
-        for it, of in by_rank
-        if it.by == BY_INFO and of.is_hinted and hints[of.by_name] == 1
+        f"{Path(rank.file).name} (rank {rank.rank})"
+        for rank, file in pairs
+        if rank.by == BY_INFO and file.is_hinted and hints[file.by_name] == 1
     ]
-    silent = [
-        it for it, of in by_rank if of.by_name is None or (of.is_hinted and hints[of.by_name] > 1)
+    unnamed = [
+        rank
+        for rank, file in pairs
+        if file.by_name is None or (file.is_hinted and hints[file.by_name] > 1)
     ]
     if another:
         say(f"Rank by distributedInfo, names say another: {some(another)}.")
-    by_name = [it for it in ranks if it.by == BY_NAME]
-    by_info = [it for it in silent if it.by != BY_NAME]
-    for by, why, them in (
+    by_name = [rank for rank in ranks if rank.by == BY_NAME]
+    by_info = [rank for rank in unnamed if rank.by != BY_NAME]
+    for by, why, listed in (
         (BY_NAME, "they have no distributedInfo", by_name),
         (BY_INFO, "their names say none", by_info),
     ):
-        if them:
-            say(f"Rank by {by} alone, {why}: {some([Path(it.file).name for it in them])}.")
+        if listed:
+            names = [Path(rank.file).name for rank in listed]
+            say(f"Rank by {by} alone, {why}: {some(names)}.")
 
 
 def some(items: Iterable[object]) -> str:
-    """The first few of them."""
+    """Write the first few items, and the last one where there are more: "0, 1, 2, 3, ... 7"."""
     listed = [str(item) for item in items]
     more = f", ... {listed[-1]}" if len(listed) > _SHOWN else ""
     return ", ".join(listed[:_SHOWN]) + more

@@ -1,7 +1,7 @@
-"""What is done to each rank first, by itself, in a worker: it is read, and its repairs planned.
+"""Read one rank in a worker: its columns, its repairs, its collectives.
 
-Until it is written (`parts`) it lies in a temporary file, so that memory holds no more ranks than
-there are workers.
+A temporary file holds the rank until `write_rank` writes it, so that memory holds no more ranks
+than there are workers.
 """
 
 from __future__ import annotations
@@ -35,17 +35,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RankSummary:
-    """What the merge has to know of a rank.
+    """The facts about a rank that placing it takes; its columns stay in the temporary file.
 
     Attributes:
-        file: its trace.
-        metadata: of its trace.
-        damage: of its file.
-        collectives: what it shares with other ranks.
-        base_ns: what its times are counted from, ns since the epoch.
-        links: how many ids its arrows may have.
+        file: path of its trace.
+        metadata: job, rank, GPUs and base time that the trace states.
+        damage: text that the file lost.
+        collectives: its collectives, to match with those of other ranks.
+        base_ns: time that its timestamps count from, ns since the epoch.
+        links: upper bound of the number of its flow ids.
         size: bytes of its events as JSON.
-        first_ns, last_ns: when it begins and ends, ns on its own clock; None if it has no events.
+        first_ns, last_ns: first start and last end of its events, ns on its own clock; None if no
+            event has a time.
     """
 
     file: str
@@ -60,8 +61,8 @@ class RankSummary:
 
 
 @functools.cache
-def _recogniser(engine: str | None) -> CollectiveFinder:
-    """One per worker: ranks run the same kernels, so SQL is asked about each name once."""
+def _collective_finder(engine: str | None) -> CollectiveFinder:
+    """Return the finder of this worker: ranks run the same kernels, so SQL gets each name once."""
     return CollectiveFinder(engine, _say_nothing)
 
 
@@ -70,13 +71,13 @@ def _say_nothing(_line: str) -> None:
 
 
 def read_rank(file: str, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
-    """Examines a rank and keeps it in a temporary file.
+    """Analyze a rank and store it in a temporary file.
 
     Args:
-        file: the trace.
-        spool: where to keep it.
-        engine: the TraceProcessor to ask; None for the default.
-        based: whether its base time counts; else its times are taken as they are written.
+        file: path of the trace.
+        spool: path of the temporary file.
+        engine: the TraceProcessor that answers; None for the default.
+        based: whether to add the trace's base time to its timestamps.
 
     Raises:
         InputError: the file cannot be used.
@@ -84,7 +85,7 @@ def read_rank(file: str, spool: Path, engine: str | None, *, based: bool) -> Ran
         EngineOutOfMemory: the rank does not fit into memory.
     """
     try:
-        return _gathered(file, spool, engine, based=based)
+        return _summarize(file, spool, engine, based=based)
     except EngineError as error:
         if str(error).startswith(file):
             raise
@@ -93,26 +94,27 @@ def read_rank(file: str, spool: Path, engine: str | None, *, based: bool) -> Ran
         raise EngineOutOfMemory(f"{file}: does not fit into memory. Give fewer --jobs.") from error
 
 
-def _gathered(file: str, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
+def _summarize(file: str, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
     source = Source(Path(file), file)
     trace = read(source)
     placed = place_slices(trace)
     edits = plan_alone(source, placed, OverlapOptions(engine=engine))
-    about = metadata(trace)
-    if about.wrong_base:
-        raise InputError(f"{file}: baseTimeNanoseconds is {about.wrong_base}, not an integer.")
-    base = (about.base_ns or 0) if based else 0
-    collectives = _recogniser(engine).collectives(source, trace, base)
-    with spool.open("wb") as kept:
-        pickle.dump((source, trace, edits, placed.table), kept, pickle.HIGHEST_PROTOCOL)
-    first, last = _span(trace, base)
-    size = sum(span.length for span in trace.batches)
-    wrong = damage(trace, source)
+    stated = metadata(trace)
+    if stated.wrong_base:
+        raise InputError(f"{file}: baseTimeNanoseconds is {stated.wrong_base}, not an integer.")
+    base = (stated.base_ns or 0) if based else 0
+    collectives = _collective_finder(engine).collectives(source, trace, base)
+    with spool.open("wb") as out:
+        pickle.dump((source, trace, edits, placed.table), out, pickle.HIGHEST_PROTOCOL)
+    first, last = _first_and_last(trace, base)
+    size = sum(batch.length for batch in trace.batches)
+    lost = damage(trace, source)
     links = len(trace.links) + len(set(edits.flows.ids.values()))
-    return RankSummary(file, about, wrong, collectives, base, links, size, first, last)
+    return RankSummary(file, stated, lost, collectives, base, links, size, first, last)
 
 
-def _span(trace: Trace, base: int) -> tuple[int | None, int | None]:
+def _first_and_last(trace: Trace, base: int) -> tuple[int | None, int | None]:
+    """Return the first start and the last end of the timed events, ns; None if none is timed."""
     timed = (trace.ts != UNTIMED) & ~is_phase(trace, "M")
     if not timed.any():
         return None, None

@@ -1,4 +1,4 @@
-"""What a merge did, as the object of --summary json."""
+"""Build the object that `merge --summary json` prints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def summary(prepared: MergePlan) -> dict[str, Any]:
-    """All that is known before the output is written, as the contract has it.
+    """Return the facts about a merge that are known before its output is written.
 
     Times are ns. `offset_ns` holds in the middle of the rank's trace, `drift_ppb` around it.
     """
@@ -32,18 +32,18 @@ def summary(prepared: MergePlan) -> dict[str, Any]:
                 "collectives": aligned.used,
                 "aligned_by": aligned.how,
                 "not_aligned_because": aligned.why or None,
-                "damage": asdict(gathered.damage),
+                "damage": asdict(summary.damage),
             }
-            for rank, gathered, aligned in zip(
-                prepared.ranks, prepared.gathered, prepared.alignment.ranks, strict=True
+            for rank, summary, aligned in zip(
+                prepared.ranks, prepared.summaries, prepared.alignment.ranks, strict=True
             )
         ],
         "missing_ranks": prepared.missing,
-        "left_out": [{"file": Path(it.file).name, "why": it.why} for it in prepared.left_out],
+        "left_out": [{"file": Path(file.file).name, "why": file.why} for file in prepared.left_out],
         "matched_collectives": {
             "total": len(matches),
             "by": dict(sorted(Counter(matches.method).items())),
             "confidence": dict(sorted(Counter(matches.confidence).items())),
         },
-        "align": prepared.wishes.align,
+        "align": prepared.options.align,
     }

@@ -1,4 +1,4 @@
-"""A rank's part of the merged trace, written in a worker once all clocks are known."""
+"""Write one rank's fragment of the merged trace, in a worker, once all clocks are known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from tp_tools.files.gzip_parts import deflate, store
 from tp_tools.merging import json_fragment
-from tp_tools.merging.json_events import FIRST_ARROW, Match
+from tp_tools.merging.json_events import FIRST_FLOW_ID, Match
 from tp_tools.merging.place_rank import place_rank
 from tp_tools.merging.read_rank import load_rank
 from tp_tools.trace.model import is_phase
@@ -30,122 +30,129 @@ Form = Literal["json", "pftrace"]
 
 
 @dataclass(frozen=True)
-class Files:
+class RankFiles:
     """The files of a rank.
 
     Attributes:
-        trace: what was recorded.
-        spool: where it is kept between reading and writing.
-        part: its part of the merged trace.
+        trace: the file that the profiler recorded.
+        spool: the temporary file that holds the rank between reading and writing.
+        fragment: the temporary file that gets the rank's fragment of the merged trace.
     """
 
     trace: str
     spool: Path
-    part: Path
+    fragment: Path
 
 
 @dataclass(frozen=True)
-class Matched:
-    """The collectives of a rank that are matched with those of others.
+class RankMatches:
+    """The collectives of a rank that are matched with those of other ranks.
 
     Attributes:
-        event: their events.
-        number: the numbers of the collectives.
-        links: whether arrows join the ranks.
-        is_first: whether the arrow begins at this rank.
+        events: int (n,), event number of each kernel.
+        numbers: int (n,), number of each kernel's collective in the job.
+        links: whether flows join the ranks of a collective.
+        is_first: bool (n,), whether the flow of the collective begins at this rank.
     """
 
-    event: Ints
-    number: Ints
+    events: Ints
+    numbers: Ints
     links: bool
     is_first: NDArray[np.bool_]
 
-    def by_event(self, *, carried: bool) -> dict[int, Match]:
-        """By event what it is a part of; `carried` says whether events carry arrows themselves."""
-        columns = (self.event.tolist(), self.number.tolist(), self.is_first.tolist())
+    def by_event(self, *, on_slices: bool) -> dict[int, Match]:
+        """Map each event to its match.
+
+        Args:
+            on_slices: whether slices carry the flow ids, as in a .pftrace; in JSON flow events do.
+        """
+        columns = (self.events.tolist(), self.numbers.tolist(), self.is_first.tolist())
         return {
-            event: Match(number, FIRST_ARROW + number if self.links and carried else None, first)
+            event: Match(
+                number, FIRST_FLOW_ID + number if self.links and on_slices else None, first
+            )
             for event, number, first in zip(*columns, strict=True)
         }
 
 
 @dataclass(frozen=True)
 class RankFragment:
-    """A rank as it was written.
+    """A rank as it was written, with its n matched collectives in the order of `RankMatches`.
 
     Attributes:
-        part: its part of the merged trace; None if it is empty.
-        events, slices, flows: how many it has.
-        row: pid and tid of each matched collective, (n, 2).
-        ts, end: of each, ns in the merged trace.
-        shown: whether it was written.
+        block: the text or packets of the rank; None if it has none.
+        events, slices, flows: number of each.
+        track: int64 (n, 2), pid and tid of each matched collective.
+        ts, end: int64 (n,), ns in the merged trace.
+        is_written: int64 (n,), 1 where the kernel itself was written, 0 where it was left out.
     """
 
-    part: Path | Deflated | None
+    block: Path | Deflated | None
     events: int
     slices: int
     flows: int
-    row: Ints
+    track: Ints
     ts: Ints
     end: Ints
-    shown: Ints
+    is_written: Ints
 
 
 def write(
-    files: Files,
-    where: RankPlacement,
-    wanted: Selection,
-    matched: Matched,
+    files: RankFiles,
+    placement: RankPlacement,
+    selection: Selection,
+    matches: RankMatches,
     form: Form,
     *,
     packed: bool,
 ) -> RankFragment:
-    """Writes a rank's part of the merged trace; of JSON, events with commas between them.
+    """Write a rank's fragment of the merged trace; in JSON, events with commas between them.
 
     Args:
-        files: where it lies, and where its part goes.
-        where: its place in the merged trace.
-        wanted: which events.
-        matched: its matched collectives.
-        form: what the output is.
-        packed: whether the part is compressed.
+        files: the rank's files.
+        placement: its ids, name and clock in the merged trace.
+        selection: the events to write.
+        matches: its matched collectives.
+        form: the format of the output.
+        packed: whether to compress the fragment.
 
     Raises:
-        InputError: the file changed meanwhile, or the rank has too many ids.
+        InputError: the file changed since it was read, or the rank has too many ids.
     """
     source, trace, edits, table = load_rank(files.spool)
-    rank = place_rank(trace, edits, table, where, wanted)
-    events = matched.by_event(carried=form == "pftrace")
+    rank = place_rank(trace, edits, table, placement, selection)
+    matched = matches.by_event(on_slices=form == "pftrace")
     if form == "pftrace":
         from tp_tools.merging import pftrace_fragment  # noqa: PLC0415  0.02 s, for this form alone
 
-        between = files.part.with_suffix(".json")
-        blocks = pftrace_fragment.fragment(source, rank, where, events, between)
+        between = files.fragment.with_suffix(".json")
+        blocks = pftrace_fragment.fragment(source, rank, placement, matched, between)
     else:
         blocks = json_fragment.without_last_comma(
-            json_fragment.fragment(source, rank, where, events)
+            json_fragment.fragment(source, rank, placement, matched)
         )
-    part = (deflate if packed else store)(blocks, files.part)
-    return _written(part, rank, table, matched.event)
+    block = (deflate if packed else store)(blocks, files.fragment)
+    return _written(block, rank, table, matches.events)
 
 
-def _tied(rank: PlacedRank) -> int:
-    """How many arrows slices carry themselves."""
+def _flows_on_slices(rank: PlacedRank) -> int:
+    """Count the flows that slices carry by `bind_id`, without flow events."""
     return sum(bool(rank.keep[a] and rank.keep[b]) for a, b in rank.plan.flows.arrows)
 
 
 def _written(
-    part: Path | Deflated | None, rank: PlacedRank, table: Slices, events: Ints
+    block: Path | Deflated | None, rank: PlacedRank, table: Slices, events: Ints
 ) -> RankFragment:
+    """Describe the written rank; `events` are its matched collectives."""
     trace, keep = rank.trace, rank.keep
-    rows = [rank.row_of(event) for event in events.tolist()]
+    tracks = [rank.track_of(event) for event in events.tolist()]
     return RankFragment(
-        part=part,
+        block=block,
         events=int(keep.sum()),
         slices=int(keep[table.event].sum()),
-        flows=int((keep & is_phase(trace, "f")).sum()) + _tied(rank),
-        row=np.array(rows, np.int64).reshape(-1, 2),
+        flows=int((keep & is_phase(trace, "f")).sum()) + _flows_on_slices(rank),
+        track=np.array(tracks, np.int64).reshape(-1, 2),
         ts=trace.ts[events],
         end=trace.ts[events] + trace.dur[events],
-        shown=keep[events].astype(np.int64),
+        is_written=keep[events].astype(np.int64),
     )

@@ -1,4 +1,4 @@
-"""The Python API: traces as TraceProcessors, answers as frames.
+"""Offer the Python API: traces as TraceProcessors, answers as pandas frames.
 
 import tp_tools
 
@@ -31,7 +31,7 @@ PathLike: TypeAlias = "str | os.PathLike[str]"
 
 
 class LossWarning(UserWarning):
-    """TraceProcessor loaded a trace, but not all of it."""
+    """TraceProcessor lost a part of a trace on loading."""
 
 
 def open_trace(
@@ -41,7 +41,7 @@ def open_trace(
     raw: bool = False,
     categories: Iterable[str] | None = None,
 ) -> Processor:
-    """Opens a trace in a TraceProcessor, repaired, so that no slice of it is missing.
+    """Open a trace in a TraceProcessor, repaired, so that no slice of it is missing.
 
     The result is a `perfetto.trace_processor.TraceProcessor`: `.query(sql)` gives rows, and
     `.query(sql).as_pandas_dataframe()` a frame. Close it after use, or use it in a `with`.
@@ -51,8 +51,8 @@ def open_trace(
             else that TraceProcessor reads, loaded as it is.
         engine: "embedded", "native", or the path of a trace_processor_shell; by default what
             $TP_TOOLS_ENGINE says, else "embedded".
-        raw: loads Chrome JSON as it is, too.
-        categories: loads events of these categories only ("kernel", "gpu_memcpy"...), for traces
+        raw: whether to load Chrome JSON as it is, too.
+        categories: load events of these categories only ("kernel", "gpu_memcpy"...), for traces
             that are large; "flows" among them for the arrows between such events.
 
     Raises:
@@ -77,17 +77,17 @@ def query(
     profile: str | None = None,
     stage: str | None = None,
 ) -> pd.DataFrame:
-    """Runs a query on a trace, or on each rank of a job.
+    """Run a query on a trace, or on each rank of a job.
 
     Args:
         query: a name in the library ("kernels"), the path of a .sql file, or SQL. Text with white
             space in it that does not end in .sql is SQL.
         traces: files, folders, globs. Several traces are the ranks of one job.
         engine: as for `open_trace`.
-        raw: asks the files as they are, not as repaired.
-        all_categories: loads all events of large traces, too. Of more than 256 MiB of JSON, only
-            those are loaded that the query's header says it needs; ids of slices and tracks are
-            then other than in the viewer.
+        raw: whether to load the files as they are, not as repaired.
+        all_categories: whether to load all events of large traces, too. Of more than 256 MiB of
+            JSON, only the events that the query's header names are loaded; ids of slices and tracks
+            then differ from those in the viewer.
         profile: of several profiles in a folder, this one, as for `tp-tools query --profile`.
         stage: of several stages, this one.
 
@@ -104,14 +104,14 @@ def query(
         tp_tools.errors.SqlError: TraceProcessor refused the query.
         tp_tools.errors.EngineError: TraceProcessor failed otherwise.
     """
-    it = runner.from_text(query) if _is_sql(query) else runner.from_file(os.fspath(query))
+    to_run = runner.from_text(query) if _is_sql(query) else runner.from_file(os.fspath(query))
     given = [traces] if isinstance(traces, str | os.PathLike) else traces
     lost: list[str] = []
-    needs = None if all_categories else it.header.needs
+    needs = None if all_categories else to_run.header.needs
     how = LoadOptions(engine, raw, needs, LARGE, warn=lost.append)
     choice = RankChoice(profile, stage, allow_missing=True)
     files = job_files.find([os.fspath(trace) for trace in given], choice)
-    answer = runner.run_query(it, files, how)
+    answer = runner.run_query(to_run, files, how)
     _warn(lost)
     return frames.frame(answer)
 
@@ -121,6 +121,6 @@ def _is_sql(query: PathLike) -> TypeGuard[str]:
 
 
 def _warn(lost: list[str]) -> None:
-    """Warns at the line that called the API."""
+    """Warn at the line that called the API."""
     for line in lost:
         warnings.warn(line, LossWarning, stacklevel=3)

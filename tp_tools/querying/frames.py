@@ -1,4 +1,4 @@
-"""Answers as pandas frames, and as files: CSV, JSON, Parquet. No value is rounded.
+"""Write answers as pandas frames, and as files: CSV, JSON, Parquet. No value is rounded.
 
 Integers stay whole, floats are written with the digits that give them back. NULL is an empty
 field in CSV and null in JSON.
@@ -24,22 +24,23 @@ if TYPE_CHECKING:
 Format = Literal["csv", "json", "parquet"]
 
 ROWS_AT_ONCE = 10_000
+"""Rows per block of a file."""
 
 EXACT_IN_FLOAT = 1 << 53
 """Above it, a float64 does not hold every integer."""
 
 
 def written(answer: Rows, form: Format) -> Iterator[bytes]:
-    """The bytes of the file, in blocks.
+    """Write an answer as the bytes of a file, in blocks.
 
     Raises:
-        UsageError: this answer cannot be written so, or a package for it is missing.
+        UsageError: the format cannot hold this answer, or a package for it is missing.
     """
     return _WRITERS[form](answer)
 
 
 def _csv(answer: Rows) -> Iterator[bytes]:
-    """RFC 4180 with a header, UTF-8, lines ending in a newline alone."""
+    """Write RFC 4180 with a header, UTF-8, lines ending in a newline alone."""
     yield _csv_lines([answer.columns])
     for rows in _batches(answer):
         yield _csv_lines(rows)
@@ -47,18 +48,18 @@ def _csv(answer: Rows) -> Iterator[bytes]:
 
 def _csv_lines(rows: list[tuple[Any, ...]]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows([map(_in_text, row) for row in rows])
+    csv.writer(text, lineterminator="\n").writerows([map(_text_cell, row) for row in rows])
     return text.getvalue().encode()
 
 
 def _json(answer: Rows) -> Iterator[bytes]:
-    """An array with an object per row, each on a line of its own."""
+    """Write an array with an object per row, each on a line of its own."""
     _check_names(answer, "JSON")
     yield b"["
     separator = b"\n"
     for rows in _batches(answer):
         objects = [
-            {name: _in_text(cell) for name, cell in zip(answer.columns, row, strict=True)}
+            {name: _text_cell(cell) for name, cell in zip(answer.columns, row, strict=True)}
             for row in rows
         ]
         yield separator + b",\n".join(map(msgspec.json.encode, objects))
@@ -66,13 +67,13 @@ def _json(answer: Rows) -> Iterator[bytes]:
     yield b"\n]\n"
 
 
-def _in_text(cell: object) -> object:
-    """A BLOB as hexadecimal digits; all else as it is."""
+def _text_cell(cell: object) -> object:
+    """Return a BLOB as hexadecimal digits, any other value as it is."""
     return cell.hex() if isinstance(cell, bytes) else cell
 
 
 def _parquet(answer: Rows) -> Iterator[bytes]:
-    """One table; each column has one type."""
+    """Write one table; each column has one type."""
     _check_names(answer, "Parquet")
     try:
         import pyarrow as pa  # noqa: PLC0415  an extra
@@ -92,6 +93,7 @@ def _parquet(answer: Rows) -> Iterator[bytes]:
 
 
 def _check_names(answer: Rows, form: str) -> None:
+    """Raise UsageError where two columns have one name."""
     for i, name in enumerate(answer.columns):
         if name in answer.columns[:i]:
             raise UsageError(
@@ -105,7 +107,7 @@ def _batches(answer: Rows) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def frame(answer: Rows) -> pd.DataFrame:
-    """Rows as a frame; an empty answer keeps its columns (of dtype object).
+    """Return rows as a frame; an empty answer keeps its columns (of dtype object).
 
     Whole numbers stay whole: SQL has a type per cell, so a column of integers is int64, or Int64
     where there are NULLs, and never a float, which would round nanoseconds. Where integers and
@@ -121,7 +123,7 @@ def frame(answer: Rows) -> pd.DataFrame:
 
 
 def _dtype(cells: tuple[Any, ...]) -> str | None:
-    """The pandas dtype of a column; None leaves it to pandas."""
+    """Choose the pandas dtype of a column; None leaves it to pandas."""
     types = {type(cell) for cell in cells}
     known = types - {type(None)}
     if not known:

@@ -1,4 +1,4 @@
-"""Opens all ranks of a job in one TraceProcessor: merged, with the events that a query needs."""
+"""Open all ranks of a job in one TraceProcessor: merged, with the events that a query needs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from tp_tools.querying.trace_loader import LoadOptions
 
 MOST_JOBS = 4
-"""Ranks worked on at a time, at most: each takes memory, and the answer does, too."""
+"""Most ranks worked on at a time: each takes memory, and so does the loaded merge."""
 
 _SMALL = 16 << 20
-"""Bytes on disk below which starting others to help takes longer than they save."""
+"""Bytes on disk below which starting workers takes longer than they save."""
 
 
 def opened(traces: list[str], header: Header, how: LoadOptions) -> Processor:
-    """A TraceProcessor that holds the ranks as `tp-tools merge` would write them; to be closed.
+    """Load the ranks as `tp-tools merge` would write them; the caller closes the TraceProcessor.
 
     See `load_job`.
     """
@@ -44,25 +44,29 @@ def opened(traces: list[str], header: Header, how: LoadOptions) -> Processor:
 def load_job(
     traces: list[str], header: Header, how: LoadOptions, align: Mode = "auto"
 ) -> tuple[Processor, MergePlan]:
-    """The same, and what the merge found: the ranks, their clocks and their matches.
+    """Load the ranks of a job as one merged trace.
 
     Args:
-        traces: the files of the ranks, in any order; some may be missing, which is warned about.
-        header: what the query needs, where the traces are large.
-        how: how they are opened.
-        align: how clocks are brought together.
+        traces: the files of the ranks, in any order; a warning names ranks without a file.
+        header: the header of the query, which says which events it needs of large traces.
+        how: options of loading.
+        align: how to align the clocks of the ranks.
+
+    Returns:
+        The TraceProcessor, which the caller closes, and the plan of the merge: the ranks, their
+        clocks and their matches.
 
     Raises:
-        UsageError: the files are to be taken as they are, which ranks cannot.
-        InputError: a file cannot be used, or they are not the ranks of one job.
+        UsageError: `how.raw` is set; ranks cannot be merged without repair.
+        InputError: a file cannot be used, or the files are not the ranks of one job.
         EngineError: TraceProcessor failed.
     """
     with temporary.folder() as folder:
         file = folder / "job.json"
         prepared = write(traces, header, how, file, align=align)
         size = file.stat().st_size
-        with how.progress("loading the job", size, BUILDING) as seen:
-            blocks = _blocks(file, seen)
+        with how.progress("loading the job", size, BUILDING) as on_bytes:
+            blocks = _blocks(file, on_bytes)
             tp = engine.load(blocks, source="the job", engine=how.engine, size=size, say=how.say)
         return tp, prepared
 
@@ -70,56 +74,57 @@ def load_job(
 def write(
     traces: list[str], header: Header, how: LoadOptions, file: Path, *, align: Mode = "auto"
 ) -> MergePlan:
-    """Writes the merged ranks, as far as they are needed, to a file of JSON.
+    """Write the merged ranks, with the events that the query needs, to a file of Chrome JSON.
 
     Args:
-        traces: as for `load_job`.
-        header: likewise.
-        how: likewise.
-        file: where they go.
-        align: likewise.
+        traces: the files of the ranks, in any order.
+        header: the header of the query.
+        how: options of loading.
+        file: the file to write.
+        align: how to align the clocks of the ranks.
 
     Raises:
         UsageError, InputError, EngineError: as `load_job`.
     """
     if how.raw:
         raise UsageError("ranks are on one clock only once they are merged: leave out --raw.")
-    size = sum(Path(it).stat().st_size for it in traces)
+    size = sum(Path(trace).stat().st_size for trace in traces)
     jobs = 1 if size < _SMALL else min(MOST_JOBS, usual_jobs(), len(traces))
     with (
         temporary.full_disk_named(),
         temporary.folder() as folder,
         preparation.rank_pool(jobs, how.engine) as pool,
     ):
-        with how.progress(f"reading {len(traces)} ranks", size, "aligning clocks") as seen:
-            wishes = MergeOptions(align=align, choice=job_files.ANY, engine=how.engine)
-            prepared = preparation.prepare(traces, wishes, pool, how.say, seen, folder=folder)
-            prepared = _needed(prepared, header, how)
-        for it in prepared.gathered:
-            it.damage.tell(it.file, how.warn, how.say)
+        with how.progress(f"reading {len(traces)} ranks", size, "aligning clocks") as on_bytes:
+            options = MergeOptions(align=align, choice=job_files.ANY, engine=how.engine)
+            prepared = preparation.prepare(traces, options, pool, how.say, on_bytes, folder=folder)
+            prepared = _with_needs(prepared, header, how)
+        for summary in prepared.summaries:
+            summary.damage.tell(summary.file, how.warn, how.say)
         if prepared.missing:
             missing = ", ".join(map(str, prepared.missing))
             how.warn(f"the job has more ranks than there are files; missing: {missing}.")
         with (
-            how.progress("merging the ranks", size, "writing collectives") as seen,
+            how.progress("merging the ranks", size, "writing collectives") as on_bytes,
             file.open("wb") as out,
         ):
-            out.writelines(merge_output.blocks(prepared, pool, {}, seen=seen))
+            out.writelines(merge_output.blocks(prepared, pool, {}, on_bytes=on_bytes))
     return prepared
 
 
-def _needed(prepared: MergePlan, header: Header, how: LoadOptions) -> MergePlan:
-    """The ranks with what is needed of them only, where all of it would be large."""
-    size = sum(it.size for it in prepared.gathered)
+def _with_needs(prepared: MergePlan, header: Header, how: LoadOptions) -> MergePlan:
+    """Return the plan; of large ranks, restricted to the events and args that the query needs."""
+    size = sum(summary.size for summary in prepared.summaries)
     if how.needs is None or size <= how.needs_above:
         return prepared
     links = FLOWS in how.needs
-    wishes = replace(prepared.wishes, needs=how.needs, args=header.args, links=links)
-    return replace(prepared, wishes=wishes)
+    options = replace(prepared.options, needs=how.needs, args=header.args, links=links)
+    return replace(prepared, options=options)
 
 
-def _blocks(file: Path, seen: Callable[[int], None]) -> Iterator[bytes]:
+def _blocks(file: Path, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
+    """Read the file in blocks; `on_bytes` receives the size of each."""
     with file.open("rb") as text:
         while block := text.read(BLOCK):
-            seen(len(block))
+            on_bytes(len(block))
             yield block

@@ -1,4 +1,4 @@
-"""Asks a query of one trace, or of each rank of a job."""
+"""Run a query on one trace, or on each rank of a job."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Query:
     """SQL to run.
 
     Attributes:
-        name: the file that it is from, for errors; None if it is from none.
+        name: name of its file, for errors; None if it is from none.
         sql: its text.
-        header: what it says about itself.
-        origin: the library, a file of the user's, or text of the user's.
+        header: its header: scope, categories and args that it needs.
+        origin: the library, a file of the user, or text of the user.
     """
 
     name: str | None
@@ -46,7 +46,7 @@ class Query:
 
 
 def from_file(name_or_path: str) -> Query:
-    """The query of that name in the library, or the file at that path.
+    """Read the query of this name in the library, or the file at this path.
 
     Raises:
         UsageError: there is neither.
@@ -59,10 +59,10 @@ def from_file(name_or_path: str) -> Query:
 
 
 def from_text(sql: str) -> Query:
-    """SQL as it was typed.
+    """Make a query of SQL that the user typed.
 
     Raises:
-        InputError: it begins with a header that is wrong.
+        InputError: it begins with a wrong header.
     """
     return Query(None, sql, library.parse(sql, "the query"), "text")
 
@@ -73,20 +73,24 @@ def run_query(
     how: LoadOptions,
     limit: int | None = None,
 ) -> Rows:
-    """The rows of one trace; of several, those of each rank, in order, a column `rank` first.
+    """Run a query on one trace, or on the ranks of a job.
 
-    A query about a whole job gets all ranks at once, merged onto one clock. Another one that has a
-    column `rank` itself keeps what stands in it: a merged trace knows its ranks. Only where it is
-    NULL does the rank of the trace go there.
+    A query about a whole job gets all ranks at once, merged onto one clock. Any other query that
+    has a column `rank` itself keeps its values, since a merged trace knows its ranks; the rank of
+    the trace replaces NULL.
 
     Args:
-        query: what is asked.
-        traces: of one job, or one file.
-        how: how they are opened.
-        limit: at most so many rows of each trace, or of the job; None for all.
+        query: the query.
+        traces: one trace, or those of one job.
+        how: options of loading.
+        limit: most rows of each trace, or of the job; None for all.
+
+    Returns:
+        The rows of the trace; of several traces those of each rank, in order, with a column `rank`
+        first.
 
     Raises:
-        UsageError: the query is about a whole job, and the files are to be taken as they are.
+        UsageError: the query is about a whole job, and `how.raw` is set.
         InputError: a trace cannot be used, or the ranks do not fit together.
         EngineError: TraceProcessor failed, or refused the query.
     """
@@ -99,27 +103,28 @@ def run_query(
         return answer(traces.files[0])
     if query.header.scope == "job":
         return _of_job(query, traces.files, how, limit)
-    found, missing = traces.in_order(how.say)
+    ordered, missing = traces.in_order(how.say)
     if missing:
         how.say(f"The job has more ranks than there are files; missing: {some(missing)}.")
-    ranks = [(it.rank, it.file) for it in found]
+    ranks = [(rank.rank, rank.file) for rank in ordered]
     sizes = {trace: Path(trace).stat().st_size for _, trace in ranks}
     answers = dict[int | None, Rows]()
-    with how.progress(f"{len(ranks)} ranks", sum(sizes.values())) as seen:
+    with how.progress(f"{len(ranks)} ranks", sum(sizes.values())) as on_bytes:
         for rank, trace in ranks:
             answers[rank] = answer(trace)
-            seen(sizes[trace])
+            on_bytes(sizes[trace])
     return of_ranks(answers)
 
 
 def _of_job(query: Query, traces: list[str], how: LoadOptions, limit: int | None) -> Rows:
-    """The rows of all ranks in one TraceProcessor."""
+    """Run a query on all ranks in one TraceProcessor."""
     with job_loader.opened(traces, query.header, how) as tp:
         rows = _rows(query, tp, how)
     return Rows(rows.columns, rows.rows[:limit])
 
 
 def _answer(query: Query, trace: str, how: LoadOptions) -> Rows:
+    """Run a query on one trace."""
     with open_source(trace) as source, load_trace(source, how) as tp:
         rows = _rows(query, tp, how)
         if not rows.rows and query.origin == "library" and query.header.scope == "rank":
@@ -139,23 +144,25 @@ def _name_unknown_devices(tp: Processor, name: str, how: LoadOptions) -> None:
 
 
 def _rows(query: Query, tp: Processor, how: LoadOptions) -> Rows:
+    """Run a query on a loaded trace."""
     with how.progress(f"asking {query.name or 'SQL'}"):
         return query_rows(tp, query.sql, query.name)
 
 
 def of_ranks(answers: Mapping[int | None, Rows]) -> Rows:
-    """The rows of all ranks, each with its rank; None is a trace that does not say which it is."""
+    """Join the rows of all ranks, with the rank of each; None is a trace of unknown rank."""
     columns = next(iter(answers.values())).columns
     if RANK not in columns:
         return Rows(
-            (RANK, *columns), [(rank, *row) for rank, it in answers.items() for row in it.rows]
+            (RANK, *columns),
+            [(rank, *row) for rank, answer in answers.items() for row in answer.rows],
         )
-    at = columns.index(RANK)
+    index = columns.index(RANK)
     return Rows(
         columns,
         [
-            row if row[at] is not None else (*row[:at], rank, *row[at + 1 :])
-            for rank, it in answers.items()
-            for row in it.rows
+            row if row[index] is not None else (*row[:index], rank, *row[index + 1 :])
+            for rank, answer in answers.items()
+            for row in answer.rows
         ],
     )

@@ -1,4 +1,4 @@
-"""Opens a trace for questions: repaired, and with the events that the questions need."""
+"""Load a trace into TraceProcessor: repaired, with the events that a query needs."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ loaded, so that ids of slices and tracks are those that the viewer shows for the
 _ZIP = b"PK\x03\x04"
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]")
 _GECKO = re.compile(rb'\s*\{\s*"(?:meta|libs)"')
-"""How the profiles of Firefox begin; TraceProcessor tells them from Chrome's JSON by that."""
+"""Start of a Firefox profile, by which TraceProcessor tells it from Chrome JSON."""
 
-_MARGIN = 2
-"""Events that are wanted may be longer than others: kernels carry more args than Python frames."""
+_LONGER = 2
+"""Selected events may be this many times longer than others: kernels have more args than frames."""
 
 
 def _nothing(_: object) -> None:
@@ -50,16 +50,16 @@ def _nothing(_: object) -> None:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How traces are opened.
+    """Options of loading traces.
 
     Attributes:
         engine: the TraceProcessor, as `engine.load` takes it; None for the default.
-        raw: the file as it is, with what TraceProcessor makes of it.
-        needs: what is loaded, as a query's header says; None for everything.
-        needs_above: bytes of JSON up to which everything is loaded all the same.
-        say: gets lines about things that take seconds.
-        warn: gets lines about what was lost on loading.
-        progress: shows what is done.
+        raw: whether to load the file as it is, without repair.
+        needs: categories to load, as in a query's header; None for all.
+        needs_above: bytes of JSON up to which `needs` does not apply.
+        say: prints a line about work that takes seconds.
+        warn: prints a line about data lost on loading.
+        progress: shows the stages of the work.
     """
 
     engine: str | None = None
@@ -72,14 +72,14 @@ class LoadOptions:
 
 
 def load_trace(source: Source, how: LoadOptions) -> Processor:
-    """A TraceProcessor that holds the trace; to be closed after use.
+    """Load a trace; the caller closes the TraceProcessor.
 
-    Chrome JSON is loaded as `tp-tools fix` would write it, so nothing of it is missing. Anything
-    else that TraceProcessor reads is loaded as it is; what it loses of that is warned about.
+    Chrome JSON is loaded as `tp-tools fix` would write it, so that no slice is missing. Any other
+    format that TraceProcessor reads is loaded as it is, with a warning about lost data.
 
     Args:
         source: the file.
-        how: how it is opened.
+        how: options of loading.
 
     Raises:
         InputError: the file cannot be used.
@@ -88,33 +88,33 @@ def load_trace(source: Source, how: LoadOptions) -> Processor:
     load = partial(engine.load, source=source.name, engine=how.engine, say=how.say)
     doing = f"loading {source.name}"
     if not is_chrome_json(source) or how.raw:
-        with how.progress(doing, source.size(), BUILDING) as seen:
+        with how.progress(doing, source.size(), BUILDING) as on_bytes:
             try:
                 with engine.doubted(partial(_refuse_damaged, source)):
-                    tp = load(_as_it_is(source, seen), allow_loss=True)
+                    tp = load(_raw_blocks(source, on_bytes), allow_loss=True)
             except InputError as error:
                 refuse_unknown(source.name, error)
                 raise
         if lost := _losses(tp):
             how.warn(f"{source.name}: TraceProcessor lost data on loading: {lost}.")
         return tp
-    examined = analysis.analyze(
+    analyzed = analysis.analyze(
         source, OverlapOptions(engine=how.engine, say=how.say), how.progress
     )
-    damage(examined.trace, source).tell(source.name, how.warn, how.say)
+    damage(analyzed.trace, source).tell(source.name, how.warn, how.say)
     keep = None
-    if how.needs is not None and _bytes_of(examined.trace) > how.needs_above:
-        keep = select_events(examined.trace, examined.table, how.needs)
-    with how.progress(doing, source.size(), BUILDING) as seen:
-        blocks = json_writer.rewrite(source, examined.trace, examined.plan, seen, keep=keep)
-        tp = load(blocks, size=_size(examined.trace, keep))
+    if how.needs is not None and _text_size(analyzed.trace) > how.needs_above:
+        keep = select_events(analyzed.trace, analyzed.table, how.needs)
+    with how.progress(doing, source.size(), BUILDING) as on_bytes:
+        blocks = json_writer.rewrite(source, analyzed.trace, analyzed.plan, on_bytes, keep=keep)
+        tp = load(blocks, size=_size(analyzed.trace, keep))
     if lost := _losses(tp):
         how.warn(f"{source.name}: no slice is lost, but not all arrows or ends count: {lost}.")
     return tp
 
 
 def _losses(tp: Processor) -> str:
-    """What TraceProcessor lost on loading, by its own names."""
+    """List what TraceProcessor lost on loading, by the names of its statistics."""
     return ", ".join(f"{count} x {name}" for name, count in engine.losses(tp).items())
 
 
@@ -131,10 +131,10 @@ def is_chrome_json(source: Source) -> bool:
 
 
 def _refuse_damaged(source: Source) -> None:
-    """Reads Chrome JSON strictly: v52 is never done with metadata whose args are no JSON.
+    """Read Chrome JSON strictly: Perfetto v52 never ends on metadata whose args are no JSON.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the file is damaged.
     """
     if is_chrome_json(source):
         try:
@@ -148,32 +148,33 @@ def _refuse_damaged(source: Source) -> None:
 
 
 def _is_zip(source: Source) -> bool:
-    """Whether it is an archive, which TraceProcessor opens and `Source` does not."""
+    """Tell whether the file is a zip, which TraceProcessor opens and `Source` does not."""
     try:
         with source.path.open("rb") as file:
             return file.read(len(_ZIP)) == _ZIP
     except OSError:
-        return False  # whoever reads it will say why
+        return False  # reading it raises the error with its reason
 
 
-def _as_it_is(source: Source, seen: Callable[[int], None]) -> Iterator[bytes]:
-    """The file, decompressed: TraceProcessor knows zstd since v58 only."""
+def _raw_blocks(source: Source, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
+    """Read the file, decompressed: TraceProcessor reads zstd since v58 only."""
     if not _is_zip(source):
-        yield from source.blocks(seen)
+        yield from source.blocks(on_bytes)
         return
     with source.path.open("rb") as file:
         while block := file.read(BLOCK):
-            seen(len(block))
+            on_bytes(len(block))
             yield block
 
 
-def _bytes_of(trace: Trace) -> int:
-    return sum(span.length for span in trace.batches)
+def _text_size(trace: Trace) -> int:
+    """Return the bytes of the events' JSON."""
+    return sum(batch.length for batch in trace.batches)
 
 
 def _size(trace: Trace, keep: NDArray[np.bool_] | None) -> int:
-    """Bytes of JSON that will be loaded, about, and rather too many."""
-    total = _bytes_of(trace)
+    """Estimate the bytes of JSON to load, rather too many."""
+    total = _text_size(trace)
     if keep is None or not len(trace):
         return total
-    return min(total, _MARGIN * total * int(keep.sum()) // len(trace))
+    return min(total, _LONGER * total * int(keep.sum()) // len(trace))

@@ -1,7 +1,7 @@
-"""The slices to which Perfetto binds the flow events of launches: a quick look, then an exact one.
+"""Find the slices to which Perfetto binds the flow events of launches: first fast, then exactly.
 
-Most launches start alone, and so does their work: there the slice that started last is plain to
-see. What is not plain is left to the model in `rewrite/pftrace/arrows.py`.
+Most launches and their work start alone on their track: a binary search then finds the slice that
+started last. All other flow events go to the model in `writing/pftrace/flows.py`.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from tp_tools.trace.plan import Plan
     from tp_tools.trace.slices import Slices
 
-_NEAR = 64  # slices before a flow event among which that to which it binds mostly is
+_NEAR = 64  # slices before a flow event that mostly include the one it binds to
 
 
 @dataclass(frozen=True)
 class Pairs:
     """Launch flows: row i is an `f` with the `s` that begins it.
 
-    Attributes:
-        start, end: the events `s` and `f`.
-        group: their group in FlowGroups.
-        correlation: index in Trace.links of a correlation that equals their id.
-        out, into: the slices that Perfetto binds them to, NONE where there is none.
-        sure: whether that is known without a look at what starts together.
+    Columns:
+        start, end: int, event numbers of `s` and `f`.
+        group: int, their group in FlowGroups.
+        correlation: int, index in Trace.links of a correlation that equals their id.
+        out, into: int, event numbers of the slices that Perfetto binds them to, NONE for none.
+        sure: bool, whether the fast search certainly found `out` and `into`.
     """
 
     start: Ints
@@ -55,7 +55,7 @@ class Pairs:
 
 
 def launch_pairs(trace: Trace, groups: FlowGroups) -> Pairs:
-    """Each `f` of a launch with its `s`; where an id has several, nothing is known."""
+    """Pair each `f` of a launch with its `s`; an id with several `s` gives no pair."""
     phase, size = trace.phase[groups.event], len(groups.is_launch)
     begins, ends = phase == ord("s"), phase == ord("f")
     starts = np.bincount(groups.group[begins], minlength=size)
@@ -64,64 +64,76 @@ def launch_pairs(trace: Trace, groups: FlowGroups) -> Pairs:
     start_of = np.full(size, NONE)
     start_of[groups.group[begins]] = groups.event[begins]
     chosen = np.flatnonzero(ends & known[groups.group])
-    group, none = groups.group[chosen], np.full(len(chosen), NONE)
-    unsure = np.zeros(len(chosen), np.bool_)
-    ties = group, groups.correlation[chosen]
-    return Pairs(start_of[group], groups.event[chosen], *ties, none, none, unsure)
+    group, unbound = groups.group[chosen], np.full(len(chosen), NONE)
+    return Pairs(
+        start=start_of[group],
+        end=groups.event[chosen],
+        group=group,
+        correlation=groups.correlation[chosen],
+        out=unbound,
+        into=unbound,
+        sure=np.zeros(len(chosen), np.bool_),
+    )
 
 
 def quickly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs) -> Pairs:
-    """The pairs with the slices that they bind to, where that is plain to see."""
+    """Bind the pairs to slices by a binary search per track; mark where that is certain.
+
+    Tracks with B and E events are left unbound.
+    """
     event, place = np.unique(np.concatenate([pairs.start, pairs.end]), return_inverse=True)
-    found, sure = np.full(len(event), NONE), np.zeros(len(event), np.bool_)
-    paired = np.zeros(len(trace.tracks), np.bool_)
-    paired[distinct(trace.track[is_phase(trace, "BE") & (trace.ts != UNTIMED)])] = True
-    points = np.flatnonzero(is_phase(trace, "iIR") & ~is_in(trace.bound, b"pg"))
-    row = trace.track[event]
+    bound, sure = np.full(len(event), NONE), np.zeros(len(event), np.bool_)
+    has_begin_end = np.zeros(len(trace.tracks), np.bool_)
+    has_begin_end[distinct(trace.track[is_phase(trace, "BE") & (trace.ts != UNTIMED)])] = True
+    instants = np.flatnonzero(is_phase(trace, "iIR") & ~is_in(trace.bound, b"pg"))
+    track = trace.track[event]
     for start, stop in table.track_ranges() if len(event) else ():
         number = int(table.track[start])
-        here = np.flatnonzero(row == number)
-        if len(here) and not paired[number]:
-            own = np.sort(trace.ts[points[trace.track[points] == number]])
+        here = np.flatnonzero(track == number)
+        if len(here) and not has_begin_end[number]:
+            instants_ts = np.sort(trace.ts[instants[trace.track[instants] == number]])
             slices, at = slices_between(table, start, stop), trace.ts[event[here]]
-            found[here], sure[here] = _last_started(slices, at, own, set(plan.trims))
-    moved = is_in(event, plan.moves) | is_in(np.maximum(found, 0), plan.moves)
-    sure &= (found != NONE) & ~moved
+            bound[here], sure[here] = _last_started(slices, at, instants_ts, set(plan.trims))
+    moved = is_in(event, plan.moves) | is_in(np.maximum(bound, 0), plan.moves)
+    sure &= (bound != NONE) & ~moved
     out, into = np.split(place, 2)
-    return replace(pairs, out=found[out], into=found[into], sure=sure[out] & sure[into])
+    return replace(pairs, out=bound[out], into=bound[into], sure=sure[out] & sure[into])
 
 
 def _last_started(
-    row: Slices, at: Ints, points: Ints, trimmed: set[int]
+    slices: Slices, at: Ints, instants: Ints, trimmed: set[int]
 ) -> tuple[Ints, NDArray[np.bool_]]:
-    """The slice of a row that started last before some times, NONE for none; whether it is sure.
+    """Find the slice of a track that started last at each time.
 
     Args:
-        row: the slices of the row.
-        at: the times.
-        points: when there are instants on the row, ascending.
-        trimmed: the slices that get another end.
+        slices: the slices of the track.
+        at: int64 (n,), ns.
+        instants: int64, times of the instants on the track, ascending, ns.
+        trimmed: event numbers of the slices that get another end.
+
+    Returns:
+        int64 (n,) event numbers, NONE for none; bool (n,), whether Perfetto certainly binds to it.
     """
-    first, behind = np.split(searched(row.ts, np.concatenate([at, at + 1])), 2)
+    first, behind = np.split(searched(slices.ts, np.concatenate([at, at + 1])), 2)
     top = np.maximum(behind - 1, 0)
-    event, since = row.event[top].astype(np.int64), row.ts[top]
-    sure = row.end[top] > since
-    sure &= np.searchsorted(points, since) == np.searchsorted(points, at, "right")
+    event, since = slices.event[top].astype(np.int64), slices.ts[top]
+    sure = slices.end[top] > since
+    sure &= np.searchsorted(instants, since) == np.searchsorted(instants, at, "right")
     if trimmed:
         sure &= (behind - first < 2) & ~is_in(event, trimmed)  # noqa: PLR2004  starts alone
     return np.where(behind > 0, event, NONE), sure
 
 
 def is_right(trace: Trace, pairs: Pairs) -> NDArray[np.bool_]:
-    """Which pairs Perfetto draws between a launch and work of one correlation, one arrow each."""
-    there = (pairs.out != NONE) & (pairs.into != NONE)
-    link = np.where(there, trace.link[pairs.out], NO_ID)
+    """Mark pairs that Perfetto draws from a launch to work of its correlation, one flow each."""
+    is_bound = (pairs.out != NONE) & (pairs.into != NONE)
+    link = np.where(is_bound, trace.link[pairs.out], NO_ID)
     right: NDArray[np.bool_] = (link != NO_ID) & (link == trace.link[pairs.into])
     right &= _is_drawn(trace, pairs) & (pairs.out != pairs.into)
     _, which, counts = np.unique(pairs.into, return_inverse=True, return_counts=True)
     right &= counts[which] == 1
     unlike = np.flatnonzero(right & (link != pairs.correlation))
-    if len(unlike):  # their ids are no correlations, or those of other slices
+    if len(unlike):  # flow ids that are no correlations, or those of other slices
         known = np.zeros(len(trace.links) + 1, np.bool_)
         known[trace.link[is_phase(trace, "XB")]] = True
         right[unlike[known[pairs.correlation[unlike]]]] = False
@@ -129,7 +141,7 @@ def is_right(trace: Trace, pairs: Pairs) -> NDArray[np.bool_]:
 
 
 def _is_drawn(trace: Trace, pairs: Pairs) -> NDArray[np.bool_]:
-    """Which pairs Perfetto draws at all: both bind to a slice, and `f` does not come before `s`."""
+    """Mark pairs that Perfetto draws: both bind to a slice, and `f` does not come before `s`."""
     ts_of_start, ts_of_end = trace.ts[pairs.start], trace.ts[pairs.end]
     forward = (ts_of_start < ts_of_end) | ((ts_of_start == ts_of_end) & (pairs.start < pairs.end))
     drawn: NDArray[np.bool_] = forward & (pairs.out != NONE) & (pairs.into != NONE)
@@ -137,13 +149,16 @@ def _is_drawn(trace: Trace, pairs: Pairs) -> NDArray[np.bool_]:
 
 
 def exactly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs, which: Ints) -> Pairs:
-    """The pairs with the slices that Perfetto binds these to, all that it goes by considered."""
+    """Bind the pairs `which` to slices by the exact model of Perfetto.
+
+    The model sees the slices near the flow events first, and whole tracks where that is not enough.
+    """
     event = np.unique(np.concatenate([pairs.start[which], pairs.end[which]]))
     top = _tops(trace, table, plan, event, _near(trace, table, event))
     far = np.flatnonzero(top == NONE)
     if len(far):
-        rows = distinct(trace.track[event[far]]).tolist()
-        top[far] = _tops(trace, table, plan, event[far], is_in(trace.track, rows))
+        tracks = distinct(trace.track[event[far]]).tolist()
+        top[far] = _tops(trace, table, plan, event[far], is_in(trace.track, tracks))
     slices = []
     for flows, bound in ((pairs.start, pairs.out), (pairs.end, pairs.into)):
         place = np.minimum(np.searchsorted(event, flows), len(event) - 1)
@@ -151,32 +166,35 @@ def exactly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs, which: 
     return replace(pairs, out=slices[0], into=slices[1])
 
 
-def _tops(
-    trace: Trace, table: Slices, plan: Plan, flows: Ints, is_wanted: NDArray[np.bool_]
-) -> Ints:
-    """The slice that Perfetto binds each flow event to, NONE for none, if it knows these events."""
-    found = thread_events(trace, table, plan, is_wanted & (trace.ts != UNTIMED))
-    entry = bindings(found, trace, plan, flows)
-    if not len(found):
+def _tops(trace: Trace, table: Slices, plan: Plan, flows: Ints, is_seen: NDArray[np.bool_]) -> Ints:
+    """Bind flow events to slices among the events of the file that `is_seen` marks.
+
+    Returns:
+        int (flows,), event number of the slice, NONE for none.
+    """
+    events = thread_events(trace, table, plan, is_seen & (trace.ts != UNTIMED))
+    entry = bindings(events, trace, plan, flows)
+    if not len(events):
         return entry
-    return np.where(entry == NONE, NONE, found.event[entry].astype(np.int64))
+    return np.where(entry == NONE, NONE, events.event[entry].astype(np.int64))
 
 
 def _near(trace: Trace, table: Slices, flows: Ints) -> NDArray[np.bool_]:
-    """The events among which are those that flow events bind to, if these started just before.
+    """Mark the events that started shortly before the flow events.
 
-    Of tracks with B and E events, and of those on which a flow waits for the next slice, all.
+    Tracks with B and E events, and those on which a flow event waits for the next slice, are marked
+    whole.
     """
     near = np.zeros(len(trace), np.bool_)
     whole = np.zeros(len(trace.tracks), np.bool_)
     whole[distinct(trace.track[is_phase(trace, "BE")])] = True
     waits = (trace.phase[flows] == ord("f")) & (trace.bound[flows] != ord("e"))
     whole[trace.track[flows[waits]]] = True
-    points = np.flatnonzero(is_phase(trace, "iIR"))
-    row = trace.track[flows]
+    instants = np.flatnonzero(is_phase(trace, "iIR"))
+    track = trace.track[flows]
     for start, stop in table.track_ranges():
         number = int(table.track[start])
-        at = trace.ts[flows[row == number]]
+        at = trace.ts[flows[track == number]]
         if len(at) and not whole[number]:
             slices = slices_between(table, start, stop)
             behind = searched(slices.ts, at + 1)
@@ -185,7 +203,7 @@ def _near(trace: Trace, table: Slices, flows: Ints) -> NDArray[np.bool_]:
             np.add.at(marks, first, 1)
             np.add.at(marks, behind, -1)
             near[slices.event[np.cumsum(marks[:-1]) > 0]] = True
-            own = points[trace.track[points] == number]
+            on_track = instants[trace.track[instants] == number]
             since = np.sort(slices.ts[np.minimum(first, len(slices) - 1)])
-            near[own[trace.ts[own] >= since[0]]] = True
+            near[on_track[trace.ts[on_track] >= since[0]]] = True
     return near | whole[trace.track]

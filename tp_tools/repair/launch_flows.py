@@ -1,10 +1,10 @@
-"""Launch flows that Perfetto would bind to other slices than the profiler meant.
+"""Plan launch flows that Perfetto would bind to other slices than the profiler recorded.
 
-A flow event is a moment on a track: Perfetto binds it to the slice that started last (see
-`rewrite/pftrace/arrows.py`). Where a call of no length starts with the launch that follows it,
-where two kernels start together, or where a slice is missing, that is another one. Then the flow is
-bound by identity: its events are left out, and the launch and its work carry a `bind_id`, which
-Perfetto v52 to v58 draws from slice to slice, whatever lies around them.
+A flow event names a time on a track: Perfetto binds it to the slice that started last (see
+`writing/pftrace/flows.py`). That is another slice where a call without duration starts with the
+launch that follows it, where two kernels start together, or where a slice is missing. The flow is
+then bound by identity: its events are left out, and the launch and its work carry a `bind_id`,
+which Perfetto v52 to v58 draws from slice to slice, whatever lies around them.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _FIRST_BIND_ID = 1 << 39
 
 
 def with_flows(trace: Trace, table: Slices, plan: Plan, external: ExternalIds | None) -> Plan:
-    """The plan, with what changes about flows.
+    """Add the repairs of launch flows to a plan.
 
     Args:
         trace: the trace.
         table: its slices, with recorded ends.
-        plan: all else that changes.
+        plan: all other repairs.
         external: reads the External ids of events; None if they cannot be read.
     """
     groups = flow_groups(trace)
@@ -56,59 +56,68 @@ def with_flows(trace: Trace, table: Slices, plan: Plan, external: ExternalIds | 
         return replace(plan, flows=FlowEdits(ids=groups.ids)) if groups.ids else plan
     launches = _as_launches(pairs, is_in(pairs.group, distinct(pairs.group[wrong]).tolist()))
     used = distinct(trace.link[pairs.out[~wrong]]).tolist()
-    meant = LaunchSlices(trace, table, launches, external, used)
-    edits = _Binding(trace, plan, groups.ids)
+    recorded = LaunchSlices(trace, table, launches, external, used)
+    binding = _Binding(trace, plan, groups.ids)
     for launch in launches:
-        edits.add(launch, *meant.of(launch))
-    return replace(plan, flows=edits.flows())
+        binding.add(launch, *recorded.of(launch))
+    return replace(plan, flows=binding.flows())
 
 
 def meant_launches(trace: Trace, table: Slices, plan: Plan) -> Iterator[tuple[list[int], int]]:
-    """The launch and the work of each launch flow that has to be drawn, as numbers of events.
+    """List the launch flows that have to be drawn.
 
-    Of a launch these are all calls with its correlation: one may have made the other. Flows whose
-    slices do not both tell their correlation are not among these, nor those whose work starts
-    before its launch, but for what the plan ties.
+    A flow is left out where one of its slices has no correlation, and where its work starts before
+    its launch, unless the plan binds it by identity.
 
     Args:
         trace: the trace.
         table: its slices, with recorded ends.
-        plan: what changes.
+        plan: the repairs.
+
+    Yields:
+        The event numbers of all calls with the correlation of the launch, of which one may have
+        made the other, and that of the work.
     """
     groups = flow_groups(trace)
     pairs = launch_pairs(trace, groups)
     launches = _as_launches(pairs, np.ones(len(pairs), np.bool_))
-    meant, binding = LaunchSlices(trace, table, launches, None), _Binding(trace, plan, {})
+    recorded = LaunchSlices(trace, table, launches, None)
+    binding = _Binding(trace, plan, {})
     left_out = set(plan.flows.left_out)
     yield from (([out], work) for out, work in plan.flows.arrows)
     for launch in launches:
         if launch.start not in left_out:
-            out, into = meant.of(launch)
-            calls = [out, *meant.calls(launch)]
+            out, into = recorded.of(launch)
+            calls = [out, *recorded.calls(launch)]
             for end, work in zip(launch.ends, into, strict=True):
                 if binding.is_certain(launch, end, out, work):
                     yield calls, work
 
 
 def _as_launches(pairs: Pairs, chosen: NDArray[np.bool_]) -> list[Launch]:
-    """Some pairs, those of one `s` together."""
+    """Group the chosen pairs by their `s`.
+
+    Args:
+        pairs: all pairs.
+        chosen: bool (pairs,).
+    """
     rows = np.flatnonzero(chosen)
     rows = rows[np.lexsort((pairs.end[rows], pairs.group[rows]))]
     cuts = np.flatnonzero(np.diff(pairs.group[rows])) + 1
     return [
         Launch(
-            start=int(pairs.start[own[0]]),
-            ends=pairs.end[own].tolist(),
-            correlation=int(pairs.correlation[own[0]]),
-            out=int(pairs.out[own[0]]),
-            into=pairs.into[own].tolist(),
+            start=int(pairs.start[group[0]]),
+            ends=pairs.end[group].tolist(),
+            correlation=int(pairs.correlation[group[0]]),
+            out=int(pairs.out[group[0]]),
+            into=pairs.into[group].tolist(),
         )
-        for own in (np.split(rows, cuts) if len(rows) else ())
+        for group in (np.split(rows, cuts) if len(rows) else ())
     ]
 
 
 class _Binding:
-    """Collects what changes, launch by launch."""
+    """Collects the repairs of flows, launch by launch."""
 
     def __init__(self, trace: Trace, plan: Plan, ids: dict[int, int]) -> None:
         self._trace, self._plan = trace, plan
@@ -120,61 +129,67 @@ class _Binding:
         self._free = _free_bind_ids(trace.bind_ids.values())
 
     def add(self, launch: Launch, out: int, into: list[int]) -> None:
-        """Takes a launch with the slices that are meant; NONE for those that are not there."""
-        wanted = [work if self._may_join(out, work) else NONE for work in into]
-        pairs = list(zip(launch.ends, launch.into, wanted, strict=True))
+        """Plan the flows of one launch.
+
+        Args:
+            launch: the flow events and the slices that Perfetto binds them to.
+            out: the recorded launch, NONE if it is missing.
+            into: the recorded work of each `f`, NONE where it is missing.
+        """
+        targets = [work if self._may_join(out, work) else NONE for work in into]
+        pairs = list(zip(launch.ends, launch.into, targets, strict=True))
         if all(self._may_stay(launch, end, bound, out, work) for end, bound, work in pairs):
             self._undrawn += sum(not self._is_drawn(launch, end, bound) for end, bound, _ in pairs)
             return
         self._left_out += [launch.start, *launch.ends]
-        works = [work for work in dict.fromkeys(wanted) if self._is_forward(out, work)]
-        tied = [work for work in works if self._tie(out, work)]
-        self._arrows += [(out, work) for work in tied]
-        self._lost += len(launch.ends) - len(tied)
+        works = [work for work in dict.fromkeys(targets) if self._is_forward(out, work)]
+        bound_works = [work for work in works if self._bind(out, work)]
+        self._arrows += [(out, work) for work in bound_works]
+        self._lost += len(launch.ends) - len(bound_works)
 
     def _may_stay(self, launch: Launch, end: int, bound: int, out: int, work: int) -> bool:
-        """Whether Perfetto draws an arrow as it is meant; or none, where none can be drawn."""
+        """Tell whether Perfetto draws a flow as recorded; or none, where none can be drawn."""
         if self._is_drawn(launch, end, bound):
             return (launch.out, bound) == (out, work)
         return not self._is_later(launch.start, end) or not self._is_forward(out, work)
 
     def _may_join(self, out: int, work: int) -> bool:
-        """Whether an arrow between two slices could be that of a launch."""
+        """Tell whether a flow between two slices could be that of a launch."""
         if NONE in {out, work} or out == work:
             return False
         link = self._trace.link
         return NO_ID in {int(link[out]), int(link[work])} or link[out] == link[work]
 
     def is_certain(self, launch: Launch, end: int, out: int, work: int) -> bool:
-        """Whether an arrow has to lead from a launch to its work, as their correlations say."""
+        """Tell whether the correlations of two slices prove a flow from the launch to its work."""
         link = self._trace.link
         if not self._may_join(out, work) or NO_ID in {int(link[out]), int(link[work])}:
             return False
         return self._is_forward(out, work) and self._is_later(launch.start, end)
 
     def _is_later(self, start: int, end: int) -> bool:
-        """Whether the end of a flow comes after its start."""
+        """Tell whether the flow event `end` comes after `start`."""
         ts = self._trace.ts
         return (int(ts[start]), start) < (int(ts[end]), end)
 
     def _is_drawn(self, launch: Launch, end: int, work: int) -> bool:
-        """Whether Perfetto draws an arrow."""
+        """Tell whether Perfetto draws the flow of a launch to this work."""
         return self._is_later(launch.start, end) and NONE not in {launch.out, work}
 
     def _is_forward(self, out: int, work: int) -> bool:
-        """Whether an arrow between two slices can be drawn by identity: from the earlier one."""
+        """Tell whether `bind_id` draws a flow between two slices: `out` has to come first."""
         return NONE not in {out, work} and self._order(out) < self._order(work)
 
     def _order(self, event: int) -> tuple[int, int, int]:
-        """What Perfetto sorts slices by."""
+        """Return the key by which Perfetto sorts slices."""
         trace, plan = self._trace, self._plan
         ts = int(trace.ts[event])
         if trace.phase[event] != ord("X"):
             return ts, 0, event
         return ts, ts - plan.trims.get(event, ts + max(int(trace.dur[event]), 0)), event
 
-    def _tie(self, out: int, work: int) -> bool:
-        """Ties two slices; False if one of them is tied to another one already."""
+    def _bind(self, out: int, work: int) -> bool:
+        """Bind two slices by `bind_id`; False if one of them has another `bind_id` already."""
         end = self._ends.get(out)
         taken = work in self._ends or work in self._trace.bind_ids or out in self._trace.bind_ids
         if taken or (end is not None and end.is_in):
@@ -185,9 +200,9 @@ class _Binding:
         return True
 
     def flows(self) -> FlowEdits:
-        """All of it."""
+        """Return the collected repairs."""
         return FlowEdits(
-            ids={it: self._ids[it] for it in self._ids.keys() - set(self._left_out)},
+            ids={event: self._ids[event] for event in self._ids.keys() - set(self._left_out)},
             ends=self._ends,
             arrows=self._arrows,
             left_out=sorted(self._left_out),
@@ -197,7 +212,7 @@ class _Binding:
 
 
 def _free_bind_ids(taken: Iterable[bytes]) -> Iterator[int]:
-    """Numbers for flows that no slice has as its `bind_id`."""
+    """Yield numbers that no slice has as its `bind_id`."""
     used = {text.strip(b'"') for text in taken}
     return (
         number

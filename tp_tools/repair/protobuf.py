@@ -1,4 +1,4 @@
-"""Perfetto's own traces (`.pftrace`), as an input of commands that repair Chrome JSON."""
+"""Recognize Perfetto's own traces (`.pftrace`) as input of commands that repair Chrome JSON."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _JSON = re.compile(rb"\s*[\[{]")
 
 
 def is_protobuf(source: Source) -> bool:
-    """Whether the file is a trace in protobuf, by its first bytes.
+    """Tell by its first bytes whether a file is a trace in protobuf.
 
     Raises:
-        InputError: it cannot be read, or is empty.
+        InputError: the file cannot be read, or is empty.
     """
     start = next(source.blocks())
     return start.startswith(_PACKET) and _JSON.match(start) is None
 
 
 def check_sound(source: Source, engine_name: str | None, say: Callable[[str], None]) -> None:
-    """Makes sure that TraceProcessor shows all of such a trace, so that there is nothing to repair.
+    """Check that TraceProcessor shows all of a `.pftrace`, so that it needs no repair.
 
     Args:
         source: the file.
         engine_name: the TraceProcessor to load it with.
-        say: gets lines about things that take seconds.
+        say: prints a line about work that takes seconds.
 
     Raises:
-        InputError: it does not, or the file is no trace.
+        InputError: TraceProcessor loses a part of it, or the file is no trace.
         EngineError: TraceProcessor failed.
     """
     try:

@@ -1,7 +1,7 @@
-"""Proves the launch arrows of a loaded trace: each recorded launch is tied to its own work, once.
+"""Prove the launch flows of a loaded trace: one flow joins each recorded launch and its own work.
 
-What is right comes from the trace as recorded: the launch and the work with the id of the flow as
-their correlation, of the same rank. How Perfetto binds flow events plays no part in it.
+The expected flows come from the trace as recorded: the launch and the work of one rank whose
+correlation is the id of the flow. Perfetto's rules for binding flow events play no part in it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PLAIN = str.maketrans("", "", '\\"')
 
 
 class SliceKey(NamedTuple):
-    """What tells a slice that is shown from others."""
+    """Identifies a slice that Perfetto shows; `ts` is in ns."""
 
     pid: int
     tid: int
@@ -36,104 +36,108 @@ class SliceKey(NamedTuple):
     name: str
     correlation: str | None
 
-    def said(self) -> str:
-        """For messages."""
-        place = f"thread {self.tid} of process {self.pid}"
-        return f"{self.name} (correlation {self.correlation}) at {self.ts} ns on {place}"
+    def describe(self) -> str:
+        """Describe the slice for a message."""
+        thread = f"thread {self.tid} of process {self.pid}"
+        return f"{self.name} (correlation {self.correlation}) at {self.ts} ns on {thread}"
 
 
-Arrow: TypeAlias = tuple[SliceKey, SliceKey]
+Flow: TypeAlias = tuple[SliceKey, SliceKey]
 
 
 def comparable(name: str | None) -> str:
-    """A name without what versions of Perfetto read differently: escapes and control characters."""
+    """Return a name that all versions of Perfetto read alike.
+
+    Quotes and backslashes are dropped; a name with a backslash or a control character becomes "".
+    """
     plain = (name or "").translate(_PLAIN)
     return plain if plain.isprintable() and "\\" not in (name or "") else ""
 
 
 def correlation_of(trace: Trace, event: int) -> str | None:
-    """The correlation of a slice, if it is a plain number."""
+    """Return the correlation of a slice, if it is a plain number; else None."""
     link = int(trace.link[event])
     return str(trace.links.plain[link]) if NO_ID < link < len(trace.links.plain) else None
 
 
 @dataclass(frozen=True)
 class Launches:
-    """The launch arrows that have to be there.
+    """The expected launch flows.
 
     Attributes:
-        arrows: how often each is.
-        origin: the slice that stands for each call that made a launch.
+        flows: number of each flow.
+        origin: for each call of a launch, the call that represents the launch: where one call made
+            the other, both have its correlation.
     """
 
-    arrows: Counter[Arrow]
+    flows: Counter[Flow]
     origin: dict[SliceKey, SliceKey]
 
-    def named(self, arrow: Arrow) -> Arrow:
-        """An arrow from the slice that stands for its call."""
-        return self.origin.get(arrow[0], arrow[0]), arrow[1]
+    def from_origin(self, flow: Flow) -> Flow:
+        """Return the flow from the call that represents its launch."""
+        return self.origin.get(flow[0], flow[0]), flow[1]
 
 
 def expected(trace: Trace, table: Slices, plan: Plan, key: Callable[[int], SliceKey]) -> Launches:
-    """The launch arrows that have to be there.
+    """List the expected launch flows.
 
     Args:
         trace: the trace as recorded.
         table: its slices.
-        plan: what was changed.
-        key: the key by which a slice is shown, by its event.
+        plan: the repairs.
+        key: returns the key of the slice of an event.
     """
-    found = Launches(Counter(), {})
+    launches = Launches(Counter(), {})
     for calls, work in meant_launches(trace, table, plan):
         keys = [key(call) for call in calls]
-        first = found.origin.get(keys[0], keys[0])
-        found.origin.update(dict.fromkeys(keys, first))
-        found.arrows[first, key(work)] += 1
-    return found
+        first = launches.origin.get(keys[0], keys[0])
+        launches.origin.update(dict.fromkeys(keys, first))
+        launches.flows[first, key(work)] += 1
+    return launches
 
 
-def check(name: str, tp: Processor, launches: Launches, others: Counter[Arrow] | None) -> None:
-    """Makes sure that each launch is tied to its own work, and to no other.
+def check(name: str, tp: Processor, launches: Launches, others: Counter[Flow] | None) -> None:
+    """Prove that a flow joins each launch and its own work, and no other work.
 
     Args:
-        name: of the file, for messages.
+        name: name of the file, for messages.
         tp: the loaded file.
-        launches: the arrows that have to be there.
-        others: other arrows, which are no launches; None if the file gives the category of each.
+        launches: the expected flows.
+        others: expected flows that are no launches; None if the file gives the category of each.
 
     Raises:
-        VerificationError: an arrow is missing or wrong.
+        VerificationError: a flow is missing or wrong.
     """
-    drawn, launched = Counter[Arrow](), Counter[Arrow]()
+    drawn, launched = Counter[Flow](), Counter[Flow]()
     for category, *ends in engine.run_file(tp, library.check("arrows")).rows:
-        arrow = launches.named((_shown(ends[:5]), _shown(ends[5:])))
-        drawn[arrow] += 1
+        flow = launches.from_origin((_shown(ends[:5]), _shown(ends[5:])))
+        drawn[flow] += 1
         if others is not None or category in LAUNCH_CATS:
-            launched[arrow] += 1
-    missing = launches.arrows - drawn
-    extra = launched - launches.arrows
-    extra -= Counter(launches.named(arrow) for arrow in (others or Counter()).elements())
-    known = {end for arrow in launches.arrows for end in arrow}
-    wrong = [arrow for arrow in extra if _is_wrong(arrow, known)]
+            launched[flow] += 1
+    missing = launches.flows - drawn
+    extra = launched - launches.flows
+    extra -= Counter(launches.from_origin(flow) for flow in (others or Counter()).elements())
+    known = {end for flow in launches.flows for end in flow}
+    wrong = [flow for flow in extra if _is_wrong(flow, known)]
     if missing or wrong:
         start, end = next(iter(missing), None) or wrong[0]
         raise VerificationError(
             f"{name}: {missing.total()} launch arrows are missing and {len(wrong)} are wrong, such "
-            f"as one from {start.said()} to {end.said()}. The result was not kept; please report "
-            "this with the trace."
+            f"as one from {start.describe()} to {end.describe()}. The result was not kept; please "
+            "report this with the trace."
         )
 
 
 def _shown(end: Sequence[Any]) -> SliceKey:
-    """The key of a row's slice."""
+    """Return the key of a slice from one end of a row of the query."""
     pid, tid, ts, name, correlation = end
     known = str(correlation) if isinstance(correlation, int) else None
     return SliceKey(pid or 0, tid, ts, comparable(name), known)
 
 
-def _is_wrong(arrow: Arrow, known: set[SliceKey]) -> bool:
-    """Whether an arrow that is not expected joins what no launch did."""
-    start, end = arrow
+def _is_wrong(flow: Flow, known: set[SliceKey]) -> bool:
+    """Tell whether an unexpected flow joins a launch and work of another launch."""
+    start, end = flow
     if None in {start.correlation, end.correlation}:
         return False
-    return start.correlation != end.correlation or not known.isdisjoint(arrow)
+    return start.correlation != end.correlation or not known.isdisjoint(flow)

@@ -1,8 +1,8 @@
-"""Proves a repaired file: reads it back, loads it, compares both with what was recorded.
+"""Prove a repaired file: read it back, load it, compare both with the recorded trace.
 
-What must hold: every event is there in its place, with its exact time or the planned one;
-TraceProcessor loads all of it, shows each slice with that time and name, and an arrow from each
-launch to its own work.
+The file must hold every event in its place, with its exact or planned time; TraceProcessor must
+load all of it, and show each slice with that time and name, and a flow from each launch to its own
+work.
 """
 
 from __future__ import annotations
@@ -39,45 +39,45 @@ if TYPE_CHECKING:
 def verify(
     path: Path,
     name: str,
-    examined: Analysis,
+    analyzed: Analysis,
     engine_name: str | None,
     say: Callable[[str], None],
     *,
     progress: Progress = silent,
 ) -> None:
-    """Proves the repaired file.
+    """Prove the repaired file.
 
     Args:
-        path: where the file lies now.
-        name: where it will lie, for messages.
-        examined: the trace it was made from, and the plan.
+        path: current path of the file.
+        name: its final path, for messages.
+        analyzed: the recorded trace and the plan.
         engine_name: the TraceProcessor to load it with.
-        say: gets lines about things that take seconds.
-        progress: shows what is done.
+        say: prints a line about work that takes seconds.
+        progress: shows the stages of the work.
 
     Raises:
-        VerificationError: something does not hold.
+        VerificationError: the file differs from the recorded trace and the plan.
         EngineError: TraceProcessor failed.
     """
     source = Source(path, name)
-    with progress(f"verifying: reading {name}", source.size()) as seen:
-        result = read(source, seen)
-    _compare_events(name, examined, result)
+    with progress(f"verifying: reading {name}", source.size()) as on_bytes:
+        result = read(source, on_bytes)
+    _compare_events(name, analyzed, result)
     try:
-        with progress(f"verifying: loading {name}", source.size(), BUILDING) as seen:
-            blocks, size = source.blocks(seen), result.text_size()
+        with progress(f"verifying: loading {name}", source.size(), BUILDING) as on_bytes:
+            blocks, size = source.blocks(on_bytes), result.text_size()
             tp = engine.load(blocks, source=name, engine=engine_name, size=size, say=say)
         with tp, progress("verifying: comparing slices and arrows"):
             _compare_slices(name, result, tp)
-            _compare_arrows(name, examined, result, tp)
+            _compare_launch_flows(name, analyzed, result, tp)
             say_losses(name, tp, say)
     except TraceLossError as error:
         raise VerificationError(f"{error} The result was not kept.") from error
 
 
-def _compare_events(name: str, examined: Analysis, result: Trace) -> None:
-    """The file holds each event in its place, as recorded or planned, and names for new rows."""
-    trace, plan = examined.trace, examined.plan
+def _compare_events(name: str, analyzed: Analysis, result: Trace) -> None:
+    """Check that the file holds each event in its place, as recorded or planned, and new names."""
+    trace, plan = analyzed.trace, analyzed.plan
     kept = _kept(trace, plan)
     count = int(kept.sum())
     added = is_phase(result, "M")[count:]
@@ -89,20 +89,21 @@ def _compare_events(name: str, examined: Analysis, result: Trace) -> None:
         "phases": (result.phase[:count], trace.phase[kept]),
         "starts": (result.ts[:count][timed[kept]], ts[timed]),
         "ends": ((result.ts + result.dur)[:count][timed[kept]], end[timed]),
-        "threads": (result.track[:count], _planned_tracks(examined, result)[kept]),
+        "threads": (result.track[:count], _planned_tracks(analyzed, result)[kept]),
         "names": (result.name[:count], _codes(trace.names, result.names)[trace.name[kept]]),
         "categories": (result.cat[:count], _codes(trace.cats, result.cats)[trace.cat[kept]]),
         "correlations": (result.link[:count], _planned_links(trace, plan, result)[kept]),
     }
-    for what, (found, planned) in columns.items():
-        wrong = int((found != planned).sum())
+    for column, (actual, planned) in columns.items():
+        wrong = int((actual != planned).sum())
         if wrong:
-            raise failed(name, f"the {what} of {wrong} of its events are not those of the input")
+            raise failed(name, f"the {column} of {wrong} of its events are not those of the input")
     if result.bind_ids != _planned_bind_ids(trace, plan, np.cumsum(kept) - 1):
         raise failed(name, "the slices that it ties by identity are others than planned")
 
 
 def _kept(trace: Trace, plan: Plan) -> NDArray[np.bool_]:
+    """Mark the recorded events that the file should hold."""
     kept = np.ones(len(trace), np.bool_)
     kept[plan.untimed] = False
     kept[plan.flows.left_out] = False
@@ -110,7 +111,7 @@ def _kept(trace: Trace, plan: Plan) -> NDArray[np.bool_]:
 
 
 def _planned_links(trace: Trace, plan: Plan, result: Trace) -> Ints:
-    """The result's code of the id that each event should have."""
+    """Return the result's code of the id that each event should have."""
     links = _codes(trace.links, result.links)[trace.link]
     known = {text: code for code, text in enumerate(result.links)}
     for event, number in plan.flows.ids.items():
@@ -119,14 +120,14 @@ def _planned_links(trace: Trace, plan: Plan, result: Trace) -> Ints:
 
 
 def _planned_bind_ids(trace: Trace, plan: Plan, place: Ints) -> dict[int, bytes]:
-    """By event of the result what it should be tied by."""
+    """Return the `bind_id` that slices should have, by event of the result."""
     planned = dict(trace.bind_ids)
     planned.update({event: b"%d" % end.bind_id for event, end in plan.flows.ends.items()})
     return {int(place[event]): text for event, text in planned.items()}
 
 
 def _planned_times(trace: Trace, plan: Plan) -> tuple[Ints, Ints]:
-    """Start and end of each event, ns, as the file should have them."""
+    """Return start and end of each event, ns, as the file should have them."""
     ts, end = trace.ts.copy(), trace.ts + np.maximum(trace.dur, 0)
     for event, planned in plan.trims.items():
         closing = plan.closings.get(event)
@@ -137,9 +138,9 @@ def _planned_times(trace: Trace, plan: Plan) -> tuple[Ints, Ints]:
     return ts - plan.rebase_ns, end - plan.rebase_ns
 
 
-def _planned_tracks(examined: Analysis, result: Trace) -> Ints:
-    """Which of the result's tracks each event should be on; -1 where there is none such."""
-    trace, plan = examined.trace, examined.plan
+def _planned_tracks(analyzed: Analysis, result: Trace) -> Ints:
+    """Return the result's track that each event should be on; -1 where it has no such track."""
+    trace, plan = analyzed.trace, analyzed.plan
     known: dict[object, int] = {track: i for i, track in enumerate(result.tracks)}
     pids, tids = plan.ids.pids, plan.ids.tids
     threads = [known.get(ids, -1) for ids in zip(pids, tids, strict=True)]
@@ -155,7 +156,10 @@ def _planned_tracks(examined: Analysis, result: Trace) -> Ints:
 
 
 def _codes(texts: Sequence[str | bytes], result: Sequence[str | bytes]) -> Ints:
-    """The result's code of each text of the input, and behind them NO_LINK for NO_LINK."""
+    """Return the result's code of each text of the input, and NO_ID last, for NO_ID.
+
+    A text that the result lacks gets the code behind its last one.
+    """
     known = {text: code for code, text in enumerate(result)}
     return _ints([*(known.get(text, len(result)) for text in texts), NO_ID])
 
@@ -165,41 +169,43 @@ def _ints(values: list[int]) -> Ints:
 
 
 def _compare_slices(name: str, result: Trace, tp: Processor) -> None:
-    """TraceProcessor shows each slice of the file, and no other."""
+    """Check that TraceProcessor shows each slice of the file, and no other."""
     answer = engine.run_file(tp, library.check("slices"))
-    seen = Counter((ts, dur, comparable(text)) for ts, dur, _, text in answer.rows)
+    shown = Counter((ts, dur, comparable(text)) for ts, dur, _, text in answer.rows)
     table = slices(result)
-    wanted = Counter(_keys(result, table.event, table.ts[:], table.end[:]))
+    expected_slices = Counter(_keys(result, table.event, table.ts[:], table.end[:]))
     instants = np.flatnonzero(is_phase(result, "iIR") & (result.ts != UNTIMED))
-    wanted.update(_keys(result, instants, result.ts[instants], result.ts[instants]))
-    if seen != wanted:
-        missing, extra = (wanted - seen).total(), (seen - wanted).total()
-        example = next(iter(wanted - seen), next(iter(seen - wanted), None))
+    expected_slices.update(_keys(result, instants, result.ts[instants], result.ts[instants]))
+    if shown != expected_slices:
+        lost, added = expected_slices - shown, shown - expected_slices
+        missing, extra = lost.total(), added.total()
+        example = next(iter(lost), next(iter(added), None))
         raise failed(
             name, f"{missing} slices are not shown and {extra} are shown wrongly, as {example}"
         )
 
 
-def _compare_arrows(name: str, examined: Analysis, result: Trace, tp: Processor) -> None:
-    """Each launch is tied to its own work."""
-    place = np.cumsum(_kept(examined.trace, examined.plan)) - 1
+def _compare_launch_flows(name: str, analyzed: Analysis, result: Trace, tp: Processor) -> None:
+    """Check that a flow joins each launch and its own work."""
+    number_of = np.cumsum(_kept(analyzed.trace, analyzed.plan)) - 1
 
     def key(event: int) -> SliceKey:
-        number = int(place[event])
+        number = int(number_of[event])
         pid, tid = map(_number, result.tracks[result.track[number]])
         ts, text = int(result.ts[number]), result.names[result.name[number]]
         return SliceKey(pid, tid, ts, comparable(text), correlation_of(result, number))
 
-    launches = expected(examined.trace, examined.table, examined.plan, key)
+    launches = expected(analyzed.trace, analyzed.table, analyzed.plan, key)
     verify_flows.check(name, tp, launches, None)
 
 
 def _number(value: Scalar) -> int:
-    """An id as it is shown; those of a repaired file are whole numbers."""
+    """Return an id as Perfetto shows it; those of a repaired file are integers."""
     return value if isinstance(value, int) else 0
 
 
 def _keys(result: Trace, event: Ints, ts: Ints, end: Ints) -> list[tuple[int, int, str]]:
+    """Return (ts, dur, name) of events."""
     names = [comparable(text) for text in result.names]
     return [
         (start, stop - start, names[code])
@@ -210,14 +216,14 @@ def _keys(result: Trace, event: Ints, ts: Ints, end: Ints) -> list[tuple[int, in
 
 
 def say_losses(name: str, tp: Processor, say: Callable[[str], None]) -> None:
-    """Says what is not shown of arrows and ends, as recorded; no slice is among it."""
+    """Print what TraceProcessor lost of the flows and E events as recorded; no slice is lost."""
     lost = ", ".join(f"{count} x {stat}" for stat, count in engine.losses(tp).items())
     if lost:
         say(f"{name}: no slice is lost; TraceProcessor counts of the input's own: {lost}.")
 
 
 def failed(name: str, what: str) -> VerificationError:
-    """What a file that does not hold what it should is refused with."""
+    """Return the error for a file that differs from the plan; `what` describes the difference."""
     return VerificationError(
         f"{name}: {what}. The result was not kept; please report this with the trace."
     )

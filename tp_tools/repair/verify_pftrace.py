@@ -1,7 +1,7 @@
-"""Proves a repaired trace that was written as `.pftrace`: loads it, compares what is shown.
+"""Prove a repaired trace that was written as `.pftrace`: load it, compare the shown slices.
 
-What must hold: TraceProcessor loads all of it, shows each slice and instant of each thread with its
-name and its exact or planned time, and no other, and an arrow from each launch to its own work.
+TraceProcessor must load all of it, and show each slice and instant of each thread with its name and
+its exact or planned time, no other slice, and a flow from each launch to its own work.
 """
 
 from __future__ import annotations
@@ -40,43 +40,43 @@ if TYPE_CHECKING:
 def verify(
     path: Path,
     name: str,
-    examined: Analysis,
+    analyzed: Analysis,
     engine_name: str | None,
     say: Callable[[str], None],
     *,
-    part: PftraceOptions,
+    options: PftraceOptions,
     progress: Progress = silent,
 ) -> None:
-    """Proves the repaired file.
+    """Prove the repaired file.
 
     Args:
-        path: where the file lies now.
-        name: where it will lie, for messages.
-        examined: the trace it was made from, and the plan.
+        path: current path of the file.
+        name: its final path, for messages.
+        analyzed: the recorded trace and the plan.
         engine_name: the TraceProcessor to load it with.
-        say: gets lines about things that take seconds.
-        part: how it was written.
-        progress: shows what is done.
+        say: prints a line about work that takes seconds.
+        options: the options it was written with.
+        progress: shows the stages of the work.
 
     Raises:
-        VerificationError: something does not hold.
+        VerificationError: the file differs from the recorded trace and the plan.
         EngineError: TraceProcessor failed.
     """
-    source, size = Source(path, name), examined.trace.text_size()
+    source, size = Source(path, name), analyzed.trace.text_size()
     try:
-        with progress(f"verifying: loading {name}", source.size(), BUILDING) as seen:
-            blocks = source.blocks(seen)
+        with progress(f"verifying: loading {name}", source.size(), BUILDING) as on_bytes:
+            blocks = source.blocks(on_bytes)
             tp = engine.load(blocks, source=name, engine=engine_name, size=size, say=say)
         with tp, progress("verifying: comparing slices and arrows"):
-            shot = lay_out(examined.trace, examined.table, examined.plan, part, None)
-            _compare(name, _wanted(shot), tp)
-            _compare_arrows(name, examined, shot, tp)
+            layout = lay_out(analyzed.trace, analyzed.table, analyzed.plan, options, None)
+            _compare_slices(name, _expected_slices(layout), tp)
+            _compare_launch_flows(name, analyzed, layout, tp)
             say_losses(name, tp, say)
     except TraceLossError as error:
         raise VerificationError(f"{error} The result was not kept.") from error
 
 
-def _wanted(layout: Layout) -> Counter[tuple[int, int, int, str]]:
+def _expected_slices(layout: Layout) -> Counter[tuple[int, int, int, str]]:
     """Count the (ts, dur, tid, name) of all thread events that have an end."""
     trace = layout.trace
     names = [comparable(text or NO_NAME) for text in trace.names]
@@ -87,36 +87,38 @@ def _wanted(layout: Layout) -> Counter[tuple[int, int, int, str]]:
     )
 
 
-def _compare_arrows(name: str, examined: Analysis, layout: Layout, tp: Processor) -> None:
-    """Each launch is tied to its own work; of others it is known where they should be."""
-    trace, found = layout.trace, layout.thread_events
+def _compare_launch_flows(name: str, analyzed: Analysis, layout: Layout, tp: Processor) -> None:
+    """Check that a flow joins each launch and its own work, and that all others are expected."""
+    trace, events = layout.trace, layout.thread_events
     entry = np.full(len(trace), -1)
-    entry[found.event] = np.arange(len(found))
+    entry[events.event] = np.arange(len(events))
 
     def key(event: int) -> SliceKey:
         i = int(entry[event])
-        pid, tid = layout.tracks.pids[int(found.track[i])], int(layout.tracks.tids[i])
+        pid, tid = layout.tracks.pids[int(events.track[i])], int(layout.tracks.tids[i])
         text = trace.names[trace.name[event]] or NO_NAME
-        ts, correlation = int(found.ts[i]), correlation_of(trace, event)
+        ts, correlation = int(events.ts[i]), correlation_of(trace, event)
         return SliceKey(pid, tid, ts, comparable(text), correlation)
 
-    launches = expected(trace, examined.table, examined.plan, key)
+    launches = expected(trace, analyzed.table, analyzed.plan, key)
     cats = [code for code, cat in enumerate(trace.cats) if cat in LAUNCH_CATS]
     unbound = replace(layout.plan, flows=replace(layout.plan.flows, arrows=[]))
-    rest = flows(trace, unbound, found, layout.is_written & ~is_in(trace.cat, cats))
-    ends = found.event[rest.out].tolist(), found.event[rest.into].tolist()
+    rest = flows(trace, unbound, events, layout.is_written & ~is_in(trace.cat, cats))
+    ends = events.event[rest.out].tolist(), events.event[rest.into].tolist()
     others = Counter((key(out), key(into)) for out, into in zip(*ends, strict=True))
     verify_flows.check(name, tp, launches, None if trace.bind_ids else others)
 
 
-def _compare(name: str, wanted: Counter[tuple[int, int, int, str]], tp: Processor) -> None:
+def _compare_slices(name: str, planned: Counter[tuple[int, int, int, str]], tp: Processor) -> None:
+    """Check that TraceProcessor shows the planned slices, and no other."""
     answer = engine.run_file(tp, library.check("slices"))
-    seen = Counter(
+    shown = Counter(
         (ts, dur, tid, comparable(text)) for ts, dur, tid, text in answer.rows if tid is not None
     )
-    if seen != wanted:
-        missing, extra = (wanted - seen).total(), (seen - wanted).total()
-        example = next(iter(wanted - seen), next(iter(seen - wanted), None))
+    if shown != planned:
+        lost, added = planned - shown, shown - planned
+        missing, extra = lost.total(), added.total()
+        example = next(iter(lost), next(iter(added), None))
         raise failed(
             name, f"{missing} slices are not shown and {extra} are shown wrongly, as {example}"
         )

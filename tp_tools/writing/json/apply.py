@@ -1,6 +1,6 @@
-"""Events rewritten in the text of a run; every other byte of it is copied.
+"""Apply edits to the text of a batch: rewrite the edited events, copy every other byte.
 
-What changes is told in JSON text, so that any process can do it: none of this knows the trace.
+Edits hold JSON text and no columns of the trace, so that any process can apply them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,20 @@ _IDS = {
     key: (member, re.compile(member + rb'\s*:\s*("[^"\\]*"|-?\d[\d.eE+-]*)\s*[,}]'))
     for key, member in (("pid", b'"pid"'), ("tid", b'"tid"'))
 }
-"""A key that stands once in an event that has one is the event's own: no string holds it, and in
-mended text no key is written with escapes."""
+"""Ids by key. A key that occurs once in an event is the event's own: no string holds it, and
+sanitized text writes no key with escapes."""
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class MemberEdit(NamedTuple):
-    """A member that an event gets, or that changes; that it has one now is sure if `is_there`."""
+    """Sets a member of an event.
+
+    Attributes:
+        key: the member.
+        value: its JSON text.
+        is_there: whether the event certainly has the member already.
+    """
 
     key: str
     value: bytes
@@ -39,7 +45,12 @@ class MemberEdit(NamedTuple):
 
 
 class ArgsEdit(NamedTuple):
-    """Members that the event's args get; the last one is its `dur` so far, if that is missing."""
+    """Adds members to the args of an event.
+
+    Attributes:
+        members: their JSON text.
+        dur_behind: whether `members` ends in a key whose value is the event's `dur` so far.
+    """
 
     members: bytes
     dur_behind: bool = False
@@ -50,13 +61,13 @@ Change: TypeAlias = "tuple[MemberEdit | ArgsEdit, ...]"
 
 @dataclass(frozen=True)
 class BatchEdits:
-    """What changes in a run.
+    """The edits of a batch.
 
     Attributes:
-        count: how many events it has.
-        places: which of them change, ascending.
-        which: how each of these does: index into `changes`.
-        changes: what is done, one after the other; None leaves the event out.
+        count: number of its events.
+        places: int (n,), indices of the events that change, ascending.
+        which: int (n,), the change of each: index into `changes`.
+        changes: edits to apply one after the other; None leaves the event out.
     """
 
     count: int
@@ -68,112 +79,135 @@ class BatchEdits:
 def write_batch(
     text: bytes, *, edits: BatchEdits | None, is_first: bool, packed: bool
 ) -> GzipPart | None:
-    """A run as it is written; None if it does not hold as many events as it should.
+    """Apply the edits to a batch, and compress it if asked to.
 
     Args:
-        text: of the run, with the separator before it.
-        edits: what changes; None if nothing does.
-        is_first: whether no event is written before it.
-        packed: whether it is compressed.
+        text: text of the batch, with the separator before it.
+        edits: its edits; None for none.
+        is_first: whether no event is written before the batch.
+        packed: whether to compress the text.
+
+    Returns:
+        The written batch; None if the text does not hold the expected number of events.
     """
     if edits is not None:
-        found = apply_edits(text, edits)
-        if found is None:
+        edited = apply_edits(text, edits)
+        if edited is None:
             return None
-        text = found
+        text = edited
     if is_first:
         text = _without_comma(text)
     return deflate_text(text) if packed else text
 
 
 def _without_comma(text: bytes) -> bytes:
-    """A run's text without a comma before its first event: what stood there was left out."""
+    """Drop the comma before the first event: the events before it were left out."""
     return text.replace(b",", b"", text.count(b",", 0, text.find(b"{")))
 
 
 def apply_edits(text: bytes, edits: BatchEdits) -> bytes | None:
-    """A run's text with its edits; None if it does not hold as many events as it should.
+    """Apply the edits to the text of a batch.
 
     Args:
-        text: of the run.
-        edits: what changes; something does.
+        text: text of the batch.
+        edits: its edits, at least one.
+
+    Returns:
+        The new text; None if the text does not hold the expected number of events.
     """
-    found = event_bounds(text, edits.count)
-    return None if found is None else b"".join(_edited(text, edits, *found))
+    bounds = event_bounds(text, edits.count)
+    return None if bounds is None else b"".join(_edited_blocks(text, edits, *bounds))
 
 
-def _edited(text: bytes, edits: BatchEdits, starts: Ints, stops: Ints) -> list[bytes]:
-    """The text with touched events rewritten, and some left out with the commas before them."""
-    where = edits.places
-    before = np.where(where > 0, stops[where - 1], 0)
-    columns = (edits.which, starts[where], stops[where], before)
+def _edited_blocks(text: bytes, edits: BatchEdits, starts: Ints, stops: Ints) -> list[bytes]:
+    """Rewrite edited events, and drop events to leave out with the commas before them.
+
+    Args:
+        text: text of the batch.
+        edits: its edits.
+        starts: int (events,), byte offset of each event in the text.
+        stops: int (events,), byte offset behind each event.
+
+    Returns:
+        The new text in blocks.
+    """
+    places = edits.places
+    previous_stops = np.where(places > 0, stops[places - 1], 0)
+    columns = (edits.which, starts[places], stops[places], previous_stops)
     ids = [_Ids.only(change) for change in edits.changes]
-    made, copied = [], 0
-    for which, start, stop, behind in zip(*(column.tolist() for column in columns), strict=True):
+    blocks, copied = [], 0
+    for which, start, stop, previous_stop in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
         change, only_ids = edits.changes[which], ids[which]
         if change is None:
-            made.append(text[copied : max(copied, behind)])
+            blocks.append(text[copied : max(copied, previous_stop)])
             copied = stop
         elif only_ids and (spot := only_ids.spot(text, start, stop)):
             at, end, new = spot
-            made += (text[copied:at], new)
+            blocks += (text[copied:at], new)
             copied = end
         else:
-            made += (text[copied:start], _changed(text[start:stop], change))
+            blocks += (text[copied:start], _edited_event(text[start:stop], change))
             copied = stop
-    made.append(text[copied:])
-    return made
+    blocks.append(text[copied:])
+    return blocks
 
 
 class _Ids:
-    """Ids that events get, of which nothing else changes; they mostly stand as in the last one."""
+    """Sets only the ids of events; their text is mostly that of the event before."""
 
-    def __init__(self, puts: list[MemberEdit]) -> None:
-        self._puts = {put.key: put for put in puts}.values()  # the last one of a key holds
-        self._members = [_IDS[put.key][0] for put in self._puts]
+    def __init__(self, id_edits: list[MemberEdit]) -> None:
+        self._edits = {edit.key: edit for edit in id_edits}.values()  # the last one of a key holds
+        self._members = [_IDS[edit.key][0] for edit in self._edits]
         self._old = self._new = b""
 
     @classmethod
     def only(cls, change: Change | None) -> _Ids | None:
-        """The ids of a change, if it is nothing but that."""
-        puts = [
+        """Return the ids of a change that sets nothing else; None for any other change."""
+        id_edits = [
             step
             for step in change or ()
             if isinstance(step, MemberEdit) and step.is_there and step.key in _IDS
         ]
-        return cls(puts) if change and len(puts) == len(change) else None
+        return cls(id_edits) if change and len(id_edits) == len(change) else None
 
     def spot(self, text: bytes, start: int, stop: int) -> tuple[int, int, bytes] | None:
-        """Where they stand in the text of an event, and what goes there; None if not for sure."""
+        """Find the ids in the text of an event.
+
+        Returns:
+            Start and end of the text to replace, and the new text; None if that is not certain.
+        """
         for member in self._members:
             if text.count(member, start, stop) != 1:
                 return None
         at = text.find(self._old, start, stop) if self._old else -1
         if at < 0:
-            at = self._learned(text, start, stop)
+            at = self._learn(text, start, stop)
             if at < 0:
                 return None
         return at, at + len(self._old), self._new
 
-    def _learned(self, text: bytes, start: int, stop: int) -> int:
-        """Where they begin in this event, once it is known how they stand; -1 if it is not."""
-        found = []
-        for put in self._puts:
-            match = _IDS[put.key][1].search(text, start, stop)
+    def _learn(self, text: bytes, start: int, stop: int) -> int:
+        """Learn the text of the ids from an event; return its offset, -1 if it is not found."""
+        spans = []
+        for edit in self._edits:
+            match = _IDS[edit.key][1].search(text, start, stop)
             if match is None:
                 return -1
-            found.append((match.start(), match.span(1), match.end(), put.value))
-        found.sort()
-        first, last = found[0][0], found[-1][2]
+            spans.append((match.start(), match.span(1), match.end(), edit.value))
+        spans.sort()
+        first, last = spans[0][0], spans[-1][2]
         self._old, self._new, copied = text[first:last], b"", first
-        for _, (at, end), _, value in found:
+        for _, (at, end), _, value in spans:
             self._new += text[copied:at] + value
             copied = end
         self._new += text[copied:last]
         return first
 
 
-def _changed(event: bytes, change: Change) -> bytes:
+def _edited_event(event: bytes, change: Change) -> bytes:
+    """Rewrite the text of one event."""
     fields = _FIELDS.decode(event)
     for step in change:
         if isinstance(step, MemberEdit):
@@ -186,7 +220,7 @@ def _changed(event: bytes, change: Change) -> bytes:
 
 
 def noted(args: bytes, note: bytes) -> bytes:
-    """The text of an event's args with more members."""
+    """Add members to the text of an event's args."""
     args = args.strip()
     if not args.startswith(b"{"):
         args = b'{"args": ' + args + b"}"

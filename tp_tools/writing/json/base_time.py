@@ -1,4 +1,4 @@
-"""The base time of a trace, moved in the text around its events."""
+"""Shift the base time of a trace in the text around its events."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def rebased(head: bytes, tail: bytes, shift: int) -> tuple[bytes, bytes]:
-    """Head and tail with `baseTimeNanoseconds` moved by the shift; added where there is none.
+    """Add the shift to `baseTimeNanoseconds`; add the member where there is none.
+
+    Args:
+        head: text before the events.
+        tail: text after them.
+        shift: ns.
+
+    Returns:
+        The new head and tail.
 
     Raises:
-        InputError: there is one that is no integer.
+        InputError: the base time is no integer.
     """
     if not shift:
         return head, tail
@@ -28,13 +36,13 @@ def rebased(head: bytes, tail: bytes, shift: int) -> tuple[bytes, bytes]:
         end = b'],\n"%b": %d' % (BASE_KEY.encode(), shift)
         return head, end + tail[1:]
     try:
-        wanted = b"%d" % (int(bytes(base)) + shift)
+        new_base = b"%d" % (int(bytes(base)) + shift)
     except ValueError:
         raise InputError(f"{BASE_KEY} is {bytes(base).decode()}, not an integer.") from None
     for match in _BASE.finditer(head + tail):
         start, stop = match.span(1)
-        changed = (head + tail)[:start] + wanted + (head + tail)[stop:]
-        if bytes(_FIELDS.decode(changed)[BASE_KEY]) == wanted:
-            split = len(head) + (len(wanted) - (stop - start) if start < len(head) else 0)
+        changed = (head + tail)[:start] + new_base + (head + tail)[stop:]
+        if bytes(_FIELDS.decode(changed)[BASE_KEY]) == new_base:
+            split = len(head) + (len(new_base) - (stop - start) if start < len(head) else 0)
             return changed[:split], changed[split:]
     raise InputError(f"{BASE_KEY} cannot be found in the text.")

@@ -1,4 +1,4 @@
-"""A plan as edits of each run of a trace, in JSON text: what `edited` does."""
+"""Turn a plan into the edits of each batch of a trace, as JSON text for `apply`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,20 @@ if TYPE_CHECKING:
     from tp_tools.trace.plan import Plan
 
 _RECORDED_DUR = b'"tpt_recorded_dur": '
-_LEFT_OUT, _ALONE = -1, -2  # events that no other one of their track is like
+_LEFT_OUT, _SINGLE = -1, -2  # kinds of change: left out; edits of one event only
 
 
 class PlanEdits:
-    """The edits that a plan calls for, run by run."""
+    """The edits of a plan, batch by batch."""
 
     def __init__(self, trace: Trace, plan: Plan, keep: NDArray[np.bool_] | None = None) -> None:
-        """Args: keep: which events are wanted, one flag per event; None is all of them."""
+        """Prepare the edits that all batches share.
+
+        Args:
+            trace: the columns.
+            plan: the repairs.
+            keep: bool (events,), the events to write; None for all.
+        """
         self.trace, self.plan = trace, plan
         self._durationless = frozenset(plan.durationless)
         self._opening = {closing: event for event, closing in plan.closings.items()}
@@ -46,65 +52,66 @@ class PlanEdits:
         self._ids = [tuple(_new_ids(*ids)) for ids in written]
         self._unquoted = [tuple(_all_ids(*ids)) for ids in written]
 
-    def keeps_any(self, span: Batch) -> bool:
-        """Whether any event of a run is written."""
-        return not self._is_left_out(slice(span.first, span.first + span.count)).all()
+    def keeps_any(self, batch: Batch) -> bool:
+        """Tell whether any event of a batch is written."""
+        return not self._is_left_out(slice(batch.first, batch.first + batch.count)).all()
 
     def _is_left_out(self, here: slice) -> NDArray[np.bool_]:
+        """Mark the events of a range that are left out."""
         count = here.stop - here.start
-        found = np.zeros(count, np.bool_) if self._keep is None else ~self._keep[here]
-        found[_within(self._left_out, here)] = True
-        return found
+        left_out = np.zeros(count, np.bool_) if self._keep is None else ~self._keep[here]
+        left_out[_within(self._left_out, here)] = True
+        return left_out
 
-    def of_run(self, span: Batch) -> BatchEdits | None:
-        """What changes in a run; None if nothing does."""
-        here = slice(span.first, span.first + span.count)
+    def of_batch(self, batch: Batch) -> BatchEdits | None:
+        """Return the edits of a batch; None if it has none."""
+        here = slice(batch.first, batch.first + batch.count)
         track, left_out = self.trace.track[here], self._is_left_out(here)
         quoted = self._is_quoted(here)
         changed = self.plan.ids.changed[track] | quoted
-        alone = changed & self.plan.ids.is_process_metadata[here]
-        alone[_within(self._edited, here)] = True
+        single = changed & self.plan.ids.is_process_metadata[here]
+        single[_within(self._edited, here)] = True
         is_rebased = self._is_rebased(here)
-        alone |= is_rebased
-        places = np.flatnonzero(changed | alone | left_out)
+        single |= is_rebased
+        places = np.flatnonzero(changed | single | left_out)
         if not len(places):
             return None
         kind = np.where(quoted, track.astype(np.int64) + len(self._ids), track)
-        kind[alone] = _ALONE
+        kind[single] = _SINGLE
         kind[left_out] = _LEFT_OUT
         kinds, which = np.unique(kind[places], return_inverse=True)
         ids = self._ids + self._unquoted
         changes = [ids[kind] if kind >= 0 else None for kind in kinds.tolist()]
-        own = np.flatnonzero(kind[places] == _ALONE)
-        which[own] = np.arange(len(own)) + len(changes)
-        where = places[own]
-        columns = (where + span.first, track[where], self.trace.ts[here][where], is_rebased[where])
-        for number, its_track, ts, gets_rebased in iterate_rows(*columns):
+        is_single = np.flatnonzero(kind[places] == _SINGLE)
+        which[is_single] = np.arange(len(is_single)) + len(changes)
+        at = places[is_single]
+        columns = (at + batch.first, track[at], self.trace.ts[here][at], is_rebased[at])
+        for number, code, ts, gets_rebased in iterate_rows(*columns):
             times = self._time(number, ts, is_rebased=gets_rebased)
-            changes.append((*self._place(number, its_track), *times, *self._flow(number)))
-        return BatchEdits(span.count, places, which, changes)
+            changes.append((*self._track_ids(number, code), *times, *self._flow(number)))
+        return BatchEdits(batch.count, places, which, changes)
 
     def _is_quoted(self, here: slice) -> NDArray[np.bool_]:
-        """Which events have a number in quotes as pid or tid."""
+        """Mark the events of a range whose pid or tid is a number in quotes."""
         quoted = self.plan.ids.quoted
         return np.zeros(here.stop - here.start, np.bool_) if quoted is None else quoted[here]
 
     def _is_rebased(self, here: slice) -> NDArray[np.bool_]:
-        """Which events get another time, since all times are counted from another one."""
+        """Mark the events of a range whose time changes with the base time."""
         phase, ts, shift = self.trace.phase[here], self.trace.ts[here], self.plan.rebase_ns
-        found: NDArray[np.bool_] = ts != UNTIMED
-        found &= (phase != ord("M")) | (ts >= shift)
-        return found if shift else np.zeros_like(found)
+        rebased: NDArray[np.bool_] = ts != UNTIMED
+        rebased &= (phase != ord("M")) | (ts >= shift)
+        return rebased if shift else np.zeros_like(rebased)
 
-    def _place(self, number: int, track: int) -> Iterator[MemberEdit | ArgsEdit]:
-        """Pid and tid; a slice that moves keeps its row's tid and its lane in args."""
+    def _track_ids(self, number: int, track: int) -> Iterator[MemberEdit | ArgsEdit]:
+        """Set pid and tid; args of a slice that moves to a lane keep the tid and the lane."""
         plan = self.plan
         lane = plan.lanes[track, plan.moves[number]] if number in plan.moves else None
         is_of_process = plan.ids.is_process_metadata[number]
         quoted = plan.ids.quoted is not None and plan.ids.quoted[number]
-        for put in self._unquoted[track] if quoted else self._ids[track]:
-            if put.key == "pid" or not (is_of_process or lane):
-                yield put
+        for edit in self._unquoted[track] if quoted else self._ids[track]:
+            if edit.key == "pid" or not (is_of_process or lane):
+                yield edit
         if quoted and is_of_process:
             yield MemberEdit("tid", msgspec.json.encode(self.trace.tracks[track][1]))
         if plan.ids.changed[track] and is_of_process and (label := self._label(number, track)):
@@ -112,17 +119,17 @@ class PlanEdits:
         if lane:
             yield _put_id("tid", self.trace.tracks[track][1], lane.tid)
             if self.trace.phase[number] in b"XB":
-                row = encoded(plan.ids.tids[track])
-                yield ArgsEdit(b'"tpt_tid": %b, "tpt_lane": %d' % (row, lane.number))
+                tid = encoded(plan.ids.tids[track])
+                yield ArgsEdit(b'"tpt_tid": %b, "tpt_lane": %d' % (tid, lane.number))
 
     def _label(self, number: int, track: int) -> str | None:
-        """What the process is called instead, if the event says its name."""
+        """Return the new name of the process, if the event is its name."""
         trace = self.trace
         is_name = trace.names[trace.name[number]] == "process_name"
         return label_in(trace.tracks[track][0]) if is_name else None
 
     def _time(self, number: int, ts: int, *, is_rebased: bool) -> Iterator[MemberEdit | ArgsEdit]:
-        """Start and duration; a recorded duration that is trimmed or unusable stays in args."""
+        """Set start and duration; args keep a recorded duration that is trimmed or unusable."""
         plan = self.plan
         if is_rebased:
             yield MemberEdit("ts", microseconds(ts - plan.rebase_ns))
@@ -141,7 +148,7 @@ class PlanEdits:
             yield MemberEdit("ts", _closing_time(end))
 
     def _flow(self, number: int) -> Iterator[MemberEdit]:
-        """The new id of a flow event; what ties a slice to others."""
+        """Set the new id of a flow event, or the `bind_id` of a slice."""
         flows = self.plan.flows
         if number in flows.ids:
             yield MemberEdit("id", b"%d" % flows.ids[number])
@@ -154,30 +161,34 @@ class PlanEdits:
 
 
 def _new_ids(recorded: tuple[Scalar, Scalar], pid: Scalar, tid: Scalar) -> Iterator[MemberEdit]:
-    """The ids of a track that are written otherwise than recorded."""
+    """Set the ids of a track that differ from the recorded ones."""
     for key, old, new in zip(("pid", "tid"), recorded, (pid, tid), strict=True):
         if old != new:
             yield _put_id(key, old, new)
 
 
 def _all_ids(recorded: tuple[Scalar, Scalar], pid: Scalar, tid: Scalar) -> Iterator[MemberEdit]:
-    """The ids of an event that has a number in quotes for one."""
+    """Set both ids of an event that has a number in quotes as one of them."""
     for key, old, new in zip(("pid", "tid"), recorded, (pid, tid), strict=True):
         if old is not None or new is not None:
             yield _put_id(key, old, new)
 
 
 def _put_id(key: str, recorded: Scalar, new: Scalar) -> MemberEdit:
+    """Set an id; the event has it already unless it was recorded as null or not at all."""
     return MemberEdit(key, encoded(new), is_there=recorded is not None)
 
 
 def _within(numbers: Ints, here: slice) -> Ints:
-    """Those of some ascending numbers that lie in a range, counted from its start."""
-    first, behind = np.searchsorted(numbers, (here.start, here.stop))
-    found: Ints = numbers[first:behind] - here.start
-    return found
+    """Return the ascending numbers that lie in a range, counted from its start."""
+    first, end = np.searchsorted(numbers, (here.start, here.stop))
+    inside: Ints = numbers[first:end] - here.start
+    return inside
 
 
 def _closing_time(time: int) -> bytes:
-    """Without decimals where it needs none: in a trace of whole microseconds all stay exact."""
+    """Write ns as microseconds, without decimals where it needs none.
+
+    In a trace of whole microseconds all times then stay exact in Perfetto's doubles.
+    """
     return microseconds(time) if time % 1000 else b"%d" % (time // 1000)

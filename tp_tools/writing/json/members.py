@@ -1,4 +1,4 @@
-"""Where the events of a run stand in its text."""
+"""Find the bounds of the events in the text of a batch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import numpy as np
 if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
-_WORTH_IT = 64  # events of a run
+_MANY = 64  # events of a batch from which on comparing the separators at once pays
 _DECODER = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def event_bounds(text: bytes, count: int) -> tuple[Ints, Ints] | None:
-    """Where each event of a run begins, and where it ends; None if it does not hold so many.
+    """Find where each event of a batch begins and ends.
 
     Args:
-        text: of the run, with the separator before it.
-        count: of its events.
+        text: text of the batch, with the separator before it.
+        count: expected number of events.
+
+    Returns:
+        Two int64 arrays (count,) of byte offsets in the text; None if it holds another number.
     """
     first = text.find(b"{")
     try:
@@ -29,36 +32,41 @@ def event_bounds(text: bytes, count: int) -> tuple[Ints, Ints] | None:
     if len(raws) != count:
         return None
     size = np.fromiter(map(len, raws), np.int64, len(raws))
-    stops = _evenly_apart(text, first, size)
+    stops = _evenly_spaced(text, first, size)
     if stops is None:
         stops = _one_by_one(text, size)
     return stops - size, stops
 
 
 def _one_by_one(text: bytes, sizes: Ints) -> Ints:
-    """Behind events of these sizes."""
-    found, behind = [], 0
-    for size in sizes.tolist():
-        behind = text.index(b"{", behind) + size
-        found.append(behind)
-    return np.array(found, np.int64)
-
-
-def _evenly_apart(text: bytes, first: int, sizes: Ints) -> Ints | None:
-    """The same, if the same text stands between any two events; None if not.
+    """Find the end of each event by searching its first brace.
 
     Args:
-        text: of the run.
-        first: where its first event begins.
-        sizes: of its events.
+        text: text of the batch.
+        sizes: int64 (events,), bytes of each event.
     """
-    if len(sizes) < _WORTH_IT:
+    stops, stop = [], 0
+    for size in sizes.tolist():
+        stop = text.index(b"{", stop) + size
+        stops.append(stop)
+    return np.array(stops, np.int64)
+
+
+def _evenly_spaced(text: bytes, first: int, sizes: Ints) -> Ints | None:
+    """Find the end of each event, where one separator stands between all events; else None.
+
+    Args:
+        text: text of the batch.
+        first: byte offset of its first event.
+        sizes: int64 (events,), bytes of each event.
+    """
+    if len(sizes) < _MANY:
         return None
-    behind = first + int(sizes[0])
-    between = np.frombuffer(text[behind : text.index(b"{", behind) + 1], np.uint8)
-    stops = first + np.cumsum(sizes) + (len(between) - 1) * np.arange(len(sizes))
+    stop = first + int(sizes[0])
+    separator = np.frombuffer(text[stop : text.index(b"{", stop) + 1], np.uint8)
+    stops = first + np.cumsum(sizes) + (len(separator) - 1) * np.arange(len(sizes))
     if stops[-1] > len(text):
         return None
-    # if each event is followed by it, the next one begins at its end, where its first brace is
-    followed = np.frombuffer(text, np.uint8)[stops[:-1, None] + np.arange(len(between))]
-    return stops if (followed == between).all() else None
+    # the separator ends with the first brace of the next event
+    followed = np.frombuffer(text, np.uint8)[stops[:-1, None] + np.arange(len(separator))]
+    return stops if (followed == separator).all() else None

@@ -1,4 +1,4 @@
-"""A plan carried out on Chrome JSON: events that it names are rewritten, all other bytes copied."""
+"""Carry out a plan on Chrome JSON: rewrite the events it names, copy all other bytes."""
 
 from __future__ import annotations
 
@@ -39,77 +39,79 @@ def rewrite(
     pool: Pool = ALONE,
     packed: bool = False,
 ) -> Iterator[bytes]:
-    """The repaired trace as Chrome JSON, block by block.
+    """Write the repaired trace as Chrome JSON, block by block.
 
     Args:
         source: the file that `trace` was read from; it is read again.
         trace: its columns.
-        plan: what to change.
-        seen: told bytes read from disk, as they are.
-        keep: which events are wanted, one flag per event; None is all of them.
+        plan: the repairs.
+        seen: receives the number of bytes read from disk.
+        keep: bool (events,), the events to write; None for all.
         pool: processes that write together.
-        packed: whether it is compressed as gzip; the same bytes by any number of processes.
+        packed: whether to compress as gzip; any number of processes gives the same bytes.
 
     Raises:
-        InputError: the file changed meanwhile, or its base time cannot be moved.
+        InputError: the file changed since it was read, or its base time is no integer.
     """
-    pieces = _pieces(source, PlanEdits(trace, plan, keep), seen, pool, packed=packed)
-    yield from gzip_parts.gzip(pieces) if packed else gzip_parts.text(pieces)
+    parts = _parts(source, PlanEdits(trace, plan, keep), seen, pool, packed=packed)
+    yield from gzip_parts.gzip(parts) if packed else gzip_parts.text(parts)
 
 
-def _pieces(
+def _parts(
     source: Source,
-    planned: PlanEdits,
+    edits: PlanEdits,
     seen: Callable[[int], None],
     pool: Pool,
     *,
     packed: bool,
 ) -> Iterator[GzipPart]:
-    trace, plan = planned.trace, planned.plan
+    """Write head, batches, new metadata events and tail, each compressed if `packed`."""
+    trace, plan = edits.trace, edits.plan
     head, tail = rebased(trace.head.text, trace.tail.text, plan.rebase_ns)
     yield head
-    calls = _calls(reread.batch_texts(source, trace, seen), planned, packed=packed)
-    with closing(pool.map_ordered(calls)) as written_runs:
-        for run in written_runs:
-            if run is None:
+    calls = _calls(reread.batch_texts(source, trace, seen), edits, packed=packed)
+    with closing(pool.map_ordered(calls)) as batches:
+        for batch in batches:
+            if batch is None:
                 raise reread.file_changed(source)
-            yield run
+            yield batch
     added = b",\n".join(_metadata(plan))
     if added:
-        yield (b",\n" if any(map(planned.keeps_any, trace.batches)) else b"") + added
+        yield (b",\n" if any(map(edits.keeps_any, trace.batches)) else b"") + added
     yield tail
 
 
 def _calls(
-    runs: Iterable[tuple[Batch, bytes]], planned: PlanEdits, *, packed: bool
+    texts: Iterable[tuple[Batch, bytes]], edits: PlanEdits, *, packed: bool
 ) -> Iterator[Call[GzipPart | None]]:
-    """Writes each run of which anything is kept."""
+    """Make a call of `write_batch` for each batch that keeps an event."""
     is_first = True
-    for span, text in runs:
-        if span.count and not planned.keeps_any(span):
+    for batch, text in texts:
+        if batch.count and not edits.keeps_any(batch):
             continue
-        edits = planned.of_run(span)
-        yield TextCall(partial(write_batch, edits=edits, is_first=is_first, packed=packed), text)
-        is_first = is_first and not span.count
+        call = partial(write_batch, edits=edits.of_batch(batch), is_first=is_first, packed=packed)
+        yield TextCall(call, text)
+        is_first = is_first and not batch.count
 
 
 def metadata_count(plan: Plan) -> int:
-    """How many events are added behind the recorded ones."""
+    """Count the metadata events that are added behind the recorded events."""
     return sum(1 for _ in _metadata(plan))
 
 
 def _metadata(plan: Plan) -> Iterator[bytes]:
-    """Names for the rows that are new, and for those whose text id was their only name."""
+    """Write names of new tracks, and of tracks whose text id was their only name."""
     for lane in plan.lanes.values():
-        yield _metadatum("thread_name", lane.pid, lane.tid, {"name": lane.name})
+        yield _metadata_event("thread_name", lane.pid, lane.tid, {"name": lane.name})
         if lane.sort_index is not None:
             index = {"sort_index": lane.sort_index}
-            yield _metadatum("thread_sort_index", lane.pid, lane.tid, index)
+            yield _metadata_event("thread_sort_index", lane.pid, lane.tid, index)
     for key, pid, tid, name in plan.names:
-        yield _metadatum(key, pid, tid, {"name": name})
+        yield _metadata_event(key, pid, tid, {"name": name})
 
 
-def _metadatum(key: str, pid: Scalar, tid: Scalar, args: Mapping[str, Scalar]) -> bytes:
+def _metadata_event(key: str, pid: Scalar, tid: Scalar, args: Mapping[str, Scalar]) -> bytes:
+    """Write one metadata event."""
     return b'{"name": %b, "ph": "M", "pid": %b, "tid": %b, "args": %b}' % (
         encoded(key),
         encoded(pid),

@@ -1,8 +1,8 @@
-"""Which slices an arrow joins: Perfetto's rules for flow events, on the slices of the plan.
+"""Bind flow events to slices by Perfetto's rules, on the slices of the plan.
 
 A flow event binds to the slice on top of its track's stack. There a slice stays after its end,
-until the next one starts or an E event comes. `s` begins an arrow, `t` and `f` draw it on; an `f`
-without `"bp": "e"` binds to the next slice that starts. An arrow is drawn from the slice that
+until the next one starts or an E event comes. `s` begins a flow, `t` and `f` continue it; an `f`
+without `"bp": "e"` binds to the next slice that starts. A flow is drawn from the slice that
 starts first. Source: perfetto v52.0, importers/common/flow_tracker.cc and slice_tracker.cc,
 importers/json/json_trace_parser.cc; the same in v58.2.
 """
@@ -33,7 +33,12 @@ NONE = -1
 
 @dataclass(frozen=True)
 class Flows:
-    """Arrow i goes from entry `out[i]` of Shown to entry `into[i]`, which starts no earlier."""
+    """Flows between slices.
+
+    Columns:
+        out: int, row of ThreadEvents where the flow starts.
+        into: int, row where it ends; this slice starts no earlier.
+    """
 
     out: Ints
     into: Ints
@@ -41,165 +46,178 @@ class Flows:
     def __len__(self) -> int:
         return len(self.out)
 
-    def at_one_time(self, found: ThreadEvents) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which join two slices that start at one time, so that order alone tells the direction.
+    def at_one_time(self, events: ThreadEvents) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Mark flows between two slices that start at one time: only order tells their direction.
 
         Returns:
-            Those whose target has an END, later than both, to carry its end of the arrow; and
-            those whose target has none, so that its packet has to come after the other's.
+            Two bool arrays (flows,): the target has a later END packet, which carries the end of
+            the flow; the target has none, so that its packet has to follow that of the source.
         """
-        tied = (found.ts[self.out] == found.ts[self.into]) & (self.out != self.into)
-        end = found.end[self.into]
-        has_end = (end > found.ts[self.into]) & (end != NEVER)
+        tied = (events.ts[self.out] == events.ts[self.into]) & (self.out != self.into)
+        end = events.end[self.into]
+        has_end = (end > events.ts[self.into]) & (end != NEVER)
         return tied & has_end, tied & ~has_end
 
 
 @dataclass(frozen=True)
-class _Flows:
-    """Flow events: where and when they are, and what they do.
+class _FlowEvents:
+    """Flow events and the slices that they bind to.
 
-    Attributes:
-        event: their numbers in the file.
-        row, lane: their track.
-        ts: ns, rebased.
-        is_next: whether it binds to the next slice that starts on the track.
-        slice: the entry of Shown that it binds to, NONE where there is none.
+    Columns:
+        event: int, number in the file.
+        track, lane: int, track of the trace and lane on it.
+        ts: int64 ns, rebased.
+        is_next: bool, whether it binds to the next slice that starts on the track.
+        slice: int, row of ThreadEvents that it binds to, NONE where there is none.
     """
 
     event: Ints
-    row: Ints
+    track: Ints
     lane: Ints
     ts: Ints
     is_next: NDArray[np.bool_]
     slice: Ints
 
 
-def flows(trace: Trace, plan: Plan, found: ThreadEvents, is_wanted: NDArray[np.bool_]) -> Flows:
-    """All arrows that Perfetto would draw.
+def flows(trace: Trace, plan: Plan, events: ThreadEvents, is_written: NDArray[np.bool_]) -> Flows:
+    """List all flows that Perfetto would draw.
 
     Args:
         trace: the trace.
-        plan: where flow events go.
-        found: the slices to bind to.
-        is_wanted: which events are wanted, one flag per event.
+        plan: lanes and ids of flow events.
+        events: the slices to bind to.
+        is_written: bool (events,), the events of the file that are written.
     """
-    event = np.flatnonzero(is_phase(trace, "stf") & is_wanted)
+    event = np.flatnonzero(is_phase(trace, "stf") & is_written)
     number = _numbers(trace, plan, event)
     event = event[number != NONE]
     ids = np.full(len(trace), NONE)
     ids[event] = number[number != NONE]
-    event, slices = _in_order(found, _bound(found, trace, plan, event))
+    event, slices = _in_order(events, _bound(events, trace, plan, event))
     key = np.column_stack([ids[event], trace.cat[event], trace.name[event]])
     order = np.lexsort(key.T)
     slices = slices[order]
     source = _sources(trace.phase[event[order]], key[order])
     drawn = np.flatnonzero(source != NONE)
-    tied = _by_identity(found, plan) if plan.flows.arrows else (source[:0], source[:0])
-    out = np.concatenate([slices[source[drawn]], tied[0]])
-    into = np.concatenate([slices[drawn], tied[1]])
-    turned = found.ts[out] > found.ts[into]
-    return Flows(np.where(turned, into, out), np.where(turned, out, into))
+    by_identity = _by_identity(events, plan) if plan.flows.arrows else (source[:0], source[:0])
+    out = np.concatenate([slices[source[drawn]], by_identity[0]])
+    into = np.concatenate([slices[drawn], by_identity[1]])
+    backward = events.ts[out] > events.ts[into]
+    return Flows(np.where(backward, into, out), np.where(backward, out, into))
 
 
 def _numbers(trace: Trace, plan: Plan, event: Ints) -> Ints:
-    """A number for the id of each flow event, equal where Perfetto takes two ids for one."""
+    """Number the id of each flow event, equally where Perfetto takes two ids for one."""
     number = read_codes(trace.links, trace.link[event].astype(np.int64))
     renamed = plan.flows.ids
-    where = indices_of(event, renamed)
-    fresh = np.array([renamed[it] for it in event[where].tolist()], np.int64)
-    number[where] = 2 * len(trace.links) + np.unique(fresh, return_inverse=True)[1]
+    at = indices_of(event, renamed)
+    new_ids = np.array([renamed[one] for one in event[at].tolist()], np.int64)
+    number[at] = 2 * len(trace.links) + np.unique(new_ids, return_inverse=True)[1]
     return number
 
 
-def bindings(found: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> Ints:
-    """The entry of Shown that Perfetto binds each of some flow events to; NONE for none.
+def bindings(events: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> Ints:
+    """Bind flow events to slices as Perfetto does.
 
     Args:
-        found: the slices to bind to.
+        events: the slices to bind to.
         trace: the trace.
-        plan: where flow events go.
-        event: the flow events.
+        plan: lanes of flow events.
+        event: int (n,), numbers of the flow events.
+
+    Returns:
+        int (n,), the row of `events` of each, NONE for none.
     """
-    return _bound(found, trace, plan, event).slice
+    return _bound(events, trace, plan, event).slice
 
 
-def _by_identity(found: ThreadEvents, plan: Plan) -> tuple[Ints, Ints]:
-    """The entries that the plan ties by identity, where both are shown."""
+def _by_identity(events: ThreadEvents, plan: Plan) -> tuple[Ints, Ints]:
+    """Return the rows of both slices of each flow that the plan draws by `bind_id`."""
     ends = np.array(plan.flows.arrows, np.int64).reshape(-1, 2)
-    order = np.argsort(found.event)
-    place = np.searchsorted(found.event, ends, sorter=order)
-    entry = order[np.minimum(place, len(found) - 1)] if len(found) else place
-    both = (found.event[entry] == ends).all(axis=1) if len(found) else np.zeros(0, np.bool_)
+    order = np.argsort(events.event)
+    place = np.searchsorted(events.event, ends, sorter=order)
+    entry = order[np.minimum(place, len(events) - 1)] if len(events) else place
+    both = (events.event[entry] == ends).all(axis=1) if len(events) else np.zeros(0, np.bool_)
     return entry[both, 0], entry[both, 1]
 
 
-def _bound(found: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> _Flows:
-    """Flow events with the slices that they bind to."""
+def _bound(events: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> _FlowEvents:
+    """Bind flow events to slices."""
     lane = lanes_of(event, plan.moves).astype(np.int64)
-    row, ts = trace.track[event].astype(np.int64), trace.ts[event] - plan.rebase_ns
+    track, ts = trace.track[event].astype(np.int64), trace.ts[event] - plan.rebase_ns
     is_next = (trace.phase[event] == ord("f")) & (trace.bound[event] != ord("e"))
-    flows = _Flows(event, row, lane, ts, is_next, np.full(len(event), NONE))
-    for entries in _by_track(found):
-        track = int(found.track[entries[0]]), int(found.lane[entries[0]]) % DEEPER
-        here = np.flatnonzero((row == track[0]) & (lane == track[1]))
+    flows = _FlowEvents(event, track, lane, ts, is_next, np.full(len(event), NONE))
+    for entries in _by_track(events):
+        code, number = int(events.track[entries[0]]), int(events.lane[entries[0]]) % DEEPER
+        here = np.flatnonzero((track == code) & (lane == number))
         if len(here):
-            flows.slice[here] = _neighbours(found, entries, flows, here)
-            asking = here[~is_next[here]]
-            if (found.closing[entries] >= 0).any():
-                flows.slice[asking] = stack_tops(found, entries, event[asking], ts[asking])
+            flows.slice[here] = _neighbours(events, entries, flows, here)
+            to_top = here[~is_next[here]]
+            if (events.closing[entries] >= 0).any():
+                flows.slice[to_top] = stack_tops(events, entries, event[to_top], ts[to_top])
     return flows
 
 
-def _by_track(found: ThreadEvents) -> list[Ints]:
-    """The entries of each row and lane, with those that are too deep for its track, by time."""
-    parts: dict[tuple[int, int], list[Ints]] = {}
-    for start, stop in found.track_ranges():
-        track = int(found.track[start]), int(found.lane[start]) % DEEPER
-        parts.setdefault(track, []).append(np.arange(start, stop))
+def _by_track(events: ThreadEvents) -> list[Ints]:
+    """List the rows of each track and lane by time, those too deep for the track included."""
+    ranges: dict[tuple[int, int], list[Ints]] = {}
+    for start, stop in events.track_ranges():
+        track = int(events.track[start]), int(events.lane[start]) % DEEPER
+        ranges.setdefault(track, []).append(np.arange(start, stop))
     tracks = []
-    for part in parts.values():
-        entries = np.concatenate(part)
-        tracks.append(entries[np.lexsort((found.ts[entries],))] if len(part) > 1 else entries)
+    for of_track in ranges.values():
+        entries = np.concatenate(of_track)
+        tracks.append(entries[np.lexsort((events.ts[entries],))] if len(of_track) > 1 else entries)
     return tracks
 
 
-def _neighbours(found: ThreadEvents, entries: Ints, flows: _Flows, here: Ints) -> Ints:
-    """The slice that started last before each flow event of a track, or starts next."""
-    ts, at = found.ts[entries], flows.ts[here]
+def _neighbours(events: ThreadEvents, entries: Ints, flows: _FlowEvents, here: Ints) -> Ints:
+    """Find the slice that started last before each flow event of a track, or starts next.
+
+    Args:
+        events: slices of all threads.
+        entries: int (n,), rows of `events` on the track, by time.
+        flows: all flow events.
+        here: int (m,), rows of `flows` on the track.
+
+    Returns:
+        int (m,), rows of `events`, NONE for none.
+    """
+    ts, at = events.ts[entries], flows.ts[here]
     last = np.searchsorted(ts, at, "right") - 1
-    # at one time X events come first; of all others that which stands first in the file
-    is_later = ~found.complete[entries] | (found.end[entries] == ts)
-    asking = np.flatnonzero((last >= 0) & (ts[last] == at) & is_later[last])
-    for i in asking.tolist():
+    # at one time X events come first, all others in the order of the file
+    is_later = ~events.complete[entries] | (events.end[entries] == ts)
+    ties = np.flatnonzero((last >= 0) & (ts[last] == at) & is_later[last])
+    for i in ties.tolist():
         while last[i] >= 0 and ts[last[i]] == at[i] and is_later[last[i]]:
-            if found.event[entries[last[i]]] < flows.event[here[i]]:
+            if events.event[entries[last[i]]] < flows.event[here[i]]:
                 break
             last[i] -= 1
-    wanted = last + flows.is_next[here]
+    target = last + flows.is_next[here]
     slices = np.full(len(here), NONE)
-    there = (wanted >= 0) & (wanted < len(entries))
-    slices[there] = entries[wanted[there]]
+    exists = (target >= 0) & (target < len(entries))
+    slices[exists] = entries[target[exists]]
     return slices
 
 
-def _in_order(found: ThreadEvents, flows: _Flows) -> tuple[Ints, Ints]:
-    """Events and slices of flow events that bind, in the order in which they count.
+def _in_order(events: ThreadEvents, flows: _FlowEvents) -> tuple[Ints, Ints]:
+    """Return numbers and slices of flow events that bind, in the order of binding.
 
-    What binds to the next slice counts when that starts.
+    A flow event that waits for the next slice binds when that starts.
     """
     binds = flows.slice != NONE
     event, slices, waited = flows.event[binds], flows.slice[binds], flows.is_next[binds]
-    ts = np.where(waited, found.ts[slices], flows.ts[binds])
+    ts = np.where(waited, events.ts[slices], flows.ts[binds])
     order = np.lexsort((event, ~waited, ts))
     return event[order], slices[order]
 
 
 def _sources(phase: NDArray[np.uint8], key: Ints) -> Ints:
-    """For each flow event the one that its arrow comes from, NONE where it draws none.
+    """Find the flow event that each flow event continues, NONE where it draws no flow.
 
     Args:
-        phase: s, t or f; sorted by key and then time.
-        key: id, category, name: a row each.
+        phase: uint8 (n,), codes of s, t or f, sorted by key and then time.
+        key: int (n, 3): id, category and name.
     """
     place = np.arange(len(phase))
     starts = np.ones(len(phase), np.bool_)

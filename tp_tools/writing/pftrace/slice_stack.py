@@ -1,4 +1,4 @@
-"""The stack of a track that has B and E events: these take slices off it before the next starts."""
+"""Model the stack of a track with B and E events, where an E takes its slice off the stack."""
 
 from __future__ import annotations
 
@@ -8,55 +8,62 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
     from tp_tools.writing.pftrace.thread_events import ThreadEvents
 
-_NOTHING = -1
+_EMPTY = -1
 
 
-def stack_tops(found: ThreadEvents, entries: Ints, event: Ints, ts: Ints) -> list[int]:
-    """What lies on top of the stack of a track at some moments, -1 for nothing.
+def stack_tops(events: ThreadEvents, entries: Ints, flow: Ints, ts: Ints) -> list[int]:
+    """Find the slice on top of a track's stack at the time of each flow event.
 
     Args:
-        found: slices and instants.
-        entries: those of the track.
-        event: the numbers of the events in the file that mark the moments.
-        ts: their times.
+        events: slices and instants of all threads.
+        entries: int (n,), rows of `events` on the track.
+        flow: int (m,), event numbers of the flow events.
+        ts: int64 (m,), their times, ns.
+
+    Returns:
+        The row of `events` of each top slice, -1 where the stack is empty.
     """
     stack: list[int] = []
-    answers = [_NOTHING] * len(event)
-    for at, is_start, _, _, i, question in sorted(_steps(found, entries, event, ts)):
-        if question != _NOTHING:
-            answers[question] = stack[-1] if stack else _NOTHING
+    tops = [_EMPTY] * len(flow)
+    for at, is_start, _, _, i, query in sorted(_steps(events, entries, flow, ts)):
+        if query != _EMPTY:
+            tops[query] = stack[-1] if stack else _EMPTY
             continue
-        is_point = bool(is_start) and bool(found.end[i] == at)
-        while stack and _is_over(found, stack[-1], at, is_point=is_point):
+        is_point = bool(is_start) and bool(events.end[i] == at)
+        while stack and _is_over(events, stack[-1], at, is_point=is_point):
             stack.pop()
         if is_start:
             stack.append(i)
         elif stack and stack[-1] == i:
             stack.pop()
-    return answers
+    return tops
 
 
 def _steps(
-    found: ThreadEvents, entries: Ints, event: Ints, ts: Ints
+    events: ThreadEvents, entries: Ints, flow: Ints, ts: Ints
 ) -> list[tuple[int, int, int, int, int, int]]:
-    """Starts, E events and questions, to be sorted as Perfetto sorts them.
+    """List starts, E events and flow events, with keys that sort as Perfetto does.
 
-    Each is (ts, 0 for E, X longest first, place in the file, entry, question).
+    Returns:
+        (ts, 0 for E else 1, minus the duration of an X, event number, entry, index in `flow`) each.
     """
     steps = []
     for i in entries.tolist():
-        key = int(found.ts[i] - found.end[i]) if found.complete[i] else 0
-        steps.append((int(found.ts[i]), 1, key, int(found.event[i]), i, _NOTHING))
-        if found.closing[i] >= 0:
-            steps.append((int(found.end[i]), 0, 0, int(found.closing[i]), i, _NOTHING))
-    for question, (number, at) in enumerate(zip(event.tolist(), ts.tolist(), strict=True)):
-        steps.append((at, 1, 0, number, _NOTHING, question))
+        key = int(events.ts[i] - events.end[i]) if events.complete[i] else 0
+        steps.append((int(events.ts[i]), 1, key, int(events.event[i]), i, _EMPTY))
+        if events.closing[i] >= 0:
+            steps.append((int(events.end[i]), 0, 0, int(events.closing[i]), i, _EMPTY))
+    for query, (number, at) in enumerate(zip(flow.tolist(), ts.tolist(), strict=True)):
+        steps.append((at, 1, 0, number, _EMPTY, query))
     return steps
 
 
-def _is_over(found: ThreadEvents, i: int, at: int, *, is_point: bool) -> bool:
-    """Whether a slice leaves the stack when something starts or ends."""
-    if found.closing[i] >= 0:
+def _is_over(events: ThreadEvents, i: int, at: int, *, is_point: bool) -> bool:
+    """Tell whether slice `i` leaves the stack when a slice starts or ends at a time.
+
+    `is_point` says that the starting slice has no duration.
+    """
+    if events.closing[i] >= 0:
         return False
-    both_points = is_point and found.ts[i] == found.end[i] == at
-    return bool(found.end[i] <= at and not both_points)
+    both_points = is_point and events.ts[i] == events.end[i] == at
+    return bool(events.end[i] <= at and not both_points)
