@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -93,7 +93,8 @@ class TraceBuilder:
         """
         link, links = numbered_ids(self._columns.pop("link").whole(), list(self._text_ids))
         columns: dict[str, Any] = {key: column.whole() for key, column in self._columns.items()}
-        tracks, columns["track"], quoted = _unquoted(list(self._tracks), columns["track"])
+        recorded = _Tracks(list(self._tracks), columns["track"])
+        tracks, columns["track"], quoted = _unquoted(*recorded)
         return Trace(
             head=head,
             tail=tail,
@@ -108,6 +109,7 @@ class TraceBuilder:
             repairs=repairs,
             thorough=thorough,
             quoted=quoted,
+            recorded_tracks=None if quoted is None else recorded.with_ids(),
             bind_ids=self._bind_ids,
             damage=damage,
             **columns,
@@ -117,6 +119,17 @@ class TraceBuilder:
 def _numbered(values: Iterable[Key], table: dict[Key, int]) -> Ints:
     """Return the number of each value in `table`; new values get the next numbers."""
     return narrow(np.array([table.setdefault(value, len(table)) for value in values], np.int64))
+
+
+class _Tracks(NamedTuple):
+    """The (pid, tid) of each track as the file writes them, and the track of each event."""
+
+    written: list[tuple[Id, Id]]
+    track: Ints
+
+    def with_ids(self) -> tuple[list[tuple[Scalar, Scalar]], Ints]:
+        """Return the same with ids as `Trace` holds them."""
+        return [(_id(pid), _id(tid)) for pid, tid in self.written], self.track
 
 
 def _unquoted(

@@ -46,6 +46,8 @@ def find_hidden(trace: Trace, table: Slices, lane: Ints) -> Ints:
     Returns:
         Event numbers, ascending.
     """
+    if trace.recorded_tracks is not None:
+        return hidden_events(trace)  # old traces, which are small
     threads = threads_of(trace)
     misread = _misread_tracks(trace, table, threads)
     holds_pairs = occurs_where(

@@ -9,7 +9,7 @@ The tests compare it with v52.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,6 +85,9 @@ def hidden_events(
     Returns:
         Event numbers, ascending.
     """
+    if misread_ids and only is None and trace.recorded_tracks is not None:
+        tracks, track = trace.recorded_tracks
+        trace = replace(trace, tracks=tracks, track=track)
     complete = is_phase(trace, "X") & (trace.dur >= 0)
     paired = is_phase(trace, "BE") & (trace.ts >= 0)
     instants = is_phase(trace, "iIR") & (trace.bound == 0) & (trace.ts >= 0)

@@ -97,6 +97,8 @@ class Trace:
         thorough: whether the text had to be sanitized token by token; a second pass over the text
             must do the same.
         quoted: bool (events,), whether its pid or tid is a number in quotes; None if none is.
+        recorded_tracks: where ids are quoted, `tracks` and `track` with these as text, as Perfetto
+            reads the file; else None.
         bind_ids: JSON text of `bind_id`, by event, where there is one.
         damage: the first few damaged stretches of text that were left out; a second pass over the
             text must do the same. None where none was looked for.
@@ -122,6 +124,7 @@ class Trace:
     repairs: Counter[str]
     thorough: bool = False
     quoted: NDArray[np.bool_] | None = None
+    recorded_tracks: tuple[list[tuple[Scalar, Scalar]], Ints] | None = None
     bind_ids: dict[int, bytes] = field(default_factory=dict)
     damage: list[TextDamage] | None = None
 
