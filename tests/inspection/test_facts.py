@@ -37,7 +37,9 @@ def test_long_names_are_shortened(tmp_path: Path) -> None:
 
 def test_a_trace_that_fix_refuses(tmp_path: Path) -> None:
     """Times that span more than Perfetto holds are reported as not repairable."""
-    lines = lines_of(tmp_path, kernel("a", 0, 9, 1), kernel("b", 5 * 10**18 + 1, 5 * 10**18 + 9, 2))
+    lines = lines_of(
+        tmp_path, kernel("a", 1_000, 1_009, 1), kernel("b", 5 * 10**18 + 1, 5 * 10**18 + 9, 2)
+    )
     assert any(line.startswith("`tp-tools fix` cannot repair it: its times span") for line in lines)
 
 
