@@ -117,8 +117,8 @@ TESTED_IN = {
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_every_module_has_its_tests(path: Path) -> None:
     """A module has its test file at the mirrored place, a test imports it, or it stands above."""
-    if path.name == "__init__.py" and not ast.parse(path.read_text("utf-8")).body[1:]:
-        return  # a docstring alone
+    if path.name == "__init__.py" and "def " not in path.read_text("utf-8"):
+        return  # a docstring, and exports, which test_exports.py imports
     assert mirrored(path).is_file() or dotted(path) in {*IMPORTED, *TESTED_IN}
 
 

@@ -10,8 +10,8 @@ from tp_tools.trace.model import UNTIMED, is_phase
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tp_tools.files.source import Source
-    from tp_tools.trace.model import Trace
+    from tp_tools.files import Source
+    from tp_tools.trace import Trace
 
 _HABITS = frozenset(
     {

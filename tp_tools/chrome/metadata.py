@@ -21,7 +21,7 @@ from tp_tools.chrome.stream import SPACE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tp_tools.trace.model import Trace
+    from tp_tools.trace import Trace
 
 MERGED_KEY = "tpToolsMerge"
 """A top-level key that `tp-tools merge` writes."""

@@ -25,15 +25,16 @@ from tp_tools.chrome.schema import DECODER
 from tp_tools.chrome.stream import TextStream, lead_of
 from tp_tools.chrome.trace_builder import TraceBuilder
 from tp_tools.errors import InputError
-from tp_tools.processes.pool import ALONE, open_pool, usual_jobs
+from tp_tools.processes import open_pool
+from tp_tools.processes.pool import ALONE, usual_jobs
 from tp_tools.processes.worker import TextCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tp_tools.chrome.batch_columns import Columns
-    from tp_tools.files.source import Source
-    from tp_tools.processes.pool import Pool
+    from tp_tools.files import Source
+    from tp_tools.processes import Pool
     from tp_tools.processes.worker import Call
     from tp_tools.trace.model import Head, Tail
 

@@ -25,9 +25,10 @@ from tp_tools.trace.model import UNTIMED, Head, Tail, is_phase
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tp_tools.files.source import Source
-    from tp_tools.processes.pool import Pool
-    from tp_tools.trace.model import TextDamage, Trace
+    from tp_tools.files import Source
+    from tp_tools.processes import Pool
+    from tp_tools.trace import Trace
+    from tp_tools.trace.model import TextDamage
 
 _DAY_NS = 86_400 * 10**9
 _NEVER = (1 << 63) - 1

@@ -20,8 +20,9 @@ from tp_tools.files.read_ahead import read_ahead
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tp_tools.files.source import Source
-    from tp_tools.trace.model import Batch, Trace
+    from tp_tools.files import Source
+    from tp_tools.trace import Trace
+    from tp_tools.trace.model import Batch
 
 
 def batch_texts(

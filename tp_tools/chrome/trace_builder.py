@@ -9,7 +9,8 @@ import numpy as np
 from tp_tools.chrome.batch_columns import NOTHING
 from tp_tools.chrome.event_ids import numbered_ids, with_text_ids
 from tp_tools.columns import GrowableColumn, narrow
-from tp_tools.trace.model import NAMELESS, Batch, Trace
+from tp_tools.trace import Trace
+from tp_tools.trace.model import NAMELESS, Batch
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -12,14 +12,14 @@ import click
 
 from tp_tools.cli.options import console_options, duration, engine_option, limit_options
 from tp_tools.errors import UsageError
-from tp_tools.repair.tolerance import TOLERANCE_NS
-from tp_tools.writing.pftrace.options import PftraceOptions
+from tp_tools.repair import TOLERANCE_NS
+from tp_tools.writing import PftraceOptions
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
-    from tp_tools.files.source import Source
-    from tp_tools.processes.pool import Pool
-    from tp_tools.repair.analysis import Analysis
+    from tp_tools.files import Source
+    from tp_tools.processes import Pool
+    from tp_tools.repair import Analysis
     from tp_tools.writing.pftrace.options import Lanes
 
 FOUND = 1
@@ -153,11 +153,14 @@ def pftrace_options(output: str, lanes: Lanes | None) -> PftraceOptions | None:
 
 def _run(options: Options, console: Console) -> None:
     # numpy, msgspec: not for --help
-    from tp_tools.chrome.parallel_reader import batch_pool, reading_jobs  # noqa: PLC0415
+    from tp_tools.chrome import batch_pool, reading_jobs  # noqa: PLC0415
     from tp_tools.cli import process  # noqa: PLC0415
-    from tp_tools.files import output, temporary  # noqa: PLC0415
+    from tp_tools.files import (  # noqa: PLC0415
+        open_source,
+        output,
+        temporary,
+    )
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
-    from tp_tools.files.source import open_source  # noqa: PLC0415
 
     if options.summary and options.output == output.STDOUT and not options.check:
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
@@ -178,8 +181,11 @@ def _run(options: Options, console: Console) -> None:
 
 def _fix(source: Source, options: Options, console: Console, pool: Pool) -> None:
     from tp_tools import engine  # noqa: PLC0415  while the workers start
-    from tp_tools.repair import analysis, protobuf  # noqa: PLC0415  while the workers start
-    from tp_tools.repair.overlaps import OverlapOptions  # noqa: PLC0415
+    from tp_tools.repair import (  # noqa: PLC0415  while the workers start
+        OverlapOptions,
+        analysis,
+        protobuf,
+    )
 
     if protobuf.is_protobuf(source):
         protobuf.check_sound(source, options.engine, console.say)

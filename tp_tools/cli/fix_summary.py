@@ -12,7 +12,7 @@ from tp_tools.trace.short_names import short_names
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.repair.analysis import Analysis
+    from tp_tools.repair import Analysis
 
 _MOST_NAMES = 5
 _WIDEST = 120

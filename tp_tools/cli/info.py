@@ -56,10 +56,10 @@ def command(
 
 
 def _run(options: Options, console: Console) -> None:
-    from tp_tools.files.source import open_source  # noqa: PLC0415
+    from tp_tools.files import open_source  # noqa: PLC0415
     from tp_tools.inspection import facts, trace_info  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
-    from tp_tools.querying.trace_loader import LoadOptions  # noqa: PLC0415
+    from tp_tools.querying import LoadOptions  # noqa: PLC0415
 
     how = LoadOptions(options.engine, say=console.say, warn=console.warn, progress=console.progress)
     files = job_files.listed(options.traces, options.choice, console.say)

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from tp_tools.alignment.alignment import Mode
     from tp_tools.cli.console import Console
+    from tp_tools.merging import MergeOptions, MergePlan
     from tp_tools.merging.output import Counts
-    from tp_tools.merging.preparation import MergeOptions, MergePlan
     from tp_tools.merging.rank_names import RankChoice
     from tp_tools.merging.write_rank import Form
-    from tp_tools.processes.pool import Pool
+    from tp_tools.processes import Pool
     from tp_tools.progress import ProgressCallback
 
 _MS = re.compile(r"-?\d+(\.\d{1,6})?")
@@ -172,7 +172,7 @@ def _check(options: Options) -> None:
 
 def _merge_options(options: Options) -> MergeOptions:
     """Return the options that the merge itself takes."""
-    from tp_tools.merging.preparation import MergeOptions  # noqa: PLC0415  numpy and msgspec: not for --help
+    from tp_tools.merging import MergeOptions  # noqa: PLC0415  numpy and msgspec: not for --help
 
     return MergeOptions(
         align=options.align,
@@ -264,7 +264,7 @@ def _prepare(
     """Read the ranks; refuse those that were converted to .pftrace with advice."""
     from pathlib import Path  # noqa: PLC0415
 
-    from tp_tools.files.source import Source  # noqa: PLC0415
+    from tp_tools.files import Source  # noqa: PLC0415
     from tp_tools.merging import preparation  # noqa: PLC0415
     from tp_tools.repair import protobuf  # noqa: PLC0415
 

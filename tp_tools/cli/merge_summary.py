@@ -12,8 +12,8 @@ from tp_tools.formatting import plural, span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tp_tools.merging import MergePlan
     from tp_tools.merging.output import Counts
-    from tp_tools.merging.preparation import MergePlan
 
 _MOST = 8
 

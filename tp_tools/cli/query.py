@@ -186,8 +186,8 @@ def _run(options: Options, console: Console) -> None:
     # numpy and msgspec: not for --help
     from tp_tools.files import output, temporary  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415
-    from tp_tools.querying import runner  # noqa: PLC0415
-    from tp_tools.querying.trace_loader import LARGE, LoadOptions  # noqa: PLC0415
+    from tp_tools.querying import LoadOptions, runner  # noqa: PLC0415
+    from tp_tools.querying.trace_loader import LARGE  # noqa: PLC0415
 
     query = runner.from_text(options.sql) if options.sql else runner.from_file(options.query or "")
     needs = None if options.all_categories else query.header.needs

@@ -74,8 +74,11 @@ def command(  # noqa: PLR0917  click passes all by name
 def _run(options: Options, console: Console) -> None:
     from tp_tools.files import output, temporary  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
-    from tp_tools.reporting import build, plots  # noqa: PLC0415
-    from tp_tools.reporting.data import collect  # noqa: PLC0415
+    from tp_tools.reporting import (  # noqa: PLC0415
+        build,
+        collect,
+        plots,
+    )
 
     output.check(options.output, force=options.force, suffixes=SUFFIXES)
     plots.graph_objects()  # before any work is done

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from tp_tools.cli.console import Console
     from tp_tools.merging.rank_names import RankChoice
-    from tp_tools.viewer.preparation import ViewFile
-    from tp_tools.viewer.server import Server
+    from tp_tools.viewer import Server, ViewFile
     from tp_tools.viewer.site import Site
 
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
@@ -98,9 +97,9 @@ def command(  # noqa: PLR0917  click passes all by name
 
 
 def _run(options: Options, console: Console) -> None:
+    from tp_tools.files import open_source  # noqa: PLC0415  not for --help
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
-    from tp_tools.files.source import open_source  # noqa: PLC0415  not for --help
-    from tp_tools.viewer.preparation import ViewOptions, prepare_view  # noqa: PLC0415
+    from tp_tools.viewer import ViewOptions, prepare_view  # noqa: PLC0415
 
     if not any(character in options.trace for character in "*?["):
         refuse_missing(options.trace)
@@ -125,8 +124,7 @@ def _trace(options: Options, folder: Path, console: Console) -> str:
     """Return the file to show: the given one, or the ranks of a job, merged."""
     from tp_tools.library.header import Header  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
-    from tp_tools.querying import job_loader  # noqa: PLC0415  not for --help
-    from tp_tools.querying.trace_loader import LoadOptions  # noqa: PLC0415
+    from tp_tools.querying import LoadOptions, job_loader  # noqa: PLC0415  not for --help
 
     job = job_files.find([options.trace], options.choice)
     job.say(console.say)
@@ -142,8 +140,9 @@ def _trace(options: Options, folder: Path, console: Console) -> str:
 
 def _server(options: Options) -> Server:
     """Open the server first of all, so that a port in use is reported at once."""
+    from tp_tools.viewer import Server  # noqa: PLC0415
     from tp_tools.viewer.perfetto_ui import ONLINE_PORT  # noqa: PLC0415  not for --help
-    from tp_tools.viewer.server import ANY_PORT, Server  # noqa: PLC0415
+    from tp_tools.viewer.server import ANY_PORT  # noqa: PLC0415
 
     if options.online:
         return Server(ONLINE_PORT, f"leave out --online: {_ONE_PORT}")

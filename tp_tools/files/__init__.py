@@ -3,3 +3,20 @@
 Paths, "-" and pipes enter as a `Source` that gives blocks of decompressed bytes.
 Blocks of bytes leave through `output.written`, compressed as the suffix of the name says.
 """
+
+from typing import TYPE_CHECKING
+
+from tp_tools._exports import exporter
+
+if TYPE_CHECKING:
+    from tp_tools.files.source import Source, open_source
+
+__all__ = ["Source", "open_source"]
+
+__getattr__ = exporter(
+    __name__,
+    {
+        "Source": "source",
+        "open_source": "source",
+    },
+)

@@ -17,7 +17,8 @@ from tp_tools.repair.summary import REPAIRS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tp_tools.chrome.metadata import Gpu, TraceMetadata
+    from tp_tools.chrome import TraceMetadata
+    from tp_tools.chrome.metadata import Gpu
     from tp_tools.inspection.inventory import Inventory, Stream
     from tp_tools.inspection.trace_info import TraceInfo
     from tp_tools.repair.defects import Defects

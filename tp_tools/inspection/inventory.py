@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.trace.model import Ints, Scalar, Trace
+    from tp_tools.trace import Trace
+    from tp_tools.trace.model import Ints, Scalar
 
 
 _STEP = re.compile(r"ProfilerStep#(\d+)")

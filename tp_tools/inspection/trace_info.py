@@ -10,23 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tp_tools import engine
+from tp_tools.chrome import batch_pool, read, reading_jobs
 from tp_tools.chrome.file_damage import damage
 from tp_tools.chrome.metadata import metadata
-from tp_tools.chrome.parallel_reader import batch_pool, reading_jobs
-from tp_tools.chrome.reader import read
 from tp_tools.chrome.reread import external_ids
 from tp_tools.inspection import kernel_kinds
 from tp_tools.inspection.contents import contents
 from tp_tools.inspection.inventory import Kernels, inventory
 from tp_tools.merging import rank_names
-from tp_tools.querying.trace_loader import LoadOptions, is_chrome_json, load_trace
+from tp_tools.querying import LoadOptions, load_trace
+from tp_tools.querying.trace_loader import is_chrome_json
 from tp_tools.repair.defects import defects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tp_tools.chrome.metadata import TraceMetadata
-    from tp_tools.files.source import Source
+    from tp_tools.chrome import TraceMetadata
+    from tp_tools.files import Source
     from tp_tools.inspection.inventory import Inventory
     from tp_tools.repair.defects import Defects
 

@@ -15,7 +15,8 @@ from tp_tools.columns import is_in
 from tp_tools.trace.model import NO_ID, UNTIMED, is_phase
 
 if TYPE_CHECKING:
-    from tp_tools.trace.model import Ints, Trace
+    from tp_tools.trace import Trace
+    from tp_tools.trace.model import Ints
 
 KERNEL_CATS = ("kernel", "Kernel")
 PREFIX = "nccl:"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tp_tools.files.source import Source
+from tp_tools.files import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.merging.json_fragment import metadata
 from tp_tools.repair.lanes import assign_lanes
-from tp_tools.trace.slices import Slices
+from tp_tools.trace import Slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

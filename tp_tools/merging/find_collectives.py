@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 
 from tp_tools import engine, library
-from tp_tools.alignment.collectives import UNKNOWN, Collectives
+from tp_tools.alignment import Collectives
+from tp_tools.alignment.collectives import UNKNOWN
 from tp_tools.chrome import reread
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.merging.annotations import KERNEL_CATS, PARAMS, PREFIX, annotations_around
@@ -23,8 +24,9 @@ from tp_tools.trace.model import UNTIMED, Scalar, is_phase
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tp_tools.files.source import Source
-    from tp_tools.trace.model import Ints, Trace
+    from tp_tools.files import Source
+    from tp_tools.trace import Trace
+    from tp_tools.trace.model import Ints
 
 QUERY = library.check("collective_kinds")
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from tp_tools.chrome.metadata import MERGED_KEY
 from tp_tools.errors import InputError, UsageError
+from tp_tools.files import Source
 from tp_tools.files.output import refuse_input
-from tp_tools.files.source import Source
 from tp_tools.merging import inputs, profiles, ranks
 from tp_tools.merging.probe import Probe, probe
 from tp_tools.merging.rank_names import RankChoice, parse_file_name
@@ -21,7 +21,7 @@ from tp_tools.merging.rank_names import RankChoice, parse_file_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tp_tools.chrome.metadata import TraceMetadata
+    from tp_tools.chrome import TraceMetadata
     from tp_tools.merging.ranks import JobRank
 
 ANY = RankChoice(allow_missing=True)

@@ -11,7 +11,7 @@ from tp_tools.merging.json_events import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from tp_tools.files.source import Source
+    from tp_tools.files import Source
     from tp_tools.merging.json_events import Match
     from tp_tools.merging.place_rank import PlacedRank
     from tp_tools.merging.placement import RankPlacement

@@ -14,8 +14,7 @@ from tp_tools.merging.write_rank import RankMatches
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tp_tools.alignment.alignment import Alignment
-    from tp_tools.alignment.collectives import Collectives
+    from tp_tools.alignment import Alignment, Collectives
     from tp_tools.merging.selection import Selection
     from tp_tools.merging.write_rank import RankFragment
     from tp_tools.trace.model import Ints

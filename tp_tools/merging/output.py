@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.preparation import MergePlan
     from tp_tools.merging.selection import Selection
     from tp_tools.merging.write_rank import Form, RankFragment
-    from tp_tools.processes.pool import Pool
+    from tp_tools.processes import Pool
 
 
 @dataclass
@@ -156,7 +156,7 @@ class _MergeWriter:
             between: path for a temporary file.
         """
         from tp_tools.merging import pftrace_fragment  # noqa: PLC0415  0.02 s, for this form alone
-        from tp_tools.writing.pftrace.options import PftraceOptions  # noqa: PLC0415
+        from tp_tools.writing import PftraceOptions  # noqa: PLC0415
 
         plan = self.plan
         shown = _collectives(plan, written)

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from tp_tools.chrome.reader import read
-from tp_tools.files.source import Source
+from tp_tools.chrome import read
+from tp_tools.files import Source
 from tp_tools.merging import json_fragment
 from tp_tools.merging.placement import RANK_IDS
 from tp_tools.repair import ids
-from tp_tools.trace.plan import FlowEdits, Plan
+from tp_tools.trace import Plan
+from tp_tools.trace.plan import FlowEdits
 from tp_tools.trace.slices import slices
-from tp_tools.writing.pftrace.options import PftraceOptions
+from tp_tools.writing import PftraceOptions
 from tp_tools.writing.pftrace.writer import rewrite
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.json_events import Match
     from tp_tools.merging.place_rank import PlacedRank
     from tp_tools.merging.placement import RankPlacement
-    from tp_tools.trace.model import Trace
-    from tp_tools.trace.plan import Lane
+    from tp_tools.trace import Lane, Trace
 
 
 def fragment(

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from tp_tools.merging.rank_tracks import Process, Thread
     from tp_tools.merging.selection import Selection
-    from tp_tools.trace.model import Ints, Scalar, Trace
-    from tp_tools.trace.plan import Plan
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace import Plan, Slices, Trace
+    from tp_tools.trace.model import Ints, Scalar
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tp_tools.alignment.clock import Clock
+    from tp_tools.alignment import Clock
 
 
 RANK_IDS = 100_000

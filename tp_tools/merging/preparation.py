@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.alignment.alignment import Member, align
+from tp_tools.alignment import Member, align
 from tp_tools.engine import get_ready
 from tp_tools.errors import InputError
 from tp_tools.merging import job_files, ranks, read_rank
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.selection import Selection
-from tp_tools.processes.pool import is_single_threaded, open_pool, usual_jobs
+from tp_tools.processes import open_pool
+from tp_tools.processes.pool import is_single_threaded, usual_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tp_tools.alignment.alignment import Alignment, Mode
+    from tp_tools.alignment import Alignment
+    from tp_tools.alignment.alignment import Mode
     from tp_tools.merging.job_files import JobFiles, LeftOut
     from tp_tools.merging.ranks import JobRank
     from tp_tools.merging.read_rank import RankSummary
-    from tp_tools.processes.pool import Pool
+    from tp_tools.processes import Pool
 
 SECOND_NS = 10**9
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tp_tools.chrome import TraceMetadata
 from tp_tools.chrome.envelope import EVENTS, read_head
-from tp_tools.chrome.metadata import TraceMetadata, header_metadata
+from tp_tools.chrome.metadata import header_metadata
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.stream import SPACE, Malformed, TextStream
 from tp_tools.errors import InputError
-from tp_tools.files.source import Source
+from tp_tools.files import Source
 from tp_tools.merging.rank_names import parse_file_name
 
 if TYPE_CHECKING:

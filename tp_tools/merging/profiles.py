@@ -18,7 +18,7 @@ from tp_tools.merging.ranks import collide, some
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tp_tools.chrome.metadata import TraceMetadata
+    from tp_tools.chrome import TraceMetadata
     from tp_tools.merging.probe import Probe
     from tp_tools.merging.rank_names import FileNameInfo, RankChoice
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.merging.placement import RankPlacement
-    from tp_tools.trace.model import Scalar, Trace
-    from tp_tools.trace.plan import Plan
+    from tp_tools.trace import Plan, Trace
+    from tp_tools.trace.model import Scalar
 
 SORT_STEP = 1_000
 """Sort indices per rank: rank at position 3 has 3,001 to 4,000."""

@@ -16,7 +16,7 @@ from tp_tools.merging.rank_names import AXES, named_together, ranks_by_name, wit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tp_tools.chrome.metadata import TraceMetadata
+    from tp_tools.chrome import TraceMetadata
     from tp_tools.merging.rank_names import RankChoice
 
 BOTH, BY_INFO, BY_NAME = "distributedInfo and name", "distributedInfo", "name"

@@ -14,23 +14,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tp_tools.chrome import read
 from tp_tools.chrome.file_damage import damage
 from tp_tools.chrome.metadata import metadata
-from tp_tools.chrome.reader import read
 from tp_tools.errors import EngineError, EngineOutOfMemory, InputError
-from tp_tools.files.source import Source
+from tp_tools.files import Source
 from tp_tools.merging.find_collectives import CollectiveFinder
+from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import place_slices, plan_alone
-from tp_tools.repair.overlaps import OverlapOptions
 from tp_tools.trace.model import UNTIMED, is_phase
 
 if TYPE_CHECKING:
-    from tp_tools.alignment.collectives import Collectives
+    from tp_tools.alignment import Collectives
+    from tp_tools.chrome import TraceMetadata
     from tp_tools.chrome.file_damage import FileDamage
-    from tp_tools.chrome.metadata import TraceMetadata
-    from tp_tools.trace.model import Trace
-    from tp_tools.trace.plan import Plan
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace import Plan, Slices, Trace
 
 
 @dataclass(frozen=True)

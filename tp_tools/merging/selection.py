@@ -10,16 +10,15 @@ import numpy as np
 from tp_tools.trace.categories import GPU_ANNOTATION, GPU_WORK
 from tp_tools.trace.flows import flows_of
 from tp_tools.trace.model import NO_ID, is_phase
+from tp_tools.writing import select_events as select_needed
 from tp_tools.writing.select import FLOWS
-from tp_tools.writing.select import select_events as select_needed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.merging.placement import RankPlacement
-    from tp_tools.trace.model import Ints, Trace
-    from tp_tools.trace.plan import Plan
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace import Plan, Slices, Trace
+    from tp_tools.trace.model import Ints
 
 GPU_CATS = GPU_WORK | {GPU_ANNOTATION}
 """Categories of GPU work and of its annotations."""

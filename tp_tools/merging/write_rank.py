@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tp_tools.merging.place_rank import PlacedRank
     from tp_tools.merging.placement import RankPlacement
     from tp_tools.merging.selection import Selection
+    from tp_tools.trace import Slices
     from tp_tools.trace.model import Ints
-    from tp_tools.trace.slices import Slices
 
 Form = Literal["json", "pftrace"]
 

@@ -3,3 +3,20 @@
 Calls go into a pool and results come out in the order of the calls. No worker outlives the process
 that opened the pool, and no temporary file outlives a process that a signal ends.
 """
+
+from typing import TYPE_CHECKING
+
+from tp_tools._exports import exporter
+
+if TYPE_CHECKING:
+    from tp_tools.processes.pool import Pool, open_pool
+
+__all__ = ["Pool", "open_pool"]
+
+__getattr__ = exporter(
+    __name__,
+    {
+        "Pool": "pool",
+        "open_pool": "pool",
+    },
+)

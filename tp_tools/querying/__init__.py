@@ -3,3 +3,36 @@
 Files enter as `load_trace` (one trace) or `load_job` (all ranks of a job, merged); rows leave as
 `Rows` of `run_query`, and from there as frames and files (`frames`).
 """
+
+from typing import TYPE_CHECKING
+
+from tp_tools._exports import exporter
+
+if TYPE_CHECKING:
+    from tp_tools.querying.api import LossWarning, open_trace, query
+    from tp_tools.querying.job_loader import load_job
+    from tp_tools.querying.runner import run_query
+    from tp_tools.querying.trace_loader import LoadOptions, load_trace
+
+__all__ = [
+    "LoadOptions",
+    "LossWarning",
+    "load_job",
+    "load_trace",
+    "open_trace",
+    "query",
+    "run_query",
+]
+
+__getattr__ = exporter(
+    __name__,
+    {
+        "LossWarning": "api",
+        "open_trace": "api",
+        "query": "api",
+        "load_job": "job_loader",
+        "run_query": "runner",
+        "LoadOptions": "trace_loader",
+        "load_trace": "trace_loader",
+    },
+)

@@ -14,7 +14,7 @@ import warnings
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from tp_tools import library
-from tp_tools.files.source import open_source
+from tp_tools.files import open_source
 from tp_tools.merging import job_files
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.querying import frames, runner

@@ -10,9 +10,8 @@ from tp_tools import engine
 from tp_tools.errors import UsageError
 from tp_tools.files import temporary
 from tp_tools.files.source import BLOCK
-from tp_tools.merging import job_files, preparation
+from tp_tools.merging import MergeOptions, job_files, preparation
 from tp_tools.merging import output as merge_output
-from tp_tools.merging.preparation import MergeOptions
 from tp_tools.processes.pool import usual_jobs
 from tp_tools.progress import BUILDING
 from tp_tools.writing.select import FLOWS
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
     from tp_tools.engine.processor import Processor
     from tp_tools.library import Header
-    from tp_tools.merging.preparation import MergePlan
+    from tp_tools.merging import MergePlan
     from tp_tools.querying.trace_loader import LoadOptions
 
 MOST_JOBS = 4

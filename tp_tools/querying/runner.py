@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tp_tools import library
 from tp_tools.engine import Rows, query_rows, run_file
-from tp_tools.files.source import open_source
+from tp_tools.files import open_source
 from tp_tools.merging.ranks import some
 from tp_tools.querying import job_loader
 from tp_tools.querying.trace_loader import load_trace
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tp_tools.engine.processor import Processor
     from tp_tools.library import Header
-    from tp_tools.merging.job_files import JobFiles
+    from tp_tools.merging import JobFiles
     from tp_tools.querying.trace_loader import LoadOptions
 
 Origin = Literal["library", "file", "text"]

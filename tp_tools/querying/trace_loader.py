@@ -15,10 +15,9 @@ from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError
 from tp_tools.files.source import BLOCK
 from tp_tools.progress import BUILDING, silent
-from tp_tools.repair import analysis
-from tp_tools.repair.overlaps import OverlapOptions
+from tp_tools.repair import OverlapOptions, analysis
+from tp_tools.writing import select_events
 from tp_tools.writing.json import writer as json_writer
-from tp_tools.writing.select import select_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,9 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.engine.processor import Processor
-    from tp_tools.files.source import Source
+    from tp_tools.files import Source
     from tp_tools.progress import Progress
-    from tp_tools.trace.model import Trace
+    from tp_tools.trace import Trace
 
 LARGE = 256 << 20
 """Bytes of JSON above which a query gets only the events that it needs. Below, everything is

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tp_tools.chrome.reader import read
+from tp_tools.chrome import read
 from tp_tools.chrome.reread import external_ids
 from tp_tools.errors import InputError
 from tp_tools.processes.pool import ALONE
@@ -24,14 +24,13 @@ from tp_tools.writing.json import writer as json_writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tp_tools.files.source import Source
-    from tp_tools.processes.pool import Pool
+    from tp_tools.files import Source
+    from tp_tools.processes import Pool
     from tp_tools.progress import Progress
     from tp_tools.repair.overlaps import OverlapOptions
-    from tp_tools.trace.model import Ints, Trace
-    from tp_tools.trace.plan import Plan, Repair
-    from tp_tools.trace.slices import Slices
-    from tp_tools.writing.pftrace.options import PftraceOptions
+    from tp_tools.trace import Plan, Repair, Slices, Trace
+    from tp_tools.trace.model import Ints
+    from tp_tools.writing import PftraceOptions
 
 
 @dataclass(frozen=True)

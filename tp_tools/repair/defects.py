@@ -13,13 +13,13 @@ from tp_tools.repair import ids, planner
 from tp_tools.repair.analysis import place_slices
 from tp_tools.repair.launch_flows import with_flows
 from tp_tools.repair.summary import hidden_of
-from tp_tools.trace.plan import Repair
+from tp_tools.trace import Repair
 
 if TYPE_CHECKING:
     from tp_tools.repair.summary import Hidden
+    from tp_tools.trace import Slices, Trace
     from tp_tools.trace.flow_slices import ExternalIds
-    from tp_tools.trace.model import Ints, Trace
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace.model import Ints
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,9 @@ from tp_tools.writing.pftrace.thread_events import thread_events
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.trace.flow_groups import FlowGroups
-    from tp_tools.trace.model import Ints, Trace
-    from tp_tools.trace.plan import Plan
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace.model import Ints
 
 _NEAR = 64  # slices before a flow event that mostly include the one it binds to
 

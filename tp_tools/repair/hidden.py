@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.trace.model import Ints, Trace
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace import Slices, Trace
+    from tp_tools.trace.model import Ints
 
 _PAIR = b"BE"
 _BLOCK_SIZE = 1 << 16  # slices of a track that are checked at a time

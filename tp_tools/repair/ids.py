@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.trace.model import Scalar, Trace
+    from tp_tools.trace import Trace
+    from tp_tools.trace.model import Scalar
 
 
 def choose_ids(trace: Trace) -> Ids:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tp_tools.trace import Slices
     from tp_tools.trace.model import Ints
-    from tp_tools.trace.slices import Slices
 
 
 _NEVER = (1 << 63) - 1

@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.repair.flow_bindings import Pairs
+    from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.trace.flow_slices import ExternalIds
-    from tp_tools.trace.model import Trace
-    from tp_tools.trace.plan import Plan
-    from tp_tools.trace.slices import Slices
 
 _FIRST_BIND_ID = 1 << 39
 """Perfetto counts flows of `s` and `f` from 0 in the same numbers."""

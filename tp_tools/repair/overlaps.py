@@ -19,14 +19,14 @@ from tp_tools.repair import planner
 from tp_tools.repair.lanes import assign_lanes, independent_groups, slices_near
 from tp_tools.repair.placed import placed_json
 from tp_tools.repair.tolerance import TOLERANCE_NS
-from tp_tools.trace.plan import Repair
+from tp_tools.trace import Repair
 from tp_tools.trace.slices import ends_of, on_lanes, subset, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tp_tools.trace.model import Ints, Trace
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace import Slices, Trace
+    from tp_tools.trace.model import Ints
 
 QUERY = "overlaps"
 MAX_ROUNDS = 16

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.trace.model import Ints, Scalar, Trace
+    from tp_tools.trace import Trace
+    from tp_tools.trace.model import Ints, Scalar
 
 MAX_DEPTH = 512
 """Slices that the importer keeps on a thread's stack; it shows deeper ones, but they drop none."""

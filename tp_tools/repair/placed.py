@@ -20,9 +20,9 @@ from tp_tools.trace.model import EXACT_BELOW_NS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.trace.model import Ints, Trace
+    from tp_tools.trace import Slices, Trace
+    from tp_tools.trace.model import Ints
     from tp_tools.trace.slice_times import Times
-    from tp_tools.trace.slices import Slices
 
 MAIN_TID = 1
 """tid of lane 0 in the JSON; lane n has tid n + 1, and each track has a pid of its own."""

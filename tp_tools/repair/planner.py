@@ -13,17 +13,17 @@ import numpy as np
 
 from tp_tools.columns import blocks, indices_of, iterate_rows, occurs_where
 from tp_tools.errors import EngineError, InputError
+from tp_tools.trace import Lane, Plan, Repair
 from tp_tools.trace.flows import flows_of
 from tp_tools.trace.model import EXACT_BELOW_NS, UNTIMED
-from tp_tools.trace.plan import Lane, Plan, Repair
 from tp_tools.trace.tracks import default_name, free_id, only_category, thread_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tp_tools.trace.model import Scalar, Trace
+    from tp_tools.trace import Slices, Trace
+    from tp_tools.trace.model import Scalar
     from tp_tools.trace.plan import Ids
-    from tp_tools.trace.slices import Slices
 
 DAY_NS = 86_400 * 10**9
 _LATEST = (1 << 63) - 1

@@ -11,7 +11,7 @@ from tp_tools.errors import InputError, TraceLossError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tp_tools.files.source import Source
+    from tp_tools.files import Source
 
 _PACKET = b"\x0a"
 """The tag of Trace.packet (perfetto, protos/perfetto/trace/trace.proto)."""

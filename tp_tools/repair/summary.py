@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.repair.analysis import Analysis
-    from tp_tools.trace.model import Ints, Trace
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace import Slices, Trace
+    from tp_tools.trace.model import Ints
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tp_tools.engine.processor import Processor
-    from tp_tools.trace.model import Trace
-    from tp_tools.trace.plan import Plan
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace import Plan, Slices, Trace
 
 _PLAIN = str.maketrans("", "", '\\"')
 

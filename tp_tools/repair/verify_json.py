@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import engine, library
-from tp_tools.chrome.reader import read
+from tp_tools.chrome import read
 from tp_tools.errors import TraceLossError, VerificationError
-from tp_tools.files.source import Source
+from tp_tools.files import Source
 from tp_tools.progress import BUILDING, silent
 from tp_tools.repair import verify_flows
 from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.progress import Progress
     from tp_tools.repair.analysis import Analysis
-    from tp_tools.trace.model import Ints, Scalar, Trace
-    from tp_tools.trace.plan import Plan
+    from tp_tools.trace import Plan, Trace
+    from tp_tools.trace.model import Ints, Scalar
 
 
 def verify(

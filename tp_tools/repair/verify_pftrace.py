@@ -15,7 +15,7 @@ import numpy as np
 from tp_tools import engine, library
 from tp_tools.columns import is_in, iterate_rows
 from tp_tools.errors import TraceLossError, VerificationError
-from tp_tools.files.source import Source
+from tp_tools.files import Source
 from tp_tools.progress import BUILDING, silent
 from tp_tools.repair import verify_flows
 from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.progress import Progress
     from tp_tools.repair.analysis import Analysis
+    from tp_tools.writing import PftraceOptions
     from tp_tools.writing.pftrace.layout import Layout
-    from tp_tools.writing.pftrace.options import PftraceOptions
 
 
 def verify(

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 from tp_tools import library
 from tp_tools.alignment.alignment import BY_BASE, UNALIGNED
 from tp_tools.engine import Rows, query_rows
-from tp_tools.files.source import open_source
+from tp_tools.files import open_source
 from tp_tools.inspection import trace_info
 from tp_tools.library import Header
 from tp_tools.merging.summary import summary
-from tp_tools.querying import job_loader, runner
-from tp_tools.querying.trace_loader import LARGE, LoadOptions, load_trace
+from tp_tools.querying import LoadOptions, job_loader, load_trace, runner
+from tp_tools.querying.trace_loader import LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tp_tools.alignment.alignment import Mode
     from tp_tools.engine.processor import Processor
-    from tp_tools.inspection.trace_info import TraceInfo
+    from tp_tools.inspection import TraceInfo
     from tp_tools.progress import Reporter
     from tp_tools.querying.runner import Query
 

@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools import engine
-from tp_tools.chrome.parallel_reader import batch_pool, reading_jobs
+from tp_tools.chrome import batch_pool, reading_jobs
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError, OutputError
 from tp_tools.files import output
 from tp_tools.progress import silent
 from tp_tools.querying.trace_loader import is_chrome_json
-from tp_tools.repair.analysis import analyze, rewrite
-from tp_tools.repair.overlaps import OverlapOptions
+from tp_tools.repair import OverlapOptions, analyze, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tp_tools.files.source import Source
+    from tp_tools.files import Source
     from tp_tools.progress import Progress
-    from tp_tools.repair.analysis import Analysis
+    from tp_tools.repair import Analysis
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _START_BYTES = 1 << 20

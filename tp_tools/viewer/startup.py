@@ -21,7 +21,7 @@ from tp_tools.trace.tracks import natural_key, process_names, thread_metadata, t
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from tp_tools.repair.analysis import Analysis
+    from tp_tools.repair import Analysis
     from tp_tools.trace.model import Scalar
 
 _Command: TypeAlias = "dict[str, str | tuple[str, ...]]"

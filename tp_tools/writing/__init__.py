@@ -3,3 +3,21 @@
 Data enters as a `Source` (read again for its text), the columns of its `Trace` and a `Plan`.
 It leaves as blocks of bytes: Chrome JSON from `json`, TrackEvent packets from `pftrace`.
 """
+
+from typing import TYPE_CHECKING
+
+from tp_tools._exports import exporter
+
+if TYPE_CHECKING:
+    from tp_tools.writing.pftrace.options import PftraceOptions
+    from tp_tools.writing.select import select_events
+
+__all__ = ["PftraceOptions", "select_events"]
+
+__getattr__ = exporter(
+    __name__,
+    {
+        "PftraceOptions": "pftrace.options",
+        "select_events": "select",
+    },
+)

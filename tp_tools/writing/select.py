@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tp_tools.trace.model import Trace
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace import Slices, Trace
 
 FLOWS = "flows"
 """Name among the categories for flow events."""

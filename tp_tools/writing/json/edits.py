@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.trace.model import Batch, Ints, Scalar, Trace
-    from tp_tools.trace.plan import Plan
+    from tp_tools.trace import Plan, Trace
+    from tp_tools.trace.model import Batch, Ints, Scalar
 
 _RECORDED_DUR = b'"tpt_recorded_dur": '
 _LEFT_OUT, _SINGLE = -1, -2  # kinds of change: left out; edits of one event only

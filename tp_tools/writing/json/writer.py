@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tp_tools.files import Source
     from tp_tools.files.gzip_parts import GzipPart
-    from tp_tools.files.source import Source
-    from tp_tools.processes.pool import Pool
+    from tp_tools.processes import Pool
     from tp_tools.processes.worker import Call
-    from tp_tools.trace.model import Batch, Scalar, Trace
-    from tp_tools.trace.plan import Plan
+    from tp_tools.trace import Plan, Trace
+    from tp_tools.trace.model import Batch, Scalar
 
 
 def rewrite(

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.files.source import Source
-    from tp_tools.trace.model import Batch, Ints, Trace
+    from tp_tools.files import Source
+    from tp_tools.trace import Trace
+    from tp_tools.trace.model import Batch, Ints
     from tp_tools.writing.pftrace.event_args import EventArgs
     from tp_tools.writing.pftrace.layout import Layout
     from tp_tools.writing.pftrace.ordering import DeferredPackets

@@ -26,8 +26,8 @@ from tp_tools.writing.pftrace.thread_events import DEEPER, LEVELS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.trace.model import Ints, Scalar, Trace
-    from tp_tools.trace.plan import Plan
+    from tp_tools.trace import Plan, Trace
+    from tp_tools.trace.model import Ints, Scalar
     from tp_tools.writing.pftrace.options import PftraceOptions
     from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
 

@@ -9,7 +9,7 @@ import msgspec
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from tp_tools.files.source import Source
+    from tp_tools.files import Source
     from tp_tools.trace.model import Batch
 
 EMPTY = msgspec.Raw(b"")

@@ -24,8 +24,8 @@ from tp_tools.writing.pftrace.thread_events import DEEPER, NEVER
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.trace.model import Ints, Trace
-    from tp_tools.trace.plan import Plan
+    from tp_tools.trace import Plan, Trace
+    from tp_tools.trace.model import Ints
     from tp_tools.writing.pftrace.thread_events import ThreadEvents
 
 NONE = -1

@@ -17,7 +17,7 @@ from tp_tools.writing.pftrace import wire
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tp_tools.trace.model import Trace
+    from tp_tools.trace import Trace
     from tp_tools.writing.pftrace.options import PftraceOptions
 
 ARGS = 1

@@ -16,9 +16,7 @@ from tp_tools.writing.pftrace.thread_events import thread_events
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.trace.model import Trace
-    from tp_tools.trace.plan import Plan
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.writing.pftrace.descriptors import Tracks
     from tp_tools.writing.pftrace.options import PftraceOptions
     from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents

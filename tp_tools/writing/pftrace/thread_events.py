@@ -14,9 +14,8 @@ from tp_tools.trace.slices import ends_of, lanes_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tp_tools.trace.model import Ints, Trace
-    from tp_tools.trace.plan import Plan
-    from tp_tools.trace.slices import Slices
+    from tp_tools.trace import Plan, Slices, Trace
+    from tp_tools.trace.model import Ints
 
 Codes: TypeAlias = "NDArray[np.int32]"
 """Column of event numbers or indices, int32, since these take most of the memory of writing."""

@@ -29,10 +29,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tp_tools.files.source import Source
-    from tp_tools.trace.model import Trace
-    from tp_tools.trace.plan import Plan
-    from tp_tools.trace.slices import Slices
+    from tp_tools.files import Source
+    from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.writing.pftrace.layout import Layout
 
 ALONE = PftraceOptions()
