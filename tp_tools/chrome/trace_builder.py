@@ -44,8 +44,8 @@ class TraceBuilder:
         self._spans: list[Batch] = []
         self._columns = {key: GrowableColumn(kind) for key, kind in _KINDS.items()}
         self._tracks: dict[tuple[Id, Id], int] = {}
-        self._cats: dict[Text, int] = {}
-        self._names: dict[Text, int] = {}
+        self._cats: dict[str, int] = {}
+        self._names: dict[str, int] = {}
         self._odd_links: dict[bytes, int] = {}
         self._metadata: dict[int, Scalar] = {}
         self._bind_ids: dict[int, bytes] = {}
@@ -54,8 +54,8 @@ class TraceBuilder:
         """Takes the next run."""
         numbered: dict[str, NDArray[Any]] = {
             "track": _numbered(run.tracks, self._tracks)[run.track],
-            "cat": _numbered(run.cats, self._cats)[run.cat],
-            "name": _numbered(run.names, self._names)[run.name],
+            "cat": _numbered(map(_cat, run.cats), self._cats)[run.cat],
+            "name": _numbered(map(_name, run.names), self._names)[run.name],
             "link": narrow(with_text_ids(run.link, run.odd_links, self._odd_links)),
         }
         for key, column in self._columns.items():
@@ -94,8 +94,8 @@ class TraceBuilder:
             link=link,
             links=links,
             tracks=tracks,
-            cats=[cat or "" for cat in self._cats],
-            names=["" if name == NOTHING else name or NAMELESS for name in self._names],
+            cats=list(self._cats),
+            names=list(self._names),
             metadata=self._metadata,
             rounded=self._rounded,
             repairs=repairs,
@@ -105,6 +105,16 @@ class TraceBuilder:
             damage=damage,
             **columns,
         )
+
+
+def _cat(recorded: Text) -> str:
+    """A category as Perfetto shows it: an empty one is none."""
+    return recorded or ""
+
+
+def _name(recorded: Text) -> str:
+    """A name as Perfetto shows it."""
+    return "" if recorded == NOTHING else recorded or NAMELESS
 
 
 def _numbered(values: Iterable[Key], table: dict[Key, int]) -> Ints:
