@@ -361,3 +361,23 @@ def test_what_the_tool_writes_needs_no_mending(name: str) -> None:
     text = encoded({"name": name})
     assert json.loads(text) == {"name": name}
     assert mend(text, thorough=True) == (text, {})
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1E+309", "0e400", "1.0e309", "100e307"])
+@pytest.mark.parametrize(
+    "member", ['"bind_id":%s', '"other":%s', '"args":{"ts":%s}', '"a":{"b":{"name":[%s, 1]}}']
+)
+def test_numbers_that_no_double_holds_become_text(number: str, member: str) -> None:
+    """Perfetto refuses the file for a number that is too large for a double, wherever it stands."""
+    event = '[{"ph":"X","ts":1,"dur":2,%s}]'
+    text = (event % (member % number)).encode()
+    wanted = (event % (member % f'"{number}"')).encode()
+    assert mend(text, thorough=True) == (wanted, {"huge_numbers": 1})
+    assert mend(wanted, thorough=True) == (wanted, {})
+
+
+@pytest.mark.parametrize("number", ["1e308", "1e-400", "1.7976931348623157e308", "12e30"])
+def test_numbers_that_a_double_holds_stay(number: str) -> None:
+    """Numbers with an exponent that Perfetto reads stay as they are."""
+    text = f'[{{"ph":"X","ts":1,"dur":2,"other":{number}}}]'.encode()
+    assert mend(text, thorough=True) == (text, {})

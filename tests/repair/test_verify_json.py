@@ -225,3 +225,15 @@ def test_names_that_versions_read_differently_pass(name: str, tmp_path: Path) ->
     """Escapes and control characters are no difference between file and Perfetto."""
     result = fixed(text([kernel(name, 0, 12, 1), kernel("late", 10, 22, 2)]))
     verified(result, result.data, tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["name", "cat"])
+def test_what_perfetto_shows_alike_counts_as_alike(missing: str, tmp_path: Path) -> None:
+    """A text that is missing, empty or, for a name, "[No name]" is one text for the comparison."""
+    texts = [{}, {missing: ""}, {"name": "[No name]"}]
+    plain = [{**mark("X", i * US), "dur": 1, "name": "a", "cat": "c"} for i in (1, 3, 5, 7)]
+    events = [{key: it[key] for key in it if key != missing} for it in plain]
+    for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2)):
+        chosen = [{**events[i], **texts[kind]} for i, kind in enumerate(order)]
+        result = fixed(text([*chosen, plain[3]]))
+        verified(result, result.data, tmp_path)

@@ -21,6 +21,7 @@ _HABITS = frozenset(
         "fine_times",
         "first_keys",
         "large_integers",
+        "huge_numbers",
         "long_decimals",
     }
 )

@@ -19,6 +19,7 @@ import msgspec
 from tp_tools.chrome.batch_columns import columns_of
 from tp_tools.chrome.batches import BatchText, last_batch, likely_cut
 from tp_tools.chrome.envelope import read_head, read_tail
+from tp_tools.chrome.refused import check_accepted
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.sanitize_numbers import holds_long
 from tp_tools.chrome.schema import DECODER
@@ -102,6 +103,7 @@ def read_batch(text: bytes, *, is_first: bool = False) -> Columns | None:
     lead = 0 if is_first else lead_of(text)
     try:
         events = DECODER.decode(b"".join((b"[", memoryview(text)[lead:], b"]")))
+        check_accepted(text, "")
         return columns_of(BatchText(text, events), 0, "")
     except (InputError, msgspec.DecodeError, RecursionError):
         return None  # one process reads the whole trace and reports the error

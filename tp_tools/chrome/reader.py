@@ -11,6 +11,7 @@ from tp_tools.chrome.batch_columns import columns_of
 from tp_tools.chrome.batches import BatchText, split_text
 from tp_tools.chrome.damage import Losses
 from tp_tools.chrome.parallel_reader import Ending, read_together
+from tp_tools.chrome.refused import check_accepted
 from tp_tools.chrome.salvage import salvaged
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.schema import DECODER
@@ -103,6 +104,7 @@ def _read(
     text = sanitized(blocks, repairs, thorough=thorough, words=words)
     for part in split_text(text, DECODER, source.name):
         if isinstance(part, BatchText):
+            check_accepted(part.text, source.name, thorough=thorough)
             builder.add(columns_of(part, builder.count, source.name))
         elif isinstance(part, Head):
             head = part

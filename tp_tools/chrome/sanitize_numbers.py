@@ -2,11 +2,13 @@
 
 NaN, Infinity                     as text: "NaN"
 integers over 63 bits             as text, or Perfetto reads -1.0
+numbers too large for a double    as text, or v52 refuses the file: 1e400
 decimals of too many digits       with 18 digits, or Perfetto's parser overflows
 """
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -29,7 +31,9 @@ _STEP, _BEHIND, _TEN = 6, 13, 10
 _WORDS = (b"NaN", b"Infinity")
 TOKEN = re.compile(rb"-?(?:NaN|Infinity|(\d+)(?:\.(\d+))?([eE][+-]?\d+)?)(?![\w.+-])")
 _NUMBER_BYTES = frozenset(bytes([byte]) for byte in b"0123456789.")
-_LONGEST = 512  # characters of a number before the first of its 19 digits
+_LONGEST = 512  # characters of a number before the digits that caught the eye
+_LARGEST_POWER = 308  # of ten, in a double
+_MOST_EXPONENT = 9  # characters; no double has more
 _ESCAPES = re.compile(rb"\\.", re.DOTALL)
 _ID_KEY = re.compile(rb'"(?:bind_)?id"\s*:\s*\Z')
 _LONGEST_KEY = 64
@@ -76,6 +80,9 @@ def sanitized_token(token: bytes, repairs: Counter[str], *, is_id: bool) -> byte
     if not token[-1:].isdigit():
         repairs["not_a_number"] += 1
         return b'"' + token + b'"'
+    if is_huge(token):
+        repairs["huge_numbers"] += 1
+        return b'"' + token + b'"'
     if token.lstrip(b"-").isdigit():
         repairs["large_integers"] += 1
         return b'"0x%x"' % int(token) if is_id and int(token) > 0 else b'"' + token + b'"'
@@ -87,8 +94,20 @@ def is_misread(token: re.Match[bytes]) -> bool:
     """Tell whether Perfetto misreads a number, a match of whole part, fraction and exponent."""
     whole, fraction, exponent = token.groups(b"")
     if fraction or exponent:
-        return timestamps.overflows(whole, fraction)
+        return timestamps.overflows(whole, fraction) or is_huge(token[0])
     return not whole or not -_LARGEST - 1 <= int(token[0]) <= _LARGEST
+
+
+def is_huge(number: bytes) -> bool:
+    """Whether Perfetto's parser finds no double for a number with an exponent, not even for 0e400.
+
+    It multiplies the digits by the power of ten: src/trace_processor/util/json_parser.h, v52.
+    """
+    digits, _, exponent = number.lower().partition(b"e")
+    if not exponent or exponent.startswith(b"-"):
+        return False
+    scale = int(exponent[:_MOST_EXPONENT])
+    return scale > _LARGEST_POWER or math.isinf(float(digits) * 10.0**scale)
 
 
 def _misread_numbers(text: bytes, *, words: bool) -> Iterator[tuple[int, int, bytes]]:

@@ -8,6 +8,7 @@ It repairs the numbers of `sanitize_numbers`, and
     null as an event                {}, an empty event that the builder leaves out
     "dur": null of an event         under another key, "tpt_dur"; "ts", "tts", "tdur" too
     times finer than nanoseconds    with three decimals
+    "ts": {} before another "ts"    under the key "tpt_ts"; other times too
     numbers as name, cat, ph        as text
 """
 
@@ -28,22 +29,45 @@ _LETTERS = {b"\b": rb"\b", b"\t": rb"\t", b"\n": rb"\n", b"\f": rb"\f", b"\r": r
 
 _STRING = rb'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))'
 _LONG = rb"-?(?:\d{19,}(?:\.\d+)?|\d+\.\d{19,})(?:[eE][+-]?\d+)?"
+_HUGE = rb"-?\d+(?:\.\d+)?[eE]\+?\d{3,}"
+_NUMBER = _LONG + b"|" + _HUGE
 _NONFINITE = rb"(?i:[+-]?(?:nan(?:\([a-z]*\))?|inf(?:inity)?))"
 _VOID = rb"(?:null|" + _NONFINITE + rb'|"(?:' + _NONFINITE + rb')?")'
 _TIME = rb'"(?:ts|dur|tts|tdur)"'
+_DEEPEST = 5  # objects in each other between two members of an event
+
+
+def _objects(depth: int) -> bytes:
+    """A pattern for text in which all braces match."""
+    return rb"(?:[^{}]|\{" + _objects(depth - 1) + rb"\})*?" if depth else b"[^{}]*"
+
+
+_TWICE = (
+    rb'(?P<twice>(?P<key>"(?:ts|dur|tts|tdur)")(?=\s*:\s*'
+    rb'(?:\{[^{}]*\}|\[[^\[\]]*\]|true|false|null|"[^"\\]*")\s*,'
+    + _objects(_DEEPEST)
+    + rb"(?P=key)\s*:))"
+)
 _TOKENS = re.compile(
     b"|".join(
         (
             rb"(?P<opening>[\[{])",
             rb"(?P<closing>[\]}])",
             rb"(?P<comma>,(?=\s*[,\]}]))",
+            _TWICE,
             rb"(?P<void>" + _TIME + rb"(?=\s*:\s*" + _VOID + rb"))",
             rb"(?P<time>" + _TIME + rb'\s*:\s*(?:"-?\d[\d.eE+-]*"|-?\d[\d.eE+-]*))',
             rb'(?P<bare>"(?:name|cat|ph)"\s*:\s*(?:-?\d[\d.eE+-]*|true|false))',
             rb'(?P<id>"(?:bind_)?id"\s*:\s*\d{19,}(?![\w.+-]))',
             _STRING,
             rb"(?P<null>\bnull\b)",
-            rb"(?P<number>(?<![\w.+-])(?:" + _NONFINITE + b"|" + _LONG + rb")(?![\w.+-]))",
+            rb"(?P<number>(?<![\w.+-])(?:"
+            + _NONFINITE
+            + b"|"
+            + _LONG
+            + b"|"
+            + _HUGE
+            + rb")(?![\w.+-]))",
         )
     ),
     re.DOTALL,
@@ -63,6 +87,7 @@ class TokenSanitizer:
             "opening": self._opening,
             "closing": self._closing,
             "comma": self._comma,
+            "twice": self._void,
             "void": self._void,
             "time": self._time,
             "bare": self._bare,
@@ -111,7 +136,9 @@ class TokenSanitizer:
 
     def _time(self, member: bytes) -> bytes:
         number = member.partition(b":")[2].strip(b' \t\r\n"')
-        if self.depth != self.level or _PLAIN_TIME.fullmatch(number):
+        if self.depth != self.level:
+            return self._member(member)
+        if _PLAIN_TIME.fullmatch(number):
             return member
         try:
             time = timestamps.microseconds(timestamps.nanoseconds(number))
@@ -123,7 +150,7 @@ class TokenSanitizer:
 
     def _bare(self, member: bytes) -> bytes:
         if not 0 < self.level <= self.depth <= self.level + 1:
-            return member
+            return self._member(member)
         key, colon, value = member.partition(b":")
         self.repairs["bare_texts"] += 1
         return key + colon + b' "' + value.strip() + b'"'
@@ -135,6 +162,12 @@ class TokenSanitizer:
         if count:
             self.repairs["control_characters"] += count
         return escaped
+
+    def _member(self, member: bytes) -> bytes:
+        """A member that is not an event's own: its value is mended as any other."""
+        value = member.partition(b":")[2].strip()
+        number = sanitize_numbers.TOKEN.fullmatch(value)
+        return member[: -len(value)] + self._number(value) if number else member
 
     def _id(self, member: bytes) -> bytes:
         number = member.partition(b":")[2].strip()

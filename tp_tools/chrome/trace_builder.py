@@ -49,8 +49,8 @@ class TraceBuilder:
         self._batches: list[Batch] = []
         self._columns = {key: GrowableColumn(dtype) for key, dtype in _DTYPES.items()}
         self._tracks: dict[tuple[Id, Id], int] = {}
-        self._cats: dict[Text, int] = {}
-        self._names: dict[Text, int] = {}
+        self._cats: dict[str, int] = {}
+        self._names: dict[str, int] = {}
         self._text_ids: dict[bytes, int] = {}
         self._metadata: dict[int, Scalar] = {}
         self._bind_ids: dict[int, bytes] = {}
@@ -59,8 +59,8 @@ class TraceBuilder:
         """Append the next batch."""
         numbered: dict[str, NDArray[Any]] = {
             "track": _numbered(batch.tracks, self._tracks)[batch.track],
-            "cat": _numbered(batch.cats, self._cats)[batch.cat],
-            "name": _numbered(batch.names, self._names)[batch.name],
+            "cat": _numbered(map(_cat, batch.cats), self._cats)[batch.cat],
+            "name": _numbered(map(_name, batch.names), self._names)[batch.name],
             "link": narrow(with_text_ids(batch.link, batch.text_ids, self._text_ids)),
         }
         for key, column in self._columns.items():
@@ -103,8 +103,8 @@ class TraceBuilder:
             link=link,
             links=links,
             tracks=tracks,
-            cats=[cat or "" for cat in self._cats],
-            names=["" if name == NOTHING else name or NAMELESS for name in self._names],
+            cats=list(self._cats),
+            names=list(self._names),
             metadata=self._metadata,
             rounded=self._rounded,
             repairs=repairs,
@@ -115,6 +115,16 @@ class TraceBuilder:
             damage=damage,
             **columns,
         )
+
+
+def _cat(recorded: Text) -> str:
+    """A category as Perfetto shows it: an empty one is none."""
+    return recorded or ""
+
+
+def _name(recorded: Text) -> str:
+    """A name as Perfetto shows it."""
+    return "" if recorded == NOTHING else recorded or NAMELESS
 
 
 def _numbered(values: Iterable[Key], table: dict[Key, int]) -> Ints:

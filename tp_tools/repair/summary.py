@@ -178,6 +178,7 @@ REPAIRS = {
     "launch_arrows_left_out": "launch arrows left out that would join other slices: their own "
     "were not recorded, or the work starts before its launch",
     "lone_surrogates": "lone surrogates replaced",
+    "huge_numbers": "numbers too large for a double written as text",
     "long_decimals": "decimals of too many digits shortened",
     "missing_commas": "missing commas between events written",
     "negative_pids": "negative process ids replaced",

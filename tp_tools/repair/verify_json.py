@@ -18,10 +18,13 @@ from tp_tools.errors import TraceLossError, VerificationError
 from tp_tools.files import Source
 from tp_tools.progress import BUILDING, silent
 from tp_tools.repair import verify_flows
+from tp_tools.repair.ids import choose_ids
 from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected
 from tp_tools.trace.model import NO_ID, UNTIMED, is_phase
+from tp_tools.trace.plan import Plan
 from tp_tools.trace.slices import slices
 from tp_tools.writing.json.writer import metadata_count
+from tp_tools.writing.pftrace.thread_events import NEVER, thread_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.progress import Progress
     from tp_tools.repair.analysis import Analysis
-    from tp_tools.trace import Plan, Trace
+    from tp_tools.trace import Slices, Trace
     from tp_tools.trace.model import Ints, Scalar
 
 
@@ -176,6 +179,7 @@ def _compare_slices(name: str, result: Trace, tp: Processor) -> None:
     expected_slices = Counter(_keys(result, table.event, table.ts[:], table.end[:]))
     instants = np.flatnonzero(is_phase(result, "iIR") & (result.ts != UNTIMED))
     expected_slices.update(_keys(result, instants, result.ts[instants], result.ts[instants]))
+    expected_slices.update(_unended(result, table))
     if shown != expected_slices:
         lost, added = expected_slices - shown, shown - expected_slices
         missing, extra = lost.total(), added.total()
@@ -183,6 +187,18 @@ def _compare_slices(name: str, result: Trace, tp: Processor) -> None:
         raise failed(
             name, f"{missing} slices are not shown and {extra} are shown wrongly, as {example}"
         )
+
+
+def _unended(result: Trace, table: Slices) -> list[tuple[int, int, str]]:
+    """The slices without an E event that Perfetto ends with the slice around them."""
+    is_unended = is_phase(result, "B") & (result.ts != UNTIMED)
+    is_unended[table.event] = False
+    if not is_unended.any():
+        return []
+    unchanged = Plan({}, {}, {}, {}, [], [], 0, choose_ids(result), [])
+    found = thread_events(result, table, unchanged, result.ts != UNTIMED)
+    ended = np.flatnonzero(is_unended[found.event] & (found.end != NEVER))
+    return _keys(result, found.event[ended], found.ts[ended], found.end[ended])
 
 
 def _compare_launch_flows(name: str, analyzed: Analysis, result: Trace, tp: Processor) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from tp_tools.columns import is_in
+from tp_tools.columns import is_in, iterate_rows
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slices import ends_of, lanes_of
+from tp_tools.writing.pftrace.unended import Step, ends_of_unended
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from tp_tools.trace import Plan, Slices, Trace
@@ -105,7 +109,9 @@ def thread_events(
         complete=trace.phase[event] == ord("X"),
     )
     events = events.only(np.flatnonzero(is_written[event])).sorted()
-    return _split_deep_stacks(_end_with_outer(events) if len(unended) else events)
+    if len(unended):
+        events = _end_as_perfetto(trace, events, plan, is_written)
+    return _split_deep_stacks(events)
 
 
 def _instants(trace: Trace) -> Ints:
@@ -128,13 +134,57 @@ def _padded(values: Ints, fill: int, count: int) -> Codes:
     return out
 
 
-def _end_with_outer(events: ThreadEvents) -> ThreadEvents:
-    """End slices without an end where the slice around them ends, as Perfetto does."""
-    end = events.end.copy()
+def _end_as_perfetto(
+    trace: Trace, events: ThreadEvents, plan: Plan, is_written: NDArray[np.bool_]
+) -> ThreadEvents:
+    """End slices without an E event as Perfetto does; see `unended`.
+
+    One that never ends gets a lane of its own where the slice around it does end: no packet could
+    end that slice alone.
+    """
+    end, lane = events.end.copy(), events.lane.copy()
+    strays = _stray_ends(trace, events, plan, is_written)
     for start, stop in events.track_ranges():
-        for i in (np.flatnonzero(end[start:stop] == NEVER) + start).tolist():
-            end[i] = min(end[start:i][end[start:i] > events.ts[i]].tolist(), default=NEVER)
-    return replace(events, end=end).sorted()
+        never = np.flatnonzero(end[start:stop] == NEVER) + start
+        if not len(never):
+            continue
+        place = int(events.track[start]), int(events.lane[start])
+        steps = [*_steps(events, start, stop), *strays.get(place, ())]
+        for i, at in ends_of_unended(steps).items():
+            if end[i] == NEVER:
+                end[i] = at
+        known = np.where(end[start:stop] == NEVER, -NEVER, end[start:stop])
+        latest = np.maximum.accumulate(known)[never - start]
+        lane[never[(end[never] == NEVER) & (latest > events.ts[never])]] += DEEPER
+    return replace(events, end=end, lane=lane).sorted()
+
+
+def _steps(events: ThreadEvents, start: int, stop: int) -> Iterator[Step]:
+    """Yield the starts and the E events of the slices from index `start` up to `stop`."""
+    here = slice(start, stop)
+    columns = (events.event[here], events.closing[here], events.ts[here], events.end[here])
+    complete = events.complete[here].tolist()
+    for i, (event, closing, ts, end) in enumerate(iterate_rows(*columns), start):
+        is_known = closing < 0 and end != NEVER
+        key = ts - end if complete[i - start] else 0
+        yield Step(ts, 1, key, event, i, end if is_known else None)
+        if closing >= 0:
+            yield Step(end, 0, 0, closing, i)
+
+
+def _stray_ends(
+    trace: Trace, events: ThreadEvents, plan: Plan, is_written: NDArray[np.bool_]
+) -> dict[tuple[int, int], list[Step]]:
+    """Return the E events that end no slice, by track and lane."""
+    is_stray = is_phase(trace, "E") & is_written
+    is_stray[events.closing[events.closing >= 0]] = False
+    stray = np.flatnonzero(is_stray)
+    found: dict[tuple[int, int], list[Step]] = defaultdict(list)
+    lanes = lanes_of(stray, plan.moves)
+    columns = (stray, trace.track[stray], lanes, trace.ts[stray] - plan.rebase_ns)
+    for event, track, lane, ts in iterate_rows(*columns):
+        found[track, lane].append(Step(ts, 0, 0, event, -1))
+    return found
 
 
 def _split_deep_stacks(events: ThreadEvents) -> ThreadEvents:

@@ -1,0 +1,65 @@
+"""What Perfetto refuses a file for in members that are no columns is found and mended."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.handmade import fixed, shown, trace_of
+from tp_tools.chrome.refused import holds_huge_number, holds_refused_time
+
+OTHER = ',{"ph":"X","name":"z","pid":1,"tid":1,"ts":9,"dur":1}'
+
+
+def traced(members: str) -> bytes:
+    """A trace of two slices, of which the first has these members."""
+    return f'{{"traceEvents":[{{"ph":"X","name":"a","pid":1,"tid":1,{members}}}{OTHER}]}}'.encode()
+
+
+@pytest.mark.parametrize("space", ["", " ", "\n  "])
+@pytest.mark.parametrize("key", ["ts", "dur", "tts", "tdur"])
+@pytest.mark.parametrize("value", ["{}", "[]", "null", "true", '"x"', '""', '{"a":1}'])
+def test_the_last_of_several_times_counts(key: str, value: str, space: str) -> None:
+    """A time that is no number before another one of the same key costs neither file nor event."""
+    times = {"ts": "6", "dur": "2", "tts": "6", "tdur": "2"}
+    colon = f":{space}"
+    first = f'"{key}"{colon}{value},"args":{{"b":{{}}}}'
+    rest = ",".join(f'"{name}"{colon}{time}' for name, time in times.items())
+    data = traced(f"{first},{rest}")
+    assert trace_of(data).repairs["void_times"] == 1
+    assert shown(fixed(data).data) == [("a", 1, 6_000, 2_000), ("z", 1, 9_000, 1_000)]
+
+
+@pytest.mark.parametrize("member", ['"bind_id":1e400', '"id":1e400', '"foo":-1e999', '"sf":0e400'])
+def test_huge_numbers_cost_no_file(member: str) -> None:
+    """A number that no double holds is written as text, so that Perfetto reads the file."""
+    data = traced(f'{member},"ts":6,"dur":2')
+    assert trace_of(data).repairs["huge_numbers"] == 1
+    assert b"e" in fixed(data).data
+    trace = fixed(data).data
+    assert trace.count(b'e400"') + trace.count(b'e999"') == 1
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        '"ts":5,"ts":6,"dur":2',
+        '"ts":"5","ts":6,"dur":2',
+        '"ts":6,"dur":2,"args":{"ts":{},"dur":null,"x":"1e400"}',
+        '"ts":6,"dur":2,"args":{"ts":[{"ts":1}],"hash":"ab3e4001"}',
+        '"ts":6,"dur":2,"args":{"text":"at 1e400 or \\"ts\\":{}"}',
+    ],
+)
+def test_what_perfetto_reads_stays(members: str) -> None:
+    """Times given twice as numbers, and the like inside of args and strings, change nothing."""
+    result = fixed(traced(members))
+    assert result.data.startswith(b'{"traceEvents"')
+    assert not result.examined.trace.repairs
+    assert members.encode() in result.data
+
+
+def test_places_are_found_across_blocks() -> None:
+    """A number or a key is found wherever blocks of marks end."""
+    for shift in range(-12, 4):
+        lead = b'{"x":"' + b"x" * ((1 << 17) + shift) + b'",'
+        assert holds_huge_number(lead + b'"foo":1e400}')
+        assert holds_refused_time(lead + b'"ts":{},"ts":1}')

@@ -1,0 +1,85 @@
+"""B and E events without a partner: JSON and `.pftrace` show the same, as Perfetto reads them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tp_tools import engine
+from tp_tools.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHOWN = """
+SELECT slice.ts, slice.dur, slice.name FROM slice
+JOIN thread_track ON thread_track.id = slice.track_id
+ORDER BY slice.ts, slice.dur, slice.name"""
+Events = list[dict[str, Any]]
+
+
+def shown(events: Events, suffix: str, folder: Path) -> list[Any]:
+    """What Perfetto shows of the repaired trace, which is verified."""
+    source, result = folder / "in.json", folder / f"out{suffix}"
+    source.write_text(json.dumps({"traceEvents": [*events, event("X", 1, tid=9, dur=1)]}))
+    main(
+        ["fix", str(source), "-o", str(result), "--verify", "--force"]
+    )  # raises where it does not verify
+    with engine.load([result.read_bytes()], source=result.name) as tp:
+        return engine.rows(tp, SHOWN)
+
+
+def event(phase: str, ts: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    """An event of thread 1, ts in us."""
+    return {"ph": phase, "pid": 1, "tid": 1, "ts": ts, "name": "a", **more}
+
+
+OUTER = event("X", 1, dur=9, name="outer")
+BEGIN = event("B", 5, name="begin")
+
+
+@pytest.mark.parametrize("suffix", [".json", ".pftrace"])
+@pytest.mark.parametrize(
+    ("behind", "duration"),
+    [
+        ([event("X", 20, dur=1)], 5_000),
+        ([event("i", 11, s="t")], 5_000),
+        ([event("E", 12, name="no such")], 5_000),
+        ([event("X", 10, dur=1)], -1),
+        ([event("X", 6, dur=1)], -1),
+        ([], -1),
+    ],
+    ids=["slice", "instant", "stray end", "at the end of the outer", "inside", "nothing"],
+)
+def test_an_open_slice_ends_with_the_one_around_it_once_something_follows(
+    suffix: str, behind: Events, duration: int, tmp_path: Path
+) -> None:
+    """An open slice ends with the slice around it if a later event of the track follows."""
+    rows = shown([OUTER, BEGIN, *behind], suffix, tmp_path)
+    assert (5_000, duration, "begin") in rows
+    assert (1_000, 9_000, "outer") in rows
+
+
+@st.composite
+def unmatched(draw: st.DrawFn) -> dict[str, Any]:
+    """An event of any phase that opens, closes or touches the stack of a thread."""
+    phase, ts = draw(st.sampled_from("BBEXi")), draw(st.integers(1, 12))
+    more = {"X": {"dur": draw(st.integers(0, 8))}, "i": {"s": "t"}}.get(phase, {})
+    made = event(phase, ts, name=draw(st.sampled_from("ab")), **more)
+    cat = draw(st.sampled_from([None, "", "c"]))
+    if draw(st.booleans()):
+        del made["name"]
+    return made if cat is None else {**made, "cat": cat}
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(unmatched(), max_size=8))
+def test_both_formats_show_the_same(tmp_path: Path, events: Events) -> None:
+    """JSON and `.pftrace` show the same slices with the same durations, and both verify."""
+    assert shown(events, ".json", tmp_path) == shown(events, ".pftrace", tmp_path)

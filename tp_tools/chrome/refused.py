@@ -1,0 +1,137 @@
+"""Find what Perfetto v52 refuses a whole file for, in members that are not read into columns.
+
+    "foo": 1e400                 a number of an event that no double holds
+    "ts": {}, "ts": 5            a time that is no number, though the last of its key counts
+
+Both are rare, and a look at every byte has to be cheap: numpy marks the few places to look at.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from tp_tools.chrome import sanitize_numbers
+from tp_tools.chrome.stream import Malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from tp_tools.trace.model import Ints
+
+_BLOCK = 1 << 17  # bytes that are marked together, so that they stay in the cache
+_HUGE = re.compile(rb"(?<=[:,\[\s])-?\d+(?:\.\d+)?[eE]\+?\d{3,}(?![\w.])")
+_TEN = 10
+_BEFORE = np.frombuffer(b'"td', np.uint8)  # of "ts", "tts", "dur", "tdur" the third last
+_LONGEST = 512  # bytes of a number before its exponent
+_TIMES = ("ts", "dur", "tts", "tdur")
+_NO_NUMBER = re.compile(rb'(?<=")(?:t?ts|t?dur)"\s*:\s*(?![-\d]|"-?\d|\s)')
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_RAW_EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def holds_huge_number(text: bytes) -> bool:
+    """Tell whether some number, perhaps one in a string, is too large for a double."""
+    marks = np.frombuffer(text, np.uint8)
+    exponent = _marked(marks, _exponents)
+    third = marks[np.minimum(exponent + 3, len(marks) - 1)]
+    for at in exponent[(third - np.uint8(ord("0"))) < _TEN].tolist():
+        start = at
+        while start > max(0, at - _LONGEST) and text[start - 1 : start] in b"0123456789.-":
+            start -= 1
+        number = _HUGE.match(text, start)
+        if number and sanitize_numbers.is_huge(number[0]):
+            return True
+    return False
+
+
+def check_accepted(text: bytes, file: str, *, thorough: bool = False) -> None:
+    """Make sure that Perfetto refuses nothing of a batch of events.
+
+    Args:
+        text: of the batch, with the separators before its events.
+        file: its name, for messages.
+        thorough: whether every token was looked at, so that huge numbers are left in strings only.
+
+    Raises:
+        Malformed: it refuses a number or a time.
+    """
+    if not thorough and holds_huge_number(text):
+        raise Malformed(f"{file}: a number is too large for a double.")
+    if holds_refused_time(text):
+        raise Malformed(f"{file}: an event has a time twice, and one of them is no number.")
+
+
+def holds_refused_time(text: bytes) -> bool:
+    """Tell whether an event has a time twice of which one before the last is no number."""
+    if not any(_NO_NUMBER.match(text, _key(text, at)) for at in _odd_times(text).tolist()):
+        return False
+    return any(map(_is_refused, _RAW_EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")))
+
+
+def _is_refused(event: msgspec.Raw) -> bool:
+    text = bytes(event)
+    if not any(text.count(b'"%s"' % key.encode()) > 1 for key in _TIMES):
+        return False
+    members: Any = json.loads(text, object_pairs_hook=list)
+    if text[:1] != b"{":
+        return False
+    for key in _TIMES:
+        values = [value for name, value in members if name == key]
+        if not all(map(_is_number, values[:-1])):
+            return True
+    return False
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _key(text: bytes, at: int) -> int:
+    """Where the key begins of whose closing quote this is the place, behind its first quote."""
+    return text.rfind(b'"', 0, at) + 1
+
+
+def _marked(
+    marks: NDArray[np.uint8], marker: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
+) -> Ints:
+    """Return the places of marks in a text, plus one."""
+    starts = range(0, len(marks), _BLOCK)
+    found = [np.flatnonzero(marker(marks[at : at + _BLOCK + 2])) + at + 1 for at in starts]
+    return np.concatenate([np.empty(0, np.int64), *found])
+
+
+def _odd_times(text: bytes) -> Ints:
+    """Return the closing quotes of keys of times whose values may be no numbers."""
+    marks = np.frombuffer(text, np.uint8)
+    quote = _marked(marks, _time_ends)
+    letter = marks[np.maximum(quote - 2, 0)]
+    quote = quote[(letter & np.uint8(254)) == ord("t")]
+    quote = quote[np.isin(marks[np.maximum(quote - 3, 0)], _BEFORE)]
+    behind = [marks[np.minimum(quote + step, len(marks) - 1)] for step in (1, 2, 3)]
+    value = np.where(behind[1] == ord(" "), behind[2], behind[1])
+    is_number = ((value - np.uint8(ord("0"))) < _TEN) | (value == ord("-"))
+    odd: Ints = quote[~(is_number & (behind[0] == ord(":")))]
+    return odd
+
+
+def _exponents(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Mark digits before an `e`."""
+    found: NDArray[np.bool_] = (marks[:-1] - np.uint8(ord("0"))) < _TEN
+    found &= (marks[1:] | np.uint8(32)) == ord("e")
+    return found
+
+
+def _time_ends(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Mark the last letter, s or r, of keys."""
+    found: NDArray[np.bool_] = marks[1:-1] == ord('"')
+    found &= (marks[:-2] & np.uint8(254)) == ord("r")
+    return found
