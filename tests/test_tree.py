@@ -110,6 +110,7 @@ TESTED_IN = {
     "tp_tools.writing.pftrace.other_events": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.packets": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.slice_stack": "writing/test_pftrace.py",
+    "tp_tools.writing.pftrace.unended": "writing/test_unended.py",
 }
 """Where a module is tested that no test imports: through those that use it."""
 
