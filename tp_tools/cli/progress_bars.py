@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from tp_tools.cli.stage import Stage
 
+_A_REDRAW_S = 0.2
+"""Seconds that a redraw may take on a slow terminal."""
+
 _AN_HOUR_S = 3600.0
 """Seconds over which speed is averaged: ranks are counted one by one, minutes apart."""
 
@@ -84,6 +87,13 @@ class Bars:
     def say(self, line: str) -> None:
         """Print a line above the stages, without markup."""
         self._progress.console.print(Text(line), soft_wrap=True)
+
+    def freeze(self) -> None:
+        """Keep the thread that redraws from doing so again; for a process that ends now.
+
+        The lock is one that this thread may hold already, and it is never given back.
+        """
+        self._progress.live._lock.acquire(timeout=_A_REDRAW_S)  # noqa: SLF001  rich has no other way
 
     def close(self) -> None:
         """Erase all lines of stages."""

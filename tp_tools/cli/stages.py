@@ -109,7 +109,9 @@ class Stages:
                 self._bars.advance(stage, count)
 
     def _wipe(self) -> None:
-        """Erase the lines when a signal ends the process; take no lock, which a thread may hold."""
+        """Stop redraws and erase the lines, when a signal ends the process."""
+        if self._bars is not None:
+            self._bars.freeze()
         lines = "\x1b[1A\x1b[2K" * (len(self._open) - 1)
         os.write(sys.stderr.fileno(), f"\r\x1b[2K{lines}\x1b[?25h".encode())
 
