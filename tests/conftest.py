@@ -23,7 +23,7 @@ settings.register_profile("landing", deadline=None, derandomize=True, print_blob
 settings.load_profile("landing" if os.environ.get("CI") else "desk")
 
 # What runs in the background of a script is started with these ignored, and so is what it starts.
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         is_interrupt = number is signal.SIGINT
         signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)

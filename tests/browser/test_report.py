@@ -201,9 +201,9 @@ def test_steps_are_those_of_the_query(
         for rank in range(4):
             durs = [row["dur"] / 1e6 for row in rows if row["rank"] == rank]
             assert lines[f"rank {rank}"] == pytest.approx(durs)
-        assert report.plots() == ["step-times"]
+        # the matches by count are tested against time, so that arrivals can be told
+        assert report.plots() == ["step-times", "skew", "stragglers"]
         assert "Nothing ran on a GPU" in report.text("#time")
-        assert "uncertain" in report.text("#skew")
         assert report.troubles == []
 
 

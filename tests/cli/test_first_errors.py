@@ -233,7 +233,7 @@ TABLE: list[tuple[str, int, str]] = [
     (
         "query kernels rank0.json.gz -o k.xls",
         USAGE,
-        "k.xls: say with --format what to write, or end it in one of .txt, .csv, .csv.gz, .csv.zst, .json, .json.gz, .json.zst, .parquet.",
+        "k.xls: say with --format what to write, or end it in one of .txt, .csv, .csv.gz, .csv.zst, .json, .json.gz, .json.zst, .parquet, .md.",
     ),
     ("fix -", USAGE, "the trace comes from stdin: say with -o where the result goes."),
     # queries
