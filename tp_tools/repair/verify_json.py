@@ -8,7 +8,7 @@ work.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from tp_tools.repair.analysis import Analysis
     from tp_tools.trace import Slices, Trace
     from tp_tools.trace.model import Ints, Scalar
+
+SliceT = TypeVar("SliceT")
+"""What slices are told apart by."""
 
 
 def verify(
@@ -180,8 +183,17 @@ def _compare_slices(name: str, result: Trace, tp: Processor) -> None:
     instants = np.flatnonzero(is_phase(result, "iIR") & (result.ts != UNTIMED))
     expected_slices.update(_keys(result, instants, result.ts[instants], result.ts[instants]))
     expected_slices.update(_unended(result, table))
-    if shown != expected_slices:
-        lost, added = expected_slices - shown, shown - expected_slices
+    check_shown(name, shown, expected_slices)
+
+
+def check_shown(name: str, shown: Counter[SliceT], planned: Counter[SliceT]) -> None:
+    """Check that TraceProcessor shows the planned slices, and no other.
+
+    Raises:
+        VerificationError: it does not.
+    """
+    if shown != planned:
+        lost, added = planned - shown, shown - planned
         missing, extra = lost.total(), added.total()
         example = next(iter(lost), next(iter(added), None))
         raise failed(

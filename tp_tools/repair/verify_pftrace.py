@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools import engine, library
-from tp_tools.columns import is_in, iterate_rows
+from tp_tools.columns import iterate_rows
 from tp_tools.errors import TraceLossError, VerificationError
 from tp_tools.files import Source
 from tp_tools.progress import BUILDING, silent
 from tp_tools.repair import verify_flows
 from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected
-from tp_tools.repair.verify_json import failed, say_losses
+from tp_tools.repair.verify_json import check_shown, say_losses
+from tp_tools.trace.categories import has_category
 from tp_tools.trace.flow_groups import LAUNCH_CATS
 from tp_tools.writing.pftrace.flows import flows
 from tp_tools.writing.pftrace.header import NO_NAME
@@ -101,9 +102,8 @@ def _compare_launch_flows(name: str, analyzed: Analysis, layout: Layout, tp: Pro
         return SliceKey(pid, tid, ts, comparable(text), correlation)
 
     launches = expected(trace, analyzed.table, analyzed.plan, key)
-    cats = [code for code, cat in enumerate(trace.cats) if cat in LAUNCH_CATS]
     unbound = replace(layout.plan, flows=replace(layout.plan.flows, arrows=[]))
-    rest = flows(trace, unbound, events, layout.is_written & ~is_in(trace.cat, cats))
+    rest = flows(trace, unbound, events, layout.is_written & ~has_category(trace, LAUNCH_CATS))
     ends = events.event[rest.out].tolist(), events.event[rest.into].tolist()
     others = Counter((key(out), key(into)) for out, into in zip(*ends, strict=True))
     verify_flows.check(name, tp, launches, None if trace.bind_ids else others)
@@ -115,10 +115,4 @@ def _compare_slices(name: str, planned: Counter[tuple[int, int, int, str]], tp: 
     shown = Counter(
         (ts, dur, tid, comparable(text)) for ts, dur, tid, text in answer.rows if tid is not None
     )
-    if shown != planned:
-        lost, added = planned - shown, shown - planned
-        missing, extra = lost.total(), added.total()
-        example = next(iter(lost), next(iter(added), None))
-        raise failed(
-            name, f"{missing} slices are not shown and {extra} are shown wrongly, as {example}"
-        )
+    check_shown(name, shown, planned)
