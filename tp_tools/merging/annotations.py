@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.columns import is_in
+from tp_tools.trace.categories import has_category
 from tp_tools.trace.model import NO_ID, UNTIMED, is_phase
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def annotations_around(trace: Trace, kernels: Ints) -> dict[int, list[int]]:
 
 def _launches(trace: Trace, kernels: Ints) -> dict[int, int]:
     """Return the call that launched each kernel: they share a correlation."""
-    cats = [code for code, cat in enumerate(trace.cats) if cat in _LAUNCH_CATS]
-    calls = np.flatnonzero(is_phase(trace, "X") & is_in(trace.cat, cats) & (trace.link != NO_ID))
+    is_call = is_phase(trace, "X") & has_category(trace, _LAUNCH_CATS)
+    calls = np.flatnonzero(is_call & (trace.link != NO_ID))
     by_link = dict(zip(trace.link[calls].tolist(), calls.tolist(), strict=True))
     links = zip(kernels.tolist(), trace.link[kernels].tolist(), strict=True)
     return {kernel: by_link[link] for kernel, link in links if link in by_link}

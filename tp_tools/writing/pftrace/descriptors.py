@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
 
 _LARGEST_ID = (1 << 31) - 1  # pid and tid are int32 fields
-_EXPLICIT = 1
 
 
 @dataclass
