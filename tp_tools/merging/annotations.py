@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tp_tools.trace import Trace
     from tp_tools.trace.model import Ints
 
-KERNEL_CATS = ("kernel", "Kernel")
 PREFIX = "nccl:"
 PARAMS = "record_param_comms"
 _LAUNCH_CATS = ("cuda_runtime", "cuda_driver", "Runtime")

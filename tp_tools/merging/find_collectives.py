@@ -17,7 +17,7 @@ from tp_tools.alignment import Collectives
 from tp_tools.alignment.collectives import UNKNOWN
 from tp_tools.chrome import reread
 from tp_tools.chrome.timestamps import microseconds
-from tp_tools.merging.annotations import KERNEL_CATS, PARAMS, PREFIX, annotations_around
+from tp_tools.merging.annotations import PARAMS, PREFIX, annotations_around
 from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, Scalar, is_phase
 
@@ -146,7 +146,7 @@ def _args_of_annotations(source: Source, trace: Trace, events: list[int]) -> dic
     Returns:
         The description of each kernel that has one, by event.
     """
-    kernels = [event for event in events if trace.cats[trace.cat[event]] in KERNEL_CATS]
+    kernels = [event for event in events if trace.cats[trace.cat[event]] in KERNEL]
     around = annotations_around(trace, np.array(kernels, np.int64))
     params = {mark for marks in around.values() for mark in marks if _name(trace, mark) == PARAMS}
     described = (
