@@ -1,4 +1,4 @@
-"""What HolisticTraceAnalysis says about a trace, as JSON: run by the Python that has it installed.
+"""Print HolisticTraceAnalysis' numbers of a trace as JSON, run by the Python that has it installed.
 
     PYTHON hta_side.py TRACE LAST_STEP    LAST_STEP: 1 keeps the last ProfilerStep, 0 is its default
 

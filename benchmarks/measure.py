@@ -24,7 +24,7 @@ EVERY_S = 0.03
 
 @dataclass
 class Runs:
-    """What the runs of one command took.
+    """Times and memory of the runs of one command.
 
     Attributes:
         megabytes: peak memory (1e6 bytes).

@@ -31,7 +31,7 @@ def main(checkout: str, what: str, *names: str) -> None:
 
 
 def _typer() -> types.ModuleType:
-    """As much of it as the merger names for its command line, which is not used."""
+    """Stand-in for typer: the names that the merger uses for its command line, which is not run."""
     module = types.ModuleType("typer")
     module.Typer = MagicMock()  # type: ignore[attr-defined]
     module.Argument = module.Option = MagicMock()  # type: ignore[attr-defined]

@@ -22,14 +22,14 @@ from tp_tools import engine, library
 
 @dataclass
 class Taken:
-    """What the runs of one query took, in seconds."""
+    """Times of the runs of one query, in seconds."""
 
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
 
 
 def seconds(trace: Path, runs: int) -> dict[str, Taken]:
-    """What every run took, by query."""
+    """Times of all runs, by query."""
     texts = {name: library.expand(library.read(it)) for name, it in library.queries().items()}
     taken = {name: Taken() for name in texts}
     with tp_tools.open_trace(trace) as tp:

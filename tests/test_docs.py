@@ -36,7 +36,7 @@ OWN = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), (
 
 
 class Links(HTMLParser):
-    """What a page of the site leads to, what it loads, and where it can be led to."""
+    """Links of a page of the site, files that it loads, and anchors that it has."""
 
     def __init__(self, page: Path) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ PACKAGES = [
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_every_exported_name_is_there(name: str) -> None:
-    """What `__all__` lists can be imported from the package, and is no module of it."""
+    """Each name in `__all__` can be imported from the package, and is no module of it."""
     package = importlib.import_module(name)
     for exported in getattr(package, "__all__", ()):
         assert not isinstance(getattr(package, exported), types.ModuleType)

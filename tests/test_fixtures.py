@@ -64,7 +64,7 @@ def perfetto_row(event: Event) -> tuple[object, object]:
 
 
 def dropped(events: Iterable[Event]) -> list[Event]:
-    """What Perfetto v51-56 drops: a slice that ends after an open one that started before it."""
+    """Slices that Perfetto v51-56 drops: each ends after an open one that started before it."""
     stacks: dict[object, list[int]] = defaultdict(list)
     lost = []
     for event in sorted(events, key=lambda it: (it["ts"], -it["dur"])):
@@ -85,7 +85,7 @@ def partly_overlap(one: Interval, other: Interval) -> bool:
 
 
 def key(event: Event) -> tuple[str, int, int]:
-    """What tells one slice of a fixture from another."""
+    """Key that tells one slice of a fixture from another."""
     return event["name"], event["ts"], event["dur"]
 
 
@@ -164,7 +164,7 @@ def test_arrows_join_a_launch_and_its_kernel(name: str) -> None:
 
 
 def test_the_hidden_kernel_is_the_one_that_matters() -> None:
-    """What the README's fixture loses is the kernel that takes the most time of all."""
+    """The kernel that the README's fixture loses takes the most time of all."""
     total: dict[str, int] = defaultdict(int)
     for it in slices("pdl_decode.json.gz", exactly):
         if it["cat"] == "kernel":

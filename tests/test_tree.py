@@ -144,7 +144,7 @@ def test_folders_are_those_of_the_package(folder: Path) -> None:
 
 
 def test_helpers_live_in_one_folder() -> None:
-    """What tests import of each other's code lies in tests/support."""
+    """Code that several tests import lies in tests/support."""
     beside = {
         name
         for name in IMPORTED

@@ -25,7 +25,7 @@ ELSEWHERE = {
     "../sql": "sql.md",
     "../sql/tpt": "sql.md#a-query-of-your-own",
 }
-"""What stands for a file or folder outside of `docs/`."""
+"""Page that replaces a link to a file or folder outside of `docs/`."""
 
 _LINK = re.compile(r"(?<=\]\()\.\./[^)\s]+(?=\))")
 _QUERY = re.compile(r"\.\./(sql/(?:\w+/)*\w+)\.sql")

@@ -186,7 +186,7 @@ def _processes(group: int) -> list[str]:
 
 
 def faults(case: Case, number: int, ended: Ended, *, from_s: float) -> list[str]:
-    """What was wrong with an end; nothing if the command was done before the signal came.
+    """List the faults of an end; empty if the command was done before the signal came.
 
     Args:
         case: the command.
@@ -234,7 +234,7 @@ def run(count: int, seed: int, *, kill: bool) -> tuple[Counter[str], list[float]
 
 
 def _after_kill(case: Case, folder: Path) -> list[str]:
-    """What is wrong after a whole run that follows a kill."""
+    """List the faults of a whole run that follows a kill."""
     again = end(case, 0, PATIENCE_S / 1e3, folder, group=False)
     wrong = [f"{case.name} after a kill: exit code {again.code}"] if again.code else []
     left = [path.name for path in folder.iterdir() if not path.name.startswith("r")]

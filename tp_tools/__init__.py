@@ -18,7 +18,7 @@ __all__ = ["LossWarning", "errors", "open_trace", "query"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  as PEP 562 has it
-    """What the API offers, imported when it is first asked for: the command line needs none."""
+    """Import a function of the API on first use: the command line needs none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module("tp_tools.querying.api"), name)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 BUILDING = "building TraceProcessor's tables"
-"""What takes as long again once TraceProcessor has been given the last byte of a trace."""
+"""The stage that takes as long as loading, after TraceProcessor got the last byte of a trace."""
 
 ProgressCallback: TypeAlias = "Callable[[int], None]"
 """Told of so many bytes more that are done, from any thread."""

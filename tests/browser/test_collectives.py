@@ -29,7 +29,7 @@ SURE = ("certain", "tested")
 
 
 def tp_tools(*arguments: str | Path) -> bytes:
-    """What the command prints."""
+    """Run the command and return its stdout."""
     run = subprocess.run([TP_TOOLS, *arguments], check=True, stdout=subprocess.PIPE, timeout=120)
     return run.stdout
 
@@ -63,7 +63,7 @@ def ui(merged: Path, browser: Browser, ui_server: UiServer) -> Iterator[Perfetto
 def test_the_page_shows_what_the_command_prints(
     name: str, merged: Path, ui: PerfettoUi, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    """What `tp-tools sql` prints, pasted, gives the rows of `tp-tools query` on that file."""
+    """The text of `tp-tools sql`, pasted, gives the rows of `tp-tools query` on that file."""
     # text for pids, as others write it, is what the page sees: it is asked as it is
     here = TpTools(capsysbinary)
     printed = here("query", name, merged, "--format", "json", "-q").rows()

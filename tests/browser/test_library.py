@@ -27,7 +27,7 @@ RECORDED = ("nccl_args_rank0.json.gz",)
 
 
 def tp_tools(*arguments: str | Path) -> bytes:
-    """What the command prints."""
+    """Run the command and return its stdout."""
     run = subprocess.run([TP_TOOLS, *arguments], check=True, stdout=subprocess.PIPE, timeout=120)
     return run.stdout
 
@@ -57,7 +57,7 @@ def ui(
 def test_the_page_shows_what_the_command_prints(
     name: str, recorded: Path, ui: PerfettoUi, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    """What `tp-tools sql` prints, pasted, gives the rows of `tp-tools query`, in their order."""
+    """The text of `tp-tools sql`, pasted, gives the rows of `tp-tools query`, in their order."""
     here = TpTools(capsysbinary)
     printed = here("query", name, recorded, "--format", "json", "-q").rows()
     shown = ui.query(here("sql", name).out.decode())

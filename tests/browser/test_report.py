@@ -221,7 +221,7 @@ def test_what_is_hidden_is_what_info_says(
 
 
 def test_one_rank_says_what_it_cannot(of_one: Report) -> None:
-    """What needs several ranks is a sentence there, and no plot."""
+    """A panel that needs several ranks holds a sentence and no plot."""
     assert "several ranks" in of_one.text("#skew")
     assert "one clock" in of_one.text("#clocks")
     assert not {"skew", "stragglers", "clock-residuals"} & set(of_one.plots())

@@ -273,7 +273,7 @@ def test_a_cut_inside_a_long_tail_is_found_quickly() -> None:
 )
 @pytest.mark.parametrize("text", [b'{"traceEvents":[{"a":1}],"b":"c"} \n', b'[{"a":1}] \n'])
 def test_text_behind_the_trace_is_left_out_and_counted(text: bytes, behind: bytes) -> None:
-    """What a longer file left behind its overwritten beginning is no part of the trace."""
+    """Text that a longer file left behind its overwritten beginning is no part of the trace."""
     head, runs, tail = parts(text + behind, len(text))
     assert b"".join([head.text, *(run.text for run in runs), tail.text]) == text.rstrip()
     assert (tail.cut_short, tail.lost) == (False, len(behind))

@@ -1,4 +1,4 @@
-"""What a trace says about itself is told, and what it does not mean to say is not."""
+"""Facts of a trace's header are told; secrets and unknown keys of the header are not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOTHING = TraceMetadata()
 
 
 def said(**top: Any) -> TraceMetadata:  # noqa: ANN401
-    """What a trace with these top-level keys says."""
+    """Metadata of a trace with these top-level keys."""
     return metadata(trace_of(text([kernel("k", 0, 1, 1)], **top)))
 
 
@@ -65,7 +65,7 @@ def test_versions_are_as_people_write_them() -> None:
 
 
 def test_options_are_those_that_were_on() -> None:
-    """What the profiler was asked to record is known by its switches that are 1."""
+    """The profiler's options are the switches of the header that are 1."""
     assert said(record_shapes=1, with_stack=0, with_flops=True).options == [
         "record_shapes",
         "with_flops",

@@ -129,7 +129,7 @@ def test_nothing_depends_on_who_reads_what(
 
 
 def outcome(path: Path, pool: Pool) -> Trace | str:
-    """What reading gives, or says."""
+    """The trace that reading gives, or the text of its error."""
     try:
         return read(Source(path, "t"), pool=pool)
     except InputError as error:
@@ -161,7 +161,7 @@ def test_what_has_to_be_mended_is_mended(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_zeros_behind_the_end_are_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a crash leaves of a file is told in one way, however many read it."""
+    """Zeros that a crash left are told in the same words by one reader and by several."""
     small_runs(monkeypatch)
     path = write(tmp_path / "t.json", events(100))
     path.write_bytes(path.read_bytes() + b"  \0\0")
@@ -206,7 +206,7 @@ def test_processes_help_where_threads_run(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_always_worth_it")
 @pytest.mark.parametrize("jobs", [2, 4])
 def test_a_worker_that_is_killed_costs_time_only(jobs: int, tmp_path: Path) -> None:
-    """As when the system runs out of memory: this process then reads all of it."""
+    """A killed worker, as when memory runs out, costs time only: this process reads its share."""
     path = write(tmp_path / "t.json", events(40_000))
     with batch_pool(Source(path, "t"), jobs) as pool:
         kill_one(pool)

@@ -160,7 +160,7 @@ def test_args_of_any_kind_are_read(args: object, read_of: ReadOf) -> None:
 
 
 def test_a_phase_is_known_by_its_first_byte(read_of: ReadOf) -> None:
-    """As Perfetto takes it: "Xyz" is a slice, a letter whose code ends like X's is none."""
+    """A phase "Xyz" is a slice, as in Perfetto; a letter whose code ends like that of X is none."""
     trace = read_of(x(ph="Xyz"), x(ph="\u0158"), x(ph="é"))
     assert trace.phase.tolist() == [ord("X"), 0xC5, 0xC3]
 

@@ -1,4 +1,4 @@
-"""What Perfetto refuses a file for in members that are no columns is found and mended."""
+"""Text that Perfetto refuses, in members that are no columns, is found and mended."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def test_progress_is_told(source_of: Callable[[bytes], Source]) -> None:
 def test_a_file_that_changed_meanwhile_is_refused(
     changed: bytes, source_of: Callable[[bytes], Source]
 ) -> None:
-    """What was planned for one file is not done to another."""
+    """Edits that were planned for one file are not applied to another."""
     file = source_of(TEXT)
     trace = read(file)
     file.path.write_bytes(changed)

@@ -258,7 +258,7 @@ def texts(draw: st.DrawFn) -> tuple[object, bytes]:
 
 
 def as_mended(value: object) -> object:
-    """What the value should be after mending: the same, but for what JSON or Perfetto lacks."""
+    """The value after mending: the same, but for numbers and text that JSON or Perfetto lack."""
     if isinstance(value, str):
         # each half of a surrogate that stands alone, as UTF-8 or as an escape
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

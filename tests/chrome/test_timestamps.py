@@ -86,7 +86,7 @@ def test_an_absurd_exponent_is_refused_without_being_computed() -> None:
 @PURE
 @given(st.integers(-LARGEST, LARGEST))
 def test_nanoseconds_come_back_from_their_text(time: int) -> None:
-    """What is written is read as the same time, and has three decimals."""
+    """A time that is written is read back as the same time, and has three decimals."""
     text = timestamps.microseconds(time)
     assert timestamps.nanoseconds(text) == time
     assert text.partition(b".")[2].isdigit()

@@ -330,7 +330,7 @@ TABLE: list[tuple[str, int, str]] = [
 def test_a_mistake_is_told_in_one_line(
     line: str, code: int, said: str, tp_tools: TpTools, folder: Path
 ) -> None:
-    """What is wrong, where, and what to do; nothing on stdout, no file written or changed."""
+    """An error says the fault, its place and the remedy; stdout is empty, no file is written or changed."""
     before = tree(folder.parent)
     ran = tp_tools(*(word.strip("'") for word in line.split()))
     assert (ran.err, ran.code, ran.out) == (f"tp-tools: {said}\n", code, b"")
@@ -412,7 +412,7 @@ def started(
 
 @pytest.fixture(scope="module")
 def as_anybody() -> list[str]:
-    """What makes the machine refuse a command what it refuses others than root."""
+    """Command prefix that drops root's right to read and write every file."""
     drop = "-dac_override,-dac_read_search"
     prefix = ["setpriv", "--bounding-set", drop, "--inh-caps", drop]
     if os.geteuid() != 0:
@@ -548,7 +548,7 @@ def test_a_full_standard_output_is_told(line: str, said: str) -> None:
 
 
 def test_a_closed_standard_output_is_told() -> None:
-    """As it is where a scheduler starts it so."""
+    """A closed standard output, as some schedulers leave it, is told in one line."""
     process = subprocess.run(
         ["/bin/sh", "-c", '"$0" -m tp_tools fix rank0.json.gz -o - >&-', sys.executable],
         capture_output=True,

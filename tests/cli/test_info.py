@@ -33,7 +33,7 @@ def tp_tools(capsysbinary: pytest.CaptureFixture[bytes]) -> TpTools:
 
 
 def lines(tp_tools: TpTools, *arguments: str | Path) -> list[str]:
-    """What it prints, with single spaces; nothing else is said."""
+    """Run `info`, check that stderr is empty, and return the lines with single spaces."""
     ran = tp_tools("info", *arguments)
     assert (ran.code, ran.err) == (0, "")
     return [" ".join(line.split()) for line in ran.out.decode().splitlines()]
@@ -65,7 +65,7 @@ def test_the_b200_trace_at_a_glance(tp_tools: TpTools, real_trace: Callable[[str
 
 
 def test_a_sound_trace_has_nothing_to_repair(tp_tools: TpTools) -> None:
-    """That is what its last line says."""
+    """The last line says that a sound trace needs no repair."""
     assert lines(tp_tools, SOUND)[-1] == "Nothing to repair."
 
 
@@ -124,7 +124,7 @@ def test_what_is_no_chrome_json_is_loaded(tp_tools: TpTools, tmp_path: Path) -> 
 
 
 def test_no_secret_is_told(tp_tools: TpTools, tmp_path: Path) -> None:
-    """What the header holds besides the facts is in no line and in no object."""
+    """Other values of the header are in no line and in no object."""
     trace = tmp_path / "t.json"
     trace.write_text(
         json.dumps(

@@ -42,7 +42,7 @@ def traces(tmp_path: Path) -> Path:
 
 
 def events_of(path: Path) -> list[dict[str, Any]]:
-    """What a merge holds."""
+    """Events of a merged file."""
     found: dict[str, Any] = json.loads(b"".join(Source(path, "it").blocks()))
     return found["traceEvents"]  # type: ignore[no-any-return]
 
@@ -244,7 +244,7 @@ def waiting(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_who_ends_the_whole_group_is_told_so_once(
     number: str, code: int, waiting: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    """As a terminal or a batch system does it: workers, which get the signal too, say nothing."""
+    """A signal to the whole group, as a terminal sends it, makes one process speak, no worker."""
     os.killpg(waiting.pid, getattr(signal, number))
     said = waiting.communicate(timeout=60)[1]
     assert waiting.returncode == code
@@ -255,6 +255,6 @@ def test_who_ends_the_whole_group_is_told_so_once(
 
 
 def test_no_worker_outlives_a_merge_that_was_killed(waiting: subprocess.Popen[str]) -> None:
-    """As when memory runs out: the pipe that all of them hold closes when the last has ended."""
+    """After SIGKILL of the merge, the pipe that all workers hold closes: none is left."""
     waiting.kill()
     waiting.communicate(timeout=60)

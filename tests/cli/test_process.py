@@ -24,7 +24,7 @@ DECODE = str(FIXTURES / "pdl_decode.json.gz")
 
 
 def state() -> dict[str, Any]:
-    """What belongs to the whole process."""
+    """Settings of the whole process."""
     mask = os.umask(0)
     os.umask(mask)
     return {
@@ -48,7 +48,7 @@ def interrupt(*_: object, **__: object) -> NoReturn:
 
 
 def fail(*_: object, **__: object) -> NoReturn:
-    """As of a full disk."""
+    """Raise the error of a full disk."""
     raise OSError(28, "No space left on device")
 
 
@@ -115,7 +115,7 @@ def test_settings_of_the_user_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sigterm_ends_a_program_that_called_main() -> None:
-    """As `timeout` does with a pytest run."""
+    """SIGTERM ends a program that called `main`, as `timeout` ends a pytest run."""
     program = (
         "import os, signal, sys\nfrom tp_tools.cli.main import main\n"
         f"main(['info', {DECODE!r}, '-q'])\n"

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees of long work, and what everybody else sees: nothing."""
+"""Progress of long work is shown on a terminal, and nowhere else."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_stage_is_named_and_nothing_of_it_stays(name: str, ranks: Path, folder: Path) -> None:
-    """What a terminal shows in the end, and stdout gets, is what a pipe gets."""
+    """The final text on a terminal, and stdout, are the same as through a pipe."""
     arguments, stages = stages_of(ranks)[name]
     seen = terminal.tp_tools(*arguments)
     assert seen.code == 0
@@ -169,7 +169,7 @@ def test_quiet_is_silent(name: str, ranks: Path) -> None:
 
 
 def test_short_work_shows_nothing() -> None:
-    """What is over before one wonders leaves no trace, not even an escape sequence."""
+    """Work that ends early prints no progress, not even an escape sequence."""
     seen = terminal.tp_tools("fix", DECODE, "-o", "out.json", patience=3600)
     assert b"\x1b" not in seen.raw
     assert "Wrote out.json." in seen.lines

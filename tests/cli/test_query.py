@@ -172,7 +172,7 @@ def test_a_table_fits_the_terminal(
 def test_columns_without_room_are_named(
     tp_tools: TpTools, trace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What does not fit the terminal is left out on the right, and stderr says so."""
+    """Columns that do not fit the terminal are left out on the right, and stderr says so."""
     monkeypatch.setenv("COLUMNS", "20")
     row = "SELECT 123456789012 AS a, 2 AS b, 345678 AS c"
     ran = tp_tools("query", "-e", f"{row} UNION ALL {row}", trace)
@@ -294,7 +294,7 @@ def test_unknown_queries(tp_tools: TpTools, trace: Path) -> None:
 
 
 def test_refused_sql_is_its_writers_fault(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:
-    """What TraceProcessor says is shown; the code tells the command line from a file."""
+    """TraceProcessor's message is shown; the exit code tells the command line from a file."""
     own = tmp_path / "own.sql"
     own.write_text("SELECT missing FROM slice")
     for code, what in ((2, ["-e", own.read_text()]), (3, [str(own)])):

@@ -83,7 +83,7 @@ def test_the_same_traces_give_the_same_bytes(tp_tools: TpTools, tmp_path: Path) 
 
 
 def test_no_secret_is_told(tp_tools: TpTools, tmp_path: Path) -> None:
-    """What the header holds besides facts, and where files lie, is not on a page for others."""
+    """Other values of the header, and the folders of files, are not on the page."""
     folder = tmp_path / "SECRET"
     folder.mkdir()
     trace = folder / "rank0.json"

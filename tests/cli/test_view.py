@@ -86,7 +86,7 @@ def test_a_trace_from_stdin() -> None:
 
 
 def test_a_perfetto_trace_is_served_as_it_is(tmp_path: Path) -> None:
-    """What Perfetto reads and `fix` does not repair goes to the UI untouched."""
+    """A file that Perfetto reads and `fix` does not repair goes to the UI untouched."""
     # a packet with one string (Trace.packet, TracePacket.trusted_packet_sequence_id = 1)
     trace = tmp_path / "a b&c.pftrace"
     trace.write_bytes(b"\x0a\x02\x50\x01")

@@ -21,7 +21,7 @@ needs_statm = pytest.mark.skipif(not STATM.exists(), reason="resident memory is 
 
 @pytest.fixture
 def without_gc() -> Iterator[None]:
-    """What is freed here is freed by reference counts or by `close` alone."""
+    """Switch the garbage collector off, so that reference counts or `close` alone free memory."""
     gc.collect()
     gc.disable()
     yield

@@ -109,7 +109,7 @@ def test_info_stats_are_no_loss(engine_name: str) -> None:
     ],
 )
 def test_unreadable_input(engine_name: str, data: bytes) -> None:
-    """What TraceProcessor gives up on is an input error that names the file, no empty trace."""
+    """Input that TraceProcessor refuses is an input error that names the file, no empty trace."""
     with pytest.raises(InputError, match=r"^bad\.json: ") as error:
         load([data], source="bad.json", engine=engine_name)
     assert error.value.exit_code == 3

@@ -105,7 +105,7 @@ def test_sql_error_leaves_the_engine_as_it_was(engine_name: str) -> None:
 
 
 def test_deep_expressions(engine_name: str) -> None:
-    """What SQLite allows (1000 levels) does not overrun the engine's stack."""
+    """An expression as deep as SQLite allows (1000 levels) does not overrun the engine's stack."""
     with load([SOUND], source="sound", engine=engine_name) as tp:
         either = " OR ".join(f"'x' GLOB '*{i}*'" for i in range(990))
         assert rows(tp, "SELECT " + either) == [(0,)]

@@ -18,7 +18,7 @@ OWN = "INCLUDE PERFETTO MODULE tpt.gpu_slice;\nSELECT name, stream FROM tpt_gpu_
 
 
 def made(sql: str) -> list[str]:
-    """What a script creates, in order."""
+    """List the names that a script creates, in order."""
     return re.findall(
         r"^CREATE OR REPLACE PERFETTO (?:TABLE|VIEW|FUNCTION|MACRO) (\w+)", sql, re.MULTILINE
     )
@@ -115,7 +115,7 @@ def test_other_text_stays(sql: str) -> None:
 
 
 def test_statements_on_one_line() -> None:
-    """What follows an INCLUDE on its line is kept."""
+    """Text that follows an INCLUDE on its line is kept."""
     sql = library.expand("INCLUDE PERFETTO MODULE tpt.row; SELECT 1")
     assert sql.endswith(";\n\nSELECT 1")
     assert library.expand("INCLUDE PERFETTO MODULE tpt.row").endswith(";\n\n")

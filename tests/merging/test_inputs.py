@@ -1,4 +1,4 @@
-"""What the arguments of a command mean: files, folders, globs; and whose ranks they are."""
+"""Arguments of a command name files, folders and globs, and files name their ranks."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_rank_between_two_blocks(
 def test_ranks_of_real_traces(
     real_trace: Callable[[str], Path], name: str, rank: int | None
 ) -> None:
-    """What real profilers wrote is understood."""
+    """The rank in a recorded trace is read."""
     assert probe(str(real_trace(name)), is_given=True).metadata.rank == rank
 
 

@@ -140,7 +140,7 @@ def test_a_merged_trace_alone_is_the_trace(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_traces_says_what_it_holds(tmp_path: Path) -> None:
-    """What would have been left out is named as the reason."""
+    """The error names the files that were left out, and why."""
     written(tmp_path, {"server_args.json": "{}"})
     with pytest.raises(InputError, match=r"holds no trace\. server_args\.json: no trace: it has"):
         job_files.find([str(tmp_path)])
@@ -164,7 +164,7 @@ def test_a_rank_without_a_number_in_a_job_that_is_not_complete(tmp_path: Path) -
 
 
 def test_copies_and_converted_traces_are_left_out(tmp_path: Path) -> None:
-    """What `tp-tools fix` wrote beside a trace, in either format."""
+    """Files that `tp-tools fix` wrote beside a trace, in either format, are left out."""
     names = ["17.5-TP-0.trace.fixed.json", "17.5-TP-0.trace.pftrace", "job.pftrace"]
     found = job_files.find([str(written(tmp_path, {**TWO, **dict.fromkeys(names, "\n")}))])
     assert [Path(it).name for it in found.files] == sorted(TWO)

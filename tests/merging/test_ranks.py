@@ -24,7 +24,7 @@ def resolved(
 
 
 def said(rank: int | None, world_size: int | None = 8, **more: object) -> TraceMetadata:
-    """What a file says."""
+    """Metadata of a file, as its header would give it."""
     return TraceMetadata(rank=rank, world_size=world_size, **more)  # type: ignore[arg-type]
 
 

@@ -83,7 +83,7 @@ def test_an_error_among_the_calls_leaves_a_pool_that_works() -> None:
 
 
 def test_a_worker_gets_the_first_calls_and_this_process_the_others() -> None:
-    """As many as it may have in hand."""
+    """A worker gets as many calls as it may have in hand, this process the others."""
     worker = Slow(10**9)
     done: list[int] = []
     results = Pool([worker], ahead=4).map_ordered(partial(done.append, i) for i in range(9))
@@ -112,7 +112,7 @@ def test_calls_are_begun_only_shortly_before_their_turn() -> None:
 
 
 def test_the_size_counts_this_process_where_it_helps() -> None:
-    """What `--jobs` says."""
+    """The size of a pool is the number that `--jobs` gives."""
     assert (ALONE.size, here(3).size, Pool([Slow(1)] * 3, helps=False).size) == (1, 3, 3)
 
 
@@ -156,7 +156,7 @@ def fail(file: str) -> NoReturn:
 
 
 def end_amid_an_answer() -> bytes:
-    """What kills the process that sends it, if that is a worker; here it is plain."""
+    """Result that kills the worker that sends it; plain bytes in this process."""
     return b"plain" if os.getpid() == int(os.environ["TEST_PARENT"]) else Deadly()  # type: ignore[return-value]
 
 

@@ -127,7 +127,7 @@ def test_no_traceback_reaches_a_user(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What nobody expected ends in one line and exit code 4, with --debug in a traceback, too."""
+    """An unexpected error ends in one line and exit code 4; with --debug also in a traceback."""
 
     def fail(*_: object, **__: object) -> None:
         raise error

@@ -98,7 +98,7 @@ def test_errors_are_the_projects_own(ranks: Path) -> None:
 
 
 def test_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What docs/python.md shows works as it stands, piece after piece."""
+    """The code in docs/python.md runs as printed, block after block."""
     text = (HERE.parent / "docs" / "python.md").read_text()
     pieces = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (tmp_path / "traces").mkdir()

@@ -89,7 +89,7 @@ def test_chrome_json_is_known_by_its_beginning(tmp_path: Path, text: str, is_chr
 
 
 def test_a_repaired_trace_loses_nothing() -> None:
-    """What is opened is what `fix` would write: no warning, the moved slices on their lanes."""
+    """The opened trace is the one `fix` would write: no warning, moved slices on their lanes."""
     warnings: list[str] = []
     sql = "SELECT COUNT(*) FROM slice WHERE EXTRACT_ARG(arg_set_id, 'args.tpt_lane') > 1"
     with load_trace(DECODE, LoadOptions("embedded", warn=warnings.append)) as tp:
@@ -134,7 +134,7 @@ def test_whoever_waits_is_told_what_is_done(raw: bool, stages: list[str]) -> Non
 
 @pytest.mark.parametrize("raw", [True, False])
 def test_unusable_files(tmp_path: Path, raw: bool) -> None:
-    """What nothing reads is an input error that names it."""
+    """A file that nothing reads is an input error that names the file."""
     for name, data in (("empty", b""), ("text", b"no trace")):
         (tmp_path / name).write_bytes(data)
     for name in ("empty", "text", "missing"):

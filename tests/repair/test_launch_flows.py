@@ -189,7 +189,7 @@ def test_ids_of_every_kind_join_what_they_joined(write: Callable[[int], Any]) ->
 
 
 def test_an_id_used_again_joins_each_launch_to_its_own_kernel() -> None:
-    """As it does when a profiler's counter starts anew."""
+    """An id that occurs again, as when a profiler's counter starts anew, joins nearest pairs."""
     events = []
     for i in range(3):
         start, end = call(f"launch {i}", 20 * i, 3, 5), work(f"kernel {i}", 20 * i + 8, 4, 5)

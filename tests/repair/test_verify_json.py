@@ -40,7 +40,7 @@ def verified(result: Fixed, data: bytes, folder: Path) -> None:
 
 
 def test_a_right_result_passes(tmp_path: Path) -> None:
-    """What was planned is what is there."""
+    """A result that holds every planned slice passes."""
     result = fixed(text(work()))
     assert result.lanes() == {"late": 2}
     assert result.durs() == {"a": 20 * US}

@@ -137,7 +137,7 @@ def test_streams_tell_apart_what_says_nothing() -> None:
 
 
 def test_streams_of_different_numbers_tell_nothing() -> None:
-    """What one rank runs on stream 7 and the other on stream 11 is still one all-reduce."""
+    """An all-reduce on stream 7 of one rank and stream 11 of the other is one all-reduce."""
     events = [custom(0, 0, 30), custom(1, 10, 30, row=11)]
     assert rows("allreduce", foreign(events), *MATCH) == [("order", "tested", 2)]
 
@@ -208,7 +208,7 @@ def test_ends_need_not_be_equal() -> None:
 
 
 def test_clocks_that_differ_leave_order_and_doubt() -> None:
-    """As many on each rank, but never at one moment: matched by order, and that is uncertain."""
+    """Equal counts on each rank, never at one moment, are matched by order, marked uncertain."""
     events = foreign([*every(0, 4, 0), *every(0, 4, 1, off=10_000)])
     assert rows("allreduce", events, *MATCH) == [("order", "uncertain", 2)] * 5
 

@@ -157,7 +157,7 @@ def test_by_name(kind: str | None) -> None:
     ],
 )
 def test_by_args(said: str, kind: str) -> None:
-    """What PyTorch says beats the kernel's name: RCCL and coalesced calls share kernels."""
+    """PyTorch's args beat the kernel's name: RCCL and coalesced calls share kernels."""
     kernel = "ncclDevKernel_SendRecv(ncclDevKernelArgsStorage<4096ul>)"
     (row,) = ask("collectives", [work(kernel, 0, 5, **{"Collective name": said})])
     assert (row["kind"], row["recognised_by"]) == (kind, "args")

@@ -255,7 +255,7 @@ def test_between_steps_that_were_launched_ahead_it_is_a_dependency() -> None:
 
 
 def test_without_the_call_the_cause_is_unknown() -> None:
-    """What was launched before the profile began says nothing about why."""
+    """Work that was launched before the profile began gives no cause."""
     row = gap(work("b", 140, 150, correlation=77))
     assert (row["why"], row["launch_ts"], row["launch_name"]) == (None, None, None)
     assert parts(row) == (0, 0, 0, 0, 0, 40)

@@ -67,7 +67,7 @@ def test_kernels_that_overlap_count_once() -> None:
 
 
 def test_devices_are_apart() -> None:
-    """What runs on one device does not make another one busy."""
+    """Work on one device does not make another one busy."""
     events = [work("a", 0, 10), work("a", 20, 30), work("b", 5, 25, device=1)]
     rows = [(r["device"], r["ts"], r["busy_ns"], r["idle_ns"]) for r in ask("gpu_time", events)]
     assert rows == [(0, 0, 20, 10), (1, 5, 20, 0)]

@@ -42,7 +42,7 @@ def test_every_column_by_hand() -> None:
 
 
 def test_a_queue_is_of_one_stream() -> None:
-    """What waits on other streams or devices is not ahead of it."""
+    """Work that waits on other streams or devices is not ahead in the queue."""
     events = [call("cudaLaunchKernel", 10 * i, 10 * i + 5, i) for i in (1, 2, 3, 4)]
     events += [
         work("a", 100, 110, correlation=1),
@@ -85,7 +85,7 @@ def test_a_graph_told_by_the_kernel() -> None:
 
 
 def test_work_without_a_call_is_in_the_queue() -> None:
-    """What was launched before the profile began has a row, and later launches find it waiting."""
+    """Work launched before the profile began has a row, and later launches find it in the queue."""
     events = [
         call("cudaLaunchKernel", 0, 5, 9),
         work("early", 10, 20, correlation=1),

@@ -227,7 +227,7 @@ def test_an_op_that_starts_as_another_ends_lies_beside_it() -> None:
 
 
 def test_siblings_that_overlap_take_their_time_once() -> None:
-    """What two ops beneath share is taken from the one around them once."""
+    """Time that two child ops share is subtracted from their parent once."""
     events = [op("outer", 0, 50_000), op("first", 1_000, 10_000), moved("second", 9_500, 20_000)]
     assert by_name(events)["outer"][:3] == (1, 50_000, 31_000)
 
@@ -246,7 +246,7 @@ def test_ops_that_really_overlap_lie_beside_each_other() -> None:
 
 
 def test_trimmed_ops_are_as_recorded() -> None:
-    """What `fix` cut keeps its recorded duration here."""
+    """A slice that `fix` trimmed counts with its recorded duration."""
     assert by_name([op("a", 0, 9_500, tpt_recorded_dur=10.001)])["a"][1:3] == (10_001, 10_001)
 
 

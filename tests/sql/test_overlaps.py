@@ -187,7 +187,7 @@ def test_rows_come_in_order_of_time() -> None:
 
 
 def test_it_can_be_run_again() -> None:
-    """As by someone who edits the tolerance in the Query tab."""
+    """The script runs twice in one session, as when a user edits the tolerance in the Query tab."""
     data = text([cpu("head", 0, 20_500), on_lane(cpu("tail", 20_000, 40_000), 2, 21)])
     sql = library.expand(library.read(library.find("overlaps")))
     with engine.load([data], source="trace") as tp:
@@ -225,7 +225,7 @@ def test_lanes_of_protobuf_traces() -> None:
 
 
 def test_a_trimmed_slice_is_judged_by_its_recorded_end() -> None:
-    """What was cut once for jitter is not cut again beyond the tolerance: it overlapped more."""
+    """A trimmed slice is not trimmed again beyond the tolerance: its recorded end counts."""
     cut = {**cpu("cut", 0, 9_200), "args": {"tpt_recorded_dur": 10.0, "tpt_event": PLACED}}
     later = on_lane(cpu("later", 8_500, 30_000), 2, 21)
     assert found(rows_of(text([cut, later]))) == {"later": (2, 21_500)}

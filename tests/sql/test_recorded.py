@@ -279,7 +279,7 @@ def _lies_in(it: Slice, outer: Slice) -> bool:
 
 @dataclass(frozen=True)
 class Ops:
-    """What a walk over the ops of a trace counts, by name.
+    """Counts of a walk over the ops of a trace, by name.
 
     Attributes:
         calls: how often each was called.

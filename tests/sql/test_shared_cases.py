@@ -70,7 +70,7 @@ def test_steps_of_the_gpu_alone(ask: Callable[[str, str], list[Row]]) -> None:
 
 
 def test_parts_of_steps(ask: Callable[[str, str], list[Row]]) -> None:
-    """What PyTorch annotates itself is no step, and no gap ends one."""
+    """PyTorch's own annotations are no steps, and no gap ends a step."""
     assert ask("sql/steps_of_pieces/trace.json", "steps") == []
     gaps = ask("sql/steps_of_pieces/trace.json", "gaps")
     assert Counter(row["why"] for row in gaps)["end of step"] == 0

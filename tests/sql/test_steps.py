@@ -84,7 +84,7 @@ def test_other_annotations_are_no_steps_where_there_are_profiler_steps() -> None
 
 
 def test_without_profiler_steps_the_outermost_annotations() -> None:
-    """What inference engines write; collectives, and annotations inside another, are no steps."""
+    """Annotations of inference engines are steps; collectives and nested annotations are not."""
     events = [
         note("execute_1", 0, 100),
         note("## Call CompiledFxGraph", 10, 90),
@@ -240,7 +240,7 @@ def test_parts_of_a_step_are_no_steps() -> None:
     ],
 )
 def test_the_rounds_of_engines_come_before_other_annotations(name: str) -> None:
-    """Those around them, and beside them, are no steps."""
+    """Annotations around the engine's marks, and beside them, are no steps."""
     events = [
         note("benchmark", 0, 1_000),
         note(name, 100, 300),
@@ -253,7 +253,7 @@ def test_the_rounds_of_engines_come_before_other_annotations(name: str) -> None:
 
 @pytest.mark.parametrize("cat", ["Operator", "cpu_op"])
 def test_a_profiler_step_that_is_an_op(cat: str) -> None:
-    """As PyTorch 1.8 and 1.9 write it."""
+    """A ProfilerStep of category Operator, as PyTorch 1.8 and 1.9 write it, is a step."""
     row = (PROCESS, THREAD)
     events = [
         slice_of(cat, "ProfilerStep#3", row, 0, 100),

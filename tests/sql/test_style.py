@@ -116,7 +116,7 @@ def test_every_column_is_explained(path: Path) -> None:
 
 @pytest.mark.parametrize("path", QUESTIONS, ids=name_of)
 def test_the_header_says_what_it_is_for(path: Path) -> None:
-    """What it answers, a row's grain, its scope, what it needs, and which text can be pasted."""
+    """A header names question, grain of a row, scope, needs, and the text to paste."""
     said = library.parse(path.read_text("utf-8"), path.name)
     assert said.answers.endswith(".")
     assert said.grain.startswith("one row per ")
@@ -127,7 +127,7 @@ def test_the_header_says_what_it_is_for(path: Path) -> None:
 
 
 def categories(path: Path) -> set[str]:
-    """What the file, with all that it includes, asks for of `category`."""
+    """List the categories that the file and its modules compare `category` with."""
     text = code(library.expand(path.read_text("utf-8")))
     asked = re.findall(r"category (?:IN \(([^)]*)\)|= ('[^']*'))", text)
     return {name for some in asked for name in re.findall(r"'([^']*)'", "".join(some))}
@@ -194,7 +194,7 @@ def test_it_includes_what_it_uses_and_nothing_else(path: Path) -> None:
 
 
 def test_private_helpers_stay_in_their_module() -> None:
-    """What begins with an underscore is used where it is made."""
+    """A name that begins with an underscore is used only in the module that makes it."""
     texts = {path: code(path.read_text("utf-8")) for path in ALL}
     for path in MODULES:
         for _, name in CREATED.findall(texts[path]):

@@ -61,7 +61,7 @@ def total(rows: list[dict[str, Any]], column: str) -> int:
 
 
 def test_gpu_time_by_op_and_by_kernel(recorded: Processor) -> None:
-    """What ops launched, and what no op did, is all GPU work; so is what runs on streams."""
+    """GPU time by op, with the rows without op, adds up to all GPU work; so does time by stream."""
     kernels, ops = answer("kernels", recorded), answer("ops", recorded)
     assert total(kernels, "total_ns") == total(ops, "self_gpu_ns") > 0
     assert total(kernels, "total_ns") == total(answer("streams", recorded), "total_ns")

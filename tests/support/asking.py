@@ -1,4 +1,4 @@
-"""What tests of queries share: small traces of ranks, and the command line run in this process."""
+"""Helpers for tests of queries: small traces of ranks, and the command line run in this process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Ran:
     err: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """What it printed with --format json."""
+        """Rows that the command printed with --format json."""
         rows: list[dict[str, Any]] = json.loads(self.out)
         return rows
 

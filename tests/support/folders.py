@@ -45,7 +45,7 @@ BESIDE = {
     "node0_4242.async_llm.1764012345677.pt.trace.json.gz": json.dumps({"traceEvents": [CALL]}),
     "pod-worker-0_7.async_llm.1764012345677.pt.trace.json": json.dumps({"traceEvents": [CALL]}),
 }
-"""What no rank is, by name."""
+"""Files that are no ranks, by name."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def job(**wishes: object) -> Job:
 
 
 def table(made: Job, rank: int) -> Collectives:
-    """What `recognise` would find in the file of a rank."""
+    """Collectives that `find_collectives` would find in the file of a rank."""
     it, said, group = made.ranks[rank], made.wishes.args, made.group(rank)
     rows = np.flatnonzero(it.number >= 0)
     number, count = it.number[rows], len(rows)

@@ -68,7 +68,7 @@ def note(name: str, ts: int, end: int, *, thread: int = THREAD, **args: object) 
 
 
 def process_name(pid: int | str, name: str) -> Event:
-    """What a process is called."""
+    """Metadata event that names a process."""
     return {"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": name}}
 
 

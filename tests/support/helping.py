@@ -23,22 +23,22 @@ class Slow:
         self.tasks: list[Task[Any]] = []
 
     def pending_count(self) -> int:
-        """As of a worker."""
+        """Same as of a worker."""
         self.asked += 1
         if self.tasks and self.asked % self.every == 0:
             self.receive()
         return LOST if self.lives is not None and self.lives < 0 else len(self.tasks)
 
     def submit(self, task: Task[Any]) -> None:
-        """As of a worker."""
+        """Same as of a worker."""
         self.tasks.append(task)
 
     def fileno(self) -> int:
-        """As of a worker; this one may always be asked."""
+        """Same as of a worker; this one is always ready."""
         return _ALWAYS
 
     def receive(self) -> None:
-        """As of a worker."""
+        """Same as of a worker."""
         if self.lives is not None:
             self.lives -= 1
             if self.lives < 0:

@@ -58,12 +58,12 @@ class Report:
         return [None if it is None else float(it) for it in self.column(figure, name)]
 
     def drawn(self, figure: str) -> list[dict[str, Any]]:
-        """What plotly draws, colour by colour."""
+        """Return the traces that plotly draws in a figure."""
         found: list[dict[str, Any]] = self.page.evaluate(_TRACES, figure)
         return found
 
     def ticks(self, figure: str) -> list[str]:
-        """What stands beside the bars, in their order."""
+        """Return the labels beside the bars, in their order."""
         found: list[str] = self.page.evaluate(_TICKS, figure)
         return found
 
@@ -81,7 +81,7 @@ class Report:
         return found
 
     def text(self, selector: str) -> str:
-        """What a reader sees there."""
+        """Return the visible text of an element."""
         return self.page.locator(selector).inner_text()
 
     def width(self) -> int:

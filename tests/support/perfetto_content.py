@@ -1,4 +1,4 @@
-"""What TraceProcessor shows of a trace, in a form in which JSON and `.pftrace` can be compared."""
+"""Content of a trace in TraceProcessor, in a form in which JSON and `.pftrace` can be compared."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ COUNTERS = "SELECT c.ts, t.name, c.value FROM counter AS c JOIN track AS t ON t.
 
 @dataclass(frozen=True)
 class Content:
-    """What is shown.
+    """Content of a loaded trace.
 
     Attributes:
         slices: each with its parent and the tid of its row, as recorded.
@@ -80,7 +80,7 @@ class Content:
 
 
 def content(tp: Processor) -> Content:
-    """What it shows of the trace that it holds."""
+    """Read the content of the trace that is loaded."""
     args: dict[int | None, str] = dict(engine.rows(tp, ARGS))
     slices: dict[int, Slice] = {}
     rows: dict[int, tuple[int | None, int | None]] = {}
@@ -101,7 +101,7 @@ def content(tp: Processor) -> Content:
 def both(
     source: Source, part: PftraceOptions = ALONE, *, lossy: bool = False
 ) -> tuple[Content, Content]:
-    """What is shown of the repaired trace as JSON, and as `.pftrace`.
+    """Content of the repaired trace as JSON, and as `.pftrace`.
 
     Args:
         source: the file as recorded.

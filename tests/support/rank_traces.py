@@ -82,7 +82,7 @@ def group(name: str, *members: int, description: str = "tp") -> dict[str, object
 
 
 def foreign(slices: Iterable[Slice]) -> list[Event]:
-    """As SGLang's and torch_utils' mergers write them."""
+    """Events as SGLang's and torch_utils' mergers write them."""
     events: list[Event] = []
     for it in slices:
         pid = 0 if it.is_on_gpu else CPU
@@ -95,7 +95,7 @@ def ours(
     slices: Iterable[Slice],
     matches: Mapping[int, tuple[Iterable[Slice], Mapping[str, object]]] | None = None,
 ) -> list[Event]:
-    """As `tp-tools merge` writes them.
+    """Events as `tp-tools merge` writes them.
 
     Args:
         slices: of all ranks.

@@ -42,7 +42,7 @@ class Slice:
         return self.end - self.ts
 
     def is_collective(self) -> bool:
-        """As seen in these traces; the full list of names has its own tests."""
+        """Whether a collective of these traces has the name; other tests have the full list."""
         named = self.name.startswith("nccl") or "all_reduce" in self.name
         return self.cat == "kernel" and ("Collective name" in self.args or named)
 

@@ -1,4 +1,4 @@
-"""What hypothesis makes up: rows of slices that nest, with overlaps put in; times in ns."""
+"""Strategies for hypothesis: tracks of slices that nest, with overlaps put in; times in ns."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COLUMNS, ROWS = 200, 60
 SPINNER = "\u2800".encode()[:2]
 SHOWN = re.compile("[\u2800-\u28ff] (.*?)(?: {2,}| [\u2500-\u257f]|$)")
-"""What is done, between the spinner and a bar or a time."""
+"""Matches the name of a stage, between the spinner and a bar or a time."""
 
 PROGRAM = """
 import sys
@@ -36,7 +36,7 @@ run()
 
 @dataclass
 class Seen:
-    """What came of a program whose stderr is a terminal.
+    """Result of a program whose stderr is a terminal.
 
     Attributes:
         code: its exit status.

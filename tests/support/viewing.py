@@ -1,4 +1,4 @@
-"""What tests of `tp-tools view` share: the command in a process of its own, as a user runs it."""
+"""Helpers for tests of `tp-tools view`: the command in a process of its own, as a user runs it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Viewing:
     address: str
 
     def fetch(self, path: str = "") -> bytes:
-        """What it answers, behind the token."""
+        """Fetch a path of the server, behind the token."""
         with urllib.request.urlopen(self.address + path, timeout=SECONDS) as answer:  # noqa: S310  its own
             content: bytes = answer.read()
         return content
@@ -54,13 +54,13 @@ class Viewing:
         return location
 
     def data(self, name: str) -> str:
-        """What the page tells its script under this name."""
+        """Return a data attribute of the page."""
         match = re.search(f'data-{name}="([^"]*)"', self.fetch().decode())
         assert match is not None
         return html.unescape(match[1])
 
     def leftovers(self) -> list[str]:
-        """What lies in the temporary folder."""
+        """List the temporary folder."""
         return [path.name for path in self.temporary.iterdir()]
 
     def end(self, signal: int) -> int:

@@ -61,7 +61,7 @@ SEPARATORS = st.sampled_from([", ", ",", ",\n  ", " ,\t"])
 
 
 def as_said(event: dict[str, Any], change: Change) -> dict[str, Any]:
-    """What an event is to be, worked out on its values."""
+    """The expected event, computed on parsed values."""
     event = dict(event)
     for step in change:
         if isinstance(step, MemberEdit):
@@ -175,7 +175,7 @@ def test_an_id_that_is_not_told_for_sure_is_found_as_json(event: str) -> None:
 
 @pytest.mark.parametrize("text", [b"", b', {"a": 1}', b', {"a": 1}, {"a": 2}, {"a": 3}', b", {]"])
 def test_a_run_that_does_not_hold_its_events_is_not_edited(text: bytes) -> None:
-    """What was planned for one file is not done to another."""
+    """Edits that were planned for one file are not applied to another."""
     edits = edits_of(2, {1: (MOVED,)})
     assert apply_edits(text, edits) is None
     assert write_batch(text, edits=edits, is_first=True, packed=True) is None

@@ -97,7 +97,7 @@ def test_args_of_any_kind_are_kept(args: str, wanted: dict[str, object]) -> None
 
 @pytest.mark.parametrize("dur", ["10.5", '"10.5"', "1.05e1", "10.500000"])
 def test_a_trimmed_slice_keeps_the_recorded_duration(dur: str) -> None:
-    """As it was written, in args."""
+    """A trimmed slice keeps the text of its recorded duration in args."""
     host = {"cat": "cpu_op"}
     events = [event("a", "0", dur), event("b", "10", "20")]
     events = [it.replace('"kernel"', json.dumps(host["cat"])) for it in events]

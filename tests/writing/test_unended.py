@@ -23,7 +23,7 @@ Events = list[dict[str, Any]]
 
 
 def shown(events: Events, suffix: str, folder: Path) -> list[Any]:
-    """What Perfetto shows of the repaired trace, which is verified."""
+    """Repair and verify a trace, and return the slices that Perfetto shows."""
     source, result = folder / "in.json", folder / f"out{suffix}"
     source.write_text(json.dumps({"traceEvents": [*events, event("X", 1, tid=9, dur=1)]}))
     main(

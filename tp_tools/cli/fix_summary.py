@@ -20,7 +20,7 @@ _MOST_CHARACTERS = 60
 
 
 def lines(examined: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
-    """What Perfetto would have hidden, and what was done.
+    """Lines on the slices that Perfetto would have hidden and on the repairs.
 
     Args:
         examined: the trace and its plan.

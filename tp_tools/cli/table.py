@@ -137,7 +137,7 @@ def _capped(columns: list[_Column]) -> list[_Column]:
 
 
 def _fitted(columns: list[_Column], width: int) -> list[_Column]:
-    """As many of the columns as fit, with their widths set; at least one."""
+    """Keep the columns that fit in `width`, at least one, and set their widths."""
     if _total(columns) <= width:
         return columns
     for count in range(len(columns), 0, -1):

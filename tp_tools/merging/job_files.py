@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.ranks import JobRank
 
 ANY = RankChoice(allow_missing=True)
-"""What there is, if it is one job; ranks of it may be missing."""
+"""Take the files of one job; ranks may be missing."""
 
 
 @dataclass(frozen=True)

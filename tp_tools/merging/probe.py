@@ -1,4 +1,4 @@
-"""What a file is, by its beginning: a trace of a rank, a merged one, or no trace at all."""
+"""Tell by the beginning of a file whether it is a trace of a rank, a merged trace, or no trace."""
 
 from __future__ import annotations
 

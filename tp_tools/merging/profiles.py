@@ -192,7 +192,7 @@ def _folders(files: list[str]) -> list[str]:
 
 
 def _patterns(names: list[FileNameInfo]) -> list[str]:
-    """What each file is called without its numbers; one name for all if that is no profile.
+    """Name of each file without its numbers; one name for all where names tell no profiles apart.
 
     A file that is called otherwise than all the others may be a copy: profiles have several each.
     """

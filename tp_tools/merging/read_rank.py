@@ -121,7 +121,7 @@ def _first_and_last(trace: Trace, base: int) -> tuple[int | None, int | None]:
 
 
 def load_rank(spool: Path) -> tuple[Source, Trace, Plan, Slices]:
-    """What `read_rank` kept of a rank: the file, its columns, its repairs, its slices."""
+    """Load the file, columns, repairs and slices of a rank that `read_rank` stored."""
     with spool.open("rb") as file:
         source, trace, edits, table = pickle.load(file)  # noqa: S301  what `read_rank` wrote
     return source, trace, edits, table

@@ -114,7 +114,7 @@ class _Lanes:
             room[node] = largest
 
     def _double(self) -> None:
-        """As many lanes again, which are empty."""
+        """Double the number of lanes; the new ones are empty."""
         lanes = self._room[len(self._open) :]
         lanes += [_NEVER] * len(lanes)
         self._open += [[] for _ in self._open]

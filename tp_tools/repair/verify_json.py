@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints, Scalar
 
 SliceT = TypeVar("SliceT")
-"""What slices are told apart by."""
+"""The key that tells slices apart."""
 
 
 def verify(

@@ -43,7 +43,7 @@ CAUSES: dict[str | None, tuple[str, str, str, str]] = {
         "the trace has no launch of the next work",
     ),
 }
-"""What `why` of gaps.sql says: its name, the column with its part of a gap, colour, meaning."""
+"""Values of column `why` of gaps.sql: name, column with the part of a gap, colour, meaning."""
 
 
 @dataclass(frozen=True, order=True)

@@ -80,7 +80,7 @@ class Repair:
 
 
 class FlowEnd(NamedTuple):
-    """What ties a slice to others by identity: `bind_id`, `flow_out`, `flow_in` in JSON."""
+    """One end of a flow that names its slice: `bind_id`, `flow_out`, `flow_in` in JSON."""
 
     bind_id: int
     is_out: bool
@@ -89,7 +89,7 @@ class FlowEnd(NamedTuple):
 
 @dataclass(frozen=True)
 class FlowEdits:
-    """What changes about flows, so that each joins the slices that the profiler meant.
+    """Edits of flow events, so that each flow joins the slices that the profiler meant.
 
     Attributes:
         ids: new id by flow event.
