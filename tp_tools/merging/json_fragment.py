@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tp_tools.chrome import reread
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.merging.json_events import Writer
+from tp_tools.writing import check_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,7 +38,21 @@ def fragment(
 
     Raises:
         InputError: the file changed since it was read.
+        VerificationError: Perfetto would refuse a text that is new.
     """
+    for block in _fragment(source, placed, placement, matched, on_bytes):
+        check_events([block.removesuffix(_COMMA)])
+        yield block
+
+
+def _fragment(
+    source: Source,
+    placed: PlacedRank,
+    placement: RankPlacement,
+    matched: Mapping[int, Match],
+    on_bytes: Callable[[int], None],
+) -> Iterator[bytes]:
+    """Write names, then events; see `fragment`."""
     for process in placed.processes:
         yield metadata("process_name", process.pid, process.pid, {"name": process.name})
         yield _sort_index("process_sort_index", process.pid, process.pid, process.sort_index)

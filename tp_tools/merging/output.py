@@ -16,6 +16,7 @@ from tp_tools.merging import collective_tracks, json_fragment
 from tp_tools.merging.matched import collectives, matches_of_rank
 from tp_tools.merging.placement import RankPlacement
 from tp_tools.merging.write_rank import RankFiles, write
+from tp_tools.writing import check_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,10 +88,11 @@ class _MergeWriter:
 
     def json(self) -> Iterator[GzipPart]:
         """Write the merge as Chrome JSON."""
-        yield b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n"%b":%b,\n' % (
+        header = b'"%b":%b' % (MERGED_KEY.encode(), encoded(self.header))
+        check_events([b"{%b}" % header])
+        yield b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n%b,\n' % (
             self.plan.start_ns,
-            MERGED_KEY.encode(),
-            encoded(self.header),
+            header,
         )
         yield b'"traceEvents":[\n'
         separator = b""
@@ -146,6 +148,7 @@ class _MergeWriter:
         shown = _collectives(plan, written)
         for block, count in collective_tracks.events(shown, first_flow, links=plan.options.links):
             self.counts.links += count
+            check_events([block.removesuffix(b",\n")])
             yield block
 
     def _collective_packets(self, written: list[RankFragment], between: Path) -> Iterator[bytes]:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
+    from tp_tools.writing.json.strict import check_events
     from tp_tools.writing.pftrace.options import PftraceOptions
     from tp_tools.writing.select import select_events
 
-__all__ = ["PftraceOptions", "select_events"]
+__all__ = ["PftraceOptions", "check_events", "select_events"]
 
 __getattr__ = exporter(
     __name__,
     {
         "PftraceOptions": "pftrace.options",
+        "check_events": "json.strict",
         "select_events": "select",
     },
 )

@@ -15,6 +15,7 @@ import numpy as np
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.files.gzip_parts import deflate_text
 from tp_tools.writing.json.members import event_bounds
+from tp_tools.writing.json.strict import check_events
 
 if TYPE_CHECKING:
     from tp_tools.files.gzip_parts import GzipPart
@@ -130,12 +131,16 @@ def _edited_blocks(text: bytes, edits: BatchEdits, starts: Ints, stops: Ints) ->
 
     Returns:
         The new text in blocks.
+
+    Raises:
+        VerificationError: Perfetto would refuse an edited event.
     """
     places = edits.places
     previous_stops = np.where(places > 0, stops[places - 1], 0)
     columns = (edits.which, starts[places], stops[places], previous_stops)
     ids = [_Ids.only(change) for change in edits.changes]
     blocks, copied = [], 0
+    new_events = [only_ids.as_event() for only_ids in ids if only_ids]
     for which, start, stop, previous_stop in zip(
         *(column.tolist() for column in columns), strict=True
     ):
@@ -148,9 +153,11 @@ def _edited_blocks(text: bytes, edits: BatchEdits, starts: Ints, stops: Ints) ->
             blocks += (text[copied:at], new)
             copied = end
         else:
-            blocks += (text[copied:start], _edited_event(text[start:stop], change))
+            new_events.append(_edited_event(text[start:stop], change))
+            blocks += (text[copied:start], new_events[-1])
             copied = stop
     blocks.append(text[copied:])
+    check_events(new_events)
     return blocks
 
 
@@ -171,6 +178,10 @@ class _Ids:
             if isinstance(step, MemberEdit) and step.is_there and step.key in _IDS
         ]
         return cls(id_edits) if change and len(id_edits) == len(change) else None
+
+    def as_event(self) -> bytes:
+        """Return an event that holds the new ids and nothing else, to be checked."""
+        return b"{%b}" % b",".join(b'"%b":%b' % (it.key.encode(), it.value) for it in self._edits)
 
     def spot(self, text: bytes, start: int, stop: int) -> tuple[int, int, bytes] | None:
         """Find the ids in the text of an event.

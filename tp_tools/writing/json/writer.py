@@ -14,6 +14,7 @@ from tp_tools.processes.worker import TextCall
 from tp_tools.writing.json.apply import write_batch
 from tp_tools.writing.json.base_time import rebased
 from tp_tools.writing.json.edits import PlanEdits
+from tp_tools.writing.json.strict import check_events, check_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -52,6 +53,7 @@ def rewrite(
 
     Raises:
         InputError: the file changed since it was read, or its base time is no integer.
+        VerificationError: Perfetto would refuse a text that is new.
     """
     parts = _parts(source, PlanEdits(trace, plan, keep), seen, pool, packed=packed)
     yield from gzip_parts.gzip(parts) if packed else gzip_parts.text(parts)
@@ -68,6 +70,8 @@ def _parts(
     """Write head, batches, new metadata events and tail, each compressed if `packed`."""
     trace, plan = edits.trace, edits.plan
     head, tail = rebased(trace.head.text, trace.tail.text, plan.rebase_ns)
+    if plan.rebase_ns:
+        check_object(head + tail)
     yield head
     calls = _calls(reread.batch_texts(source, trace, seen), edits, packed=packed)
     with closing(pool.map_ordered(calls)) as batches:
@@ -76,6 +80,7 @@ def _parts(
                 raise reread.file_changed(source)
             yield batch
     added = b",\n".join(_metadata(plan))
+    check_events([added] if added else [])
     if added:
         yield (b",\n" if any(map(edits.keeps_any, trace.batches)) else b"") + added
     yield tail
