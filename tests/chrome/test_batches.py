@@ -12,8 +12,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.strategies import PURE
-from tp_tools.chrome import batches as module
-from tp_tools.chrome import envelope
 from tp_tools.chrome.batches import BatchText, split_text
 from tp_tools.chrome.stream import Malformed
 from tp_tools.errors import InputError
@@ -23,14 +21,7 @@ ADVICE = " Give the file that the profiler wrote."
 
 DECODER = msgspec.json.Decoder(list[dict[str, Any]])
 TINY = 24
-"""Bytes in a run, so that small texts are cut in many places."""
-
-
-@pytest.fixture(autouse=True)
-def tiny_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes runs so short that nearly every event ends one."""
-    monkeypatch.setattr(module, "BATCH_BYTES", TINY)
-    monkeypatch.setattr(envelope, "_FIRST_SEARCH", TINY)
+"""Bytes in a batch, so that nearly every event ends one."""
 
 
 def cut(text: bytes, places: list[int]) -> Iterator[bytes]:
@@ -41,7 +32,7 @@ def cut(text: bytes, places: list[int]) -> Iterator[bytes]:
 
 def parts(text: bytes, *places: int) -> tuple[Head, list[BatchText[dict[str, Any]]], Tail]:
     """Head, runs and tail of a text that is read in these blocks."""
-    head, *runs, tail = split_text(cut(text, list(places)), DECODER, "trace.json")
+    head, *runs, tail = split_text(cut(text, list(places)), DECODER, "trace.json", TINY)
     assert isinstance(head, Head)
     assert isinstance(tail, Tail)
     assert all(isinstance(run, BatchText) for run in runs)

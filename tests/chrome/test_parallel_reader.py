@@ -16,12 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.helping import here, kill_one
-from tp_tools.chrome import batches, envelope, parallel_reader
 from tp_tools.chrome.parallel_reader import batch_pool, read_together
 from tp_tools.chrome.reader import read
 from tp_tools.errors import InputError
-from tp_tools.files import source
-from tp_tools.files.source import Source
+from tp_tools.files import ReadSizes, Source
 from tp_tools.processes.pool import ALONE, Pool
 
 if TYPE_CHECKING:
@@ -32,11 +30,9 @@ if TYPE_CHECKING:
 COLUMNS = ("phase", "ts", "dur", "track", "cat", "name", "link", "bound")
 
 
-def small_runs(patch: pytest.MonkeyPatch, size: int = 200) -> None:
-    """Makes runs of about this many bytes."""
-    patch.setattr(batches, "BATCH_BYTES", size)
-    patch.setattr(envelope, "_FIRST_SEARCH", size)
-    patch.setattr(source, "BLOCK", size)
+def source_of(path: Path, size: int = 200) -> Source:
+    """Return the source of a file that is read in blocks and batches of `size` bytes."""
+    return Source(path, "t", sizes=ReadSizes(size, size))
 
 
 def assert_same(one: Trace, other: Trace) -> None:
@@ -83,19 +79,16 @@ def write(path: Path, made: list[Any], behind: str = "") -> Path:
 
 @pytest.mark.parametrize("parts", [2, 3, 5])
 @pytest.mark.parametrize("behind", ["", ', "z": [{"ph": 1}, {"ph": 2}, {"ph": 3}, {"ph": 4}]'])
-def test_shares_joined_are_the_whole(
-    parts: int, behind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shares_joined_are_the_whole(parts: int, behind: str, tmp_path: Path) -> None:
     """Numbers of texts and events are those of one reader, whoever met them first.
 
     Where a list of objects follows the events, a run seems to end in it: one process reads that.
     """
-    small_runs(monkeypatch)
     path = write(tmp_path / "t.json", events(300), behind)
-    alone = read(Source(path, "t"))
-    again = Source(path, "t")
+    alone = read(source_of(path))
+    again = source_of(path)
     assert (read_together(again, here(parts), lambda _: None) is None) == bool(behind)
-    assert_same(read(Source(path, "t"), pool=here(parts)), alone)
+    assert_same(read(source_of(path), pool=here(parts)), alone)
     assert len(alone.batches) > 2 * parts
     assert again.stamp != (0, 0)
 
@@ -115,80 +108,69 @@ def test_nothing_depends_on_who_reads_what(
     for i in nested:
         if i < len(made):
             made[i]["args"] = {"list": [{"ph": "X"}, {"ph": "X"}, {"deep": [{}, {}]}] * 5}
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        small_runs(patch, size)
+    with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder) / "t.json", made)
         if cut is not None:
             path.write_bytes(path.read_bytes()[: int(path.stat().st_size * cut)])
-        wanted = outcome(path, ALONE)
-        found = outcome(path, here(parts))
+        wanted = outcome(source_of(path, size), ALONE)
+        found = outcome(source_of(path, size), here(parts))
         if isinstance(wanted, str) or isinstance(found, str):
             assert wanted == found
         else:
             assert_same(found, wanted)
 
 
-def outcome(path: Path, pool: Pool) -> Trace | str:
+def outcome(source: Source, pool: Pool) -> Trace | str:
     """The trace that reading gives, or the text of its error."""
     try:
-        return read(Source(path, "t"), pool=pool)
+        return read(source, pool=pool)
     except InputError as error:
         return str(error)
 
 
-def test_damage_is_the_same_whoever_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damage_is_the_same_whoever_reads(tmp_path: Path) -> None:
     """Whoever meets a bad time first, the event is left out and named as one reader names it."""
-    small_runs(monkeypatch)
     made = events(200)
     made[150] = {"ph": "X", "ts": "soon", "dur": 1, "name": "late"}
     path = write(tmp_path / "t.json", made)
-    trace, other = (read(Source(path, "t"), pool=pool) for pool in (here(2), ALONE))
+    trace, other = (read(source_of(path), pool=pool) for pool in (here(2), ALONE))
     assert len(trace) == 199
     assert trace.damage == other.damage
     assert trace.damage is not None
     assert [it.name for it in trace.damage] == ["late"]
 
 
-def test_what_has_to_be_mended_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_to_be_mended_is_mended(tmp_path: Path) -> None:
     """Escapes and NaN count once, however many read the file."""
-    small_runs(monkeypatch)
     made = events(100)
     made[60] = {"ph": "X", "ts": 1, "dur": 2, "name": "\u00e9", "args": {"x": float("nan")}}
     path = write(tmp_path / "t.json", made)
-    trace = read(Source(path, "t"), pool=here(3))
+    trace = read(source_of(path), pool=here(3))
     assert trace.repairs == {"escapes": 1, "not_a_number": 1}
-    assert_same(trace, read(Source(path, "t")))
+    assert_same(trace, read(source_of(path)))
 
 
-def test_zeros_behind_the_end_are_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zeros_behind_the_end_are_mended(tmp_path: Path) -> None:
     """Zeros that a crash left are told in the same words by one reader and by several."""
-    small_runs(monkeypatch)
     path = write(tmp_path / "t.json", events(100))
     path.write_bytes(path.read_bytes() + b"  \0\0")
-    trace = read(Source(path, "t"), pool=here(3))
+    trace = read(source_of(path), pool=here(3))
     assert trace.repairs == {"zero_bytes": 1}
-    assert_same(trace, read(Source(path, "t")))
+    assert_same(trace, read(source_of(path)))
 
 
 # -- real processes ------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def _always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel_reader, "WORTH_IT_PLAIN", 0)
-
-
-@pytest.mark.usefixtures("_always_worth_it")
 def test_processes_help(tmp_path: Path) -> None:
     """Three processes read a trace of several runs as one does."""
     path = write(tmp_path / "t.json", events(40_000))
     source = Source(path, "t")
-    with batch_pool(source, 3) as pool:
+    with batch_pool(source, 3, least=0) as pool:
         assert pool.size == 3
         assert_same(read(source, pool=pool), read(Source(path, "t")))
 
 
-@pytest.mark.usefixtures("_always_worth_it")
 def test_processes_help_where_threads_run(tmp_path: Path) -> None:
     """A process with threads must not be copied: its worker starts anew."""
     path = write(tmp_path / "t.json", events(40_000))
@@ -196,29 +178,27 @@ def test_processes_help_where_threads_run(tmp_path: Path) -> None:
     thread = threading.Thread(target=done.wait)
     thread.start()
     try:
-        with batch_pool(Source(path, "t"), 2) as pool:
+        with batch_pool(Source(path, "t"), 2, least=0) as pool:
             assert read_together(Source(path, "t"), pool, lambda _: None) is not None
     finally:
         done.set()
         thread.join()
 
 
-@pytest.mark.usefixtures("_always_worth_it")
 @pytest.mark.parametrize("jobs", [2, 4])
 def test_a_worker_that_is_killed_costs_time_only(jobs: int, tmp_path: Path) -> None:
     """A killed worker, as when memory runs out, costs time only: this process reads its share."""
     path = write(tmp_path / "t.json", events(40_000))
-    with batch_pool(Source(path, "t"), jobs) as pool:
+    with batch_pool(Source(path, "t"), jobs, least=0) as pool:
         kill_one(pool)
         assert_same(read(Source(path, "t"), pool=pool), read(Source(path, "t")))
 
 
-@pytest.mark.usefixtures("_always_worth_it")
 def test_nobody_is_left_when_the_work_fails(tmp_path: Path) -> None:
     """An error ends the workers, whether they were asked or not."""
     path = write(tmp_path / "t.json", events(10))
     before = multiprocessing.active_children()
-    with pytest.raises(KeyError), batch_pool(Source(path, "t"), 3):
+    with pytest.raises(KeyError), batch_pool(Source(path, "t"), 3, least=0):
         raise KeyError
     assert multiprocessing.active_children() == before
 

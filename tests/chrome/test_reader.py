@@ -13,11 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strategies import PURE
-from tp_tools.chrome import batches, envelope
 from tp_tools.chrome.reader import read
 from tp_tools.errors import InputError
-from tp_tools.files import source
-from tp_tools.files.source import Source
+from tp_tools.files.source import BATCH_BYTES, ReadSizes, Source
 from tp_tools.trace.model import NO_ID, UNTIMED, Trace
 
 ReadOf = Callable[..., Trace]
@@ -36,17 +34,10 @@ def read_of(tmp_path: Path) -> ReadOf:
     return make
 
 
-def read_text(text: bytes, path: Path) -> Trace:
-    """Reads this text."""
+def read_text(text: bytes, path: Path, size: int = BATCH_BYTES) -> Trace:
+    """Read a text, in blocks and batches of `size` bytes."""
     path.write_bytes(text)
-    return read(Source(path, "trace.json"))
-
-
-def small_runs(patch: pytest.MonkeyPatch, size: int) -> None:
-    """Makes runs of about this many bytes."""
-    patch.setattr(batches, "BATCH_BYTES", size)
-    patch.setattr(envelope, "_FIRST_SEARCH", size)
-    patch.setattr(source, "BLOCK", size)
+    return read(Source(path, "trace.json", sizes=ReadSizes(size, size)))
 
 
 def x(ts: object = 1, dur: object = 1, **more: object) -> dict[str, Any]:
@@ -127,10 +118,8 @@ def test_times_are_exact_however_they_are_written(
     texts = [(form.format(ts), form2.format(dur)) for ts, form, dur, form2 in rows]
     events = ",".join(f'{{"ph":"X","ts":{ts},"dur":{dur}}}' for ts, dur in texts)
     size = data.draw(st.sampled_from([20, 100, 1 << 22]))
-    with pytest.MonkeyPatch.context() as patch:
-        small_runs(patch, size)
-        text = f"[{events}]".encode() if rows else b'{"traceEvents":[]}'
-        trace = read_text(text, tmp_path_factory.mktemp("t") / "t")
+    text = f"[{events}]".encode() if rows else b'{"traceEvents":[]}'
+    trace = read_text(text, tmp_path_factory.mktemp("t") / "t", size)
     assert trace.ts.tolist() == [int(Decimal(ts.strip('"')) * 1000) for ts, _ in texts]
     assert trace.dur.tolist() == [int(Decimal(dur.strip('"')) * 1000) for _, dur in texts]
 
@@ -165,10 +154,10 @@ def test_a_phase_is_known_by_its_first_byte(read_of: ReadOf) -> None:
     assert trace.phase.tolist() == [ord("X"), 0xC5, 0xC3]
 
 
-def test_runs_and_spans_cover_the_file(read_of: ReadOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Numbers of events go on from run to run."""
-    small_runs(monkeypatch, 200)
-    trace = read_of(*(x(ts) for ts in range(100)))
+def test_batches_cover_the_file(tmp_path: Path) -> None:
+    """Numbers of events go on from batch to batch."""
+    text = json.dumps([x(ts) for ts in range(100)]).encode()
+    trace = read_text(text, tmp_path / "t", 200)
     assert len(trace.batches) > 10
     assert [span.first for span in trace.batches] == np.cumsum(
         [0, *(span.count for span in trace.batches[:-1])]

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tp_tools.chrome import batches, envelope, reread
+from tp_tools.chrome import reread
 from tp_tools.chrome.reader import read
 from tp_tools.errors import InputError
-from tp_tools.files import source
-from tp_tools.files.source import Source
+from tp_tools.files import ReadSizes, Source
 from tp_tools.trace.model import Trace
 from tp_tools.writing.json.members import event_bounds
 
@@ -43,11 +42,9 @@ TEXTS = {
 
 
 @pytest.fixture(params=[40, 300, 1 << 18])
-def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes blocks and runs so short that there are many."""
-    monkeypatch.setattr(source, "BLOCK", request.param)
-    monkeypatch.setattr(envelope, "_FIRST_SEARCH", request.param)
-    monkeypatch.setattr(batches, "BATCH_BYTES", request.param)
+def sizes(request: pytest.FixtureRequest) -> ReadSizes:
+    """Sizes of blocks and batches, some so small that there are many."""
+    return ReadSizes(request.param, request.param)
 
 
 @pytest.fixture
@@ -73,14 +70,17 @@ def events_of(trace: Trace, file: Source) -> list[bytes]:
     return found
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("kind", TEXTS)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_the_same_pieces_come_again(
-    kind: str, pack: Callable[[bytes], bytes], source_of: Callable[[bytes], Source]
+    kind: str,
+    pack: Callable[[bytes], bytes],
+    source_of: Callable[[bytes], Source],
+    sizes: ReadSizes,
 ) -> None:
     """Mended as at the first time, each run as long as it was, each event where it stands."""
     file = source_of(pack(TEXTS[kind]))
+    file.sizes = sizes
     trace = read(file)
     runs = list(reread.batch_texts(file, trace))
     assert [span for span, _ in runs] == trace.batches
@@ -104,7 +104,6 @@ def test_progress_is_told(source_of: Callable[[bytes], Source]) -> None:
     assert sum(seen) == len(TEXT)
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     "changed",
     [
@@ -118,10 +117,11 @@ def test_progress_is_told(source_of: Callable[[bytes], Source]) -> None:
     ],
 )
 def test_a_file_that_changed_meanwhile_is_refused(
-    changed: bytes, source_of: Callable[[bytes], Source]
+    changed: bytes, source_of: Callable[[bytes], Source], sizes: ReadSizes
 ) -> None:
     """Edits that were planned for one file are not applied to another."""
     file = source_of(TEXT)
+    file.sizes = sizes
     trace = read(file)
     file.path.write_bytes(changed)
     with pytest.raises(InputError, match=r"^trace\.json: changed while it was being read\."):

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strategies import PURE
-from tp_tools.chrome import salvage
 from tp_tools.chrome.damage import Losses
 from tp_tools.chrome.quotes import escaped
 from tp_tools.chrome.salvage import salvaged
@@ -208,8 +207,6 @@ def test_damage_found_in_pieces_is_the_same(data: st.DataObject, window: int) ->
     text = HEAD + b",\n".join(made) + TAIL
     whole, losses = kept(text)
     blocks = [text[at : at + window] for at in range(0, len(text), window)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(salvage, "_WINDOW", window)
-        other = Losses()
-        assert b"".join(salvaged(iter(blocks), other)) == whole
+    other = Losses()
+    assert b"".join(salvaged(iter(blocks), other, window)) == whole
     assert other == losses

@@ -16,8 +16,7 @@ import pytest
 import zstandard
 
 from tp_tools.errors import InputError
-from tp_tools.files import source as source_module
-from tp_tools.files.source import Source, open_source
+from tp_tools.files.source import ReadSizes, Source, open_source
 
 TEXT = b"".join(b'{"event": %d, "x": "%d"},\n' % (i, i * i) for i in range(2000))
 
@@ -89,11 +88,11 @@ PACKED = {
 @pytest.mark.parametrize("kind", PACKED)
 @pytest.mark.parametrize("block", [4, 7, 64, 1 << 18])
 def test_every_format_gives_the_same_text(
-    kind: str, block: int, source_of: Callable[[bytes], Source], monkeypatch: pytest.MonkeyPatch
+    kind: str, block: int, source_of: Callable[[bytes], Source]
 ) -> None:
     """The text does not depend on the format, the block size or a second read."""
-    monkeypatch.setattr(source_module, "BLOCK", block)
     source = source_of(PACKED[kind])
+    source.sizes = ReadSizes(block)
     assert read(source) == TEXT
     assert not source.truncated
     assert read(source) == TEXT
@@ -101,12 +100,12 @@ def test_every_format_gives_the_same_text(
 
 @pytest.mark.parametrize("flags", range(0, 32, 2))
 def test_a_gzip_header_with_options_may_be_cut_anywhere(
-    flags: int, source_of: Callable[[bytes], Source], monkeypatch: pytest.MonkeyPatch
+    flags: int, source_of: Callable[[bytes], Source]
 ) -> None:
     """Names, comments and checksums in the header of a later member are skipped."""
     source = source_of(member(TEXT[:5], flags) + member(TEXT[5:], flags))
     for block in range(4, 60):
-        monkeypatch.setattr(source_module, "BLOCK", block)
+        source.sizes = ReadSizes(block)
         assert read(source) == TEXT
 
 
@@ -211,12 +210,12 @@ def test_a_wide_zstd_window_is_read(source_of: Callable[[bytes], Source]) -> Non
 
 
 def test_progress_counts_the_bytes_on_disk(
-    source_of: Callable[[bytes], Source], monkeypatch: pytest.MonkeyPatch
+    source_of: Callable[[bytes], Source],
 ) -> None:
     """The bytes of all blocks add up to the size of the file."""
-    monkeypatch.setattr(source_module, "BLOCK", 100)
     counts: list[int] = []
     source = source_of(gzip.compress(TEXT))
+    source.sizes = ReadSizes(100)
     for _ in source.blocks(counts.append):
         pass
     assert sum(counts) == source.size() == len(gzip.compress(TEXT))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.asking import kernel, write_trace
 from tp_tools.errors import InputError, UsageError
-from tp_tools.files import source
+from tp_tools.files import ReadSizes
 from tp_tools.merging.inputs import expand
 from tp_tools.merging.job_files import JobFiles
 from tp_tools.merging.probe import probe
@@ -103,17 +103,15 @@ def test_a_rank_behind_the_events(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", [40, 100, 250])
-def test_a_rank_between_two_blocks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
-) -> None:
+def test_a_rank_between_two_blocks(tmp_path: Path, block: int) -> None:
     """Wherever the file is cut while it is read, its rank is found, before or behind the events."""
-    monkeypatch.setattr(source, "BLOCK", block)
     job = {"distributedInfo": {"backend": "nccl", "pg_config": ["x" * 100], "rank": 5}}
     events = {"traceEvents": [kernel("k" * 200, 1, 1)]}
     for parts in ({**job, **events}, {**events, **job}):
         path = tmp_path / "t.json"
         path.write_text(json.dumps(parts))
-        assert probe(str(path), is_given=True).metadata.rank == 5
+        found = probe(str(path), is_given=True, sizes=ReadSizes(block))
+        assert found.metadata.rank == 5
 
 
 @pytest.mark.parametrize(

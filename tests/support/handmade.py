@@ -13,7 +13,7 @@ import msgspec
 
 from tp_tools import engine
 from tp_tools.chrome.reader import read
-from tp_tools.files.source import Source
+from tp_tools.files.source import DEFAULT_SIZES, ReadSizes, Source
 from tp_tools.repair import analysis
 from tp_tools.repair.overlaps import OverlapOptions
 
@@ -123,11 +123,11 @@ class Fixed:
         }
 
 
-def source_of(data: bytes, folder: Path) -> Source:
+def source_of(data: bytes, folder: Path, sizes: ReadSizes = DEFAULT_SIZES) -> Source:
     """The bytes as a file to read."""
     path = folder / "trace.json"
     path.write_bytes(data)
-    return Source(path, path.name)
+    return Source(path, path.name, sizes=sizes)
 
 
 def trace_of(data: bytes) -> Trace:

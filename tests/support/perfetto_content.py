@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.handmade import judge, source_of
 from tp_tools import engine
+from tp_tools.files.source import DEFAULT_SIZES, ReadSizes
 from tp_tools.repair import analysis
 from tp_tools.writing.pftrace.header import HEADER_CATEGORY
 from tp_tools.writing.pftrace.options import PftraceOptions
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tp_tools.engine.processor import Processor
-    from tp_tools.files.source import Source
+    from tp_tools.files import Source
 
 ALONE = PftraceOptions()
 """A trace that has the file to itself, as `fix` writes it."""
@@ -116,10 +117,14 @@ def both(
         return as_json, content(tp)
 
 
-def pftrace_of(data: bytes, part: PftraceOptions = ALONE) -> bytes:
+def pftrace_of(
+    data: bytes,
+    part: PftraceOptions = ALONE,
+    sizes: ReadSizes = DEFAULT_SIZES,
+) -> bytes:
     """The repaired trace as `.pftrace`."""
     with tempfile.TemporaryDirectory() as folder:
-        source = source_of(data, Path(folder))
+        source = source_of(data, Path(folder), sizes)
         return b"".join(analysis.rewrite(source, analysis.analyze(source, judge()), pftrace=part))
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.handmade import fixed, judge, shown
-from tp_tools.chrome import batches
 from tp_tools.errors import InputError
-from tp_tools.files import source
+from tp_tools.files import ReadSizes, Source
 from tp_tools.repair.analysis import analyze, rewrite
 from tp_tools.writing.json.base_time import rebased
 
@@ -153,7 +152,7 @@ def test_a_thread_in_args_is_not_the_event_s_own(own: str) -> None:
     assert isinstance(it["tid"], int)
 
 
-def test_edits_across_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edits_across_runs(tmp_path: Path) -> None:
     """A file that is read in many pieces is rewritten as one that is read in one."""
     events = [
         event(f"k{i}", str(i * 10), "null" if i % 7 == 3 else "12", f'{{"correlation": {i}}}')
@@ -163,14 +162,12 @@ def test_edits_across_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     path = tmp_path / "t.json"
     path.write_bytes(trace(*events))
 
-    def written() -> bytes:
-        file = source.Source(path, path.name)
+    def written(sizes: ReadSizes) -> bytes:
+        file = Source(path, path.name, sizes=sizes)
         return b"".join(rewrite(file, analyze(file, judge())))
 
-    whole = written()
-    monkeypatch.setattr(batches, "BATCH_BYTES", 200)
-    monkeypatch.setattr(source, "BLOCK", 70)
-    assert written() == whole
+    whole = written(ReadSizes())
+    assert written(ReadSizes(70, 200)) == whole
     assert len(json.loads(whole)["traceEvents"]) == 59 + 2
 
 
@@ -178,7 +175,7 @@ def test_a_file_that_changes_meanwhile_is_an_error(tmp_path: Path) -> None:
     """A profiler that still writes must not lead to a mixture of two files."""
     path = tmp_path / "t.json"
     path.write_bytes(trace(EARLY, LATE))
-    file = source.Source(path, path.name)
+    file = Source(path, path.name)
     examined = analyze(file, judge())
     path.write_bytes(trace(EARLY))
     with pytest.raises(InputError, match="changed while it was being read"):

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from fixtures.make import HERE
-from tp_tools.chrome import batches
-from tp_tools.files import source
-from tp_tools.files.source import Source
+from tp_tools.files.source import DEFAULT_SIZES, ReadSizes, Source
 from tp_tools.repair import analysis
 from tp_tools.repair.overlaps import OverlapOptions
 from tp_tools.writing.json import writer as json_writer
@@ -20,9 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def kept(path: Path, flags: list[bool] | None) -> list[dict[str, Any]]:
+def kept(
+    path: Path,
+    flags: list[bool] | None,
+    sizes: ReadSizes = DEFAULT_SIZES,
+) -> list[dict[str, Any]]:
     """The events that are written when those are wanted."""
-    file = Source(path, path.name)
+    file = Source(path, path.name, sizes=sizes)
     examined = analysis.analyze(file, OverlapOptions(1000, "embedded", print))
     keep = None if flags is None else np.array(flags)
     blocks = json_writer.rewrite(file, examined.trace, examined.plan, keep=keep)
@@ -42,15 +44,12 @@ def test_what_is_wanted_is_what_is_written(name: str, fraction: int) -> None:
 
 
 @pytest.mark.parametrize("first", range(13))
-def test_runs_left_out_leave_no_comma(
-    first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_left_out_leave_no_comma(first: int, tmp_path: Path) -> None:
     """Where all events before the first wanted one are gone, so is the comma before it."""
-    for module, size in ((batches, "BATCH_BYTES"), (source, "BLOCK")):
-        monkeypatch.setattr(module, size, 150)  # two or three events
     events = [
         {"ph": "X", "name": f"k{i}", "pid": 1, "tid": 1, "ts": i, "dur": 1} for i in range(12)
     ]
     path = tmp_path / "t.json"
     path.write_text(json.dumps({"traceEvents": events}))
-    assert kept(path, [i >= first for i in range(12)]) == events[first:]
+    sizes = ReadSizes(150, 150)  # two or three events
+    assert kept(path, [i >= first for i in range(12)], sizes) == events[first:]

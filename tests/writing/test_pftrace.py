@@ -15,9 +15,8 @@ from tests.support.handmade import US, arrow, cpu, judge, kernel, mark, micros, 
 from tests.support.perfetto_content import asked, both, pftrace_of
 from tests.support.strategies import LOADING, laminar
 from tp_tools import engine, library
-from tp_tools.chrome import batches
 from tp_tools.errors import InputError
-from tp_tools.files.source import Source
+from tp_tools.files import ReadSizes, Source
 from tp_tools.repair import analysis
 from tp_tools.writing.pftrace.options import Lanes, PftraceOptions
 from tp_tools.writing.pftrace.writer import rewrite
@@ -188,9 +187,8 @@ def test_random_events_are_shown_as_in_json(trace: list[Event], lanes: Lanes, si
 
     This holds for any size of batches: events of one time may be read in several.
     """
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr(batches, "BATCH_BYTES", size)
-        source = source_of(text(trace), Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        source = source_of(text(trace), Path(folder), ReadSizes(batch=size))
         as_json, as_pftrace = both(source, PftraceOptions(lanes=lanes), lossy=True)
     assert as_pftrace.slices == as_json.slices
     assert as_pftrace.counters == as_json.counters
@@ -304,16 +302,14 @@ def test_stacks_deeper_than_perfetto_stacks() -> None:
 
 
 @pytest.mark.parametrize("child_takes_time", [True, False])
-def test_a_parent_is_read_after_its_child(
-    monkeypatch: pytest.MonkeyPatch, *, child_takes_time: bool
-) -> None:
+def test_a_parent_is_read_after_its_child(*, child_takes_time: bool) -> None:
     """A slice that starts with a shorter one, but stands in a later batch, is its parent."""
-    monkeypatch.setattr(batches, "BATCH_BYTES", 500)
     child = cpu("child", 0, US * child_takes_time)
     between = [cpu(f"op {i}", (10 + i) * US, (10 + i) * US + 1) for i in range(50)]
     parent = cpu("parent", 0, 5 * US, args={"is": "outer"})
     query = "SELECT p.name FROM slice AS c JOIN slice AS p ON p.id = c.parent_id"
-    assert asked(pftrace_of(text([child, *between, parent])), query) == [("parent",)]
+    data = pftrace_of(text([child, *between, parent]), sizes=ReadSizes(batch=500))
+    assert asked(data, query) == [("parent",)]
 
 
 ENDS = """

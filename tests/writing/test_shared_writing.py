@@ -10,11 +10,9 @@ import pytest
 
 from tests.support.handmade import judge
 from tests.support.helping import Slow, here, kill_one
-from tp_tools.chrome import batches, parallel_reader
 from tp_tools.chrome.parallel_reader import batch_pool
 from tp_tools.errors import InputError
-from tp_tools.files import source
-from tp_tools.files.source import Source
+from tp_tools.files import ReadSizes, Source
 from tp_tools.processes import pool as parallel
 from tp_tools.processes.pool import ALONE, Pool
 from tp_tools.repair import analysis
@@ -45,13 +43,11 @@ def trace(count: int) -> bytes:
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, Analysis]:
+def runs(tmp_path: Path) -> tuple[Source, Analysis]:
     """A trace of many runs, and what is to be done to it."""
-    monkeypatch.setattr(batches, "BATCH_BYTES", 900)
-    monkeypatch.setattr(source, "BLOCK", 500)
     path = tmp_path / "t.json"
     path.write_bytes(trace(200))
-    file = Source(path, path.name)
+    file = Source(path, path.name, sizes=ReadSizes(500, 900))
     examined = analysis.analyze(file, judge())
     assert len(examined.trace.batches) > 20
     assert examined.plan.moves
@@ -108,16 +104,13 @@ def test_a_recorded_trace_is_written_by_processes(
     assert shared == made((file, examined), ALONE, packed=True)
 
 
-def test_a_text_longer_than_a_pipe_is_written_by_a_worker(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_longer_than_a_pipe_is_written_by_a_worker(tmp_path: Path) -> None:
     """One event may be longer than a batch."""
-    monkeypatch.setattr(parallel_reader, "WORTH_IT_PLAIN", 0)
     event = {"ph": "X", "name": "k" * (parallel._PIPE + 5), "pid": 1, "tid": 0, "ts": 1, "dur": 2}
     path = tmp_path / "t.json"
     path.write_text(json.dumps([event] * 6))
     file = Source(path, "t")
-    with batch_pool(file, 2) as pool:
+    with batch_pool(file, 2, least=0) as pool:
         examined = analysis.analyze(file, judge(), pool=pool)
         shared = made((file, examined), pool, packed=False)
     assert shared == made((file, examined), ALONE, packed=False)

@@ -21,14 +21,12 @@ from tp_tools.chrome.stream import (
     fault,
     last_end,
 )
+from tp_tools.files.source import BATCH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tp_tools.trace.model import Head, Tail
-
-BATCH_BYTES = 1 << 20
-"""Approximate bytes of text in a batch; a longer event makes a longer batch."""
 
 _WIDEST_SEPARATOR = 256  # characters between two events where a batch may end
 
@@ -51,7 +49,7 @@ class BatchText(Generic[Event]):
 
 
 def split_text(
-    blocks: Iterator[bytes], decoder: _Decoder[Event], name: str
+    blocks: Iterator[bytes], decoder: _Decoder[Event], name: str, batch_bytes: int = BATCH_BYTES
 ) -> Iterator[Head | BatchText[Event] | Tail]:
     """Split the text of a trace into head, batches and tail.
 
@@ -61,6 +59,7 @@ def split_text(
         blocks: the text of a Chrome JSON trace, cut anywhere.
         decoder: decodes an array of events.
         name: the name of the file in error messages.
+        batch_bytes: approximate bytes of text in a batch.
 
     Yields:
         One Head, at least one BatchText, one Tail.
@@ -69,7 +68,7 @@ def split_text(
         InputError: the text is not a Chrome JSON trace.
         Malformed: the text is damaged before its end.
     """
-    stream = TextStream(blocks, name)
+    stream = TextStream(blocks, name, batch_bytes)
     head = read_head(stream)
     yield head
     ended = False
@@ -82,7 +81,7 @@ def split_text(
 
 def likely_cut(stream: TextStream) -> int | None:
     """Return the likely end of the next batch; None if the batch ends with the file."""
-    size = BATCH_BYTES
+    size = stream.batch_bytes
     while True:
         stream.grow(size)
         cut = next(_cuts(stream.text, size), None)
@@ -97,7 +96,7 @@ def _next_batch(stream: TextStream, decoder: _Decoder[Event]) -> _BatchAndEnd[Ev
     Raises:
         Malformed: the text is damaged here, or an event is nested too deeply to decode.
     """
-    size = BATCH_BYTES
+    size = stream.batch_bytes
     try:
         while True:
             stream.grow(size)

@@ -19,7 +19,6 @@ from tp_tools.trace.model import Head, Tail
 
 EVENTS = "traceEvents"
 
-_FIRST_SEARCH = 1 << 20  # bytes of text in which the events are searched first
 _KEY = re.compile(rb'"traceEvents"\s*:\s*(?=\S)')
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _INTO_EVENTS = b'{"":['
@@ -48,7 +47,7 @@ def read_head(stream: TextStream) -> Head:
             f"{stream.name}: is not a Chrome JSON trace: it begins with {start!r}. "
             "Give the file that the profiler wrote."
         )
-    searched, size = 0, _FIRST_SEARCH
+    searched, size = 0, stream.batch_bytes
     while True:
         stream.grow(size)
         for match in _KEY.finditer(stream.text, searched):

@@ -56,17 +56,19 @@ def reading_jobs() -> int:
 
 
 @contextmanager
-def batch_pool(source: Source, jobs: int) -> Iterator[Pool]:
+def batch_pool(source: Source, jobs: int, least: int | None = None) -> Iterator[Pool]:
     """Open a pool for the batches of a trace, while the block runs.
 
     Args:
         source: the trace; this process reads a small trace alone.
         jobs: number of processes, this one included.
+        least: bytes of a file from which other processes help; None for `WORTH_IT` by its suffix.
 
     Yields:
         The pool; `ALONE` for a small trace.
     """
-    least = WORTH_IT.get(source.path.suffix, WORTH_IT_PLAIN)
+    if least is None:
+        least = WORTH_IT.get(source.path.suffix, WORTH_IT_PLAIN)
     if jobs == 1 or source.size() < least:
         yield ALONE
         return
@@ -132,7 +134,8 @@ def read_together(
     Returns:
         The columns of all batches and the text around them; None if one process must read it.
     """
-    stream, builder = TextStream(source.blocks(progress), source.name), TraceBuilder()
+    stream = TextStream(source.blocks(progress), source.name, source.sizes.batch)
+    builder = TraceBuilder()
     try:
         head = read_head(stream)
         with closing(pool.map_ordered(_calls(stream))) as batches:

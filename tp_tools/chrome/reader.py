@@ -102,7 +102,7 @@ def _read(
     if losses is not None:
         blocks = salvaged(blocks, losses)
     text = sanitized(blocks, repairs, thorough=thorough, words=words)
-    for part in split_text(text, DECODER, source.name):
+    for part in split_text(text, DECODER, source.name, source.sizes.batch):
         if isinstance(part, BatchText):
             check_accepted(part.text, source.name, thorough=thorough)
             builder.add(columns_of(part, builder.count, source.name))

@@ -47,7 +47,7 @@ def batch_texts(
         blocks = salvaged(blocks, Losses())
     if trace.repairs or trace.thorough or trace.damage is not None:
         blocks = sanitized(blocks, Counter(), thorough=trace.thorough)
-    stream = TextStream(blocks, source.name)
+    stream = TextStream(blocks, source.name, source.sizes.batch)
     _take(stream, len(trace.head.text))
     for batch in trace.batches:
         text = _take(stream, batch.length)

@@ -35,7 +35,9 @@ from tp_tools.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_WINDOW = 1 << 20
+WINDOW = 1 << 20
+"""Bytes of text to look at first, whenever more is needed."""
+
 _MOST_EVENTS = 1 << 12  # events to decode at once
 _FEWER = 16
 _PHASE_WITHIN = 1 << 16  # bytes of an event in which its phase must stand
@@ -51,24 +53,25 @@ _PHASE = re.compile(rb'"ph"\s*:')
 _TAIL = re.compile(rb'\](?=\s*(?:,\s*"|\}\s*\Z|\Z))')
 
 
-def salvaged(blocks: Iterator[bytes], losses: Losses) -> Iterator[bytes]:
+def salvaged(blocks: Iterator[bytes], losses: Losses, window: int = WINDOW) -> Iterator[bytes]:
     """Leave damaged events and members out of the text of a trace; sanitize tokens where needed.
 
     Args:
         blocks: the text of a Chrome JSON trace, cut anywhere.
         losses: counts repairs and the text that is left out.
+        window: bytes of text to look at first; it decides the cost, not the result.
 
     Yields:
         The text that remains.
     """
-    yield from _Salvage(blocks, losses).blocks()
+    yield from _Salvage(blocks, losses, window).blocks()
 
 
 class _Salvage:
     """Reads the text as a stream; `at` is the offset in `text` up to which it is passed on."""
 
-    def __init__(self, stream: Iterator[bytes], losses: Losses) -> None:
-        self.stream, self.losses = stream, losses
+    def __init__(self, stream: Iterator[bytes], losses: Losses, window: int) -> None:
+        self.stream, self.losses, self.window = stream, losses, window
         self.text, self.at, self.offset = b"", 0, 0
         self.ended = False
         self.is_first = True  # whether no event was passed on yet
@@ -97,11 +100,11 @@ class _Salvage:
         self.text, self.at = b"".join(parts), 0
 
     def _grow_more(self) -> None:
-        self._grow(2 * max(len(self.text) - self.at, _WINDOW))
+        self._grow(2 * max(len(self.text) - self.at, self.window))
 
     def _head(self) -> bytes:
         """Return the text up to the first event, without damaged members."""
-        self._grow(_WINDOW)
+        self._grow(self.window)
         while (match := _HEAD.match(self.text)) is None and not self.ended:
             self._grow_more()
         if match is None:
@@ -134,7 +137,7 @@ class _Salvage:
     def _is_before_event(self) -> bool:
         """Tell whether more events may follow."""
         while True:
-            self._grow(_WINDOW)
+            self._grow(self.window)
             begin = self._begin()
             if begin < len(self.text):
                 return self.text[begin : begin + 1] != b"]"

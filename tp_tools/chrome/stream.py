@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tp_tools.errors import InputError
+from tp_tools.files.source import BATCH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,7 @@ class TextStream:
     Attributes:
         blocks: the blocks to read.
         name: the name of the file in messages.
+        batch_bytes: approximate bytes of a batch to cut from it.
         offset: bytes of the text before the buffer.
         ended: whether all blocks are read.
         separated: whether the buffer begins with a separator, since events were taken before.
@@ -40,6 +42,7 @@ class TextStream:
 
     blocks: Iterator[bytes]
     name: str
+    batch_bytes: int = BATCH_BYTES
     offset: int = 0
     ended: bool = False
     separated: bool = False

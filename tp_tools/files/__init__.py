@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
-    from tp_tools.files.source import Source, open_source
+    from tp_tools.files.source import ReadSizes, Source, open_source
 
-__all__ = ["Source", "open_source"]
+__all__ = ["ReadSizes", "Source", "open_source"]
 
 __getattr__ = exporter(
     __name__,
     {
+        "ReadSizes": "source",
         "Source": "source",
         "open_source": "source",
     },

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 BLOCK = 64 << 10
 """Bytes read from disk at a time; decompressed, gzip's are about 15 times as many."""
 
+BATCH_BYTES = 1 << 20
+"""Approximate bytes of text in a batch; a longer event makes a longer batch."""
+
 _COPY = 1 << 20
 _GZIP_MAGIC = re.compile(rb"\x1f\x8b")
 _ZSTD_MAGIC = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # or pzstd's skippable frame
@@ -35,6 +38,22 @@ _MAX_MAGIC = 4
 _MAX_WINDOW = 1 << 31  # the window of zstd --long=31
 
 
+@dataclass(frozen=True)
+class ReadSizes:
+    """Sizes that decide what reading a trace costs, never what it gives.
+
+    Attributes:
+        block: bytes read from disk at a time.
+        batch: approximate bytes of text in a batch, and those in which the first event is searched.
+    """
+
+    block: int = BLOCK
+    batch: int = BATCH_BYTES
+
+
+DEFAULT_SIZES = ReadSizes()
+
+
 @dataclass
 class Source:
     """A trace file.
@@ -44,12 +63,14 @@ class Source:
         name: its name in messages and summaries: the path as given, "-" for standard input.
         truncated: whether the compressed stream ended too early when it was last read to its end.
         stamp: size in bytes and time of change in ns when the file was last opened.
+        sizes: sizes of blocks and batches.
     """
 
     path: Path
     name: str
     truncated: bool = False
     stamp: tuple[int, int] = (0, 0)
+    sizes: ReadSizes = DEFAULT_SIZES
 
     def size(self) -> int:
         """Return the bytes on disk."""
@@ -72,7 +93,7 @@ class Source:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 self.stamp = status.st_size, status.st_mtime_ns
-                yield from self._decompress(_raw_blocks(file.read, on_bytes))
+                yield from self._decompress(_raw_blocks(file, self.sizes.block, on_bytes))
         except OSError as error:
             raise _read_error(self.name, error) from error
 
@@ -174,8 +195,8 @@ class _Member(Protocol):
         """Decompress the next bytes; the result may be empty."""
 
 
-def _raw_blocks(read: Callable[[int], bytes], on_bytes: Callable[[int], None]) -> Iterator[bytes]:
-    while block := read(BLOCK):
+def _raw_blocks(file: BinaryIO, size: int, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
+    while block := file.read(size):
         on_bytes(len(block))
         yield block
 

@@ -15,7 +15,7 @@ from tp_tools.chrome.metadata import header_metadata
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.stream import SPACE, Malformed, TextStream
 from tp_tools.errors import InputError
-from tp_tools.files import Source
+from tp_tools.files.source import DEFAULT_SIZES, ReadSizes, Source
 from tp_tools.merging.rank_names import parse_file_name
 
 if TYPE_CHECKING:
@@ -58,27 +58,34 @@ class Probe:
     metadata: TraceMetadata = TraceMetadata()  # noqa: RUF009  it is frozen
 
 
-def probe(file: str, *, is_given: bool) -> Probe:
-    """Reads the beginning of a file; all of it where its rank is not said before its events."""
+def probe(file: str, *, is_given: bool, sizes: ReadSizes = DEFAULT_SIZES) -> Probe:
+    """Read the beginning of a file; all of it if no rank stands before its events.
+
+    Args:
+        file: its path.
+        is_given: whether the user named it, and did not only give its folder.
+        sizes: sizes of its blocks.
+    """
     if not Path(file).is_file():  # a pipe can be read only once
         return Probe(file, is_given)
     if file.endswith(PERFETTO):
         return Probe(file, is_given, is_perfetto=True)
+    source = Source(Path(file), file, sizes=sizes)
     try:
-        return _probed(file, is_given=is_given, thorough=False)
+        return _probed(source, is_given=is_given, thorough=False)
     except Malformed:
         pass
     except InputError as error:
         return Probe(file, is_given, error=error)
     try:
-        return _probed(file, is_given=is_given, thorough=True)
+        return _probed(source, is_given=is_given, thorough=True)
     except InputError as error:
         return Probe(file, is_given, error=error)
 
 
-def _probed(file: str, *, is_given: bool, thorough: bool) -> Probe:
+def _probed(source: Source, *, is_given: bool, thorough: bool) -> Probe:
     """Raises InputError where it cannot be read; Malformed where it has to be mended first."""
-    text = _Text(Source(Path(file), file).blocks())
+    file, text = source.name, _Text(source.blocks())
     feed = TextStream(sanitized(text, Counter(), thorough=thorough), file)
     try:
         head = read_head(feed).text

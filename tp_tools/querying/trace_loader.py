@@ -13,7 +13,6 @@ from tp_tools.chrome.file_damage import damage
 from tp_tools.chrome.schema import DECODER
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError
-from tp_tools.files.source import BLOCK
 from tp_tools.progress import BUILDING, silent
 from tp_tools.repair import OverlapOptions, analysis
 from tp_tools.writing import select_events
@@ -161,7 +160,7 @@ def _raw_blocks(source: Source, on_bytes: Callable[[int], None]) -> Iterator[byt
         yield from source.blocks(on_bytes)
         return
     with source.path.open("rb") as file:
-        while block := file.read(BLOCK):
+        while block := file.read(source.sizes.block):
             on_bytes(len(block))
             yield block
 
