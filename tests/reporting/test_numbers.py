@@ -8,6 +8,7 @@ from tests.support.page_text import column, report_data
 from tp_tools.reporting import (
     bandwidth,
     collectives,
+    families,
     gaps,
     gpu_time,
     kernels,
@@ -127,6 +128,24 @@ def test_kernels_are_summed_over_ranks() -> None:
     assert column(table, "share") == [85.0, 15.0]
     assert column(table, "least_ns") == [70, 0]
     assert column(table, "most_rank") == ["rank 1", "rank 0"]
+
+
+def test_families_are_summed_over_ranks() -> None:
+    """Families add up over ranks; the largest kernel is that of the rank where it took longest."""
+
+    def row(rank: int, family: str, total: int, top: str) -> dict[str, Any]:
+        values = {"count": 2, "total_ns": total, "top_name": top, "top_ns": total - 5}
+        return {"rank": rank, "family": family, **values}
+
+    rows = [row(0, "gemm", 20, "a"), row(0, "norm", 40, "n"), row(1, "gemm", 40, "b")]
+    (section,) = families.sections(*report_data(2, kernel_families=rows))
+    table = section.figures[0].table
+    assert table is not None
+    assert column(table, "family") == ["gemm", "norm"]
+    assert column(table, "total_ns") == [60, 40]
+    assert column(table, "share") == [60.0, 40.0]
+    assert [str(name) for name in column(table, "top_name")] == ["b", "n"]
+    assert families.sections(*report_data(kernel_families=[row(0, "copy", 0, "m")])) == []
 
 
 def test_omitted_kernels_are_counted() -> None:

@@ -28,6 +28,7 @@ QUERIES = [
     "copies",
     "gaps",
     "gpu_time",
+    "kernel_families",
     "kernels",
     "launches",
     "ops",

@@ -65,6 +65,10 @@ def test_gpu_time_by_op_and_by_kernel(recorded: Processor) -> None:
     kernels, ops = answer("kernels", recorded), answer("ops", recorded)
     assert total(kernels, "total_ns") == total(ops, "self_gpu_ns") > 0
     assert total(kernels, "total_ns") == total(answer("streams", recorded), "total_ns")
+    families = answer("kernel_families", recorded)
+    assert total(families, "total_ns") == total(kernels, "total_ns")
+    assert total(families, "count") == total(kernels, "count")
+    assert total(families, "names") == len(kernels)
     own = {row["name"]: row["gpu_ns"] >= row["self_gpu_ns"] for row in ops}
     assert all(own.values())
     reasons = Counter(row["reason"] for row in ops if row["name"] is None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools.reporting import (
     collectives,
+    families,
     gaps,
     gpu_time,
     kernels,
@@ -34,6 +35,7 @@ def html(data: ReportData) -> str:
     sections = [
         overview.section(data),
         gpu_time.section(data, labels),
+        *families.sections(data, labels),
         kernels.section(data, labels),
         gaps.section(data, labels),
         steps.section(data, labels),

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from tp_tools.progress import Reporter
     from tp_tools.querying.runner import Query
 
-RANK_QUERIES = ("gpu_time", "comm_overlap", "streams", "kernels", "copies", "gaps", "steps")
+RANK_QUERIES = (
+    "gpu_time",
+    "comm_overlap",
+    "streams",
+    "kernels",
+    "kernel_families",
+    "copies",
+    "gaps",
+    "steps",
+)
 """Queries that run on each trace."""
 
 JOB_QUERIES = ("collectives_by_rank", "stragglers")
