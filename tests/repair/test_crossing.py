@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import combinations, pairwise
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +63,5 @@ def test_slices_that_cross_given_ones_are_found(
     intervals: list[Interval], others: list[Interval], long: int
 ) -> None:
     """Slices that cross one of the others are marked, and no others."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tp_tools.repair.crossing._LONG_RANGE", long)
-        found = CrossedSlices(*columns(others)).crossed_by(*columns(intervals))
+    found = CrossedSlices(*columns(others), long).crossed_by(*columns(intervals))
     assert found.tolist() == [any(cross(one, other) for other in others) for one in intervals]

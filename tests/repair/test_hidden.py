@@ -54,9 +54,7 @@ def both_ways(trace: Trace) -> list[int]:
     lane = assign_lanes(table)
     expected = hidden_events(trace).tolist()
     for block_size in (1, 7, 1 << 16):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tp_tools.repair.hidden._BLOCK_SIZE", block_size)
-            assert find_hidden(trace, table, lane).tolist() == expected
+        assert find_hidden(trace, table, lane, block_size).tolist() == expected
     return expected
 
 

@@ -267,9 +267,7 @@ def test_group_by_group_gives_the_same(trace: list[list[Slice]]) -> None:
     """SQL decides the same if it is asked about a few slices at a time."""
     data = text(events_of(trace))
     together = repairs(data, judge())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tp_tools.repair.overlaps._MAX_GROUP", 3)
-        assert repairs(data, replace(judge(), engines=2)) == together
+    assert repairs(data, replace(judge(), engines=2, min_group=1, max_group=3)) == together
 
 
 @LOADING

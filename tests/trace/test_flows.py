@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,9 +68,7 @@ def test_each_flow_follows_its_slice(made: list[Event], flows: list[Event], near
     """Of a start the one with its id, else the shortest; else the innermost that is open."""
     trace = trace_of(text([*made, *flows]))
     table = slices(trace)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tp_tools.trace.flows._NEAR", near)
-        found = flows_of(trace, table, {event: event for event in table.event.tolist()})
+    found = flows_of(trace, table, {event: event for event in table.event.tolist()}, near)
     wanted = {
         flow: owner(trace, table, flow) for flow in np.flatnonzero(is_phase(trace, "stf")).tolist()
     }

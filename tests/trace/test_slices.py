@@ -15,6 +15,7 @@ from tests.support.strategies import LOADING, PURE
 from tp_tools import engine
 from tp_tools.trace.slices import (
     Slices,
+    SortSizes,
     on_lanes,
     slices,
     subset,
@@ -55,11 +56,8 @@ def test_a_long_track_split_by_time_sorts_the_same(
 ) -> None:
     """A track sorted in several calls has the order of one sorted in one call, ties included."""
     events = [cpu(str(i), ts, ts + dur, tid=tid) for i, (ts, dur, tid) in enumerate(made)]
-    _, at_once = table_of(*events)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tp_tools.trace.slices._SORT_SIZE", sort_size)
-        patch.setattr("tp_tools.trace.slices._SAMPLE_SIZE", 2)
-        _, split = table_of(*events)
+    trace, at_once = table_of(*events)
+    split = slices(trace, SortSizes(sort_size, 2))
     assert split.event.tolist() == at_once.event.tolist()
     keys = [(made[i][2], made[i][0], -made[i][1], i) for i in split.event.tolist()]
     assert all(one < other for one, other in pairwise(keys) if one[0] == other[0])

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from tp_tools.trace.model import Ints
 
-_LONG_RANGE = 1 << 16  # a range of more values is searched for its maximum on its own
+LONG_RANGE = 1 << 16
+"""Values above which a range is searched for its maximum on its own."""
 
 
 def may_cross(ts: Ints, end: Ints, open_ends: Sequence[int]) -> NDArray[np.bool_]:
@@ -50,13 +51,15 @@ def may_cross(ts: Ints, end: Ints, open_ends: Sequence[int]) -> NDArray[np.bool_
 class CrossedSlices:
     """Some slices of a track, to find the slices that cross one of them."""
 
-    def __init__(self, ts: Ints, end: Ints) -> None:
+    def __init__(self, ts: Ints, end: Ints, long_range: int = LONG_RANGE) -> None:
         """Take the slices.
 
         Args:
             ts: their starts, ascending.
             end: their ends.
+            long_range: values above which a range is searched for its maximum on its own.
         """
+        self._long_range = long_range
         by_end = np.argsort(end, kind="stable")[::-1]
         self._forward, self._mirrored = (ts, end), (-end[by_end], -ts[by_end])
 
@@ -70,11 +73,13 @@ class CrossedSlices:
         Returns:
             bool array (len(ts),).
         """
-        ends_inside = _ends_inside_later(ts, end, *self._forward)
-        return ends_inside | _ends_inside_later(-end, -ts, *self._mirrored)
+        ends_inside = _ends_inside_later(ts, end, *self._forward, self._long_range)
+        return ends_inside | _ends_inside_later(-end, -ts, *self._mirrored, self._long_range)
 
 
-def _ends_inside_later(ts: Ints, end: Ints, other_ts: Ints, other_end: Ints) -> NDArray[np.bool_]:
+def _ends_inside_later(
+    ts: Ints, end: Ints, other_ts: Ints, other_end: Ints, long_range: int
+) -> NDArray[np.bool_]:
     """Mark the slices that end inside another slice that starts inside them.
 
     The other slices are given in ascending order of their starts.
@@ -82,11 +87,12 @@ def _ends_inside_later(ts: Ints, end: Ints, other_ts: Ints, other_end: Ints) -> 
     first = np.searchsorted(other_ts, ts, "right")
     stop = np.searchsorted(other_ts, end)
     found = stop > first
-    found[found] = _range_maxima(other_end, first[found], stop[found]) > end[found]
+    maxima = _range_maxima(other_end, first[found], stop[found], long_range)
+    found[found] = maxima > end[found]
     return found
 
 
-def _range_maxima(values: Ints, start: Ints, stop: Ints) -> Ints:
+def _range_maxima(values: Ints, start: Ints, stop: Ints, long_range: int = LONG_RANGE) -> Ints:
     """Return the largest value of each range [start, stop), none of which is empty.
 
     Two windows of 2^n values cover a range of 2^n to 2^(n+1) values. The maxima of all windows of
@@ -94,7 +100,7 @@ def _range_maxima(values: Ints, start: Ints, stop: Ints) -> Ints:
     the others lie close to each other.
     """
     maxima = np.empty(len(start), values.dtype)
-    is_long = stop - start > _LONG_RANGE
+    is_long = stop - start > long_range
     for i in np.flatnonzero(is_long).tolist():
         maxima[i] = values[start[i] : stop[i]].max()
     short = np.flatnonzero(~is_long)

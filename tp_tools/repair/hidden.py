@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import blocks, is_in, occurs_where
+from tp_tools.columns import BLOCK_SIZE, blocks, is_in, occurs_where
 from tp_tools.repair.perfetto_import import (
     MAX_DEPTH,
     dropped_events,
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 _PAIR = b"BE"
-_BLOCK_SIZE = 1 << 16  # slices of a track that are checked at a time
 
 
-def find_hidden(trace: Trace, table: Slices, lane: Ints) -> Ints:
+def find_hidden(trace: Trace, table: Slices, lane: Ints, block_size: int = BLOCK_SIZE) -> Ints:
     """List the X events that Perfetto v51 to v56 drops: `hidden_events`, found sooner.
 
     Args:
         trace: the trace.
         table: its slices, as recorded.
         lane: int (slices,), their lossless lanes, 0 for the track itself.
+        block_size: slices of a track that are checked at a time.
 
     Returns:
         Event numbers, ascending.
@@ -63,15 +63,15 @@ def find_hidden(trace: Trace, table: Slices, lane: Ints) -> Ints:
         track = int(table.track[start])
         if misread[track] and not thread_holds_pairs[track]:
             by_thread.setdefault(int(threads[track]), []).append(slices_between(table, start, stop))
-    hidden += [_hidden_on_thread(trace, tracks) for tracks in by_thread.values()]
+    hidden += [_hidden_on_thread(trace, tracks, block_size) for tracks in by_thread.values()]
     return np.sort(np.concatenate(hidden))
 
 
-def _hidden_on_thread(trace: Trace, tracks: list[Slices]) -> Ints:
+def _hidden_on_thread(trace: Trace, tracks: list[Slices], block_size: int) -> Ints:
     """List the dropped events of tracks that Perfetto takes for one thread, without B and E."""
     hidden: list[Ints] = []
     open_ends: list[int] = []
-    for block in _blocks_in_time(tracks):
+    for block in _blocks_in_time(tracks, block_size):
         event = np.concatenate([slices.event for slices in block])
         ts = np.concatenate([slices.ts[:] for slices in block])
         dur = np.concatenate([slices.end[:] for slices in block]) - ts
@@ -84,11 +84,11 @@ def _hidden_on_thread(trace: Trace, tracks: list[Slices]) -> Ints:
     return np.concatenate(hidden)
 
 
-def _blocks_in_time(tracks: list[Slices]) -> Iterator[list[Slices]]:
+def _blocks_in_time(tracks: list[Slices], size: int) -> Iterator[list[Slices]]:
     """Cut tracks at common times, so that all slices of a block start before the next block."""
     longest = max(tracks, key=len)
     is_exact = max(int(track.ts[-1:][0]) for track in tracks) < EXACT_BELOW_NS
-    edges = longest.ts[_BLOCK_SIZE::_BLOCK_SIZE] if is_exact else longest.ts[:0]
+    edges = longest.ts[size::size] if is_exact else longest.ts[:0]
     cuts = [[0, *searched(track.ts, edges).tolist(), len(track)] for track in tracks]
     for number in range(len(edges) + 1):
         yield [

@@ -32,10 +32,10 @@ QUERY = "overlaps"
 MAX_ROUNDS = 16
 """A trim can cause a new overlap within the tolerance; real traces need one round or two."""
 
-_MAX_GROUP = 20_000
+MAX_GROUP = 20_000
 """Slices per query of an embedded engine; larger groups take more time per slice and memory."""
 
-_MIN_GROUP = 5_000
+MIN_GROUP = 5_000
 """Slices that take about as long to query as an engine takes to open."""
 
 
@@ -49,6 +49,7 @@ class OverlapOptions:
         say: called with a line of text about a step that takes seconds.
         everything: load all slices, not only those near overlaps.
         engines: number of embedded engines to use at a time, where overlaps are many.
+        min_group, max_group: slices per query of an embedded engine, about.
     """
 
     tolerance_ns: int = TOLERANCE_NS
@@ -56,6 +57,8 @@ class OverlapOptions:
     say: Callable[[str], None] = lambda _: None
     everything: bool = False
     engines: int = 1
+    min_group: int = MIN_GROUP
+    max_group: int = MAX_GROUP
 
 
 def decide_repairs(
@@ -108,13 +111,13 @@ def _groups(table: Slices, chosen: Ints, options: OverlapOptions) -> list[Ints]:
     """Split the chosen slices into groups, one per query."""
     if options.everything or not engine.is_embedded(options.engine):
         return [chosen]
-    return independent_groups(table, chosen, _min_group_size(len(chosen), options.engines))
+    return independent_groups(table, chosen, _min_group_size(len(chosen), options))
 
 
-def _min_group_size(count: int, engines: int) -> int:
-    """Divide slices evenly among the engines, in groups of _MIN_GROUP slices or more."""
-    rounds = -(-count // (_MAX_GROUP * engines))
-    return max(_MIN_GROUP, -(-count // (rounds * engines)))
+def _min_group_size(count: int, options: OverlapOptions) -> int:
+    """Divide slices evenly among the engines, in groups of `min_group` slices or more."""
+    rounds = -(-count // (options.max_group * options.engines))
+    return max(options.min_group, -(-count // (rounds * options.engines)))
 
 
 def _unfinished_tracks(near: Slices, lanes: dict[int, int]) -> Ints:

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.slices import Slices
 
-_NEAR = 64  # slices to search first for the innermost open one
+NEAR = 64
+"""Slices that are searched first for the innermost open one."""
 
 
-def flows_of(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[int, int]:
+def flows_of(
+    trace: Trace, table: Slices, lane_of: Mapping[int, int], near: int = NEAR
+) -> dict[int, int]:
     """Find the lane of each flow event whose slice moves.
 
     A flow event belongs to a slice of its track that starts at its time: to the slice with its
@@ -32,6 +35,7 @@ def flows_of(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[in
         trace: the trace.
         table: the slices of the trace.
         lane_of: lane by event, of the slices that move.
+        near: slices that are searched first; more are searched if none of them is open.
 
     Returns:
         Lane by event, of the flow events that follow.
@@ -49,7 +53,7 @@ def flows_of(trace: Trace, table: Slices, lane_of: Mapping[int, int]) -> dict[in
             if number in tracks:
                 on_track = flows[trace.track[flows] == number]
                 on_track = on_track[tracks[number].may_follow(trace.ts[on_track])]
-                owners = _owners(trace, on_track, tracks[number].slices)
+                owners = _owners(trace, on_track, tracks[number].slices, near)
                 pairs = zip(on_track.tolist(), owners.tolist(), strict=True)
                 follow.update(
                     (flow, lane_of[slice_]) for flow, slice_ in pairs if slice_ in lane_of
@@ -76,9 +80,9 @@ class _Track:
         return is_open & (begun > 0)
 
 
-def _innermost(slices: Slices, at: int, behind: int) -> int:
+def _innermost(slices: Slices, at: int, behind: int, near: int) -> int:
     """Return the event of the last open slice before index `behind`; -1 if there is none."""
-    size = _NEAR
+    size = near
     while behind:
         start = max(behind - size, 0)
         opened = np.flatnonzero(slices.end[start:behind] > at)
@@ -88,7 +92,7 @@ def _innermost(slices: Slices, at: int, behind: int) -> int:
     return -1
 
 
-def _owners(trace: Trace, flows: Ints, slices: Slices) -> Ints:
+def _owners(trace: Trace, flows: Ints, slices: Slices, near: int) -> Ints:
     """Return the event of the slice of each flow event of a track; -1 if there is none."""
     at = trace.ts[flows]
     first, behind = np.split(searched(slices.ts, np.concatenate([at, at + 1])), 2)
@@ -100,5 +104,5 @@ def _owners(trace: Trace, flows: Ints, slices: Slices) -> Ints:
         if len(same):
             owners[i] = same[-1]
     for i in np.flatnonzero(behind == first).tolist():
-        owners[i] = _innermost(slices, int(at[i]), int(first[i]))
+        owners[i] = _innermost(slices, int(at[i]), int(first[i]), near)
     return owners

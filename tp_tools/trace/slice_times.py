@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints, Trace
 
 
-_CHEAP_LOOKUPS = 128
+CHEAP_LOOKUPS = 128
 """Number of consecutive times that take as long to look up as one binary search takes."""
 
 
@@ -64,20 +64,21 @@ def time_view(times: Times, index: slice) -> Times:
     return times.view(index) if isinstance(times, Recorded) else times[index]
 
 
-def searched(times: Times, at: Ints) -> Ints:
+def searched(times: Times, at: Ints, cheap_lookups: int = CHEAP_LOOKUPS) -> Ints:
     """Return `np.searchsorted(times, at)`, but look up only few of the times.
 
     Args:
         times: ascending times, ns.
         at: times to search for, ns.
+        cheap_lookups: consecutive times that take as long to look up as one binary search.
 
     Returns:
         int array (len(at),): index of the first of `times` that is not below each value.
     """
-    if len(at) <= _CHEAP_LOOKUPS:
+    if len(at) <= cheap_lookups:
         return _bisected(times, at)
     first, last = _bisected(times, np.array([at.min(), at.max()])).tolist()
-    if last - first > len(at) * _CHEAP_LOOKUPS:
+    if last - first > len(at) * cheap_lookups:
         return _bisected(times, at)
     indices: Ints = first + np.searchsorted(times[first:last], at)
     return indices

@@ -21,11 +21,21 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.slice_times import Times
 
-_SORT_SIZE = 1 << 20
-"""Number of slices sorted in one call; a longer track is split by time first."""
 
-_SAMPLE_SIZE = 1 << 10
-"""Number of starts sampled per _SORT_SIZE slices, to choose the times at which to split."""
+@dataclass(frozen=True)
+class SortSizes:
+    """Sizes that decide how much memory a sort takes, never its order.
+
+    Attributes:
+        slices: number of slices sorted in one call; a longer track is split by time first.
+        samples: number of starts sampled per `slices`, to choose the times at which to split.
+    """
+
+    slices: int = 1 << 20
+    samples: int = 1 << 10
+
+
+DEFAULT_SORT_SIZES = SortSizes()
 
 
 @dataclass(frozen=True)
@@ -55,10 +65,14 @@ class Slices:
         return list(zip(starts, [*edges.tolist(), len(self)], strict=True)) if len(self) else []
 
 
-def slices(trace: Trace) -> Slices:
+def slices(trace: Trace, sizes: SortSizes = DEFAULT_SORT_SIZES) -> Slices:
     """List all slices that have a time.
 
     An X event without a usable `dur` counts as 0 ns long. A B event without an E event is no slice.
+
+    Args:
+        trace: the trace.
+        sizes: how many slices are sorted in one call.
     """
     opening, closing = _pairs(trace)
     is_slice = is_phase(trace, "X") & (trace.ts != UNTIMED)
@@ -68,11 +82,11 @@ def slices(trace: Trace) -> Slices:
         closing_of = np.full(len(trace), -1, np.int32)
         closing_of[opening] = closing
     by_track = _group(_event_numbers(is_slice), lambda event: trace.track[event], len(trace.tracks))
-    sizes = [sum(map(len, events)) for events in by_track]
+    counts = [sum(map(len, events)) for events in by_track]
     event = _concatenate(chain.from_iterable(by_track))
     del by_track  # frees half of the memory held here
-    for track_events in np.split(event, np.cumsum(sizes)):
-        _sort(trace, track_events, closing_of)
+    for track_events in np.split(event, np.cumsum(counts)):
+        _sort(trace, track_events, closing_of, sizes)
     ts, end = _recorded_times(trace, event, closing_of)
     return Slices(event, ts.closing, take(trace.track, event), ts, end)
 
@@ -123,16 +137,22 @@ def _concatenate(events: Iterable[NDArray[np.int32]]) -> NDArray[np.int32]:
     return np.concatenate([np.empty(0, np.int32), *events])
 
 
-def _sort(trace: Trace, event: NDArray[np.int32], closing_of: NDArray[np.int32] | None) -> None:
+def _sort(
+    trace: Trace,
+    event: NDArray[np.int32],
+    closing_of: NDArray[np.int32] | None,
+    sizes: SortSizes,
+) -> None:
     """Sort the events of one track in place, in the order of its slices.
 
     A long track is split by start times first, so that each sort takes little memory.
     """
-    if len(event) <= _SORT_SIZE:
+    if len(event) <= sizes.slices:
         ts, end = _recorded_times(trace, event, closing_of)
         event[:] = event[sort_order(ts[:], end, event)]
         return
-    edges = np.sort(trace.ts[event[:: _SORT_SIZE // _SAMPLE_SIZE]])[_SAMPLE_SIZE::_SAMPLE_SIZE]
+    samples = np.sort(trace.ts[event[:: sizes.slices // sizes.samples]])
+    edges = samples[sizes.samples :: sizes.samples]
     by_time = _group(
         (event[block] for block in blocks(len(event))),
         lambda numbers: np.searchsorted(edges, trace.ts[numbers], "right"),
