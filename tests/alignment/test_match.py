@@ -9,10 +9,11 @@ import pytest
 
 from tests.support import generated
 from tp_tools.alignment import match
-from tp_tools.alignment.alignment import Member, align
+from tp_tools.alignment.alignment import Alignment, Member, Mode, align
 from tp_tools.alignment.collectives import UNKNOWN, Collectives
 from tp_tools.alignment.event_series import EventSeries
 from tp_tools.alignment.registration import register
+from tp_tools.errors import InputError
 
 MS = 1_000_000
 
@@ -202,18 +203,70 @@ def windows(begins: list[int], ends: list[int]) -> Collectives:
     return replace(table, ts=np.array(begins, np.int64) + 10**18)
 
 
+def aligned(*tables: Collectives, mode: Mode = "auto") -> Alignment:
+    """The ranks of these collectives, aligned."""
+    return align([Member(table, int(table.end.mean())) for table in tables], mode)
+
+
 def test_counts_are_tested_where_windows_overlap_and_no_shift_has_one_that_does() -> None:
-    """However far apart the ends lie; where they are too far to read a clock by, it is said."""
+    """However far apart the ends lie; three are too few for a clock, and it is said."""
     begins = [MS, 9 * MS, 20 * MS]
     one = windows(begins, [it + 4 * MS for it in begins])
     other = windows([it + MS for it in begins], [it + 4 * MS + 300_000 for it in begins])
-    middle = [int(it.end.mean()) for it in (one, other)]
-    members = [Member(*pair) for pair in zip((one, other), middle, strict=True)]
-    alignment = align(members, "auto")
+    alignment = aligned(one, other)
     assert alignment.matches.of.tolist() == [0, 1, 2, 0, 1, 2]
     assert alignment.matches.confidence == ["tested"] * 3
     assert [it.how for it in alignment.ranks] == ["base"] * 2
-    assert "lie 300 to 300 us apart on the ranks" in alignment.ranks[0].why
+    assert "only 3 collectives are surely" in alignment.ranks[0].why
+
+
+def over_pcie(unit: int, count: int = 19) -> list[Collectives]:
+    """Two ranks of one clock whose collectives of 3 units end 0.2 to 0.3 units apart."""
+    rng = np.random.default_rng(5)
+    starts = np.cumsum(rng.uniform(4, 9, count))
+    ends = starts + 3 + rng.uniform(0, 0.3, count)
+    late = ends + rng.uniform(0.2, 0.3, count)
+    begins = starts - rng.uniform(0, 0.4, (2, count))
+    return [
+        windows((begin * unit).astype(np.int64).tolist(), (end * unit).astype(np.int64).tolist())
+        for begin, end in zip(begins, (ends, late), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("unit", [100_000, MS, 50 * MS])
+@pytest.mark.parametrize("lost", [0, 5])
+def test_ends_are_together_relative_to_what_lies_between_them(unit: int, lost: int) -> None:
+    """At any scale, and with other counts on the ranks: tested, and base times explain the ends."""
+    one, other = over_pcie(unit)
+    tail = windows(*((column - 10**18)[lost:].tolist() for column in (other.ts, other.end)))
+    alignment = aligned(one, tail)
+    assert alignment.matches.of.tolist() == [*[-1] * lost, *(2 * [*range(19 - lost)])]
+    assert set(alignment.matches.confidence) == {"tested"}
+    if unit >= MS:
+        assert {it.how for it in alignment.ranks} == {"base"}
+        assert "as transfers of" in alignment.ranks[1].why
+
+
+def test_a_clock_that_is_off_by_more_than_transfers_explain_is_fitted() -> None:
+    """Over PCIe as well, where machines differ by seconds."""
+    one, other = over_pcie(MS)
+    shift = 7_000 * MS
+    alignment = aligned(one, replace(other, ts=other.ts + shift, end=other.end + shift))
+    assert set(alignment.matches.confidence) == {"tested"}
+    assert {it.how for it in alignment.ranks} == {"collectives"}
+    assert abs(alignment.ranks[1].clock.offset_ns + shift) < MS
+
+
+@pytest.mark.parametrize("mode", ["auto", "collectives"])
+def test_identities_do_not_make_transfers_a_clock(mode: Mode) -> None:
+    """Matched by Comms Id, ends 0.25 of 3 ms apart are no better than base times."""
+    ids = [f"{i}" for i in range(19)]
+    tables = [replace(table, comms_id=ids) for table in over_pcie(MS)]
+    if mode == "collectives":
+        with pytest.raises(InputError, match="as transfers of"):
+            aligned(*tables, mode=mode)
+    else:
+        assert {it.how for it in aligned(*tables).ranks} == {"base"}
 
 
 def test_counts_are_uncertain_where_a_shift_has_windows_that_overlap() -> None:

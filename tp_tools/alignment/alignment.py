@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tp_tools.alignment import match, match_by_time
+from tp_tools.alignment.base_times import EndSpreads, end_spreads
 from tp_tools.alignment.clock import (
     Clock,
     Readings,
@@ -17,7 +18,7 @@ from tp_tools.alignment.clock import (
 )
 from tp_tools.alignment.collectives import UNKNOWN
 from tp_tools.alignment.connected import LEAST, connected_ranks
-from tp_tools.alignment.match import TOGETHER_NS, UNCERTAIN
+from tp_tools.alignment.match import UNCERTAIN
 from tp_tools.alignment.same_host import same_host_ranks
 from tp_tools.errors import InputError
 
@@ -35,8 +36,7 @@ BY_HOST = "host"
 BY_BASE = "base"
 UNALIGNED = "none"
 
-_NEAR_NS = (2_000, TOGETHER_NS)  # limits of the tolerance between ends of one collective
-_NEAR_SCALES = 8  # tolerance in multiples of the median residual
+_CLEARLY = 0.5  # residuals of fitted clocks, as a share of those of base times that are far apart
 
 
 @dataclass(frozen=True)
@@ -172,14 +172,14 @@ class _State:
         registered = match_by_time.register_ranks(sub, self.clocks, component)
         readings = Readings(sub.rank, registered.entry, registered.end)
         matched = readings.where(registered.entry >= 0)
-        near, end = _NEAR_NS[1], registered.end
+        near, end = registered.near, registered.end
         if len(matched.rank):
             # the readings are on the clocks that registration found, so corrections start at zero
             finer = self._fitted(matched, [Clock() for _ in self.clocks])
             end = common_ends(readings, finer)
             off = np.abs(residuals(matched, finer))
-            scale = int(np.median(off[off > 0])) if off.any() else 0
-            near = int(np.clip(_NEAR_SCALES * scale, *_NEAR_NS))
+            cluster = registered.cluster[registered.entry >= 0]
+            near = {c: match_by_time.tolerance(off[cluster == c], most) for c, most in near.items()}
         return match_by_time.matches_by_time(registered, end, near)
 
     def _fitted(self, readings: Readings, clocks: list[Clock]) -> list[Clock]:
@@ -204,20 +204,19 @@ class _State:
         Returns:
             `how` and `why` of each rank, see `Aligned`.
         """
-        readings = self.matches.readings(self.pool)
+        pool, readings = self.pool, self.matches.readings(self.pool)
         chosen, component = connected_ranks(readings, len(start))
         count = np.bincount(readings.rank, minlength=len(start))
         how = [BY_BASE] * len(start)
         uncertain = self._has_uncertain_matches(len(start))
-        apart = self._ends_apart(len(start))
-        why = [_too_few(*row) for row in zip(count.tolist(), uncertain, apart, strict=True)]
+        why = [_too_few(*row) for row in zip(count.tolist(), uncertain, strict=True)]
+        begins = pool.ts[self.matches.readable(pool)]
         for number in np.unique(component[component >= 0]).tolist():
-            inside = readings.where(chosen & (component[readings.rank] == number))
-            is_better = self._predicts_better(inside, start)
+            rows = chosen & (component[readings.rank] == number)
+            reason = self._reason_for_base(readings.where(rows), begins[rows], start)
             for rank in np.flatnonzero(component == number).tolist():
-                how[rank] = BY_COLLECTIVES if is_better else BY_BASE
-                why[rank] = "" if is_better else "base times fit as well or better"
-                if not is_better:
+                how[rank], why[rank] = BY_BASE if reason else BY_COLLECTIVES, reason
+                if reason:
                     self.clocks[rank] = start[rank]
         for rank in np.flatnonzero(component < 0).tolist():
             self.clocks[rank] = start[rank]
@@ -232,41 +231,42 @@ class _State:
         found = is_uncertain[self.matches.of] & (self.matches.of >= 0)
         return [rank in self.pool.rank[found] for rank in range(ranks)]
 
-    def _ends_apart(self, ranks: int) -> list[list[int]]:
-        """List by rank how far apart ends of tested collectives lie, where that is too far, ns."""
-        found: list[list[int]] = [[] for _ in range(ranks)]
-        for rank, number in zip(self.pool.rank.tolist(), self.matches.of.tolist(), strict=True):
-            apart = self.matches.apart_ns.get(number, 0)
-            if apart > TOGETHER_NS:
-                found[rank].append(apart)
-        return found
+    def _reason_for_base(self, readings: Readings, begins: Ints, start: list[Clock]) -> str:
+        """Return the reason why base times are kept, for users; "" if the fitted clocks are better.
 
-    def _predicts_better(self, readings: Readings, start: list[Clock]) -> bool:
+        Args:
+            readings: ends of the collectives of one component.
+            begins: int64 (readings,), their begins, ns since the epoch on the rank's clock.
+            start: clocks of base times.
+        """
+        began = common_ends(Readings(readings.rank, readings.collective, begins), start)
+        spreads = end_spreads(readings.collective, began, common_ends(readings, start))
+        if spreads.is_explained():
+            return str(spreads)
+        return "" if self._predicts_better(readings, start, spreads) else _AS_GOOD
+
+    def _predicts_better(self, readings: Readings, start: list[Clock], spreads: EndSpreads) -> bool:
         """Tell whether a fit to half of the collectives predicts the others better than `start`."""
         is_fitted = readings.collective % 2 == 0
         fitted = self._fitted(readings.where(is_fitted), self.clocks)
         tested = readings.where(~is_fitted)
         if not len(tested.rank):
             return False
-        by_fit = np.abs(residuals(tested, fitted))
-        by_base = np.abs(residuals(tested, start))
-        return bool(np.median(by_fit) < np.median(by_base))
+        by_fit = float(np.median(np.abs(residuals(tested, fitted))))
+        by_base = float(np.median(np.abs(residuals(tested, start))))
+        return by_fit < by_base * (_CLEARLY if spreads.is_large() else 1)
 
 
-def _too_few(count: int, has_uncertain: bool, apart: list[int]) -> str:  # noqa: FBT001
+_AS_GOOD = "base times fit as well or better"
+
+
+def _too_few(count: int, has_uncertain: bool) -> str:  # noqa: FBT001
     """Return the reason why a rank is not aligned by collectives, for users.
 
     Args:
         count: number of its certain matches.
         has_uncertain: whether it has uncertain matches.
-        apart: how far apart the ends of its tested collectives lie, where that is too far, ns.
     """
-    if apart and count < LEAST:
-        least, most = min(apart) // 1000, max(apart) // 1000
-        return (
-            f"the ends of tested collectives lie {least:,} to {most:,} us apart on the ranks, "
-            "too far to read a clock by"
-        )
     if count:
         return f"only {count} collectives are surely those of other ranks, {LEAST} are needed"
     if has_uncertain:

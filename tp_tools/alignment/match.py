@@ -8,7 +8,7 @@ decides, tested against time (`match_by_time`). Lost or cut off collectives neve
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 COMMS_ID, SEQ, ORDER = "comms_id", "seq", "order"
 CERTAIN, TESTED, UNCERTAIN = "certain", "tested", "uncertain"
 """Matched by identity; by order, where times exclude any other; by order, where they do not."""
-
-TOGETHER_NS = 50_000
-"""Largest distance between the ends of one collective from which clocks are fitted, ns."""
 
 ALONE = 1
 _MESSAGES = sorted(MESSAGES)
@@ -70,24 +67,27 @@ class Matches:
         of: int64 (rows of the pool,), number of the match, or -1.
         method: COMMS_ID, SEQ or ORDER, per match.
         confidence: CERTAIN, TESTED or UNCERTAIN, per match.
-        apart_ns: distance between the ends of a match, ns, by match; only for matches that were
-            tested by overlap alone (`matches_by_count`).
     """
 
     of: Ints
     method: list[str]
     confidence: list[str]
-    apart_ns: dict[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.method)
 
-    def readings(self, pool: Pool) -> Readings:
-        """Return the ends from which clocks are fitted: those of sure matches that synchronise."""
+    def readable(self, pool: Pool) -> NDArray[np.bool_]:
+        """Tell by row of the pool whether clocks may be fitted to its end.
+
+        Sure matches that synchronise are.
+        """
         sure = np.array([level != UNCERTAIN for level in self.confidence] + [False], np.bool_)
-        sure[[match for match, apart in self.apart_ns.items() if apart > TOGETHER_NS]] = False
-        chosen = pool.synchronising & sure[self.of] & (self.of >= 0)
-        return Readings(pool.rank, self.of, pool.end).where(chosen)
+        readable: NDArray[np.bool_] = pool.synchronising & sure[self.of] & (self.of >= 0)
+        return readable
+
+    def readings(self, pool: Pool) -> Readings:
+        """Return the ends to which clocks may be fitted."""
+        return Readings(pool.rank, self.of, pool.end).where(self.readable(pool))
 
 
 def pool(ranks: Sequence[Collectives], replicas: Sequence[int]) -> Pool:
@@ -208,14 +208,13 @@ def shared(label: Ints, rank: Ints) -> Ints:
 def concatenate_matches(table: Pool, parts: Sequence[Matches]) -> Matches:
     """Concatenate matches of different methods; those of the first keep their numbers."""
     of = np.full(len(table), -1, np.int64)
-    method, confidence, apart = list[str](), list[str](), dict[int, int]()
+    method, confidence = list[str](), list[str]()
     for part in parts:
         matched = part.of >= 0
         of[matched] = part.of[matched] + len(method)
-        apart |= {match + len(method): ns for match, ns in part.apart_ns.items()}
         method += part.method
         confidence += part.confidence
-    return Matches(of, method, confidence, apart)
+    return Matches(of, method, confidence)
 
 
 def members(matches: Matches) -> Iterator[Ints]:

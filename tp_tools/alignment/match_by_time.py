@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 _SHIFTS = 4  # most collectives by which a rank is shifted to test whether that fits as well
+_LEAST_NEAR_NS = 2_000  # least tolerance between ends of one collective
+_NEAR_SCALES = 8  # tolerance in multiples of the median residual
 _LEAST_COUNT = 2  # collectives that a shift takes
 
 KNOWN = LinearClock(0.0, 0.0, 0.0)
@@ -52,6 +54,7 @@ class JobRegistration:
         cluster: int64 (n,), the cluster of ranks that it was registered in; -1 for none.
         entry: int64 (n,), preliminary number of its match; -1 for none.
         unsure: pairs (rank, cluster) that could also be registered elsewhere.
+        near: largest distance at which a rank was registered, by cluster, ns.
     """
 
     key: Ints
@@ -61,6 +64,7 @@ class JobRegistration:
     cluster: Ints
     entry: Ints
     unsure: set[tuple[int, int]] = field(default_factory=set)
+    near: dict[int, int] = field(default_factory=dict)
 
 
 def register_ranks(pool: Pool, clocks: Listed[Clock], part: Ints) -> JobRegistration:
@@ -143,6 +147,8 @@ class _Cluster:
         fits = np.isin(state.key[rows], registration.keys)
         state.cluster[rows[fits]] = self.number
         self._enter(rows, registration, fits)
+        near = int(registration.near)
+        state.near[self.number] = max(near, state.near.get(self.number, near))
         if not registration.sure:
             state.unsure.add((rank, self.number))
         return registration.keys
@@ -168,20 +174,33 @@ class _Cluster:
         self.end = np.concatenate([self.end, state.end[new]])
 
 
-def matches_by_time(registered: JobRegistration, end: Ints, near: int) -> Matches:
+def tolerance(off: Ints, most: int) -> int:
+    """Return the largest distance between neighbouring ends of one collective, ns.
+
+    Args:
+        off: distances of ends from the end of their collective, ns.
+        most: the largest tolerance, ns.
+    """
+    scale = int(np.median(off[off > 0])) if off.any() else 0
+    return int(np.clip(_NEAR_SCALES * scale, _LEAST_NEAR_NS, most))
+
+
+def matches_by_time(registered: JobRegistration, end: Ints, near: dict[int, int]) -> Matches:
     """Match the registered collectives on the fitted clocks.
 
     Args:
         registered: the clusters of ranks.
         end: int64 (n,), ends on the fitted clocks, ns.
-        near: largest distance between two neighbouring ends of one collective, ns.
+        near: largest distance between two neighbouring ends of one collective, by cluster, ns.
     """
     rows = np.flatnonzero(registered.cluster >= 0)
     order = rows[np.lexsort((end[rows], registered.key[rows], registered.cluster[rows]))]
     same = np.ones(len(order), np.bool_)
     for column in (registered.cluster, registered.key):
         same[1:] &= np.diff(column[order]) == 0
-    same[1:] &= np.diff(end[order]) <= near
+    limits = np.zeros(max(near, default=0) + 1, np.int64)
+    limits[list(near)] = list(near.values())
+    same[1:] &= np.diff(end[order]) <= limits[registered.cluster[order[1:]]]
     same[:1] = False
     label = np.full(len(end), -1, np.int64)
     label[order] = np.cumsum(~same) - 1
@@ -229,7 +248,7 @@ def matches_by_count(pool: Pool, open_rows: NDArray[np.bool_], clocks: Listed[Cl
         clocks: the clock of each rank, as far as known.
     """
     label = np.full(len(pool), -1, np.int64)
-    apart: dict[int, int] = {}
+    tested = set[int]()
     next_label = 0
     for key in np.unique(pool.key[open_rows]).tolist():
         of_key = pool.key == key
@@ -243,15 +262,13 @@ def matches_by_count(pool: Pool, open_rows: NDArray[np.bool_], clocks: Listed[Cl
             for times in (pool.ts, pool.end)
         )
         if pool.synchronising[of_key].all() and _is_only_way(begin, end):
-            spread = end.max(0) - end.min(0)
-            apart |= dict(zip(range(next_label, next_label + count), spread.tolist(), strict=True))
+            tested.update(range(next_label, next_label + count))
         next_label += count
     number = shared(label, pool.rank)
-    of_label = dict(zip(label[number >= 0].tolist(), number[number >= 0].tolist(), strict=True))
-    apart = {of_label[one]: ns for one, ns in apart.items()}
     total = int(number.max(initial=-1)) + 1
-    confidence = [TESTED if match in apart else UNCERTAIN for match in range(total)]
-    return Matches(number, [ORDER] * total, confidence, apart)
+    sure = set(number[np.isin(label, sorted(tested))].tolist())
+    confidence = [TESTED if match in sure else UNCERTAIN for match in range(total)]
+    return Matches(number, [ORDER] * total, confidence)
 
 
 def _is_only_way(begin: Ints, end: Ints) -> bool:

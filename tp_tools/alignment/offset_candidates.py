@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tp_tools.alignment.event_series import EventSeries
     from tp_tools.trace.model import Ints
-
-HISTOGRAM_NS = (6_000, 30_000)
-"""Widths of the windows in which differences are counted, ns."""
 
 STRETCH = 32
 """Collectives in a stretch."""
@@ -29,9 +26,14 @@ _BEST = _PEAKS * STRETCH
 
 
 def offset_candidates(
-    base: EventSeries, other: EventSeries
+    base: EventSeries, other: EventSeries, windows: Sequence[int]
 ) -> Iterator[tuple[tuple[float, float], int]]:
     """Find candidates for the offset in several stretches of `other`.
+
+    Args:
+        base: the series that keeps its times.
+        other: the series to correct.
+        windows: widths of the windows in which differences are counted, ns.
 
     Yields:
         ((offset, centre of the stretch), number of differences near it), both times in ns.
@@ -41,7 +43,7 @@ def offset_candidates(
         key, end = other.key[start : start + size], other.end[start : start + size]
         differences = np.sort((base.end - end[:, None])[base.key == key[:, None]])
         centre = float(end.mean())
-        for width in HISTOGRAM_NS:
+        for width in windows:
             for offset, count in _peaks(differences, width):
                 yield (offset, centre), count
 
