@@ -14,6 +14,8 @@
 --   user_annotation, gpu_user_annotation
 -- Paste: what `tp-tools sql steps` prints runs in the Query tab of any Perfetto UI.
 
+INCLUDE PERFETTO MODULE tpt.busy;
+
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
 INCLUDE PERFETTO MODULE tpt.step;
@@ -31,25 +33,8 @@ WITH
     FROM tpt_gpu_slice AS work
     CROSS JOIN tpt_step_work AS step_work USING (id)
   ),
-  edge AS (
-    SELECT seq, device, ts AS at, 1 AS step FROM work
-    UNION ALL
-    SELECT seq, device, ts_end, -1 FROM work
-  ),
-  change AS (
-    SELECT seq, device, at, SUM(step) AS step FROM edge GROUP BY seq, device, at
-  ),
-  state AS (
-    SELECT
-      seq,
-      device,
-      LEAD(at) OVER step_order - at AS dur,
-      SUM(step) OVER step_order AS running
-    FROM change
-    WINDOW step_order AS (PARTITION BY seq, device ORDER BY at)
-  ),
   busy AS (
-    SELECT seq, device, SUM(dur) AS busy_ns FROM state WHERE running > 0 GROUP BY seq, device
+    SELECT * FROM tpt_busy!(work)
   ),
   total AS (
     SELECT

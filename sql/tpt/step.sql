@@ -1,8 +1,8 @@
 -- Steps, and the GPU work of each.
 
-INCLUDE PERFETTO MODULE tpt.launched;
-
 INCLUDE PERFETTO MODULE tpt.step_mark;
+
+INCLUDE PERFETTO MODULE tpt.work_in;
 
 -- The steps of each rank: its ProfilerSteps; without them the rounds of an inference engine;
 -- without these the user's own annotations, where those of a thread have one name, numbers aside,
@@ -79,10 +79,7 @@ WHERE
   kind != 'user' OR is_only OR (is_only_repeated AND count > 1)
 ORDER BY seq;
 
--- The step of each piece of GPU work of ranks that have steps: the one in which it was launched, on
--- the same thread, or, for threads that mark no steps, on any thread of the process. Work without a
--- recorded launch is of no step. Where the rank has no launches, or steps of the GPU alone, the
--- step in which the work started.
+-- The step of each piece of GPU work of ranks that have steps, see `tpt_work_in!`.
 CREATE PERFETTO TABLE tpt_step_work(
   -- Id of the work's slice.
   id JOINID(slice.id),
@@ -91,80 +88,6 @@ CREATE PERFETTO TABLE tpt_step_work(
   -- Why it is of none: launch not recorded, or outside steps; NULL for work of a step.
   reason STRING
 ) AS
-WITH
-  thread AS MATERIALIZED (
-    SELECT
-      ROW_NUMBER() OVER () AS thread,
-      COALESCE(rank, -1) AS rank_or_none,
-      upid,
-      row_id,
-      on_gpu
-    FROM (SELECT DISTINCT rank, upid, row_id, on_gpu FROM tpt_step)
-  ),
-  rule AS MATERIALIZED (
-    SELECT
-      thread.rank_or_none,
-      NOT thread.on_gpu AND MAX(work.launch_id) IS NOT NULL AS is_by_launch
-    FROM (SELECT DISTINCT rank_or_none, on_gpu FROM thread) AS thread
-    CROSS JOIN tpt_launched AS work ON COALESCE(work.rank, -1) = thread.rank_or_none
-    GROUP BY thread.rank_or_none
-  ),
-  work AS MATERIALIZED (
-    SELECT
-      work.id,
-      rule.rank_or_none,
-      rule.is_by_launch,
-      IIF(rule.is_by_launch, work.launch_ts, work.ts) AS at,
-      work.launch_upid,
-      own.thread AS own_thread
-    FROM tpt_launched AS work
-    CROSS JOIN rule ON rule.rank_or_none = COALESCE(work.rank, -1)
-    LEFT JOIN thread AS own ON own.upid = work.launch_upid AND own.row_id = work.launch_row
-  ),
-  point AS (
-    SELECT thread.thread, step.ts AS at, 0 AS is_work, step.seq, NULL AS id
-    FROM tpt_step AS step
-    CROSS JOIN thread
-      ON thread.rank_or_none = COALESCE(step.rank, -1)
-      AND thread.upid IS step.upid
-      AND thread.row_id IS step.row_id
-    UNION ALL
-    SELECT thread.thread, work.at, 1, NULL, work.id
-    FROM work
-    CROSS JOIN thread USING (rank_or_none)
-    WHERE
-      NOT work.is_by_launch
-      OR work.own_thread = thread.thread
-      OR (work.own_thread IS NULL AND work.launch_upid = thread.upid)
-  ),
-  latest AS (
-    SELECT
-      id,
-      at,
-      MAX(seq) OVER (
-        PARTITION BY thread
-        ORDER BY at, is_work
-        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-      ) AS seq
-    FROM point
-  ),
-  in_step AS MATERIALIZED (
-    -- of the steps that are open on several threads the one that began last
-    SELECT latest.id, MAX(step.seq) AS seq
-    FROM latest
-    CROSS JOIN tpt_step AS step USING (seq)
-    WHERE
-      latest.id IS NOT NULL AND latest.at < step.ts_end
-    GROUP BY latest.id
-  )
-SELECT
-  work.id,
-  in_step.seq,
-  CASE
-    WHEN in_step.seq IS NOT NULL THEN NULL
-    WHEN work.at IS NULL THEN 'launch not recorded'
-    ELSE 'outside steps'
-  END AS reason
-FROM work
-LEFT JOIN in_step USING (id)
-ORDER BY work.id;
+SELECT id, seq, REPLACE(reason, 'marks', 'steps') AS reason
+FROM tpt_work_in!(tpt_step)
+ORDER BY id;

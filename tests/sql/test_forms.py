@@ -32,6 +32,7 @@ QUERIES = [
     "kernels",
     "launches",
     "ops",
+    "phases",
     "steps",
     "streams",
 ]

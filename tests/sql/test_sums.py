@@ -87,6 +87,21 @@ def test_gpu_work_by_step(recorded: Processor) -> None:
     assert all(row["gpu_dur"] is None or row["busy_ns"] <= row["gpu_dur"] for row in steps)
 
 
+def test_gpu_work_by_iteration(recorded: Processor) -> None:
+    """Kernels, copies and collectives of iterations and of none are all; parts of time add up."""
+    rows = answer("phases", recorded)
+    if not rows:
+        pytest.skip("it has no iterations of an engine")
+    streams = answer("streams", recorded)
+    assert total(rows, "kernels") + total(rows, "copies") == total(streams, "events")
+    assert total(rows, "collectives") == total(streams, "collectives")
+    parts = ("compute_ns", "exposed_communication_ns", "exposed_copy_ns")
+    for row in rows:
+        if row["device"] is not None:
+            assert row["busy_ns"] == sum(row[part] for part in parts)
+            assert row["gpu_dur"] == row["busy_ns"] + row["idle_ns"] >= row["busy_ns"]
+
+
 def test_the_span_of_a_device(recorded: Processor) -> None:
     """It is busy or idle; the gaps are the idle time; kinds of busy time add up."""
     for device in answer("gpu_time", recorded):
