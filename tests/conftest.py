@@ -33,8 +33,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 COMPILE = """
 from tp_tools.engine.wasm_module import load_module
+from tp_tools.progress import SILENT
 for stoppable in (False, True):
-    load_module(32, lambda line: None, stoppable=stoppable)
+    load_module(32, SILENT, stoppable=stoppable)
 """
 
 

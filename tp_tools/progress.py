@@ -1,53 +1,93 @@
-"""How work tells what it is doing and how far it is, to whoever wants to know."""
+"""Report the progress of work, notes and warnings to the caller."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
 BUILDING = "building TraceProcessor's tables"
-"""The stage that takes as long as loading, after TraceProcessor got the last byte of a trace."""
-
-ProgressCallback: TypeAlias = "Callable[[int], None]"
-"""Told of so many bytes more that are done, from any thread."""
+"""Stage after the last byte of a trace went to TraceProcessor; it takes as long again."""
 
 
-class Progress(Protocol):
-    """Shows a stage of the work while a block runs."""
+class Reporter:
+    """Takes notes, warnings, stages of the work and bytes done; this class ignores them all.
 
-    def __call__(
-        self, doing: str, total: int | None = None, then: str | None = None, /
-    ) -> AbstractContextManager[ProgressCallback]:
-        """The block that is the stage; gives what is to be told of bytes done.
+    A function that reports takes a `reporter`, `SILENT` by default. A subclass overrides the
+    methods that it shows. Any thread may call them.
 
-        Args:
-            doing: what is done: "reading rank0.json.gz".
-            total: bytes in all; None where there is no count.
-            then: what is done once that many are; None if it is the same.
-        """
-
-
-class Reporter(Protocol):
-    """Speaks to whoever called: lines, warnings, stages of the work."""
+    Example:
+        >>> with SILENT.stage("reading rank0.json", total=2) as stage:
+        ...     stage.advance(2)
+    """
 
     def say(self, line: str) -> None:
-        """Say what takes seconds, or what was done."""
+        """Report work that takes seconds, or a result."""
 
     def warn(self, line: str) -> None:
-        """Say what was lost, or could not be done."""
+        """Report data that was lost, or a step that could not be done."""
 
-    def progress(
-        self, doing: str, total: int | None = None, then: str | None = None, /
-    ) -> AbstractContextManager[ProgressCallback]:
-        """Show a stage of the work: see `Progress`."""
+    def advance(self, size: int) -> None:
+        """Add bytes that are done to the stage that this reporter stands for."""
+
+    def stage(
+        self, doing: str, total: int | None = None, then: str | None = None
+    ) -> AbstractContextManager[Reporter]:
+        """Show a stage of the work while the block runs.
+
+        Args:
+            doing: the text of the stage: "reading rank0.json.gz".
+            total: bytes to do; None where there is no count.
+            then: text of the stage once all bytes are done; None for the same text.
+
+        Returns:
+            Gives the block the reporter of the stage: `advance` counts the stage's bytes, all else
+            goes where this reporter sends it.
+        """
+        del doing, total, then
+        return nullcontext(self)
 
 
-def silent(
-    _doing: str, _total: int | None = None, _then: str | None = None, /
-) -> AbstractContextManager[ProgressCallback]:
-    """Shows nothing."""
-    return nullcontext(lambda _: None)
+SILENT = Reporter()
+"""Ignores all reports."""
+
+
+@dataclass
+class Once(Reporter):
+    """Reports each line once, though a trace is read more than once.
+
+    Attributes:
+        reporter: receives the lines that are new.
+        said: the lines so far; the reporters of stages share them.
+    """
+
+    reporter: Reporter
+    said: set[str] = field(default_factory=set)
+
+    def say(self, line: str) -> None:
+        """Report a note that is new."""
+        if line not in self.said:
+            self.said.add(line)
+            self.reporter.say(line)
+
+    def warn(self, line: str) -> None:
+        """Report a warning that is new."""
+        if line not in self.said:
+            self.said.add(line)
+            self.reporter.warn(line)
+
+    def advance(self, size: int) -> None:
+        """Count bytes."""
+        self.reporter.advance(size)
+
+    @contextmanager
+    def stage(
+        self, doing: str, total: int | None = None, then: str | None = None
+    ) -> Iterator[Reporter]:
+        """Show a stage, in which each line is reported once as well."""
+        with self.reporter.stage(doing, total, then) as stage:
+            yield Once(stage, self.said)

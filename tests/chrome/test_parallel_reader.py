@@ -21,6 +21,7 @@ from tp_tools.chrome.reader import read
 from tp_tools.errors import InputError
 from tp_tools.files import ReadSizes, Source
 from tp_tools.processes.pool import ALONE, Pool
+from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +88,7 @@ def test_shares_joined_are_the_whole(parts: int, behind: str, tmp_path: Path) ->
     path = write(tmp_path / "t.json", events(300), behind)
     alone = read(source_of(path))
     again = source_of(path)
-    assert (read_together(again, here(parts), lambda _: None) is None) == bool(behind)
+    assert (read_together(again, here(parts), SILENT) is None) == bool(behind)
     assert_same(read(source_of(path), pool=here(parts)), alone)
     assert len(alone.batches) > 2 * parts
     assert again.stamp != (0, 0)
@@ -179,7 +180,7 @@ def test_processes_help_where_threads_run(tmp_path: Path) -> None:
     thread.start()
     try:
         with batch_pool(Source(path, "t"), 2, least=0) as pool:
-            assert read_together(Source(path, "t"), pool, lambda _: None) is not None
+            assert read_together(Source(path, "t"), pool, SILENT) is not None
     finally:
         done.set()
         thread.join()
@@ -217,6 +218,6 @@ def test_a_recorded_trace_is_the_same(jobs: int, real_trace: Callable[[str], Pat
     source = Source(path, "t")
     with batch_pool(source, jobs) as pool:
         assert pool.size == jobs
-        assert read_together(source, pool, lambda _: None) is not None
+        assert read_together(source, pool, SILENT) is not None
     with batch_pool(source, jobs) as pool:
         assert_same(read(source, pool=pool), read(Source(path, "t")))

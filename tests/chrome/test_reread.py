@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.reporters import Recorder
 from tp_tools.chrome import reread
 from tp_tools.chrome.reader import read
 from tp_tools.errors import InputError
@@ -99,9 +100,9 @@ def test_the_same_pieces_come_again(
 def test_progress_is_told(source_of: Callable[[bytes], Source]) -> None:
     """The bytes of the file are counted once more."""
     file = source_of(TEXT)
-    seen: list[int] = []
-    list(reread.batch_texts(file, read(file), seen.append))
-    assert sum(seen) == len(TEXT)
+    recorder = Recorder()
+    list(reread.batch_texts(file, read(file), recorder))
+    assert sum(recorder.counted) == len(TEXT)
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def program(body: str) -> str:
         "from tp_tools.cli.console import Console\n"
         "stages.PATIENCE_S = 0\n"
         "talk = Console(quiet=False)\n"
-        "with talk.progress('counting [b]sheep[/b]', 1000, 'dreaming') as seen:\n"
+        "with talk.stage('counting [b]sheep[/b]', 1000, 'dreaming') as stage:\n"
         f"    {body}\n"
         "    sys.stdin.read()\n"
     )
@@ -200,13 +200,13 @@ def program(body: str) -> str:
 def test_a_count_says_how_long_it_will_take() -> None:
     """Bytes done, bytes in all, time that remains; a name in brackets is no markup."""
     shown = r"counting \[b\]sheep\[/b\] .* 0\.5/1\.0 kB +\d:\d\d:\d\d"
-    seen = terminal.on_terminal(program("seen(500)"), until=shown)
+    seen = terminal.on_terminal(program("stage.advance(500)"), until=shown)
     assert (seen.code, seen.lines, seen.stages) == (0, [], ["counting [b]sheep[/b]"])
 
 
 def test_what_comes_behind_the_last_byte_is_named() -> None:
     """A full bar that stands still would look like a fault."""
-    seen = terminal.on_terminal(program("seen(1000)"), until="dreaming +0:00:0")
+    seen = terminal.on_terminal(program("stage.advance(1000)"), until="dreaming +0:00:0")
     assert seen.stages == ["counting [b]sheep[/b]", "dreaming"]
     assert seen.lines == []
 
@@ -215,7 +215,7 @@ def test_lines_said_meanwhile_stay_whole_and_above() -> None:
     """Also longer ones than the terminal is wide, and such as look like markup."""
     line = "[red]x[/red] :smile: " + "long " * 80
     seen = terminal.on_terminal(
-        program(f"talk.say({line!r}); talk.warn('lost'); seen(1)"), until="counting"
+        program(f"talk.say({line!r}); talk.warn('lost'); stage.advance(1)"), until="counting"
     )
     text = "".join(it.ljust(terminal.COLUMNS) for it in seen.lines)
     assert " ".join(text.split()) == " ".join(f"{line} tp-tools: warning: lost".split())
@@ -224,7 +224,7 @@ def test_lines_said_meanwhile_stay_whole_and_above() -> None:
 def test_bytes_may_be_told_from_any_thread() -> None:
     """None of them is lost."""
     body = (
-        "tell = lambda: list(map(seen, [1] * 100))\n"
+        "tell = lambda: list(map(stage.advance, [1] * 100))\n"
         "    told = [threading.Thread(target=tell) for _ in range(8)]\n"
         "    [it.start() for it in told], [it.join() for it in told]"
     )

@@ -15,9 +15,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from tp_tools.engine._perfetto import PlatformDelegate, ProtoFactory
 from tp_tools.engine.wasm import EmbeddedBackend
+from tp_tools.progress import SILENT
 
 backend = EmbeddedBackend(
-    ProtoFactory(PlatformDelegate()), bits=32, memory_limit=None, say=lambda line: None
+    ProtoFactory(PlatformDelegate()), bits=32, memory_limit=None, reporter=SILENT
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 
+from tests.support.reporters import Recorder
 from tp_tools.engine import wasm_module
 from tp_tools.engine.wasm_module import cache_folder, compile_or_map, find_wasm, is_private
 from tp_tools.errors import EngineUnavailable
@@ -36,13 +37,13 @@ def folder(tmp_path: Path) -> Path:
 
 def compiles(wasm: Path, folder: Path | None) -> bool:
     """Loads the module, proves that it runs, and gives whether it had to be compiled."""
-    said: list[str] = []
-    engine, module = compile_or_map(wasm, 32, folder, said.append)
+    recorder = Recorder()
+    engine, module = compile_or_map(wasm, 32, folder, recorder)
     store = wasmtime.Store(engine)
     answer = wasmtime.Instance(store, module, []).exports(store)["answer"]
     assert isinstance(answer, wasmtime.Func)
     assert answer(store) == 42
-    return bool(said)
+    return bool(recorder.notes)
 
 
 def test_compiled_once(wasm: Path, folder: Path) -> None:

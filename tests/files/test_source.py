@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from tests.support.reporters import Recorder
 from tp_tools.errors import InputError
 from tp_tools.files.source import ReadSizes, Source, open_source
 
@@ -213,13 +214,13 @@ def test_progress_counts_the_bytes_on_disk(
     source_of: Callable[[bytes], Source],
 ) -> None:
     """The bytes of all blocks add up to the size of the file."""
-    counts: list[int] = []
+    recorder = Recorder()
     source = source_of(gzip.compress(TEXT))
     source.sizes = ReadSizes(100)
-    for _ in source.blocks(counts.append):
+    for _ in source.blocks(recorder):
         pass
-    assert sum(counts) == source.size() == len(gzip.compress(TEXT))
-    assert max(counts) == 100
+    assert sum(recorder.counted) == source.size() == len(gzip.compress(TEXT))
+    assert max(recorder.counted) == 100
 
 
 # -- paths, pipes, standard input ----------------------------------------------------------------

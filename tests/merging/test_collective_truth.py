@@ -99,7 +99,7 @@ def _merged(job: Job, folder: Path) -> Asked:
     files = [str(path) for path in generate_ranks.written(job, folder)]
     wishes = preparation.MergeOptions(choice=RankChoice(allow_missing=True))
     with TemporaryDirectory() as temporary:
-        prepared = preparation.prepare(files, wishes, ALONE, lambda _: None, folder=Path(temporary))
+        prepared = preparation.prepare(files, wishes, ALONE, folder=Path(temporary))
         text = b"".join(merge_output.blocks(prepared, ALONE, summary(prepared)))
     return _asked(job, prepared.start_ns, text)
 

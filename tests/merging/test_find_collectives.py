@@ -50,7 +50,7 @@ def trace_of(folder: Path, events: list[dict[str, Any]]) -> tuple[Source, Trace]
 def recognised(folder: Path, events: list[dict[str, Any]]) -> Collectives:
     """Find the collectives in a trace of these events."""
     source, trace = trace_of(folder, events)
-    return CollectiveFinder(None, print).collectives(source, trace, 0)
+    return CollectiveFinder(None).collectives(source, trace, 0)
 
 
 @pytest.mark.parametrize(

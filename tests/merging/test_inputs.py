@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def in_order(files: list[str]) -> list[tuple[int, str]]:
     """The ranks of these files, by number."""
-    found, _ = JobFiles([probe(file, is_given=True) for file in files], []).in_order(lambda _: None)
+    found, _ = JobFiles([probe(file, is_given=True) for file in files], []).in_order()
     return [(it.rank, it.file) for it in found]
 
 

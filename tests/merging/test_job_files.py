@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support import folders
 from tests.support.folders import BESIDE, Folder, Sizes, jobs, trace
+from tests.support.reporters import Recorder
 from tp_tools.errors import InputError
 from tp_tools.merging import job_files
 from tp_tools.merging.rank_names import RankChoice
@@ -23,7 +24,7 @@ TWO = {f"17.5-TP-{rank}.trace.json": trace((rank, 2)) for rank in range(2)}
 def ranks_in(folder: Path | str, **choice: str) -> dict[str, int]:
     """The rank of each file of the job, by name."""
     found = job_files.find([str(folder)], RankChoice(**choice, allow_missing=True))
-    ordered, _ = found.in_order(lambda _: None)
+    ordered, _ = found.in_order()
     assert len({it.rank for it in ordered}) == len(ordered)
     return {Path(it.file).name: it.rank for it in ordered}
 
@@ -47,7 +48,7 @@ def test_a_folder_of_any_framework(made: Folder) -> None:
         assert {Path(it.file).name for it in found.left_out} == set(made.beside)
         assert {Path(it.file).name for it in found.traces} == set(made.said)
         assert ranks_in(folder) == made.ranks
-        _, missing = found.in_order(lambda _: None)
+        _, missing = found.in_order()
         assert missing == []
 
 
@@ -169,9 +170,9 @@ def test_copies_and_converted_traces_are_left_out(tmp_path: Path) -> None:
     found = job_files.find([str(written(tmp_path, {**TWO, **dict.fromkeys(names, "\n")}))])
     assert [Path(it).name for it in found.files] == sorted(TWO)
     assert sorted(Path(it.file).name for it in found.left_out) == names
-    lines: list[str] = []
-    found.say(lines.append)
-    assert lines == [
+    recorder = Recorder()
+    found.say_left_out(recorder)
+    assert recorder.notes == [
         "Left out: 17.5-TP-0.trace.fixed.json: repaired copies, beside their traces.",
         f"Left out: {names[1]}, {names[2]}: Perfetto's own format, beside Chrome JSON.",
     ]

@@ -50,7 +50,7 @@ def merged(
     """The merged trace as JSON, its summary and its text."""
     with preparation.rank_pool(jobs) as pool, TemporaryDirectory() as folder:
         given = [str(file) for file in files]
-        prepared = preparation.prepare(given, wishes, pool, lambda _: None, folder=Path(folder))
+        prepared = preparation.prepare(given, wishes, pool, folder=Path(folder))
         about = summary(prepared)
         counts = merge_output.Counts()
         text = b"".join(merge_output.blocks(prepared, pool, about, counts=counts))
@@ -406,7 +406,7 @@ def packed(files: list[Path], wishes: preparation.MergeOptions = ANY) -> bytes:
     """The merged trace as `.pftrace`."""
     with TemporaryDirectory() as folder:
         given = [str(file) for file in files]
-        prepared = preparation.prepare(given, wishes, ALONE, lambda _: None, folder=Path(folder))
+        prepared = preparation.prepare(given, wishes, ALONE, folder=Path(folder))
         return b"".join(merge_output.blocks(prepared, ALONE, summary(prepared), "pftrace"))
 
 

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from tests.support.reporters import Recorder
 from tp_tools.chrome.metadata import TraceMetadata
 from tp_tools.errors import InputError
 from tp_tools.merging.rank_names import RankChoice, parse_file_name
@@ -18,9 +19,9 @@ def resolved(
     files: dict[str, TraceMetadata], choice: RankChoice = ALL_MISSING
 ) -> tuple[list[JobRank], list[int], list[str]]:
     """Ranks, missing ones, and what was said."""
-    lines: list[str] = []
-    found, missing = resolve(list(files.items()), choice, lines.append)
-    return found, missing, lines
+    recorder = Recorder()
+    found, missing = resolve(list(files.items()), choice, recorder)
+    return found, missing, recorder.notes
 
 
 def said(rank: int | None, world_size: int | None = 8, **more: object) -> TraceMetadata:

@@ -11,6 +11,7 @@ from fixtures import generate_ranks
 from tests.support import generated
 from tests.support.generated import write_rank
 from tests.support.gpu_traces import answer
+from tests.support.reporters import Recorder
 from tp_tools import engine, library
 from tp_tools.errors import InputError, UsageError
 from tp_tools.library import Header
@@ -115,11 +116,11 @@ def test_small_jobs_are_loaded_whole(pair: list[str]) -> None:
 
 def test_missing_ranks_are_warned_about(pair: list[str]) -> None:
     """Two files of a job of three: the answer is given, and what is missing is said."""
-    said: list[str] = []
-    with opened(pair, LEAN, replace(LARGE, warn=said.append)) as tp:
+    recorder = Recorder()
+    with opened(pair, LEAN, LARGE, recorder) as tp:
         rows = frame(engine.run_file(tp, library.find("allreduce")))
     assert rows["ranks"].tolist() == [2]
-    assert said == ["the job has more ranks than there are files; missing: 2."]
+    assert recorder.warnings == ["the job has more ranks than there are files; missing: 2."]
 
 
 def test_ranks_of_two_jobs_are_refused(pair: list[str], tmp_path: Path) -> None:

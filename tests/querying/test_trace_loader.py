@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import zipfile
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,16 +12,14 @@ from perfetto.protos.perfetto.trace import perfetto_trace_pb2
 
 from fixtures.make import HERE
 from tests.support.asking import kernel, write_trace
+from tests.support.reporters import Recorder
 from tp_tools import engine
 from tp_tools.errors import InputError
 from tp_tools.files.source import Source
 from tp_tools.querying.trace_loader import LoadOptions, is_chrome_json, load_trace
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from pathlib import Path
-
-    from tp_tools.progress import ProgressCallback
 
 DECODE = Source(HERE / "pdl_decode.json.gz", "decode")
 SLICES = "SELECT name, ts, dur FROM slice ORDER BY ts"
@@ -63,11 +60,11 @@ def test_archives_go_in_as_they_are(tmp_path: Path) -> None:
     overlapping = write_trace(tmp_path / "t.json", kernel("a", 1, 5), kernel("b", 3, 5))
     with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
         archive.write(overlapping, "t.json")
-    warnings: list[str] = []
-    how = LoadOptions("embedded", warn=warnings.append)
-    with load_trace(Source(tmp_path / "t.zip", "t.zip"), how) as tp:
+    recorder = Recorder()
+    how = LoadOptions("embedded")
+    with load_trace(Source(tmp_path / "t.zip", "t.zip"), how, recorder) as tp:
         assert engine.rows(tp, SLICES) == [("a", 1000, 5000)]
-    assert warnings == [
+    assert recorder.warnings == [
         "t.zip: TraceProcessor lost data on loading: 1 x slice_drop_overlapping_complete_event."
     ]
 
@@ -90,28 +87,11 @@ def test_chrome_json_is_known_by_its_beginning(tmp_path: Path, text: str, is_chr
 
 def test_a_repaired_trace_loses_nothing() -> None:
     """The opened trace is the one `fix` would write: no warning, moved slices on their lanes."""
-    warnings: list[str] = []
+    recorder = Recorder()
     sql = "SELECT COUNT(*) FROM slice WHERE EXTRACT_ARG(arg_set_id, 'args.tpt_lane') > 1"
-    with load_trace(DECODE, LoadOptions("embedded", warn=warnings.append)) as tp:
+    with load_trace(DECODE, LoadOptions("embedded"), recorder) as tp:
         assert engine.rows(tp, sql) == [(6,)]
-    assert warnings == []
-
-
-class Heard:
-    """Keeps what it is told of the work."""
-
-    def __init__(self) -> None:
-        self.stages: list[str] = []
-        self.total = 0
-        self.seen: list[int] = []
-
-    def __call__(
-        self, doing: str, total: int | None = None, _then: str | None = None, /
-    ) -> AbstractContextManager[ProgressCallback]:
-        """A stage begins."""
-        self.stages.append(doing)
-        self.total += total or 0
-        return nullcontext(self.seen.append)
+    assert recorder.warnings == []
 
 
 @pytest.mark.parametrize(
@@ -126,10 +106,10 @@ class Heard:
 )
 def test_whoever_waits_is_told_what_is_done(raw: bool, stages: list[str]) -> None:
     """Each stage is named, and every count of bytes ends full."""
-    heard = Heard()
-    load_trace(DECODE, LoadOptions("embedded", raw=raw, progress=heard)).close()
-    assert heard.stages == stages
-    assert sum(heard.seen) == heard.total > 0
+    recorder = Recorder()
+    load_trace(DECODE, LoadOptions("embedded", raw=raw), recorder).close()
+    assert recorder.stages == stages
+    assert sum(recorder.counted) == recorder.total > 0
 
 
 @pytest.mark.parametrize("raw", [True, False])

@@ -333,9 +333,7 @@ def test_generated_repairs_are_verified_and_final(trace: list[list[Slice]], tole
     """Repairs pass verification, and a second repair with any tolerance changes nothing."""
     result = fixed(text(with_launches(trace)[0]), tolerance)
     with tempfile.TemporaryDirectory() as folder:
-        verify(
-            source_of(result.data, Path(folder)).path, "t", result.examined, None, lambda _: None
-        )
+        verify(source_of(result.data, Path(folder)).path, "t", result.examined, None)
     for other in (tolerance, 0, 5000):
         again = fixed(result.data, other)
         assert again.examined.is_sound()

@@ -66,12 +66,10 @@ def proved(events: Iterable[Event]) -> tuple[Fixed, Arrows, Arrows]:
     result, packets, part = fixed(data), pftrace_of(data), PftraceOptions()
     with tempfile.TemporaryDirectory() as folder:
         path = source_of(result.data, Path(folder)).path
-        verify_json.verify(path, "t.json", result.examined, None, lambda _: None)
+        verify_json.verify(path, "t.json", result.examined, None)
         path = Path(folder) / "t.pftrace"
         path.write_bytes(packets)
-        verify_pftrace.verify(
-            path, "t.pftrace", result.examined, None, lambda _: None, options=part
-        )
+        verify_pftrace.verify(path, "t.pftrace", result.examined, None, options=part)
     again = fixed(result.data)
     assert again.examined.is_sound()
     assert again.data == result.data
@@ -226,7 +224,7 @@ def test_an_arrow_whose_end_has_no_slice_stays_as_recorded() -> None:
     assert result.examined.plan.flows.undrawn == 1
     with tempfile.TemporaryDirectory() as folder:
         path = source_of(result.data, Path(folder)).path
-        verify_json.verify(path, "t.json", result.examined, None, lambda _: None)
+        verify_json.verify(path, "t.json", result.examined, None)
 
 
 def test_a_start_outside_of_its_launch_is_bound_to_it() -> None:
@@ -264,7 +262,7 @@ def test_verification_misses_a_launch_without_its_arrow() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = source_of(wrong, Path(folder)).path
         with pytest.raises(verify_json.VerificationError, match="1 launch arrows are missing"):
-            verify_json.verify(path, "t.json", result.examined, None, lambda _: None)
+            verify_json.verify(path, "t.json", result.examined, None)
 
 
 def test_repairs_of_arrows_are_counted() -> None:

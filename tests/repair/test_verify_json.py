@@ -36,7 +36,7 @@ def verified(result: Fixed, data: bytes, folder: Path) -> None:
     """Verifies these bytes against the plan of that repair."""
     path = folder / "out.json"
     path.write_bytes(data)
-    verify(path, "out.json", result.examined, None, lambda _: None)
+    verify(path, "out.json", result.examined, None)
 
 
 def test_a_right_result_passes(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def trace_of(data: bytes) -> Trace:
 
 def judge(tolerance_ns: int = US, *, everything: bool = False) -> OverlapOptions:
     """How SQL is asked: the default engine, in silence."""
-    return OverlapOptions(tolerance_ns, None, lambda _: None, everything)
+    return OverlapOptions(tolerance_ns, None, everything)
 
 
 def fixed(data: bytes, tolerance_ns: int = US, *, everything: bool = False) -> Fixed:

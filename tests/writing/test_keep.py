@@ -25,7 +25,7 @@ def kept(
 ) -> list[dict[str, Any]]:
     """The events that are written when those are wanted."""
     file = Source(path, path.name, sizes=sizes)
-    examined = analysis.analyze(file, OverlapOptions(1000, "embedded", print))
+    examined = analysis.analyze(file, OverlapOptions(1000, "embedded"))
     keep = None if flags is None else np.array(flags)
     blocks = json_writer.rewrite(file, examined.trace, examined.plan, keep=keep)
     events: list[dict[str, Any]] = json.loads(b"".join(blocks))["traceEvents"]

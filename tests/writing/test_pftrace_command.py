@@ -110,7 +110,7 @@ def test_verification_misses_a_slice(tmp_path: Path) -> None:
     blocks = rewrite(source, examined.trace, examined.table, examined.plan, keep=keep)
     path.write_bytes(b"".join(blocks))
     with pytest.raises(VerificationError, match=r"1 slices are not shown and 0 .*'lost'"):
-        verify_pftrace.verify(path, "out.pftrace", examined, None, print, options=PftraceOptions())
+        verify_pftrace.verify(path, "out.pftrace", examined, None, options=PftraceOptions())
 
 
 def test_only_selected_events_are_written() -> None:

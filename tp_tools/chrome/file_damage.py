@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from tp_tools.trace.model import UNTIMED, is_phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tp_tools.files import Source
+    from tp_tools.progress import Reporter
     from tp_tools.trace import Trace
 
 _HABITS = frozenset(
@@ -75,20 +76,19 @@ class FileDamage:
         if damaged:
             yield f"{file}: its text was damaged, and is mended: {', '.join(damaged)}."
 
-    def tell(self, file: str, warn: Callable[[str], None], say: Callable[[str], None]) -> None:
-        """Print the damage.
+    def tell(self, file: str, reporter: Reporter) -> None:
+        """Report the damage.
 
         Args:
             file: the name of the file.
-            warn: prints a line about lost text or missing events.
-            say: prints a line about repairs.
+            reporter: receives warnings of lost text or missing events, and a note about repairs.
         """
         for line in self.losses(file):
-            warn(line)
+            reporter.warn(line)
         if not self.events:
-            warn(f"{file}: holds no events. Was the profiler stopped before it recorded?")
+            reporter.warn(f"{file}: holds no events. Was the profiler stopped before it recorded?")
         for line in self.mends(file):
-            say(line)
+            reporter.say(line)
 
 
 def damage(trace: Trace, source: Source) -> FileDamage:

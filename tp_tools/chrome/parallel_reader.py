@@ -31,12 +31,13 @@ from tp_tools.processes.pool import ALONE, usual_jobs
 from tp_tools.processes.worker import TextCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tp_tools.chrome.batch_columns import Columns
     from tp_tools.files import Source
     from tp_tools.processes import Pool
     from tp_tools.processes.worker import Call
+    from tp_tools.progress import Reporter
     from tp_tools.trace.model import Head, Tail
 
 
@@ -122,19 +123,19 @@ def _needs_no_repair(text: bytes) -> bool:
 
 
 def read_together(
-    source: Source, pool: Pool, progress: Callable[[int], None]
+    source: Source, pool: Pool, reporter: Reporter
 ) -> tuple[TraceBuilder, Ending] | None:
     """Read a trace with the processes of a pool.
 
     Args:
         source: the file; its attributes `stamp` and `truncated` are set by the reading.
         pool: processes that decode batches.
-        progress: called with the number of bytes read from disk, block by block.
+        reporter: receives the number of bytes read from disk, block by block.
 
     Returns:
         The columns of all batches and the text around them; None if one process must read it.
     """
-    stream = TextStream(source.blocks(progress), source.name, source.sizes.batch)
+    stream = TextStream(source.blocks(reporter), source.name, source.sizes.batch)
     builder = TraceBuilder()
     try:
         head = read_head(stream)

@@ -21,13 +21,13 @@ from tp_tools.columns import blocks
 from tp_tools.errors import InputError
 from tp_tools.files.read_ahead import read_ahead
 from tp_tools.processes.pool import ALONE
+from tp_tools.progress import SILENT
 from tp_tools.trace.model import UNTIMED, Head, Tail, is_phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tp_tools.files import Source
     from tp_tools.processes import Pool
+    from tp_tools.progress import Reporter
     from tp_tools.trace import Trace
     from tp_tools.trace.model import TextDamage
 
@@ -35,14 +35,12 @@ _DAY_NS = 86_400 * 10**9
 _NEVER = (1 << 63) - 1
 
 
-def read(
-    source: Source, progress: Callable[[int], None] = lambda _: None, pool: Pool = ALONE
-) -> Trace:
+def read(source: Source, reporter: Reporter = SILENT, pool: Pool = ALONE) -> Trace:
     """Read a trace as a stream; read it again if its text needs more thorough repairs.
 
     Args:
         source: the file.
-        progress: called with the number of bytes read from disk, block by block.
+        reporter: receives the number of bytes read from disk, block by block.
         pool: processes that read a large trace together.
 
     Returns:
@@ -52,12 +50,12 @@ def read(
         InputError: the file is not a Chrome JSON trace, or nothing in it can be salvaged.
     """
     if pool.size > 1:
-        together = read_together(source, pool, progress)
+        together = read_together(source, pool, reporter)
         if together is not None:
             return _trace(source, *together)
-        progress = _ignore_progress
+        reporter = SILENT  # its bytes are counted
     try:
-        return _read(source, progress, words=False)
+        return _read(source, reporter, words=False)
     except Malformed:
         return _read_carefully(source)
 
@@ -65,16 +63,16 @@ def read(
 def _read_carefully(source: Source) -> Trace:
     """Read with words sanitized, else with all tokens sanitized, else without damaged text."""
     try:
-        return _read(source, _ignore_progress)
+        return _read(source, SILENT)
     except Malformed:
         pass
     try:
-        return _read(source, _ignore_progress, thorough=True)
+        return _read(source, SILENT, thorough=True)
     except Malformed as error:
         refusal = error
     losses = Losses()
     try:
-        trace = _read(source, _ignore_progress, losses=losses)
+        trace = _read(source, SILENT, losses=losses)
     except InputError:
         raise refusal from None
     if not (is_phase(trace, "M") | (trace.ts != UNTIMED)).any():
@@ -82,13 +80,9 @@ def _read_carefully(source: Source) -> Trace:
     return trace
 
 
-def _ignore_progress(_size: int) -> None:
-    """Ignore bytes that are read again."""
-
-
 def _read(
     source: Source,
-    progress: Callable[[int], None],
+    reporter: Reporter,
     *,
     thorough: bool = False,
     words: bool = True,
@@ -98,7 +92,7 @@ def _read(
     repairs: Counter[str] = Counter() if losses is None else losses.repairs
     builder = TraceBuilder()
     head, tail = Head(b""), Tail(b"")
-    blocks = read_ahead(source.blocks(progress))
+    blocks = read_ahead(source.blocks(reporter))
     if losses is not None:
         blocks = salvaged(blocks, losses)
     text = sanitized(blocks, repairs, thorough=thorough, words=words)

@@ -16,24 +16,26 @@ from tp_tools.chrome.schema import ABSENT, Scalar
 from tp_tools.chrome.stream import TextStream
 from tp_tools.errors import InputError
 from tp_tools.files.read_ahead import read_ahead
+from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from tp_tools.files import Source
+    from tp_tools.progress import Reporter
     from tp_tools.trace import Trace
     from tp_tools.trace.model import Batch
 
 
 def batch_texts(
-    source: Source, trace: Trace, progress: Callable[[int], None] = lambda _: None
+    source: Source, trace: Trace, reporter: Reporter = SILENT
 ) -> Iterator[tuple[Batch, bytes]]:
     """Read the batches of a trace again.
 
     Args:
         source: the file.
         trace: the result of reading it; holds the text around the batches.
-        progress: called with the number of bytes read from disk, block by block.
+        reporter: receives the number of bytes read from disk, block by block.
 
     Yields:
         Each batch and its text, sanitized as in the first reading.
@@ -42,7 +44,7 @@ def batch_texts(
         InputError: the file changed since it was read.
     """
     stamp = source.stamp
-    blocks = read_ahead(source.blocks(progress))
+    blocks = read_ahead(source.blocks(reporter))
     if trace.damage is not None:
         blocks = salvaged(blocks, Losses())
     if trace.repairs or trace.thorough or trace.damage is not None:

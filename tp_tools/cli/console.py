@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from tp_tools.cli.stages import Stages
-from tp_tools.progress import silent
+from tp_tools.progress import Reporter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from tp_tools.progress import ProgressCallback
+    from tp_tools.cli.stage import Stage
 
 _NO_CURSOR = ("dumb", "unknown")
 """Values of $TERM of terminals that cannot erase a line."""
 
 
-class Console:
+class Console(Reporter):
     """Prints to stderr: lines, warnings, and the progress of stages."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -38,21 +41,51 @@ class Console:
         if not self._stages.say(warning):
             click.echo(warning, err=True)
 
-    def progress(
-        self, doing: str, total: int | None = None, then: str | None = None, /
-    ) -> AbstractContextManager[ProgressCallback]:
+    @contextmanager
+    def stage(
+        self, doing: str, total: int | None = None, then: str | None = None
+    ) -> Iterator[Reporter]:
         """Show a stage of the work on a terminal while the block runs, if the work takes long.
 
-        See `tp_tools.progress.Progress`. A thread shows the stage, so fork processes before. Write
+        A thread shows the stage, so fork processes before. Write
         nothing to stdout in the block: it may be the same terminal.
         """
         if self.quiet or not _can_erase():
-            return silent(doing, total, then)
-        return self._stages.stage(doing, total, then)
+            yield self
+            return
+        with self._stages.stage(doing, total, then) as stage:
+            yield _InStage(self, self._stages, stage)
 
     def over(self) -> None:
         """End a unit of work, such as one trace: the next shows stages if it takes long itself."""
         self._stages.over()
+
+
+@dataclass(frozen=True)
+class _InStage(Reporter):
+    """Counts the bytes of one stage; prints all else by the console."""
+
+    console: Console
+    stages: Stages
+    shown: Stage
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self.console.say(line)
+
+    def warn(self, line: str) -> None:
+        """Print a warning."""
+        self.console.warn(line)
+
+    def advance(self, size: int) -> None:
+        """Add bytes to the stage."""
+        self.stages.advance(self.shown, size)
+
+    def stage(
+        self, doing: str, total: int | None = None, then: str | None = None
+    ) -> AbstractContextManager[Reporter]:
+        """Show a stage inside this one."""
+        return self.console.stage(doing, total, then)
 
 
 def _can_erase() -> bool:

@@ -188,15 +188,13 @@ def _fix(source: Source, options: Options, console: Console, pool: Pool) -> None
     )
 
     if protobuf.is_protobuf(source):
-        protobuf.check_sound(source, options.engine, console.say)
+        protobuf.check_sound(source, options.engine, console)
         console.say(f"{source.name}: Perfetto shows all of it; nothing to repair, nothing written.")
         return
     if pool.size > 1:
         engine.prepare(options.engine)
-    overlap_options = OverlapOptions(
-        options.tolerance_ns, options.engine, console.say, engines=pool.size
-    )
-    analyzed = analysis.analyze(source, overlap_options, console.progress, pool)
+    overlap_options = OverlapOptions(options.tolerance_ns, options.engine, engines=pool.size)
+    analyzed = analysis.analyze(source, overlap_options, console, pool)
     _warn(source, analyzed, console)
     verified = None if options.check else _write(source, analyzed, options, console, pool)
     _report(analyzed, options, console, verified)
@@ -229,9 +227,9 @@ def _write(
 
     with ExitStack() as writing:
         doing = f"writing {options.output}"
-        on_bytes = writing.enter_context(console.progress(doing, source.size()))
+        stage = writing.enter_context(console.stage(doing, source.size()))
         packed = options.pftrace is None and options.output.endswith(".gz")
-        blocks = analysis.rewrite(source, analyzed, on_bytes, options.pftrace, pool, packed=packed)
+        blocks = analysis.rewrite(source, analyzed, stage, options.pftrace, pool, packed=packed)
         with output.written(options.output, blocks, packed=packed) as path:
             writing.close()  # the block may write to stdout
             if options.verify:
@@ -243,11 +241,11 @@ def _verify(path: Path, analyzed: Analysis, options: Options, console: Console) 
     """Load the written file, and prove that it holds the trace."""
     from tp_tools.repair import verify_json, verify_pftrace  # noqa: PLC0415  only if it is asked for
 
-    arguments = (path, options.output, analyzed, options.engine, console.say)
+    arguments = (path, options.output, analyzed, options.engine, console)
     if options.pftrace:
-        verify_pftrace.verify(*arguments, options=options.pftrace, progress=console.progress)
+        verify_pftrace.verify(*arguments, options=options.pftrace)
     else:
-        verify_json.verify(*arguments, progress=console.progress)
+        verify_json.verify(*arguments)
 
 
 def _report(analyzed: Analysis, options: Options, console: Console, verified: bool | None) -> None:  # noqa: FBT001

@@ -61,12 +61,12 @@ def _run(options: Options, console: Console) -> None:
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
     from tp_tools.querying import LoadOptions  # noqa: PLC0415
 
-    how = LoadOptions(options.engine, say=console.say, warn=console.warn, progress=console.progress)
-    files = job_files.listed(options.traces, options.choice, console.say)
+    how = LoadOptions(options.engine)
+    files = job_files.listed(options.traces, options.choice, console)
     objects = []
     for number, name in enumerate(files):
         with open_source(name) as source:
-            info = trace_info.describe(source, how)
+            info = trace_info.describe(source, how, console)
         console.over()
         if options.form == "json":
             objects.append(info.as_object())

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.rank_names import RankChoice
     from tp_tools.merging.write_rank import Form
     from tp_tools.processes import Pool
-    from tp_tools.progress import ProgressCallback
+    from tp_tools.progress import Reporter
 
 _MS = re.compile(r"-?\d+(\.\d{1,6})?")
 
@@ -211,14 +211,14 @@ def _merge(
 
     merge_options = _merge_options(options)
     traces = preparation.files(options.inputs, options.output, merge_options.choice)
-    traces.say(console.say)
+    traces.say_left_out(console)
     size = sum(Path(file).stat().st_size for file in traces.files)
     doing = f"reading {len(traces.files)} ranks"
-    with console.progress(doing, size, "aligning clocks") as on_bytes:
-        plan = _prepare(traces.files, merge_options, pool, console, on_bytes, folder=folder)
+    with console.stage(doing, size, "aligning clocks") as stage:
+        plan = _prepare(traces.files, merge_options, pool, stage, folder=folder)
     plan = dataclasses.replace(plan, left_out=traces.left_out)
     for summary in plan.summaries:
-        summary.damage.tell(summary.file, console.warn, console.say)
+        summary.damage.tell(summary.file, console)
     _warn_of_unknown(options.excluded, plan, console)
     return plan, _write(plan, options, console, pool, size)
 
@@ -236,16 +236,16 @@ def _write(plan: MergePlan, options: Options, console: Console, pool: Pool, size
 
     counts = merge_output.Counts()
     with ExitStack() as writing:
-        stage = console.progress(f"writing {options.output}", size, "writing collectives")
-        on_bytes = writing.enter_context(stage)
+        doing = f"writing {options.output}"
+        stage = writing.enter_context(console.stage(doing, size, "writing collectives"))
         packed = options.output.endswith(".gz")
         if options.form == "archive":
-            blocks = archive.archive(plan, plan.folder / "archive", on_bytes)
+            blocks = archive.archive(plan, plan.folder / "archive", stage)
         else:
             is_pftrace = options.output.endswith(output.PFTRACE_SUFFIXES)
             form: Form = "pftrace" if is_pftrace else "json"
             blocks = merge_output.blocks(
-                plan, pool, summary(plan), form, on_bytes, counts=counts, packed=packed
+                plan, pool, summary(plan), form, stage, counts=counts, packed=packed
             )
         with output.written(options.output, blocks, packed=packed):
             writing.close()  # the block may write to stdout
@@ -256,8 +256,7 @@ def _prepare(
     files: list[str],
     options: MergeOptions,
     pool: Pool,
-    console: Console,
-    on_bytes: ProgressCallback,
+    reporter: Reporter,
     *,
     folder: Path,
 ) -> MergePlan:
@@ -270,7 +269,7 @@ def _prepare(
 
     try:
         with temporary.full_disk_named():
-            return preparation.prepare(files, options, pool, console.say, on_bytes, folder=folder)
+            return preparation.prepare(files, options, pool, reporter, folder=folder)
     except InputError as error:
         for file in files:
             if protobuf.is_protobuf(Source(Path(file), file)):

@@ -191,16 +191,14 @@ def _run(options: Options, console: Console) -> None:
 
     query = runner.from_text(options.sql) if options.sql else runner.from_file(options.query or "")
     needs = None if options.all_categories else query.header.needs
-    how = LoadOptions(
-        options.engine, options.raw, needs, LARGE, console.say, console.warn, console.progress
-    )
+    how = LoadOptions(options.engine, options.raw, needs, LARGE)
     try:
-        with console.progress("telling ranks apart"):
+        with console.stage("telling ranks apart"):
             files = job_files.find(options.traces, options.choice)
         output.refuse_input(options.output, files.files)
-        files.say(console.say)
+        files.say_left_out(console)
         with temporary.in_folder(output.folder_of(options.output)):
-            answer = runner.run_query(query, files, how, options.limit)
+            answer = runner.run_query(query, files, how, options.limit, console)
     except SqlError as error:
         raise _as_error_of_author(error, query) from error
     answer = _sorted(answer, options.sort)

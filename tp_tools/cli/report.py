@@ -84,10 +84,10 @@ def _run(options: Options, console: Console) -> None:
     plots.graph_objects()  # before any work is done
     job = job_files.find(options.traces, options.choice)
     output.refuse_input(options.output, job.files)
-    job.say(console.say)
+    job.say_left_out(console)
     with temporary.in_folder(output.folder_of(options.output)):
         data = collect(job.files, options.engine, options.align, console)
-    with console.progress("drawing"):
+    with console.stage("drawing"):
         page = build.html(data).encode()
     with output.written(options.output, [page]):
         pass

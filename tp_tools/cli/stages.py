@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tp_tools.cli.progress_bars import Bars
-    from tp_tools.progress import ProgressCallback
 
 PATIENCE_S = 0.5
 """Seconds of work before stages are shown."""
@@ -38,13 +37,13 @@ class Stages:
         self._unregister_signal: Callable[[], None] = lambda: None
 
     @contextmanager
-    def stage(self, doing: str, total: int | None, then: str | None) -> Iterator[ProgressCallback]:
-        """Show a stage while the block runs; the callback counts bytes."""
+    def stage(self, doing: str, total: int | None, then: str | None) -> Iterator[Stage]:
+        """Show a stage while the block runs; `advance` counts its bytes."""
         stage = Stage(doing, total, then, time.monotonic())
         with self._lock:
             self._enter(stage)
         try:
-            yield lambda count: self._advance(stage, count)
+            yield stage
         finally:
             with self._lock:
                 self._leave(stage)
@@ -91,7 +90,7 @@ class Stages:
             with suppress(OSError):  # the terminal is gone
                 bars.close()
 
-    def _advance(self, stage: Stage, count: int) -> None:
+    def advance(self, stage: Stage, count: int) -> None:
         """Add bytes to a stage; once all are done, go on to its `then`."""
         with self._lock:
             stage.done += count

@@ -108,8 +108,8 @@ def _run(options: Options, console: Console) -> None:
         temporary.folder() as folder,
         open_source(_trace(options, folder, console)) as source,
     ):
-        how = ViewOptions(folder, options.raw, options.engine, console.say, console.progress)
-        view_file = prepare_view(source, how)
+        how = ViewOptions(folder, options.raw, options.engine)
+        view_file = prepare_view(source, how, console)
         _say_repairs(view_file, console)
         server.site = _site(view_file, options)
         with (
@@ -127,14 +127,12 @@ def _trace(options: Options, folder: Path, console: Console) -> str:
     from tp_tools.querying import LoadOptions, job_loader  # noqa: PLC0415  not for --help
 
     job = job_files.find([options.trace], options.choice)
-    job.say(console.say)
+    job.say_left_out(console)
     if len(job.files) == 1:
         return job.files[0]
-    how = LoadOptions(
-        options.engine, options.raw, None, 0, console.say, console.warn, console.progress
-    )
+    how = LoadOptions(options.engine, options.raw)
     merged = folder / "job.json"
-    job_loader.write(job.files, Header("", "", "job", None), how, merged)
+    job_loader.write(job.files, Header("", "", "job", None), how, merged, reporter=console)
     return str(merged)
 
 

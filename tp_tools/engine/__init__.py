@@ -5,7 +5,7 @@ and `losses` counts data lost by the load. Heavy imports wait for the first `loa
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from tp_tools.engine.rows import Rows, query_rows, rows, run_file
 from tp_tools.engine.stats import Stat, load_stats, losses
 from tp_tools.engine.stopping import doubted, map_on_threads
 from tp_tools.errors import EngineError
+from tp_tools.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
@@ -33,10 +34,6 @@ __all__ = [
     "rows",
     "run_file",
 ]
-
-
-def _say_nothing(_line: str) -> None:
-    pass
 
 
 def prepare(engine: str | None) -> None:
@@ -62,7 +59,7 @@ def load(
     source: str,
     engine: str | None = None,
     size: int | None = None,
-    say: Callable[[str], None] = _say_nothing,
+    reporter: Reporter = SILENT,
     allow_loss: bool = False,
     memory_limit: int | None = None,
 ) -> "Processor":
@@ -79,7 +76,7 @@ def load(
             left to queries. So above 512 MiB the embedded engine is the 64-bit one, which holds
             16 GiB and takes half as long again. If the size is unknown, the 64-bit engine is chosen
             if more than 32 MiB arrive.
-        say: called with a line before work of seconds: the first compilation of the engine.
+        reporter: receives a note before work of seconds: the first compilation of the engine.
         allow_loss: whether to return the processor even if the load lost data; see `losses`.
         memory_limit: most bytes of the embedded engine, if less than its own limit and the free
             memory of the machine.
@@ -102,7 +99,7 @@ def load(
         source=source,
         engine=engine,
         size=size,
-        say=say,
+        reporter=reporter,
         allow_loss=allow_loss,
         memory_limit=memory_limit,
     )

@@ -13,6 +13,7 @@ from tp_tools.engine.processor import Processor
 from tp_tools.engine.rpc import RpcBackend
 from tp_tools.engine.stats import check_loaded, check_whole
 from tp_tools.engine.wasm import EmbeddedBackend, memory_bound
+from tp_tools.progress import SILENT, Reporter
 
 MEMORY_PER_BYTE = 4
 """Bytes of TraceProcessor's memory per byte of JSON. Measured with v52 after the load: 1.5 to 3.2
@@ -31,7 +32,7 @@ def open_loaded(
     source: str,
     engine: str | None,
     size: int | None,
-    say: Callable[[str], None],
+    reporter: Reporter,
     allow_loss: bool,
     memory_limit: int | None,
 ) -> Processor:
@@ -43,7 +44,7 @@ def open_loaded(
             size, stream = _measured(stream)
         name = EMBEDDED[pointer_bits(size)]
     tp = _take_ahead(name, source) if memory_limit is None else None
-    tp = tp or Processor(source, _opener(name, memory_limit, say))
+    tp = tp or Processor(source, _opener(name, memory_limit, reporter))
     try:
         tp.feed(stream)
         check_loaded(tp)
@@ -69,7 +70,7 @@ def open_ahead(engine: str | None) -> None:
     name = name_of(engine)
     for bits, embedded in EMBEDDED.items():
         if (name == embedded or (name, bits) == ("embedded", 32)) and not _ahead[bits]:
-            bound, opener = memory_bound(bits), _opener(embedded, None, lambda _: None)
+            bound, opener = memory_bound(bits), _opener(embedded, None, SILENT)
             _ahead[bits].append((Processor("", opener), bound))
 
 
@@ -95,11 +96,13 @@ def pointer_bits(size: int) -> int:
 
 
 def _opener(
-    name: str, memory_limit: int | None, say: Callable[[str], None]
+    name: str, memory_limit: int | None, reporter: Reporter
 ) -> Callable[[ProtoFactory], RpcBackend]:
     for bits, embedded in EMBEDDED.items():
         if name == embedded:
-            return functools.partial(EmbeddedBackend, bits=bits, memory_limit=memory_limit, say=say)
+            return functools.partial(
+                EmbeddedBackend, bits=bits, memory_limit=memory_limit, reporter=reporter
+            )
     shell = pinned_shell() if name == "native" else given_shell(name)
     return functools.partial(NativeBackend, shell=shell)
 

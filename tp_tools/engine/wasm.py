@@ -25,6 +25,7 @@ from tp_tools.engine.wasm_imports import PAGE, Aborted, Host
 from tp_tools.engine.wasm_module import Loaded, give_back, load_module
 from tp_tools.errors import EngineError, EngineOutOfMemory
 from tp_tools.processes import signals
+from tp_tools.progress import Reporter
 
 MEMORY_LIMITS = {32: 0xFFFF_0000, 64: 16 << 30}
 """Most bytes of memory of each module, as linked: a page below 4 GiB, and 16 GiB."""
@@ -48,7 +49,7 @@ class EmbeddedBackend(RpcBackend):
         *,
         bits: int,
         memory_limit: int | None,
-        say: Callable[[str], None],
+        reporter: Reporter,
     ) -> None:
         """Start TraceProcessor.
 
@@ -56,7 +57,7 @@ class EmbeddedBackend(RpcBackend):
             protos: the message classes of the `perfetto` package.
             bits: width of pointers: 32 for up to 4 GiB, 64 for up to 16 GiB.
             memory_limit: most bytes of memory; the free memory of the machine is a limit too.
-            say: called with a line before the module is compiled.
+            reporter: receives a note before the module is compiled.
 
         Raises:
             EngineUnavailable: the module is missing.
@@ -70,7 +71,7 @@ class EmbeddedBackend(RpcBackend):
         self._is_stoppable = not signals.is_ending()
         self._is_stopped = False
         self._loaded: Loaded | None = stopping.run(
-            lambda: load_module(bits, say, stoppable=self._is_stoppable), lambda: True
+            lambda: load_module(bits, reporter, stoppable=self._is_stoppable), lambda: True
         )
         engine, module = self._loaded
         self._store = Store(engine)

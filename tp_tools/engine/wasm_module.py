@@ -11,7 +11,7 @@ import os
 import stat
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from time import time
@@ -21,6 +21,7 @@ from wasmtime import Config, Engine, Module, WasmtimeError
 
 from tp_tools.errors import EngineUnavailable
 from tp_tools.processes import signals
+from tp_tools.progress import Reporter
 
 WASM_NAMES = {32: "trace_processor.wasm", 64: "trace_processor_memory64.wasm"}
 
@@ -43,12 +44,12 @@ _free: dict[int, list[Loaded]] = {32: [], 64: []}
 """Unused stoppable modules; each has at most one instance, so that a stop ends only this one."""
 
 
-def load_module(bits: int, say: Callable[[str], None], *, stoppable: bool) -> Loaded:
+def load_module(bits: int, reporter: Reporter, *, stoppable: bool) -> Loaded:
     """Return the compiled TraceProcessor; all instances of a process share one.
 
     Args:
         bits: width of pointers, 32 or 64.
-        say: called with a line before the module is compiled.
+        reporter: receives a note before the module is compiled.
         stoppable: whether the module can be stopped. Such a module serves one instance at a time,
             which hands it to `give_back` afterwards.
 
@@ -59,7 +60,9 @@ def load_module(bits: int, say: Callable[[str], None], *, stoppable: bool) -> Lo
         if stoppable and _free[bits]:
             return _free[bits].pop()
         if stoppable or bits not in _loaded:
-            loaded = compile_or_map(find_wasm(bits), bits, cache_folder(), say, stoppable=stoppable)
+            loaded = compile_or_map(
+                find_wasm(bits), bits, cache_folder(), reporter, stoppable=stoppable
+            )
             if stoppable:
                 return loaded
             _loaded[bits] = loaded
@@ -125,7 +128,7 @@ def compile_or_map(
     wasm: Path,
     bits: int,
     folder: Path | None,
-    say: Callable[[str], None],
+    reporter: Reporter,
     *,
     stoppable: bool = False,
 ) -> Loaded:
@@ -137,7 +140,7 @@ def compile_or_map(
         wasm: the WebAssembly file.
         bits: the width of its pointers.
         folder: a private folder (see `is_private`), or None to keep nothing.
-        say: called with a line before the module is compiled.
+        reporter: receives a note before the module is compiled.
         stoppable: whether the module stops when the epoch of the engine is incremented.
 
     Returns:
@@ -145,13 +148,13 @@ def compile_or_map(
     """
     engine = Engine(_config(bits, stoppable=stoppable))
     if folder is None:
-        say("compiling the embedded engine (about 4 s; no folder to keep it in)")
+        reporter.say("compiling the embedded engine (about 4 s; no folder to keep it in)")
         return engine, Module(engine, wasm.read_bytes())
     key = _key(wasm, stoppable=stoppable)
     tried = (_map(engine, path) for path in sorted(folder.glob(f"{key}-*.cwasm")))
     kept = next(filter(None, tried), None)
     if kept is None:
-        say("compiling the embedded engine, once (about 4 s)")
+        reporter.say("compiling the embedded engine, once (about 4 s)")
         kept = Module(engine, wasm.read_bytes())
         _keep(bytes(kept.serialize()), folder, key)
     return engine, kept

@@ -17,9 +17,12 @@ from isal import isal_zlib
 
 from tp_tools.errors import InputError
 from tp_tools.files import temporary
+from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tp_tools.progress import Reporter
 
 BLOCK = 64 << 10
 """Bytes read from disk at a time; decompressed, gzip's are about 15 times as many."""
@@ -76,11 +79,11 @@ class Source:
         """Return the bytes on disk."""
         return self.path.stat().st_size
 
-    def blocks(self, on_bytes: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
+    def blocks(self, reporter: Reporter = SILENT) -> Iterator[bytes]:
         """Read the decompressed text from the start.
 
         Args:
-            on_bytes: called with the number of bytes of each block read from disk.
+            reporter: receives the number of bytes of each block read from disk.
 
         Returns:
             The text, in blocks of any length but 0.
@@ -93,7 +96,7 @@ class Source:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 self.stamp = status.st_size, status.st_mtime_ns
-                yield from self._decompress(_raw_blocks(file, self.sizes.block, on_bytes))
+                yield from self._decompress(_raw_blocks(file, self.sizes.block, reporter))
         except OSError as error:
             raise _read_error(self.name, error) from error
 
@@ -195,9 +198,9 @@ class _Member(Protocol):
         """Decompress the next bytes; the result may be empty."""
 
 
-def _raw_blocks(file: BinaryIO, size: int, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
+def _raw_blocks(file: BinaryIO, size: int, reporter: Reporter) -> Iterator[bytes]:
     while block := file.read(size):
-        on_bytes(len(block))
+        reporter.advance(len(block))
         yield block
 
 

@@ -18,6 +18,7 @@ from tp_tools.inspection import kernel_kinds
 from tp_tools.inspection.contents import contents
 from tp_tools.inspection.inventory import Kernels, inventory
 from tp_tools.merging import rank_names
+from tp_tools.progress import SILENT
 from tp_tools.querying import LoadOptions, load_trace
 from tp_tools.querying.trace_loader import is_chrome_json
 from tp_tools.repair.defects import defects
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tp_tools.chrome import TraceMetadata
     from tp_tools.files import Source
     from tp_tools.inspection.inventory import Inventory
+    from tp_tools.progress import Reporter
     from tp_tools.repair.defects import Defects
 
 _EPOCH_FROM_NS = 10**18
@@ -117,7 +119,7 @@ class TraceInfo:
         }
 
 
-def describe(source: Source, how: LoadOptions) -> TraceInfo:
+def describe(source: Source, how: LoadOptions, reporter: Reporter = SILENT) -> TraceInfo:
     """Describe a trace.
 
     Chrome JSON is read into columns. Any other format is loaded into TraceProcessor, which takes
@@ -125,7 +127,8 @@ def describe(source: Source, how: LoadOptions) -> TraceInfo:
 
     Args:
         source: the file.
-        how: engine and progress; used for loading as well where that is needed.
+        how: options of loading, where that is needed.
+        reporter: receives the stages of the work, notes and warnings.
 
     Raises:
         InputError: the file is not a trace, or is damaged.
@@ -134,18 +137,18 @@ def describe(source: Source, how: LoadOptions) -> TraceInfo:
     if is_chrome_json(source):
         with (
             batch_pool(source, reading_jobs()) as pool,
-            how.progress(f"reading {source.name}", source.size()) as on_bytes,
+            reporter.stage(f"reading {source.name}", source.size()) as stage,
         ):
-            trace = read(source, on_bytes, pool)
-        damage(trace, source).tell(source.name, how.warn, how.say)
-        with how.progress("counting"):
+            trace = read(source, stage, pool)
+        damage(trace, source).tell(source.name, reporter)
+        with reporter.stage("counting"):
             counts = inventory(trace)
             text_bytes, header = trace.text_size(), metadata(trace)
-        with how.progress("looking for defects"):
+        with reporter.stage("looking for defects"):
             trace_defects = defects(trace, partial(external_ids, source, trace))
         losses: dict[str, int] = {}
     else:
-        with load_trace(source, how) as tp, how.progress("asking SQL what is in it"):
+        with load_trace(source, how, reporter) as tp, reporter.stage("asking SQL what is in it"):
             counts, losses = contents(tp), engine.losses(tp)
         text_bytes, header, trace_defects = None, None, None
     return TraceInfo(

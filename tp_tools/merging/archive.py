@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tp_tools.files import Source
+from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tp_tools.merging.preparation import MergePlan
+    from tp_tools.progress import Reporter
 
 MANIFEST = "perfetto_manifest.json"
 _BLOCK = 1 << 20
@@ -26,16 +28,14 @@ _LARGE = 64 << 20  # bytes on disk that may be more than 2 GiB of text
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that the same ranks give the same bytes
 
 
-def archive(
-    prepared: MergePlan, between: Path, on_bytes: Callable[[int], None] = lambda _: None
-) -> Iterator[bytes]:
+def archive(prepared: MergePlan, between: Path, reporter: Reporter = SILENT) -> Iterator[bytes]:
     """Write the archive, block by block.
 
     Args:
         prepared: the ranks and their clocks.
         between: path for a temporary file; Perfetto needs sizes in front of the members, which are
             known once these are compressed.
-        on_bytes: receives the number of input bytes read.
+        reporter: receives the number of input bytes read.
 
     Raises:
         InputError: a trace cannot be read.
@@ -47,7 +47,7 @@ def archive(
             source = Source(Path(rank.file), rank.file)
             large = source.size() > _LARGE
             with packed.open(_member(name), "w", force_zip64=large) as member:
-                for block in source.blocks(on_bytes):
+                for block in source.blocks(reporter):
                     member.write(block)
     with between.open("rb") as file:
         while block := file.read(_BLOCK):

@@ -22,7 +22,7 @@ from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, Scalar, is_phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from tp_tools.files import Source
     from tp_tools.trace import Trace
@@ -82,13 +82,11 @@ class CollectiveFinder:
 
     Attributes:
         engine: the TraceProcessor that answers; None for the default.
-        say: prints a line about work that takes seconds.
         known: answers by question: the kind and the bytes of an element (0 where unknown); None
             where the kernel is no collective.
     """
 
     engine: str | None
-    say: Callable[[str], None]
     known: dict[_Question, tuple[str, int] | None] = field(default_factory=dict)
 
     def collectives(self, source: Source, trace: Trace, base_ns: int) -> Collectives:
@@ -133,7 +131,7 @@ class CollectiveFinder:
             return
         self.known.update(dict.fromkeys(unknown))
         blocks = _questions_as_json(unknown)
-        with engine.load(blocks, source="the names", engine=self.engine, say=self.say) as tp:
+        with engine.load(blocks, source="the names", engine=self.engine) as tp:
             for event, kind, element in engine.run_file(tp, QUERY).rows:
                 self.known[unknown[event]] = (kind, element or 0)
 

@@ -17,12 +17,14 @@ from tp_tools.files.output import refuse_input
 from tp_tools.merging import inputs, profiles, ranks
 from tp_tools.merging.probe import Probe, probe
 from tp_tools.merging.rank_names import RankChoice, parse_file_name
+from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tp_tools.chrome import TraceMetadata
     from tp_tools.merging.ranks import JobRank
+    from tp_tools.progress import Reporter
 
 ANY = RankChoice(allow_missing=True)
 """Take the files of one job; ranks may be missing."""
@@ -58,21 +60,21 @@ class JobFiles:
         """The paths of the traces."""
         return [it.file for it in self.traces]
 
-    def say(self, say: Callable[[str], None]) -> None:
+    def say_left_out(self, reporter: Reporter) -> None:
         """A line for each reason for which files were left out."""
         by_why = defaultdict[str, list[str]](list)
         for it in self.left_out:
             by_why[it.why].append(Path(it.file).name)
         for why, names in by_why.items():
-            say(f"Left out: {ranks.some(names)}: {why}.")
+            reporter.say(f"Left out: {ranks.some(names)}: {why}.")
 
-    def in_order(self, say: Callable[[str], None]) -> tuple[list[JobRank], list[int]]:
+    def in_order(self, reporter: Reporter = SILENT) -> tuple[list[JobRank], list[int]]:
         """The ranks in order, and the numbers of those that have no file.
 
         Raises:
             InputError: they are unknown or contradictory.
         """
-        return ranks.resolve(_said(self.traces), ANY, say)
+        return ranks.resolve(_said(self.traces), ANY, reporter)
 
 
 def find(names: Iterable[str], choice: RankChoice = ANY, besides: str = "") -> JobFiles:
@@ -107,26 +109,26 @@ def find(names: Iterable[str], choice: RankChoice = ANY, besides: str = "") -> J
     return JobFiles(kept, listed.left_out + no_ranks)
 
 
-def listed(names: Iterable[str], choice: RankChoice, say: Callable[[str], None]) -> list[str]:
+def listed(names: Iterable[str], choice: RankChoice, reporter: Reporter = SILENT) -> list[str]:
     """All traces, of whatever jobs; of one profile and stage where that was chosen.
 
     Args:
         names: as for `find`.
         choice: as for `find`.
-        say: gets a line about what is left out, and one where a job would have to be chosen.
+        reporter: receives notes about files left out, and where a job would have to be chosen.
 
     Raises:
         InputError: there is none, or not the chosen one.
         UsageError: standard input is given among others.
     """
     found = listing(names)
-    found.say(say)
+    found.say_left_out(reporter)
     traces = profiles.chosen(found.traces, choice)
     unranked = _unranked(traces)
     try:
         profiles.refuse_several([it for it in traces if it.file not in unranked], choice)
     except InputError as error:
-        say(str(error))
+        reporter.say(str(error))
     return [it.file for it in traces]
 
 
@@ -227,7 +229,7 @@ def _without_unranked(
 
 
 def _is_complete(traces: list[Probe]) -> bool:
-    _, missing = ranks.resolve(_said(traces), ANY, lambda _: None)
+    _, missing = ranks.resolve(_said(traces), ANY)
     return not missing and any(it.metadata.world_size is not None for it in traces)
 
 

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from tp_tools.chrome import reread
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.merging.json_events import Writer
+from tp_tools.progress import SILENT
 from tp_tools.writing import check_events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tp_tools.files import Source
     from tp_tools.merging.json_events import Match
     from tp_tools.merging.place_rank import PlacedRank
     from tp_tools.merging.placement import RankPlacement
+    from tp_tools.progress import Reporter
 
 _COMMA = b",\n"
 
@@ -25,7 +27,7 @@ def fragment(
     placed: PlacedRank,
     placement: RankPlacement,
     matched: Mapping[int, Match],
-    on_bytes: Callable[[int], None] = lambda _: None,
+    reporter: Reporter = SILENT,
 ) -> Iterator[bytes]:
     """Write the events of a rank, each followed by a comma, block by block.
 
@@ -34,13 +36,13 @@ def fragment(
         placed: the rank in the merged trace.
         placement: its ids and its clock.
         matched: the match of each kernel of a matched collective, by event.
-        on_bytes: receives the number of bytes read from disk.
+        reporter: receives the number of bytes read from disk.
 
     Raises:
         InputError: the file changed since it was read.
         VerificationError: Perfetto would refuse a text that is new.
     """
-    for block in _fragment(source, placed, placement, matched, on_bytes):
+    for block in _fragment(source, placed, placement, matched, reporter):
         check_events([block.removesuffix(_COMMA)])
         yield block
 
@@ -50,7 +52,7 @@ def _fragment(
     placed: PlacedRank,
     placement: RankPlacement,
     matched: Mapping[int, Match],
-    on_bytes: Callable[[int], None],
+    reporter: Reporter,
 ) -> Iterator[bytes]:
     """Write names, then events; see `fragment`."""
     for process in placed.processes:
@@ -62,7 +64,7 @@ def _fragment(
         if thread.sort_index is not None:
             yield _sort_index("thread_sort_index", thread.pid, thread.tid, thread.sort_index)
     writer = Writer(placed, placement, matched)
-    for batch, text in reread.batch_texts(source, placed.trace, on_bytes):
+    for batch, text in reread.batch_texts(source, placed.trace, reporter):
         if placed.keep[batch.first : batch.first + batch.count].any():
             yield writer.batch_text(batch, text)
 

@@ -16,10 +16,11 @@ from tp_tools.merging import collective_tracks, json_fragment
 from tp_tools.merging.matched import collectives, matches_of_rank
 from tp_tools.merging.placement import RankPlacement
 from tp_tools.merging.write_rank import RankFiles, write
+from tp_tools.progress import SILENT
 from tp_tools.writing import check_events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tp_tools.files.gzip_parts import GzipPart
     from tp_tools.merging.collective_tracks import Collective
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.selection import Selection
     from tp_tools.merging.write_rank import Form, RankFragment
     from tp_tools.processes import Pool
+    from tp_tools.progress import Reporter
 
 
 @dataclass
@@ -44,7 +46,7 @@ def blocks(
     pool: Pool,
     header: object,
     form: Form = "json",
-    on_bytes: Callable[[int], None] = lambda _: None,
+    reporter: Reporter = SILENT,
     *,
     counts: Counts | None = None,
     packed: bool = False,
@@ -56,14 +58,14 @@ def blocks(
         pool: processes that write the ranks.
         header: the object about the merge that the output holds.
         form: the format of the output.
-        on_bytes: receives the size of each input in bytes once the rank was written.
+        reporter: receives the size of each input in bytes once the rank was written.
         counts: numbers of events that grow while blocks are taken; None if nobody reads them.
         packed: whether the workers compress the output, as gzip.
 
     Raises:
         InputError: a file changed since it was read, or a rank has too many ids.
     """
-    writer = _MergeWriter(plan, pool, header, form, on_bytes, counts or Counts(), packed=packed)
+    writer = _MergeWriter(plan, pool, header, form, reporter, counts or Counts(), packed=packed)
     fragments = writer.packets() if form == "pftrace" else writer.json()
     yield from gzip(fragments) if packed else text(fragments)
 
@@ -76,7 +78,7 @@ class _MergeWriter:
     pool: Pool
     header: object
     form: Form
-    on_bytes: Callable[[int], None]
+    reporter: Reporter
     counts: Counts
     packed: bool
 
@@ -139,7 +141,7 @@ class _MergeWriter:
             of_rank.fragment.unlink()
             written.append(fragment)
             _count(self.counts, fragment)
-            self.on_bytes(Path(of_rank.trace).stat().st_size)
+            self.reporter.advance(Path(of_rank.trace).stat().st_size)
 
     def _collective_events(self, written: list[RankFragment]) -> Iterator[bytes]:
         """Write the collectives as JSON events, each followed by a comma."""

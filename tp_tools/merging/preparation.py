@@ -18,9 +18,10 @@ from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.selection import Selection
 from tp_tools.processes import open_pool
 from tp_tools.processes.pool import is_single_threaded, usual_jobs
+from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tp_tools.alignment import Alignment
     from tp_tools.alignment.alignment import Mode
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.ranks import JobRank
     from tp_tools.merging.read_rank import RankSummary
     from tp_tools.processes import Pool
+    from tp_tools.progress import Reporter
 
 SECOND_NS = 10**9
 
@@ -137,8 +139,7 @@ def prepare(
     listed: Sequence[str],
     options: MergeOptions,
     pool: Pool,
-    say: Callable[[str], None],
-    on_bytes: Callable[[int], None] = lambda _: None,
+    reporter: Reporter = SILENT,
     *,
     folder: Path,
 ) -> MergePlan:
@@ -148,8 +149,8 @@ def prepare(
         listed: the files of the ranks, in any order.
         options: the options of the merge.
         pool: processes that read the ranks.
-        say: prints a line about the ranks.
-        on_bytes: receives the size of each file in bytes once the file was read.
+        reporter: receives the size of each file in bytes once the file was read, and notes about
+            the ranks.
         folder: folder for the temporary files of the ranks.
 
     Raises:
@@ -165,10 +166,10 @@ def prepare(
     read: list[RankSummary] = []
     for summary in pool.map_ordered(calls):
         read.append(summary)
-        on_bytes(Path(summary.file).stat().st_size)
+        reporter.advance(Path(summary.file).stat().st_size)
     _refuse_non_ranks(read)
     stated = [(summary.file, summary.metadata) for summary in read]
-    ordered, missing = ranks.resolve(stated, options.choice, say)
+    ordered, missing = ranks.resolve(stated, options.choice, reporter)
     summaries = [read[rank.place] for rank in ordered]
     alignment = align(
         [_member(*pair) for pair in zip(summaries, ordered, strict=True)], options.align

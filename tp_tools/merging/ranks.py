@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from tp_tools.errors import InputError
 from tp_tools.merging.rank_names import AXES, named_together, ranks_by_name, with_places
+from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tp_tools.chrome import TraceMetadata
     from tp_tools.merging.rank_names import RankChoice
+    from tp_tools.progress import Reporter
 
 BOTH, BY_INFO, BY_NAME = "distributedInfo and name", "distributedInfo", "name"
 
@@ -89,14 +91,16 @@ class _Candidate:
 
 
 def resolve(
-    files: Sequence[tuple[str, TraceMetadata]], choice: RankChoice, say: Callable[[str], None]
+    files: Sequence[tuple[str, TraceMetadata]],
+    choice: RankChoice,
+    reporter: Reporter = SILENT,
 ) -> tuple[list[JobRank], list[int]]:
     """Put the files of a job in order of rank.
 
     Args:
         files: each file with its metadata.
         choice: whether ranks may be missing.
-        say: prints a line about ranks that only one source states, or that the sources disagree on.
+        reporter: receives notes about ranks that only one source states, or on which they disagree.
 
     Returns:
         The ranks in order, and the numbers of the ranks without a file.
@@ -114,7 +118,7 @@ def resolve(
     ordered = sorted(_numbered(candidates), key=lambda rank: (rank.replica, rank.rank))
     _check_one_job(ordered, files)
     missing = _missing(ordered, files, choice)
-    _say_sources(ordered, candidates, say)
+    _say_sources(ordered, candidates, reporter)
     return ordered, missing
 
 
@@ -256,9 +260,7 @@ def _missing(
     return missing
 
 
-def _say_sources(
-    ranks: list[JobRank], candidates: list[_Candidate], say: Callable[[str], None]
-) -> None:
+def _say_sources(ranks: list[JobRank], candidates: list[_Candidate], reporter: Reporter) -> None:
     """Print the ranks whose name states another rank or none, and those by name alone.
 
     Numbers that repeat in the names are no ranks.
@@ -276,7 +278,7 @@ def _say_sources(
         if file.by_name is None or (file.is_hinted and hints[file.by_name] > 1)
     ]
     if another:
-        say(f"Rank by distributedInfo, names say another: {some(another)}.")
+        reporter.say(f"Rank by distributedInfo, names say another: {some(another)}.")
     by_name = [rank for rank in ranks if rank.by == BY_NAME]
     by_info = [rank for rank in unnamed if rank.by != BY_NAME]
     for by, why, listed in (
@@ -285,7 +287,7 @@ def _say_sources(
     ):
         if listed:
             names = [Path(rank.file).name for rank in listed]
-            say(f"Rank by {by} alone, {why}: {some(names)}.")
+            reporter.say(f"Rank by {by} alone, {why}: {some(names)}.")
 
 
 def some(items: Iterable[object]) -> str:

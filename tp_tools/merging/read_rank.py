@@ -61,11 +61,7 @@ class RankSummary:
 @functools.cache
 def _collective_finder(engine: str | None) -> CollectiveFinder:
     """Return the finder of this worker: ranks run the same kernels, so SQL gets each name once."""
-    return CollectiveFinder(engine, _say_nothing)
-
-
-def _say_nothing(_line: str) -> None:
-    pass
+    return CollectiveFinder(engine)
 
 
 def read_rank(file: str, spool: Path, engine: str | None, *, based: bool) -> RankSummary:

@@ -17,6 +17,7 @@ from tp_tools import library
 from tp_tools.files import open_source
 from tp_tools.merging import job_files
 from tp_tools.merging.rank_names import RankChoice
+from tp_tools.progress import Reporter
 from tp_tools.querying import frames, runner
 from tp_tools.querying.trace_loader import LARGE, LoadOptions, load_trace
 
@@ -60,10 +61,10 @@ def open_trace(
         tp_tools.errors.EngineError: TraceProcessor failed.
     """
     needs = None if categories is None else frozenset(categories)
-    lost: list[str] = []
+    warned = _Warnings()
     with open_source(os.fspath(path)) as source:
-        tp = load_trace(source, LoadOptions(engine, raw, needs, warn=lost.append))
-    _warn(lost)
+        tp = load_trace(source, LoadOptions(engine, raw, needs), warned)
+    _warn(warned)
     return tp
 
 
@@ -106,13 +107,13 @@ def query(
     """
     to_run = runner.from_text(query) if _is_sql(query) else runner.from_file(os.fspath(query))
     given = [traces] if isinstance(traces, str | os.PathLike) else traces
-    lost: list[str] = []
+    warned = _Warnings()
     needs = None if all_categories else to_run.header.needs
-    how = LoadOptions(engine, raw, needs, LARGE, warn=lost.append)
+    how = LoadOptions(engine, raw, needs, LARGE)
     choice = RankChoice(profile, stage, allow_missing=True)
     files = job_files.find([os.fspath(trace) for trace in given], choice)
-    answer = runner.run_query(to_run, files, how)
-    _warn(lost)
+    answer = runner.run_query(to_run, files, how, reporter=warned)
+    _warn(warned)
     return frames.frame(answer)
 
 
@@ -120,7 +121,18 @@ def _is_sql(query: PathLike) -> TypeGuard[str]:
     return isinstance(query, str) and not query.endswith(library.SUFFIX) and len(query.split()) > 1
 
 
-def _warn(lost: list[str]) -> None:
+class _Warnings(Reporter):
+    """Keeps warnings, to give them at the line that called the API."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def warn(self, line: str) -> None:
+        """Keep a warning."""
+        self.lines.append(line)
+
+
+def _warn(warned: _Warnings) -> None:
     """Warn at the line that called the API."""
-    for line in lost:
+    for line in warned.lines:
         warnings.warn(line, LossWarning, stacklevel=3)

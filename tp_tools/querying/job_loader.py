@@ -13,16 +13,17 @@ from tp_tools.files.source import BLOCK
 from tp_tools.merging import MergeOptions, job_files, preparation
 from tp_tools.merging import output as merge_output
 from tp_tools.processes.pool import usual_jobs
-from tp_tools.progress import BUILDING
+from tp_tools.progress import BUILDING, SILENT
 from tp_tools.writing.select import FLOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tp_tools.alignment.alignment import Mode
     from tp_tools.engine.processor import Processor
     from tp_tools.library import Header
     from tp_tools.merging import MergePlan
+    from tp_tools.progress import Reporter
     from tp_tools.querying.trace_loader import LoadOptions
 
 MOST_JOBS = 4
@@ -32,16 +33,22 @@ _SMALL = 16 << 20
 """Bytes on disk below which starting workers takes longer than they save."""
 
 
-def opened(traces: list[str], header: Header, how: LoadOptions) -> Processor:
+def opened(
+    traces: list[str], header: Header, how: LoadOptions, reporter: Reporter = SILENT
+) -> Processor:
     """Load the ranks as `tp-tools merge` would write them; the caller closes the TraceProcessor.
 
     See `load_job`.
     """
-    return load_job(traces, header, how)[0]
+    return load_job(traces, header, how, reporter=reporter)[0]
 
 
 def load_job(
-    traces: list[str], header: Header, how: LoadOptions, align: Mode = "auto"
+    traces: list[str],
+    header: Header,
+    how: LoadOptions,
+    align: Mode = "auto",
+    reporter: Reporter = SILENT,
 ) -> tuple[Processor, MergePlan]:
     """Load the ranks of a job as one merged trace.
 
@@ -50,6 +57,7 @@ def load_job(
         header: the header of the query, which says which events it needs of large traces.
         how: options of loading.
         align: how to align the clocks of the ranks.
+        reporter: receives the stages of the work, notes and warnings.
 
     Returns:
         The TraceProcessor, which the caller closes, and the plan of the merge: the ranks, their
@@ -62,16 +70,22 @@ def load_job(
     """
     with temporary.folder() as folder:
         file = folder / "job.json"
-        prepared = write(traces, header, how, file, align=align)
+        prepared = write(traces, header, how, file, align=align, reporter=reporter)
         size = file.stat().st_size
-        with how.progress("loading the job", size, BUILDING) as on_bytes:
-            blocks = _blocks(file, on_bytes)
-            tp = engine.load(blocks, source="the job", engine=how.engine, size=size, say=how.say)
+        with reporter.stage("loading the job", size, BUILDING) as stage:
+            blocks = _blocks(file, stage)
+            tp = engine.load(blocks, source="the job", engine=how.engine, size=size, reporter=stage)
         return tp, prepared
 
 
 def write(
-    traces: list[str], header: Header, how: LoadOptions, file: Path, *, align: Mode = "auto"
+    traces: list[str],
+    header: Header,
+    how: LoadOptions,
+    file: Path,
+    *,
+    align: Mode = "auto",
+    reporter: Reporter = SILENT,
 ) -> MergePlan:
     """Write the merged ranks, with the events that the query needs, to a file of Chrome JSON.
 
@@ -81,6 +95,7 @@ def write(
         how: options of loading.
         file: the file to write.
         align: how to align the clocks of the ranks.
+        reporter: receives the stages of the work, notes and warnings.
 
     Raises:
         UsageError, InputError, EngineError: as `load_job`.
@@ -94,20 +109,20 @@ def write(
         temporary.folder() as folder,
         preparation.rank_pool(jobs, how.engine) as pool,
     ):
-        with how.progress(f"reading {len(traces)} ranks", size, "aligning clocks") as on_bytes:
+        with reporter.stage(f"reading {len(traces)} ranks", size, "aligning clocks") as stage:
             options = MergeOptions(align=align, choice=job_files.ANY, engine=how.engine)
-            prepared = preparation.prepare(traces, options, pool, how.say, on_bytes, folder=folder)
+            prepared = preparation.prepare(traces, options, pool, stage, folder=folder)
             prepared = _with_needs(prepared, header, how)
         for summary in prepared.summaries:
-            summary.damage.tell(summary.file, how.warn, how.say)
+            summary.damage.tell(summary.file, reporter)
         if prepared.missing:
             missing = ", ".join(map(str, prepared.missing))
-            how.warn(f"the job has more ranks than there are files; missing: {missing}.")
+            reporter.warn(f"the job has more ranks than there are files; missing: {missing}.")
         with (
-            how.progress("merging the ranks", size, "writing collectives") as on_bytes,
+            reporter.stage("merging the ranks", size, "writing collectives") as stage,
             file.open("wb") as out,
         ):
-            out.writelines(merge_output.blocks(prepared, pool, {}, on_bytes=on_bytes))
+            out.writelines(merge_output.blocks(prepared, pool, {}, reporter=stage))
     return prepared
 
 
@@ -121,9 +136,9 @@ def _with_needs(prepared: MergePlan, header: Header, how: LoadOptions) -> MergeP
     return replace(prepared, options=options)
 
 
-def _blocks(file: Path, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
-    """Read the file in blocks; `on_bytes` receives the size of each."""
+def _blocks(file: Path, reporter: Reporter) -> Iterator[bytes]:
+    """Read the file in blocks; `reporter` receives the size of each."""
     with file.open("rb") as text:
         while block := text.read(BLOCK):
-            on_bytes(len(block))
+            reporter.advance(len(block))
             yield block

@@ -10,6 +10,7 @@ from tp_tools import library
 from tp_tools.engine import Rows, query_rows, run_file
 from tp_tools.files import open_source
 from tp_tools.merging.ranks import some
+from tp_tools.progress import SILENT
 from tp_tools.querying import job_loader
 from tp_tools.querying.trace_loader import load_trace
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.library import Header
     from tp_tools.merging import JobFiles
+    from tp_tools.progress import Reporter
     from tp_tools.querying.trace_loader import LoadOptions
 
 Origin = Literal["library", "file", "text"]
@@ -72,6 +74,7 @@ def run_query(
     traces: JobFiles,
     how: LoadOptions,
     limit: int | None = None,
+    reporter: Reporter = SILENT,
 ) -> Rows:
     """Run a query on one trace, or on the ranks of a job.
 
@@ -84,6 +87,7 @@ def run_query(
         traces: one trace, or those of one job.
         how: options of loading.
         limit: most rows of each trace, or of the job; None for all.
+        reporter: receives the stages of the work, notes and warnings.
 
     Returns:
         The rows of the trace; of several traces those of each rank, in order, with a column `rank`
@@ -96,56 +100,58 @@ def run_query(
     """
 
     def answer(trace: str) -> Rows:
-        rows = _answer(query, trace, how)
+        rows = _answer(query, trace, how, reporter)
         return Rows(rows.columns, rows.rows[:limit])
 
     if len(traces.files) == 1:
         return answer(traces.files[0])
     if query.header.scope == "job":
-        return _of_job(query, traces.files, how, limit)
-    ordered, missing = traces.in_order(how.say)
+        return _of_job(query, traces.files, how, limit, reporter)
+    ordered, missing = traces.in_order(reporter)
     if missing:
-        how.say(f"The job has more ranks than there are files; missing: {some(missing)}.")
+        reporter.say(f"The job has more ranks than there are files; missing: {some(missing)}.")
     ranks = [(rank.rank, rank.file) for rank in ordered]
     sizes = {trace: Path(trace).stat().st_size for _, trace in ranks}
     answers = dict[int | None, Rows]()
-    with how.progress(f"{len(ranks)} ranks", sum(sizes.values())) as on_bytes:
+    with reporter.stage(f"{len(ranks)} ranks", sum(sizes.values())) as stage:
         for rank, trace in ranks:
             answers[rank] = answer(trace)
-            on_bytes(sizes[trace])
+            stage.advance(sizes[trace])
     return of_ranks(answers)
 
 
-def _of_job(query: Query, traces: list[str], how: LoadOptions, limit: int | None) -> Rows:
+def _of_job(
+    query: Query, traces: list[str], how: LoadOptions, limit: int | None, reporter: Reporter
+) -> Rows:
     """Run a query on all ranks in one TraceProcessor."""
-    with job_loader.opened(traces, query.header, how) as tp:
-        rows = _rows(query, tp, how)
+    with job_loader.opened(traces, query.header, how, reporter) as tp:
+        rows = _rows(query, tp, reporter)
     return Rows(rows.columns, rows.rows[:limit])
 
 
-def _answer(query: Query, trace: str, how: LoadOptions) -> Rows:
+def _answer(query: Query, trace: str, how: LoadOptions, reporter: Reporter) -> Rows:
     """Run a query on one trace."""
-    with open_source(trace) as source, load_trace(source, how) as tp:
-        rows = _rows(query, tp, how)
+    with open_source(trace) as source, load_trace(source, how, reporter) as tp:
+        rows = _rows(query, tp, reporter)
         if not rows.rows and query.origin == "library" and query.header.scope == "rank":
-            _name_unknown_devices(tp, source.name, how)
+            _name_unknown_devices(tp, source.name, reporter)
         return rows
 
 
-def _name_unknown_devices(tp: Processor, name: str, how: LoadOptions) -> None:
+def _name_unknown_devices(tp: Processor, name: str, reporter: Reporter) -> None:
     """Warn where a trace has work only of a device that the library does not know."""
     found = run_file(tp, UNKNOWN_DEVICES).rows
     if found:
         counts = ", ".join(f"{events:,} x {device}" for device, events in found)
-        how.warn(
+        reporter.warn(
             f"{name}: it holds no GPU work, but events of a device that the library does not "
             f"know: {counts}. `tp-tools query contents` counts all events."
         )
 
 
-def _rows(query: Query, tp: Processor, how: LoadOptions) -> Rows:
+def _rows(query: Query, tp: Processor, reporter: Reporter) -> Rows:
     """Run a query on a loaded trace."""
-    with how.progress(f"asking {query.name or 'SQL'}"):
+    with reporter.stage(f"asking {query.name or 'SQL'}"):
         return query_rows(tp, query.sql, query.name)
 
 

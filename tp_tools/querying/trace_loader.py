@@ -13,20 +13,20 @@ from tp_tools.chrome.file_damage import damage
 from tp_tools.chrome.schema import DECODER
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError
-from tp_tools.progress import BUILDING, silent
+from tp_tools.progress import BUILDING, SILENT
 from tp_tools.repair import OverlapOptions, analysis
 from tp_tools.writing import select_events
 from tp_tools.writing.json import writer as json_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from tp_tools.engine.processor import Processor
     from tp_tools.files import Source
-    from tp_tools.progress import Progress
+    from tp_tools.progress import Reporter
     from tp_tools.trace import Trace
 
 LARGE = 256 << 20
@@ -42,10 +42,6 @@ _LONGER = 2
 """Selected events may be this many times longer than others: kernels have more args than frames."""
 
 
-def _nothing(_: object) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class LoadOptions:
     """Options of loading traces.
@@ -55,21 +51,15 @@ class LoadOptions:
         raw: whether to load the file as it is, without repair.
         needs: categories to load, as in a query's header; None for all.
         needs_above: bytes of JSON up to which `needs` does not apply.
-        say: prints a line about work that takes seconds.
-        warn: prints a line about data lost on loading.
-        progress: shows the stages of the work.
     """
 
     engine: str | None = None
     raw: bool = False
     needs: frozenset[str] | None = None
     needs_above: int = 0
-    say: Callable[[str], None] = _nothing
-    warn: Callable[[str], None] = _nothing
-    progress: Progress = silent
 
 
-def load_trace(source: Source, how: LoadOptions) -> Processor:
+def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) -> Processor:
     """Load a trace; the caller closes the TraceProcessor.
 
     Chrome JSON is loaded as `tp-tools fix` would write it, so that no slice is missing. Any other
@@ -78,36 +68,35 @@ def load_trace(source: Source, how: LoadOptions) -> Processor:
     Args:
         source: the file.
         how: options of loading.
+        reporter: receives the stages of the work, notes, and warnings of data lost on loading.
 
     Raises:
         InputError: the file cannot be used.
         EngineError: TraceProcessor failed.
     """
-    load = partial(engine.load, source=source.name, engine=how.engine, say=how.say)
+    load = partial(engine.load, source=source.name, engine=how.engine, reporter=reporter)
     doing = f"loading {source.name}"
     if not is_chrome_json(source) or how.raw:
-        with how.progress(doing, source.size(), BUILDING) as on_bytes:
+        with reporter.stage(doing, source.size(), BUILDING) as stage:
             try:
                 with engine.doubted(partial(_refuse_damaged, source)):
-                    tp = load(_raw_blocks(source, on_bytes), allow_loss=True)
+                    tp = load(_raw_blocks(source, stage), allow_loss=True)
             except InputError as error:
                 refuse_unknown(source.name, error)
                 raise
         if lost := _losses(tp):
-            how.warn(f"{source.name}: TraceProcessor lost data on loading: {lost}.")
+            reporter.warn(f"{source.name}: TraceProcessor lost data on loading: {lost}.")
         return tp
-    analyzed = analysis.analyze(
-        source, OverlapOptions(engine=how.engine, say=how.say), how.progress
-    )
-    damage(analyzed.trace, source).tell(source.name, how.warn, how.say)
+    analyzed = analysis.analyze(source, OverlapOptions(engine=how.engine), reporter)
+    damage(analyzed.trace, source).tell(source.name, reporter)
     keep = None
     if how.needs is not None and _text_size(analyzed.trace) > how.needs_above:
         keep = select_events(analyzed.trace, analyzed.table, how.needs)
-    with how.progress(doing, source.size(), BUILDING) as on_bytes:
-        blocks = json_writer.rewrite(source, analyzed.trace, analyzed.plan, on_bytes, keep=keep)
+    with reporter.stage(doing, source.size(), BUILDING) as stage:
+        blocks = json_writer.rewrite(source, analyzed.trace, analyzed.plan, stage, keep=keep)
         tp = load(blocks, size=_size(analyzed.trace, keep))
     if lost := _losses(tp):
-        how.warn(f"{source.name}: no slice is lost, but not all arrows or ends count: {lost}.")
+        reporter.warn(f"{source.name}: no slice is lost, but not all arrows or ends count: {lost}.")
     return tp
 
 
@@ -154,14 +143,14 @@ def _is_zip(source: Source) -> bool:
         return False  # reading it raises the error with its reason
 
 
-def _raw_blocks(source: Source, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
+def _raw_blocks(source: Source, reporter: Reporter) -> Iterator[bytes]:
     """Read the file, decompressed: TraceProcessor reads zstd since v58 only."""
     if not _is_zip(source):
-        yield from source.blocks(on_bytes)
+        yield from source.blocks(reporter)
         return
     with source.path.open("rb") as file:
         while block := file.read(source.sizes.block):
-            on_bytes(len(block))
+            reporter.advance(len(block))
             yield block
 
 

@@ -12,7 +12,7 @@ from tp_tools.chrome import read
 from tp_tools.chrome.reread import external_ids
 from tp_tools.errors import InputError
 from tp_tools.processes.pool import ALONE
-from tp_tools.progress import silent
+from tp_tools.progress import SILENT
 from tp_tools.repair import ids, planner
 from tp_tools.repair.hidden import find_hidden
 from tp_tools.repair.lanes import assign_lanes
@@ -22,11 +22,11 @@ from tp_tools.trace.slices import slices
 from tp_tools.writing.json import writer as json_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tp_tools.files import Source
     from tp_tools.processes import Pool
-    from tp_tools.progress import Progress
+    from tp_tools.progress import Reporter
     from tp_tools.repair.overlaps import OverlapOptions
     from tp_tools.trace import Plan, Repair, Slices, Trace
     from tp_tools.trace.model import Ints
@@ -86,7 +86,7 @@ def place_slices(trace: Trace) -> PlacedSlices:
 def analyze(
     source: Source,
     options: OverlapOptions,
-    progress: Progress = silent,
+    reporter: Reporter = SILENT,
     pool: Pool = ALONE,
 ) -> Analysis:
     """Read a trace and plan its repair; change nothing.
@@ -94,22 +94,25 @@ def analyze(
     Args:
         source: the file.
         options: how to ask SQL about overlaps.
-        progress: shows the step and how far it is.
+        reporter: receives the stages of the work, and notes.
         pool: processes that read together with this one.
 
     Raises:
         InputError: the file cannot be used.
         EngineError: TraceProcessor could not answer.
     """
-    with progress(f"reading {source.name}", source.size()) as seen:
-        trace = read(source, seen, pool)
-    with progress("placing slices"):
+    with reporter.stage(f"reading {source.name}", source.size()) as stage:
+        trace = read(source, stage, pool)
+    with reporter.stage("placing slices"):
         placed = place_slices(trace)
-    with progress("asking SQL about overlaps"), ThreadPoolExecutor(1) as thread:
+    with (
+        reporter.stage("asking SQL about overlaps") as stage,
+        ThreadPoolExecutor(1) as thread,
+    ):
         # SQL may take long: it runs on this thread, which a signal can interrupt
         beside_sql = thread.submit(lambda: (placed.hidden(), ids.choose_ids(trace)))
         with naming(source):
-            repairs = decide_repairs(trace, placed.table, options, placed.lane)
+            repairs = decide_repairs(trace, placed.table, options, placed.lane, stage)
             hidden, chosen = beside_sql.result()
             plan = planner.make_plan(trace, placed.table, repairs, chosen)
             plan = with_flows(trace, placed.table, plan, partial(external_ids, source, trace))
@@ -150,7 +153,7 @@ def naming(source: Source) -> Iterator[None]:
 def rewrite(
     source: Source,
     analysis: Analysis,
-    seen: Callable[[int], None] = lambda _: None,
+    reporter: Reporter = SILENT,
     pftrace: PftraceOptions | None = None,
     pool: Pool = ALONE,
     *,
@@ -161,7 +164,7 @@ def rewrite(
     Args:
         source: the file; it is read again.
         analysis: its analysis.
-        seen: called with the number of bytes read from disk, as they are read.
+        reporter: receives the number of bytes read from disk.
         pftrace: how to write a `.pftrace`; None to write Chrome JSON, in which a trace that needs
             no repair keeps every byte.
         pool: processes that write JSON together with this one.
@@ -172,7 +175,9 @@ def rewrite(
     """
     trace, plan = analysis.trace, analysis.plan
     if pftrace is None:
-        return json_writer.rewrite(source, trace, plan, seen, pool=pool, packed=packed)
+        return json_writer.rewrite(source, trace, plan, reporter, pool=pool, packed=packed)
     from tp_tools.writing.pftrace import writer as pftrace_writer  # noqa: PLC0415  most write JSON
 
-    return pftrace_writer.rewrite(source, trace, analysis.table, plan, options=pftrace, seen=seen)
+    return pftrace_writer.rewrite(
+        source, trace, analysis.table, plan, options=pftrace, reporter=reporter
+    )

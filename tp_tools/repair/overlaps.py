@@ -7,6 +7,7 @@ and the rows of the query become repairs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import numpy as np
 from tp_tools import engine, library
 from tp_tools.columns import distinct, indices_of, iterate_rows
 from tp_tools.errors import VerificationError
+from tp_tools.progress import SILENT
 from tp_tools.repair import planner
 from tp_tools.repair.lanes import assign_lanes, independent_groups, slices_near
 from tp_tools.repair.placed import placed_json
@@ -23,8 +25,9 @@ from tp_tools.trace import Repair
 from tp_tools.trace.slices import ends_of, on_lanes, subset, with_ends
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
+    from tp_tools.progress import Reporter
     from tp_tools.trace import Slices, Trace
     from tp_tools.trace.model import Ints
 
@@ -46,7 +49,6 @@ class OverlapOptions:
     Attributes:
         tolerance_ns: overlaps up to this long count as jitter, ns.
         engine: the TraceProcessor to use; None for the default.
-        say: called with a line of text about a step that takes seconds.
         everything: load all slices, not only those near overlaps.
         engines: number of embedded engines to use at a time, where overlaps are many.
         min_group, max_group: slices per query of an embedded engine, about.
@@ -54,7 +56,6 @@ class OverlapOptions:
 
     tolerance_ns: int = TOLERANCE_NS
     engine: str | None = None
-    say: Callable[[str], None] = lambda _: None
     everything: bool = False
     engines: int = 1
     min_group: int = MIN_GROUP
@@ -62,7 +63,11 @@ class OverlapOptions:
 
 
 def decide_repairs(
-    trace: Trace, table: Slices, options: OverlapOptions, lane: Ints | None = None
+    trace: Trace,
+    table: Slices,
+    options: OverlapOptions,
+    lane: Ints | None = None,
+    reporter: Reporter = SILENT,
 ) -> list[Repair]:
     """Decide the repair of every slice that overlaps, in the order of the file.
 
@@ -73,6 +78,7 @@ def decide_repairs(
         table: its slices, as recorded.
         options: how to ask SQL.
         lane: int (slices,), their lossless lanes; None to assign them here.
+        reporter: receives a note about a step that takes seconds.
 
     Raises:
         EngineError: TraceProcessor could not answer.
@@ -91,7 +97,7 @@ def decide_repairs(
             placed_json(trace, current, lane, recorded, group)
             for group in _groups(current, chosen, options)
         ]
-        found = _ask(trace, texts, options)
+        found = _ask(trace, texts, options, reporter)
         lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked_tracks}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         ends.update({repair.event: repair.end for repair in found})
@@ -159,20 +165,25 @@ def _repairs(table: Slices, ends: dict[int, int], lanes: dict[int, int]) -> list
     return [Repair(event, lanes.get(event, 1), ends[event]) for event in sorted({*trimmed, *lanes})]
 
 
-def _ask(trace: Trace, texts: list[Iterator[bytes]], options: OverlapOptions) -> list[Repair]:
+def _ask(
+    trace: Trace, texts: list[Iterator[bytes]], options: OverlapOptions, reporter: Reporter
+) -> list[Repair]:
     """Run sql/overlaps.sql on each group of slices.
 
     Args:
         trace: the trace.
         texts: Chrome JSON of each group, in blocks.
         options: how to ask SQL.
+        reporter: receives a note about a step that takes seconds.
     """
     path = library.find(QUERY)
     query = library.expand(library.read(path))
     sql = library.with_parameters(query, {"tolerance_ns": options.tolerance_ns})
 
+    load = partial(engine.load, source="the overlaps", engine=options.engine, reporter=reporter)
+
     def ask(text: Iterator[bytes]) -> list[Repair]:
-        with engine.load(text, source="the overlaps", engine=options.engine, say=options.say) as tp:
+        with load(text) as tp:
             answer = engine.query_rows(tp, sql, path.name)
         return planner.repairs_of(answer.columns, answer.rows, trace)
 

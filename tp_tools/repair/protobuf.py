@@ -9,9 +9,8 @@ from tp_tools import engine
 from tp_tools.errors import InputError, TraceLossError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tp_tools.files import Source
+    from tp_tools.progress import Reporter
 
 _PACKET = b"\x0a"
 """The tag of Trace.packet (perfetto, protos/perfetto/trace/trace.proto)."""
@@ -29,20 +28,22 @@ def is_protobuf(source: Source) -> bool:
     return start.startswith(_PACKET) and _JSON.match(start) is None
 
 
-def check_sound(source: Source, engine_name: str | None, say: Callable[[str], None]) -> None:
+def check_sound(source: Source, engine_name: str | None, reporter: Reporter) -> None:
     """Check that TraceProcessor shows all of a `.pftrace`, so that it needs no repair.
 
     Args:
         source: the file.
         engine_name: the TraceProcessor to load it with.
-        say: prints a line about work that takes seconds.
+        reporter: receives notes about work that takes seconds.
 
     Raises:
         InputError: TraceProcessor loses a part of it, or the file is no trace.
         EngineError: TraceProcessor failed.
     """
     try:
-        engine.load(source.blocks(), source=source.name, engine=engine_name, say=say).close()
+        engine.load(
+            source.blocks(), source=source.name, engine=engine_name, reporter=reporter
+        ).close()
     except TraceLossError as error:
         raise InputError(
             f"{error}. It is no Chrome JSON: repair the JSON that it was made from."

@@ -16,7 +16,7 @@ from tp_tools import engine, library
 from tp_tools.chrome import read
 from tp_tools.errors import TraceLossError, VerificationError
 from tp_tools.files import Source
-from tp_tools.progress import BUILDING, silent
+from tp_tools.progress import BUILDING, SILENT
 from tp_tools.repair import verify_flows
 from tp_tools.repair.ids import choose_ids
 from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected
@@ -27,13 +27,13 @@ from tp_tools.writing.json.writer import metadata_count
 from tp_tools.writing.pftrace.thread_events import NEVER, thread_events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from tp_tools.engine.processor import Processor
-    from tp_tools.progress import Progress
+    from tp_tools.progress import Reporter
     from tp_tools.repair.analysis import Analysis
     from tp_tools.trace import Slices, Trace
     from tp_tools.trace.model import Ints, Scalar
@@ -47,9 +47,7 @@ def verify(
     name: str,
     analyzed: Analysis,
     engine_name: str | None,
-    say: Callable[[str], None],
-    *,
-    progress: Progress = silent,
+    reporter: Reporter = SILENT,
 ) -> None:
     """Prove the repaired file.
 
@@ -58,25 +56,24 @@ def verify(
         name: its final path, for messages.
         analyzed: the recorded trace and the plan.
         engine_name: the TraceProcessor to load it with.
-        say: prints a line about work that takes seconds.
-        progress: shows the stages of the work.
+        reporter: receives stages of the work, and notes.
 
     Raises:
         VerificationError: the file differs from the recorded trace and the plan.
         EngineError: TraceProcessor failed.
     """
     source = Source(path, name)
-    with progress(f"verifying: reading {name}", source.size()) as on_bytes:
-        result = read(source, on_bytes)
+    with reporter.stage(f"verifying: reading {name}", source.size()) as stage:
+        result = read(source, stage)
     _compare_events(name, analyzed, result)
     try:
-        with progress(f"verifying: loading {name}", source.size(), BUILDING) as on_bytes:
-            blocks, size = source.blocks(on_bytes), result.text_size()
-            tp = engine.load(blocks, source=name, engine=engine_name, size=size, say=say)
-        with tp, progress("verifying: comparing slices and arrows"):
+        with reporter.stage(f"verifying: loading {name}", source.size(), BUILDING) as stage:
+            blocks, size = source.blocks(stage), result.text_size()
+            tp = engine.load(blocks, source=name, engine=engine_name, size=size, reporter=stage)
+        with tp, reporter.stage("verifying: comparing slices and arrows"):
             _compare_slices(name, result, tp)
             _compare_launch_flows(name, analyzed, result, tp)
-            say_losses(name, tp, say)
+            say_losses(name, tp, reporter)
     except TraceLossError as error:
         raise VerificationError(f"{error} The result was not kept.") from error
 
@@ -243,11 +240,11 @@ def _keys(result: Trace, event: Ints, ts: Ints, end: Ints) -> list[tuple[int, in
     ]
 
 
-def say_losses(name: str, tp: Processor, say: Callable[[str], None]) -> None:
+def say_losses(name: str, tp: Processor, reporter: Reporter) -> None:
     """Print what TraceProcessor lost of the flows and E events as recorded; no slice is lost."""
     lost = ", ".join(f"{count} x {stat}" for stat, count in engine.losses(tp).items())
     if lost:
-        say(f"{name}: no slice is lost; TraceProcessor counts of the input's own: {lost}.")
+        reporter.say(f"{name}: no slice is lost; TraceProcessor counts of the input's own: {lost}.")
 
 
 def failed(name: str, what: str) -> VerificationError:

@@ -16,7 +16,7 @@ from tp_tools import engine, library
 from tp_tools.columns import iterate_rows
 from tp_tools.errors import TraceLossError, VerificationError
 from tp_tools.files import Source
-from tp_tools.progress import BUILDING, silent
+from tp_tools.progress import BUILDING, SILENT
 from tp_tools.repair import verify_flows
 from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected
 from tp_tools.repair.verify_json import check_shown, say_losses
@@ -28,11 +28,10 @@ from tp_tools.writing.pftrace.layout import lay_out
 from tp_tools.writing.pftrace.thread_events import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tp_tools.engine.processor import Processor
-    from tp_tools.progress import Progress
+    from tp_tools.progress import Reporter
     from tp_tools.repair.analysis import Analysis
     from tp_tools.writing import PftraceOptions
     from tp_tools.writing.pftrace.layout import Layout
@@ -43,10 +42,9 @@ def verify(
     name: str,
     analyzed: Analysis,
     engine_name: str | None,
-    say: Callable[[str], None],
+    reporter: Reporter = SILENT,
     *,
     options: PftraceOptions,
-    progress: Progress = silent,
 ) -> None:
     """Prove the repaired file.
 
@@ -55,9 +53,8 @@ def verify(
         name: its final path, for messages.
         analyzed: the recorded trace and the plan.
         engine_name: the TraceProcessor to load it with.
-        say: prints a line about work that takes seconds.
+        reporter: receives stages of the work, and notes.
         options: the options it was written with.
-        progress: shows the stages of the work.
 
     Raises:
         VerificationError: the file differs from the recorded trace and the plan.
@@ -65,14 +62,14 @@ def verify(
     """
     source, size = Source(path, name), analyzed.trace.text_size()
     try:
-        with progress(f"verifying: loading {name}", source.size(), BUILDING) as on_bytes:
-            blocks = source.blocks(on_bytes)
-            tp = engine.load(blocks, source=name, engine=engine_name, size=size, say=say)
-        with tp, progress("verifying: comparing slices and arrows"):
+        with reporter.stage(f"verifying: loading {name}", source.size(), BUILDING) as stage:
+            blocks = source.blocks(stage)
+            tp = engine.load(blocks, source=name, engine=engine_name, size=size, reporter=stage)
+        with tp, reporter.stage("verifying: comparing slices and arrows"):
             layout = lay_out(analyzed.trace, analyzed.table, analyzed.plan, options, None)
             _compare_slices(name, _expected_slices(layout), tp)
             _compare_launch_flows(name, analyzed, layout, tp)
-            say_losses(name, tp, say)
+            say_losses(name, tp, reporter)
     except TraceLossError as error:
         raise VerificationError(f"{error} The result was not kept.") from error
 

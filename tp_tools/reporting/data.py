@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from tp_tools.files import open_source
 from tp_tools.inspection import trace_info
 from tp_tools.library import Header
 from tp_tools.merging.summary import summary
+from tp_tools.progress import Once
 from tp_tools.querying import LoadOptions, job_loader, load_trace, runner
 from tp_tools.querying.trace_loader import LARGE
 
@@ -124,7 +124,7 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
         traces: names of files; several are the ranks of one job.
         engine: name of the TraceProcessor, as `engine.load` takes it; None for the default.
         align: how to align the clocks of several ranks.
-        reporter: shows the stages of the work, and what was lost.
+        reporter: receives the stages of the work, and warnings of lost data.
 
     Returns:
         The data, with its traces in the order of ranks.
@@ -133,24 +133,25 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
         InputError: a trace is damaged, or the traces are not the ranks of one job.
         EngineError: TraceProcessor failed.
     """
+    reporter = Once(reporter)
+    loading = LoadOptions(engine, needs_above=LARGE)
     if len(traces) == 1:
-        return _collect_one(traces[0], _load_options(engine, reporter))
-    loading = _load_options(engine, reporter)
+        return _collect_one(traces[0], loading, reporter)
     names = [*JOB_QUERIES, *dict.fromkeys(KIND_QUERIES.values())]
     load_options = _needing(loading, [runner.from_file(name) for name in names])
     header = _combine_headers([runner.from_file(name).header for name in names])
-    tp, plan = job_loader.load_job(traces, header, load_options, align)
-    with tp, reporter.progress("asking about the job"):
+    tp, plan = job_loader.load_job(traces, header, load_options, align, reporter)
+    with tp, reporter.stage("asking about the job"):
         job_rows = _run_job_queries(tp)
     members, rows_by_rank = list[Member](), dict[int | None, dict[str, Rows]]()
     sizes = [Path(rank.file).stat().st_size for rank in plan.ranks]
-    with reporter.progress(f"{len(sizes)} ranks", sum(sizes)) as on_bytes:
+    with reporter.stage(f"{len(sizes)} ranks", sum(sizes)) as stage:
         for rank, size in zip(plan.ranks, sizes, strict=True):
-            info, tp = _load(rank.file, loading)
-            with tp, reporter.progress(f"asking {rank.title}"):
+            info, tp = _load(rank.file, loading, reporter)
+            with tp, reporter.stage(f"asking {rank.title}"):
                 rows_by_rank[rank.rank] = _run(tp, RANK_QUERIES)
             members.append(Member(rank.rank, rank.title, Path(rank.file).name, info))
-            on_bytes(size)
+            stage.advance(size)
     rank_rows = {
         name: runner.of_ranks({rank: rows[name] for rank, rows in rows_by_rank.items()})
         for name in RANK_QUERIES
@@ -158,11 +159,11 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
     return _report_data(members, {**rank_rows, **job_rows}, summary(plan))
 
 
-def _collect_one(trace: str, options: LoadOptions) -> ReportData:
-    info, tp = _load(trace, options)
+def _collect_one(trace: str, options: LoadOptions, reporter: Reporter) -> ReportData:
+    info, tp = _load(trace, options, reporter)
     rank = info.metadata.rank if info.metadata is not None else None
     rank = info.file_labels.get("RANK") if rank is None else rank
-    with tp, options.progress("asking SQL"):
+    with tp, reporter.stage("asking SQL"):
         rows = {**_run(tp, RANK_QUERIES), **_run_job_queries(tp)}
     title = "this trace" if rank is None else f"rank {rank}"
     member = Member(rank, title, Path(info.file).name, info)
@@ -173,17 +174,12 @@ def _collect_one(trace: str, options: LoadOptions) -> ReportData:
     return _report_data([member], results, None)
 
 
-def _load(trace: str, options: LoadOptions) -> tuple[TraceInfo, Processor]:
+def _load(trace: str, options: LoadOptions, reporter: Reporter) -> tuple[TraceInfo, Processor]:
     """Describe a trace and load it; the caller closes the TraceProcessor."""
     options = _needing(options, [runner.from_file(name) for name in (*RANK_QUERIES, *JOB_QUERIES)])
     with open_source(trace) as source:
-        return trace_info.describe(source, options), load_trace(source, options)
-
-
-def _load_options(engine: str | None, reporter: Reporter) -> LoadOptions:
-    """Make options that say each line once, though a trace is read more than once."""
-    say, warn = cache(reporter.say), cache(reporter.warn)
-    return LoadOptions(engine, needs_above=LARGE, say=say, warn=warn, progress=reporter.progress)
+        info = trace_info.describe(source, options, reporter)
+        return info, load_trace(source, options, reporter)
 
 
 def _needing(options: LoadOptions, queries: list[Query]) -> LoadOptions:

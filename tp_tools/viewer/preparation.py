@@ -11,15 +11,15 @@ from tp_tools.chrome import batch_pool, reading_jobs
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError, OutputError
 from tp_tools.files import output
-from tp_tools.progress import silent
+from tp_tools.progress import SILENT
 from tp_tools.querying.trace_loader import is_chrome_json
 from tp_tools.repair import OverlapOptions, analyze, rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from tp_tools.files import Source
-    from tp_tools.progress import Progress
+    from tp_tools.progress import Reporter
     from tp_tools.repair import Analysis
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -52,19 +52,20 @@ class ViewOptions:
         folder: folder for a copy, if one is needed.
         raw: whether to show Chrome JSON without repair.
         engine: name of the TraceProcessor that finds overlaps; None for the default.
-        say: called with a line before work that takes seconds.
-        progress: reports the stages of the work.
     """
 
     folder: Path
     raw: bool = False
     engine: str | None = None
-    say: Callable[[str], None] = lambda _: None
-    progress: Progress = silent
 
 
-def prepare_view(source: Source, options: ViewOptions) -> ViewFile:
+def prepare_view(source: Source, options: ViewOptions, reporter: Reporter = SILENT) -> ViewFile:
     """Make a file that the UI reads: the trace itself, or a repaired or recompressed copy.
+
+    Args:
+        source: the trace.
+        options: how to make the file.
+        reporter: receives the stages of the work, and notes.
 
     Raises:
         InputError: the file is not a trace, or is damaged.
@@ -74,31 +75,33 @@ def prepare_view(source: Source, options: ViewOptions) -> ViewFile:
     if not is_chrome_json(source):
         _check_is_trace(source)
     elif not options.raw:
-        return _repair(source, options)
-    return _without_repair(source, options, None)
+        return _repair(source, options, reporter)
+    return _without_repair(source, options, None, reporter)
 
 
-def _repair(source: Source, options: ViewOptions) -> ViewFile:
+def _repair(source: Source, options: ViewOptions, reporter: Reporter) -> ViewFile:
     """Write a repaired copy, or return the trace itself if it needs no repair."""
-    overlap_options = OverlapOptions(engine=options.engine, say=options.say)
+    overlap_options = OverlapOptions(engine=options.engine)
     with batch_pool(source, reading_jobs()) as pool:
-        result = analyze(source, overlap_options, options.progress, pool)
+        result = analyze(source, overlap_options, reporter, pool)
         if not result.is_sound():
             copy = options.folder / f"{_stem(source)}.fixed.json.gz"
-            with options.progress(f"repairing {source.name}", source.size()) as on_bytes:
-                blocks = rewrite(source, result, on_bytes, pool=pool, packed=True)
+            with reporter.stage(f"repairing {source.name}", source.size()) as stage:
+                blocks = rewrite(source, result, stage, pool=pool, packed=True)
                 _write(copy, blocks, packed=True)
             return ViewFile(copy, copy.name, result)
-    return _without_repair(source, options, result)
+    return _without_repair(source, options, result, reporter)
 
 
-def _without_repair(source: Source, options: ViewOptions, analysis: Analysis | None) -> ViewFile:
+def _without_repair(
+    source: Source, options: ViewOptions, analysis: Analysis | None, reporter: Reporter
+) -> ViewFile:
     """Return the trace itself, or a gzip copy if it is zstd, which the UI does not read."""
     if not _is_zstd(source):
         return ViewFile(source.path.absolute(), _name(source), analysis)
     copy = options.folder / f"{_name(source).removesuffix('.zst')}.gz"
-    with options.progress(f"repacking {source.name}", source.size()) as on_bytes:
-        _write(copy, source.blocks(on_bytes))
+    with reporter.stage(f"repacking {source.name}", source.size()) as stage:
+        _write(copy, source.blocks(stage))
     return ViewFile(copy, copy.name, analysis)
 
 

@@ -11,13 +11,14 @@ from tp_tools.chrome.sanitize import encoded
 from tp_tools.files import gzip_parts
 from tp_tools.processes.pool import ALONE
 from tp_tools.processes.worker import TextCall
+from tp_tools.progress import SILENT
 from tp_tools.writing.json.apply import write_batch
 from tp_tools.writing.json.base_time import rebased
 from tp_tools.writing.json.edits import PlanEdits
 from tp_tools.writing.json.strict import check_events, check_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tp_tools.files.gzip_parts import GzipPart
     from tp_tools.processes import Pool
     from tp_tools.processes.worker import Call
+    from tp_tools.progress import Reporter
     from tp_tools.trace import Plan, Trace
     from tp_tools.trace.model import Batch, Scalar
 
@@ -34,7 +36,7 @@ def rewrite(
     source: Source,
     trace: Trace,
     plan: Plan,
-    seen: Callable[[int], None] = lambda _: None,
+    reporter: Reporter = SILENT,
     *,
     keep: NDArray[np.bool_] | None = None,
     pool: Pool = ALONE,
@@ -46,7 +48,7 @@ def rewrite(
         source: the file that `trace` was read from; it is read again.
         trace: its columns.
         plan: the repairs.
-        seen: receives the number of bytes read from disk.
+        reporter: receives the number of bytes read from disk.
         keep: bool (events,), the events to write; None for all.
         pool: processes that write together.
         packed: whether to compress as gzip; any number of processes gives the same bytes.
@@ -55,14 +57,14 @@ def rewrite(
         InputError: the file changed since it was read, or its base time is no integer.
         VerificationError: Perfetto would refuse a text that is new.
     """
-    parts = _parts(source, PlanEdits(trace, plan, keep), seen, pool, packed=packed)
+    parts = _parts(source, PlanEdits(trace, plan, keep), reporter, pool, packed=packed)
     yield from gzip_parts.gzip(parts) if packed else gzip_parts.text(parts)
 
 
 def _parts(
     source: Source,
     edits: PlanEdits,
-    seen: Callable[[int], None],
+    reporter: Reporter,
     pool: Pool,
     *,
     packed: bool,
@@ -73,7 +75,7 @@ def _parts(
     if plan.rebase_ns:
         check_object(head + tail)
     yield head
-    calls = _calls(reread.batch_texts(source, trace, seen), edits, packed=packed)
+    calls = _calls(reread.batch_texts(source, trace, reporter), edits, packed=packed)
     with closing(pool.map_ordered(calls)) as batches:
         for batch in batches:
             if batch is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from isal import isal_zlib
 
 from tp_tools.chrome import reread
+from tp_tools.progress import SILENT
 from tp_tools.writing.pftrace import header, wire
 from tp_tools.writing.pftrace.batches import BatchPackets
 from tp_tools.writing.pftrace.layout import lay_out
@@ -23,13 +24,14 @@ from tp_tools.writing.pftrace.ordering import DeferredPackets
 from tp_tools.writing.pftrace.packets import Packets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
 
     import numpy as np
     from numpy.typing import NDArray
 
     from tp_tools.files import Source
+    from tp_tools.progress import Reporter
     from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.writing.pftrace.layout import Layout
 
@@ -47,7 +49,7 @@ def rewrite(
     plan: Plan,
     *,
     options: PftraceOptions = ALONE,
-    seen: Callable[[int], None] = lambda _: None,
+    reporter: Reporter = SILENT,
     keep: NDArray[np.bool_] | None = None,
 ) -> Iterator[bytes]:
     """Write the repaired trace as `.pftrace`.
@@ -58,7 +60,7 @@ def rewrite(
         table: its slices, with recorded ends.
         plan: the changes.
         options: place of the trace among the traces of the file, and how to show lanes.
-        seen: called with the number of bytes read from disk, as they are read.
+        reporter: receives the number of bytes read from disk.
         keep: bool (events,), the events to write; None for all of them.
 
     Returns:
@@ -67,11 +69,11 @@ def rewrite(
     Raises:
         InputError: the file changed since it was read, or its base time cannot be moved.
     """
-    blocks = _blocks(source, lay_out(trace, table, plan, options, keep), seen)
+    blocks = _blocks(source, lay_out(trace, table, plan, options, keep), reporter)
     return _compress(blocks) if options.compressed else blocks
 
 
-def _blocks(source: Source, layout: Layout, seen: Callable[[int], None]) -> Iterator[bytes]:
+def _blocks(source: Source, layout: Layout, reporter: Reporter) -> Iterator[bytes]:
     """Yield blocks of packets, uncompressed."""
     trace, options, tracks = layout.trace, layout.options, layout.tracks
     members = header.fields(trace, layout.plan.rebase_ns)
@@ -82,7 +84,7 @@ def _blocks(source: Source, layout: Layout, seen: Callable[[int], None]) -> Iter
     yield from packets.ends()
     with closing(DeferredPackets()) as deferred:
         batches = BatchPackets(layout, packets, deferred)
-        for number, (batch, text) in enumerate(reread.batch_texts(source, trace, seen)):
+        for number, (batch, text) in enumerate(reread.batch_texts(source, trace, reporter)):
             yield from batches.packets(number, batch, text, source)
         yield from deferred.in_order()
     batches.other_events.describe_async_tracks()
