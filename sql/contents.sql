@@ -1,4 +1,4 @@
--- Contents: what is in a trace, by category.
+-- Contents: slices, tracks and times of a trace, by category.
 --
 -- Grain: one row per category.
 -- Scope: rank

@@ -4,7 +4,7 @@
 -- reduce-scatter, all-to-all, barrier, dispatch and combine. Where all ranks come together nobody
 -- is last; several that come last together share the waiting for them.
 --
--- What keeps a rank is the time between the end of its collective before and its arrival, compared
+-- The delay of a rank is the time between the end of its collective before and its arrival, compared
 -- with the rank whose arrival is the median. Both must come from the same collective. A cause is
 -- named where it explains at least 20 per cent of the lateness against that rank.
 --

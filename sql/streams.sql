@@ -1,4 +1,4 @@
--- GPU streams: what ran on each, for how long, and how much of that beside other streams.
+-- GPU streams: work and busy time of each, and the part that other streams share.
 --
 -- Grain: one row per rank, device and stream.
 -- Scope: rank

@@ -1,4 +1,4 @@
--- What the CPU did in idle gaps.
+-- Ops and Python lines that ran on the CPU in idle gaps.
 
 INCLUDE PERFETTO MODULE tpt.row;
 

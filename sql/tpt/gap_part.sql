@@ -1,4 +1,4 @@
--- The parts of idle gaps, by what the thread did that launched the work after each.
+-- The parts of idle gaps, by the state of the thread that launched the work after each.
 
 INCLUDE PERFETTO MODULE tpt.launch;
 

@@ -310,7 +310,7 @@ FROM _tpt_first_fit!(
 )
 ORDER BY seq;
 
--- What annotations find taken by work.
+-- Lanes that work has taken, for each annotation that conflicts with work.
 CREATE PERFETTO TABLE _tpt_taken AS
 SELECT c.seq, work.lane
 FROM _tpt_conflict AS c

@@ -1,4 +1,4 @@
--- Names of kernels that can be read.
+-- Short, readable names of kernels.
 
 -- The function of a kernel without return type, namespaces, template arguments and parameters; for
 -- elementwise kernels of ATen with the functor: elementwise CUDAFunctor_add. Two kernels of a trace

@@ -1,4 +1,4 @@
--- What PyTorch says around the launch of collectives whose kernels carry no args.
+-- Annotations around the launches of collectives, for kernels that carry no args.
 
 INCLUDE PERFETTO MODULE tpt.arg;
 

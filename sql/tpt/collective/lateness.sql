@@ -1,4 +1,4 @@
--- What keeps the ranks that come last.
+-- Causes of lateness: why ranks come last to collectives.
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
