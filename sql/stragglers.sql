@@ -4,9 +4,9 @@
 -- reduce-scatter, all-to-all, barrier, dispatch and combine. Where all ranks come together nobody
 -- is last; several that come last together share the waiting for them.
 --
--- The delay of a rank is the time between the end of its collective before and its arrival, compared
--- with the rank whose arrival is the median. Both must come from the same collective. A cause is
--- named where it explains at least 20 per cent of the lateness against that rank.
+-- The delay of a rank is the time between the end of its collective before and its arrival,
+-- compared with the rank whose arrival is the median. Both must come from the same collective. A
+-- cause is named where it explains at least 20 per cent of the lateness against that rank.
 --
 -- Grain: one row per rank that has collectives.
 -- Scope: job
