@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,31 +10,26 @@ from hypothesis import strategies as st
 from tests.support.strategies import PURE
 from tp_tools import columns
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 CODES = st.lists(st.integers(0, 40), max_size=30)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def small_blocks() -> Iterator[None]:
-    """Make blocks so small that each column has several."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columns, "BLOCK_SIZE", 4)
-        yield
+LENGTHS = st.sampled_from(
+    [0, 1, columns.BLOCK_SIZE - 1, columns.BLOCK_SIZE, 2 * columns.BLOCK_SIZE + 5]
+)
 
 
 @PURE
-@given(CODES, CODES)
-def test_lookups_in_blocks_equal_numpy(codes: list[int], searched: list[int]) -> None:
+@given(CODES, CODES, LENGTHS)
+def test_lookups_in_blocks_equal_numpy(codes: list[int], searched: list[int], length: int) -> None:
     """take, is_in, indices_of, distinct and iterate_rows equal indexing, isin, unique and zip."""
-    column, values = np.array(codes, np.int8), np.arange(41) * 10
+    column, values = np.resize(np.array(codes, np.int8), length), np.arange(41) * 10
     matches = np.isin(column, searched)
-    assert columns.take(values, column).tolist() == values[column].tolist()
-    assert columns.is_in(column, searched).tolist() == matches.tolist()
-    assert columns.indices_of(column, searched).tolist() == np.flatnonzero(matches).tolist()
-    assert columns.distinct(column).tolist() == np.unique(column).tolist()
-    assert list(columns.iterate_rows(column, column)) == list(zip(codes, codes, strict=True))
+    assert np.array_equal(columns.take(values, column), values[column])
+    assert np.array_equal(columns.is_in(column, searched), matches)
+    assert np.array_equal(columns.indices_of(column, searched), np.flatnonzero(matches))
+    assert np.array_equal(columns.distinct(column), np.unique(column))
+    rows = list(columns.iterate_rows(column, column))
+    assert rows == list(zip(column.tolist(), column.tolist(), strict=True))
 
 
 def test_a_negative_code_matches_nothing() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +15,8 @@ import pytest
 from fixtures import generate_ranks
 from fixtures.make import HERE
 from tests.support import generated, terminal
+from tests.support.asking import kernel
+from tp_tools.chrome.parallel_reader import WORTH_IT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,10 +192,8 @@ def program(body: str) -> str:
     """A program that speaks while a stage of 1000 bytes is under way, until stdin ends."""
     return (
         "import sys, threading\n"
-        "from tp_tools.cli import stages\n"
         "from tp_tools.cli.console import Console\n"
-        "stages.PATIENCE_S = 0\n"
-        "talk = Console(quiet=False)\n"
+        "talk = Console(quiet=False, patience_s=0)\n"
         "with talk.stage('counting [b]sheep[/b]', 1000, 'dreaming') as stage:\n"
         f"    {body}\n"
         "    sys.stdin.read()\n"
@@ -243,9 +246,9 @@ def test_an_end_amid_work_leaves_a_clean_terminal(
 ) -> None:
     """Ctrl-C and a scheduler's signal: one line, the cursor back, no file."""
     stuck = terminal.PROGRAM.replace(
-        "run()",
+        "run(",
         "from tp_tools.repair import analysis\nimport time\n"
-        "analysis.place_slices = lambda _: time.sleep(600)\nrun()",
+        "analysis.place_slices = lambda _: time.sleep(600)\nrun(",
     )
     seen = terminal.on_terminal(
         stuck, "0", "fix", DECODE, "-o", "out.json", until="placing slices", then=number
@@ -254,18 +257,20 @@ def test_an_end_amid_work_leaves_a_clean_terminal(
     assert not list(folder.iterdir())
 
 
-def test_workers_are_started_before_any_thread() -> None:
+def test_workers_are_started_before_any_thread(tmp_path: Path) -> None:
     """Else they could not be forked, which is faster."""
+    names = random.Random(1)
+    events = [kernel(names.randbytes(128).hex(), i, 1) for i in range(20_000)]
+    trace = tmp_path / "large.json.gz"
+    trace.write_bytes(gzip.compress(json.dumps({"traceEvents": events}).encode(), 1))
+    assert trace.stat().st_size > WORTH_IT[".gz"]
     counting = terminal.PROGRAM.replace(
-        "run()",
-        "import threading\nfrom tp_tools.processes import pool as parallel\n"
-        "from tp_tools.chrome import parallel_reader as share\n"
-        "usual, share.WORTH_IT, share.WORTH_IT_PLAIN = parallel._fork, {}, 0\n"
-        "def copy(*given):\n    print(threading.active_count())\n    return usual(*given)\n"
-        "parallel._fork = copy\nrun()",
+        "run(",
+        "import os, threading\n"
+        "os.register_at_fork(before=lambda: print(threading.active_count()))\nrun(",
     )
     seen = terminal.on_terminal(
-        counting, "0", "fix", DECODE, "-o", "out.json", "--jobs", "2", OPENBLAS_NUM_THREADS="1"
+        counting, "0", "fix", trace, "-o", "out.json", "--jobs", "2", OPENBLAS_NUM_THREADS="1"
     )
     assert (seen.code, seen.out) == (0, b"1\n")
-    assert f"reading {DECODE}" in seen.stages
+    assert f"reading {trace}" in seen.stages

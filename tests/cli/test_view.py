@@ -19,7 +19,10 @@ import zstandard
 from fixtures.make import HERE
 from tests.support.asking import TpTools, kernel, write_trace
 from tests.support.viewing import SECONDS, TP_TOOLS, viewing
-from tp_tools.errors import OutputError
+from tp_tools.cli import view
+from tp_tools.cli.console import Console
+from tp_tools.errors import OutputError, UsageError
+from tp_tools.merging.rank_names import RankChoice
 from tp_tools.viewer import perfetto_ui, preparation
 from tp_tools.viewer.server import Server
 
@@ -183,18 +186,23 @@ def test_online_leads_to_perfetto_with_the_trace(tmp_path: Path) -> None:
     assert site.origins == {"https://ui.perfetto.dev"}
 
 
-def test_online_no_name_becomes_known(
-    tp_tools: TpTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def online(trace: Path, port: int) -> view.Options:
+    """Return the options of `view --online --no-browser`, with a port for that of Perfetto's UI."""
+    choice = RankChoice(None, None, allow_missing=True)
+    return view.Options(
+        str(trace), choice, online=True, browser=False, port=port, raw=False, engine=None
+    )
+
+
+def test_online_no_name_becomes_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Perfetto's UI reports its address to Google: no name of file, process or kernel is in it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    monkeypatch.setattr(perfetto_ui, "ONLINE_PORT", port)
     monkeypatch.setattr(Server, "serve_until_closed", lambda server: sites.append(server.site))
     sites: list[Site] = []
     trace = tmp_path / "secret.model.json.gz"
     trace.write_bytes(DECODE.read_bytes())
-    assert tp_tools("view", trace, "--online", "--no-browser").code == 0
+    view.run(online(trace, port), Console(quiet=True))
     location = unquote(sites[0].resources[""].location or "")
     assert location.startswith("https://ui.perfetto.dev/")
     for name in ("secret", "model", "python3", "VLLM", "bmm_"):
@@ -249,16 +257,13 @@ def test_a_port_that_is_taken(tp_tools: TpTools, taken_port: int) -> None:
     )
 
 
-def test_online_there_is_one_port(
-    tp_tools: TpTools, taken_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_online_there_is_one_port(taken_port: int) -> None:
     """Where ui.perfetto.dev's only port is taken, the message says that it is the only one."""
-    monkeypatch.setattr(perfetto_ui, "ONLINE_PORT", taken_port)
-    ran = tp_tools("view", SOUND, "--online")
-    assert ran.code == 2
-    assert ran.err == (
-        f"tp-tools: port {taken_port} is taken by another program. Stop it, or leave out "
-        "--online: ui.perfetto.dev fetches from port 9001 and no other.\n"
+    with pytest.raises(UsageError) as refused:
+        view.run(online(SOUND, taken_port), Console(quiet=True))
+    assert str(refused.value) == (
+        f"port {taken_port} is taken by another program. Stop it, or leave out "
+        "--online: ui.perfetto.dev fetches from port 9001 and no other."
     )
 
 

@@ -2,8 +2,8 @@
 
 import gzip
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,8 @@ from tp_tools.engine import (
     wasm,
 )
 from tp_tools.engine.loader import PEEK_BYTES, pointer_bits
-from tp_tools.engine.wasm import MEMORY_LIMITS
+from tp_tools.engine.processor import Processor
+from tp_tools.engine.wasm import EmbeddedBackend
 from tp_tools.errors import (
     EngineOutOfMemory,
     EngineUnavailable,
@@ -28,6 +29,7 @@ from tp_tools.errors import (
     SqlError,
     TraceLossError,
 )
+from tp_tools.progress import SILENT
 
 
 def test_slices_arrive_exactly(engine_name: str) -> None:
@@ -179,12 +181,17 @@ def test_out_of_memory(engine: str) -> None:
     assert error.value.exit_code == 4
 
 
-@pytest.mark.parametrize(("engine", "bits"), [("embedded32", 32), ("embedded64", 64)])
-def test_out_of_addresses(engine: str, bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bits", [32, 64])
+def test_out_of_addresses(bits: int) -> None:
     """A trace that outgrows what the module can hold is sent to one that holds more."""
-    monkeypatch.setitem(MEMORY_LIMITS, bits, 48 << 20)
-    with pytest.raises(EngineOutOfMemory, match="--engine native") as error:
-        load(in_pieces(MANY), source="big.json", engine=engine)
+    small = partial(
+        EmbeddedBackend, bits=bits, memory_limit=None, reporter=SILENT, module_limit=48 << 20
+    )
+    with (
+        Processor("big.json", small) as tp,
+        pytest.raises(EngineOutOfMemory, match="--engine native") as error,
+    ):
+        tp.feed(in_pieces(MANY))
     assert ("--engine embedded64" in str(error.value)) == (bits == 32)
 
 
@@ -239,10 +246,10 @@ def test_every_slice_of_a_recorded_trace_arrives(
     [("embedded", None, True), ("embedded64", None, False), ("embedded", 1 << 30, False)],
 )
 def test_an_engine_that_was_opened_ahead_serves_one_trace(
-    asked: str, limit: int | None, is_taken: bool, monkeypatch: pytest.MonkeyPatch
+    asked: str, limit: int | None, is_taken: bool
 ) -> None:
     """The first that wants such a one: its errors name that trace, and the next has its own."""
-    monkeypatch.setattr(loader, "_ahead", defaultdict(list))
+    loader._ahead.clear()
     get_ready("embedded")
     get_ready("embedded")
     ((ahead, _),) = loader._ahead[32]
@@ -260,7 +267,7 @@ def test_an_engine_that_was_opened_ahead_is_left_where_memory_is_scarcer_now(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It could grow to more than the machine still has, and the system would end the process."""
-    monkeypatch.setattr(loader, "_ahead", defaultdict(list))
+    loader._ahead.clear()
     get_ready("embedded")
     ((ahead, _),) = loader._ahead[32]
     monkeypatch.setattr(wasm, "available", lambda: 200 << 20)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.small_traces import OVERLAPPING, SOUND
-from tp_tools.engine import load, native, rows
+from tp_tools.engine import load, rows
+from tp_tools.engine.native import pinned_shell
 from tp_tools.errors import (
     EngineError,
     EngineOutOfMemory,
@@ -103,13 +104,12 @@ def test_a_download_that_fails(no_pinned_shell: Path) -> None:
         load([SOUND], source="sound", engine="native")
 
 
-def test_a_download_that_hangs(no_pinned_shell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_that_hangs(no_pinned_shell: Path) -> None:
     """A firewall that swallows packets does not hold up the user for minutes, nor curl live on."""
     mark = no_pinned_shell / "pid"
     script(no_pinned_shell / "curl", f"echo $$ > {mark}; exec sleep 60")
-    monkeypatch.setattr(native, "DOWNLOAD_SECONDS", 2)
     with pytest.raises(EngineUnavailable, match=r"in 2 s.*leave out --engine"):
-        load([SOUND], source="sound", engine="native")
+        pinned_shell(2)
     curl = Path("/proc") / mark.read_text().strip()
     for _ in range(50):  # until its new parent has collected it
         if not curl.exists() or "Z" in (curl / "stat").read_text().split()[2]:

@@ -151,7 +151,8 @@ def test_a_folder_of_someone_else_is_not_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder that another user made is not used, even with the right permissions."""
-    monkeypatch.setattr(wasm_module, "_user", lambda: os.getuid() + 1)
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
     assert not is_private(tmp_path)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import tp_tools
 from tests.support.small_traces import SOUND
 from tools.signals import (
     CASES,
@@ -25,10 +24,11 @@ from tools.signals import (
 )
 from tp_tools import engine
 from tp_tools.cli import main
-from tp_tools.errors import EngineError, OutputError, TimeLimitReached, UsageError
-from tp_tools.files import temporary
+from tp_tools.errors import EngineError, InputError, OutputError, TimeLimitReached, UsageError
+from tp_tools.files import Source, temporary
 from tp_tools.files.output import refuse_input, written
 from tp_tools.processes import signals
+from tp_tools.querying.trace_loader import LoadOptions, load_trace
 
 TP_TOOLS = Path(sys.executable).parent / "tp-tools"
 
@@ -210,10 +210,11 @@ def test_a_full_folder_of_temporary_files_is_named(folder: Path) -> None:
         raise full
 
 
-def test_a_damaged_raw_file_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_raw_file_is_refused(folder: Path) -> None:
     """Metadata with args that are no JSON, with which v52 is never done."""
-    monkeypatch.setattr("tp_tools.engine.stopping.PATIENCE_S", 0.2)
     event = '{"ph":"M","name":"process_name","pid":3,"args":{"name":"say "no" twice"}}'
     (folder / "t.json").write_text(f'{{"traceEvents":[{event}]}}')
-    with pytest.raises(tp_tools.errors.InputError, match=r"^t\.json: is damaged at byte \d+ "):
-        tp_tools.open_trace("t.json", raw=True)
+    options = LoadOptions(raw=True, patience_s=0.2)
+    source = Source(Path("t.json"), "t.json")
+    with pytest.raises(InputError, match=r"^t\.json: is damaged at byte \d+ "):
+        load_trace(source, options)

@@ -22,18 +22,17 @@ if TYPE_CHECKING:
 TOO_BIG = (1 << 62) + 1  # no float64 holds it
 
 
-def text(answer: Rows, form: Format) -> str:
+def text(answer: Rows, form: Format, at_once: int = frames.ROWS_AT_ONCE) -> str:
     """The whole file."""
-    return b"".join(frames.written(answer, form)).decode()
+    return b"".join(frames.written(answer, form, at_once)).decode()
 
 
 @pytest.mark.parametrize("count", range(8))
-def test_every_row_is_there(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_row_is_there(count: int) -> None:
     """Rows come whole and once, where a batch of them ends as well."""
-    monkeypatch.setattr(frames, "ROWS_AT_ONCE", 3)
     answer = Rows(("i", "name"), [(i, f"k{i}") for i in range(count)])
-    assert json.loads(text(answer, "json")) == [{"i": i, "name": f"k{i}"} for i in range(count)]
-    assert list(csv.reader(io.StringIO(text(answer, "csv")))) == [
+    assert json.loads(text(answer, "json", 3)) == [{"i": i, "name": f"k{i}"} for i in range(count)]
+    assert list(csv.reader(io.StringIO(text(answer, "csv", 3)))) == [
         ["i", "name"],
         *([str(i), f"k{i}"] for i in range(count)),
     ]

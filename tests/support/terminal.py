@@ -27,10 +27,8 @@ SHOWN = re.compile("[\u2800-\u28ff] (.*?)(?: {2,}| [\u2500-\u257f]|$)")
 
 PROGRAM = """
 import sys
-from tp_tools.cli import stages
-stages.PATIENCE_S = float(sys.argv.pop(1))
 from tp_tools.cli.main import run
-run()
+run(patience_s=float(sys.argv.pop(1)))
 """
 
 

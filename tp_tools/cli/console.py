@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.stages import Stages
+from tp_tools.cli.stages import PATIENCE_S, Stages
 from tp_tools.progress import Reporter
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ _NO_CURSOR = ("dumb", "unknown")
 class Console(Reporter):
     """Prints to stderr: lines, warnings, and the progress of stages."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, patience_s: float = PATIENCE_S) -> None:
         self.quiet = quiet
-        self._stages = Stages()
+        self._stages = Stages(patience_s)
 
     def say(self, line: str) -> None:
         """Print a line."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from tp_tools.cli import process
+from tp_tools.cli.stages import PATIENCE_KEY, PATIENCE_S
 from tp_tools.errors import TpToolsError, UsageError
 from tp_tools.processes import signals
 
@@ -84,13 +85,17 @@ def group() -> None:
     """
 
 
-def run() -> NoReturn:
-    """Run `main` as a process of its own, with the settings of `process` and of signals."""
+def run(*, patience_s: float = PATIENCE_S) -> NoReturn:
+    """Run `main` as a process of its own, with the settings of `process` and of signals.
+
+    Args:
+        patience_s: as for `main`.
+    """
     code = 0
     threading.excepthook = lambda _: None  # the thread that waits for it reports the error
     with process.settings(), signals.ending():
         try:
-            main()
+            main(patience_s=patience_s)
         except SystemExit as leaving:
             if leaving.code is not None and not isinstance(leaving.code, int):
                 raise
@@ -98,11 +103,12 @@ def run() -> NoReturn:
     process.end(code)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, *, patience_s: float = PATIENCE_S) -> None:
     """Run the command line; change no setting of the process.
 
     Args:
         arguments: the words behind "tp-tools"; None for `sys.argv`.
+        patience_s: seconds of work before a terminal shows stages.
 
     Raises:
         SystemExit: with 1 for a finding, 2 to 4 as in `errors`, 130 for an interruption; not raised
@@ -112,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         with group.make_context("tp-tools", words) as context:
+            context.meta[PATIENCE_KEY] = patience_s
             group.invoke(context)
         if sys.stdout is not None:
             sys.stdout.flush()

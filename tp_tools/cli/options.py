@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tp_tools.cli.console import Console
+from tp_tools.cli.stages import PATIENCE_KEY, PATIENCE_S
 from tp_tools.files import temporary
 from tp_tools.processes import signals
 
@@ -45,8 +46,8 @@ def console_options(command: Command) -> Command:
     def remember_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
         ctx.meta["tp_tools.debug"] = value
 
-    def make_console(_ctx: click.Context, _param: click.Parameter, value: bool) -> Console:  # noqa: FBT001
-        return Console(quiet=value)
+    def make_console(ctx: click.Context, _param: click.Parameter, value: bool) -> Console:  # noqa: FBT001
+        return Console(quiet=value, patience_s=ctx.meta.get(PATIENCE_KEY, PATIENCE_S))
 
     quiet = click.option(
         "--quiet",

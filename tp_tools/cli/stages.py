@@ -20,15 +20,19 @@ if TYPE_CHECKING:
 PATIENCE_S = 0.5
 """Seconds of work before stages are shown."""
 
+PATIENCE_KEY = "tp_tools.patience_s"
+"""Key of these seconds in `meta` of click's context."""
+
 
 class Stages:
     """The stages under way, one inside another; a line for each at the end of a terminal.
 
-    The terminal shows no stage before work has gone on for `PATIENCE_S`, between stages, and after
+    The terminal shows no stage before work has gone on for `patience_s`, between stages, and after
     the last. Any thread may count bytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._lock = threading.RLock()
         self._open: list[Stage] = []
         self._since: float | None = None
@@ -61,13 +65,13 @@ class Stages:
             self._since = None
 
     def _enter(self, stage: Stage) -> None:
-        """Open a stage; show it now or once `PATIENCE_S` is over. The caller holds the lock."""
+        """Open a stage; show it now or once `patience_s` is over. The caller holds the lock."""
         self._open.append(stage)
         if self._bars is not None:
             self._bars.add(stage)
         elif len(self._open) == 1:
             self._since = self._since or stage.began
-            left = self._since + PATIENCE_S - stage.began
+            left = self._since + self._patience_s - stage.began
             if left <= 0:
                 self._show()
                 return

@@ -31,7 +31,11 @@ _ONE_PORT = "ui.perfetto.dev fetches from port 9001 and no other"
 
 @dataclass(frozen=True)
 class Options:
-    """Options of the command line; see the help texts."""
+    """Options of the command line; see the help texts.
+
+    Attributes:
+        port: of the server; None for any that is free, or the one that ui.perfetto.dev needs.
+    """
 
     trace: str
     choice: RankChoice
@@ -93,10 +97,11 @@ def command(  # noqa: PLR0917  click passes all by name
     """
     if online and port is not None:
         raise UsageError(f"leave out --port: {_ONE_PORT}.")
-    _run(Options(trace, choice, online, browser, port, raw, engine), console)
+    run(Options(trace, choice, online, browser, port, raw, engine), console)
 
 
-def _run(options: Options, console: Console) -> None:
+def run(options: Options, console: Console) -> None:
+    """Show a trace until the page is closed, or Ctrl-C ends the server."""
     from tp_tools.files import open_source  # noqa: PLC0415  not for --help
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
     from tp_tools.viewer import ViewOptions, prepare_view  # noqa: PLC0415
@@ -143,7 +148,7 @@ def _server(options: Options) -> Server:
     from tp_tools.viewer.server import ANY_PORT  # noqa: PLC0415
 
     if options.online:
-        return Server(ONLINE_PORT, f"leave out --online: {_ONE_PORT}")
+        return Server(options.port or ONLINE_PORT, f"leave out --online: {_ONE_PORT}")
     return Server(options.port or ANY_PORT)
 
 
@@ -151,7 +156,8 @@ def _site(view_file: ViewFile, options: Options) -> Site:
     from tp_tools.viewer import perfetto_ui, startup  # noqa: PLC0415  not for --help
 
     if options.online:
-        return perfetto_ui.online_site(view_file.path, startup.commands(None))
+        port = options.port or perfetto_ui.ONLINE_PORT
+        return perfetto_ui.online_site(view_file.path, startup.commands(None), port)
     return perfetto_ui.offline_site(
         view_file.path, view_file.name, startup.commands(view_file.analysis)
     )

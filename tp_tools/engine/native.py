@@ -41,8 +41,11 @@ print(path)
 package prints messages to stdout, which is for data here, and leaves the transfer to curl."""
 
 
-def pinned_shell() -> Path:
+def pinned_shell(seconds: float = DOWNLOAD_SECONDS) -> Path:
     """Return the shell that the `perfetto` package pins; download it if it is missing.
+
+    Args:
+        seconds: time limit for the download.
 
     Raises:
         EngineUnavailable: there is no shell for this machine, or it cannot be downloaded.
@@ -56,12 +59,12 @@ def pinned_shell() -> Path:
     )
     forget = signals.at_end(lambda: os.killpg(fetch.pid, signal.SIGKILL))
     try:
-        path, messages = fetch.communicate(timeout=DOWNLOAD_SECONDS)
+        path, messages = fetch.communicate(timeout=seconds)
     except TimeoutExpired:
         os.killpg(fetch.pid, signal.SIGKILL)
         fetch.communicate()
         raise EngineUnavailable(
-            f"the native engine could not be downloaded in {DOWNLOAD_SECONDS} s: {WHAT_TO_DO}"
+            f"the native engine could not be downloaded in {seconds} s: {WHAT_TO_DO}"
         ) from None
     finally:
         forget()

@@ -54,17 +54,19 @@ _thread_state = _ThreadState()
 PATIENCE_S = 5.0
 """Seconds that an engine works before its input is checked for text that takes for ever."""
 
-_doubt: ContextVar[Callable[[], None] | None] = ContextVar("_doubt", default=None)
+_doubt: ContextVar[tuple[Callable[[], None], float] | None] = ContextVar("_doubt", default=None)
+"""The check of the input, and the seconds of work before it."""
 
 
 @contextmanager
-def doubted(refuse: Callable[[], None]) -> Iterator[None]:
-    """Have the input of an engine that works for `PATIENCE_S` checked, while the block runs.
+def doubted(refuse: Callable[[], None], patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Have the input of an engine that works for long checked, while the block runs.
 
     Args:
         refuse: raises an error if the engine may never finish with the input.
+        patience_s: seconds of work before `refuse` is called.
     """
-    token = _doubt.set(refuse)
+    token = _doubt.set((refuse, patience_s))
     try:
         yield
     finally:
@@ -101,9 +103,11 @@ def run(work: Callable[[], Result], stop: Callable[[], bool]) -> Result:
     # do not join the thread: before Python 3.13, an interrupted join marks it as ended
     try:
         threading.Thread(target=set_outcome, name="TraceProcessor", daemon=True).start()
-        refuse = _doubt.get()
-        if refuse is not None and not wait([outcome], PATIENCE_S).done:
-            refuse()
+        doubt = _doubt.get()
+        if doubt is not None:
+            refuse, patience_s = doubt
+            if not wait([outcome], patience_s).done:
+                refuse()
         wait([outcome])
     except BaseException:
         while stop() and not outcome.cancel() and not outcome.done():

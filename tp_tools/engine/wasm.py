@@ -35,9 +35,12 @@ STACK_BYTES = 2 << 20
 overwrites the data of the module behind them; SQLite allows 1000 levels."""
 
 
-def memory_bound(bits: int, memory_limit: int | None = None) -> int:
+def memory_bound(
+    bits: int, memory_limit: int | None = None, module_limit: int | None = None
+) -> int:
     """Return the bytes that an engine opened now may grow to; see `EmbeddedBackend`."""
-    return min(filter(None, (MEMORY_LIMITS[bits], memory_limit, available()))) // PAGE * PAGE
+    most = module_limit or MEMORY_LIMITS[bits]
+    return min(filter(None, (most, memory_limit, available()))) // PAGE * PAGE
 
 
 class EmbeddedBackend(RpcBackend):
@@ -50,6 +53,7 @@ class EmbeddedBackend(RpcBackend):
         bits: int,
         memory_limit: int | None,
         reporter: Reporter,
+        module_limit: int | None = None,
     ) -> None:
         """Start TraceProcessor.
 
@@ -58,6 +62,7 @@ class EmbeddedBackend(RpcBackend):
             bits: width of pointers: 32 for up to 4 GiB, 64 for up to 16 GiB.
             memory_limit: most bytes of memory; the free memory of the machine is a limit too.
             reporter: receives a note before the module is compiled.
+            module_limit: most bytes that the module can have; None for `MEMORY_LIMITS` by its bits.
 
         Raises:
             EngineUnavailable: the module is missing.
@@ -65,7 +70,8 @@ class EmbeddedBackend(RpcBackend):
         """
         super().__init__(protos)
         self._bits = bits
-        self._limit = memory_bound(bits, memory_limit)
+        self._most = module_limit or MEMORY_LIMITS[bits]
+        self._limit = memory_bound(bits, memory_limit, module_limit)
         self._replies: list[bytes] = []
         self._unusable = ""
         self._is_stoppable = not signals.is_ending()
@@ -179,7 +185,7 @@ class EmbeddedBackend(RpcBackend):
 
     def _out_of_memory(self) -> str:
         advice = "leave out categories or a part of the time"
-        if self._limit < MEMORY_LIMITS[self._bits]:
+        if self._limit < self._most:
             what = f"the {self._limit / 2**30:.2g} GiB that it may take here"
         elif self._bits == 32:  # noqa: PLR2004  the pointer width
             what = "the 4 GiB of its 32-bit addresses"

@@ -30,19 +30,24 @@ EXACT_IN_FLOAT = 1 << 53
 """Above it, a float64 does not hold every integer."""
 
 
-def written(answer: Rows, form: Format) -> Iterator[bytes]:
+def written(answer: Rows, form: Format, at_once: int = ROWS_AT_ONCE) -> Iterator[bytes]:
     """Write an answer as the bytes of a file, in blocks.
+
+    Args:
+        answer: the rows.
+        form: the format of the file.
+        at_once: rows per block, in formats that are written in blocks.
 
     Raises:
         UsageError: the format cannot hold this answer, or a package for it is missing.
     """
-    return _WRITERS[form](answer)
+    return _WRITERS[form](answer, at_once)
 
 
-def _csv(answer: Rows) -> Iterator[bytes]:
+def _csv(answer: Rows, at_once: int) -> Iterator[bytes]:
     """Write RFC 4180 with a header, UTF-8, lines ending in a newline alone."""
     yield _csv_lines([answer.columns])
-    for rows in _batches(answer):
+    for rows in _batches(answer, at_once):
         yield _csv_lines(rows)
 
 
@@ -52,12 +57,12 @@ def _csv_lines(rows: list[tuple[Any, ...]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _json(answer: Rows) -> Iterator[bytes]:
+def _json(answer: Rows, at_once: int) -> Iterator[bytes]:
     """Write an array with an object per row, each on a line of its own."""
     _check_names(answer, "JSON")
     yield b"["
     separator = b"\n"
-    for rows in _batches(answer):
+    for rows in _batches(answer, at_once):
         objects = [
             {name: _text_cell(cell) for name, cell in zip(answer.columns, row, strict=True)}
             for row in rows
@@ -72,7 +77,7 @@ def _text_cell(cell: object) -> object:
     return cell.hex() if isinstance(cell, bytes) else cell
 
 
-def _parquet(answer: Rows) -> Iterator[bytes]:
+def _parquet(answer: Rows, _at_once: int) -> Iterator[bytes]:
     """Write one table; each column has one type."""
     _check_names(answer, "Parquet")
     try:
@@ -101,9 +106,9 @@ def _check_names(answer: Rows, form: str) -> None:
             )
 
 
-def _batches(answer: Rows) -> Iterator[list[tuple[Any, ...]]]:
-    for start in range(0, len(answer.rows), ROWS_AT_ONCE):
-        yield answer.rows[start : start + ROWS_AT_ONCE]
+def _batches(answer: Rows, at_once: int) -> Iterator[list[tuple[Any, ...]]]:
+    for start in range(0, len(answer.rows), at_once):
+        yield answer.rows[start : start + at_once]
 
 
 def frame(answer: Rows) -> pd.DataFrame:
@@ -138,7 +143,7 @@ def _dtype(cells: tuple[Any, ...]) -> str | None:
     return None if known == {str} else "object"
 
 
-_WRITERS: dict[Format, Callable[[Rows], Iterator[bytes]]] = {
+_WRITERS: dict[Format, Callable[[Rows, int], Iterator[bytes]]] = {
     "csv": _csv,
     "json": _json,
     "parquet": _parquet,

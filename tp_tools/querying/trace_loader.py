@@ -11,6 +11,7 @@ from tp_tools import engine
 from tp_tools.chrome.batches import split_text
 from tp_tools.chrome.file_damage import damage
 from tp_tools.chrome.schema import DECODER
+from tp_tools.engine.stopping import PATIENCE_S
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError
 from tp_tools.progress import BUILDING, SILENT
@@ -51,12 +52,14 @@ class LoadOptions:
         raw: whether to load the file as it is, without repair.
         needs: categories to load, as in a query's header; None for all.
         needs_above: bytes of JSON up to which `needs` does not apply.
+        patience_s: seconds that an engine works on a raw file before the file is checked.
     """
 
     engine: str | None = None
     raw: bool = False
     needs: frozenset[str] | None = None
     needs_above: int = 0
+    patience_s: float = PATIENCE_S
 
 
 def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) -> Processor:
@@ -79,7 +82,7 @@ def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) ->
     if not is_chrome_json(source) or how.raw:
         with reporter.stage(doing, source.size(), BUILDING) as stage:
             try:
-                with engine.doubted(partial(_refuse_damaged, source)):
+                with engine.doubted(partial(_refuse_damaged, source), how.patience_s):
                     tp = load(_raw_blocks(source, stage), allow_loss=True)
             except InputError as error:
                 refuse_unknown(source.name, error)

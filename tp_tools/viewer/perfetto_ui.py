@@ -78,7 +78,7 @@ def offline_site(trace: Path, name: str, commands: str) -> Site:
     return Site(new_token(), resources, headers)
 
 
-def online_site(trace: Path, commands: str) -> Site:
+def online_site(trace: Path, commands: str, port: int = ONLINE_PORT) -> Site:
     """Build a site of one trace for ui.perfetto.dev, with a redirect to it.
 
     The UI reports its whole URL to Google Analytics, so the URL holds no name of the user's: the
@@ -87,9 +87,10 @@ def online_site(trace: Path, commands: str) -> Site:
     Args:
         trace: the file, in a format that the UI reads.
         commands: startup commands of the UI, JSON; they are part of the reported URL.
+        port: of the server on this machine.
     """
     path, token = trace_path("trace"), new_token()
-    url = quote(address(token, ONLINE_PORT, path), safe="")
+    url = quote(address(token, port, path), safe="")
     start = f"{ONLINE}/#!/?url={url}&startupCommands={quote(commands, safe='')}"
     resources = {
         "": Resource("text/plain", location=start),
