@@ -63,4 +63,13 @@ class TraceLossError(EngineError):
 
 
 class SqlError(EngineError):
-    """TraceProcessor refused a query."""
+    """TraceProcessor refused a query.
+
+    Attributes:
+        query: the name of its file; None if it is from none.
+    """
+
+    def __init__(self, message: str, query: str | None = None) -> None:
+        """Keep the message, and the name of the query."""
+        super().__init__(message)
+        self.query = query

@@ -13,7 +13,6 @@ from pyarrow import parquet
 
 from fixtures.make import HERE, truth_of
 from tests.support.asking import KERNELS, TpTools, kernel, write_trace
-from tp_tools.querying import trace_loader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -329,10 +328,8 @@ def test_unusable_traces(tp_tools: TpTools, tmp_path: Path) -> None:
         assert str(name) in ran.err
 
 
-def test_only_what_is_needed_is_loaded(
-    tp_tools: TpTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of a large trace, the categories of the header; of a small one, or if asked for, all."""
+def test_only_what_is_needed_is_loaded(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Of a trace, the categories of the header; if asked for, all."""
     own = tmp_path / "own.sql"
     own.write_text("-- Needs: gpu_memcpy\nSELECT name FROM slice ORDER BY ts")
     events = [
@@ -342,11 +339,25 @@ def test_only_what_is_needed_is_loaded(
     ]
     trace = write_trace(tmp_path / "t.json", *events)
     everything = b"name\nk\nc\np\n"
-    assert tp_tools("query", own, trace, "--format", "csv").out == everything
-    monkeypatch.setattr(trace_loader, "LARGE", 0)
     assert tp_tools("query", own, trace, "--format", "csv").out == b"name\nc\n"
     ran = tp_tools("query", own, trace, "--format", "csv", "--all-categories")
     assert ran.out == everything
+
+
+def test_ids_of_a_part_are_said(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Ids that are not those of the viewer are said once, and only where there are some."""
+    for rank in (0, 1):
+        events = [kernel("p", 1, 9, cat="cpu_op"), kernel("c", 3, 1, cat="gpu_memcpy")]
+        write_trace(tmp_path / f"rank{rank}.json", *events, rank=rank)
+    own = tmp_path / "own.sql"
+    own.write_text("-- Needs: gpu_memcpy\nSELECT id, track_id, name FROM slice ORDER BY ts")
+    ran = tp_tools("query", own, tmp_path, "--format", "csv")
+    assert ran.out == b"rank,id,track_id,name\n0,0,0,c\n1,0,0,c\n"
+    assert ran.err.startswith("id, track_id: of the events that the query needs")
+    assert ran.err.count("--all-categories") == 1
+    assert tp_tools("query", own, tmp_path, "--all-categories").err == ""
+    own.write_text("-- Needs: gpu_memcpy\nSELECT name FROM slice")
+    assert tp_tools("query", own, tmp_path).err == ""
 
 
 def test_quiet(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from perfetto.trace_processor import TraceProcessor
 import tp_tools
 from fixtures.make import HERE, truth_of
 from tests.support.asking import KERNELS, kernel, write_trace
-from tp_tools.querying import api
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,9 +76,8 @@ def test_what_a_query_is(ranks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         tp_tools.query("overlapz", trace)
 
 
-def test_a_query_loads_what_it_needs(ranks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The header of a file says what is loaded of a large trace, unless everything is wanted."""
-    monkeypatch.setattr(api, "LARGE", 0)
+def test_a_query_loads_what_it_needs(ranks: Path) -> None:
+    """The header of a file says what is loaded of a trace, unless everything is wanted."""
     own = ranks / "own.sql"
     own.write_text("-- Needs: cpu_op\nSELECT COUNT(*) AS n FROM slice")
     counts = [

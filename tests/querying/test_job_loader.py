@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 QUERIES = ("allreduce", "collectives_by_rank", "stragglers")
 NEEDS = frozenset({"kernel"})
 LEAN = Header("", "", "job", NEEDS, frozenset({"device", "stream"}))
-LARGE = LoadOptions(needs=NEEDS)
-"""Every job counts as large, so that it gets only what it needs."""
+PARTLY = LoadOptions(needs=NEEDS)
 
 
 @pytest.fixture(scope="module", params=["none", "comms_id"])
@@ -48,7 +47,7 @@ def test_what_a_query_needs_is_enough(name: str, job: list[str]) -> None:
     query = runner.from_file(name)
     how = LoadOptions(needs=query.header.needs)
     with (
-        opened(job, query.header, replace(how, needs_above=1 << 40)) as everything,
+        opened(job, query.header, replace(how, needs=None)) as everything,
         opened(job, query.header, how) as needed,
     ):
         assert _args(needed) < _args(everything)
@@ -101,23 +100,23 @@ def test_args_that_are_not_needed_are_left_out(pair: list[str]) -> None:
       EXTRACT_ARG(arg_set_id, 'args.dtype')
     FROM slice WHERE category != 'collective' ORDER BY ts, name
     """
-    with opened(pair, LEAN, LARGE) as tp:
+    with opened(pair, LEAN, PARTLY) as tp:
         gemm, reduction = ("gemm", 3, 7, None, None, None), ("ncclDevKernel_X", 3, 7, 5, 2, "Float")
         assert engine.rows(tp, sql) == [gemm, gemm, reduction, reduction]
-    with opened(pair, replace(LEAN, args=None), LARGE) as tp:
+    with opened(pair, replace(LEAN, args=None), PARTLY) as tp:
         assert ("gemm", 3, 7, 5, 2, None) in engine.rows(tp, sql)
 
 
-def test_small_jobs_are_loaded_whole(pair: list[str]) -> None:
-    """Below the limit everything is there, so that ids are those of the merged file."""
-    with opened(pair, LEAN, replace(LARGE, needs_above=1 << 20)) as tp:
+def test_a_job_is_loaded_whole(pair: list[str]) -> None:
+    """Without needs everything is there, so that ids are those of the merged file."""
+    with opened(pair, LEAN, LoadOptions()) as tp:
         assert ("f",) in engine.rows(tp, "SELECT name FROM slice")
 
 
 def test_missing_ranks_are_warned_about(pair: list[str]) -> None:
     """Two files of a job of three: the answer is given, and what is missing is said."""
     recorder = Recorder()
-    with opened(pair, LEAN, LARGE, recorder) as tp:
+    with opened(pair, LEAN, PARTLY, recorder) as tp:
         rows = frame(engine.run_file(tp, library.find("allreduce")))
     assert rows["ranks"].tolist() == [2]
     assert recorder.warnings == ["the job has more ranks than there are files; missing: 2."]
@@ -132,10 +131,10 @@ def test_ranks_of_two_jobs_are_refused(pair: list[str], tmp_path: Path) -> None:
         distributedInfo={"rank": 2, "world_size": 64},
     )
     with pytest.raises(InputError, match="64"):
-        opened([*pair, str(other)], LEAN, LARGE)
+        opened([*pair, str(other)], LEAN, PARTLY)
 
 
 def test_raw_ranks_have_no_common_clock(pair: list[str]) -> None:
     """Files as they are cannot be asked about the job."""
     with pytest.raises(UsageError, match="--raw"):
-        opened(pair, LEAN, replace(LARGE, raw=True))
+        opened(pair, LEAN, replace(PARTLY, raw=True))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import zipfile
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
@@ -12,14 +13,18 @@ from perfetto.protos.perfetto.trace import perfetto_trace_pb2
 
 from fixtures.make import HERE
 from tests.support.asking import kernel, write_trace
+from tests.support.places import TRACES
 from tests.support.reporters import Recorder
-from tp_tools import engine
+from tp_tools import engine, library
 from tp_tools.errors import InputError
 from tp_tools.files.source import Source
+from tp_tools.querying.runner import IDS
 from tp_tools.querying.trace_loader import LoadOptions, is_chrome_json, load_trace
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tp_tools.engine.processor import Processor
 
 DECODE = Source(HERE / "pdl_decode.json.gz", "decode")
 SLICES = "SELECT name, ts, dur FROM slice ORDER BY ts"
@@ -120,3 +125,35 @@ def test_unusable_files(tmp_path: Path, raw: bool) -> None:
     for name in ("empty", "text", "missing"):
         with pytest.raises(InputError, match=name):
             load_trace(Source(tmp_path / name, name), LoadOptions("embedded", raw=raw))
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        HERE / "pdl_decode.json.gz",
+        TRACES / "b200_vllm_tp8_rank0.json.gz",
+        TRACES / "text_tids_2021.json.gz",
+    ],
+    ids=lambda path: path.name,
+)
+def test_needs_of_the_library_are_complete(trace: Path) -> None:
+    """With only the events that their headers name, queries have the rows that they have of all."""
+    if not trace.is_file():
+        pytest.skip(f"{trace.name} is not in {TRACES}")
+    by_needs = defaultdict[frozenset[str] | None, list[str]](list)
+    for name, path in library.queries().items():
+        by_needs[library.parse(library.read(path), name).needs].append(name)
+    source = Source(trace, trace.name)
+    with load_trace(source, LoadOptions()) as everything:
+        for needs, names in by_needs.items():
+            with load_trace(source, LoadOptions(needs=needs)) as needed:
+                assert needed.is_partial == (needs is not None)
+                for name in names:
+                    assert rows_but_ids(needed, name) == rows_but_ids(everything, name), name
+
+
+def rows_but_ids(tp: Processor, query: str) -> list[tuple[Any, ...]]:
+    """Rows without the numbers of slices and tracks, which depend on what is loaded."""
+    rows = engine.run_file(tp, library.find(query))
+    kept = [i for i, column in enumerate(rows.columns) if column not in IDS]
+    return [tuple(row[i] for i in kept) for row in rows.rows]

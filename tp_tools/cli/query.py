@@ -95,8 +95,8 @@ class Options:
 @click.option(
     "--all-categories",
     is_flag=True,
-    help="Load all events, of large traces too. Of more than 256 MiB of JSON, only those are "
-    "loaded that QUERY says in its header it needs.",
+    help="Load all events, not only those that QUERY says in its header it needs: ids of slices "
+    "and tracks are then those of the viewer.",
 )
 @choice_options
 @engine_option
@@ -187,18 +187,23 @@ def _run(options: Options, console: Console) -> None:
     from tp_tools.files import output, temporary  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415
     from tp_tools.querying import LoadOptions, runner  # noqa: PLC0415
-    from tp_tools.querying.trace_loader import LARGE  # noqa: PLC0415
 
     query = runner.from_text(options.sql) if options.sql else runner.from_file(options.query or "")
-    needs = None if options.all_categories else query.header.needs
-    how = LoadOptions(options.engine, options.raw, needs, LARGE)
+    how = LoadOptions(options.engine, options.raw)
     try:
         with console.stage("telling ranks apart"):
             files = job_files.find(options.traces, options.choice)
         output.refuse_input(options.output, files.files)
         files.say_left_out(console)
         with temporary.in_folder(output.folder_of(options.output)):
-            answer = runner.run_query(query, files, how, options.limit, console)
+            answer = runner.run_query(
+                query,
+                files,
+                how,
+                options.limit,
+                console,
+                all_categories=options.all_categories,
+            )
     except SqlError as error:
         raise _as_error_of_author(error, query) from error
     answer = _sorted(answer, options.sort)

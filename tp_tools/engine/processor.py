@@ -18,7 +18,11 @@ class Processor(TraceProcessor):  # type: ignore[misc]
 
     Attributes:
         source: the name of the trace in errors.
+        is_partial: whether events of the trace were not loaded: then ids of slices and tracks are
+            not those of the viewer.
     """
+
+    is_partial = False
 
     def __init__(self, source: str, open_backend: Callable[[ProtoFactory], RpcBackend]) -> None:
         """Start an empty engine; `feed` fills it."""
@@ -78,7 +82,7 @@ class Processor(TraceProcessor):  # type: ignore[misc]
             )
         if name:
             reason = reason.replace('File "stdin"', f'File "{name}"')
-        return SqlError(f"{what}\n{reason}")
+        return SqlError(f"{what}\n{reason}", name)
 
     @contextmanager
     def _named(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from tp_tools.library.files import (
     queries,
     read,
 )
-from tp_tools.library.header import Header, Scope, parse
+from tp_tools.library.header import Header, Scope, combine, parse
 from tp_tools.library.modules import PACKAGE, expand, includes_modules, modules
 from tp_tools.library.parameters import with_parameters
 
@@ -21,6 +21,7 @@ __all__ = [
     "Header",
     "Scope",
     "check",
+    "combine",
     "expand",
     "find",
     "includes_modules",

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 EVERYTHING = "every category"
 
@@ -82,6 +82,18 @@ def parse(sql: str, name: str) -> Header:
         first=tuple(_listed(fields["Shown first"])) if "Shown first" in fields else (),
         kernels=tuple(_listed(fields["Kernel names"])) if "Kernel names" in fields else (),
     )
+
+
+def combine(headers: Sequence[Header]) -> Header:
+    """Combine what several queries need loaded; None in any of them means everything."""
+
+    def union(sets: list[frozenset[str] | None]) -> frozenset[str] | None:
+        known = [values for values in sets if values is not None]
+        return frozenset[str]().union(*known) if len(known) == len(sets) else None
+
+    scope: Scope = "job" if any(header.scope == "job" for header in headers) else "rank"
+    needs, args = [header.needs for header in headers], [header.args for header in headers]
+    return Header("", "", scope, union(needs), union(args))
 
 
 def _comment(sql: str) -> Iterator[str]:

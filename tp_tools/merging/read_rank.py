@@ -42,7 +42,6 @@ class RankSummary:
         collectives: its collectives, to match with those of other ranks.
         base_ns: time that its timestamps count from, ns since the epoch.
         links: upper bound of the number of its flow ids.
-        size: bytes of its events as JSON.
         first_ns, last_ns: first start and last end of its events, ns on its own clock; None if no
             event has a time.
     """
@@ -53,7 +52,6 @@ class RankSummary:
     collectives: Collectives
     base_ns: int
     links: int
-    size: int
     first_ns: int | None
     last_ns: int | None
 
@@ -101,10 +99,9 @@ def _summarize(file: str, spool: Path, engine: str | None, *, based: bool) -> Ra
     with spool.open("wb") as out:
         pickle.dump((source, trace, edits, placed.table), out, pickle.HIGHEST_PROTOCOL)
     first, last = _first_and_last(trace, base)
-    size = sum(batch.length for batch in trace.batches)
     lost = damage(trace, source)
     links = len(trace.links) + len(set(edits.flows.ids.values()))
-    return RankSummary(file, stated, lost, collectives, base, links, size, first, last)
+    return RankSummary(file, stated, lost, collectives, base, links, first, last)
 
 
 def _first_and_last(trace: Trace, base: int) -> tuple[int | None, int | None]:

@@ -19,7 +19,7 @@ from tp_tools.merging import job_files
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.progress import Reporter
 from tp_tools.querying import frames, runner
-from tp_tools.querying.trace_loader import LARGE, LoadOptions, load_trace
+from tp_tools.querying.trace_loader import LoadOptions, load_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,9 +86,8 @@ def query(
         traces: files, folders, globs. Several traces are the ranks of one job.
         engine: as for `open_trace`.
         raw: whether to load the files as they are, not as repaired.
-        all_categories: whether to load all events of large traces, too. Of more than 256 MiB of
-            JSON, only the events that the query's header names are loaded; ids of slices and tracks
-            then differ from those in the viewer.
+        all_categories: whether to load all events. Else only those are loaded that the query's
+            header names; ids of slices and tracks then differ from those in the viewer.
         profile: of several profiles in a folder, this one, as for `tp-tools query --profile`.
         stage: of several stages, this one.
 
@@ -108,11 +107,10 @@ def query(
     to_run = runner.from_text(query) if _is_sql(query) else runner.from_file(os.fspath(query))
     given = [traces] if isinstance(traces, str | os.PathLike) else traces
     warned = _Warnings()
-    needs = None if all_categories else to_run.header.needs
-    how = LoadOptions(engine, raw, needs, LARGE)
+    how = LoadOptions(engine, raw)
     choice = RankChoice(profile, stage, allow_missing=True)
     files = job_files.find([os.fspath(trace) for trace in given], choice)
-    answer = runner.run_query(to_run, files, how, reporter=warned)
+    answer = runner.run_query(to_run, files, how, reporter=warned, all_categories=all_categories)
     _warn(warned)
     return frames.frame(answer)
 

@@ -75,6 +75,7 @@ def load_job(
         with reporter.stage("loading the job", size, BUILDING) as stage:
             blocks = _blocks(file, stage)
             tp = engine.load(blocks, source="the job", engine=how.engine, size=size, reporter=stage)
+        tp.is_partial = how.needs is not None
         return tp, prepared
 
 
@@ -127,9 +128,8 @@ def write(
 
 
 def _with_needs(prepared: MergePlan, header: Header, how: LoadOptions) -> MergePlan:
-    """Return the plan; of large ranks, restricted to the events and args that the query needs."""
-    size = sum(summary.size for summary in prepared.summaries)
-    if how.needs is None or size <= how.needs_above:
+    """Return the plan, restricted to the events and args that the query needs."""
+    if how.needs is None:
         return prepared
     links = FLOWS in how.needs
     options = replace(prepared.options, needs=how.needs, args=header.args, links=links)

@@ -1,8 +1,9 @@
-"""Run a query on one trace, or on each rank of a job."""
+"""Run queries on one trace, or on each rank of a job."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,24 +11,28 @@ from tp_tools import library
 from tp_tools.engine import Rows, query_rows, run_file
 from tp_tools.files import open_source
 from tp_tools.merging.ranks import some
-from tp_tools.progress import SILENT
+from tp_tools.progress import SILENT, Once
 from tp_tools.querying import job_loader
-from tp_tools.querying.trace_loader import load_trace
+from tp_tools.querying.trace_loader import LoadOptions, load_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tp_tools.engine.processor import Processor
+    from tp_tools.files import Source
     from tp_tools.library import Header
     from tp_tools.merging import JobFiles
     from tp_tools.progress import Reporter
-    from tp_tools.querying.trace_loader import LoadOptions
 
 Origin = Literal["library", "file", "text"]
 
 RANK = "rank"
 
+GPU_WORK = library.check("gpu_work")
 UNKNOWN_DEVICES = library.check("unknown_devices")
+
+IDS = frozenset({"id", "slice_id", "other_id", "track_id"})
+"""Columns with numbers of slices and tracks, which depend on what is loaded."""
 
 
 @dataclass(frozen=True)
@@ -75,84 +80,140 @@ def run_query(
     how: LoadOptions,
     limit: int | None = None,
     reporter: Reporter = SILENT,
+    *,
+    all_categories: bool = False,
 ) -> Rows:
-    """Run a query on one trace, or on the ranks of a job.
+    """Run one query: see `run_queries`."""
+    return run_queries([query], traces, how, limit, reporter, all_categories=all_categories)[0]
 
-    A query about a whole job gets all ranks at once, merged onto one clock. Any other query that
+
+def run_queries(
+    queries: Sequence[Query],
+    traces: JobFiles,
+    how: LoadOptions,
+    limit: int | None = None,
+    reporter: Reporter = SILENT,
+    *,
+    all_categories: bool = False,
+) -> list[Rows]:
+    """Run queries on one trace, or on the ranks of a job; each trace is loaded once for all.
+
+    Queries about a whole job get all ranks at once, merged onto one clock. Any other query that
     has a column `rank` itself keeps its values, since a merged trace knows its ranks; the rank of
     the trace replaces NULL.
 
     Args:
-        query: the query.
+        queries: the queries.
         traces: one trace, or those of one job.
-        how: options of loading.
+        how: options of loading, with `needs` of all categories.
         limit: most rows of each trace, or of the job; None for all.
         reporter: receives the stages of the work, notes and warnings.
+        all_categories: whether to load all events, not only those that the queries need.
 
     Returns:
-        The rows of the trace; of several traces those of each rank, in order, with a column `rank`
-        first.
+        The rows of each query, in the order of the queries: those of the trace; of several traces
+        those of each rank, in order, with a column `rank` first.
 
     Raises:
-        UsageError: the query is about a whole job, and `how.raw` is set.
+        UsageError: a query is about a whole job, and `how.raw` is set.
         InputError: a trace cannot be used, or the ranks do not fit together.
-        EngineError: TraceProcessor failed, or refused the query.
+        EngineError: TraceProcessor failed, or refused a query.
     """
+    reporter = Once(reporter)
+    is_job = len(traces.files) > 1
+    of_job = [query for query in queries if is_job and query.header.scope == "job"]
+    of_rank = [query for query in queries if query not in of_job]
+    answers = dict[Query, Rows]()
+    if of_job:
+        loading = _needing(of_job, how, all_categories=all_categories)
+        answers.update(_of_job(of_job, traces.files, loading, reporter))
+    if of_rank:
+        loading = _needing(of_rank, how, all_categories=all_categories)
+        if is_job:
+            answers.update(_of_ranks(of_rank, traces, loading, limit, reporter))
+        else:
+            answers.update(_of_trace(of_rank, traces.files[0], loading, reporter))
+    return [
+        answers[query]
+        if is_job and query in of_rank
+        else Rows(answers[query].columns, answers[query].rows[:limit])
+        for query in queries
+    ]
 
-    def answer(trace: str) -> Rows:
-        rows = _answer(query, trace, how, reporter)
-        return Rows(rows.columns, rows.rows[:limit])
 
-    if len(traces.files) == 1:
-        return answer(traces.files[0])
-    if query.header.scope == "job":
-        return _of_job(query, traces.files, how, limit, reporter)
-    ordered, missing = traces.in_order(reporter)
-    if missing:
-        reporter.say(f"The job has more ranks than there are files; missing: {some(missing)}.")
-    ranks = [(rank.rank, rank.file) for rank in ordered]
-    sizes = {trace: Path(trace).stat().st_size for _, trace in ranks}
-    answers = dict[int | None, Rows]()
-    with reporter.stage(f"{len(ranks)} ranks", sum(sizes.values())) as stage:
-        for rank, trace in ranks:
-            answers[rank] = answer(trace)
-            stage.advance(sizes[trace])
-    return of_ranks(answers)
+def _needing(queries: list[Query], how: LoadOptions, *, all_categories: bool) -> LoadOptions:
+    """Restrict loading to the categories that the queries need."""
+    needs = library.combine([query.header for query in queries]).needs
+    return replace(how, needs=None if all_categories else needs)
 
 
 def _of_job(
-    query: Query, traces: list[str], how: LoadOptions, limit: int | None, reporter: Reporter
-) -> Rows:
-    """Run a query on all ranks in one TraceProcessor."""
-    with job_loader.opened(traces, query.header, how, reporter) as tp:
-        rows = _rows(query, tp, reporter)
-    return Rows(rows.columns, rows.rows[:limit])
+    queries: list[Query], traces: list[str], how: LoadOptions, reporter: Reporter
+) -> dict[Query, Rows]:
+    """Run queries on all ranks in one TraceProcessor."""
+    header = library.combine([query.header for query in queries])
+    with job_loader.opened(traces, header, how, reporter) as tp:
+        return {query: _rows(query, tp, reporter) for query in queries}
 
 
-def _answer(query: Query, trace: str, how: LoadOptions, reporter: Reporter) -> Rows:
-    """Run a query on one trace."""
+def _of_ranks(
+    queries: list[Query], traces: JobFiles, how: LoadOptions, limit: int | None, reporter: Reporter
+) -> dict[Query, Rows]:
+    """Run queries on one rank after the other."""
+    ordered, missing = traces.in_order(reporter)
+    if missing:
+        reporter.say(f"The job has more ranks than there are files; missing: {some(missing)}.")
+    sizes = [Path(rank.file).stat().st_size for rank in ordered]
+    answers: dict[Query, dict[int | None, Rows]] = {query: {} for query in queries}
+    with reporter.stage(f"{len(ordered)} ranks", sum(sizes)) as stage:
+        for rank, size in zip(ordered, sizes, strict=True):
+            for query, rows in _of_trace(queries, rank.file, how, reporter).items():
+                answers[query][rank.rank] = Rows(rows.columns, rows.rows[:limit])
+            stage.advance(size)
+    return {query: of_ranks(by_rank) for query, by_rank in answers.items()}
+
+
+def _of_trace(
+    queries: list[Query], trace: str, how: LoadOptions, reporter: Reporter
+) -> dict[Query, Rows]:
+    """Run queries on one trace."""
     with open_source(trace) as source, load_trace(source, how, reporter) as tp:
-        rows = _rows(query, tp, reporter)
-        if not rows.rows and query.origin == "library" and query.header.scope == "rank":
-            _name_unknown_devices(tp, source.name, reporter)
-        return rows
+        answers = {query: _rows(query, tp, reporter) for query in queries}
+        if any(
+            query.origin == "library" and query.header.scope == "rank" and not rows.rows
+            for query, rows in answers.items()
+        ):
+            _name_unknown_devices(source, tp, how.engine, reporter)
+    return answers
 
 
-def _name_unknown_devices(tp: Processor, name: str, reporter: Reporter) -> None:
+def _name_unknown_devices(
+    source: Source, tp: Processor, engine: str | None, reporter: Reporter
+) -> None:
     """Warn where a trace has work only of a device that the library does not know."""
-    found = run_file(tp, UNKNOWN_DEVICES).rows
+    if run_file(tp, GPU_WORK).rows != [(0,)]:
+        return
+    whole = load_trace(source, LoadOptions(engine)) if tp.is_partial else nullcontext(tp)
+    with whole as all_events:
+        found = run_file(all_events, UNKNOWN_DEVICES).rows
     if found:
         counts = ", ".join(f"{events:,} x {device}" for device, events in found)
         reporter.warn(
-            f"{name}: it holds no GPU work, but events of a device that the library does not "
-            f"know: {counts}. `tp-tools query contents` counts all events."
+            f"{source.name}: it holds no GPU work, but events of a device that the library does "
+            f"not know: {counts}. `tp-tools query contents` counts all events."
         )
 
 
 def _rows(query: Query, tp: Processor, reporter: Reporter) -> Rows:
     """Run a query on a loaded trace."""
     with reporter.stage(f"asking {query.name or 'SQL'}"):
-        return query_rows(tp, query.sql, query.name)
+        rows = query_rows(tp, query.sql, query.name)
+    if tp.is_partial and rows.rows and (numbers := IDS.intersection(rows.columns)):
+        reporter.say(
+            f"{', '.join(sorted(numbers))}: of the events that the query needs, which alone were "
+            "loaded; with --all-categories they are those of the viewer."
+        )
+    return rows
 
 
 def of_ranks(answers: Mapping[int | None, Rows]) -> Rows:

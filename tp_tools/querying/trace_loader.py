@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from tp_tools.progress import Reporter
     from tp_tools.trace import Trace
 
-LARGE = 256 << 20
-"""Bytes of JSON above which a query gets only the events that it needs. Below, everything is
-loaded, so that ids of slices and tracks are those that the viewer shows for the repaired file."""
-
 _ZIP = b"PK\x03\x04"
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]")
 _GECKO = re.compile(rb'\s*\{\s*"(?:meta|libs)"')
@@ -50,15 +46,14 @@ class LoadOptions:
     Attributes:
         engine: the TraceProcessor, as `engine.load` takes it; None for the default.
         raw: whether to load the file as it is, without repair.
-        needs: categories to load, as in a query's header; None for all.
-        needs_above: bytes of JSON up to which `needs` does not apply.
+        needs: categories of Chrome JSON to load, as in a query's header; None for all. Ids number
+            what is loaded: only with all are they those of the viewer.
         patience_s: seconds that an engine works on a raw file before the file is checked.
     """
 
     engine: str | None = None
     raw: bool = False
     needs: frozenset[str] | None = None
-    needs_above: int = 0
     patience_s: float = PATIENCE_S
 
 
@@ -93,11 +88,12 @@ def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) ->
     analyzed = analysis.analyze(source, OverlapOptions(engine=how.engine), reporter)
     damage(analyzed.trace, source).tell(source.name, reporter)
     keep = None
-    if how.needs is not None and _text_size(analyzed.trace) > how.needs_above:
+    if how.needs is not None:
         keep = select_events(analyzed.trace, analyzed.table, how.needs)
     with reporter.stage(doing, source.size(), BUILDING) as stage:
         blocks = json_writer.rewrite(source, analyzed.trace, analyzed.plan, stage, keep=keep)
         tp = load(blocks, size=_size(analyzed.trace, keep))
+    tp.is_partial = keep is not None and not keep.all()
     if lost := _losses(tp):
         reporter.warn(f"{source.name}: no slice is lost, but not all arrows or ends count: {lost}.")
     return tp

@@ -12,11 +12,9 @@ from tp_tools.alignment.alignment import BY_BASE, UNALIGNED
 from tp_tools.engine import Rows, query_rows
 from tp_tools.files import open_source
 from tp_tools.inspection import trace_info
-from tp_tools.library import Header
 from tp_tools.merging.summary import summary
 from tp_tools.progress import Once
 from tp_tools.querying import LoadOptions, job_loader, load_trace, runner
-from tp_tools.querying.trace_loader import LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -134,12 +132,12 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
         EngineError: TraceProcessor failed.
     """
     reporter = Once(reporter)
-    loading = LoadOptions(engine, needs_above=LARGE)
+    loading = LoadOptions(engine)
     if len(traces) == 1:
         return _collect_one(traces[0], loading, reporter)
     names = [*JOB_QUERIES, *dict.fromkeys(KIND_QUERIES.values())]
     load_options = _needing(loading, [runner.from_file(name) for name in names])
-    header = _combine_headers([runner.from_file(name).header for name in names])
+    header = library.combine([runner.from_file(name).header for name in names])
     tp, plan = job_loader.load_job(traces, header, load_options, align, reporter)
     with tp, reporter.stage("asking about the job"):
         job_rows = _run_job_queries(tp)
@@ -184,18 +182,7 @@ def _load(trace: str, options: LoadOptions, reporter: Reporter) -> tuple[TraceIn
 
 def _needing(options: LoadOptions, queries: list[Query]) -> LoadOptions:
     """Add the categories that the queries need."""
-    return replace(options, needs=_combine_headers([query.header for query in queries]).needs)
-
-
-def _combine_headers(headers: list[Header]) -> Header:
-    """Combine what several queries need loaded; None in any of them means everything."""
-
-    def union(sets: list[frozenset[str] | None]) -> frozenset[str] | None:
-        known = [values for values in sets if values is not None]
-        return frozenset[str]().union(*known) if len(known) == len(sets) else None
-
-    needs, args = [header.needs for header in headers], [header.args for header in headers]
-    return Header("", "", "job", union(needs), union(args))
+    return replace(options, needs=library.combine([query.header for query in queries]).needs)
 
 
 def _run_job_queries(tp: Processor) -> dict[str, Rows]:
