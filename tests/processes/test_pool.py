@@ -19,8 +19,9 @@ from tests.support.helping import Slow, here
 from tests.support.strategies import PURE
 from tp_tools.errors import EngineError, InputError, TpToolsError
 from tp_tools.merging import read_rank
-from tp_tools.processes import pool as parallel
-from tp_tools.processes.pool import ALONE, LOST, Pool, open_pool
+from tp_tools.processes import local
+from tp_tools.processes.local import open_pool
+from tp_tools.processes.pool import ALONE, LOST, Pool
 from tp_tools.processes.worker import TextCall
 
 if TYPE_CHECKING:
@@ -126,16 +127,16 @@ def _both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     Threads of whoever runs the tests (pytest-xdist has some) touch nothing that a copy needs.
     """
     is_copy = request.param == "copies"
-    monkeypatch.setattr(parallel, "is_single_threaded", lambda: is_copy)
+    monkeypatch.setattr(local, "is_single_threaded", lambda: is_copy)
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_process_with_more_threads_is_not_copied(count: int) -> None:
     """A copy would lack the other threads, and might wait for them for ever."""
     program = (
-        "import threading\nfrom tp_tools.processes import pool\n"
+        "import threading\nfrom tp_tools.processes import local\n"
         f"[threading.Thread(target=input, daemon=True).start() for _ in range({count - 1})]\n"
-        "print(pool.is_single_threaded())\n"
+        "print(local.is_single_threaded())\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -251,7 +252,7 @@ def test_half_an_answer_is_none(tmp_path: Path) -> None:
     """A worker that is killed while it sends a large result, some of which is here already."""
     program = (
         "import os, signal, subprocess, time\nfrom functools import partial\n"
-        "from tp_tools.processes import pool as parallel, worker\n"
+        "from tp_tools.processes import local, worker\n"
         "send = worker.Connection.send_bytes\n"
         "def half(self, data):\n"
         "    if os.getpid() != parent:\n"
@@ -259,7 +260,7 @@ def test_half_an_answer_is_none(tmp_path: Path) -> None:
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    send(self, data)\n"
         "parent = os.getpid()\nworker.Connection.send_bytes = half\n"
-        "with parallel.open_pool(2, helps=False) as pool:\n"
+        "with local.open_pool(2, helps=False) as pool:\n"
         "    print(list(pool.map_ordered(partial(str, i) for i in range(9))))\n"
     )
     done = subprocess.run(
@@ -291,7 +292,7 @@ def test_no_worker_outlives_a_parent_that_was_killed(threads: bool) -> None:
     """The pipe that all of them hold closes when the last one has ended, amid its work, too."""
     program = (
         "import threading, time\nfrom functools import partial\n"
-        "from tp_tools.processes.pool import open_pool\n"
+        "from tp_tools.processes.local import open_pool\n"
         "sleep = partial(time.sleep, 600)\n"
         f"if {threads}:\n    threading.Thread(target=sleep, daemon=True).start()\n"
         "with open_pool(3, helps=False) as pool:\n"
@@ -313,7 +314,7 @@ def test_the_main_module_is_not_run_again(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import threading, time\nfrom functools import partial\n"
-        "from tp_tools.processes.pool import open_pool\nprint('begins')\n"
+        "from tp_tools.processes.local import open_pool\nprint('begins')\n"
         "threading.Thread(target=time.sleep, args=(2,)).start()\n"
         "with open_pool(2, helps=False) as pool:\n"
         "    print(list(pool.map_ordered([partial(str, i) for i in range(4)])))\n"

@@ -13,7 +13,7 @@ from tests.support.helping import Slow, here, kill_one
 from tp_tools.chrome.parallel_reader import batch_pool
 from tp_tools.errors import InputError
 from tp_tools.files import ReadSizes, Source
-from tp_tools.processes import pool as parallel
+from tp_tools.processes import local
 from tp_tools.processes.pool import ALONE, Pool
 from tp_tools.repair import analysis
 
@@ -106,7 +106,7 @@ def test_a_recorded_trace_is_written_by_processes(
 
 def test_a_text_longer_than_a_pipe_is_written_by_a_worker(tmp_path: Path) -> None:
     """One event may be longer than a batch."""
-    event = {"ph": "X", "name": "k" * (parallel._PIPE + 5), "pid": 1, "tid": 0, "ts": 1, "dur": 2}
+    event = {"ph": "X", "name": "k" * (local._PIPE + 5), "pid": 1, "tid": 0, "ts": 1, "dur": 2}
     path = tmp_path / "t.json"
     path.write_text(json.dumps([event] * 6))
     file = Source(path, "t")

@@ -27,7 +27,8 @@ from tp_tools.chrome.stream import TextStream, lead_of
 from tp_tools.chrome.trace_builder import TraceBuilder
 from tp_tools.errors import InputError
 from tp_tools.processes import open_pool
-from tp_tools.processes.pool import ALONE, usual_jobs
+from tp_tools.processes.local import usual_jobs
+from tp_tools.processes.pool import ALONE
 from tp_tools.processes.worker import TextCall
 
 if TYPE_CHECKING:

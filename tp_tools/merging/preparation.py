@@ -17,7 +17,7 @@ from tp_tools.merging import job_files, ranks, read_rank
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.merging.selection import Selection
 from tp_tools.processes import open_pool
-from tp_tools.processes.pool import is_single_threaded, usual_jobs
+from tp_tools.processes.local import is_single_threaded, usual_jobs
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:

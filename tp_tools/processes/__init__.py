@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
-    from tp_tools.processes.pool import Pool, open_pool
+    from tp_tools.processes.local import open_pool
+    from tp_tools.processes.pool import Pool
 
 __all__ = ["Pool", "open_pool"]
 
@@ -17,6 +18,6 @@ __getattr__ = exporter(
     __name__,
     {
         "Pool": "pool",
-        "open_pool": "pool",
+        "open_pool": "local",
     },
 )

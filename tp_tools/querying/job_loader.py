@@ -12,7 +12,7 @@ from tp_tools.files import temporary
 from tp_tools.files.source import BLOCK
 from tp_tools.merging import MergeOptions, job_files, preparation
 from tp_tools.merging import output as merge_output
-from tp_tools.processes.pool import usual_jobs
+from tp_tools.processes.local import usual_jobs
 from tp_tools.progress import BUILDING, SILENT
 from tp_tools.writing.select import FLOWS
 

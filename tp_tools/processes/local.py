@@ -1,0 +1,209 @@
+"""Starts and ends the workers of a pool: processes on this machine.
+
+Each worker has two pipes of its own whose ends no other process holds. So the parent notices at any
+moment that a worker was killed, and a worker notices that its parent was. The processes of
+`concurrent.futures.ProcessPoolExecutor` share one pipe of results: a worker that is killed while it
+sends a large result leaves the parent waiting for ever (tried with Python 3.11).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+from collections import deque
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tp_tools.processes import signals
+from tp_tools.processes.pool import LOST, Pool
+from tp_tools.processes.worker import (
+    PICKLE,
+    SharedTextCall,
+    SharedTexts,
+    TextCall,
+    serve_fork,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
+    from tp_tools.processes.pool import Task
+    from tp_tools.processes.worker import Call, Ends
+
+_PIPE = 1 << 20
+"""Bytes of a pipe: the most that Linux allows, so that workers go on while the parent is busy."""
+
+_START = """
+import sys
+sys.path[:] = {path!r}
+from tp_tools.processes.worker import serve
+serve({ends})
+"""
+"""Program of a worker that is not a fork; it does not import the main module again."""
+
+
+@dataclass
+class _Process:
+    """A worker in a process of its own.
+
+    Attributes:
+        process: the process.
+        calls, results: the parent's ends of the pipes.
+        shared: memory shared with the worker; None if there is none.
+    """
+
+    process: BaseProcess | subprocess.Popen[bytes]
+    calls: Connection
+    results: Connection
+    shared: SharedTexts | None
+    _tasks: deque[Task[Any]] = field(default_factory=deque)
+    _is_lost: bool = False
+
+    def pending_count(self) -> int:
+        while self._tasks and self.results.poll():
+            self.receive()
+        return LOST if self._is_lost else len(self._tasks)
+
+    def submit(self, task: Task[Any]) -> None:
+        self._tasks.append(task)
+        with suppress(OSError):  # the worker has ended; `receive` finds that out
+            self._send(task.call)
+
+    def fileno(self) -> int:
+        return self.results.fileno()
+
+    def _send(self, call: Call[Any]) -> None:
+        if not isinstance(call, TextCall):
+            self.calls.send_bytes(pickle.dumps(call, PICKLE))
+            return
+        extent = self.shared.put(call.text) if self.shared else None
+        self.calls.send_bytes(pickle.dumps(SharedTextCall(call.function, extent), PICKLE))
+        if extent is None:
+            self.calls.send_bytes(call.text)
+
+    def receive(self) -> None:
+        try:
+            answer = self.results.recv_bytes()
+        except (EOFError, OSError):  # OSError: the pipe ends within an answer
+            self._is_lost = True
+            while self._tasks:
+                task = self._tasks.popleft()
+                task.outcome = task.call
+            return
+        self._tasks.popleft().outcome = pickle.loads(answer)  # noqa: S301  sent by our own worker
+
+    def end(self) -> None:
+        """Kill the process and wait for its end."""
+        self.calls.close()
+        self.results.close()
+        self.kill()
+        if isinstance(self.process, subprocess.Popen):
+            self.process.wait()
+        else:
+            self.process.join()
+
+    def kill(self) -> None:
+        """Kill the process; do not wait for its end."""
+        self.process.kill()
+
+
+def usual_jobs() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def open_pool(workers: int, *, ahead: int = 4, helps: bool = True) -> Iterator[Pool]:
+    """Open a pool while the block runs; its processes end with the block, or with this process.
+
+    Workers are forks of this process if it has one thread: they start at once and have its imported
+    modules. Else they are new interpreters.
+
+    Args:
+        workers: number of processes in addition to this one; fewer if the system refuses more, and
+            none on systems other than POSIX.
+        ahead: as in `Pool`.
+        helps: as in `Pool`.
+
+    Yields:
+        The pool.
+    """
+    start = _fork if _may_fork() else _new_process
+    started: list[_Process] = []
+
+    def kill_all() -> None:
+        for process in started:
+            process.kill()
+
+    forget = signals.at_end(kill_all)
+    try:
+        with suppress(
+            OSError
+        ):  # the system refuses more processes or files: go on with those that started
+            for _ in range(workers if os.name == "posix" else 0):
+                started.append(start(started, ahead))
+        yield Pool(started, ahead, helps)
+    finally:
+        forget()
+        for process in started:
+            process.end()
+
+
+def is_single_threaded() -> bool:
+    """Tell whether this process has one thread, native ones included; False if not on Linux."""
+    threads = Path("/proc/self/task")
+    return threads.is_dir() and len(list(threads.iterdir())) == 1
+
+
+def _may_fork() -> bool:
+    return is_single_threaded() and not multiprocessing.current_process().daemon
+
+
+def _fork(before: Sequence[_Process], ahead: int) -> _Process:
+    """Start a worker that is a fork of this process and closes the pipes of those `before`."""
+    ours, theirs = _pipes()
+    shared = SharedTexts(ahead)
+    to_close = [*ours, *(end for process in before for end in (process.calls, process.results))]
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=serve_fork, args=(theirs, shared, to_close), daemon=True)
+    process.start()
+    for end in theirs:
+        end.close()
+    return _Process(process, *ours, shared)
+
+
+def _new_process(_before: Sequence[_Process], _ahead: int) -> _Process:
+    """Start a worker that is a new interpreter and runs `_START`."""
+    ours, theirs = _pipes()
+    numbers = [end.fileno() for end in theirs]
+    program = _START.format(path=sys.path, ends=", ".join(map(str, numbers)))
+    process = subprocess.Popen(  # noqa: S603  this interpreter and the text above
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        pass_fds=numbers,
+        start_new_session=True,  # Ctrl-C goes to the parent only
+    )
+    for end in theirs:
+        end.close()
+    return _Process(process, *ours, None)
+
+
+def _pipes() -> tuple[Ends, Ends]:
+    """Open the pipes of a worker with large buffers; return the parent's and the worker's ends."""
+    calls, our_calls = multiprocessing.Pipe(duplex=False)
+    our_results, results = multiprocessing.Pipe(duplex=False)
+    for end in (calls, results):
+        with suppress(
+            ImportError, AttributeError, OSError
+        ):  # only Linux can; other systems are slower
+            import fcntl  # noqa: PLC0415
+
+            fcntl.fcntl(end.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+    return (our_calls, our_results), (calls, results)
