@@ -1,0 +1,52 @@
+"""Pair the B and E events of a trace, as Perfetto does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tp_tools.trace.model import NAMELESS, UNTIMED, is_phase
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tp_tools.trace.model import Trace
+
+
+def pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Pair each E event with the last open B event of its track that it can end.
+
+    B and E events without a partner are left out. Perfetto pairs them by the same rule (v52.0,
+    importers/common/slice_tracker.cc).
+
+    Returns:
+        Numbers of the B events and of their E events.
+    """
+    marks = np.flatnonzero(is_phase(trace, "BE") & (trace.ts != UNTIMED))
+    is_begin = trace.phase[marks] == ord("B")
+    # E sorts before B at the same time, as in Perfetto
+    order = np.lexsort((marks, is_begin, trace.ts[marks]))
+    open_by_track: dict[int, list[int]] = defaultdict(list)
+    opening, closing = [], []
+    for event, opens in zip(marks[order].tolist(), is_begin[order].tolist(), strict=True):
+        stack = open_by_track[int(trace.track[event])]
+        if opens:
+            stack.append(event)
+            continue
+        depths = reversed(range(len(stack)))
+        ended = next((i for i in depths if _can_end(trace, stack[i], event)), None)
+        if ended is not None:
+            opening.append(stack.pop(ended))
+            closing.append(event)
+    return np.array(opening, np.int32), np.array(closing, np.int32)
+
+
+def _can_end(trace: Trace, opening: int, closing: int) -> bool:
+    """Tell whether an E event can end a B event: a name or category of the E must be the B's."""
+    name, cat = trace.name[closing], trace.cat[closing]
+    return bool(
+        (trace.names[name] in {"", NAMELESS} or name == trace.name[opening])
+        and (not trace.cats[cat] or cat == trace.cat[opening])
+    )
