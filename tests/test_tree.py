@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,3 +152,76 @@ def test_helpers_live_in_one_folder() -> None:
         if name.startswith("tests.") and not f"{name}.".startswith("tests.support.")
     }
     assert beside == set()
+
+
+_SETTERS = {"setattr", "setitem", "object"}
+"""Of `monkeypatch` and `mock.patch`."""
+
+_OWN = re.compile(r"_?[A-Z][A-Z0-9_]*|_[a-z]\w*")
+"""A constant, or a private name."""
+
+_ASSIGNED = re.compile(rf"^\s*(?!self\.)\w+(?:\.\w+)*\.({_OWN.pattern})\s*=(?!=)", re.MULTILINE)
+"""An assignment to one, in a program that a test runs."""
+
+SIMULATES = "# simulates "
+"""Begins the comment of a line that sets one to stand for a fault of the outside world."""
+
+
+def set_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Find the constants and private names of other objects that a test sets: line, name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+            if called in _SETTERS:
+                for given in node.args[:2]:
+                    name = ast.unparse(given).strip("'\"").rpartition(".")[2]
+                    if _OWN.fullmatch(name):
+                        yield node.lineno, name
+        elif isinstance(node, ast.Assign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                owner = ast.unparse(target.value) if isinstance(target, ast.Attribute) else "self"
+                if (
+                    isinstance(target, ast.Attribute)
+                    and owner != "self"
+                    and _OWN.fullmatch(target.attr)
+                ):
+                    yield node.lineno, target.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from ((node.lineno, name) for name in _ASSIGNED.findall(node.value))
+
+
+@pytest.mark.parametrize(
+    "path", sorted({*TESTS.rglob("*.py")} - {Path(__file__)}), ids=lambda it: it.name
+)
+def test_tests_set_no_constant(path: Path) -> None:
+    """Tests pass sizes and limits as parameters; a fault that a test simulates is called one."""
+    text = path.read_text("utf-8")
+    lines = text.splitlines()
+    found = [
+        f"{path.name}:{line}: {name}"
+        for line, name in set_names(ast.parse(text))
+        if SIMULATES not in lines[line - 1] + lines[line - 2]
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ('monkeypatch.setattr(source, "BLOCK", 7)', ["BLOCK"]),
+        ('patch.setattr("tp_tools.trace.flows._NEAR", near)', ["_NEAR"]),
+        ("monkeypatch.setitem(LIMITS, 32, 7)", ["LIMITS"]),
+        ("setattr(pool, '_fork', copy)", ["_fork"]),
+        ("mock.patch.object(pool, 'LARGE', 7)", ["LARGE"]),
+        ("stages.PATIENCE_S = 0", ["PATIENCE_S"]),
+        ("program = 'import x\\nx.y._PIPE = 7'", ["_PIPE"]),
+        ("monkeypatch.setattr(library, 'read', read)", []),
+        ("monkeypatch.setattr('tempfile.tempdir', folder)", []),
+        ("self._lines = BLOCK", []),
+        ("assert source.BLOCK == 7", []),
+    ],
+)
+def test_a_constant_that_is_set_is_found(line: str, found: list[str]) -> None:
+    """A constant or private name is found however a test sets it; to read one is no matter."""
+    assert [name for _, name in set_names(ast.parse(line))] == found

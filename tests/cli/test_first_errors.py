@@ -491,7 +491,7 @@ def test_what_is_not_ones_own_is_told(
 def test_a_full_disk_is_told(line: str, folder: Path) -> None:
     """Whatever was written is gone again."""
     before = tree(folder)
-    full = (
+    full = (  # simulates a full disk
         "import os, errno, shutil\nfrom tp_tools.files import output\n"
         "def copy(sink, blocks):\n"
         "    sink.write(next(iter(blocks)))\n"

@@ -143,7 +143,7 @@ def test_crash_is_told_once_and_remembered(monkeypatch: pytest.MonkeyPatch) -> N
         def abort(*_: object) -> None:
             raise Aborted("it aborted")
 
-        monkeypatch.setattr(backend, "_on_request", abort)
+        monkeypatch.setattr(backend, "_on_request", abort)  # simulates an abort of the module
         with pytest.raises(
             EngineError, match=r"^rank0\.json: .*crashed: it aborted\nCHECK failed: x < y$"
         ):
@@ -160,7 +160,7 @@ def test_an_interrupted_engine_is_not_used_again(monkeypatch: pytest.MonkeyPatch
         def interrupt(*_: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(tp._backend, "_on_request", interrupt)
+        monkeypatch.setattr(tp._backend, "_on_request", interrupt)  # simulates a signal
         with pytest.raises(KeyboardInterrupt):
             tp.query("SELECT 1")
         monkeypatch.undo()
