@@ -109,6 +109,7 @@ TESTED_IN = {
     "tp_tools.writing.pftrace.header": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.layout": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.other_events": "writing/test_pftrace.py",
+    "tp_tools.writing.pftrace.own_flows": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.packets": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.slice_stack": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.unended": "writing/test_unended.py",

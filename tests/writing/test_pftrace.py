@@ -337,6 +337,29 @@ def test_arrows_that_slices_carry_themselves() -> None:
     assert asked(pftrace_of(text([into, out])), ENDS) == [("out", "in")]
 
 
+@pytest.mark.parametrize("phase", "XBbn")
+@pytest.mark.parametrize("goes_out", [True, False])
+def test_events_of_any_phase_carry_flows_as_in_json(phase: str, goes_out: bool) -> None:
+    """X, B, b and n events do, whatever stands before them; E, e and i events do not."""
+    here, there = ("flow_out", "flow_in") if goes_out else ("flow_in", "flow_out")
+    ts = US if goes_out else 9 * US
+    of_async = {"id": 1, "cat": "c"}
+    own = mark(phase, ts, name="own", bind_id=7, **{here: True}, **of_async)
+    end = mark("E" if phase == "B" else "e", ts + US, bind_id=7, flow_out=True, **of_async)
+    events = [
+        cpu("other", 5 * US, 6 * US, bind_id=7, tid=9, **{there: True}),
+        *([mark("b", ts, name="around", **of_async)] if phase == "n" else []),
+        {**own, "dur": 1} if phase == "X" else own,
+        *([end] if phase != "X" else []),
+        mark("i", 2 * US, name="i", s="t", bind_id=7, flow_out=True),
+        mark("B", 20 * US, name="none"),
+        mark("E", 21 * US),
+    ]
+    shown = asked(text(events), ENDS)
+    assert shown == [("own", "other") if goes_out else ("other", "own")]
+    assert asked(pftrace_of(text(events)), ENDS) == shown
+
+
 def test_a_slice_without_an_end() -> None:
     """A B without E has no end; inside another slice it ends with that slice."""
     inner, outer = mark("B", US, name="inner"), cpu("outer", 0, 5 * US)

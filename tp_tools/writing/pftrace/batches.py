@@ -9,13 +9,14 @@ import numpy as np
 
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.columns import is_in
-from tp_tools.trace.flow_groups import read_id
 from tp_tools.trace.model import is_phase
 from tp_tools.writing.json.apply import noted
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.event_args import NO_ARGS, read_event_args
 from tp_tools.writing.pftrace.header import ARGS
 from tp_tools.writing.pftrace.other_events import PHASES, OtherEvents
+from tp_tools.writing.pftrace.own_flows import PHASES as OWN_FLOWS
+from tp_tools.writing.pftrace.own_flows import own_flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 _NAMES = ("process_name", "thread_name")
 _ENCODER = msgspec.json.Encoder()
-_IN, _OUT = 1, 2  # LegacyEvent.FlowDirection; both is 3
 _OPEN = ord("{")
 
 
@@ -65,6 +65,7 @@ class BatchPackets:
         self._in_pair = np.zeros(len(trace), np.bool_)
         self._in_pair[np.concatenate([events.event[pairs], events.closing[pairs]])] = True
         self._args_of_pairs: dict[int, bytes] = {}
+        self._flows_of_pairs: dict[int, bytes] = {}
         self.metadata: list[bytes] = []
 
     def packets(self, number: int, batch: Batch, text: bytes, source: Source) -> Iterator[bytes]:
@@ -83,10 +84,11 @@ class BatchPackets:
         event_args = read_event_args(text, batch, source)
         for i in np.flatnonzero(self._in_pair[events]).tolist():
             self._args_of_pairs[batch.first + i] = self._args(batch.first + i, event_args[i])
+            if self._trace.phase[batch.first + i] == ord("B") and (flow := own_flow(event_args[i])):
+                self._flows_of_pairs[batch.first + i] = flow
         index = self._order[self._edges[number] : self._edges[number + 1]]
         if len(index):
-            has_bind_ids = b'"bind_id"' in text
-            yield self._begins(index, batch, event_args, has_bind_ids=has_bind_ids)
+            yield self._begins(index, batch, event_args, has_bind_ids=b'"bind_id"' in text)
         for i in np.flatnonzero(self._is_other[events]).tolist():
             if self._trace.phase[batch.first + i] == ord("M"):
                 self.metadata.append(self._metadata_text(batch.first + i, event_args[i]))
@@ -109,14 +111,21 @@ class BatchPackets:
         # the B event of a pair may be of an earlier batch: index 0 only stands in for it
         in_batch = np.where(pairs, 0, event - batch.first).tolist()
         args: list[bytes | msgspec.Raw] = [event_args[i].args for i in in_batch]
-        fields = _version_2_flows(in_batch, event_args) if has_bind_ids else {}
+        fields: dict[int, bytes] = {}
+        if has_bind_ids:
+            alone = np.flatnonzero(~pairs & is_in(self._trace.phase[event], OWN_FLOWS)).tolist()
+            flows = ((i, own_flow(event_args[in_batch[i]])) for i in alone)
+            fields = {i: flow for i, flow in flows if flow}
         for i in np.flatnonzero(self._is_noted[event] & ~pairs).tolist():
             args[i] = self._args(int(event[i]), event_args[in_batch[i]])
         for i in np.flatnonzero(pairs).tolist():
             args[i] = self._args_of_pairs.pop(int(event[i]))
             at_end = self._args_of_pairs.pop(int(self._events.closing[index[i]]))
+            flow = self._flows_of_pairs.pop(int(event[i]), b"")
             if at_end != NO_ARGS:
-                fields[i] = wire.message(4, wire.number(1, ARGS) + wire.message(9, at_end))
+                flow += wire.message(4, wire.number(1, ARGS) + wire.message(9, at_end))
+            if flow:
+                fields[i] = flow
         _replace_non_objects(args)
         is_deferred = self._level[index] > 0
         if not is_deferred.any():
@@ -182,25 +191,3 @@ def _replace_non_objects(args: list[bytes | msgspec.Raw]) -> None:
     start = np.cumsum(size) - size
     for i in np.flatnonzero((size == 0) | (text[start] != _OPEN)).tolist():
         args[i] = NO_ARGS
-
-
-def _version_2_flows(in_batch: list[int], event_args: list[EventArgs]) -> dict[int, bytes]:
-    """Encode a LegacyEvent with `bind_id` for slices that carry a flow themselves.
-
-    Args:
-        in_batch: index in `event_args` of each slice.
-        event_args: fields of each event of the batch.
-
-    Returns:
-        Encoded fields by position in `in_batch`.
-    """
-    fields = {}
-    for position, i in enumerate(in_batch):
-        if len(event_args[i].bind_id):
-            bind_id = read_id(bytes(event_args[i].bind_id))
-            direction = _IN * (bytes(event_args[i].flow_in) == b"true")
-            direction += _OUT * (bytes(event_args[i].flow_out) == b"true")
-            if bind_id is not None and direction:
-                event = wire.number(8, bind_id) + wire.number(13, direction)
-                fields[position] = wire.message(6, event)
-    return fields

@@ -15,6 +15,8 @@ import msgspec
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.event_args import EMPTY, NO_ARGS
 from tp_tools.writing.pftrace.header import ARGS, NO_NAME, packet
+from tp_tools.writing.pftrace.own_flows import PHASES as OWN_FLOWS
+from tp_tools.writing.pftrace.own_flows import own_flow
 from tp_tools.writing.pftrace.packets import BEGIN, END, INSTANT
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class OtherEvents:
             uuid = self._process(number)
         else:
             uuid = self._track("instants", None)
-        return self._event(number, INSTANT, uuid, self._name(number), fields.args)
+        return self._event(number, INSTANT, uuid, self._name(number), fields)
 
     def _asynchronous(self, number: int, fields: EventArgs, phase: str) -> bytes:
         """Return a BEGIN, END or INSTANT on the track of its category and id."""
@@ -92,7 +94,7 @@ class OtherEvents:
         if time < track.first:
             track.first, track.name = time, name
         shown_name = NO_NAME if phase == "b" and not name else name
-        return self._event(number, _TYPES[phase], track.uuid, shown_name, fields.args)
+        return self._event(number, _TYPES[phase], track.uuid, shown_name, fields)
 
     def describe_async_tracks(self) -> None:
         """Describe the tracks of asynchronous slices, once all events were given."""
@@ -150,14 +152,16 @@ class OtherEvents:
             )
         return self._known[key]
 
-    def _event(self, number: int, kind: int, uuid: int, name: str, args: msgspec.Raw) -> bytes:
+    def _event(self, number: int, kind: int, uuid: int, name: str, fields: EventArgs) -> bytes:
         cat = self._trace.cat[number]
         event = wire.number(9, kind) + wire.number(11, uuid)
         if self._trace.cats[cat]:
             event += wire.number(3, int(cat) + 1)
         if name:
             event += wire.text(23, name)
-        text = bytes(args)
+        if self._trace.phase[number] in OWN_FLOWS:
+            event += own_flow(fields)
+        text = bytes(fields.args)
         if text.startswith(b"{") and text != NO_ARGS:
             event += wire.message(4, wire.number(1, ARGS) + wire.message(9, text))
         return self._tracks.drained(self._options) + self._packet(number, event)
