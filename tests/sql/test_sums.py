@@ -102,6 +102,21 @@ def test_gpu_work_by_iteration(recorded: Processor) -> None:
             assert row["gpu_dur"] == row["busy_ns"] + row["idle_ns"] >= row["busy_ns"]
 
 
+def test_windows_of_steps(recorded: Processor) -> None:
+    """They add up to the span of the device, and their parts to each of them."""
+    windows = answer("verdict", recorded)
+    parts = ("compute", "communication", "waiting", "copy")
+    idle = ("cpu", "sync", "dependency", "unknown")
+    for row in windows:
+        assert row["dur"] == sum(row[f"{part}_ns"] for part in (*parts, *idle))
+    for device in answer("gpu_time", recorded):
+        own = [row for row in windows if row["device"] == device["device"]]
+        (whole,) = [row for row in own if row["part"] == "all"]
+        assert whole["dur"] == device["span_ns"]
+        assert sum(whole[f"{part}_ns"] for part in idle) == device["idle_ns"]
+        assert len(own) == 1 or total(own, "dur") == 2 * whole["dur"]
+
+
 def test_the_span_of_a_device(recorded: Processor) -> None:
     """It is busy or idle; the gaps are the idle time; kinds of busy time add up."""
     for device in answer("gpu_time", recorded):
