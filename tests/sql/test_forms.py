@@ -35,7 +35,6 @@ QUERIES = [
     "phases",
     "steps",
     "streams",
-    "verdict",
 ]
 # PDL and a CPU op on lanes; AMD: stream 0, two streams, collectives with args, trimmed slices
 TRACES = ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given
 
-from tests.sql.test_sums import events as made_events
+from tests.support.gpu_strategies import gpu_events
 from tests.support.gpu_traces import Event, Row, answer, ask, call, copy, note, op, slice_of, work
 from tests.support.handmade import text
 from tests.support.rank_traces import Slice, custom, foreign
@@ -180,7 +180,7 @@ def test_waiting_for_a_rank() -> None:
 
 
 @LOADING
-@given(made_events())
+@given(gpu_events())
 def test_made_windows_add_up(made: list[Event]) -> None:
     """In whichever relation steps and work stand."""
     with load([text(made)], source="trace.json", allow_loss=True) as tp:
