@@ -64,6 +64,7 @@ TESTED_IN = {
     "tp_tools.cli.progress_bars": "cli/test_progress.py",
     "tp_tools.cli.stage": "cli/test_progress.py",
     "tp_tools.cli.stages": "cli/test_progress.py",
+    "tp_tools.cli.query_output": "cli/test_query.py",
     "tp_tools.engine._perfetto": "engine/test_processor.py",
     "tp_tools.engine.names": "cli/test_first_errors.py",
     "tp_tools.engine.rpc": "engine/test_processor.py",

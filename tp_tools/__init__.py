@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from tp_tools import errors
 
 if TYPE_CHECKING:
-    from tp_tools.querying.api import LossWarning, open_trace, query
+    from tp_tools.querying.api import LossWarning, open_trace, query, query_all
 
-__all__ = ["LossWarning", "errors", "open_trace", "query"]
+__all__ = ["LossWarning", "errors", "open_trace", "query", "query_all"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  as PEP 562 has it

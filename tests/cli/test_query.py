@@ -13,6 +13,9 @@ from pyarrow import parquet
 
 from fixtures.make import HERE, truth_of
 from tests.support.asking import KERNELS, TpTools, kernel, write_trace
+from tests.support.reporters import Recorder
+from tp_tools.merging import job_files
+from tp_tools.querying import LoadOptions, runner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -358,6 +361,66 @@ def test_ids_of_a_part_are_said(tp_tools: TpTools, tmp_path: Path) -> None:
     assert tp_tools("query", own, tmp_path, "--all-categories").err == ""
     own.write_text("-- Needs: gpu_memcpy\nSELECT name FROM slice")
     assert tp_tools("query", own, tmp_path).err == ""
+
+
+def test_several_queries_in_one_call(tp_tools: TpTools, ranks: Path, tmp_path: Path) -> None:
+    """Names with commas between them: JSON is an object by name, other texts have headings."""
+    own = tmp_path / "own.sql"
+    own.write_text("-- Own: all of it.\n--\n-- Scope: job\nSELECT COUNT(*) AS n FROM slice")
+    both = f"gpu_time,{own},gpu_time"
+    ran = tp_tools("query", both, ranks, "--format", "json", "-q")
+    answers = json.loads(ran.out)
+    assert list(answers) == ["gpu_time", "own"]
+    assert [row["rank"] for row in answers["gpu_time"]] == [2, 10]
+    assert answers["own"] == [{"n": 2}]
+    heads = [
+        line for line in tp_tools("query", both, ranks).out.decode().splitlines() if ": " in line
+    ]
+    assert heads[0].startswith("gpu_time: ")
+    assert heads[1] == "own: all of it."
+    ran = tp_tools("query", both, ranks, "--format", "md")
+    assert ran.out.startswith(b"## gpu_time\n\n| rank |")
+    assert b"\n\n## own\n\n| n |\n" in ran.out
+
+
+def test_several_answers_in_a_folder(tp_tools: TpTools, ranks: Path, tmp_path: Path) -> None:
+    """A folder gets a file per query; a format of one table goes nowhere else."""
+    out = tmp_path / "answers"
+    out.mkdir()
+    ran = tp_tools("query", "gpu_time,streams", ranks, "-o", out)
+    assert (ran.code, ran.out) == (0, b"")
+    assert sorted(path.name for path in out.iterdir()) == ["gpu_time.csv", "streams.csv"]
+    alone = tp_tools("query", "streams", ranks, "--format", "csv").out
+    assert (out / "streams.csv").read_bytes() == alone
+    again = tp_tools("query", "streams,kernels", ranks, "-o", out)
+    assert (again.code, "streams.csv: exists" in again.err) == (2, True)
+    assert not (out / "kernels.csv").exists()
+    ran = tp_tools("query", "gpu_time,streams", ranks, "--format", "csv")
+    assert (ran.code, ran.out) == (2, b"")
+    assert "-o FOLDER/" in ran.err
+
+
+def test_wrong_names_among_several(tp_tools: TpTools, ranks: Path, tmp_path: Path) -> None:
+    """An unknown name and two files of one name are usage errors."""
+    ran = tp_tools("query", "gpu_time,gpu_tim", ranks)
+    assert (ran.code, "did you mean gpu_time" in ran.err) == (2, True)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.sql").write_text(f"SELECT '{folder}'")
+    ran = tp_tools("query", f"{tmp_path}/a/mine.sql,{tmp_path}/b/mine.sql", ranks)
+    assert (ran.code, ran.err) == (2, "tp-tools: two queries are named mine: rename a file.\n")
+    assert tp_tools("query", ",", ranks).code == 2
+
+
+def test_a_trace_is_loaded_once_for_several(ranks: Path) -> None:
+    """Two queries about a rank read its file no oftener than one does."""
+    counts = list[int]()
+    for names in ("streams", "streams,gpu_time,kernels"):
+        stages = Recorder()
+        job = job_files.find([str(ranks / "rank2.json")])
+        runner.run_queries(runner.from_names(names), job, LoadOptions(), reporter=stages)
+        counts.append(sum("reading" in stage for stage in stages.stages))
+    assert counts == [1, 1]
 
 
 def test_quiet(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:

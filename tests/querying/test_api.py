@@ -63,6 +63,16 @@ def test_a_query_gives_a_frame(ranks: Path) -> None:
         pd.testing.assert_frame_equal(tp_tools.query(KERNELS, traces), all_of_them)
 
 
+def test_several_queries_give_frames(ranks: Path) -> None:
+    """Each query has the frame that it has alone, by its name."""
+    own = ranks / "own.sql"
+    own.write_text(KERNELS)
+    frames = tp_tools.query_all(["gpu_time", own], ranks)
+    assert list(frames) == ["gpu_time", "own"]
+    pd.testing.assert_frame_equal(frames["own"], tp_tools.query(own, ranks))
+    pd.testing.assert_frame_equal(frames["gpu_time"], tp_tools.query("gpu_time", ranks))
+
+
 def test_what_a_query_is(ranks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name, a path, or SQL: what has blanks and does not end in .sql is SQL."""
     trace = ranks / "0.json"
@@ -109,7 +119,7 @@ def test_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {}
     for piece in pieces:
         exec(piece, names)  # noqa: S102  the project's own docs
-    assert len(pieces) == 4
+    assert len(pieces) == 5
     assert names["kernels"]["count"].sum() == 67
     assert names["per_rank"].columns[0] == "rank"
     assert set(names["per_rank"]["rank"]) == {0, 1}

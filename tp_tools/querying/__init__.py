@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
-    from tp_tools.querying.api import LossWarning, open_trace, query
+    from tp_tools.querying.api import LossWarning, open_trace, query, query_all
     from tp_tools.querying.job_loader import load_job
-    from tp_tools.querying.runner import run_query
+    from tp_tools.querying.runner import run_queries, run_query
     from tp_tools.querying.trace_loader import LoadOptions, load_trace
 
 __all__ = [
@@ -21,6 +21,8 @@ __all__ = [
     "load_trace",
     "open_trace",
     "query",
+    "query_all",
+    "run_queries",
     "run_query",
 ]
 
@@ -30,7 +32,9 @@ __getattr__ = exporter(
         "LossWarning": "api",
         "open_trace": "api",
         "query": "api",
+        "query_all": "api",
         "load_job": "job_loader",
+        "run_queries": "runner",
         "run_query": "runner",
         "LoadOptions": "trace_loader",
         "load_trace": "trace_loader",

@@ -3,6 +3,7 @@
 import tp_tools
 
 kernels = tp_tools.query("kernels", "traces/")
+frames = tp_tools.query_all(["kernels", "gaps"], "traces/")
 with tp_tools.open_trace("rank0.json.gz") as tp:
     slices = tp.query("SELECT ts, dur, name FROM slice").as_pandas_dataframe()
 """
@@ -104,15 +105,65 @@ def query(
         tp_tools.errors.SqlError: TraceProcessor refused the query.
         tp_tools.errors.EngineError: TraceProcessor failed otherwise.
     """
-    to_run = runner.from_text(query) if _is_sql(query) else runner.from_file(os.fspath(query))
-    given = [traces] if isinstance(traces, str | os.PathLike) else traces
     warned = _Warnings()
     how = LoadOptions(engine, raw)
-    choice = RankChoice(profile, stage, allow_missing=True)
-    files = job_files.find([os.fspath(trace) for trace in given], choice)
-    answer = runner.run_query(to_run, files, how, reporter=warned, all_categories=all_categories)
+    files = _files(traces, profile, stage)
+    answer = runner.run_query(
+        _query(query), files, how, reporter=warned, all_categories=all_categories
+    )
     _warn(warned)
     return frames.frame(answer)
+
+
+def query_all(
+    queries: Iterable[PathLike],
+    traces: PathLike | Iterable[PathLike],
+    *,
+    engine: str | None = None,
+    raw: bool = False,
+    all_categories: bool = False,
+    profile: str | None = None,
+    stage: str | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Run several queries, for which each trace is loaded once.
+
+    Args:
+        queries: names in the library, or paths of .sql files; each as for `query`.
+        traces: as for `query`, and so are the others.
+        engine: the TraceProcessor.
+        raw: whether to load the files as they are.
+        all_categories: whether to load all events.
+        profile: which profile of several in a folder.
+        stage: which stage of several.
+
+    Returns:
+        The frame of each query, as `query` returns it, by its name without .sql.
+
+    Raises:
+        tp_tools.errors.UsageError: two queries have one name; else as `query`.
+    """
+    warned = _Warnings()
+    how = LoadOptions(engine, raw)
+    files = _files(traces, profile, stage)
+    to_run = runner.distinct(map(_query, queries))
+    answers = runner.run_queries(to_run, files, how, reporter=warned, all_categories=all_categories)
+    _warn(warned)
+    return {
+        query.title: frames.frame(answer) for query, answer in zip(to_run, answers, strict=True)
+    }
+
+
+def _query(query: PathLike) -> runner.Query:
+    return runner.from_text(query) if _is_sql(query) else runner.from_file(os.fspath(query))
+
+
+def _files(
+    traces: PathLike | Iterable[PathLike], profile: str | None, stage: str | None
+) -> job_files.JobFiles:
+    """Find the traces of one job."""
+    given = [traces] if isinstance(traces, str | os.PathLike) else traces
+    choice = RankChoice(profile, stage, allow_missing=True)
+    return job_files.find([os.fspath(trace) for trace in given], choice)
 
 
 def _is_sql(query: PathLike) -> TypeGuard[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tp_tools import library
 from tp_tools.engine import Rows, query_rows, run_file
+from tp_tools.errors import UsageError
 from tp_tools.files import open_source
 from tp_tools.merging.ranks import some
 from tp_tools.progress import SILENT, Once
@@ -16,7 +17,7 @@ from tp_tools.querying import job_loader
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tp_tools.engine.processor import Processor
     from tp_tools.files import Source
@@ -51,6 +52,11 @@ class Query:
     header: Header
     origin: Origin
 
+    @property
+    def title(self) -> str:
+        """The name without its suffix: that of an answer among several."""
+        return "SQL" if self.name is None else self.name.removesuffix(library.SUFFIX)
+
 
 def from_file(name_or_path: str) -> Query:
     """Read the query of this name in the library, or the file at this path.
@@ -63,6 +69,33 @@ def from_file(name_or_path: str) -> Query:
     sql = library.read(path)
     origin: Origin = "library" if path in library.queries().values() else "file"
     return Query(path.name, sql, library.parse(sql, path.name), origin)
+
+
+def from_names(names: str) -> list[Query]:
+    """Read one query, or several with commas between their names; each is read once.
+
+    Raises:
+        UsageError: there is no such query, or two have one name.
+        InputError: a file cannot be read, or its header is wrong.
+    """
+    if "," not in names or Path(names).expanduser().is_file():
+        return [from_file(names)]
+    return distinct([from_file(name.strip()) for name in names.split(",") if name.strip()])
+
+
+def distinct(queries: Iterable[Query]) -> list[Query]:
+    """Drop queries that are given twice.
+
+    Raises:
+        UsageError: there is none, or two have one name.
+    """
+    found = dict[str, Query]()
+    for query in queries:
+        if found.setdefault(query.title, query) != query:
+            raise UsageError(f"two queries are named {query.title}: rename a file.")
+    if not found:
+        raise UsageError("give a query: `tp-tools sql` lists the library.")
+    return list(found.values())
 
 
 def from_text(sql: str) -> Query:
