@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
-import re
 from contextlib import ExitStack
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
+from tp_tools.cli.options import (
+    choice_options,
+    console_options,
+    engine_option,
+    limit_options,
+    milliseconds,
+)
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files import temporary
 
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
     from tp_tools.merging.write_rank import Form
     from tp_tools.processes import Pool
     from tp_tools.progress import Reporter
-
-_MS = re.compile(r"-?\d+(\.\d{1,6})?")
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,6 @@ class Options:
     summary: bool
     force: bool
     engine: str | None
-
-
-def milliseconds(text: str) -> int:
-    """Convert a time in ms with up to six decimals to int nanoseconds: "1.5" to 1,500,000.
-
-    Raises:
-        click.BadParameter: the text is no decimal number, or has more decimals.
-    """
-    if not _MS.fullmatch(text.strip()):
-        raise click.BadParameter(f"{text!r} is no number of milliseconds with up to six decimals.")
-    return int(Decimal(text.strip()) * 1_000_000)
 
 
 @click.command("merge", short_help="Merge all ranks of a job.")
@@ -207,6 +197,7 @@ def _merge(
     """Read the ranks and write the output."""
     from pathlib import Path  # noqa: PLC0415
 
+    from tp_tools.cli import merge_summary  # noqa: PLC0415
     from tp_tools.merging import preparation  # noqa: PLC0415
 
     merge_options = _merge_options(options)
@@ -219,7 +210,8 @@ def _merge(
     plan = dataclasses.replace(plan, left_out=traces.left_out)
     for summary in plan.summaries:
         summary.damage.tell(summary.file, console)
-    _warn_of_unknown(options.excluded, plan, console)
+    for line in merge_summary.unknown_categories(options.excluded, plan):
+        console.warn(line)
     return plan, _write(plan, options, console, pool, size)
 
 
@@ -278,23 +270,6 @@ def _prepare(
                     "profiler wrote: give that."
                 ) from error
         raise
-
-
-def _warn_of_unknown(excluded: frozenset[str], plan: MergePlan, console: Console) -> None:
-    """Warn of each excluded category that no event has; name a similar one or all there are."""
-    from tp_tools.merging import read_rank  # noqa: PLC0415
-
-    unknown, known = set(excluded), set[str]()
-    for spool in plan.spools:
-        if not unknown:
-            return
-        _, trace, _, _ = read_rank.load_rank(spool)
-        known.update(filter(None, trace.cats))
-        unknown -= known
-    for name in sorted(unknown):
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known))}."
-        console.warn(f"--exclude {name}: no event has this category; {hint}")
 
 
 def _report(plan: MergePlan, counts: Counts, options: Options, console: Console) -> None:

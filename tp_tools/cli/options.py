@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+_MILLISECONDS = re.compile(r"-?\d+(\.\d{1,6})?")
 _DURATION = re.compile(r"(\d+)(?:\.(\d{1,9}))?\s*(ns|us|ms|s)")
 
 
@@ -38,6 +40,17 @@ def duration(text: str) -> int:
     if scaled % scale:
         raise click.BadParameter(f"{text!r} is finer than a nanosecond.")
     return scaled // scale
+
+
+def milliseconds(text: str) -> int:
+    """Convert a time in ms with up to six decimals to int nanoseconds: "1.5" to 1,500,000.
+
+    Raises:
+        click.BadParameter: the text is no decimal number, or has more decimals.
+    """
+    if not _MILLISECONDS.fullmatch(text.strip()):
+        raise click.BadParameter(f"{text!r} is no number of milliseconds with up to six decimals.")
+    return int(Decimal(text.strip()) * 1_000_000)
 
 
 def console_options(command: Command) -> Command:
