@@ -6,6 +6,8 @@ INCLUDE PERFETTO MODULE tpt.launched;
 
 INCLUDE PERFETTO MODULE tpt.gap;
 
+INCLUDE PERFETTO MODULE tpt.sync_call;
+
 -- Gaps whose next work was launched too late: its call had not returned when the gap began. A copy
 -- whose call returned only after it counts as launched when that call began, if that was before the
 -- gap. Of the graph that ran before the gap nothing is late.
@@ -34,8 +36,7 @@ CREATE PERFETTO TABLE _tpt_hold AS
 SELECT upid, row_id, ts, ts_end, name
 FROM tpt_call
 WHERE
-  name GLOB '*Synchronize*'
-  OR (name GLOB '*Memcpy*' AND NOT name GLOB '*Async*')
+  tpt_is_sync_call!(name)
   OR name GLOB '*Malloc*'
   OR name GLOB '*Free*'
   OR name GLOB '*MemAlloc*'

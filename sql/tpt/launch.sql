@@ -10,6 +10,8 @@ INCLUDE PERFETTO MODULE tpt.launch_key;
 
 -- Each call. Where a repair trimmed one, its duration is the recorded one.
 CREATE PERFETTO TABLE tpt_call(
+  -- Id of its slice.
+  id JOINID(slice.id),
   -- What GPU work that it launched has as `tpt_gpu_slice.launch_key`; NULL: no correlation id.
   launch_key LONG,
   -- Its start, ns.
@@ -30,6 +32,7 @@ CREATE PERFETTO TABLE tpt_call(
 WITH
   call AS (
     SELECT
+      s.id,
       s.ts,
       tpt_recorded_dur!(s.arg_set_id, s.dur) AS dur,
       s.name,
@@ -44,6 +47,7 @@ WITH
       s.category IN ('cuda_runtime', 'cuda_driver', 'xpu_runtime', 'Runtime')
   )
 SELECT
+  id,
   tpt_launch_key!(rank, correlation) AS launch_key,
   ts,
   dur,

@@ -35,6 +35,7 @@ QUERIES = [
     "phases",
     "steps",
     "streams",
+    "syncs",
 ]
 # PDL and a CPU op on lanes; AMD: stream 0, two streams, collectives with args, trimmed slices
 TRACES = ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0"]

@@ -117,6 +117,15 @@ def test_windows_of_steps(recorded: Processor) -> None:
         assert len(own) == 1 or total(own, "dur") == 2 * whole["dur"]
 
 
+def test_waits_of_the_cpu(recorded: Processor) -> None:
+    """The GPU idles for no longer than the CPU waits, and steps wait no longer than they last."""
+    for row in answer("syncs", recorded):
+        assert 0 <= row["gpu_idle_ns"] <= row["total_ns"] <= row["count"] * row["longest_ns"]
+    for row in answer("dataloader", recorded):
+        assert 0 <= row["gpu_idle_ns"] <= row["dataloader_ns"]
+        assert row["dur"] is None or row["dataloader_ns"] <= row["dur"]
+
+
 def test_the_span_of_a_device(recorded: Processor) -> None:
     """It is busy or idle; the gaps are the idle time; kinds of busy time add up."""
     for device in answer("gpu_time", recorded):

@@ -1,0 +1,71 @@
+-- Waiting for data: how long each step waited for its next batch, while the GPU worked or idled.
+--
+-- Time in `next` of a torch.utils.data.DataLoader (`enumerate(DataLoader)#...`), on the thread that
+-- asks; workers that load ahead are not in it. It belongs to the step in which it began.
+--
+-- Grain: one row per step that asked for data, and per rank that asked outside of steps.
+-- Scope: rank
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
+--   python_function, user_annotation, gpu_user_annotation
+-- Shown first: rank, step, dur, count, dataloader_ns, dataloader_percent, gpu_idle_ns
+-- Paste: what `tp-tools sql dataloader` prints runs in the Query tab of any Perfetto UI.
+
+INCLUDE PERFETTO MODULE tpt.dataloader;
+
+INCLUDE PERFETTO MODULE tpt.step;
+
+WITH
+  point AS (
+    SELECT COALESCE(rank, -1) AS rank, ts AS at, seq, NULL AS id
+    FROM tpt_step
+    WHERE
+      NOT on_gpu
+    UNION ALL
+    SELECT COALESCE(rank, -1), ts, NULL, id FROM tpt_dataloader_next
+  ),
+  latest AS (
+    SELECT
+      id,
+      MAX(seq) OVER (
+        PARTITION BY rank
+        ORDER BY at, id IS NOT NULL
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS seq
+    FROM point
+  ),
+  asked AS (
+    SELECT it.*, step.seq
+    FROM latest
+    CROSS JOIN tpt_dataloader_next AS it USING (id)
+    LEFT JOIN tpt_step AS step ON step.seq = latest.seq AND it.ts < step.ts_end
+  )
+SELECT
+  -- rank; NULL in the trace of one rank
+  asked.rank,
+  -- name of the step, as in steps; NULL: outside of steps
+  step.name AS step,
+  -- its start, ns; NULL likewise
+  step.ts,
+  -- its duration, ns; NULL likewise
+  step.ts_end - step.ts AS dur,
+  -- how often it asked for a batch
+  COUNT(*) AS count,
+  -- how long it waited for these, ns
+  SUM(asked.ts_end - asked.ts) AS dataloader_ns,
+  -- that, per cent of dur, 3 decimals; NULL outside of steps
+  ROUND(
+    100.0 * SUM(asked.ts_end - asked.ts) / NULLIF(step.ts_end - step.ts, 0), 3
+  ) AS dataloader_percent,
+  -- the longest of these, ns
+  MAX(asked.ts_end - asked.ts) AS longest_ns,
+  -- of dataloader_ns, while no GPU of the rank ran anything, ns
+  SUM(asked.ts_end - asked.ts - asked.busy_ns) AS gpu_idle_ns,
+  -- id of the step's slice in this trace; in the UI (v55 and later) a link to it; NULL outside of
+  -- steps
+  step.id,
+  -- id of its track in this trace; NULL likewise
+  step.track_id
+FROM asked
+LEFT JOIN tpt_step AS step USING (seq)
+GROUP BY asked.rank, asked.seq
+ORDER BY asked.rank, step.ts, asked.seq;

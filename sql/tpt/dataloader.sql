@@ -1,0 +1,72 @@
+-- Time in which a program waits for its next batch of data.
+
+INCLUDE PERFETTO MODULE tpt.arg;
+
+INCLUDE PERFETTO MODULE tpt.busy_in;
+
+INCLUDE PERFETTO MODULE tpt.process_rank;
+
+INCLUDE PERFETTO MODULE tpt.row;
+
+-- Each time that a torch.utils.data.DataLoader was asked for its next batch: the annotation
+-- `enumerate(DataLoader)#...` (in PyTorch 1.8 and 1.9 an op); for ranks without, the Python
+-- function `__next__` of its iterator. One within another is part of that one.
+CREATE PERFETTO TABLE tpt_dataloader_next(
+  -- Id of its slice.
+  id JOINID(slice.id),
+  -- Its start, ns.
+  ts TIMESTAMP,
+  -- Its end as recorded, ns.
+  ts_end TIMESTAMP,
+  -- Its rank; NULL in the trace of one rank.
+  rank LONG,
+  -- Of its time, while some GPU of the rank ran anything, ns.
+  busy_ns DURATION
+) AS
+WITH
+  found AS (
+    SELECT
+      s.id,
+      s.ts,
+      s.ts + tpt_recorded_dur!(s.arg_set_id, s.dur) AS ts_end,
+      tpt_process_rank.rank,
+      tpt_row.upid,
+      tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id,
+      s.category = 'python_function' AS is_python
+    FROM slice AS s
+    CROSS JOIN tpt_row USING (track_id)
+    LEFT JOIN tpt_process_rank USING (upid)
+    WHERE
+      s.dur >= 0
+      AND (
+        (
+          s.category IN ('user_annotation', 'cpu_op', 'Operator')
+          AND s.name GLOB 'enumerate(DataLoader)#*'
+        )
+        OR (
+          s.category = 'python_function'
+          AND s.name GLOB '*torch/utils/data/dataloader.py([0-9]*): __next__'
+        )
+      )
+  ),
+  nested AS (
+    SELECT
+      *,
+      MIN(is_python) OVER (PARTITION BY rank) AS all_python,
+      MAX(ts_end) OVER (
+        PARTITION BY rank, upid, row_id, is_python
+        ORDER BY ts, ts_end DESC, id
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ) AS covered_until
+    FROM found
+  ),
+  outermost AS MATERIALIZED (
+    SELECT id, ts, ts_end, rank
+    FROM nested
+    WHERE
+      is_python = all_python AND (covered_until IS NULL OR covered_until < ts_end)
+  )
+SELECT outermost.*, busy.busy_ns
+FROM outermost
+CROSS JOIN tpt_busy_in!(outermost) AS busy USING (id)
+ORDER BY outermost.id;
