@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import middle, percent, plural
 from tp_tools.reporting.gpu_time import NO_GPU
@@ -14,6 +14,8 @@ from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, KernelName, Table, duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
 
@@ -137,12 +139,32 @@ def _cause_figure(idle: dict[str, dict[str | None, int]]) -> Figure:
 
 def _longest_figure(data: ReportData, labels: Labels) -> Figure:
     count = len(data.results["gaps"].rows)
+    gaps = _gaps(data, labels)
+    longest = heapq.nsmallest(MAX_GAPS, gaps, key=lambda gap: (-gap.dur, gap.gpu, gap.at_ns))
+    omitted = count - len(longest)
+    return Figure(
+        "longest-gaps",
+        "The longest gaps",
+        f"The {plural(len(longest), 'gap')} that took longest, over all GPUs, each in the colour "
+        "of its cause, with the work that ended it. The table says the work before it, too.",
+        queries=("gaps", "gpu_time"),
+        plot=_longest_plot(longest),
+        table=Table(
+            _GAP_COLUMNS,
+            [_gap_cells(number, gap) for number, gap in enumerate(longest, 1)],
+            f"And {plural(omitted, 'shorter gap')}." if omitted else "",
+        ),
+    )
+
+
+def _gaps(data: ReportData, labels: Labels) -> Iterator[_Gap]:
+    """Yield the gaps of all GPUs."""
     first_ts = {
         (rank, device): ts for rank, device, ts in data.rows("gpu_time", "rank", "device", "ts")
     }
     columns = ("dur", "rank", "device", "ts", "why", "before", "after", *_CPU)
-    gaps = (
-        _Gap(
+    for dur, rank, device, ts, why, before, after, *cpu in data.rows("gaps", *columns):
+        yield _Gap(
             dur,
             labels.gpu(rank, device),
             ts - first_ts[rank, device],
@@ -151,11 +173,11 @@ def _longest_figure(data: ReportData, labels: Labels) -> Figure:
             labels.kernel(after),
             *cpu,
         )
-        for dur, rank, device, ts, why, before, after, *cpu in data.rows("gaps", *columns)
-    )
-    longest = heapq.nsmallest(MAX_GAPS, gaps, key=lambda gap: (-gap.dur, gap.gpu, gap.at_ns))
+
+
+def _longest_plot(longest: list[_Gap]) -> dict[str, Any]:
+    """Draw a bar per gap, in the colour of its cause."""
     scale, unit_name = unit([gap.dur for gap in longest])
-    names = [f"{gap.gpu}: {middle(gap.after.short, _MAX_LABEL)}" for gap in longest]
     parts = [
         BarPart(
             name,
@@ -170,32 +192,23 @@ def _longest_figure(data: ReportData, labels: Labels) -> Figure:
         for why, (name, _, color, _) in CAUSES.items()
         if any(gap.why == why for gap in longest)
     ]
-    rows = [
-        (
-            number,
-            gap.gpu,
-            gap.dur,
-            CAUSES[gap.why][0] if gap.why is not None else None,
-            gap.at_ns,
-            gap.before,
-            gap.after,
-            gap.waited_in,
-            gap.cpu_op,
-            gap.python_line,
-        )
-        for number, gap in enumerate(longest, 1)
-    ]
-    omitted = count - len(longest)
-    return Figure(
-        "longest-gaps",
-        "The longest gaps",
-        f"The {plural(len(longest), 'gap')} that took longest, over all GPUs, each in the colour "
-        "of its cause, with the work that ended it. The table says the work before it, too.",
-        queries=("gaps", "gpu_time"),
-        plot=bars(names, parts, f"length, {unit_name}"),
-        table=Table(
-            _GAP_COLUMNS, rows, f"And {plural(omitted, 'shorter gap')}." if omitted else ""
-        ),
+    names = [f"{gap.gpu}: {middle(gap.after.short, _MAX_LABEL)}" for gap in longest]
+    return bars(names, parts, f"length, {unit_name}")
+
+
+def _gap_cells(number: int, gap: _Gap) -> tuple[object, ...]:
+    """Return the cells of a gap, in the order of `_GAP_COLUMNS`."""
+    return (
+        number,
+        gap.gpu,
+        gap.dur,
+        CAUSES[gap.why][0] if gap.why is not None else None,
+        gap.at_ns,
+        gap.before,
+        gap.after,
+        gap.waited_in,
+        gap.cpu_op,
+        gap.python_line,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tp_tools.formatting import percent, plural
 from tp_tools.reporting.gpu_time import NO_GPU
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MAX_KERNELS = 20
 
+Kernel: TypeAlias = "tuple[str, str, int, int, int]"
+"""All runs of a kernel: name, kind (a key of `KINDS`), count, total ns, longest ns."""
+
 KINDS = {
     "compute": ("compute", "var(--compute)"),
     "collective": ("communication", "var(--exposed)"),
@@ -33,51 +36,12 @@ def section(data: ReportData, labels: Labels) -> Section:
     if not totals:
         return Section("kernels", title, NO_GPU)
     total_ns = sum(row[3] for row in totals)
-    top = totals[:MAX_KERNELS]
-    names = [labels.kernel(row[0]) for row in top]
     text = (
         f"A kernel is a program that runs on the GPU. {plural(len(totals), 'name')} ran, "
         f"{duration(total_ns)} in all."
     )
-    scale, unit_name = unit([row[3] for row in top])
-    parts = [
-        BarPart(
-            title_of_kind,
-            color,
-            [row[3] / scale if row[1] == kind else None for row in top],
-            [
-                f"{name.short}\n{duration(row[3])}, {percent(row[3] / total_ns)}, {row[2]:,} times"
-                for row, name in zip(top, names, strict=True)
-            ],
-        )
-        for kind, (title_of_kind, color) in KINDS.items()
-        if any(row[1] == kind for row in top)
-    ]
-    columns = [
-        Column("name", "kernel", "name"),
-        Column("kind", "kind", "text"),
-        Column("count", "how many"),
-        Column("total_ns", "time in all", "ns"),
-        Column("share", "share", "percent"),
-        Column("max_ns", "longest", "ns"),
-    ]
-    rows = [
-        (name, *row[1:4], 100 * row[3] / total_ns, row[4])
-        for row, name in zip(top, names, strict=True)
-    ]
-    if len(data.members) > 1:
-        columns += [
-            Column("least_ns", "least on a rank", "ns"),
-            Column("most_ns", "most on a rank", "ns"),
-            Column("most_rank", "on", "text"),
-        ]
-        rows = [
-            (*row, *_spread(data, kernel[:2], labels))
-            for row, kernel in zip(rows, top, strict=True)
-        ]
-    omitted = (
-        f"And {plural(len(totals) - len(top), 'name')} more." if len(totals) > len(top) else ""
-    )
+    top = totals[:MAX_KERNELS]
+    omitted = len(totals) - len(top)
     figure = Figure(
         "top-kernels",
         "Kernels by their time",
@@ -85,18 +49,52 @@ def section(data: ReportData, labels: Labels) -> Section:
         "name added up, so where kernels ran at once it is more than the GPU was busy. Making one "
         "of them faster can save at most the length of its bar.",
         queries=("kernels",),
-        plot=bars([name.short for name in names], parts, f"time, {unit_name}"),
-        table=Table(columns, rows, omitted),
+        plot=_plot(top, total_ns, labels),
+        table=Table(
+            _COLUMNS if len(data.members) == 1 else (*_COLUMNS, *_RANK_COLUMNS),
+            _rows(top, total_ns, data, labels),
+            f"And {plural(omitted, 'name')} more." if omitted else "",
+        ),
     )
     return Section("kernels", title, text, [figure])
 
 
-def _totals(data: ReportData) -> list[tuple[str, str, int, int, int]]:
-    """Sum the kernels of each name over all ranks, most time first.
+def _plot(top: list[Kernel], total_ns: int, labels: Labels) -> dict[str, Any]:
+    """Draw a bar per kernel, in the colour of its kind."""
+    names = [labels.kernel(row[0]).short for row in top]
+    scale, unit_name = unit([row[3] for row in top])
+    parts = [
+        BarPart(
+            title,
+            color,
+            [row[3] / scale if row[1] == kind else None for row in top],
+            [
+                f"{name}\n{duration(row[3])}, {percent(row[3] / total_ns)}, {row[2]:,} times"
+                for row, name in zip(top, names, strict=True)
+            ],
+        )
+        for kind, (title, color) in KINDS.items()
+        if any(row[1] == kind for row in top)
+    ]
+    return bars(names, parts, f"time, {unit_name}")
 
-    Columns:
-        name (str), kind (str, a key of `KINDS`), count (int), total (int, ns), longest (int, ns)
-    """
+
+def _rows(
+    top: list[Kernel], total_ns: int, data: ReportData, labels: Labels
+) -> list[tuple[object, ...]]:
+    """Return the cells of each kernel; of several ranks also those of `_RANK_COLUMNS`."""
+    rows: list[tuple[object, ...]] = [
+        (labels.kernel(row[0]), *row[1:4], 100 * row[3] / total_ns, row[4]) for row in top
+    ]
+    if len(data.members) == 1:
+        return rows
+    return [
+        (*row, *_spread(data, kernel[:2], labels)) for row, kernel in zip(rows, top, strict=True)
+    ]
+
+
+def _totals(data: ReportData) -> list[Kernel]:
+    """Sum the kernels of each name over all ranks, most time first."""
     sums: dict[tuple[str, str], tuple[int, int, int]] = {}
     columns = ("name", "kind", "count", "total_ns", "max_ns")
     for name, kind, count, total, longest in data.rows("kernels", *columns):
@@ -119,3 +117,20 @@ def _spread(data: ReportData, kernel: tuple[str, str], labels: Labels) -> Sequen
             times[rank] += total
     most = max(times, key=lambda rank: times[rank])
     return min(times.values()), times[most], labels.rank(most)
+
+
+_COLUMNS = (
+    Column("name", "kernel", "name"),
+    Column("kind", "kind", "text"),
+    Column("count", "how many"),
+    Column("total_ns", "time in all", "ns"),
+    Column("share", "share", "percent"),
+    Column("max_ns", "longest", "ns"),
+)
+
+_RANK_COLUMNS = (
+    Column("least_ns", "least on a rank", "ns"),
+    Column("most_ns", "most on a rank", "ns"),
+    Column("most_rank", "on", "text"),
+)
+"""Columns of `_spread`, where there are several ranks."""
