@@ -113,13 +113,8 @@ def columns_of(batch: BatchText[Event], first: int, file: str) -> Columns:
     track = _numbered(zip([e.pid for e in events], [e.tid for e in events], strict=True), tracks)
     cat = _numbered([e.cat for e in events], cats)
     name = _numbered([e.name for e in events], names)
-    for text in (*phases, *cats, *names):
-        if not isinstance(text, str | None):
-            raise Malformed(f"{file}: {text} stands where a text should.")
-    is_nameless = is_in(name, [names.get(None, -1), names.get("", -1)])
-    is_shown_nameless = is_nameless & (bound != 0) & is_in(phase, _INSTANTS)
-    if is_shown_nameless.any():
-        name[is_shown_nameless] = names[NOTHING]
+    _check_texts((*phases, *cats, *names), file)
+    _name_shown_instants(name, names, phase, bound)
     return Columns(
         length=len(batch.text),
         phase=phase,
@@ -138,6 +133,23 @@ def columns_of(batch: BatchText[Event], first: int, file: str) -> Columns:
         metadata=metadata,
         bind_ids=_bind_ids(events),
     )
+
+
+def _check_texts(values: Iterable[object], file: str) -> None:
+    """Raise Malformed for a phase, category or name that is no text."""
+    for value in values:
+        if not isinstance(value, str | None):
+            raise Malformed(f"{file}: {value} stands where a text should.")
+
+
+def _name_shown_instants(
+    name: NDArray[np.int32], names: _Codes, phase: NDArray[np.uint8], bound: NDArray[Any]
+) -> None:
+    """Set the name of instants that Perfetto shows without a name, in place."""
+    is_nameless = is_in(name, [names.get(None, -1), names.get("", -1)])
+    is_shown_nameless = is_nameless & (bound != 0) & is_in(phase, _INSTANTS)
+    if is_shown_nameless.any():
+        name[is_shown_nameless] = names[NOTHING]
 
 
 def _numbered(

@@ -158,15 +158,7 @@ def prepare(
         EngineError: TraceProcessor could not answer.
     """
     spools = [folder / f"{number}.rank" for number in range(len(listed))]
-    based = options.align != "none"
-    calls = (
-        partial(read_rank.read_rank, file, spool, options.engine, based=based)
-        for file, spool in zip(listed, spools, strict=True)
-    )
-    read: list[RankSummary] = []
-    for summary in pool.map_ordered(calls):
-        read.append(summary)
-        reporter.advance(Path(summary.file).stat().st_size)
+    read = _read_ranks(listed, spools, options, pool, reporter)
     _refuse_non_ranks(read)
     stated = [(summary.file, summary.metadata) for summary in read]
     ordered, missing = ranks.resolve(stated, options.choice, reporter)
@@ -189,6 +181,25 @@ def prepare(
         folder=folder,
         spools=[spools[rank.place] for rank in ordered],
     )
+
+
+def _read_ranks(
+    files: Sequence[str],
+    spools: list[Path],
+    options: MergeOptions,
+    pool: Pool,
+    reporter: Reporter,
+) -> list[RankSummary]:
+    """Have the pool read each rank and keep it in its temporary file."""
+    calls = (
+        partial(read_rank.read_rank, file, spool, options.engine, based=options.align != "none")
+        for file, spool in zip(files, spools, strict=True)
+    )
+    read: list[RankSummary] = []
+    for summary in pool.map_ordered(calls):
+        read.append(summary)
+        reporter.advance(Path(summary.file).stat().st_size)
+    return read
 
 
 def _refuse_non_ranks(read: list[RankSummary]) -> None:

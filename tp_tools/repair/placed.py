@@ -68,23 +68,31 @@ def placed_json(
     for number, track, on, since, dur, was, cat_code, name_code in iterate_rows(
         *columns, cat, name
     ):
-        yield (
-            separator + b'{"ph":"X","pid":%d,"tid":%d,"ts":%b,"dur":%b,"cat":%b,"name":%b,'
-            b'"args":{%b%b"tpt_event":%d}}'
-            % (
-                track + 1,
-                MAIN_TID + on,
-                microseconds(since),
-                microseconds(dur),
-                cats[cat_code],
-                names[name_code],
-                b'"tpt_tid":%d,"tpt_lane":%d,' % (MAIN_TID, on + 1) if on else b"",
-                b'"tpt_recorded_dur":%b,' % microseconds(was) if was != dur else b"",
-                number,
-            )
-        )
+        texts = cats[cat_code], names[name_code]
+        yield separator + _slice_json(number, track, on, since, dur, was, *texts)
         separator = b",\n"
     yield b"]}"
+
+
+def _slice_json(  # noqa: PLR0917  a row of the columns
+    event: int, track: int, lane: int, ts: int, dur: int, recorded: int, cat: bytes, name: bytes
+) -> bytes:
+    """Write one slice; times in ns, `cat` and `name` as JSON strings."""
+    return (
+        b'{"ph":"X","pid":%d,"tid":%d,"ts":%b,"dur":%b,"cat":%b,"name":%b,'
+        b'"args":{%b%b"tpt_event":%d}}'
+        % (
+            track + 1,
+            MAIN_TID + lane,
+            microseconds(ts),
+            microseconds(dur),
+            cat,
+            name,
+            b'"tpt_tid":%d,"tpt_lane":%d,' % (MAIN_TID, lane + 1) if lane else b"",
+            b'"tpt_recorded_dur":%b,' % microseconds(recorded) if recorded != dur else b"",
+            event,
+        )
+    )
 
 
 def _text(value: str) -> bytes:
