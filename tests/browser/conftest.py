@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.perfetto_ui import launch_browser, missing, open_trace, serve_ui
+from tests.support.perfetto_ui import launch_browser, missing, new_tab, serve_ui
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,8 +37,16 @@ def ui_server() -> Iterator[UiServer]:
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def open_ui(browser: Browser, ui_server: UiServer) -> Iterator[Callable[[Path], PerfettoUi]]:
-    """Open a trace file in the UI, as often as a test likes."""
+    """Opens a trace file in the one tab that tests share; the trace before it is gone then."""
     with ExitStack() as stack:
-        yield lambda trace: stack.enter_context(open_trace(browser, ui_server, trace))
+        tabs: list[PerfettoUi] = []
+
+        def open_in_tab(trace: Path) -> PerfettoUi:
+            tab = tabs.pop() if tabs else stack.enter_context(new_tab(browser))
+            tab.open(ui_server.offer(trace))
+            tabs.append(tab)  # unless it shows a dialog
+            return tab
+
+        yield open_in_tab

@@ -13,13 +13,12 @@ from fixtures import generate_ranks
 from tests.support import generated
 from tests.support.asking import TpTools
 from tests.support.handmade import text
-from tests.support.perfetto_ui import PerfettoUi, UiServer, open_trace
 from tests.support.rank_traces import custom, foreign, work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-    from playwright.sync_api import Browser
+    from tests.support.perfetto_ui import PerfettoUi
 
 pytestmark = pytest.mark.browser
 
@@ -53,10 +52,9 @@ def merged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def ui(merged: Path, browser: Browser, ui_server: UiServer) -> Iterator[PerfettoUi]:
+def ui(merged: Path, open_ui: Callable[[Path], PerfettoUi]) -> PerfettoUi:
     """One tab with the merge, for all queries."""
-    with open_trace(browser, ui_server, merged) as opened:
-        yield opened
+    return open_ui(merged)
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fixtures.make import HERE
-from tests.support.asking import TpTools
-from tests.support.perfetto_ui import PerfettoUi, UiServer, open_trace
+from tests.support.asking import TpTools, run
 from tp_tools import library
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from tests.support.perfetto_ui import PerfettoUi
 
 pytestmark = pytest.mark.browser
 
-TP_TOOLS = Path(sys.executable).with_name("tp-tools")
 FIXTURES = ("pdl_decode.json.gz",)
 RECORDED = ("nccl_args_rank0.json.gz",)
-
-
-def tp_tools(*arguments: str | Path) -> bytes:
-    """Run the command and return its stdout."""
-    run = subprocess.run([TP_TOOLS, *arguments], check=True, stdout=subprocess.PIPE, timeout=120)
-    return run.stdout
 
 
 @pytest.fixture(scope="module", params=[*FIXTURES, *RECORDED])
@@ -41,16 +31,12 @@ def recorded(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) 
 
 @pytest.fixture(scope="module")
 def ui(
-    recorded: Path,
-    browser: Browser,
-    ui_server: UiServer,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[PerfettoUi]:
+    recorded: Path, open_ui: Callable[[Path], PerfettoUi], tmp_path_factory: pytest.TempPathFactory
+) -> PerfettoUi:
     """One tab with the trace as `fix` wrote it, for all queries."""
     fixed = tmp_path_factory.mktemp("fixed") / recorded.name
-    tp_tools("fix", recorded, "-o", fixed)
-    with open_trace(browser, ui_server, fixed) as opened:
-        yield opened
+    run("fix", recorded, "-o", fixed)
+    return open_ui(fixed)
 
 
 @pytest.mark.parametrize("name", list(library.queries()))

@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import HERE
-from tests.support.perfetto_ui import PerfettoUi, UiError, UiServer, open_trace
+from tests.support.perfetto_ui import PerfettoUi, UiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def ui(browser: Browser, ui_server: UiServer) -> Iterator[PerfettoUi]:
-    """One tab with the sound trace, for all tests: opening takes seconds."""
-    with open_trace(browser, ui_server, HERE / "sound.json.gz") as opened:
-        yield opened
+@pytest.fixture
+def ui(open_ui: Callable[[Path], PerfettoUi]) -> PerfettoUi:
+    """A tab with the sound trace."""
+    return open_ui(HERE / "sound.json.gz")
 
 
 def test_values_keep_their_types(ui: PerfettoUi) -> None:
@@ -73,6 +70,23 @@ def test_a_sound_trace_shows_no_error(ui: PerfettoUi) -> None:
     """A trace without defects opens without the red icon and without a complaint."""
     assert ui.import_errors() == 0
     assert ui.errors == []
+
+
+def test_a_tab_shows_the_trace_that_was_opened_last(open_ui: Callable[[Path], PerfettoUi]) -> None:
+    """Errors, rows, slices and tables are those of that trace, also one of the same name."""
+    counted = "SELECT COUNT(*) AS slices FROM slice"
+    first = open_ui(HERE / "pdl_decode.json.gz")
+    assert first.import_errors() == 6
+    first.query("CREATE PERFETTO TABLE tpt_before AS SELECT 1 AS one; SELECT one FROM tpt_before;")
+    before = first.query(counted), first.rows()
+    second = open_ui(HERE / "sound.json.gz")
+    assert second.import_errors() == 0
+    assert second.query(counted) != before[0]
+    with pytest.raises(UiError, match="tpt_before"):
+        second.query("SELECT one FROM tpt_before")
+    assert not set(second.rows()) & {"python3 0/stream 20  20"}
+    third = open_ui(HERE / "pdl_decode.json.gz")
+    assert (third.query(counted), third.rows()) == before
 
 
 def test_a_file_that_is_no_trace_is_refused(

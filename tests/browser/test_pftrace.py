@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fixtures.make import FIXTURES, HERE, truth_of
-from tests.support.kernels_in_ui import ARROWS, DECODE, TP_TOOLS, kernels_in
+from tests.support.asking import run
+from tests.support.kernels_in_ui import ARROWS, DECODE, kernels_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ DEBUG_ARROWS = ARROWS.replace("'args.", "'debug.args.")
 def converted(name: str, folder: Path, *options: str) -> Path:
     """A fixture as the command writes it."""
     out = folder / name.replace(".json.gz", ".pftrace")
-    subprocess.run([TP_TOOLS, "fix", HERE / name, "-o", out, *options], check=True, timeout=120)
+    run("fix", HERE / name, "-o", out, *options)
     return out
 
 

@@ -1,6 +1,5 @@
 """A user opens a trace in the Perfetto UI: as recorded, and as repaired by `tp-tools fix`."""
 
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import TypeAlias
 import pytest
 
 from fixtures.make import FIXTURES, HERE, truth_of
-from tests.support.kernels_in_ui import ARROWS, DECODE, TP_TOOLS, Opener, kernels_in
+from tests.support.asking import run
+from tests.support.kernels_in_ui import ARROWS, DECODE, Opener, kernels_in
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +29,7 @@ def fixed(tmp_path: Path) -> Repairer:
 
     def repair(name: str) -> Path:
         out = tmp_path / name.replace(".json", ".fixed.json")
-        subprocess.run([TP_TOOLS, "fix", HERE / name, "-o", out], check=True, timeout=120)
+        run("fix", HERE / name, "-o", out)
         return out
 
     return repair

@@ -27,11 +27,16 @@ def lanes_of(*intervals: Interval) -> list[int]:
     return [lane[i] for i in range(len(intervals))]
 
 
-def overlap(table: Slices, i: int, j: int) -> bool:
-    """Tell whether two slices of a table share a track and partly overlap."""
-    starts, ends = table.ts[:].tolist(), table.end[:].tolist()
-    (ts, end), (later, later_end) = sorted((starts[k], ends[k]) for k in (i, j))
-    return bool(table.track[i] == table.track[j]) and ts < later < end < later_end
+def overlaps(table: Slices) -> list[tuple[int, int]]:
+    """Return the pairs of slices of a table that share a track and partly overlap."""
+    tracks, starts, ends = (it[:].tolist() for it in (table.track, table.ts, table.end))
+
+    def overlap(i: int, j: int) -> bool:
+        (ts, end), (later, later_end) = sorted((starts[k], ends[k]) for k in (i, j))
+        return ts < later < end < later_end
+
+    pairs = combinations(range(len(table)), 2)
+    return [(i, j) for i, j in pairs if tracks[i] == tracks[j] and overlap(i, j)]
 
 
 def test_slices_that_nest_stay_on_their_track() -> None:
@@ -61,8 +66,7 @@ def test_no_lane_holds_an_overlap(trace: list[list[Slice]]) -> None:
     """No two slices of one lane overlap, whatever the trace."""
     table = slices(trace_of(text(events_of(trace))))
     lane = assign_lanes(table)
-    pairs = combinations(range(len(table)), 2)
-    assert not [(i, j) for i, j in pairs if lane[i] == lane[j] and overlap(table, i, j)]
+    assert not [(i, j) for i, j in overlaps(table) if lane[i] == lane[j]]
 
 
 @PURE
@@ -71,8 +75,7 @@ def test_sql_sees_every_overlap(trace: list[list[Slice]], tolerance: int) -> Non
     """Both slices of every overlapping pair are among those that SQL is shown."""
     table = slices(trace_of(text(events_of(trace))))
     seen = set(slices_near(table, assign_lanes(table), tolerance).tolist())
-    pairs = combinations(range(len(table)), 2)
-    assert {k for i, j in pairs if overlap(table, i, j) for k in (i, j)} <= seen
+    assert {k for pair in overlaps(table) for k in pair} <= seen
 
 
 def test_sql_is_shown_little() -> None:
@@ -95,8 +98,8 @@ def test_groups_do_not_overlap(trace: list[list[Slice]], min_size: int) -> None:
     assert np.concatenate(groups).tolist() == chosen.tolist()
     assert all(len(group) >= min_size for group in groups[:-1])
     number = {i: n for n, group in enumerate(groups) for i in group.tolist()}
-    for i, j in combinations(chosen.tolist(), 2):
-        assert number[i] == number[j] or not overlap(table, i, j)
+    for i, j in overlaps(table):
+        assert i not in number or j not in number or number[i] == number[j]
 
 
 def test_groups_end_where_no_slice_is_open() -> None:

@@ -50,6 +50,11 @@ class Ran:
         return rows
 
 
+def run(*arguments: str | Path) -> None:
+    """Runs `tp-tools` in this process; a command that fails raises SystemExit."""
+    main([str(argument) for argument in arguments])
+
+
 class TpTools:
     """Runs `tp-tools`, in this process."""
 

@@ -1,6 +1,5 @@
 """Which kernels, and which launch arrows, the UI holds of a fixture that `tp-tools` wrote."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,6 @@ from tests.support.perfetto_ui import PerfettoUi
 
 Opener: TypeAlias = Callable[[Path], PerfettoUi]
 DECODE = "pdl_decode.json.gz"
-TP_TOOLS = Path(sys.executable).with_name("tp-tools")
 
 KERNELS = "SELECT name, dur FROM slice WHERE category = 'kernel' ORDER BY ts, name"
 ARROWS = """
