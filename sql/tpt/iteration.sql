@@ -8,6 +8,8 @@ INCLUDE PERFETTO MODULE tpt.row;
 
 INCLUDE PERFETTO MODULE tpt.step_mark;
 
+INCLUDE PERFETTO MODULE tpt.step_name;
+
 INCLUDE PERFETTO MODULE tpt.work_in;
 
 -- A number in the name of an annotation; NULL where it has none there.

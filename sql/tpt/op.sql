@@ -6,6 +6,8 @@ INCLUDE PERFETTO MODULE tpt.process_rank;
 
 INCLUDE PERFETTO MODULE tpt.row;
 
+INCLUDE PERFETTO MODULE tpt.nest;
+
 INCLUDE PERFETTO MODULE tpt.launch;
 
 INCLUDE PERFETTO MODULE tpt.launched;
@@ -55,8 +57,14 @@ CREATE PERFETTO TABLE tpt_op(
   stop TIMESTAMP,
   -- Its start in the trace, ns.
   ts TIMESTAMP,
+  -- Id of its slice; NULL for calls.
+  id JOINID(slice.id),
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
+  -- Its process.
+  upid JOINID(process.id),
+  -- The row of its thread, as `tpt_row_id!` has it.
+  row_id LONG,
   -- Its recorded duration, ns; 0 for calls.
   dur DURATION,
   -- Its name; NULL for calls.
@@ -66,47 +74,11 @@ CREATE PERFETTO TABLE tpt_op(
   -- The call, as in `tpt_launch`; NULL for ops.
   launch_id LONG
 ) AS
-WITH
-  axis AS MATERIALIZED (
-    SELECT
-      MIN(ts) AS first,
-      -- further apart than what counts as within
-      MAX(ts + dur) - MIN(ts) + 10000 AS length
-    FROM _tpt_op_or_launch
-  ),
-  thread_row AS MATERIALIZED (
-    SELECT upid, row_id, ROW_NUMBER() OVER (ORDER BY upid, row_id) AS number
-    FROM (SELECT DISTINCT upid, row_id FROM _tpt_op_or_launch)
-  ),
-  placed AS (
-    SELECT
-      op.id,
-      op.ts,
-      op.rank,
-      op.dur,
-      op.name,
-      op.external_id,
-      op.launch_id,
-      op.ts - axis.first + thread_row.number * axis.length AS start
-    FROM _tpt_op_or_launch AS op
-    CROSS JOIN thread_row USING (upid, row_id)
-    CROSS JOIN axis
-  )
-SELECT
-  ROW_NUMBER() OVER (ORDER BY start, dur DESC, id) AS seq,
-  start,
-  start + dur AS stop,
-  ts,
-  rank,
-  dur,
-  name,
-  external_id,
-  launch_id
-FROM placed;
+SELECT seq, start, stop, ts, id, rank, upid, row_id, dur, name, external_id, launch_id
+FROM tpt_on_axis!(_tpt_op_or_launch)
+ORDER BY seq;
 
--- The op that each lies in, 0 for none. One pass over all in their order: `top` is the innermost op
--- that may still be open, `below` those around it, with their ends. Where the next one does not lie
--- in it, the top is taken off, else the next becomes the top.
+-- The op that each lies in.
 CREATE PERFETTO TABLE tpt_op_parent(
   -- The op or call, as in `tpt_op`.
   seq LONG,
@@ -117,46 +89,18 @@ CREATE PERFETTO TABLE tpt_op_parent(
   -- Its end, or the end of the op that it lies in where that is sooner, ns.
   stop TIMESTAMP
 ) AS
-WITH RECURSIVE
-  op AS MATERIALIZED (
-    SELECT seq, start, stop FROM tpt_op
-  ),
-  -- how much an op may outlast the one that it lies in, ns
-  answer(lies_in, tolerance_ns) AS (
-    VALUES (0, 1000), (1, 1000)
-  ),
-  walk(next, start, parent, parent_stop, top, top_stop, below) AS (
-    SELECT 1, NULL, NULL, NULL, 0, 1 << 62, ''
-    UNION ALL
-    SELECT
-      next + lies_in,
-      op.start,
-      IIF(lies_in, top, NULL),
-      top_stop,
-      IIF(lies_in, op.seq, CAST(SUBSTR(below, -32, 12) AS INT)),
-      IIF(lies_in, op.stop, CAST(SUBSTR(below, -20) AS INT)),
-      IIF(
-        lies_in,
-        below || PRINTF('%012d%020d', top, top_stop),
-        SUBSTR(below, 1, LENGTH(below) - 32)
-      )
-    FROM walk
-    CROSS JOIN op ON op.seq = walk.next
-    CROSS JOIN answer ON answer.lies_in = (
-      top_stop > op.start
-      AND op.stop
-      <= top_stop + IIF(top_stop - op.start > answer.tolerance_ns, answer.tolerance_ns, 0)
-    )
-  )
-SELECT next - 1 AS seq, parent, start, MIN(top_stop, parent_stop) AS stop
-FROM walk
-WHERE
-  parent IS NOT NULL;
+SELECT seq, parent, start, stop
+FROM tpt_parents!(tpt_op);
 
 -- The op of each piece of GPU work: the innermost one around its launch call. Where there is no
 -- such call, or no op around it, the op of its External id, if that began no later than the call,
 -- or, where no call is recorded, than the work.
-CREATE PERFETTO TABLE _tpt_op_of_work AS
+CREATE PERFETTO TABLE tpt_op_of_work(
+  -- Id of the work's slice.
+  id JOINID(slice.id),
+  -- The op, as in `tpt_op`; NULL: of no op.
+  seq LONG
+) AS
 WITH
   launched_in AS MATERIALIZED (
     SELECT op.launch_id, parent.parent AS seq
@@ -233,7 +177,7 @@ CREATE PERFETTO TABLE tpt_op_work(
   gpu_ns DURATION
 ) AS
 SELECT op.seq, COUNT(*) AS events, SUM(work.dur) AS gpu_ns
-FROM _tpt_op_of_work AS op
+FROM tpt_op_of_work AS op
 CROSS JOIN tpt_launched AS work USING (id)
 WHERE
   op.seq IS NOT NULL
@@ -261,7 +205,7 @@ SELECT
   END AS reason,
   COUNT(*) AS events,
   SUM(work.dur) AS gpu_ns
-FROM _tpt_op_of_work AS op
+FROM tpt_op_of_work AS op
 CROSS JOIN tpt_launched AS work USING (id)
 WHERE
   op.seq IS NULL

@@ -31,6 +31,7 @@ QUERIES = [
     "kernel_families",
     "kernels",
     "launches",
+    "modules",
     "ops",
     "phases",
     "steps",

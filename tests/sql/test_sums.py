@@ -69,6 +69,11 @@ def test_gpu_time_by_op_and_by_kernel(recorded: Processor) -> None:
     assert total(families, "total_ns") == total(kernels, "total_ns")
     assert total(families, "count") == total(kernels, "count")
     assert total(families, "names") == len(kernels)
+    modules = answer("modules", recorded)
+    assert total(modules, "self_gpu_ns") == total(kernels, "total_ns")
+    assert all(row["gpu_ns"] >= max(row["self_gpu_ns"], row["backward_gpu_ns"]) for row in modules)
+    outer = [row for row in modules if row["depth"] in (None, 1)]
+    assert total(outer, "gpu_ns") == total(kernels, "total_ns")
     own = {row["name"]: row["gpu_ns"] >= row["self_gpu_ns"] for row in ops}
     assert all(own.values())
     reasons = Counter(row["reason"] for row in ops if row["name"] is None)
@@ -142,6 +147,7 @@ def test_made_breakdowns_add_up(made: list[Event]) -> None:
     """Each piece of work is of one op or of none, and of one step or of none."""
     with load([text(made)], source="trace.json", allow_loss=True) as tp:
         kernels, ops, steps = (answer(query, tp) for query in ("kernels", "ops", "steps"))
+        assert total(answer("modules", tp), "self_gpu_ns") == total(kernels, "total_ns")
         launches = answer("launches", tp)
     assert total(ops, "self_gpu_ns") == total(kernels, "total_ns")
     if steps:

@@ -1,0 +1,158 @@
+-- GPU time by module: what each nn.Module launched, itself and with the modules that it called.
+--
+-- Modules are known where Python stacks are recorded (with_stack); a rank without any has the
+-- user's annotations (record_function) instead. Work of the backward pass is of the module of its
+-- forward op, found by autograd's sequence number. All other work has rows without a path, by the
+-- reason, so that self_gpu_ns adds up to all GPU work (total_ns in kernels). GPU times are sums of
+-- durations.
+--
+-- Grain: one row per rank and path of modules, and per rank and reason for which work is of none.
+-- Scope: rank
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
+--   python_function, user_annotation
+-- Shown first: rank, name, depth, calls, gpu_ns, self_gpu_ns, backward_gpu_ns, reason, top_op
+-- Paste: what `tp-tools sql modules` prints runs in the Query tab of any Perfetto UI.
+
+INCLUDE PERFETTO MODULE tpt.dims;
+
+INCLUDE PERFETTO MODULE tpt.module;
+
+INCLUDE PERFETTO MODULE tpt.op;
+
+WITH RECURSIVE
+  called AS MATERIALIZED (
+    SELECT
+      rank,
+      path,
+      outer_path,
+      MIN(name) AS name,
+      MIN(depth) AS depth,
+      COUNT(*) AS calls,
+      SUM(dur) AS cpu_ns
+    FROM tpt_module_call
+    GROUP BY rank, path
+  ),
+  launched AS MATERIALIZED (
+    SELECT
+      rank,
+      path,
+      reason,
+      COUNT(*) AS events,
+      SUM(dur) AS gpu_ns,
+      SUM(IIF(is_backward, dur, 0)) AS backward_gpu_ns
+    FROM tpt_module_work
+    GROUP BY rank, path, reason
+  ),
+  -- the work of each path, and again of each path around it
+  around(rank, path, events, gpu_ns, backward_gpu_ns) AS (
+    SELECT rank, path, events, gpu_ns, backward_gpu_ns FROM launched WHERE path IS NOT NULL
+    UNION ALL
+    SELECT around.rank, called.outer_path, around.events, around.gpu_ns, around.backward_gpu_ns
+    FROM around
+    CROSS JOIN called ON called.path = around.path AND called.rank IS around.rank
+    WHERE
+      called.outer_path IS NOT NULL
+  ),
+  total AS MATERIALIZED (
+    SELECT
+      rank,
+      path,
+      SUM(events) AS events,
+      SUM(gpu_ns) AS gpu_ns,
+      SUM(backward_gpu_ns) AS backward_gpu_ns
+    FROM around
+    GROUP BY rank, path
+  ),
+  -- by op and the shapes of its inputs, the most GPU time first
+  by_op AS (
+    SELECT
+      work.rank,
+      work.path,
+      work.reason,
+      op.name,
+      shape.dims,
+      ROW_NUMBER() OVER (
+        PARTITION BY work.rank, work.path, work.reason
+        ORDER BY SUM(work.dur) DESC, op.name, shape.dims
+      ) AS place
+    FROM tpt_module_work AS work
+    CROSS JOIN tpt_op_of_work AS of_work USING (id)
+    CROSS JOIN tpt_op AS op USING (seq)
+    LEFT JOIN tpt_op_dims AS shape USING (seq)
+    GROUP BY work.rank, work.path, work.reason, op.name, shape.dims
+  ),
+  top_op AS MATERIALIZED (
+    SELECT rank, path, reason, name, dims FROM by_op WHERE place = 1
+  ),
+  answer AS (
+    SELECT
+      called.rank,
+      called.path,
+      called.name,
+      called.depth,
+      called.calls,
+      called.cpu_ns,
+      COALESCE(total.events, 0) AS gpu_events,
+      COALESCE(total.gpu_ns, 0) AS gpu_ns,
+      COALESCE(launched.gpu_ns, 0) AS self_gpu_ns,
+      COALESCE(total.backward_gpu_ns, 0) AS backward_gpu_ns,
+      COALESCE(launched.backward_gpu_ns, 0) AS self_backward_gpu_ns,
+      NULL AS reason
+    FROM called
+    LEFT JOIN total ON total.path = called.path AND total.rank IS called.rank
+    LEFT JOIN launched ON launched.path = called.path AND launched.rank IS called.rank
+    UNION ALL
+    SELECT
+      rank,
+      NULL,
+      NULL,
+      NULL,
+      0,
+      0,
+      events,
+      gpu_ns,
+      gpu_ns,
+      backward_gpu_ns,
+      backward_gpu_ns,
+      reason
+    FROM launched
+    WHERE
+      path IS NULL
+  )
+SELECT
+  -- rank; NULL in the trace of one rank
+  answer.rank,
+  -- the modules around it from the outermost on, and its name: ResNet_0 > Sequential_0 > Conv2d_1;
+  -- NULL: GPU work of no module
+  answer.path,
+  -- its name, the last of the path: class and number as the profiler writes them, or the annotation
+  answer.name,
+  -- how many modules the path has
+  answer.depth,
+  -- how often it was called; 0 for work of no module
+  answer.calls,
+  -- CPU time in its calls, summed, ns
+  answer.cpu_ns,
+  -- kernels, copies and memsets launched in it or in modules that it called
+  answer.gpu_events,
+  -- their durations, summed, ns
+  answer.gpu_ns,
+  -- of that, launched in no module that it called, ns; adds up to all GPU work of the rank
+  answer.self_gpu_ns,
+  -- of gpu_ns, launched by the backward pass, ns
+  answer.backward_gpu_ns,
+  -- of self_gpu_ns, launched by the backward pass, ns
+  answer.self_backward_gpu_ns,
+  -- the op with the most of self_gpu_ns, among its calls with equal shapes; NULL where no op is
+  -- known
+  top_op.name AS top_op,
+  -- the shapes of its inputs; NULL where they are not recorded
+  top_op.dims AS top_dims,
+  -- why the work is of no module: no modules recorded, launch not recorded, forward not recorded
+  -- (work of the backward pass whose forward op is not in the trace), graph replay, outside
+  -- modules; NULL for modules
+  answer.reason
+FROM answer
+LEFT JOIN top_op
+  ON top_op.path IS answer.path AND top_op.rank IS answer.rank AND top_op.reason IS answer.reason
+ORDER BY answer.rank, answer.gpu_ns DESC, answer.path, answer.reason;

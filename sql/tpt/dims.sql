@@ -1,0 +1,69 @@
+-- The shapes of the inputs of ops, as text.
+
+INCLUDE PERFETTO MODULE tpt.arg;
+
+INCLUDE PERFETTO MODULE tpt.op;
+
+-- The size of one dimension of an input of an op; NULL where it has none or it is not recorded.
+CREATE PERFETTO MACRO tpt_dim(
+  -- Set of arguments of the op (`slice.arg_set_id`).
+  arg_set_id Expr,
+  -- Input and dimension, from 0 on, such as '[1][0]'; of an input that is a list of tensors also
+  -- the number of the tensor in it, '[0][2][1]'.
+  place Expr
+)
+RETURNS Expr AS
+tpt_int_arg!($arg_set_id, 'Input Dims' || $place);
+
+-- The shape of one input: [4, 8]; NULL for scalars, lists, and where shapes are not recorded.
+CREATE PERFETTO MACRO _tpt_dims_of_input(arg_set_id Expr, input Expr)
+RETURNS Expr AS
+'['
+|| tpt_dim!($arg_set_id, $input || '[0]')
+|| COALESCE(
+  ', ' || tpt_dim!($arg_set_id, $input || '[1]')
+  || COALESCE(
+    ', ' || tpt_dim!($arg_set_id, $input || '[2]')
+    || COALESCE(
+      ', ' || tpt_dim!($arg_set_id, $input || '[3]')
+      || COALESCE(', ' || tpt_dim!($arg_set_id, $input || '[4]'), ''),
+      ''
+    ),
+    ''
+  ),
+  ''
+)
+|| ']';
+
+-- Ops that launched work, with the shapes of their inputs. Ops without recorded shapes have no row.
+CREATE PERFETTO TABLE tpt_op_dims(
+  -- The op, as in `tpt_op`.
+  seq LONG,
+  -- Shapes of the first five inputs, with - for scalars and lists between them: [4, 8] - [8]. Of
+  -- each the first five dimensions.
+  dims STRING
+) AS
+WITH
+  shape AS (
+    SELECT
+      work.seq,
+      _tpt_dims_of_input!(slice.arg_set_id, '[0]') AS a,
+      _tpt_dims_of_input!(slice.arg_set_id, '[1]') AS b,
+      _tpt_dims_of_input!(slice.arg_set_id, '[2]') AS c,
+      _tpt_dims_of_input!(slice.arg_set_id, '[3]') AS d,
+      _tpt_dims_of_input!(slice.arg_set_id, '[4]') AS e
+    FROM tpt_op_work AS work
+    CROSS JOIN tpt_op AS op USING (seq)
+    CROSS JOIN slice ON slice.id = op.id
+  )
+SELECT
+  seq,
+  RTRIM(
+    COALESCE(a, '-') || ' ' || COALESCE(b, '-') || ' ' || COALESCE(c, '-') || ' '
+    || COALESCE(d, '-') || ' ' || COALESCE(e, '-'),
+    ' -'
+  ) AS dims
+FROM shape
+WHERE
+  COALESCE(a, b, c, d, e) IS NOT NULL
+ORDER BY seq;

@@ -1,0 +1,81 @@
+-- Which slice lies in which, by start and end, wherever the trace has them.
+
+-- Slices, thread after thread on one time axis, numbered in the order of their starts. Of those
+-- with equal start and end the one with the lowest id is around the others.
+CREATE PERFETTO MACRO tpt_on_axis(
+  -- The slices: a table with columns id, upid, row_id (their thread), ts and dur, and any others.
+  source TableOrSubquery
+)
+-- Its columns, and seq (the number), start and stop (on that axis, ns).
+RETURNS TableOrSubquery AS
+(
+  WITH
+    axis AS MATERIALIZED (
+      SELECT
+        MIN(ts) AS first,
+        -- further apart than what counts as within
+        MAX(ts + dur) - MIN(ts) + 10000 AS length
+      FROM $source
+    ),
+    thread_row AS MATERIALIZED (
+      SELECT upid, row_id, ROW_NUMBER() OVER (ORDER BY upid, row_id) AS number
+      FROM (SELECT DISTINCT upid, row_id FROM $source)
+    ),
+    placed AS (
+      SELECT it.*, it.ts - axis.first + thread_row.number * axis.length AS start
+      FROM $source AS it
+      CROSS JOIN thread_row USING (upid, row_id)
+      CROSS JOIN axis
+    )
+  SELECT *, ROW_NUMBER() OVER (ORDER BY start, dur DESC, id) AS seq, start + dur AS stop
+  FROM placed
+);
+
+-- The slice that each lies in, 0 for none. A slice lies in another where it starts in it and ends
+-- in it, or outlasts it by at most 1 us. One pass over all in their order: `top` is the innermost
+-- slice that may still be open, `below` those around it, with their ends. Where the next one does
+-- not lie in it, the top is taken off, else the next becomes the top.
+CREATE PERFETTO MACRO tpt_parents(
+  -- The slices: a table with columns seq, start and stop, as `tpt_on_axis!` makes them.
+  source TableOrSubquery
+)
+-- seq; parent (the slice that it lies in; 0: in none); start, ns; stop, ns: its end, or that of the
+-- slice that it lies in where that is sooner.
+RETURNS TableOrSubquery AS
+(
+  WITH RECURSIVE
+    op AS MATERIALIZED (
+      SELECT seq, start, stop FROM $source
+    ),
+    -- how much an op may outlast the one that it lies in, ns
+    answer(lies_in, tolerance_ns) AS (
+      VALUES (0, 1000), (1, 1000)
+    ),
+    walk(next, start, parent, parent_stop, top, top_stop, below) AS (
+      SELECT 1, NULL, NULL, NULL, 0, 1 << 62, ''
+      UNION ALL
+      SELECT
+        next + lies_in,
+        op.start,
+        IIF(lies_in, top, NULL),
+        top_stop,
+        IIF(lies_in, op.seq, CAST(SUBSTR(below, -32, 12) AS INT)),
+        IIF(lies_in, op.stop, CAST(SUBSTR(below, -20) AS INT)),
+        IIF(
+          lies_in,
+          below || PRINTF('%012d%020d', top, top_stop),
+          SUBSTR(below, 1, LENGTH(below) - 32)
+        )
+      FROM walk
+      CROSS JOIN op ON op.seq = walk.next
+      CROSS JOIN answer ON answer.lies_in = (
+        top_stop > op.start
+        AND op.stop
+        <= top_stop + IIF(top_stop - op.start > answer.tolerance_ns, answer.tolerance_ns, 0)
+      )
+    )
+  SELECT next - 1 AS seq, parent, start, MIN(top_stop, parent_stop) AS stop
+  FROM walk
+  WHERE
+    parent IS NOT NULL
+);
