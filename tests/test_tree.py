@@ -52,6 +52,7 @@ TESTED_IN = {
     "tp_tools.chrome.batch_columns": "chrome/test_reader.py",
     "tp_tools.chrome.batch_times": "chrome/test_reader.py",
     "tp_tools.chrome.envelope": "chrome/test_batches.py",
+    "tp_tools.chrome.event_text": "chrome/test_salvage.py",
     "tp_tools.chrome.file_damage": "cli/test_folders.py",
     "tp_tools.chrome.grammar": "chrome/test_salvage.py",
     "tp_tools.chrome.members": "chrome/test_salvage.py",
