@@ -8,6 +8,8 @@
 -- Scope: rank
 -- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
 --   gpu_user_annotation
+-- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only work launched in these steps, by their number in steps
 -- Paste: what `tp-tools sql collectives` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.step;
@@ -58,4 +60,6 @@ SELECT
 FROM tpt_collective AS it
 LEFT JOIN tpt_step_work AS work ON work.id = it.id
 LEFT JOIN tpt_step AS step ON step.seq = work.seq
+WHERE
+  (it.rank IS NULL OR tpt_set_rank!(it.rank)) AND tpt_set_steps!(work.number)
 ORDER BY it.ts, it.rank, it.device, it.stream;

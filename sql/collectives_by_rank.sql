@@ -9,6 +9,9 @@
 -- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
 --   gpu_user_annotation, collective
 -- Args: device, stream, correlation
+-- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only work launched in these steps, by their number in steps
+-- Set: kind TEXT = '*'  only this kind of collective
 -- Shown first: rank, collective, kind, is_straggler, wait_us, transfer_us
 -- Paste: what `tp-tools sql collectives_by_rank` prints runs in the Query tab of any Perfetto UI.
 
@@ -64,4 +67,8 @@ SELECT
   part.track_id
 FROM tpt_collective_rank AS part
 JOIN tpt_collective_window AS whole USING (match_id)
+WHERE
+  (part.rank IS NULL OR tpt_set_rank!(part.rank))
+  AND tpt_set_steps!(part.step_number)
+  AND part.kind GLOB tpt_set_kind!()
 ORDER BY whole.first_arrival, whole.collective, part.rank, part.ts, part.id;

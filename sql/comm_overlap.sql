@@ -9,6 +9,7 @@
 -- Grain: one row per rank.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset
+-- Set: rank RANGE  only these ranks
 -- Paste: what `tp-tools sql comm_overlap` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
@@ -42,4 +43,6 @@ SELECT
   ROUND(100.0 * total.hidden_ns / NULLIF(total.communication_ns, 0), 3) AS hidden_percent
 FROM total
 JOIN counted ON counted.rank IS total.rank
+WHERE
+  total.rank IS NULL OR tpt_set_rank!(total.rank)
 ORDER BY total.rank;

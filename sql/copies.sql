@@ -3,6 +3,9 @@
 -- Grain: one row per rank and kind of copy, as the profiler names it.
 -- Scope: rank
 -- Needs: gpu_memcpy, gpu_memset
+-- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
+--   needing cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation, gpu_user_annotation)
 -- Paste: what `tp-tools sql copies` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.arg;
@@ -20,6 +23,8 @@ WITH
     CROSS JOIN slice USING (id)
     WHERE
       work.kind = 'copy'
+      AND (work.rank IS NULL OR tpt_set_rank!(work.rank))
+      AND tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = work.id))
   )
 SELECT
   -- rank; NULL in the trace of one rank

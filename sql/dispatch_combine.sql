@@ -8,6 +8,8 @@
 -- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
 --   gpu_user_annotation, collective
 -- Args: device, stream, correlation
+-- Set: steps RANGE  only those launched in these steps by the rank that arrived last, by their
+--   number in steps
 -- Shown first: collective, kind, ranks, straggler, skew_us, wait_us, transfer_us, step,
 --   confidence
 -- Kernel names: name
@@ -39,5 +41,5 @@ SELECT
   track_id
 FROM tpt_collective_window
 WHERE
-  kind IN ('dispatch', 'combine')
+  kind IN ('dispatch', 'combine') AND tpt_set_steps!(step_number)
 ORDER BY first_arrival, collective;

@@ -18,6 +18,9 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   python_function, user_annotation, gpu_user_annotation
+-- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only gaps ended by work launched in these steps, by their number in steps
+-- Set: min_us FLOAT = 0  only gaps of at least so many us
 -- Shown first: rank, device, ts, dur, why, after
 -- Kernel names: before, after
 -- Paste: what `tp-tools sql gaps` prints runs in the Query tab of any Perfetto UI.
@@ -97,4 +100,8 @@ LEFT JOIN tpt_gap_part AS part USING (gap_id)
 LEFT JOIN tpt_gap_op AS op USING (gap_id)
 LEFT JOIN tpt_step_work AS step_before ON step_before.id = gap.before_id
 LEFT JOIN tpt_step_work AS step_after ON step_after.id = gap.after_id
+WHERE
+  (after.rank IS NULL OR tpt_set_rank!(after.rank))
+  AND tpt_set_steps!(step_after.number)
+  AND gap.ts_end - gap.ts >= 1000 * tpt_set_min_us!()
 ORDER BY dur DESC, after.rank, after.device, gap.ts;

@@ -11,6 +11,7 @@
 -- Grain: one row per rank and device.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset
+-- Set: rank RANGE  only these ranks
 -- Paste: what `tp-tools sql gpu_time` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gpu_state;
@@ -58,4 +59,6 @@ SELECT
   -- share of the span that is busy, per cent, 3 decimals; NULL where the span is 0
   ROUND(100.0 * (span_ns - idle_ns) / NULLIF(span_ns, 0), 3) AS busy_percent
 FROM total
+WHERE
+  rank IS NULL OR tpt_set_rank!(rank)
 ORDER BY rank, device, ts;

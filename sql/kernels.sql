@@ -6,6 +6,10 @@
 -- Grain: one row per rank, kernel name and kind.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset
+-- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
+--   needing cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation, gpu_user_annotation)
+-- Set: name TEXT = '*'  only names that match this pattern: * is any text, ? any character
 -- Shown first: rank, name, kind, count, total_ns, total_percent, mean_ns
 -- Kernel names: name
 -- Paste: what `tp-tools sql kernels` prints runs in the Query tab of any Perfetto UI.
@@ -36,6 +40,10 @@ SELECT
   CAST(ROUND(PERCENTILE(dur, 99)) AS INT) AS p99_ns,
   -- the longest, ns
   MAX(dur) AS max_ns
-FROM tpt_gpu_slice
+FROM tpt_gpu_slice AS work
+WHERE
+  (rank IS NULL OR tpt_set_rank!(rank))
+  AND tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = work.id))
+  AND name GLOB tpt_set_name!()
 GROUP BY rank, name, kind
 ORDER BY rank, total_ns DESC, name, kind;

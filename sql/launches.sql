@@ -6,6 +6,10 @@
 -- Grain: one row per kernel, copy or memset.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime
+-- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
+--   needing cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation, gpu_user_annotation)
+-- Set: name TEXT = '*'  only names that match this pattern: * is any text, ? any character
 -- Paste: what `tp-tools sql launches` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.launched;
@@ -92,4 +96,8 @@ SELECT
   work.track_id
 FROM tpt_launched AS work
 LEFT JOIN queue USING (id)
+WHERE
+  (work.rank IS NULL OR tpt_set_rank!(work.rank))
+  AND tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = work.id))
+  AND work.name GLOB tpt_set_name!()
 ORDER BY work.ts, work.rank, work.device, work.stream, work.name;

@@ -10,6 +10,8 @@
 -- Grain: one row per rank and op name, and per rank and reason for which GPU work is of no op.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op
+-- Set: rank RANGE  only these ranks
+-- Set: name TEXT = '*'  only ops whose names match this pattern: * is any text, ? any character
 -- Paste: what `tp-tools sql ops` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.op;
@@ -85,4 +87,6 @@ SELECT
   -- (any other call outside of ops), launch not recorded; NULL for ops
   reason
 FROM answer
+WHERE
+  (rank IS NULL OR tpt_set_rank!(rank)) AND COALESCE(name, '') GLOB tpt_set_name!()
 ORDER BY rank, self_gpu_ns DESC, self_ns DESC, name, reason;

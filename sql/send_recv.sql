@@ -9,6 +9,8 @@
 -- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
 --   gpu_user_annotation, collective
 -- Args: device, stream, correlation
+-- Set: steps RANGE  only those launched in these steps by the rank that arrived last, by their
+--   number in steps
 -- Shown first: collective, src_rank, dst_rank, straggler, skew_us, wait_us, transfer_us, bytes,
 --   busbw
 -- Kernel names: name
@@ -57,5 +59,7 @@ SELECT
   track_id
 FROM tpt_collective_window
 WHERE
-  kind = 'send_recv' AND (src_rank IS NOT NULL OR dst_rank IS NOT NULL)
+  kind = 'send_recv'
+  AND (src_rank IS NOT NULL OR dst_rank IS NOT NULL)
+  AND tpt_set_steps!(step_number)
 ORDER BY first_arrival, collective;

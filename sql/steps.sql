@@ -12,6 +12,8 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   user_annotation, gpu_user_annotation
+-- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only work launched in these steps, by their number in steps
 -- Paste: what `tp-tools sql steps` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.busy;
@@ -51,13 +53,16 @@ WITH
     GROUP BY seq, device
   ),
   step AS (
-    SELECT rank, name, ts, ts_end, seq, NULL AS reason, id, track_id FROM tpt_step
+    SELECT rank, number, name, ts, ts_end, seq, NULL AS reason, id, track_id FROM tpt_step
     UNION ALL
-    SELECT DISTINCT rank, NULL, NULL, NULL, seq, reason, NULL, NULL FROM total WHERE seq < 0
+    SELECT DISTINCT rank, NULL, NULL, NULL, NULL, seq, reason, NULL, NULL FROM total WHERE seq < 0
   )
 SELECT
   -- rank; NULL in the trace of one rank
   step.rank,
+  -- its number on its rank: that of the ProfilerStep, of other steps counted from 0; NULL: GPU work
+  -- of no step
+  step.number,
   -- name of the annotation; NULL: GPU work of no step
   step.name,
   -- its start on the CPU, ns; on the GPU where the CPU has none; NULL
@@ -91,4 +96,6 @@ SELECT
 FROM step
 LEFT JOIN total USING (seq)
 LEFT JOIN busy USING (seq, device)
+WHERE
+  (step.rank IS NULL OR tpt_set_rank!(step.rank)) AND tpt_set_steps!(step.number)
 ORDER BY step.rank, step.name IS NULL, step.ts, step.name, step.reason, total.device;

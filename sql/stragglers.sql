@@ -13,6 +13,7 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
+-- Set: rank RANGE  only these ranks
 -- Shown first: rank, times_last, caused_wait_us, wait_us, cause, caused_by, late_kernel
 -- Kernel names: late_kernel
 -- Paste: what `tp-tools sql stragglers` prints runs in the Query tab of any Perfetto UI.
@@ -85,4 +86,6 @@ SELECT
 FROM present
 LEFT JOIN total ON total.rank IS present.rank
 LEFT JOIN tpt_collective_lateness AS late ON late.rank IS present.rank
+WHERE
+  present.rank IS NULL OR tpt_set_rank!(present.rank)
 ORDER BY caused_wait_us DESC, present.rank;

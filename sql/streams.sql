@@ -3,6 +3,7 @@
 -- Grain: one row per rank, device and stream.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset
+-- Set: rank RANGE  only these ranks
 -- Paste: what `tp-tools sql streams` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
@@ -62,4 +63,6 @@ SELECT
   work.total_ns
 FROM work
 LEFT JOIN busy USING (upid, device, stream)
+WHERE
+  work.rank IS NULL OR tpt_set_rank!(work.rank)
 ORDER BY work.rank, work.device, busy_ns DESC, work.stream;

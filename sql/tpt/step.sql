@@ -9,8 +9,10 @@ INCLUDE PERFETTO MODULE tpt.work_in;
 -- or only one name that comes more than once: else they mark parts of steps. An annotation within
 -- another one of the same kind, on the same thread, is no step; ProfilerSteps all are.
 CREATE PERFETTO TABLE tpt_step(
-  -- Number of the step, in the order of ranks and starts.
+  -- The step, counted in the order of ranks and starts.
   seq LONG,
+  -- Its number on its rank: that of the ProfilerStep, of other steps counted from 0.
+  number LONG,
   -- Id of the annotation's slice.
   id JOINID(slice.id),
   -- Its track.
@@ -65,6 +67,10 @@ WITH
   )
 SELECT
   ROW_NUMBER() OVER (ORDER BY rank, ts, id) AS seq,
+  COALESCE(
+    IIF(kind = 'ProfilerStep', CAST(REGEXP_EXTRACT(name, '#([0-9]+)$') AS INT), NULL),
+    ROW_NUMBER() OVER (PARTITION BY rank ORDER BY ts, id) - 1
+  ) AS number,
   id,
   track_id,
   name,
@@ -85,9 +91,12 @@ CREATE PERFETTO TABLE tpt_step_work(
   id JOINID(slice.id),
   -- Its step, as in `tpt_step`; NULL: of none.
   seq LONG,
+  -- The number of the step on its rank; NULL likewise.
+  number LONG,
   -- Why it is of none: launch not recorded, or outside steps; NULL for work of a step.
   reason STRING
 ) AS
-SELECT id, seq, REPLACE(reason, 'marks', 'steps') AS reason
-FROM tpt_work_in!(tpt_step)
-ORDER BY id;
+SELECT work.id, work.seq, step.number, REPLACE(work.reason, 'marks', 'steps') AS reason
+FROM tpt_work_in!(tpt_step) AS work
+LEFT JOIN tpt_step AS step USING (seq)
+ORDER BY work.id;

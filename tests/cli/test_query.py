@@ -15,7 +15,7 @@ from fixtures.make import HERE, truth_of
 from tests.support.asking import KERNELS, TpTools, kernel, write_trace
 from tests.support.reporters import Recorder
 from tp_tools.merging import job_files
-from tp_tools.querying import LoadOptions, runner
+from tp_tools.querying import LoadOptions, lookup, runner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -418,9 +418,35 @@ def test_a_trace_is_loaded_once_for_several(ranks: Path) -> None:
     for names in ("streams", "streams,gpu_time,kernels"):
         stages = Recorder()
         job = job_files.find([str(ranks / "rank2.json")])
-        runner.run_queries(runner.from_names(names), job, LoadOptions(), reporter=stages)
+        runner.run_queries(lookup.from_names(names), job, LoadOptions(), reporter=stages)
         counts.append(sum("reading" in stage for stage in stages.stages))
     assert counts == [1, 1]
+
+
+def test_parameters_are_set(tp_tools: TpTools, ranks: Path, tmp_path: Path) -> None:
+    """--set selects ranks before they are loaded, and rows; what is not declared is refused."""
+    ran = tp_tools("query", "kernels", ranks, "--set", "rank=..5", "--format", "json")
+    assert [row["rank"] for row in ran.rows()] == [2]
+    ran = tp_tools("query", "kernels,streams", ranks, "--set", "rank=10", "--format", "json")
+    assert [[row["rank"] for row in rows] for rows in json.loads(ran.out).values()] == [[10], [10]]
+    ran = tp_tools("query", "kernels", ranks, "--set", "name=k1*", "--format", "json")
+    assert [row["name"] for row in ran.rows()] == ["k10"]
+    for wrong, why in (
+        ("rank=3", "no trace is of a rank in 3..3; there are 2, 10"),
+        ("ranks=3", "has no parameter ranks; those that it declares: rank (RANGE), steps (RANGE)"),
+        ("rank=x", "--set rank=x: it must be a whole number or a range such as 3..5"),
+        ("rank", "write NAME=VALUE"),
+    ):
+        ran = tp_tools("query", "kernels", ranks, "--set", wrong)
+        assert (ran.code, ran.out) == (2, b"")
+        assert why in ran.err
+    ran = tp_tools("query", "kernels", ranks / "rank2.json", "--set", "rank=3")
+    assert (ran.code, "there are 2." in ran.err) == (2, True)
+    own = tmp_path / "own.sql"
+    own.write_text("-- Own: x.\n--\n-- Set: n INT = 3\n\nSELECT tpt_set_n!() AS n")
+    assert tp_tools("query", own, ranks / "rank2.json", "--format", "json").rows() == [{"n": 3}]
+    ran = tp_tools("query", own, ranks / "rank2.json", "--set", "n=4", "--format", "json")
+    assert ran.rows() == [{"n": 4}]
 
 
 def test_quiet(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:

@@ -73,6 +73,17 @@ def test_several_queries_give_frames(ranks: Path) -> None:
     pd.testing.assert_frame_equal(frames["gpu_time"], tp_tools.query("gpu_time", ranks))
 
 
+def test_parameters_have_values(ranks: Path) -> None:
+    """Params are typed; a range may be a number, text or a pair."""
+    for rank in (1, "1", "1..", (1, None)):
+        frame = tp_tools.query("kernels", ranks, params={"rank": rank, "name": "k*"})
+        assert frame["name"].tolist() == ["k1"]
+    both = tp_tools.query_all(["kernels", "streams"], ranks, params={"rank": 0})
+    assert [frame["rank"].tolist() for frame in both.values()] == [[0], [0]]
+    with pytest.raises(tp_tools.errors.UsageError, match="it declares: none"):
+        tp_tools.query("contents", ranks, params={"rank": 0})
+
+
 def test_what_a_query_is(ranks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name, a path, or SQL: what has blanks and does not end in .sql is SQL."""
     trace = ranks / "0.json"
@@ -119,7 +130,7 @@ def test_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {}
     for piece in pieces:
         exec(piece, names)  # noqa: S102  the project's own docs
-    assert len(pieces) == 5
+    assert len(pieces) == 6
     assert names["kernels"]["count"].sum() == 67
     assert names["per_rank"].columns[0] == "rank"
     assert set(names["per_rank"]["rank"]) == {0, 1}

@@ -15,7 +15,7 @@ from tests.support.reporters import Recorder
 from tp_tools import engine, library
 from tp_tools.errors import InputError, UsageError
 from tp_tools.library import Header
-from tp_tools.querying import runner
+from tp_tools.querying import lookup
 from tp_tools.querying.frames import frame
 from tp_tools.querying.job_loader import opened
 from tp_tools.querying.trace_loader import LoadOptions
@@ -44,7 +44,7 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.mark.parametrize("name", QUERIES)
 def test_what_a_query_needs_is_enough(name: str, job: list[str]) -> None:
     """Loading only what the header says gives the rows that everything gives."""
-    query = runner.from_file(name)
+    query = lookup.from_file(name)
     how = LoadOptions(needs=query.header.needs)
     with (
         opened(job, query.header, replace(how, needs=None)) as everything,

@@ -128,7 +128,12 @@ def test_the_header_says_what_it_is_for(path: Path) -> None:
 
 def categories(path: Path) -> set[str]:
     """List the categories that the file and its modules compare `category` with."""
-    text = code(library.expand(path.read_text("utf-8")))
+    return categories_in(library.expand(path.read_text("utf-8")))
+
+
+def categories_in(sql: str) -> set[str]:
+    """List the categories that a script compares `category` with."""
+    text = code(sql)
     asked = re.findall(r"category (?:IN \(([^)]*)\)|= ('[^']*'))", text)
     return {name for some in asked for name in re.findall(r"'([^']*)'", "".join(some))}
 
@@ -190,7 +195,35 @@ def test_it_includes_what_it_uses_and_nothing_else(path: Path) -> None:
     sql = code(path.read_text("utf-8"))
     used = {makers[name] for name in re.findall(r"(?<![\w.'])_?tpt_\w+", sql) if name in makers}
     own = {module_of(path)} if path in MODULES else set()
-    assert sorted(INCLUDED.findall(sql)) == sorted(used - own)
+    parameters = library.parse(path.read_text("utf-8"), path.name).parameters
+    with_values = {it.module for it in parameters if it.module is not None}
+    assert sorted({*INCLUDED.findall(sql), *with_values}) == sorted(used - own)
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=name_of)
+def test_parameters_are_used_and_need_what_their_modules_ask_for(path: Path) -> None:
+    """Each parameter of a header is in the statement, and needs all that its module reads."""
+    said = library.parse(path.read_text("utf-8"), path.name)
+    sql = code(path.read_text("utf-8"))
+    assert {f"tpt_set_{it.name}" for it in said.parameters} == set(
+        re.findall(r"\btpt_set_\w+", sql)
+    )
+    all_have = {"Kernel", "Memcpy", "Memset", "Runtime", "Operator", "kernel"}
+    for parameter in said.parameters:
+        if parameter.module is not None and said.needs is not None:
+            include = f"INCLUDE PERFETTO MODULE {parameter.module};"
+            assert categories_in(library.expand(include)) - all_have <= said.needs | parameter.needs
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=name_of)
+def test_it_runs_with_values(path: Path) -> None:
+    """With a value for each parameter the printed text runs, and has the columns that it has."""
+    examples: dict[str, str | int] = {"RANGE": "3..5", "INT": 7, "FLOAT": 1, "TEXT": "it's"}
+    said = library.parse(path.read_text("utf-8"), path.name)
+    values = {it.name: examples[it.type] for it in said.parameters}
+    with load([text([work("k", 0, 1)])], source="trace.json") as tp:
+        set_to = engine.query_rows(tp, library.expand(library.read(path, values)))
+        assert set_to.columns == engine.run_file(tp, path).columns
 
 
 def test_private_helpers_stay_in_their_module() -> None:

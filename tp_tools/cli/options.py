@@ -139,3 +139,16 @@ def limit_options(command: Command) -> Command:
         help="Where temporary files go. Default: beside the output, else $TMPDIR.",
     )
     return timeout(tmp(command))
+
+
+def set_option(command: Command) -> Command:
+    """Add --set; the command receives `values`: a tuple of texts NAME=VALUE."""
+    option = click.option(
+        "--set",
+        "values",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Set a parameter that QUERY declares: a number, text, or a range such as 3..5. "
+        "`tp-tools sql NAME` shows them. Repeatable.",
+    )
+    return option(command)

@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from tp_tools.cli import query_output
-from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
+from tp_tools.cli.options import (
+    choice_options,
+    console_options,
+    engine_option,
+    limit_options,
+    set_option,
+)
 from tp_tools.cli.query_output import STDOUT, OutputOptions, format_of
 from tp_tools.errors import InputError, SqlError, TpToolsError, UsageError
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
     from tp_tools.merging.rank_names import RankChoice
-    from tp_tools.querying.runner import Query
+    from tp_tools.querying.lookup import Query
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class Options:
     raw: bool
     all_categories: bool
     limit: int | None
+    values: tuple[str, ...]
     engine: str | None
     written: OutputOptions
 
@@ -75,6 +82,7 @@ class Options:
     help="Load all events, not only those that QUERY says in its header it needs: ids of slices "
     "and tracks are then those of the viewer.",
 )
+@set_option
 @choice_options
 @engine_option
 @limit_options
@@ -91,6 +99,7 @@ def command(  # noqa: PLR0917  click passes all by name
     wide: bool,  # noqa: FBT001
     raw: bool,  # noqa: FBT001
     all_categories: bool,  # noqa: FBT001
+    values: tuple[str, ...],
     engine: str | None,
     choice: RankChoice,
     console: Console,
@@ -113,6 +122,7 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools query kernels traces/ -o kernels.csv
       tp-tools query kernels,gaps,steps rank0.json.gz -o answers/
       tp-tools query allreduce.sql traces/
+      tp-tools query kernels traces/ --set rank=0 --set steps=3..5
       tp-tools query my.sql 'traces/*.json.gz' --format json | jq .
       tp-tools query -e 'SELECT COUNT(*) AS slices FROM slice' rank0.json.gz
     """
@@ -127,17 +137,24 @@ def command(  # noqa: PLR0917  click passes all by name
         raise UsageError("give a query and a trace: tp-tools query kernels rank0.json.gz")
     written = OutputOptions(form or format_of(output), output, force, rows, sort, wide)
     name = query[0] if query else None
-    _run(Options(name, sql, traces, choice, raw, all_categories, limit, engine, written), console)
+    _run(
+        Options(name, sql, traces, choice, raw, all_categories, limit, values, engine, written),
+        console,
+    )
 
 
 def _run(options: Options, console: Console) -> None:
     # numpy and msgspec: not for --help
+    from tp_tools import library  # noqa: PLC0415
     from tp_tools.files import output, temporary  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415
-    from tp_tools.querying import LoadOptions, runner  # noqa: PLC0415
+    from tp_tools.querying import LoadOptions, lookup, runner  # noqa: PLC0415
 
+    values = library.assignments(options.values)
     queries = (
-        [runner.from_text(options.sql)] if options.sql else runner.from_names(options.query or "")
+        [lookup.from_text(options.sql, values)]
+        if options.sql
+        else lookup.from_names(options.query or "", values)
     )
     names = query_output.files(queries, options.written)
     for name in names:

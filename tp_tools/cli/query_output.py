@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tp_tools.cli.console import Console
     from tp_tools.engine import Rows
     from tp_tools.querying.frames import Format
-    from tp_tools.querying.runner import Query
+    from tp_tools.querying.lookup import Query
 
 STDOUT = "-"
 FORMAT_OF = {

@@ -9,28 +9,32 @@ import click
 
 from tp_tools import library
 from tp_tools.cli.console import Console  # noqa: TC001  part of the command's signature
-from tp_tools.cli.options import console_options
+from tp_tools.cli.options import console_options, set_option
 
 
 @click.command("sql", short_help="List the queries, or print one.")
 @click.argument("name", required=False)
+@set_option
 @console_options
-def command(name: str | None, console: Console) -> None:
+def command(name: str | None, values: tuple[str, ...], console: Console) -> None:
     """List the queries that come with tp-tools, or print the query NAME.
 
     The text that is printed holds all that the query includes: it runs as it is in the Query tab of
-    the Perfetto UI (v52 and later), on any trace that tp-tools wrote.
+    the Perfetto UI (v52 and later), on any trace that tp-tools wrote. Parameters that the query
+    declares (`Set:` at its head) have their defaults, or the values of --set.
 
     \b
     Examples:
       tp-tools sql
       tp-tools sql kernels
       tp-tools sql kernels > my_kernels.sql
+      tp-tools sql gaps --set steps=3..5
     """
+    set_values = library.assignments(values)
     if name is None:
         _list(console)
     else:
-        click.echo(library.expand(library.read(library.find(name))), nl=False)
+        click.echo(library.expand(library.read(library.find(name), set_values)), nl=False)
 
 
 def _list(console: Console) -> None:

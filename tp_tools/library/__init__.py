@@ -1,7 +1,8 @@
 """The SQL library: queries (`sql/NAME.sql`) and the modules that they include (`sql/tpt/`).
 
-`find` and `read` turn a name or path into SQL text, `parse` reads its header, `with_parameters`
-sets its constants, and `expand` replaces its INCLUDEs by text that runs in any Perfetto.
+`find` and `read` turn a name or path into SQL text with values of its parameters, `parse` reads its
+header, `with_parameters` sets constants that it defines itself, and `expand` replaces its INCLUDEs
+by text that runs in any Perfetto.
 """
 
 from tp_tools.library.files import (
@@ -11,23 +12,30 @@ from tp_tools.library.files import (
     queries,
     read,
 )
-from tp_tools.library.header import Header, Scope, combine, parse
+from tp_tools.library.header import Header, Scope, combine, parse, with_macros
 from tp_tools.library.modules import PACKAGE, expand, includes_modules, modules
 from tp_tools.library.parameters import with_parameters
+from tp_tools.library.settings import NO_VALUES, Parameter, Values, assignments, limits
 
 __all__ = [
+    "NO_VALUES",
     "PACKAGE",
     "SUFFIX",
     "Header",
+    "Parameter",
     "Scope",
+    "Values",
+    "assignments",
     "check",
     "combine",
     "expand",
     "find",
     "includes_modules",
+    "limits",
     "modules",
     "parse",
     "queries",
     "read",
+    "with_macros",
     "with_parameters",
 ]

@@ -7,6 +7,8 @@ import difflib
 from pathlib import Path
 
 from tp_tools.errors import InputError, UsageError
+from tp_tools.library.header import with_macros
+from tp_tools.library.settings import NO_VALUES, Values
 
 SUFFIX = ".sql"
 
@@ -48,13 +50,19 @@ def find(name_or_path: str) -> Path:
     raise UsageError(f"no query and no file is named {name_or_path!r}; {hint}")
 
 
-def read(path: Path) -> str:
-    """Read the text of a query file.
+def read(path: Path, values: Values = NO_VALUES) -> str:
+    """Read the text of a query file, with a macro for each parameter that it declares.
+
+    Args:
+        path: the file.
+        values: values of parameters by name; the others get their defaults.
 
     Raises:
-        InputError: the file cannot be read, or is not UTF-8.
+        InputError: the file cannot be read, is not UTF-8, or declares a parameter wrongly.
+        UsageError: a value is of no parameter, or not of its type.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as SQL text: {error}") from error
+    return with_macros(text, path.name, values)

@@ -6,29 +6,34 @@
     -- Scope: rank
     -- Needs: kernel, gpu_memcpy, gpu_memset
     -- Args: device, stream
+    -- Set: rank RANGE  only these ranks
     -- Shown first: name, count, total_ns
     -- Kernel names: name
 
 A file without a header has scope rank and needs every category. `Args` lists the args that it reads
-of events other than collectives; of collectives it gets all.
+of events other than collectives; of collectives it gets all. Each `Set` declares a parameter, see
+`tp_tools.library.settings`.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tp_tools.errors import InputError
+from tp_tools.library.settings import NO_VALUES, declared, definitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from tp_tools.library.settings import Parameter, Values
 
 EVERYTHING = "every category"
 
 Scope = Literal["rank", "job"]
 
-_KEYS = ("Grain", "Scope", "Needs", "Args", "Shown first", "Kernel names")
+_KEYS = ("Grain", "Scope", "Needs", "Args", "Set", "Shown first", "Kernel names")
 _FIELD = re.compile(r"([A-Z][a-z]*(?: [a-z]+)?): +(.*)")
 _TITLE = re.compile(r"[A-Z]\w*: +")
 _CATEGORY = re.compile(r"[A-Za-z_]\w*")
@@ -47,6 +52,7 @@ class Header:
         args: the args that the query reads of events other than collectives; None for all.
         first: the columns that answer the question, which a narrow terminal shows first.
         kernels: the columns with kernel names, which a terminal shows as short names.
+        parameters: those that can be set.
     """
 
     answers: str
@@ -56,6 +62,14 @@ class Header:
     args: frozenset[str] | None = None
     first: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+
+    def needing(self, values: Values) -> Header:
+        """Return the header, with what the query also needs where parameters have these values."""
+        if self.needs is None or not values:
+            return self
+        more = (it.needs for it in self.parameters if it.name in values)
+        return replace(self, needs=self.needs.union(*more))
 
 
 def parse(sql: str, name: str) -> Header:
@@ -66,7 +80,7 @@ def parse(sql: str, name: str) -> Header:
         name: the name of the file in errors.
 
     Raises:
-        InputError: the scope or the needs are malformed.
+        InputError: the scope, the needs or a parameter is malformed.
     """
     lines = list(_comment(sql))
     fields = dict(_fields(lines))
@@ -81,7 +95,42 @@ def parse(sql: str, name: str) -> Header:
         args=frozenset(_listed(fields["Args"])) if "Args" in fields else None,
         first=tuple(_listed(fields["Shown first"])) if "Shown first" in fields else (),
         kernels=tuple(_listed(fields["Kernel names"])) if "Kernel names" in fields else (),
+        parameters=_parameters(lines, name),
     )
+
+
+def with_macros(sql: str, name: str, values: Values = NO_VALUES) -> str:
+    """Put the parameters that a query declares below its header, as macros.
+
+    Args:
+        sql: the text of the file.
+        name: the name of the file in errors.
+        values: values by name; the others get their defaults.
+
+    Raises:
+        InputError: a declaration is malformed.
+        UsageError: a value is of no parameter, or not of its type.
+    """
+    lines = list(_comment(sql))
+    macros = definitions(_parameters(lines, name), values, name)
+    if not macros:
+        return sql
+    texts = sql.lstrip().splitlines(keepends=True)
+    head, rest = "".join(texts[: len(lines)]), "".join(texts[len(lines) :])
+    return f"{head.rstrip()}\n\n{macros}{rest.lstrip()}"
+
+
+def _parameters(lines: list[str], name: str) -> tuple[Parameter, ...]:
+    """Return the parameters that a header declares.
+
+    Raises:
+        InputError: one is malformed, or declared twice.
+    """
+    found = [declared(value, name) for key, value in _fields(lines) if key == "Set"]
+    names = [parameter.name for parameter in found]
+    if twice := {it for it in names if names.count(it) > 1}:
+        raise InputError(f"{name}: its header declares {', '.join(sorted(twice))} twice.")
+    return tuple(found)
 
 
 def combine(headers: Sequence[Header]) -> Header:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from tp_tools import library
 from tp_tools.files import open_source
+from tp_tools.library import NO_VALUES, Values
 from tp_tools.merging import job_files
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.progress import Reporter
-from tp_tools.querying import frames, runner
+from tp_tools.querying import frames, lookup, runner
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def query(
     engine: str | None = None,
     raw: bool = False,
     all_categories: bool = False,
+    params: Values = NO_VALUES,
     profile: str | None = None,
     stage: str | None = None,
 ) -> pd.DataFrame:
@@ -89,6 +91,9 @@ def query(
         raw: whether to load the files as they are, not as repaired.
         all_categories: whether to load all events. Else only those are loaded that the query's
             header names; ids of slices and tracks then differ from those in the viewer.
+        params: values of parameters that the query declares, by name:
+            `{"rank": 0, "steps": "3..5"}`; a range may also be a pair, `(3, 5)`, whose ends may be
+            None. `tp-tools sql NAME` shows what can be set.
         profile: of several profiles in a folder, this one, as for `tp-tools query --profile`.
         stage: of several stages, this one.
 
@@ -109,7 +114,7 @@ def query(
     how = LoadOptions(engine, raw)
     files = _files(traces, profile, stage)
     answer = runner.run_query(
-        _query(query), files, how, reporter=warned, all_categories=all_categories
+        _query(query, params), files, how, reporter=warned, all_categories=all_categories
     )
     _warn(warned)
     return frames.frame(answer)
@@ -122,6 +127,7 @@ def query_all(
     engine: str | None = None,
     raw: bool = False,
     all_categories: bool = False,
+    params: Values = NO_VALUES,
     profile: str | None = None,
     stage: str | None = None,
 ) -> dict[str, pd.DataFrame]:
@@ -133,6 +139,7 @@ def query_all(
         engine: the TraceProcessor.
         raw: whether to load the files as they are.
         all_categories: whether to load all events.
+        params: values of parameters that each of the queries declares.
         profile: which profile of several in a folder.
         stage: which stage of several.
 
@@ -145,7 +152,7 @@ def query_all(
     warned = _Warnings()
     how = LoadOptions(engine, raw)
     files = _files(traces, profile, stage)
-    to_run = runner.distinct(map(_query, queries))
+    to_run = lookup.distinct(_query(query, params) for query in queries)
     answers = runner.run_queries(to_run, files, how, reporter=warned, all_categories=all_categories)
     _warn(warned)
     return {
@@ -153,8 +160,10 @@ def query_all(
     }
 
 
-def _query(query: PathLike) -> runner.Query:
-    return runner.from_text(query) if _is_sql(query) else runner.from_file(os.fspath(query))
+def _query(query: PathLike, params: Values) -> lookup.Query:
+    if _is_sql(query):
+        return lookup.from_text(query, params)
+    return lookup.from_file(os.fspath(query), params)
 
 
 def _files(

@@ -3,108 +3,34 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tp_tools import library
 from tp_tools.engine import Rows, query_rows, run_file
 from tp_tools.errors import UsageError
 from tp_tools.files import open_source
+from tp_tools.merging.probe import probe
 from tp_tools.merging.ranks import some
 from tp_tools.progress import SILENT, Once
 from tp_tools.querying import job_loader
+from tp_tools.querying.lookup import RANK, Query
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tp_tools.engine.processor import Processor
     from tp_tools.files import Source
-    from tp_tools.library import Header
     from tp_tools.merging import JobFiles
     from tp_tools.progress import Reporter
-
-Origin = Literal["library", "file", "text"]
-
-RANK = "rank"
 
 GPU_WORK = library.check("gpu_work")
 UNKNOWN_DEVICES = library.check("unknown_devices")
 
 IDS = frozenset({"id", "slice_id", "other_id", "track_id"})
 """Columns with numbers of slices and tracks, which depend on what is loaded."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """SQL to run.
-
-    Attributes:
-        name: name of its file, for errors; None if it is from none.
-        sql: its text.
-        header: its header: scope, categories and args that it needs.
-        origin: the library, a file of the user, or text of the user.
-    """
-
-    name: str | None
-    sql: str
-    header: Header
-    origin: Origin
-
-    @property
-    def title(self) -> str:
-        """The name without its suffix: that of an answer among several."""
-        return "SQL" if self.name is None else self.name.removesuffix(library.SUFFIX)
-
-
-def from_file(name_or_path: str) -> Query:
-    """Read the query of this name in the library, or the file at this path.
-
-    Raises:
-        UsageError: there is neither.
-        InputError: the file cannot be read, or its header is wrong.
-    """
-    path = library.find(name_or_path)
-    sql = library.read(path)
-    origin: Origin = "library" if path in library.queries().values() else "file"
-    return Query(path.name, sql, library.parse(sql, path.name), origin)
-
-
-def from_names(names: str) -> list[Query]:
-    """Read one query, or several with commas between their names; each is read once.
-
-    Raises:
-        UsageError: there is no such query, or two have one name.
-        InputError: a file cannot be read, or its header is wrong.
-    """
-    if "," not in names or Path(names).expanduser().is_file():
-        return [from_file(names)]
-    return distinct([from_file(name.strip()) for name in names.split(",") if name.strip()])
-
-
-def distinct(queries: Iterable[Query]) -> list[Query]:
-    """Drop queries that are given twice.
-
-    Raises:
-        UsageError: there is none, or two have one name.
-    """
-    found = dict[str, Query]()
-    for query in queries:
-        if found.setdefault(query.title, query) != query:
-            raise UsageError(f"two queries are named {query.title}: rename a file.")
-    if not found:
-        raise UsageError("give a query: `tp-tools sql` lists the library.")
-    return list(found.values())
-
-
-def from_text(sql: str) -> Query:
-    """Make a query of SQL that the user typed.
-
-    Raises:
-        InputError: it begins with a wrong header.
-    """
-    return Query(None, sql, library.parse(sql, "the query"), "text")
 
 
 def run_query(
@@ -165,6 +91,7 @@ def run_queries(
         if is_job:
             answers.update(_of_ranks(of_rank, traces, loading, limit, reporter))
         else:
+            _check_rank(of_rank, traces.files[0])
             answers.update(_of_trace(of_rank, traces.files[0], loading, reporter))
     return [
         answers[query]
@@ -196,14 +123,45 @@ def _of_ranks(
     ordered, missing = traces.in_order(reporter)
     if missing:
         reporter.say(f"The job has more ranks than there are files; missing: {some(missing)}.")
+    _check_ranks(queries, [rank.rank for rank in ordered])
+    ordered = [rank for rank in ordered if any(query.is_about(rank.rank) for query in queries)]
     sizes = [Path(rank.file).stat().st_size for rank in ordered]
     answers: dict[Query, dict[int | None, Rows]] = {query: {} for query in queries}
     with reporter.stage(f"{len(ordered)} ranks", sum(sizes)) as stage:
         for rank, size in zip(ordered, sizes, strict=True):
-            for query, rows in _of_trace(queries, rank.file, how, reporter).items():
+            asked = [query for query in queries if query.is_about(rank.rank)]
+            for query, rows in _of_trace(asked, rank.file, how, reporter).items():
                 answers[query][rank.rank] = Rows(rows.columns, rows.rows[:limit])
             stage.advance(size)
     return {query: of_ranks(by_rank) for query, by_rank in answers.items()}
+
+
+def _check_ranks(queries: list[Query], ranks: list[int | None]) -> None:
+    """Refuse queries about ranks of which there is no trace.
+
+    Raises:
+        UsageError: a query is about none of the ranks.
+    """
+    for query in queries:
+        if not any(map(query.is_about, ranks)):
+            first, last = ("" if end is None else end for end in query.ranks)
+            raise UsageError(
+                f"{query.title}: no trace is of a rank in {first}..{last}; there are "
+                f"{', '.join('unknown' if rank is None else str(rank) for rank in ranks)}."
+            )
+
+
+def _check_rank(queries: list[Query], trace: str) -> None:
+    """Refuse queries about other ranks than that of the trace, if it states one.
+
+    Raises:
+        UsageError: a query is not about the rank.
+    """
+    if all(query.is_about(None) for query in queries):
+        return
+    rank = probe(trace, is_given=True).metadata.rank
+    if rank is not None:
+        _check_ranks(queries, [rank])
 
 
 def _of_trace(

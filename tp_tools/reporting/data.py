@@ -14,7 +14,7 @@ from tp_tools.files import open_source
 from tp_tools.inspection import trace_info
 from tp_tools.merging.summary import summary
 from tp_tools.progress import Once
-from tp_tools.querying import LoadOptions, job_loader, load_trace, runner
+from tp_tools.querying import LoadOptions, job_loader, load_trace, lookup, runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.inspection import TraceInfo
     from tp_tools.progress import Reporter
-    from tp_tools.querying.runner import Query
+    from tp_tools.querying.lookup import Query
 
 RANK_QUERIES = (
     "gpu_time",
@@ -136,8 +136,8 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
     if len(traces) == 1:
         return _collect_one(traces[0], loading, reporter)
     names = [*JOB_QUERIES, *dict.fromkeys(KIND_QUERIES.values())]
-    load_options = _needing(loading, [runner.from_file(name) for name in names])
-    header = library.combine([runner.from_file(name).header for name in names])
+    load_options = _needing(loading, [lookup.from_file(name) for name in names])
+    header = library.combine([lookup.from_file(name).header for name in names])
     tp, plan = job_loader.load_job(traces, header, load_options, align, reporter)
     with tp, reporter.stage("asking about the job"):
         job_rows = _run_job_queries(tp)
@@ -166,7 +166,7 @@ def _collect_one(trace: str, options: LoadOptions, reporter: Reporter) -> Report
     title = "this trace" if rank is None else f"rank {rank}"
     member = Member(rank, title, Path(info.file).name, info)
     results = {
-        name: runner.of_ranks({rank: answer}) if runner.RANK in answer.columns else answer
+        name: runner.of_ranks({rank: answer}) if lookup.RANK in answer.columns else answer
         for name, answer in rows.items()
     }
     return _report_data([member], results, None)
@@ -174,7 +174,7 @@ def _collect_one(trace: str, options: LoadOptions, reporter: Reporter) -> Report
 
 def _load(trace: str, options: LoadOptions, reporter: Reporter) -> tuple[TraceInfo, Processor]:
     """Describe a trace and load it; the caller closes the TraceProcessor."""
-    options = _needing(options, [runner.from_file(name) for name in (*RANK_QUERIES, *JOB_QUERIES)])
+    options = _needing(options, [lookup.from_file(name) for name in (*RANK_QUERIES, *JOB_QUERIES)])
     with open_source(trace) as source:
         info = trace_info.describe(source, options, reporter)
         return info, load_trace(source, options, reporter)
@@ -197,7 +197,7 @@ def _run_job_queries(tp: Processor) -> dict[str, Rows]:
 def _run(tp: Processor, names: Iterable[str]) -> dict[str, Rows]:
     return {
         query.name.removesuffix(library.SUFFIX): query_rows(tp, query.sql, query.name)
-        for query in map(runner.from_file, names)
+        for query in map(lookup.from_file, names)
         if query.name is not None
     }
 
@@ -205,5 +205,5 @@ def _run(tp: Processor, names: Iterable[str]) -> dict[str, Rows]:
 def _report_data(
     members: list[Member], rows: Mapping[str, Rows], merge: Mapping[str, Any] | None
 ) -> ReportData:
-    scripts = {name: library.expand(runner.from_file(name).sql) for name in rows}
+    scripts = {name: library.expand(lookup.from_file(name).sql) for name in rows}
     return ReportData(members, rows, scripts, merge)

@@ -76,7 +76,9 @@ CREATE PERFETTO TABLE tpt_collective_step(
   -- Id of the part's slice.
   id JOINID(slice.id),
   -- Name of the step.
-  name STRING
+  name STRING,
+  -- Its number on its rank, see `tpt_step`.
+  number LONG
 ) AS
 WITH
   point AS (
@@ -106,7 +108,7 @@ WITH
     WHERE
       latest.id IS NOT NULL AND latest.at < step.ts_end
   )
-SELECT found.id, step.name
+SELECT found.id, step.name, step.number
 FROM found
 CROSS JOIN tpt_step AS step USING (seq)
 ORDER BY found.id;

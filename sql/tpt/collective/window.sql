@@ -74,7 +74,9 @@ CREATE PERFETTO TABLE tpt_collective_rank(
   -- Compute on its device from arrival to end, ns; NULL on the CPU.
   compute_ns DURATION,
   -- Name of the step that launched it, as `steps` has it; NULL outside of steps.
-  step STRING
+  step STRING,
+  -- Its number on its rank; NULL likewise.
+  step_number LONG
 ) AS
 SELECT
   part.id,
@@ -113,7 +115,8 @@ SELECT
     ORDER BY part.arrival DESC, part.rank, part.id
   ) AS is_shown,
   cover.compute_ns,
-  step.name AS step
+  step.name AS step,
+  step.number AS step_number
 FROM tpt_collective_part AS part
 JOIN tpt_collective_match AS matched USING (id)
 LEFT JOIN tpt_collective_cover AS cover USING (id)
@@ -190,6 +193,8 @@ CREATE PERFETTO TABLE tpt_collective_window(
   straggler LONG,
   -- The step that launched the kernel of the rank that arrived last; NULL outside of steps.
   step STRING,
+  -- The number of that step on its rank; NULL likewise.
+  step_number LONG,
   -- Name of its kernel; of several that arrived last the one of the lowest rank.
   name STRING,
   -- Id of the slice of that kernel in this trace; in the UI it makes the row a link.
@@ -290,6 +295,7 @@ SELECT
   expected.compute_ns / 1e3 AS hidden_compute_us,
   IIF(expected.last_ranks = 1, shown.rank, NULL) AS straggler,
   shown.step,
+  shown.step_number,
   shown.name,
   shown.id AS slice_id,
   shown.track_id
