@@ -38,6 +38,7 @@ def test_every_column_by_hand() -> None:
     first, second = ask("steps", events)
     assert first == {
         "rank": None,
+        "number": 1,
         "name": "ProfilerStep#1",
         "ts": 0,
         "dur": 100,
