@@ -67,7 +67,10 @@ OFFLINE_NOISE = re.compile(
     r"|Access to fetch at 'http://127\.0\.0\.1:9001/)"
 )
 
-LEAVE = "self.traceBefore = self.app?.trace"
+GO_ON = """hash => {
+    self.traceBefore = self.app.trace;
+    location.hash = hash;
+}"""
 LOADED_OR_FAILED = """
     () => (self.app?.trace && self.app.trace !== self.traceBefore && !self.app.isLoadingTrace) ||
           document.querySelector('.pf-modal-dialog') !== null
@@ -217,9 +220,12 @@ class PerfettoUi:
         Raises:
             UiError: the UI shows a dialog instead of the trace.
         """
-        self.page.evaluate(LEAVE)
         self.errors.clear()
-        self.page.goto(address)
+        origin, _, place = address.partition("?")
+        if self.page.url.startswith(origin):
+            self.page.evaluate(GO_ON, place.partition("#")[2])
+        else:
+            self.page.goto(address)
         self.page.wait_for_function(LOADED_OR_FAILED, timeout=LOAD_TIMEOUT_MS)
         dialog = self.page.locator(".pf-modal-dialog")
         if dialog.count():
