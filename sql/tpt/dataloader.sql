@@ -4,6 +4,8 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.busy_in;
 
+INCLUDE PERFETTO MODULE tpt.gpu_slice;
+
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
 INCLUDE PERFETTO MODULE tpt.row;
@@ -65,8 +67,14 @@ WITH
     FROM nested
     WHERE
       is_python = all_python AND (covered_until IS NULL OR covered_until < ts_end)
+  ),
+  work AS (
+    SELECT COALESCE(rank, -1) AS key, ts, ts_end FROM tpt_gpu_slice
+  ),
+  asked AS (
+    SELECT id, COALESCE(rank, -1) AS key, ts, ts_end FROM outermost
   )
 SELECT outermost.*, busy.busy_ns
 FROM outermost
-CROSS JOIN tpt_busy_in!(outermost) AS busy USING (id)
+CROSS JOIN tpt_busy_in!(work, asked) AS busy USING (id)
 ORDER BY outermost.id;

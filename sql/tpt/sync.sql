@@ -2,6 +2,8 @@
 
 INCLUDE PERFETTO MODULE tpt.busy_in;
 
+INCLUDE PERFETTO MODULE tpt.gpu_slice;
+
 INCLUDE PERFETTO MODULE tpt.launch;
 
 INCLUDE PERFETTO MODULE tpt.launched;
@@ -40,10 +42,16 @@ WITH
     LEFT JOIN _tpt_sync_call AS outer ON outer.id = slice.parent_id
     WHERE
       outer.id IS NULL
+  ),
+  work AS (
+    SELECT COALESCE(rank, -1) AS key, ts, ts_end FROM tpt_gpu_slice
+  ),
+  asked AS (
+    SELECT id, COALESCE(rank, -1) AS key, ts, ts_end FROM outermost
   )
 SELECT outermost.*, busy.busy_ns
 FROM outermost
-CROSS JOIN tpt_busy_in!(outermost) AS busy USING (id)
+CROSS JOIN tpt_busy_in!(work, asked) AS busy USING (id)
 ORDER BY outermost.id;
 
 -- The op and the Python line around each host synchronisation. Those in neither have no row here.

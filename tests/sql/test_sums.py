@@ -131,6 +131,17 @@ def test_waits_of_the_cpu(recorded: Processor) -> None:
         assert row["dur"] is None or row["dataloader_ns"] <= row["dur"]
 
 
+def test_bubbles(recorded: Processor) -> None:
+    """Those of messages are those of their rank, within its span; without messages none is told."""
+    spans = {row["device"]: row["span_ns"] for row in answer("gpu_time", recorded)}
+    rows = answer("pipeline", recorded)
+    for whole in (row for row in rows if row["part"] == "all"):
+        own = [row for row in rows if row["device"] == whole["device"] and row["peer"] is not None]
+        assert whole["dur"] == spans[whole["device"]]
+        assert (whole["bubble_ns"] is None) == (whole["reason"] is not None)
+        assert whole["bubble_ns"] is None or whole["bubble_ns"] == total(own, "bubble_ns")
+
+
 def test_the_span_of_a_device(recorded: Processor) -> None:
     """It is busy or idle; the gaps are the idle time; kinds of busy time add up."""
     for device in answer("gpu_time", recorded):
