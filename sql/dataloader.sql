@@ -7,6 +7,8 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   python_function, user_annotation, gpu_user_annotation
+-- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only these steps, by their number in steps
 -- Shown first: rank, step, dur, count, dataloader_ns, dataloader_percent, gpu_idle_ns
 -- Paste: what `tp-tools sql dataloader` prints runs in the Query tab of any Perfetto UI.
 
@@ -42,6 +44,8 @@ WITH
 SELECT
   -- rank; NULL in the trace of one rank
   asked.rank,
+  -- number of the step on its rank, as in steps; NULL: outside of steps
+  step.number,
   -- name of the step, as in steps; NULL: outside of steps
   step.name AS step,
   -- its start, ns; NULL likewise
@@ -67,5 +71,7 @@ SELECT
   step.track_id
 FROM asked
 LEFT JOIN tpt_step AS step USING (seq)
+WHERE
+  (asked.rank IS NULL OR tpt_set_rank!(asked.rank)) AND tpt_set_steps!(step.number)
 GROUP BY asked.rank, asked.seq
 ORDER BY asked.rank, step.ts, asked.seq;

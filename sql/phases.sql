@@ -13,6 +13,7 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   user_annotation, gpu_user_annotation
+-- Set: rank RANGE  only these ranks
 -- Shown first: rank, phase, requests, prefill_tokens, dur, gpu_dur, exposed_communication_ns,
 --   idle_ns, reason
 -- Paste: what `tp-tools sql phases` prints runs in the Query tab of any Perfetto UI.
@@ -143,4 +144,6 @@ SELECT
 FROM iteration
 LEFT JOIN total USING (seq)
 LEFT JOIN busy USING (seq, device)
+WHERE
+  iteration.rank IS NULL OR tpt_set_rank!(iteration.rank)
 ORDER BY iteration.rank, iteration.seq < 0, MAX(iteration.seq, 0), iteration.reason, total.device;

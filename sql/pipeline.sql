@@ -15,6 +15,7 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
+-- Set: rank RANGE  only these ranks
 -- Shown first: rank, part, step, kind, peer, message, dur, bubble_ns, waiting_ns, bubble_percent,
 --   reason
 -- Paste: what `tp-tools sql pipeline` prints runs in the Query tab of any Perfetto UI.
@@ -140,4 +141,6 @@ SELECT
   listed.track_id
 FROM listed
 LEFT JOIN tpt_step USING (seq)
+WHERE
+  listed.rank IS NULL OR tpt_set_rank!(listed.rank)
 ORDER BY listed.rank, listed.device, listed.upid, listed.part, listed.ts, listed.id;

@@ -9,10 +9,13 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   python_function
+-- Set: rank RANGE  only these ranks
 -- Shown first: rank, name, count, total_ns, gpu_idle_ns, cpu_op, python_line
 -- Paste: what `tp-tools sql syncs` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.sync;
+
+INCLUDE PERFETTO MODULE tpt.sync_op;
 
 SELECT
   -- rank; NULL in the trace of one rank
@@ -34,5 +37,7 @@ SELECT
   SUM(sync.ts_end - sync.ts - sync.busy_ns) AS gpu_idle_ns
 FROM tpt_sync AS sync
 LEFT JOIN tpt_sync_op AS op USING (id)
+WHERE
+  sync.rank IS NULL OR tpt_set_rank!(sync.rank)
 GROUP BY sync.rank, sync.name, op.cpu_op, op.python_line
 ORDER BY sync.rank, total_ns DESC, sync.name, op.cpu_op, op.python_line;

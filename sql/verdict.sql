@@ -22,6 +22,8 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   python_function, cpu_instant_event, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation, External id, Input type
+-- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only windows of these steps, by their number in steps
 -- Shown first: rank, device, part, step, dur, verdict, gpu_percent, communication_percent,
 --   waiting_percent, cpu_percent, profiler
 -- Paste: what `tp-tools sql verdict` prints runs in the Query tab of any Perfetto UI.
@@ -98,6 +100,8 @@ SELECT
   bound.device,
   -- all, step, before the first step, after the last step
   bound.part,
+  -- number of the step on its rank, as in steps; NULL for other parts
+  tpt_step.number,
   -- name of the step, as in steps; NULL for other parts
   tpt_step.name AS step,
   -- start of the window, ns
@@ -162,4 +166,6 @@ FROM bound
 LEFT JOIN tpt_step USING (seq)
 LEFT JOIN shared ON shared.rank IS bound.rank
 LEFT JOIN tpt_profiler_option AS profiler ON profiler.rank IS bound.rank
+WHERE
+  (bound.rank IS NULL OR tpt_set_rank!(bound.rank)) AND tpt_set_steps!(tpt_step.number)
 ORDER BY bound.rank, bound.device, bound.upid, bound.window_id;

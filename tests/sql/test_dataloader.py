@@ -26,6 +26,7 @@ def test_every_column_by_hand() -> None:
     rows = ask("dataloader", events)
     assert rows[1] == {
         "rank": None,
+        "number": 1,
         "step": "ProfilerStep#1",
         "ts": 0,
         "dur": 100,

@@ -142,6 +142,17 @@ def test_bubbles(recorded: Processor) -> None:
         assert whole["bubble_ns"] is None or whole["bubble_ns"] == total(own, "bubble_ns")
 
 
+def test_critical_paths(recorded: Processor) -> None:
+    """Each is as long as the window of its step."""
+    paths, windows = answer("critical_path", recorded), answer("verdict", recorded)
+    for part in {row["part"] for row in windows}:
+        own = [row for row in windows if row["part"] == part]
+        for number in {row["number"] for row in own}:
+            path = [row for row in paths if (row["part"], row["number"]) == (part, number)]
+            expected = total([row for row in own if row["number"] == number], "dur")
+            assert total(path, "path_ns") == expected
+
+
 def test_the_span_of_a_device(recorded: Processor) -> None:
     """It is busy or idle; the gaps are the idle time; kinds of busy time add up."""
     for device in answer("gpu_time", recorded):

@@ -65,6 +65,7 @@ def test_every_column_by_hand() -> None:
         "rank": None,
         "device": 0,
         "part": "step",
+        "number": 1,
         "step": "ProfilerStep#1",
         "ts": 100,
         "dur": 130,
@@ -87,6 +88,7 @@ def test_every_column_by_hand() -> None:
     }
     assert second == {
         **first,
+        "number": 2,
         "step": "ProfilerStep#2",
         "ts": 230,
         "dur": 80,
