@@ -13,8 +13,11 @@ from tp_tools.reporting import (
     kernels,
     overview,
     page,
+    phases,
     quality,
     steps,
+    verdict,
+    waits,
 )
 from tp_tools.reporting.labels import Labels
 
@@ -35,10 +38,13 @@ def html(data: ReportData) -> str:
     sections = [
         overview.section(data),
         gpu_time.section(data, labels),
+        *verdict.sections(data, labels),
         *families.sections(data, labels),
         kernels.section(data, labels),
         gaps.section(data, labels),
+        *waits.sections(data, labels),
         steps.section(data, labels),
+        *phases.sections(data, labels),
         collectives.section(data, labels),
         quality.hidden_section(data),
         quality.clocks_section(data),

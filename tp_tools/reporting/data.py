@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
     from tp_tools.engine.processor import Processor
     from tp_tools.inspection import TraceInfo
+    from tp_tools.library import Header
     from tp_tools.progress import Reporter
     from tp_tools.querying.lookup import Query
 
@@ -34,11 +35,23 @@ RANK_QUERIES = (
     "copies",
     "gaps",
     "steps",
+    "phases",
+    "syncs",
+    "dataloader",
 )
 """Queries that run on each trace."""
 
-JOB_QUERIES = ("collectives_by_rank", "stragglers")
+JOB_QUERIES = ("collectives_by_rank", "stragglers", "verdict", "critical_path")
 """Queries that run on all ranks together."""
+
+MESSAGE_QUERY = "pipeline"
+"""Run as well where the job has messages from rank to rank."""
+
+_MESSAGES = ("send", "recv", "send_recv")
+
+_PROFILER = frozenset({"python_function", "cpu_instant_event", "Input type"})
+"""Events and args of which `verdict` only says that they were recorded; no page shows that, so that
+the ranks are merged without them."""
 
 KIND_QUERIES = {
     "all_reduce": "allreduce",
@@ -138,6 +151,7 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
     names = [*JOB_QUERIES, *dict.fromkeys(KIND_QUERIES.values())]
     load_options = _needing(loading, [lookup.from_file(name) for name in names])
     header = library.combine([lookup.from_file(name).header for name in names])
+    header, load_options = _without_profiler(header, load_options)
     tp, plan = job_loader.load_job(traces, header, load_options, align, reporter)
     with tp, reporter.stage("asking about the job"):
         job_rows = _run_job_queries(tp)
@@ -185,12 +199,21 @@ def _needing(options: LoadOptions, queries: list[Query]) -> LoadOptions:
     return replace(options, needs=library.combine([query.header for query in queries]).needs)
 
 
+def _without_profiler(header: Header, options: LoadOptions) -> tuple[Header, LoadOptions]:
+    """Leave out what only tells which options of the profiler were on."""
+    needs, args = (it and it - _PROFILER for it in (header.needs, header.args))
+    options = replace(options, needs=options.needs and options.needs - _PROFILER)
+    return replace(header, needs=needs, args=args), options
+
+
 def _run_job_queries(tp: Processor) -> dict[str, Rows]:
     """Run the queries on the job, those on a kind of collective only if the job has that kind."""
     rows = _run(tp, JOB_QUERIES)
     by_rank = rows["collectives_by_rank"]
     kind = by_rank.columns.index("kind")
-    queries = {KIND_QUERIES[row[kind]] for row in by_rank.rows if row[kind] in KIND_QUERIES}
+    kinds = {row[kind] for row in by_rank.rows}
+    queries = {KIND_QUERIES[kind] for kind in kinds if kind in KIND_QUERIES}
+    queries |= {MESSAGE_QUERY} if kinds.intersection(_MESSAGES) else set()
     return {**rows, **_run(tp, sorted(queries))}
 
 

@@ -1,0 +1,110 @@
+"""Sections on what bounds the time, on waits of the CPU, and on phases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.page_text import column, report_data
+from tp_tools.reporting import phases, verdict, waits
+
+
+def window(rank: int, part: str, said: str | None, **parts: int) -> dict[str, Any]:
+    """A row of `verdict`."""
+    every = {key: parts.get(key.removesuffix("_ns"), 0) for key, _, _ in verdict.PARTS}
+    about = {"rank": rank, "device": 0, "part": part, "verdict": said, "profiler": None}
+    return {**about, "dur": sum(every.values()), **every}
+
+
+def path(rank: int, kind: str, on_rank: int | None, share: float) -> dict[str, Any]:
+    """A row of `critical_path`."""
+    about = {"rank": rank, "device": 0, "part": "all", "kind": kind, "on_rank": on_rank}
+    return {**about, "path_ns": 10, "path_percent": share, "mostly": "k"}
+
+
+def test_the_verdict_of_each_gpu() -> None:
+    """It is that of all its time; parts that no GPU has are not drawn."""
+    rows = [
+        window(0, "all", "CPU-bound", compute=20, cpu=60),
+        window(0, "step", "GPU-bound", compute=20),
+        window(1, "all", None, unknown=80),
+    ]
+    paths = [path(0, "cpu", 1, 99.95), path(0, "copy", None, 0.05)]
+    (section,) = verdict.sections(*report_data(2, verdict=rows, critical_path=paths))
+    bound, critical = section.figures
+    assert bound.table is not None
+    assert column(bound.table, "verdict") == ["CPU-bound", None]
+    assert column(bound.table, "cpu_ns") == [60, 0]
+    assert bound.plot is not None
+    drawn = [trace["name"] for trace in bound.plot["data"]]
+    assert drawn == ["compute", "CPU busy or launching", "idle, not known why"]
+    assert critical.table is not None
+    assert column(critical.table, "on_rank") == ["rank 1"]
+    assert critical.table.omitted == "And 1 row more."
+
+
+def test_pipeline_bubbles_have_a_figure_where_there_are_messages() -> None:
+    """Where no rank has any, or none says with whom, it is left out."""
+    rows = [window(0, "all", "GPU-bound", compute=20)]
+
+    def figures(bubble: int | None) -> list[str]:
+        about = {"rank": 0, "device": 0, "part": "all", "message": 3, "bubble_ns": bubble}
+        bubbles = [{**about, "waiting_ns": None, "bubble_percent": None}]
+        data = report_data(verdict=rows, critical_path=[path(0, "cpu", 0, 1)], pipeline=bubbles)
+        return [figure.key for figure in verdict.sections(*data)[0].figures]
+
+    assert figures(5) == ["verdict", "critical-path", "pipeline"]
+    assert figures(None) == ["verdict", "critical-path"]
+
+
+def test_nothing_is_bound_without_a_gpu() -> None:
+    """The section is left out."""
+    assert verdict.sections(*report_data(verdict=[])) == []
+
+
+def sync(rank: int, total: int, idle: int) -> dict[str, Any]:
+    """A row of `syncs`."""
+    about = {"rank": rank, "name": "cudaStreamSynchronize", "cpu_op": None, "python_line": None}
+    return {**about, "count": 1, "total_ns": total, "gpu_idle_ns": idle}
+
+
+def test_the_costliest_waits_are_first() -> None:
+    """Those in which the GPU idled longest; twenty are shown, the others counted."""
+    rows = [sync(0, 100, 1), sync(1, 50, 40), *(sync(0, 10, 0) for _ in range(20))]
+    (section,) = waits.sections(*report_data(2, syncs=rows, dataloader=[]))
+    (figure,) = section.figures
+    assert figure.table is not None
+    assert column(figure.table, "gpu_idle_ns")[:2] == [40, 1]
+    assert len(figure.table.rows) == 20
+    assert figure.table.omitted == "And 2 rows more."
+    assert waits.sections(*report_data(syncs=[], dataloader=[])) == []
+
+
+def test_waiting_for_data_is_summed_over_steps() -> None:
+    """The share is the median of steps; what is asked outside of steps is in the sums."""
+
+    def row(step: str | None, ns: int, share: float | None) -> dict[str, Any]:
+        about = {"rank": 0, "step": step, "count": 1, "dataloader_ns": ns}
+        return {**about, "dataloader_percent": share, "gpu_idle_ns": 1}
+
+    rows = [row("a", 10, 10.0), row("b", 30, 30.0), row(None, 5, None)]
+    (section,) = waits.sections(*report_data(syncs=[], dataloader=rows))
+    (figure,) = section.figures
+    assert figure.table is not None
+    assert list(figure.table.rows) == [("rank 0", 2, 3, 45, 20.0, 3)]
+
+
+def test_medians_of_phases() -> None:
+    """A row per phase, over its iterations; work of none is not shown."""
+
+    def row(phase: str | None, name: str | None, ts: int, dur: int | None) -> dict[str, Any]:
+        about = {"rank": 0, "phase": phase, "name": name, "ts": ts, "requests": 4}
+        tokens = {"prefill_tokens": None, "decode_tokens": 4}
+        times = {"dur": dur, "gpu_dur": dur, "busy_ns": dur, "exposed_communication_ns": 0}
+        return {**about, **tokens, **times}
+
+    rows = [row("decode", "s", ts, dur) for ts, dur in ((0, 10), (20, 30), (60, 11))]
+    (section,) = phases.sections(*report_data(phases=[*rows, row(None, None, 0, None)]))
+    (figure,) = section.figures
+    assert figure.table is not None
+    assert list(figure.table.rows) == [("rank 0", "decode", 3, 4, None, 4, 11, 11, 11, 0)]
+    assert phases.sections(*report_data(phases=[row(None, None, 0, None)])) == []

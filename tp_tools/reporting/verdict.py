@@ -1,0 +1,142 @@
+"""Build the section on what bounds each GPU: the verdict, the critical path, pipeline bubbles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tp_tools.formatting import percent, plural
+from tp_tools.reporting.model import Figure, Section
+from tp_tools.reporting.plots import BarPart, bars, unit
+from tp_tools.reporting.tables import Column, Table, duration
+
+if TYPE_CHECKING:
+    from tp_tools.reporting.data import ReportData
+    from tp_tools.reporting.labels import Labels
+
+MAX_ROWS = 40
+_MIN_PATH_PERCENT = 0.1
+
+PARTS = (
+    ("compute_ns", "compute", "var(--compute)"),
+    ("communication_ns", "exposed communication", "var(--exposed)"),
+    ("waiting_ns", "waiting for a rank", "var(--hidden)"),
+    ("copy_ns", "copies alone", "var(--copies)"),
+    ("cpu_ns", "CPU busy or launching", "var(--launch)"),
+    ("sync_ns", "CPU in a call that held it", "var(--sync)"),
+    ("dependency_ns", "launched, and not begun", "var(--dependency)"),
+    ("unknown_ns", "idle, not known why", "var(--unknown)"),
+)
+"""The parts of a GPU's time in `verdict`: column, name and colour. Together they are all of it."""
+
+
+def sections(data: ReportData, labels: Labels) -> list[Section]:
+    """Build the section; none if nothing ran on a GPU."""
+    if not data.results["verdict"].rows:
+        return []
+    text = (
+        "What a step takes as long as: the largest part of its time, and the chain of work and "
+        "waiting that leads to its end. Stacks and shapes slow the CPU while they are recorded."
+    )
+    figures = [_verdict_figure(data, labels), _path_figure(data, labels)]
+    return [Section("verdict", "What bounds the time", text, [*figures, *_bubbles(data, labels)])]
+
+
+def _verdict_figure(data: ReportData, labels: Labels) -> Figure:
+    keys = [key for key, _, _ in PARTS]
+    rows = [
+        (labels.gpu(rank, device), verdict, profiler, dur, *parts)
+        for rank, device, part, verdict, profiler, dur, *parts in data.rows(
+            "verdict", "rank", "device", "part", "verdict", "profiler", "dur", *keys
+        )
+        if part == "all"
+    ]
+    scale, unit_name = unit([row[3] for row in rows])
+    first = 4
+    parts = [
+        BarPart(
+            name,
+            color,
+            [row[number] / scale for row in rows],
+            [_hover(row, name, row[number]) for row in rows],
+        )
+        for number, (_, name, color) in enumerate(PARTS, first)
+        if any(row[number] for row in rows)
+    ]
+    columns = [
+        Column("label", "GPU", "text"),
+        Column("verdict", "verdict", "text"),
+        Column("dur", "time", "ns"),
+        *(Column(key, name, "ns") for key, name, _ in PARTS),
+    ]
+    return Figure(
+        "verdict",
+        "What bounds each GPU",
+        "A bar per GPU, from its first to its last work, by what it did or what kept the next "
+        "work. Time of collectives before the last rank had come is waiting for a rank.",
+        queries=("verdict",),
+        plot=bars([row[0] for row in rows], parts, f"time, {unit_name}"),
+        table=Table(columns, [(*row[:2], *row[3:]) for row in rows], has_one_unit=True),
+    )
+
+
+def _hover(row: tuple[Any, ...], name: str, part_ns: int) -> str:
+    share = percent(part_ns / row[3]) if row[3] else ""
+    return f"{row[0]}: {row[1] or 'not known'}\n{name}: {duration(part_ns)}, {share}"
+
+
+def _path_figure(data: ReportData, labels: Labels) -> Figure:
+    keys = ("rank", "device", "part", "kind", "on_rank", "path_ns", "path_percent", "mostly")
+    found = [
+        (labels.gpu(rank, device), kind, labels.rank(rank if on_rank is None else on_rank), *rest)
+        for rank, device, part, kind, on_rank, *rest in data.rows("critical_path", *keys)
+        if part == "all"
+    ]
+    shown = [row for row in found if row[4] >= _MIN_PATH_PERCENT][:MAX_ROWS]
+    columns = [
+        Column("label", "path of", "text"),
+        Column("kind", "kind", "text"),
+        Column("on_rank", "on", "text"),
+        Column("path_ns", "time", "ns"),
+        Column("path_percent", "share", "percent"),
+        Column("mostly", "mostly", "name"),
+    ]
+    rows = [(*row[:5], labels.kernel(row[5])) for row in shown]
+    omitted = len(found) - len(shown)
+    return Figure(
+        "critical-path",
+        "Critical path of each GPU",
+        "What the steps of a GPU took as long as, all steps together. A path goes to another rank "
+        "where a collective waited for it. To make work faster that is not on it changes nothing.",
+        queries=("critical_path",),
+        table=Table(columns, rows, f"And {plural(omitted, 'row')} more." if omitted else ""),
+    )
+
+
+def _bubbles(data: ReportData, labels: Labels) -> list[Figure]:
+    """Build the figure on pipeline bubbles; none without messages between known ranks."""
+    if "pipeline" not in data.results:
+        return []
+    keys = ("rank", "device", "part", "message", "bubble_ns", "waiting_ns", "bubble_percent")
+    rows = [
+        (labels.gpu(rank, device), *rest)
+        for rank, device, part, *rest in data.rows("pipeline", *keys)
+        if part == "all"
+    ]
+    if all(row[2] is None for row in rows):
+        return []
+    columns = [
+        Column("label", "GPU", "text"),
+        Column("message", "messages"),
+        Column("bubble_ns", "bubbles", "ns"),
+        Column("waiting_ns", "of them waiting for the other rank", "ns"),
+        Column("bubble_percent", "share of its time", "percent"),
+    ]
+    return [
+        Figure(
+            "pipeline",
+            "Pipeline bubbles",
+            "Time in a send or receive in which the GPU computes nothing.",
+            queries=("pipeline",),
+            table=Table(columns, rows),
+        )
+    ]
