@@ -202,7 +202,9 @@ def test_steps_are_those_of_the_query(
             durs = [row["dur"] / 1e6 for row in rows if row["rank"] == rank]
             assert lines[f"rank {rank}"] == pytest.approx(durs)
         # the matches by count are tested against time, so that arrivals can be told
-        assert report.plots() == ["step-times", "skew", "stragglers"]
+        # and residuals measured, though base times set the clocks
+        assert report.plots() == ["step-times", "skew", "stragglers", "clock-residuals"]
+        assert set(report.column("clock-residuals", "aligned_by")) == {"base time of the trace"}
         assert "Nothing ran on a GPU" in report.text("#time")
         assert report.troubles == []
 

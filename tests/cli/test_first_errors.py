@@ -211,12 +211,7 @@ TABLE: list[tuple[str, int, str]] = [
     ),
     *(
         (f"{command} -o none", USAGE, "none: is a folder. Name a file in it.")
-        for command in (
-            "fix rank0.json.gz",
-            "merge traces",
-            "query kernels rank0.json.gz",
-            "report traces",
-        )
+        for command in ("fix rank0.json.gz", "merge traces", "report traces")
     ),
     (
         "fix rank0.json.gz -o out.txt",
@@ -240,7 +235,7 @@ TABLE: list[tuple[str, int, str]] = [
     (
         "query kernel rank0.json.gz",
         USAGE,
-        "no query and no file is named 'kernel'; did you mean kernels?",
+        "no query and no file is named 'kernel'; did you mean kernels or kernel_families?",
     ),
     (
         "query allreduces.sql traces",
@@ -252,7 +247,11 @@ TABLE: list[tuple[str, int, str]] = [
         USAGE,
         "no query and no file is named 'zzz'; `tp-tools sql` lists the library",
     ),
-    ("sql kernel", USAGE, "no query and no file is named 'kernel'; did you mean kernels?"),
+    (
+        "sql kernel",
+        USAGE,
+        "no query and no file is named 'kernel'; did you mean kernels or kernel_families?",
+    ),
     ("query kernels", USAGE, "give a query and a trace: tp-tools query kernels rank0.json.gz"),
     (
         "query rank0.json.gz",
