@@ -14,7 +14,7 @@ from urllib.parse import unquote, urldefrag
 import pytest
 
 import tp_tools
-from tools import commands, docs_site, examples
+from tools import commands, docs_site, examples, house
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,6 +128,20 @@ def test_links_to_queries_become_pages() -> None:
 def test_the_reference_is_what_the_commands_say() -> None:
     """docs/commands.md is up to date: `python -m tools.commands` writes it."""
     assert commands.TARGET.read_text("utf-8") == commands.page()
+
+
+def test_the_house_is_that_of_the_import_contract() -> None:
+    """CONTRIBUTING and the picture are up to date: `python -m tools.house` writes them."""
+    page = house.PAGE.read_text("utf-8")
+    assert page == house.with_table(page)
+    assert house.PICTURE.read_text("utf-8") == house.picture()
+
+
+def test_the_house_lists_every_package_once() -> None:
+    """Every package and module at the top of tp_tools stands in one layer."""
+    tops = (it for it in (ROOT / "tp_tools").iterdir() if it.stem != "__init__")
+    found = [it.stem for it in tops if it.suffix == ".py" or (it / "__init__.py").is_file()]
+    assert sorted(name for names in house.layers() for name in names) == sorted(found)
 
 
 def _sql() -> Iterator[ParameterSet]:

@@ -1,4 +1,4 @@
-"""`python -m tp_tools` is `tp-tools`; the installed command begins here, too."""
+"""Start `tp-tools`: `python -m tp_tools` and the installed command begin here."""
 
 from typing import NoReturn
 
@@ -6,7 +6,7 @@ from tp_tools.processes import signals
 
 
 def run() -> NoReturn:
-    """Runs the command line; signals end the process cleanly before the first slow import."""
+    """Run the command line; signals end the process cleanly before the first slow import."""
     with signals.ending():
         from tp_tools.cli import main  # noqa: PLC0415  click takes longer than all that was done so far
 

@@ -1,4 +1,4 @@
-"""Exports of packages, imported when they are first asked for, so that --help imports no numpy."""
+"""Import what packages export when it is first used, so that --help imports no numpy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work on numpy columns of millions of values in blocks; a column that grows at its end.
+"""Work on numpy columns of millions of values in blocks; grow a column at its end.
 
 numpy widens indices to 64 bits, and each step of an expression allocates a column of its own. On
 whole columns that takes more memory than the columns themselves, and runs out of the CPU caches;

@@ -1,4 +1,4 @@
-"""Everything that tp-tools raises on purpose, and the exit code of each.
+"""Define the errors that tp-tools raises on purpose, and the exit code of each.
 
     TpToolsError
     |-- UsageError            2  the command line asks for something impossible

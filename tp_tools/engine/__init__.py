@@ -1,4 +1,4 @@
-"""TraceProcessor, embedded (WebAssembly) or native (trace_processor_shell).
+"""Run TraceProcessor, embedded (WebAssembly) or native (trace_processor_shell).
 
 `load` puts the bytes of a trace into it, `rows` and `query_rows` run SQL and return plain tuples,
 and `losses` counts data lost by the load. Heavy imports wait for the first `load`.

@@ -1,4 +1,4 @@
-"""The SQL library: queries (`sql/NAME.sql`) and the modules that they include (`sql/tpt/`).
+"""Find queries of the SQL library (`sql/NAME.sql`) and the modules they include (`sql/tpt/`).
 
 `find` and `read` turn a name or path into SQL text with values of its parameters, `parse` reads its
 header, `with_parameters` sets constants that it defines itself, and `expand` replaces its INCLUDEs
