@@ -62,7 +62,7 @@ def _run(options: Options, console: Console) -> None:
     from tp_tools.querying import LoadOptions  # noqa: PLC0415
 
     how = LoadOptions(options.engine)
-    files = job_files.listed(options.traces, options.choice, console)
+    files = job_files.list_files(options.traces, options.choice, console)
     objects = []
     for number, name in enumerate(files):
         with open_source(name) as source:

@@ -90,10 +90,10 @@ def _expanded(name: str) -> list[Input]:
 
 
 def _patterns(name: str) -> Iterator[str]:
-    """The readings of a pattern: folders that are there and have brackets are no pattern.
+    """Yield the readings of a pattern, the first choice first.
 
-    Brackets stand for themselves ("exp[a]-rank[*].json"), and if nothing is called so, for one of
-    the characters between them.
+    Existing folders with brackets in their names are no pattern. In the rest, brackets first stand
+    for themselves ("exp[a]-rank[*].json"), then for one of the characters between them.
     """
     parts = Path(name).parts
     there = max(n for n in range(len(parts)) if not n or Path(*parts[:n]).exists())
@@ -112,9 +112,9 @@ def _matches(pattern: str) -> list[str]:
 def _in_folder(folder: Path) -> list[Input]:
     files = sorted(it for it in folder.iterdir() if it.name.endswith(SUFFIXES) and it.is_file())
     if not files:
-        kinds = ", ".join(SUFFIXES[:4])
+        names = ", ".join(SUFFIXES[:4])
         raise InputError(
-            f"{folder}: holds no trace ({kinds}...). Give the folder that does, or files by name."
+            f"{folder}: holds no trace ({names}...). Give the folder that does, or files by name."
         )
     return _with_copies([str(it) for it in files])
 
@@ -126,6 +126,6 @@ def _with_copies(files: list[str]) -> list[Input]:
 
 
 def stem(file: str) -> str:
-    """The path without the suffix of a trace."""
+    """Return the path without the suffix of a trace."""
     suffixes = [suffix for suffix in SUFFIXES if file.endswith(suffix)]
     return file.removesuffix(max(suffixes, key=len, default=""))

@@ -1,4 +1,4 @@
-"""The files of one job among those that a command is given: what else lies beside them is left out.
+"""Find the traces of one job among the files that a command is given, and leave out all others.
 
 One rule for every command: a folder is used as its framework left it.
 """
@@ -36,7 +36,7 @@ class LeftOut:
 
     Attributes:
         file: its path.
-        why: in a few words.
+        why: the reason in a few words, for users.
     """
 
     file: str
@@ -48,8 +48,8 @@ class JobFiles:
     """The traces of one job.
 
     Attributes:
-        traces: in the order in which they were given or found.
-        left_out: what lies beside them.
+        traces: the traces, in the order in which they were given or found.
+        left_out: the other files.
     """
 
     traces: list[Probe]
@@ -61,7 +61,7 @@ class JobFiles:
         return [it.file for it in self.traces]
 
     def say_left_out(self, reporter: Reporter) -> None:
-        """A line for each reason for which files were left out."""
+        """Report a line per reason, with the files that were left out for it."""
         by_why = defaultdict[str, list[str]](list)
         for it in self.left_out:
             by_why[it.why].append(Path(it.file).name)
@@ -69,28 +69,32 @@ class JobFiles:
             reporter.say(f"Left out: {ranks.some(names)}: {why}.")
 
     def in_order(self, reporter: Reporter = SILENT) -> tuple[list[JobRank], list[int]]:
-        """The ranks in order, and the numbers of those that have no file.
+        """Return the ranks in order, and the numbers of the ranks without a file.
+
+        Args:
+            reporter: as in `ranks.resolve`.
 
         Raises:
-            InputError: they are unknown or contradictory.
+            InputError: the rank of a file is unknown, or the files contradict each other.
         """
-        return ranks.resolve(_said(self.traces), ANY, reporter)
+        return ranks.resolve(_with_metadata(self.traces), ANY, reporter)
 
 
 def find(names: Iterable[str], choice: RankChoice = ANY, besides: str = "") -> JobFiles:
-    """The traces of one job.
+    """Find the traces of one job.
 
     Args:
         names: files, folders, globs, or standard input, as the user gave them.
-        choice: which profile and stage.
-        besides: a file that is not one of them: the output.
+        choice: the profile and the stage to take.
+        besides: path of the output, which is not one of the traces; "" if there is none.
 
     Raises:
-        InputError: there is none, one cannot be read, or they are of several profiles or stages.
+        InputError: there is no trace, one cannot be read, or they are of several profiles or
+            stages.
         UsageError: standard input is given among others.
     """
-    listed = listing(names, besides)
-    for it in listed.traces:
+    found = list_traces(names, besides)
+    for it in found.traces:
         if it.error is not None:
             raise it.error
         if it.no_trace:
@@ -98,30 +102,30 @@ def find(names: Iterable[str], choice: RankChoice = ANY, besides: str = "") -> J
                 f"{it.file}: is not a Chrome JSON trace: {it.no_trace}. "
                 "Give the file that the profiler wrote."
             )
-    unranked = _unranked(listed.traces)
-    ranked = [it for it in listed.traces if it.file not in unranked]
-    others = [it for it in listed.traces if it.file in unranked]
+    unranked = _unranked(found.traces)
+    ranked = [it for it in found.traces if it.file not in unranked]
+    others = [it for it in found.traces if it.file in unranked]
     if not ranked:
         kept, idle = _without_idle(others)
-        return JobFiles(profiles.narrow(kept, choice), listed.left_out + idle)
+        return JobFiles(profiles.narrow(kept, choice), found.left_out + idle)
     ranked = profiles.narrow(ranked, choice)
     kept, no_ranks = _without_unranked(ranked, others)
-    return JobFiles(kept, listed.left_out + no_ranks)
+    return JobFiles(kept, found.left_out + no_ranks)
 
 
-def listed(names: Iterable[str], choice: RankChoice, reporter: Reporter = SILENT) -> list[str]:
-    """All traces, of whatever jobs; of one profile and stage where that was chosen.
+def list_files(names: Iterable[str], choice: RankChoice, reporter: Reporter = SILENT) -> list[str]:
+    """List the paths of all traces, of one job or several.
 
     Args:
         names: as for `find`.
-        choice: as for `find`.
-        reporter: receives notes about files left out, and where a job would have to be chosen.
+        choice: the profile and the stage to take; all of them if none is chosen.
+        reporter: receives notes about files left out, and about several profiles or stages.
 
     Raises:
-        InputError: there is none, or not the chosen one.
+        InputError: there is no trace, or none of the chosen profile and stage.
         UsageError: standard input is given among others.
     """
-    found = listing(names)
+    found = list_traces(names)
     found.say_left_out(reporter)
     traces = profiles.chosen(found.traces, choice)
     unranked = _unranked(traces)
@@ -132,19 +136,19 @@ def listed(names: Iterable[str], choice: RankChoice, reporter: Reporter = SILENT
     return [it.file for it in traces]
 
 
-def listing(names: Iterable[str], besides: str = "") -> JobFiles:
-    """All traces, of whatever jobs, without what is none and what was made of them.
+def list_traces(names: Iterable[str], besides: str = "") -> JobFiles:
+    """List all traces, of one job or several; leave out other files, copies and merges of traces.
 
     Args:
         names: as for `find`.
         besides: as for `find`.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no trace.
         UsageError: standard input is given among others.
     """
     listed = list(names)
-    found = [it for it in inputs.find(listed) if not _is_earlier(it.file, besides, listed)]
+    found = [it for it in inputs.find(listed) if not _is_earlier_output(it.file, besides, listed)]
     if not found:
         raise InputError(f"{', '.join(listed)}: holds no trace besides the output itself.")
     left_out = [
@@ -154,7 +158,7 @@ def listing(names: Iterable[str], besides: str = "") -> JobFiles:
     if len(found) == 1 and found[0].is_given:
         return JobFiles([Probe(found[0].file, is_given=True)], left_out)
     probed = [probe(it.file, is_given=it.is_given) for it in found]
-    why = _whys(probed)
+    why = _reasons(probed)
     left_out += [LeftOut(it.file, why[it.file]) for it in probed if it.file in why]
     traces = [it for it in probed if it.file not in why]
     if not traces:
@@ -163,8 +167,8 @@ def listing(names: Iterable[str], besides: str = "") -> JobFiles:
     return JobFiles(traces, left_out)
 
 
-def _whys(probed: Sequence[Probe]) -> dict[str, str]:
-    """Why files of a folder are left out, by file."""
+def _reasons(probed: Sequence[Probe]) -> dict[str, str]:
+    """Return the reason for each file of a folder that is left out."""
     why = {it.file: f"no trace: {it.no_trace}" for it in probed if it.no_trace and not it.is_given}
     traces = [it for it in probed if it.file not in why]
     of_ranks = [it for it in traces if not (it.is_merged or it.is_perfetto)]
@@ -174,35 +178,35 @@ def _whys(probed: Sequence[Probe]) -> dict[str, str]:
             continue
         if it.is_merged:
             why[it.file] = "ranks that were merged, beside these ranks"
-        elif it.is_perfetto and (inputs.stem(it.file) in stems or not _says_place(it.file)):
+        elif it.is_perfetto and (inputs.stem(it.file) in stems or not _names_rank(it.file)):
             why[it.file] = "Perfetto's own format, beside Chrome JSON"
     return why
 
 
-def _says_place(file: str) -> bool:
+def _names_rank(file: str) -> bool:
     name = parse_file_name(file)
     return name.rank is not None or bool(name.labels)
 
 
 def _unranked(traces: list[Probe]) -> set[str]:
-    """The files that are no rank, as a server's front end: they say none, nor does their name.
+    """Return the files without a rank in their metadata or name, for example a server's front end.
 
-    The name of one that has no GPU work counts for nothing where others say their rank, or have
-    the same name for it.
+    A rank in the name of a file without GPU work does not count if other files hold their rank in
+    metadata, or if the name of a file with GPU work holds the same rank.
     """
-    say = any(it.metadata.rank is not None for it in traces)
+    has_ranks = any(it.metadata.rank is not None for it in traces)
     busy = {parse_file_name(it.file).rank for it in traces if it.has_gpu_work}
     idle = {
         it.file
         for it in traces
         if not it.has_gpu_work and it.metadata.rank is None
-        if say or parse_file_name(it.file).rank in busy
+        if has_ranks or parse_file_name(it.file).rank in busy
     }
-    return idle | set(ranks.rankless(_said(traces)))
+    return idle | set(ranks.rankless(_with_metadata(traces)))
 
 
 def _without_idle(traces: list[Probe]) -> tuple[list[Probe], list[LeftOut]]:
-    """Of traces without ranks, those without GPU work left out, if there are others."""
+    """Leave out traces without GPU work, if others have some; none of the traces has a rank."""
     busy = [it for it in traces if it.has_gpu_work]
     if not busy or len(busy) == len(traces):
         return traces, []
@@ -215,7 +219,7 @@ _IDLE = "no rank: it names none, and has no GPU work"
 def _without_unranked(
     ranked: list[Probe], others: list[Probe]
 ) -> tuple[list[Probe], list[LeftOut]]:
-    """Ranks without what is none: it has no GPU work, or the others are all ranks of the job."""
+    """Add traces without a rank to the ranks, if they have GPU work and the job lacks ranks."""
     if not others:
         return ranked, []
     is_complete = _is_complete(ranked)
@@ -229,16 +233,16 @@ def _without_unranked(
 
 
 def _is_complete(traces: list[Probe]) -> bool:
-    _, missing = ranks.resolve(_said(traces), ANY)
+    _, missing = ranks.resolve(_with_metadata(traces), ANY)
     return not missing and any(it.metadata.world_size is not None for it in traces)
 
 
-def _said(traces: Sequence[Probe]) -> list[tuple[str, TraceMetadata]]:
+def _with_metadata(traces: Sequence[Probe]) -> list[tuple[str, TraceMetadata]]:
     return [(it.file, it.metadata) for it in traces]
 
 
-def _is_earlier(file: str, output: str, names: Sequence[str]) -> bool:
-    """Whether a file that was found in a folder is an earlier output, which is written anew.
+def _is_earlier_output(file: str, output: str, names: Sequence[str]) -> bool:
+    """Tell whether a file found in a folder is an earlier output, which will be replaced.
 
     Raises:
         UsageError: the output is an input.
@@ -255,7 +259,7 @@ def _is_earlier(file: str, output: str, names: Sequence[str]) -> bool:
 
 
 def _is_merged(file: str) -> bool:
-    """Whether it begins as the result of a merge does."""
+    """Tell whether the file begins like the output of `tp-tools merge`."""
     try:
         return MERGED_KEY.encode() in next(Source(Path(file), file).blocks(), b"")
     except InputError:

@@ -1,4 +1,4 @@
-"""Tell by the beginning of a file whether it is a trace of a rank, a merged trace, or no trace."""
+"""Read the beginning of a file: whether it is a trace, of a rank or merged, and of which rank."""
 
 from __future__ import annotations
 
@@ -24,11 +24,17 @@ if TYPE_CHECKING:
 PERFETTO = (".pftrace", ".pftrace.gz", ".pftrace.zst", ".perfetto-trace")
 
 _LARGEST_HEAD = 64 << 20
+"""Most bytes before the events; a file without events in them is no trace."""
+
 _FIRST_EVENTS = 64 << 10
+"""Bytes of events that are searched for labels of merged ranks."""
+
 _TAIL = 4 << 20
+"""Bytes at the end of a file that may hold its metadata."""
+
 _PHASE = re.compile(rb'"ph"\s*:')
 _LABELLED_PID = re.compile(rb'"pid"\s*:\s*"\[[^"\]]*\d[^"\]]*\]\s*[^"]*"')
-"""A process as those name it who merge ranks: "[TP00] 1000"."""
+"""A process as tools that merge ranks name it, for example "[TP00] 1000"."""
 
 _GPU_WORK = re.compile(rb'"cat"\s*:\s*"(?:[Kk]ernel|gpu_mem\w+|Mem(?:cpy|set))"')
 
@@ -39,13 +45,13 @@ class Probe:
 
     Attributes:
         file: its path.
-        is_given: whether the user named it, and did not only give its folder.
-        no_trace: why it is none, if it is none; else empty.
-        error: why it cannot be read; None if it can.
-        is_perfetto: whether it is no Chrome JSON, but Perfetto's own format.
+        is_given: whether the user named the file itself; False if its folder was given.
+        no_trace: the reason why it is no trace, for users; "" if it is one.
+        error: the error of reading it; None if it can be read.
+        is_perfetto: whether it is in Perfetto's own format instead of Chrome JSON.
         is_merged: whether it holds several ranks.
-        has_gpu_work: whether it has kernels or copies; True if that was not looked for.
-        metadata: what it says of its rank.
+        has_gpu_work: whether it has kernels or copies; True if nobody searched for them.
+        metadata: its metadata, read from the text around the events.
     """
 
     file: str
@@ -59,12 +65,12 @@ class Probe:
 
 
 def probe(file: str, *, is_given: bool, sizes: ReadSizes = DEFAULT_SIZES) -> Probe:
-    """Read the beginning of a file; all of it if no rank stands before its events.
+    """Read the beginning of a file; read all of it if no rank stands before its events.
 
     Args:
         file: its path.
-        is_given: whether the user named it, and did not only give its folder.
-        sizes: sizes of its blocks.
+        is_given: as in `Probe`.
+        sizes: sizes of the blocks to read.
     """
     if not Path(file).is_file():  # a pipe can be read only once
         return Probe(file, is_given)
@@ -72,19 +78,29 @@ def probe(file: str, *, is_given: bool, sizes: ReadSizes = DEFAULT_SIZES) -> Pro
         return Probe(file, is_given, is_perfetto=True)
     source = Source(Path(file), file, sizes=sizes)
     try:
-        return _probed(source, is_given=is_given, thorough=False)
+        return _read_probe(source, is_given=is_given, thorough=False)
     except Malformed:
         pass
     except InputError as error:
         return Probe(file, is_given, error=error)
     try:
-        return _probed(source, is_given=is_given, thorough=True)
+        return _read_probe(source, is_given=is_given, thorough=True)
     except InputError as error:
         return Probe(file, is_given, error=error)
 
 
-def _probed(source: Source, *, is_given: bool, thorough: bool) -> Probe:
-    """Raises InputError where it cannot be read; Malformed where it has to be mended first."""
+def _read_probe(source: Source, *, is_given: bool, thorough: bool) -> Probe:
+    """Read the beginning of Chrome JSON.
+
+    Args:
+        source: the file.
+        is_given: as in `Probe`.
+        thorough: whether to sanitize the text token by token.
+
+    Raises:
+        InputError: the file cannot be read.
+        Malformed: the text has to be read with `thorough`.
+    """
     file, text = source.name, _Text(source.blocks())
     feed = TextStream(sanitized(text, Counter(), thorough=thorough), file)
     try:
@@ -110,7 +126,7 @@ def _probed(source: Source, *, is_given: bool, thorough: bool) -> Probe:
 
 
 def _why_no_trace(text: bytes, *, is_whole: bool) -> str:
-    """Why this text without events is another JSON file; empty if it is none, but damaged."""
+    """Return the reason why this text is no trace, for users; "" if it may be a damaged trace."""
     if not is_whole:
         return f"no {EVENTS} in its first {_LARGEST_HEAD >> 20} MiB"
     try:
@@ -122,7 +138,13 @@ def _why_no_trace(text: bytes, *, is_whole: bool) -> str:
 
 
 class _Text:
-    """The text of a file as it is read: its end is kept, and GPU work is looked for."""
+    """Give the text of a file block by block, keep its end, and search it for GPU work.
+
+    Attributes:
+        is_limited: whether to stop after the largest head; set to False once the head was read.
+        is_cut: whether it stopped there.
+        has_gpu_work: whether the text so far has kernels or copies.
+    """
 
     def __init__(self, blocks: Iterable[bytes]) -> None:
         self._blocks = iter(blocks)
@@ -134,7 +156,7 @@ class _Text:
         self.has_gpu_work = False
 
     def __iter__(self) -> Iterator[bytes]:
-        """Raises InputError where the file cannot be read."""
+        """Yield blocks; raise InputError if the file cannot be read."""
         for block in self._blocks:
             self._keep(block)
             yield block
@@ -143,12 +165,12 @@ class _Text:
                 return
 
     def read_on(self) -> None:
-        """Reads the rest of the file."""
+        """Read the rest of the file."""
         for block in self._blocks:
             self._keep(block)
 
     def tail(self) -> bytes:
-        """The last few MiB that were read."""
+        """Return the last few MiB of the text so far."""
         return b"".join(self._last)
 
     def _keep(self, block: bytes) -> None:

@@ -1,7 +1,8 @@
-"""Several profiles or stages among the traces of a folder: told apart, and one of them chosen.
+"""Tell apart the profiles and stages of the traces in a folder, and choose one of them.
 
-SGLang names profile and stage. Of others, two files of one rank are of two profiles: these lie in
-folders of their own, are called otherwise, are of jobs of other sizes, or were written later.
+SGLang writes profile and stage into the names of files. For other frameworks, two files of one rank
+belong to two profiles, which differ by folder, by the pattern of their names, by the size of their
+job, or by the time in their names.
 """
 
 from __future__ import annotations
@@ -24,40 +25,45 @@ if TYPE_CHECKING:
 
 _NONE = "none"
 _TOGETHER_S = 60
-"""Seconds within which the ranks of one profile begin; each has its own time in its name in
-SGLang before 0.4.4."""
+"""Seconds within which the ranks of one profile begin; before SGLang 0.4.4 the name of each rank
+holds its own time."""
 
 _DIGITS_OF_SECONDS = 10
+"""Digits of whole seconds since 1970; further digits are fractions."""
 
 
 def chosen(traces: list[Probe], choice: RankChoice) -> list[Probe]:
-    """The traces of the profile and the stage that were chosen; all where none was.
+    """Return the traces of the chosen profile and stage; all traces if none is chosen.
 
     Raises:
-        InputError: there is no such profile or stage.
+        InputError: no trace is of the chosen profile or stage.
     """
-    traces = _chosen(traces, stages_of(traces), "stage", choice.stage)
-    return _chosen(traces, profiles_of(traces), "profile", choice.profile)
+    traces = _labelled(traces, stages_of(traces), "stage", choice.stage)
+    return _labelled(traces, profiles_of(traces), "profile", choice.profile)
 
 
 def refuse_several(traces: list[Probe], choice: RankChoice) -> None:
-    """Raises InputError where traces are of several profiles or stages, and none was chosen."""
+    """Refuse traces of several profiles or stages if none is chosen.
+
+    Raises:
+        InputError: they are of several.
+    """
     _refuse_several(profiles_of(traces), "profile", choice.profile)
     _refuse_several(stages_of(traces), "stage", choice.stage)
 
 
 def narrow(traces: list[Probe], choice: RankChoice) -> list[Probe]:
-    """The traces of one profile and stage.
+    """Return the traces of one profile and stage.
 
     Raises:
-        InputError: there are several and none was chosen, or the chosen one is not there.
+        InputError: there are several and none is chosen, or no trace is of the chosen one.
     """
     found = chosen(traces, choice)
     refuse_several(found, choice)
     return found
 
 
-def _chosen(traces: list[Probe], labels: list[str], key: str, wanted: str | None) -> list[Probe]:
+def _labelled(traces: list[Probe], labels: list[str], key: str, wanted: str | None) -> list[Probe]:
     if wanted is None:
         return traces
     label = _matching(wanted, set(labels))
@@ -67,7 +73,7 @@ def _chosen(traces: list[Probe], labels: list[str], key: str, wanted: str | None
 
 
 def _matching(wanted: str, labels: set[str]) -> str | None:
-    """The label that is meant: it is that, or the only one that holds it."""
+    """Find the label that equals the wanted text, or else the only label that contains it."""
     if wanted in labels:
         return wanted
     if wanted == _NONE and "" in labels:
@@ -79,10 +85,10 @@ def _matching(wanted: str, labels: set[str]) -> str | None:
 
 
 def _refuse_several(labels: list[str], key: str, wanted: str | None) -> None:
-    kinds = set(labels)
-    if wanted is None and len(kinds) > 1:
+    found = set(labels)
+    if wanted is None and len(found) > 1:
         raise InputError(
-            f"the files are of {len(kinds)} {key}s: {_counts(labels)}. Choose one with --{key}, "
+            f"the files are of {len(found)} {key}s: {_counts(labels)}. Choose one with --{key}, "
             "or give the files of one only."
         )
 
@@ -93,12 +99,12 @@ def _counts(labels: list[str]) -> str:
 
 
 def stages_of(traces: Sequence[Probe]) -> list[str]:
-    """The stage of each trace; empty where its name says none."""
+    """Return the stage of each trace; "" if its name holds none."""
     return [parse_file_name(it.file).stage for it in traces]
 
 
 def profiles_of(traces: Sequence[Probe]) -> list[str]:
-    """The profile of each trace; the same for all where they are of one job."""
+    """Return the profile of each trace, equal for all if the traces are of one job."""
     names = [parse_file_name(it.file) for it in traces]
     given = [name.profile for name in names]
     if len(traces) == 1:
@@ -115,11 +121,15 @@ def profiles_of(traces: Sequence[Probe]) -> list[str]:
 
 
 def _by_gaps(traces: Sequence[Probe], names: list[FileNameInfo], given: list[str]) -> list[str]:
-    """Profiles whose ranks each read the time for themselves, under the time of the first one.
+    """Join labels that are times and follow each other within `_TOGETHER_S`.
 
-    Other profiles stay as they are.
+    Before SGLang 0.4.4 the label of each rank is the time at which it began by its own clock.
+
+    Returns:
+        For each trace the first label that its own was joined with; "" for all if that leaves one
+        label; `given` if labels are equal or no times, or if files of one rank were joined.
     """
-    times = {it: _seconds(it) for it in given}
+    times = {it: _epoch_seconds(it) for it in given}
     if len(times) < len(given):
         return given
     first, last, labels = "", 0.0, dict[str, str]()
@@ -134,7 +144,7 @@ def _by_gaps(traces: Sequence[Probe], names: list[FileNameInfo], given: list[str
     return given if not is_shared else found if len(set(found)) > 1 else [""] * len(found)
 
 
-def _seconds(text: str) -> float | None:
+def _epoch_seconds(text: str) -> float | None:
     whole, _, fraction = text.partition(".")
     if (
         not whole.isdecimal()
@@ -146,15 +156,15 @@ def _seconds(text: str) -> float | None:
 
 
 def _collide(traces: Sequence[Probe], names: list[FileNameInfo], labels: list[str]) -> bool:
-    """Whether traces of one profile and stage cannot be of one job."""
+    """Tell whether traces with equal label and stage cannot be of one job."""
     return any(
-        collide(_said([traces[at] for at in group]))
+        collide(_with_metadata([traces[at] for at in group]))
         for group in _groups(zip(labels, (name.stage for name in names), strict=True))
     )
 
 
 def _groups(keys: Iterable[object]) -> list[list[int]]:
-    """The places of equal keys."""
+    """Return the indices of equal keys, one list per key."""
     groups = defaultdict[object, list[int]](list)
     for at, key in enumerate(keys):
         groups[key].append(at)
@@ -164,7 +174,7 @@ def _groups(keys: Iterable[object]) -> list[list[int]]:
 def _partitions(
     traces: Sequence[Probe], names: list[FileNameInfo], given: list[str]
 ) -> Iterator[list[str]]:
-    """Ways to tell traces apart: what SGLang says, with one or more of the other signs."""
+    """Yield labels that tell traces apart: those of SGLang, joined with more and more signs."""
     sizes = [it.metadata.world_size for it in traces]
     signs = [
         _folders([it.file for it in traces]),
@@ -182,7 +192,7 @@ def _partitions(
 
 
 def _folders(files: list[str]) -> list[str]:
-    """The folder of each file, by as few of its last names as tell all apart."""
+    """Return the folder of each file: as few of its last names as tell all folders apart."""
     parents = [Path(file).absolute().parent for file in files]
     for depth in range(1, max((len(it.parts) for it in parents), default=1)):
         short = {it: "/".join(it.parts[-depth:]) for it in parents}
@@ -192,9 +202,9 @@ def _folders(files: list[str]) -> list[str]:
 
 
 def _patterns(names: list[FileNameInfo]) -> list[str]:
-    """Name of each file without its numbers; one name for all where names tell no profiles apart.
+    """Return the pattern of each file's name, or "" for all if a pattern occurs only once.
 
-    A file that is called otherwise than all the others may be a copy: profiles have several each.
+    A file whose name alone has its pattern may be a copy; a profile has several files.
     """
     patterns = [name.pattern for name in names]
     return patterns if min(Counter(patterns).values()) > 1 else [""] * len(names)
@@ -203,9 +213,10 @@ def _patterns(names: list[FileNameInfo]) -> list[str]:
 def _by_time(
     traces: Sequence[Probe], names: list[FileNameInfo], labels: list[str]
 ) -> list[str] | None:
-    """Each profile split into rounds: the first file of each rank, then the second, ...
+    """Split each profile into rounds by time: the first file of each rank, then the second, ...
 
-    None where a name says no time, or rounds overlap.
+    Returns:
+        Labels with the time of the round; None if a name holds no time, or if rounds overlap.
     """
     found = list(labels)
     for group in _groups(zip(labels, (name.stage for name in names), strict=True)):
@@ -225,7 +236,7 @@ def _by_time(
 
 
 def _rounds(places: list[object]) -> list[int]:
-    """How often each place occurred before."""
+    """Return for each place how often it occurred before."""
     seen = Counter[object]()
     found = []
     for it in places:
@@ -235,16 +246,16 @@ def _rounds(places: list[object]) -> list[int]:
 
 
 def _place(trace: Probe, name: FileNameInfo) -> object:
-    """The rank that a file is of, as far as one file tells."""
+    """Return the rank of a file, as far as this file alone tells."""
     if trace.metadata.rank is not None:
         return trace.metadata.rank, name.labels.get("DP")
     return name.hints, *sorted(name.labels.items())
 
 
 def _time(text: str) -> int:
-    """A time of a name as a number that grows with it: since 1970, or a date and a time of day."""
+    """Return a number that grows with the time in a name (seconds since 1970, or a date)."""
     return int("".join(filter(str.isdecimal, text)).ljust(19, "0"))
 
 
-def _said(traces: Sequence[Probe]) -> list[tuple[str, TraceMetadata]]:
+def _with_metadata(traces: Sequence[Probe]) -> list[tuple[str, TraceMetadata]]:
     return [(it.file, it.metadata) for it in traces]
