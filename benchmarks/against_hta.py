@@ -1,4 +1,4 @@
-"""The SQL library against HolisticTraceAnalysis (HTA), number by number, on the same trace.
+"""Compare the SQL library with HolisticTraceAnalysis (HTA), number by number, on the same trace.
 
     python -m venv /some/folder && /some/folder/bin/pip install HolisticTraceAnalysis
     python -m benchmarks.against_hta --hta /some/folder/bin/python TRACE.json.gz...
@@ -44,7 +44,7 @@ METRICS = {
 
 
 def hta(python: str, trace: Path, *, exact: bool) -> Answers:
-    """HTA's answers; none but `error` if it fails on the trace."""
+    """Return HTA's answers; none but `error` if it fails on the trace."""
     environment = os.environ | ({"HTA_DISABLE_NS_ROUNDING": "1"} if exact else {})
     command = [python, str(SIDE), str(trace), "1" if exact else "0"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -56,7 +56,7 @@ def hta(python: str, trace: Path, *, exact: bool) -> Answers:
 
 
 def tp_tools_answers(trace: Path) -> Answers:
-    """The same from the SQL library. A launch delay of HTA's begins when the call has returned."""
+    """Return the same from the SQL library; a launch delay begins when the call has returned."""
     with tp_tools.open_trace(trace) as tp:
         frames = {
             name: frame(engine.run_file(tp, library.queries()[name]))
@@ -83,7 +83,7 @@ def tp_tools_answers(trace: Path) -> Answers:
 
 
 def compared(trace: Path, rounded: Answers, exact: Answers, ours: Answers) -> Table:
-    """Both sides, a row per number."""
+    """Write both sides, a row per number."""
     table = Table("", "HTA", "HTA, unrounded, all steps", "tp-tools", title=trace.name)
     for title, key in METRICS.items():
         table.add_row(title, *(_shown(side.get(key)) for side in (rounded, exact, ours)))

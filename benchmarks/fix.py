@@ -1,4 +1,4 @@
-"""`tp-tools fix` against the alternatives, as whole processes in one run.
+"""Measure `tp-tools fix` and the alternatives, as whole processes in one run.
 
     python -m benchmarks.fix TRACE.json.gz [--runs 5] [--nuggets CHECKOUT]
 
@@ -18,7 +18,7 @@ from benchmarks.measure import compare, table
 
 
 def main() -> None:
-    """Measures on one trace."""
+    """Measure on one trace."""
     parser = argparse.ArgumentParser()
     parser.add_argument("trace")
     parser.add_argument("--runs", type=int, default=5)

@@ -1,4 +1,4 @@
-"""The least that any repair of a trace must do: unpack, tell events apart, join them, pack.
+"""Do the least that any repair of a trace must do: unpack, tell events apart, join them, pack.
 
     python -m benchmarks.floor TRACE.json.gz OUT.json.gz
 
@@ -16,7 +16,7 @@ from isal import igzip
 
 
 def main(source: str, target: str) -> None:
-    """Copies one file."""
+    """Copy one file."""
     whole = msgspec.json.decode(
         igzip.decompress(Path(source).read_bytes()), type=dict[str, msgspec.Raw]
     )

@@ -1,4 +1,4 @@
-"""Makes a large trace out of a recorded one: its events over and over, each time later.
+"""Make a large trace out of a recorded one: its events over and over, each time later.
 
     python -m benchmarks.large TRACE.json.gz OUT.json.gz 1000
 
@@ -45,13 +45,13 @@ class Repetition:
         self.steps = [span if is_time else width for _, is_time in found]
 
     def text(self, number: int) -> bytes:
-        """The events of one repetition, from 0."""
+        """Return the text of the events of one repetition, from 0."""
         pairs = zip(self.values, self.steps, strict=True)
         return self.template % tuple(value + number * step for value, step in pairs)
 
 
 def blocks(trace: bytes, size: int) -> Iterator[bytes]:
-    """The large trace's text, `size` bytes or a little more."""
+    """Yield the text of the large trace, `size` bytes or a little more."""
     whole: dict[str, Any] = msgspec.json.decode(trace, type=dict[str, msgspec.Raw])
     raws = msgspec.json.decode(whole.pop("traceEvents"), type=list[msgspec.Raw])
     events = [bytes(raw) for raw in raws]
@@ -67,7 +67,7 @@ def blocks(trace: bytes, size: int) -> Iterator[bytes]:
 
 
 def main(source: str, target: str, megabytes: str) -> None:
-    """Writes the large trace."""
+    """Write the large trace."""
     trace = igzip.decompress(Path(source).read_bytes())
     with igzip_threaded.open(target, "wb", compresslevel=1, threads=1) as out:
         for block in blocks(trace, int(megabytes) * 1_000_000):

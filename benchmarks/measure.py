@@ -1,4 +1,4 @@
-"""Times commands as whole processes, in turn, so that a drift of the machine meets them all.
+"""Time commands as whole processes, in turn, so that a drift of the machine meets them all.
 
 Memory is the peak over time of what all processes of a command hold together; pages that they share
 count once (PSS, as the kernel accounts for it). It is taken in a run of its own, since looking
@@ -38,7 +38,7 @@ class Runs:
 
 
 def run(command: Sequence[str]) -> tuple[float, float]:
-    """Wall and CPU seconds of one run.
+    """Return wall and CPU seconds of one run.
 
     Raises:
         SystemExit: the command failed.
@@ -54,7 +54,7 @@ def run(command: Sequence[str]) -> tuple[float, float]:
 
 
 def peak(command: Sequence[str]) -> float:
-    """Peak megabytes of all processes of one run together.
+    """Return peak megabytes of all processes of one run together.
 
     Raises:
         SystemExit: the command failed.
@@ -76,7 +76,7 @@ def peak(command: Sequence[str]) -> float:
 
 
 def _family(pid: int) -> Iterator[int]:
-    """A process and all that came from it."""
+    """Yield the id of a process and of all its descendants."""
     yield pid
     try:
         threads = list(Path(f"/proc/{pid}/task").iterdir())
@@ -88,7 +88,7 @@ def _family(pid: int) -> Iterator[int]:
 
 
 def _held(pid: int) -> int:
-    """Bytes that a process holds; a page that n processes share counts one n-th."""
+    """Return the bytes that a process holds; a page that n processes share counts one n-th."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -97,7 +97,7 @@ def _held(pid: int) -> int:
 
 
 def compare(commands: Mapping[str, Sequence[str]], times: int) -> dict[str, Runs]:
-    """Runs all commands `times` times in turn, after one run of each for its memory.
+    """Run all commands `times` times in turn, after one run of each for its memory.
 
     Before that each runs once: what is compiled once, or read from disk for the first time, is not
     what a command takes.
@@ -114,7 +114,7 @@ def compare(commands: Mapping[str, Sequence[str]], times: int) -> dict[str, Runs
 
 
 def table(results: Mapping[str, Runs], reference: str) -> str:
-    """Medians, spread, and ratios to the reference, as text."""
+    """Write medians, spread, and ratios to the reference, as text."""
     base, base_megabytes = (
         statistics.median(results[reference].seconds),
         results[reference].megabytes,

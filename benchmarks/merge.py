@@ -1,4 +1,4 @@
-"""`tp-tools merge` against the plain way, as whole processes in one run.
+"""Measure `tp-tools merge` and the plain way, as whole processes in one run.
 
     python -m benchmarks.merge TRACE.json.gz [--ranks 8] [--runs 3]
         [--nuggets CHECKOUT] [--torch-utils CHECKOUT]
@@ -19,7 +19,7 @@ from fixtures.generate_ranks import copies
 
 
 def main() -> None:
-    """Measures on copies of one trace."""
+    """Measure on copies of one trace."""
     parser = argparse.ArgumentParser()
     parser.add_argument("trace", type=Path)
     parser.add_argument("--ranks", type=int, default=8)

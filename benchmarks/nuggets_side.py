@@ -1,4 +1,4 @@
-"""transformer_nuggets' converter and merger, run from a checkout without the torch they import.
+"""Run transformer_nuggets' converter and merger from a checkout without the torch they import.
 
 python -m benchmarks.nuggets_side CHECKOUT convert TRACE.json.gz OUT.pftrace
 python -m benchmarks.nuggets_side CHECKOUT merge OUT.json.gz TRACE.json.gz...
@@ -14,7 +14,7 @@ from unittest.mock import MagicMock
 
 
 def main(checkout: str, what: str, *names: str) -> None:
-    """Runs one of the two."""
+    """Run one of the two."""
     for package in ("transformer_nuggets", "transformer_nuggets.utils"):
         module = types.ModuleType(package)
         module.__path__ = [str(Path(checkout, *package.split(".")))]
@@ -31,7 +31,7 @@ def main(checkout: str, what: str, *names: str) -> None:
 
 
 def _typer() -> types.ModuleType:
-    """Stand-in for typer: the names that the merger uses for its command line, which is not run."""
+    """Stand in for typer: the names that the merger uses for its command line, which is not run."""
     module = types.ModuleType("typer")
     module.Typer = MagicMock()  # type: ignore[attr-defined]
     module.Argument = module.Option = MagicMock()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""`.pftrace` against JSON: time and memory of writing it, its size, and how fast it loads.
+"""Compare `.pftrace` with JSON: time and memory of writing it, its size, how fast it loads.
 
     python -m benchmarks.pftrace TRACE.json.gz [RUNS]
 
@@ -21,7 +21,7 @@ MEGABYTE = 1e6
 
 
 def write(trace: str, folder: Path, runs: int) -> None:
-    """Prints what writing takes, and how large the results are."""
+    """Print times of writing, and sizes of the results."""
     fix = [sys.executable, "-m", "tp_tools", "fix", trace, "--force", "--quiet", "-o"]
     outputs = {name: str(folder / f"out{name}") for name in (".json.gz", ".pftrace", ".pftrace.gz")}
     plain = str(folder / "plain.json.gz")
@@ -39,7 +39,7 @@ def write(trace: str, folder: Path, runs: int) -> None:
 
 
 def load(paths: list[Path], runs: int) -> None:
-    """Prints what loading takes, in turn, so that a drift of the machine meets all."""
+    """Print times of loading, in turn, so that a drift of the machine meets all."""
     texts = {path: b"".join(Source(path, path.name).blocks()) for path in paths}
     best = dict.fromkeys(paths, float("inf"))
     for _ in range(runs + 1):
@@ -52,7 +52,7 @@ def load(paths: list[Path], runs: int) -> None:
 
 
 def main(trace: str, runs: str = "5") -> None:
-    """Measures on one trace."""
+    """Measure on one trace."""
     print(Path(trace).name)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

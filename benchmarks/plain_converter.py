@@ -1,4 +1,4 @@
-"""The plain way to un-hide kernels, for comparison: what most people pass around, written afresh.
+"""Un-hide kernels the plain way, for comparison: what most people pass around, written afresh.
 
     python -m benchmarks.plain_converter TRACE.json.gz OUT.json.gz
 
@@ -17,7 +17,7 @@ import orjson
 
 
 def convert(trace: dict[str, list[dict[str, object]]]) -> None:
-    """Moves overlapping kernels, in place."""
+    """Move overlapping kernels, in place."""
     ends: dict[tuple[object, object], float] = {}
     moved = set()
     events = trace["traceEvents"]
@@ -37,7 +37,7 @@ def convert(trace: dict[str, list[dict[str, object]]]) -> None:
 
 
 def main(source: str, target: str) -> None:
-    """Converts one file."""
+    """Convert one file."""
     trace = orjson.loads(gzip.decompress(Path(source).read_bytes()))
     convert(trace)
     Path(target).write_bytes(gzip.compress(orjson.dumps(trace), 9))

@@ -1,4 +1,4 @@
-"""The plain way to merge ranks, for comparison: what most people pass around, written afresh.
+"""Merge ranks the plain way, for comparison: what most people pass around, written afresh.
 
     python -m benchmarks.plain_merger OUT.json.gz TRACE.json.gz...
 
@@ -16,7 +16,7 @@ from typing import Any
 
 
 def main(target: str, *sources: str) -> None:
-    """Merges the files."""
+    """Merge the files."""
     merged: dict[str, Any] = {}
     events: list[dict[str, Any]] = []
     for rank, source in enumerate(sources):

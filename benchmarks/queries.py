@@ -1,4 +1,4 @@
-"""How long each query of the library takes on a trace, the load aside.
+"""Measure how long each query of the library takes on a trace, the load aside.
 
     python -m benchmarks.queries TRACE.json.gz [--runs 5]
 
@@ -29,7 +29,7 @@ class Taken:
 
 
 def seconds(trace: Path, runs: int) -> dict[str, Taken]:
-    """Times of all runs, by query."""
+    """Return the times of all runs, by query."""
     texts = {name: library.expand(library.read(it)) for name, it in library.queries().items()}
     taken = {name: Taken() for name in texts}
     with tp_tools.open_trace(trace) as tp:

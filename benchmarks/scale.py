@@ -1,4 +1,4 @@
-"""How time and memory of `tp-tools fix` grow with a trace: the same structure, longer and longer.
+"""Measure how time and memory of `tp-tools fix` grow with a trace of the same structure.
 
     python -m benchmarks.scale TRACE.json.gz FOLDER 250 500 1000 [--plain 1000] [--to .pftrace]
 
@@ -18,7 +18,7 @@ from benchmarks.measure import peak, run
 
 
 def main() -> None:
-    """Measures each size once for memory and once for time."""
+    """Measure each size once for memory and once for time."""
     parser = argparse.ArgumentParser()
     parser.add_argument("trace")
     parser.add_argument("folder", type=Path)

@@ -1,4 +1,4 @@
-"""torch_utils' merger of SGLang's profiles, run from a checkout.
+"""Run torch_utils' merger of SGLang's profiles from a checkout.
 
     python -m benchmarks.torch_utils_side CHECKOUT OUT.json.gz TRACE.json.gz...
 
@@ -17,7 +17,7 @@ END_MS = 999_999_999
 
 
 def main(checkout: str, out: str, *traces: str) -> None:
-    """Merges the traces, in the order of their ranks."""
+    """Merge the traces, in the order of their ranks."""
     sys.path.insert(0, str(Path(checkout, "src", "torch_profile_trace_merger")))
     sys.modules.setdefault("typer", types.ModuleType("typer"))  # for its command line alone
     merger = importlib.import_module("sglang_profiler_trace_merger")

@@ -157,6 +157,51 @@ def test_helpers_live_in_one_folder() -> None:
     assert beside == set()
 
 
+_SPOKEN = ("tp_tools", "tools", "benchmarks")
+SPOKEN = sorted(path for folder in _SPOKEN for path in (ROOT / folder).rglob("*.py"))
+"""Files whose docstrings begin with a verb."""
+
+_NO_VERB = re.compile(
+    "an?|all|as|both|each|every|how|if|in|none|of|one|the|those|wh(?:at|ere|ether|y)|.*[^s]s"
+)
+"""A word that begins no order: an article or the like, or a third person such as "returns"."""
+
+
+def is_imperative(docstring: str) -> bool:
+    """Tell whether a docstring may begin with an imperative: "Return ...", not "Returns ..."."""
+    word = docstring.split(maxsplit=1)[0].strip("`.,:;").lower()
+    return not _NO_VERB.fullmatch(word)
+
+
+@pytest.mark.parametrize("path", SPOKEN, ids=lambda it: str(it.relative_to(ROOT)))
+def test_docstrings_begin_with_a_verb(path: Path) -> None:
+    """Docstrings of modules and functions name what to do; those of properties name the value."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Module | ast.FunctionDef):
+            decorators = {ast.unparse(it) for it in getattr(node, "decorator_list", ())}
+            docstring = ast.get_docstring(node)
+            is_property = bool(decorators & {"property", "cached_property"})
+            if docstring and not is_property and not is_imperative(docstring):
+                found.append(docstring.partition("\n")[0])
+    assert found == [], "begin with a verb: CONTRIBUTING.md, Words"
+
+
+@pytest.mark.parametrize(
+    ("docstring", "expected"),
+    [
+        ("Return the path.", True),
+        ("Returns the path.", False),
+        ("Pass a text on.", True),
+        ("The path.", False),
+        ("Whether the path exists.", False),
+    ],
+)
+def test_verbs_are_told_from_other_words(docstring: str, *, expected: bool) -> None:
+    """Articles and third persons are no imperatives."""
+    assert is_imperative(docstring) is expected
+
+
 _SETTERS = {"setattr", "setitem", "object"}
 """Of `monkeypatch` and `mock.patch`."""
 

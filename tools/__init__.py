@@ -1,1 +1,1 @@
-"""Tools of the project itself; nothing here is installed."""
+"""Make pages, pictures and measurements of the project; nothing here is installed."""

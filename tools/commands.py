@@ -1,4 +1,4 @@
-"""Writes `docs/commands.md` from what the commands say of themselves.
+"""Write `docs/commands.md` from the help of the commands.
 
 python -m tools.commands [--check]
 """
@@ -46,7 +46,7 @@ the output, or in `$TMPDIR` where there is none; `--tmp` names another folder.
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Return the whole page, in Markdown."""
     return "\n".join([HEAD, _help(), *(_help(name) for name in COMMANDS)])
 
 
@@ -63,7 +63,7 @@ def _help(*command: str) -> str:
 
 
 def main() -> int:
-    """Exit code 1 if `--check` found that the page is out of date."""
+    """Write the page; with `--check` exit code 1 if it is out of date."""
     said, wanted = TARGET.read_text("utf-8") if TARGET.is_file() else "", page()
     if "--check" in sys.argv[1:]:
         sys.stdout.write("" if said == wanted else f"{TARGET.name}: python -m tools.commands\n")

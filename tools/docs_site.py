@@ -1,4 +1,4 @@
-"""Hooks of mkdocs for what the site shows from outside `docs/`: `sql/*.sql` and the changelog.
+"""Add pages from outside `docs/` to the site, as hooks of mkdocs: `sql/*.sql` and the changelog.
 
 Pages link to `../sql/gaps.sql`, as works where the sources are browsed; in the site each such file
 is a page of its own.
@@ -62,7 +62,7 @@ hide:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds a page for each file of SQL, and the changelog."""
+    """Add a page for each file of SQL, and the changelog."""
     for name, path in library.queries().items():
         text = library.expand(library.read(path))
         files.append(_page(config, f"sql/{name}.md", _PAGE, name, text))
@@ -79,11 +79,11 @@ def _page(config: MkDocsConfig, uri: str, form: str, name: str, text: str) -> Fi
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Leads links out of `docs/` to the pages above."""
+    """Lead links out of `docs/` to the pages above."""
     return _LINK.sub(lambda link: target(link[0]), markdown)
 
 
 def target(link: str) -> str:
-    """Where a link out of `docs/` leads in the site; unknown ones stay, and fail a strict build."""
+    """Return the page for a link out of `docs/`; unknown links stay, and fail a strict build."""
     query = _QUERY.fullmatch(link)
     return f"{query[1]}.md" if query else ELSEWHERE.get(link, link)

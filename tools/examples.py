@@ -1,4 +1,4 @@
-"""Runs the examples of `docs/*.md` and writes down what they print.
+"""Run the examples of `docs/*.md` and write down what they print.
 
     python -m tools.examples [--check] [PAGE...]
 
@@ -63,13 +63,13 @@ _TRACE = re.compile(r"\w+_rank\d\.json\.gz")
 
 
 def pages() -> list[Path]:
-    """The pages that hold examples."""
+    """List the pages that hold examples."""
     return [it for it in sorted(DOCS.glob("*.md")) if _CONSOLE.search(it.read_text("utf-8"))]
 
 
 @contextlib.contextmanager
 def workplace() -> Iterator[Path]:
-    """The folder in which examples run; it goes away afterwards."""
+    """Make the folder in which examples run, and remove it after the block."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(ROOT / "fixtures", folder / "fixtures")
@@ -96,7 +96,7 @@ def _enlarge(args: dict[str, Any]) -> None:
 
 
 def written(page: Path, folder: Path) -> tuple[str, list[str]]:
-    """The page with what its examples print now, and the recorded traces that are not there."""
+    """Return the page with the present output of its examples, and the missing recorded traces."""
     text = page.read_text("utf-8")
     for name, sql in _SQL.findall(text):
         (folder / name).write_text(sql, "utf-8")
@@ -134,7 +134,7 @@ def _output(line: str, folder: Path) -> str:
 
 
 def main() -> int:
-    """Exit code 1 if `--check` found an example that prints something else."""
+    """Write the pages; with `--check` exit code 1 if an example prints something else."""
     check = "--check" in sys.argv[1:]
     named = [DOCS / name for name in sys.argv[1:] if name.endswith(".md")]
     stale = 0

@@ -1,4 +1,4 @@
-"""Ends commands at random moments, by signals or by SIGKILL, and says what that led to.
+"""End commands at random moments, by signals or by SIGKILL, and report what that led to.
 
     python -m tools.signals                 300 signals
     python -m tools.signals --kill          500 kills, each followed by a whole run
@@ -86,7 +86,7 @@ class Ended:
 
 
 def write_ranks(folder: Path) -> None:
-    """Two ranks with overlaps, launches and collectives, about half a megabyte each."""
+    """Write two ranks with overlaps, launches and collectives, about half a megabyte each."""
     for rank in range(RANKS):
         events = [event for step in range(1000) for event in _step(step, rank)]
         about = {"distributedInfo": {"rank": rank, "world_size": RANKS, "backend": "nccl"}}
@@ -116,7 +116,7 @@ def _step(step: int, rank: int) -> list[dict[str, object]]:
 def end(
     case: Case, number: int, after_s: float, folder: Path, *, group: bool, ready: bool = False
 ) -> Ended:
-    """Runs a command in `folder`, sends it a signal, and looks at what is left.
+    """Run a command in `folder`, send it a signal, and look at what is left.
 
     Args:
         case: the command.
@@ -161,7 +161,7 @@ def end(
 
 
 def _wait_for_handlers(process: subprocess.Popen[str]) -> None:
-    """Waits until a process handles all of `SIGNALS`, or has ended; proc(5) shows which it does."""
+    """Wait until a process handles all of `SIGNALS`, or has ended; proc(5) shows which it does."""
     status = Path("/proc") / str(process.pid) / "status"
     if not status.exists():  # no Linux
         time.sleep(PYTHON_STARTS_S)
@@ -176,7 +176,7 @@ def _wait_for_handlers(process: subprocess.Popen[str]) -> None:
 
 
 def _processes(group: int) -> list[str]:
-    """Whether a process of its group lives on."""
+    """Tell whether a process of its group lives on."""
     time.sleep(0.02)  # the system takes some time to end those that were killed
     try:
         os.killpg(group, 0)
@@ -210,7 +210,7 @@ def faults(case: Case, number: int, ended: Ended, *, from_s: float) -> list[str]
 
 
 def run(count: int, seed: int, *, kill: bool) -> tuple[Counter[str], list[float], list[str]]:
-    """So many ends; how many of which, how long each took in seconds, and what was wrong."""
+    """End `count` runs; return the number of each end, the seconds it took, and the faults."""
     choose = random.Random(seed)  # noqa: S311  no secret
     codes, took, wrong = Counter[str](), list[float](), list[str]()
     with tempfile.TemporaryDirectory() as name:
@@ -242,7 +242,7 @@ def _after_kill(case: Case, folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Says the figures; exit code 1 if anything was wrong."""
+    """Print the figures; exit code 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kill", action="store_true", help="SIGKILL in place of other signals")
     parser.add_argument("--count", type=int)

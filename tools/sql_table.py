@@ -1,4 +1,4 @@
-"""Writes the table of queries into `docs/sql.md`, from the headers of `sql/*.sql`.
+"""Write the table of queries into `docs/sql.md`, from the headers of `sql/*.sql`.
 
 python -m tools.sql_table [--check]
 """
@@ -16,7 +16,7 @@ _TABLE = re.compile(r"(?<=<!-- queries -->\n).*?(?=<!-- end of queries -->)", re
 
 
 def library_table() -> str:
-    """A row per query: its name, what it answers, what a row is, whether it is about a rank."""
+    """Return a table with a row per query: name, question, meaning of a row, scope."""
     rows = [
         "| query | answers | one row per | about |",
         "|---|---|---|---|",
@@ -35,17 +35,17 @@ def _row(path: Path) -> str:
 
 
 def _bare(text: str) -> str:
-    """Without what would end a cell."""
+    """Replace characters that would end a cell."""
     return re.sub(r"\s*\|\s*", " or ", text)
 
 
 def with_table(page: str) -> str:
-    """The page with the table as it must be, between its two comments."""
+    """Return the page with the current table between its two comments."""
     return _TABLE.sub(lambda _: library_table(), page)
 
 
 def main() -> int:
-    """Writes the page; with `--check` exit code 1 if it is out of date."""
+    """Write the page; with `--check` exit code 1 if it is out of date."""
     page = TARGET.read_text("utf-8")
     if "--check" in sys.argv[1:]:
         return int(with_table(page) != page)

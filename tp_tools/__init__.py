@@ -1,4 +1,4 @@
-"""tp-tools: GPU traces that tell the truth in Perfetto.
+"""Make GPU traces tell the truth in Perfetto.
 
 import tp_tools
 

@@ -1,4 +1,4 @@
-"""Builds the columns of a batch of events, with texts numbered within the batch."""
+"""Build the columns of a batch of events, with texts numbered within the batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the times of a batch at once, and finds times that Perfetto could not read."""
+"""Read the times of a batch at once, and find times that Perfetto could not read."""
 
 from __future__ import annotations
 

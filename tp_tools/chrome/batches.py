@@ -1,4 +1,4 @@
-"""Cuts the text of a trace, as a stream, into its head, batches of whole events, and its tail.
+"""Cut the text of a trace, as a stream, into its head, batches of whole events, and its tail.
 
 A cut follows a `}` before a `,` and a `{`. It is at the level of `traceEvents` exactly if the text
 before it decodes as a JSON array once a `]` closes it. So msgspec scans each byte once and proves

@@ -1,4 +1,4 @@
-"""Records the text that was left out of a damaged trace."""
+"""Record the text that was left out of a damaged trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the text around the events: the brackets of an array, or the outermost object."""
+"""Read the text around the events: the brackets of an array, or the outermost object."""
 
 from __future__ import annotations
 

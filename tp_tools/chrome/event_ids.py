@@ -1,4 +1,4 @@
-"""Numbers the ids that link events: the id of a flow event, the correlation of a slice."""
+"""Number the ids that link events: the id of a flow event, the correlation of a slice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds text of a damaged trace while it is read; finds where events begin and end."""
+"""Hold text of a damaged trace while it is read, and find where events begin and end."""
 
 from __future__ import annotations
 

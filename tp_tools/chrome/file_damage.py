@@ -1,4 +1,4 @@
-"""Reports the damage of a file: cut short, without events, or with repaired or lost text."""
+"""Report the damage of a file: cut short, without events, or with repaired or lost text."""
 
 from __future__ import annotations
 

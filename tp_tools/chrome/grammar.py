@@ -1,4 +1,4 @@
-"""Scans an object in damaged text up to its end, or up to its first fault; without recursion.
+"""Scan an object in damaged text up to its end, or up to its first fault; without recursion.
 
 The scan accepts more than JSON: control characters in strings, stray commas, numbers and words of
 any form. A decoder may still refuse an object that it accepts.

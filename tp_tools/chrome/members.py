@@ -1,4 +1,4 @@
-"""Finds the whole members in the text around the events of a damaged trace."""
+"""Find the whole members in the text around the events of a damaged trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the metadata of a trace: rank, GPUs, versions and clock, from the text around its events.
+"""Read the metadata of a trace: rank, GPUs, versions and clock, from the text around its events.
 
 A header may hold a whole environment, access tokens included. So only members named here are
 decoded.

@@ -1,4 +1,4 @@
-"""Reads a trace with several processes: one unpacks and cuts the text, all decode batches.
+"""Read a trace with several processes: one unpacks and cuts the text, all decode batches.
 
 The text is cut at the likely end of each batch. A cut is right if every batch before it decodes as
 whole events, so once all batches are decoded the cuts are proved as if one process had read the

@@ -1,4 +1,4 @@
-r"""Escapes quotes that a profiler did not escape, in the text of one event that has one reading.
+r"""Escape quotes that a profiler did not escape, in the text of one event that has one reading.
 
 Kineto writes names of kernels, operators and threads as they are:
 

@@ -1,4 +1,4 @@
-"""Reads a Chrome JSON trace, as a stream, into columns."""
+"""Read a Chrome JSON trace, as a stream, into columns."""
 
 from __future__ import annotations
 

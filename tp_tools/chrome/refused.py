@@ -96,7 +96,7 @@ def _is_number(value: object) -> bool:
 
 
 def _key(text: bytes, at: int) -> int:
-    """Where the key begins of whose closing quote this is the place, behind its first quote."""
+    """Return the index of the first character of a key, given that of its closing quote."""
     return text.rfind(b'"', 0, at) + 1
 
 

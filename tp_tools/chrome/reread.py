@@ -1,4 +1,4 @@
-"""Reads the text of a trace again, batch by batch, to copy or edit it."""
+"""Read the text of a trace again, batch by batch, to copy or edit it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Salvages the whole events of a damaged trace, so that a damaged event does not cost the others.
+"""Salvage the whole events of a damaged trace, so that a damaged event does not cost the others.
 
 The reader does so last, for a text that is not a trace even once every token is sanitized. Whole
 events pass byte for byte. An event with unescaped quotes is repaired if it has one reading

@@ -1,4 +1,4 @@
-r"""Sanitizes the text of a trace before the JSON decoder reads it.
+r"""Sanitize the text of a trace before the JSON decoder reads it.
 
 It repairs text that Perfetto refuses or misreads, block by block, as the stream arrives:
 

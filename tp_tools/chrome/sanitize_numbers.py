@@ -1,4 +1,4 @@
-"""Sanitizes numbers that Perfetto refuses or misreads, without a scan of every token.
+"""Sanitize numbers that Perfetto refuses or misreads, without a scan of every token.
 
 NaN, Infinity                     as text: "NaN"
 integers over 63 bits             as text, or Perfetto reads -1.0
@@ -99,7 +99,7 @@ def is_misread(token: re.Match[bytes]) -> bool:
 
 
 def is_huge(number: bytes) -> bool:
-    """Whether Perfetto's parser finds no double for a number with an exponent, not even for 0e400.
+    """Tell whether Perfetto's parser finds no double for a number with an exponent, as for 0e400.
 
     It multiplies the digits by the power of ten: src/trace_processor/util/json_parser.h, v52.
     """

@@ -1,4 +1,4 @@
-"""Sanitizes every token of a text that is invalid JSON, or at which Perfetto would stop.
+"""Sanitize every token of a text that is invalid JSON, or at which Perfetto would stop.
 
 It repairs the numbers of `sanitize_numbers`, and
 
@@ -38,7 +38,7 @@ _DEEPEST = 5  # objects in each other between two members of an event
 
 
 def _objects(depth: int) -> bytes:
-    """A pattern for text in which all braces match."""
+    """Return a pattern for text in which all braces match, at most `depth` deep."""
     return rb"(?:[^{}]|\{" + _objects(depth - 1) + rb"\})*?" if depth else b"[^{}]*"
 
 
@@ -164,7 +164,7 @@ class TokenSanitizer:
         return escaped
 
     def _member(self, member: bytes) -> bytes:
-        """A member that is not an event's own: its value is mended as any other."""
+        """Sanitize the number of a member that lies deeper than an event's own members."""
         value = member.partition(b":")[2].strip()
         number = sanitize_numbers.TOKEN.fullmatch(value)
         return member[: -len(value)] + self._number(value) if number else member

@@ -1,4 +1,4 @@
-"""Declares the members of events that the JSON decoder reads."""
+"""Declare the members of events that the JSON decoder reads."""
 
 from __future__ import annotations
 

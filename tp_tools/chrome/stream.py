@@ -1,4 +1,4 @@
-"""Buffers the text of a trace as it arrives, and locates faults in it."""
+"""Buffer the text of a trace as it arrives, and locates faults in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Converts decimal microseconds to int nanoseconds, exactly.
+"""Convert decimal microseconds to int nanoseconds, exactly.
 
 Chrome's `ts` and `dur` are decimal text in microseconds. A double holds them exactly only below
 2^42 us (51 days); epoch-sized times lose up to 244 ns. So floats are used here only to model how

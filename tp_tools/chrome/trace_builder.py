@@ -1,4 +1,4 @@
-"""Builds the columns of a whole trace from those of its batches."""
+"""Build the columns of a whole trace from those of its batches."""
 
 from __future__ import annotations
 
@@ -118,12 +118,12 @@ class TraceBuilder:
 
 
 def _cat(recorded: Text) -> str:
-    """A category as Perfetto shows it: an empty one is none."""
+    """Return a category as Perfetto shows it: "" for none."""
     return recorded or ""
 
 
 def _name(recorded: Text) -> str:
-    """A name as Perfetto shows it."""
+    """Return a name as Perfetto shows it."""
     return "" if recorded == NOTHING else recorded or NAMELESS
 
 

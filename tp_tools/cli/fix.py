@@ -1,4 +1,4 @@
-"""`tp-tools fix`: repair one trace."""
+"""Repair one trace: `tp-tools fix`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The terminal's summary of a repair."""
+"""Write the summary of a repair for a terminal."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _WIDEST = 120
 _MOST_CHARACTERS = 60
 
 
-def lines(examined: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
-    """Lines on the slices that Perfetto would have hidden and on the repairs.
+def lines(analyzed: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
+    """Yield lines on the slices that Perfetto would have hidden and on the repairs.
 
     Args:
-        examined: the trace and its plan.
-        numbers: its `summary.summary`.
+        analyzed: the trace and its plan.
+        numbers: the counts that `repair.summary.summary` returns for them.
     """
     yield (
         f"{plural(numbers['events'], 'event')}, {plural(numbers['slices'], 'slice')}, "
         f"{plural(numbers['kernels'], 'kernel')}"
     )
-    yield from _hidden(examined)
-    if examined.is_sound():
+    yield from _hidden(analyzed)
+    if analyzed.is_sound():
         yield "Nothing to repair."
-    yield from _done(examined, numbers)
+    yield from _done(analyzed, numbers)
 
 
-def _hidden(examined: Analysis) -> Iterator[str]:
-    hidden = hidden_of(examined.trace, examined.hidden)
+def _hidden(analyzed: Analysis) -> Iterator[str]:
+    hidden = hidden_of(analyzed.trace, analyzed.hidden)
     if not hidden.slices:
         yield "Perfetto v51-56 would have shown every slice."
         return
@@ -58,9 +58,9 @@ def _hidden(examined: Analysis) -> Iterator[str]:
         yield f"  and {plural(len(hidden.names) - _MOST_NAMES, 'more name')}"
 
 
-def _done(examined: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
+def _done(analyzed: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
     if numbers["moved"]:
-        names = sorted({lane.name for lane in examined.plan.lanes.values()})
+        names = sorted({lane.name for lane in analyzed.plan.lanes.values()})
         shown = ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
         yield f"  moved    {plural(numbers['moved'], 'slice')} that ran concurrently, to {shown}"
     if numbers["trimmed"]:
@@ -72,7 +72,7 @@ def _done(examined: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
         yield f"  rebased  all times by {plural(days, 'day')}, so that none is rounded{because}"
     for kind, count in numbers["repairs"].items():
         yield f"  mended   {REPAIRS[kind]}" + (f" ({count:,})" if count > 1 else "")
-    if undrawn := examined.plan.flows.undrawn:
+    if undrawn := analyzed.plan.flows.undrawn:
         yield (
             f"  not drawn by Perfetto, and left as recorded: "
             f"{plural(undrawn, 'launch arrow')} with an end in no slice, or with "
@@ -82,7 +82,7 @@ def _done(examined: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
 
 
 def _damaged(numbers: dict[str, Any]) -> Iterator[str]:
-    """Where the first few damaged stretches are, and what Perfetto makes of unmatched B and E."""
+    """Yield lines on the first damaged stretches, and on B and E events without a partner."""
     for damage in numbers.get("damage", ()):
         name = f" of {middle(damage['name'], _MOST_CHARACTERS)}" if damage["name"] else ""
         yield (

@@ -1,4 +1,4 @@
-"""`tp-tools info`: describe a trace: job, GPUs, streams, steps, collectives, defects."""
+"""Describe a trace, its job, GPUs, streams, steps, collectives and defects: `tp-tools info`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tp-tools merge`: merge all ranks of a job into one trace, on one clock."""
+"""Merge all ranks of a job into one trace, on one clock: `tp-tools merge`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tp-tools query`: run SQL on traces."""
+"""Run SQL on traces: `tp-tools query`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tp-tools report`: make one page of tables and plots of a job's traces."""
+"""Make one page of tables and plots of a job's traces: `tp-tools report`."""
 
 from __future__ import annotations
 

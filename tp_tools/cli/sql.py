@@ -1,4 +1,4 @@
-"""`tp-tools sql`: list the queries of the library, or print one."""
+"""List the queries of the library, or print one: `tp-tools sql`."""
 
 from __future__ import annotations
 

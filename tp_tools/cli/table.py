@@ -1,4 +1,4 @@
-"""Answers as tables for people: numbers to the right, long names shortened in their middle."""
+"""Lay out rows as tables for people: numbers to the right, long names shortened in their middle."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 GAP = "  "
 NULL = "-"
 NARROWEST = 20
-"""To what text is shortened before columns are left out."""
+"""Characters to which text is shortened before columns are left out."""
 
 LONGEST = 100
-"""To what text is shortened where the width does not matter: a kernel's name may have 2,000."""
+"""Characters to which text is shortened if no width is given: a kernel's name may have 2,000."""
 
 _IDENTIFIER = re.compile(
     r"(?:.*_)?(?:id|ids|pid|tid|upid|utid|rank|device|gpu|stream|lane|correlation|seq|step|hash|comm)"
@@ -28,16 +28,16 @@ _IDENTIFIER = re.compile(
 """Columns of whole numbers that name something rather than count it: no digits are grouped."""
 
 _DIGITS = 4
-"""Digits that the largest number of a column with fractions shows."""
+"""Digits of the largest number of a column with fractions."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that was laid out.
+    """A table as text.
 
     Attributes:
-        lines: its text, header first.
-        left_out: the columns that found no room.
+        lines: its lines, header first.
+        left_out: names of the columns that do not fit.
     """
 
     lines: list[str]
@@ -49,10 +49,12 @@ class _Column:
     """A column as text.
 
     Attributes:
+        name: its name.
         cells: a text per row.
-        is_text: whether it may be shortened; it stands to the left, and numbers to the right.
-        width: characters that it takes.
-        head: its name, in as many lines as it is broken into.
+        is_text: whether it holds text, which stands to the left and may be shortened; else it holds
+            numbers, which stand to the right.
+        width: its characters.
+        head: its name, broken into lines.
     """
 
     name: str
@@ -63,15 +65,15 @@ class _Column:
 
 
 def table(answer: Rows, width: int | None = None) -> Table:
-    """Lays out an answer.
+    """Lay out rows as a table.
 
-    Where it is too wide, names of columns are broken at underscores, and text is shortened, the
-    widest first. Where even that does not do, a short answer is turned: a line per column. Of a
-    long one, the columns on the right are left out.
+    If the table is too wide, names of columns are broken at underscores and text is shortened,
+    the widest column first. If it is still too wide, few rows are written with a line per column;
+    of many rows, the columns on the right are left out.
 
     Args:
         answer: the rows.
-        width: characters in a line; None if it does not matter. No column is left out then.
+        width: most characters in a line; None for no limit, so that no column is left out.
     """
     by_column = zip(*answer.rows, strict=True) if answer.rows else [()] * len(answer.columns)
     columns = [_column(name, cells) for name, cells in zip(answer.columns, by_column, strict=True)]
@@ -123,7 +125,7 @@ def _text(cell: object, grouped: str, decimals: int) -> str:
 
 
 def _decimals(values: list[float]) -> int:
-    """Decimals of a column, so that its largest number has `_DIGITS` digits, and one at least."""
+    """Count decimals, at least one, so that the largest number of a column has `_DIGITS` digits."""
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     whole = math.floor(math.log10(largest)) + 1 if largest else 1
     return min(max(_DIGITS - whole, 1), 12)
@@ -153,7 +155,7 @@ def _fitted(columns: list[_Column], width: int) -> list[_Column]:
 
 
 def _turned(columns: list[_Column]) -> list[str]:
-    """A line per column: its name, and its cell in each row."""
+    """Write a line per column: its name, and its cell in each row."""
     rows = zip(*(column.cells for column in columns), strict=True)
     widths = [max(map(len, cells)) for cells in rows]
     widest = max(len(column.name) for column in columns)
@@ -168,12 +170,12 @@ def _total(columns: list[_Column]) -> int:
 
 
 def _unshortened(column: _Column) -> int:
-    """The width that holds all cells whole, and the name of the column in pieces."""
+    """Return the width that holds all cells, and the name broken at each underscore."""
     return max(map(len, [*_pieces(column.name), *column.cells]))
 
 
 def _shorten(columns: list[_Column], excess: int) -> None:
-    """Takes so many characters from columns of text, each time from the widest."""
+    """Narrow columns of text by `excess` characters together, each time the widest one by one."""
     texts = [column for column in columns if column.is_text]
     for _ in range(excess):
         spare = [column for column in texts if column.width > _narrowest(column)]
@@ -187,12 +189,12 @@ def _narrowest(column: _Column) -> int:
 
 
 def _pieces(name: str) -> list[str]:
-    """launch_to_start_ns: launch_, to_, start_, ns."""
+    """Split a name behind underscores: launch_to_start_ns becomes launch_, to_, start_, ns."""
     return re.findall(r"[^_]*_+|[^_]+", name) or [name]
 
 
 def _broken(name: str, width: int) -> list[str]:
-    """The name in as few lines as the width allows."""
+    """Break a name into as few lines as the width allows."""
     lines = [""]
     for piece in _pieces(name):
         if lines[-1] and len(lines[-1] + piece) > width:

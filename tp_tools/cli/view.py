@@ -1,4 +1,4 @@
-"""`tp-tools view`: open a trace in the Perfetto UI."""
+"""Open a trace in the Perfetto UI: `tp-tools view`."""
 
 from __future__ import annotations
 

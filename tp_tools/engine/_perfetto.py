@@ -1,4 +1,4 @@
-"""Imports the `perfetto` package without pandas.
+"""Import the `perfetto` package without pandas.
 
 Its first module imports pandas (and polars, if installed) for `as_pandas_dataframe()` alone: 0.3 to
 0.4 s of the 0.5 s that its import takes. `fix` makes no frame. So stand-ins take the place of these

@@ -1,4 +1,4 @@
-"""Opens an engine by name and loads a whole trace into it."""
+"""Open an engine by name and load a whole trace into it."""
 
 import functools
 import itertools

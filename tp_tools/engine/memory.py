@@ -1,4 +1,4 @@
-"""Measures free memory, so that running out of it is an error rather than a kill.
+"""Measure free memory, so that running out of it is an error rather than a kill.
 
 Sources: proc(5); the kernel's `admin-guide/cgroup-v2.rst` and `cgroup-v1/memory.rst`.
 """

@@ -1,4 +1,4 @@
-"""Resolves the names of engines."""
+"""Resolve the names of engines."""
 
 import os
 

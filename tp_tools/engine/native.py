@@ -1,4 +1,4 @@
-"""Runs TraceProcessor as a process: the shell that `perfetto` pins, or one given by path."""
+"""Run TraceProcessor as a process: the shell that `perfetto` pins, or one given by path."""
 
 import os
 import signal

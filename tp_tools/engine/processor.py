@@ -1,4 +1,4 @@
-"""Adapts the TraceProcessor of the `perfetto` package: our engines, errors that name the file."""
+"""Adapt the TraceProcessor of the `perfetto` package: our engines, errors that name the file."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Runs queries and returns plain tuples, five times as fast as the iterator of `perfetto`."""
+"""Run queries and return plain tuples, five times as fast as the iterator of `perfetto`."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

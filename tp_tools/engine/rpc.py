@@ -1,4 +1,4 @@
-"""Speaks the RPC of TraceProcessor: sends one message and receives a stream of messages.
+"""Speak the RPC of TraceProcessor: send one message and receive a stream of messages.
 
 The protocol is `protos/perfetto/trace_processor/trace_processor.proto` in Perfetto's sources. The
 Perfetto UI speaks it to its WebAssembly, and the native shell answers it at `/rpc`. Unlike the

@@ -1,4 +1,4 @@
-"""Reads data lost by a load from the table `stats` of TraceProcessor."""
+"""Read data lost by a load from the table `stats` of TraceProcessor."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Runs engines on threads, so that they can be stopped while they work.
+"""Run engines on threads, so that they can be stopped while they work.
 
 WebAssembly on the main thread would delay every signal until its end, and an exception that a
 handler raises in one of its callbacks crashes the process. So it runs on a thread of its own, and

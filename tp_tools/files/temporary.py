@@ -41,10 +41,10 @@ _chosen: ContextVar[Path | None] = ContextVar("_chosen", default=None)
 
 @contextmanager
 def in_folder(folder: Path | None) -> Iterator[None]:
-    """While the block runs, temporary files go there, unless a block around it says where.
+    """Put temporary files into a folder while the block runs, unless a block around it names one.
 
     Args:
-        folder: beside an output, or as --tmp says; None for the system's folder.
+        folder: the folder of an output, or of --tmp; None for the system's folder.
     """
     token = _chosen.set(_chosen.get() or folder)
     try:
@@ -54,19 +54,22 @@ def in_folder(folder: Path | None) -> Iterator[None]:
 
 
 def usual_folder() -> Path:
-    """Where temporary files go: as `in_folder` says, else $TMPDIR or what the system has."""
+    """Return the folder of temporary files: that of `in_folder`, else $TMPDIR or the system's."""
     return _chosen.get() or Path(tempfile.gettempdir())
 
 
 @contextmanager
 def file(folder: Path | None = None) -> Iterator[tuple[int, Path]]:
-    """An empty file in `folder`, for as long as the block runs; it may be moved away meanwhile.
+    """Make an empty file, and remove it after the block unless it was moved away.
+
+    Args:
+        folder: where to make it; None for `usual_folder()`.
 
     Yields:
-        A descriptor that is open for writing, to be closed by the caller, and the path.
+        A descriptor open for writing, which the caller closes, and the path.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the file cannot be made.
     """
     folder = folder or usual_folder()
     remove_leftovers(folder)
@@ -85,10 +88,13 @@ def file(folder: Path | None = None) -> Iterator[tuple[int, Path]]:
 
 @contextmanager
 def folder(parent: Path | None = None) -> Iterator[Path]:
-    """An empty folder in `parent` for as long as the block runs.
+    """Make an empty folder, and remove it after the block.
+
+    Args:
+        parent: where to make it; None for `usual_folder()`.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: the folder cannot be made.
     """
     parent = parent or usual_folder()
     remove_leftovers(parent)
@@ -111,10 +117,10 @@ def folder(parent: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def full_disk_named() -> Iterator[None]:
-    """Around work that keeps much in temporary files: says where these are when they do not fit.
+    """Turn the error of a full disk into one that names the folder of temporary files.
 
     Raises:
-        OutputError: they do not.
+        OutputError: the disk is full.
     """
     try:
         yield
@@ -128,7 +134,7 @@ def full_disk_named() -> Iterator[None]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what processes of this user left in `folder` that have ended without doing so."""
+    """Remove temporary files that ended processes of this user left in `folder`."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if match := _NAME.fullmatch(entry.name):
@@ -176,7 +182,7 @@ def _is_running(process: int) -> bool:
 
 
 def _flock() -> Callable[[int], None] | None:
-    """Locks a descriptor or raises BlockingIOError; None where there are no such locks."""
+    """Return a function that locks a descriptor or raises BlockingIOError; None on Windows."""
     try:
         import fcntl  # noqa: PLC0415  Windows has none
     except ImportError:
@@ -186,7 +192,7 @@ def _flock() -> Callable[[int], None] | None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Says to others that this file or folder is in use."""
+    """Lock a file or folder while the block runs, so that other processes leave it there."""
     lock = _flock()
     handle = None
     if lock is not None:

@@ -1,4 +1,4 @@
-"""Finds and reads the `.sql` files of the library and of users.
+"""Find and read the `.sql` files of the library and of users.
 
 The files lie in `sql/` at the top of the source tree and in `tp_tools/sql` in the wheel.
 """

@@ -1,4 +1,4 @@
-"""Parses the header of a query file: its question, and the events that it needs.
+"""Parse the header of a query file: its question, and the events that it needs.
 
     -- Kernels: GPU time by kernel name.
     --

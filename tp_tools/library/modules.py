@@ -1,4 +1,4 @@
-"""Reads the SQL modules of the package `tpt`, and expands scripts that include them.
+"""Read the SQL modules of the package `tpt`, and expand scripts that include them.
 
 TraceProcessor runs `INCLUDE PERFETTO MODULE tpt.gpu_slice;` if the package is registered. The
 Perfetto UI does not have the package: text for its Query tab holds the modules themselves.

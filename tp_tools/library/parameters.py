@@ -1,4 +1,4 @@
-"""Sets parameters of a query file: functions that return one constant.
+"""Set parameters of a query file: functions that return one constant.
 
     CREATE OR REPLACE PERFETTO FUNCTION tpt_tolerance_ns()
     RETURNS LONG AS

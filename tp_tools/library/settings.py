@@ -1,4 +1,4 @@
-"""Parameters that a query declares in its header, and their values.
+"""Read the parameters that a query declares in its header, and check values for them.
 
     -- Set: rank RANGE  only these ranks
     -- Set: min_us FLOAT = 0  only gaps of at least so many us

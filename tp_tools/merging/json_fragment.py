@@ -1,4 +1,4 @@
-"""A merged trace as Chrome JSON: events of each rank with new times and ids, all else copied."""
+"""Write a rank of a merged trace as Chrome JSON: new times and ids, all else copied."""
 
 from __future__ import annotations
 

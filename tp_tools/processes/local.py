@@ -1,4 +1,4 @@
-"""Starts and ends the workers of a pool: processes on this machine.
+"""Start and end the workers of a pool: processes on this machine.
 
 Each worker has two pipes of its own whose ends no other process holds. So the parent notices at any
 moment that a worker was killed, and a worker notices that its parent was. The processes of

@@ -1,4 +1,4 @@
-"""Shares calls among workers and returns results in order; calls work on batches or ranks."""
+"""Share calls among workers and return results in order; calls work on batches or ranks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ends this process at a signal: at once, with one line, and without files left behind.
+"""End this process at a signal: at once, with one line, and without files left behind.
 
 The handler runs the functions registered with `at_end`, writes the line and exits; it raises
 nothing. So the state of the main thread does not matter: no exception leaves a callback, no

@@ -1,4 +1,4 @@
-"""Runs calls in a worker process of a pool, and defines the messages between both sides."""
+"""Run calls in a worker process of a pool, and define the messages between both sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries to run: of the library, of a file, or of SQL that a user typed."""
+"""Look up queries: of the library, of a file, or of SQL that a user typed."""
 
 from __future__ import annotations
 

@@ -105,10 +105,10 @@ def _losses(tp: Processor) -> str:
 
 
 def is_chrome_json(source: Source) -> bool:
-    """Whether the file is what `tp-tools fix` repairs, by its first bytes.
+    """Tell by its first bytes whether a file is Chrome JSON, which `tp-tools fix` repairs.
 
     Raises:
-        InputError: it cannot be read, or is empty.
+        InputError: the file cannot be read, or is empty.
     """
     if _is_zip(source):
         return False

@@ -32,7 +32,7 @@ class Defects:
         hidden: slices that Perfetto v51 to v56 does not show.
         rebase_ns: ns that `fix` would subtract from all times, so that Perfetto rounds none.
         mended: number of other repairs, by kind.
-        hopeless: why `fix` would refuse the trace; None if it would not.
+        hopeless: the reason why `fix` would refuse the trace; None if it would not.
     """
 
     overlapping: int
@@ -63,7 +63,7 @@ class Defects:
 
 
 def _moved(table: Slices, lane: Ints) -> list[Repair]:
-    """Lanes for all that overlaps: the repair itself is for SQL to say."""
+    """Move every slice that overlaps, in place of the repairs that only SQL can decide."""
     off = np.flatnonzero(lane)
     columns = (table.event[off], lane[off] + 1, table.end[off])
     return [Repair(*row) for row in iterate_rows(*columns)]

@@ -199,7 +199,7 @@ def check_shown(name: str, shown: Counter[SliceT], planned: Counter[SliceT]) -> 
 
 
 def _unended(result: Trace, table: Slices) -> list[tuple[int, int, str]]:
-    """The slices without an E event that Perfetto ends with the slice around them."""
+    """List the slices without an E event that Perfetto ends with the slice around them."""
     is_unended = is_phase(result, "B") & (result.ts != UNTIMED)
     is_unended[table.event] = False
     if not is_unended.any():

@@ -1,4 +1,4 @@
-"""Groups flow events into flows, and chooses ids under which Perfetto reads the same flows.
+"""Group flow events into flows, and choose ids under which Perfetto reads the same flows.
 
 Perfetto (v52 to v58) joins `s`, `t` and `f` by (id, category, name). It reads text as a hexadecimal
 number and drops ids that are decimals or words. It ignores ranks, so that in a file of merged ranks
@@ -136,7 +136,7 @@ def read_codes(links: EventIds, used: Ints) -> Ints:
 
 
 def _profiler_codes(links: EventIds, used: Ints) -> Ints:
-    """Number the ids of flow events as the profiler meant them; as `read_codes` else."""
+    """Number the ids of flow events as the profiler meant them; arguments as in `read_codes`."""
     decimal = len(links.plain) > 0
     values = [_profiler_id(bytes(text), decimal=decimal) for text in links.odd]
     codes: Ints = _codes(links, values)[used]

@@ -1,4 +1,4 @@
-"""Finds the slices that launch flows join: by correlation, by External id, or by position.
+"""Find the slices that launch flows join: by correlation, by External id, or by position.
 
 Kineto writes a flow event right behind its slice, with the start and the track of the slice.
 """

@@ -1,4 +1,4 @@
-"""Finds the slice of each flow event, so that the flow event follows if the slice moves."""
+"""Find the slice of each flow event, so that the flow event follows if the slice moves."""
 
 from __future__ import annotations
 

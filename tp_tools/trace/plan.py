@@ -55,7 +55,7 @@ class Ids:
     quoted: NDArray[np.bool_] | None = None
 
     def is_empty(self) -> bool:
-        """Whether all ids stay as they are."""
+        """Tell whether all ids stay as they are."""
         return self.quoted is None and not self.changed.any()
 
 
@@ -109,11 +109,11 @@ class FlowEdits:
     undrawn: int = 0
 
     def is_empty(self) -> bool:
-        """Whether nothing changes."""
+        """Tell whether no flow changes."""
         return not (self.ids or self.ends or self.left_out)
 
     def repairs(self) -> dict[str, int]:
-        """How many flow events or arrows are changed, by kind."""
+        """Count the changed flow events or arrows, by kind."""
         counts = {
             "flow_ids": len(self.ids),
             "launch_arrows_bound": len(self.arrows),
