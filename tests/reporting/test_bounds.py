@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.page_text import column, report_data
-from tp_tools.reporting import phases, verdict, waits
+from tp_tools.reporting import efficiency, phases, verdict, waits
 
 
 def window(rank: int, part: str, said: str | None, **parts: int) -> dict[str, Any]:
@@ -108,3 +108,21 @@ def test_medians_of_phases() -> None:
     assert figure.table is not None
     assert list(figure.table.rows) == [("rank 0", "decode", 3, 4, None, 4, 11, 11, 11, 0)]
     assert phases.sections(*report_data(phases=[row(None, None, 0, None)])) == []
+
+
+def test_occupancy_is_shown_where_shapes_are_recorded() -> None:
+    """The kernels with the most time first; what is not known says why."""
+
+    def row(name: str, total: int, share: float | None, blocks: float | None) -> dict[str, Any]:
+        shape = {"grid": "9 x 1 x 1", "block": "32 x 1 x 1", "underfilled_ns": 0}
+        about = {"rank": 0, "name": name, "total_ns": total, "occupancy_percent": share}
+        reason = "not computed" if share is None else None
+        return {**about, "reason": reason, "blocks_per_sm": blocks, **shape}
+
+    rows = [row("a", 5, 12.5, 3.0), row("b", 9, None, 4.0)]
+    (section,) = efficiency.sections(*report_data(occupancy=rows))
+    table = section.figures[0].table
+    assert table is not None
+    assert [str(name) for name in column(table, "name")] == ["b", "a"]
+    assert column(table, "reason") == ["not computed", ""]
+    assert efficiency.sections(*report_data(occupancy=[row("a", 5, None, None)])) == []

@@ -32,6 +32,7 @@ QUERIES = [
     "kernels",
     "launches",
     "modules",
+    "occupancy",
     "ops",
     "phases",
     "steps",

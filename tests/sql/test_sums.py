@@ -81,6 +81,17 @@ def test_gpu_time_by_op_and_by_kernel(recorded: Processor) -> None:
     assert max(reasons.values(), default=1) == 1
 
 
+def test_occupancy_of_kernels(recorded: Processor) -> None:
+    """Kernels add up to those of `kernels`; parts of their time are no more than it."""
+    rows = answer("occupancy", recorded)
+    kernels = [row for row in answer("kernels", recorded) if row["kind"] != "copy"]
+    assert total(rows, "total_ns") == total(kernels, "total_ns")
+    for row in rows:
+        assert 0 <= row["known_ns"] <= row["total_ns"]
+        assert 0 <= (row["underfilled_ns"] or 0) <= row["total_ns"]
+        assert 0 <= (row["occupancy_percent"] or 0) <= 100
+
+
 def test_gpu_work_by_step(recorded: Processor) -> None:
     """Kernels, copies and collectives of steps and of none are all that ran."""
     steps = answer("steps", recorded)

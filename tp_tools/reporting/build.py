@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools.reporting import (
     collectives,
+    efficiency,
     families,
     gaps,
     gpu_time,
@@ -41,6 +42,7 @@ def html(data: ReportData) -> str:
         *verdict.sections(data, labels),
         *families.sections(data, labels),
         kernels.section(data, labels),
+        *efficiency.sections(data, labels),
         gaps.section(data, labels),
         *waits.sections(data, labels),
         steps.section(data, labels),

@@ -32,6 +32,7 @@ RANK_QUERIES = (
     "streams",
     "kernels",
     "kernel_families",
+    "occupancy",
     "copies",
     "gaps",
     "steps",

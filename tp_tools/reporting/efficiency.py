@@ -1,0 +1,75 @@
+"""Build the section on how well kernels use the GPU: occupancy by launch shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tp_tools.formatting import plural
+from tp_tools.reporting.model import Figure, Section
+from tp_tools.reporting.tables import Column, Table
+
+if TYPE_CHECKING:
+    from tp_tools.reporting.data import ReportData
+    from tp_tools.reporting.labels import Labels
+
+MAX_ROWS = 20
+
+
+def sections(data: ReportData, labels: Labels) -> list[Section]:
+    """Build the section; none where nothing of it was recorded."""
+    figures = _occupancy(data, labels)
+    if not figures:
+        return []
+    text = "What kernels make of the GPU while they run, as far as the profiler recorded it."
+    return [Section("efficiency", "How well kernels use the GPU", text, figures)]
+
+
+def _occupancy(data: ReportData, labels: Labels) -> list[Figure]:
+    """Build the figure on occupancy; none where no kernel has any."""
+    keys = (
+        "name",
+        "rank",
+        "total_ns",
+        "occupancy_percent",
+        "reason",
+        "blocks_per_sm",
+        "underfilled_ns",
+        "grid",
+        "block",
+    )
+    found = sorted(data.rows("occupancy", *keys), key=lambda row: (-row[2], row[0]))
+    if all(row[5] is None for row in found):
+        return []
+    columns = [
+        Column("name", "kernel", "name"),
+        Column("rank", "on", "text"),
+        Column("total_ns", "time in all", "ns"),
+        Column("occupancy_percent", "occupancy", "percent"),
+        Column("reason", "not known, for", "text"),
+        Column("blocks_per_sm", "blocks per SM"),
+        Column("underfilled_ns", "with fewer blocks than SMs", "ns"),
+        Column("grid", "grid", "text"),
+        Column("block", "block", "text"),
+    ]
+    rows = [
+        (labels.kernel(name), labels.rank(rank), *_known(rest))
+        for name, rank, *rest in found[:MAX_ROWS]
+    ]
+    omitted = len(found) - len(rows)
+    return [
+        Figure(
+            "occupancy",
+            "Occupancy",
+            "Warps that a multiprocessor holds at a time, of those that it could, as the profiler "
+            "estimates them from the shape of each launch. Kernels with fewer blocks than the GPU "
+            "has multiprocessors leave some of them idle. GEMMs on tensor cores need few warps.",
+            queries=("occupancy",),
+            table=Table(columns, rows, f"And {plural(omitted, 'row')} more." if omitted else ""),
+        )
+    ]
+
+
+def _known(values: list[Any]) -> list[Any]:
+    """Return the cells of a kernel, with an empty reason where its occupancy is known."""
+    total_ns, occupancy, reason, *shape = values
+    return [total_ns, occupancy, reason or "", *shape]
