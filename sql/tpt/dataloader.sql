@@ -22,6 +22,10 @@ CREATE PERFETTO TABLE tpt_dataloader_next(
   ts_end TIMESTAMP,
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
+  -- The process of the thread that asked.
+  upid JOINID(process.id),
+  -- The row of that thread, as `tpt_row_id!` has it.
+  row_id LONG,
   -- Of its time, while some GPU of the rank ran anything, ns.
   busy_ns DURATION
 ) AS
@@ -63,7 +67,7 @@ WITH
     FROM found
   ),
   outermost AS MATERIALIZED (
-    SELECT id, ts, ts_end, rank
+    SELECT id, ts, ts_end, rank, upid, row_id
     FROM nested
     WHERE
       is_python = all_python AND (covered_until IS NULL OR covered_until < ts_end)

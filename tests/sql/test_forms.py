@@ -28,6 +28,7 @@ QUERIES = [
     "copies",
     "gaps",
     "gpu_time",
+    "idle",
     "kernel_families",
     "kernels",
     "launches",
@@ -136,7 +137,7 @@ def test_merge_of_ours(fixed: bytes, expected: dict[str, list[Row]], tmp_path: P
         assert differing(expected, unranked) == []
 
 
-TIMES = {"ts", "gpu_ts", "launch_ts", "first_ts", "last_ts"}
+TIMES = {"ts", "gpu_ts", "launch_ts", "first_ts", "last_ts", "longest_ts"}
 """Columns that a merge moves onto one clock."""
 
 

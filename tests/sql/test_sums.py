@@ -165,13 +165,16 @@ def test_critical_paths(recorded: Processor) -> None:
 
 
 def test_the_span_of_a_device(recorded: Processor) -> None:
-    """It is busy or idle; the gaps are the idle time; kinds of busy time add up."""
+    """It is busy or idle; gaps, and causes, are the idle time; kinds of busy time add up."""
     for device in answer("gpu_time", recorded):
         assert device["span_ns"] == device["busy_ns"] + device["idle_ns"]
         parts = ("compute_ns", "exposed_communication_ns", "exposed_copy_ns")
         assert device["busy_ns"] == sum(device[part] for part in parts)
         gaps = [row for row in answer("gaps", recorded) if row["device"] == device["device"]]
         assert total(gaps, "dur") == device["idle_ns"]
+        causes = [row for row in answer("idle", recorded) if row["device"] == device["device"]]
+        assert total(causes, "idle_ns") == device["idle_ns"]
+        assert all(0 < row["longest_ns"] <= row["longest_dur"] for row in causes)
 
 
 @LOADING
