@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,18 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import overlap_model
-from tests.support.handmade import Event, cpu, fixed, judge, kernel, text, trace_of, x
+from tests.support.handmade import Event, cpu, fixed, judge, kernel, repairs_in, text, x
 from tests.support.strategies import LOADING, events_of, traces
 from tp_tools import engine, library
 from tp_tools.errors import VerificationError
-from tp_tools.repair.overlaps import decide_repairs
-from tp_tools.trace.slices import slices
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.overlap_model import Slice
-    from tp_tools.repair.overlaps import OverlapOptions
 
 US = 1000
 NOTHING: dict[str, int] = {}
@@ -45,13 +41,6 @@ def durs(*events: Event, tolerance_ns: int = US) -> dict[str, int]:
 def step(name: str, ts: int, end: int, **more: object) -> Event:
     """Make an annotation on stream 7."""
     return x(name, ts, end, cat="gpu_user_annotation") | more
-
-
-def repairs(data: bytes, how: OverlapOptions) -> dict[str, tuple[int, int]]:
-    """Return (lane, end) of each repaired slice, by name."""
-    trace = trace_of(data)
-    found = decide_repairs(trace, slices(trace), how)
-    return {trace.names[trace.name[it.event]]: (it.lane, it.end) for it in found}
 
 
 def test_of_a_chain_of_three_the_middle_moves() -> None:
@@ -241,16 +230,9 @@ def test_a_finished_track_does_not_change_in_later_rounds() -> None:
 @given(traces(), st.sampled_from([0, 500, 1000, 2000]))
 def test_the_rule_done_by_hand_agrees(trace: list[list[Slice]], tolerance: int) -> None:
     """Plain loops over all pairs, by the rule in the header of the query, give the same repairs."""
-    found = repairs(text(events_of(trace)), judge(tolerance))
-    expected = copy.deepcopy(trace)
-    for track in expected:
-        overlap_model.repair(track, tolerance)
-    assert found == {
-        f"{track}.{number}": (it.lane, it.end)
-        for track, slices_ in enumerate(expected)
-        for number, it in enumerate(slices_)
-        if (it.lane, it.end) != (1, it.recorded_end)
-    }
+    assert repairs_in(text(events_of(trace)), judge(tolerance)) == overlap_model.repairs_of(
+        trace, tolerance
+    )
 
 
 @LOADING
@@ -258,7 +240,7 @@ def test_the_rule_done_by_hand_agrees(trace: list[list[Slice]], tolerance: int) 
 def test_a_full_load_gives_the_same(trace: list[list[Slice]]) -> None:
     """SQL decides the same from all slices as from those near overlaps."""
     data = text(events_of(trace))
-    assert repairs(data, judge()) == repairs(data, judge(everything=True))
+    assert repairs_in(data, judge()) == repairs_in(data, judge(everything=True))
 
 
 @LOADING
@@ -266,8 +248,8 @@ def test_a_full_load_gives_the_same(trace: list[list[Slice]]) -> None:
 def test_group_by_group_gives_the_same(trace: list[list[Slice]]) -> None:
     """SQL decides the same if it is asked about a few slices at a time."""
     data = text(events_of(trace))
-    together = repairs(data, judge())
-    assert repairs(data, replace(judge(), engines=2, min_group=1, max_group=3)) == together
+    together = repairs_in(data, judge())
+    assert repairs_in(data, replace(judge(), engines=2, min_group=1, max_group=3)) == together
 
 
 @LOADING
@@ -275,9 +257,9 @@ def test_group_by_group_gives_the_same(trace: list[list[Slice]]) -> None:
 def test_the_order_of_the_file_does_not_matter(trace: list[list[Slice]], random: object) -> None:
     """Shuffled events get the same repairs."""
     events = events_of(trace)
-    found = repairs(text(events), judge())
+    found = repairs_in(text(events), judge())
     random.shuffle(events)  # type: ignore[attr-defined]
-    assert repairs(text(events), judge()) == found
+    assert repairs_in(text(events), judge()) == found
 
 
 def test_sql_alone_decides(monkeypatch: pytest.MonkeyPatch) -> None:

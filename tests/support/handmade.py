@@ -15,7 +15,8 @@ from tp_tools import engine
 from tp_tools.chrome.reader import read
 from tp_tools.files.source import DEFAULT_SIZES, ReadSizes, Source
 from tp_tools.repair import analysis
-from tp_tools.repair.overlaps import OverlapOptions
+from tp_tools.repair.overlaps import OverlapOptions, decide_repairs
+from tp_tools.trace.slices import slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -139,6 +140,13 @@ def trace_of(data: bytes) -> Trace:
 def judge(tolerance_ns: int = US, *, everything: bool = False) -> OverlapOptions:
     """How SQL is asked: the default engine, in silence."""
     return OverlapOptions(tolerance_ns, None, everything)
+
+
+def repairs_in(data: bytes, how: OverlapOptions) -> dict[str, tuple[int, int]]:
+    """Return (lane, end) of each repaired slice, by name."""
+    trace = trace_of(data)
+    found = decide_repairs(trace, slices(trace), how)
+    return {trace.names[trace.name[it.event]]: (it.lane, it.end) for it in found}
 
 
 def fixed(data: bytes, tolerance_ns: int = US, *, everything: bool = False) -> Fixed:

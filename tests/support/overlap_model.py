@@ -5,6 +5,7 @@ Independent of the tool: it shares no code with it, and compares each slice with
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -97,3 +98,21 @@ def _place(row: list[Slice], conflicts: set[tuple[int, int]]) -> None:
         while it.lane in taken:
             it.lane += 1
         placed.append(it)
+
+
+def repairs_of(trace: list[list[Slice]], tolerance: int) -> dict[str, tuple[int, int]]:
+    """Return (lane, end) of each slice that the rule repairs, by row and number: "0.3".
+
+    Args:
+        trace: rows; not changed.
+        tolerance: ns.
+    """
+    expected = copy.deepcopy(trace)
+    for row in expected:
+        repair(row, tolerance)
+    return {
+        f"{row}.{number}": (it.lane, it.end)
+        for row, slices in enumerate(expected)
+        for number, it in enumerate(slices)
+        if (it.lane, it.end) != (1, it.recorded_end)
+    }

@@ -37,7 +37,8 @@ def assign_lanes(table: Slices) -> Ints:
     """
     lane = np.zeros(len(table), np.int32)
     for start, stop in table.track_ranges():
-        _assign_on_track(slices_between(table, start, stop), lane[start:stop])
+        if stop - start > 1:
+            _assign_on_track(slices_between(table, start, stop), lane[start:stop])
     return narrow(lane)
 
 

@@ -1,7 +1,7 @@
 """Ask sql/overlaps.sql how to repair the overlaps of a trace, round by round until none is left.
 
 In each round slices are put on lossless lanes, those near overlaps are loaded into TraceProcessor,
-and the rows of the query become repairs.
+and the rows of the query become repairs. `tp_tools.repair.crowds` decides about crowds.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tp_tools.columns import distinct, indices_of, iterate_rows
 from tp_tools.errors import VerificationError
 from tp_tools.progress import SILENT
 from tp_tools.repair import planner
+from tp_tools.repair.crowds import repair_crowd, split_crowds
 from tp_tools.repair.lanes import assign_lanes, independent_groups, slices_near
 from tp_tools.repair.placed import placed_json
 from tp_tools.repair.tolerance import TOLERANCE_NS
@@ -41,6 +42,10 @@ MAX_GROUP = 20_000
 MIN_GROUP = 5_000
 """Slices that take about as long to query as an engine takes to open."""
 
+MAX_LANES = 32
+"""Lanes of slices that hang together by overlaps, above which they are a crowd: SQL takes 8 s for
+800 slices that all overlap, four times as long for twice as many. Recorded traces need up to 4."""
+
 
 @dataclass(frozen=True)
 class OverlapOptions:
@@ -52,6 +57,7 @@ class OverlapOptions:
         everything: load all slices, not only those near overlaps.
         engines: number of embedded engines to use at a time, where overlaps are many.
         min_group, max_group: slices per query of an embedded engine, about.
+        max_lanes: lanes above which slices are a crowd, see `tp_tools.repair.crowds`.
     """
 
     tolerance_ns: int = TOLERANCE_NS
@@ -60,6 +66,7 @@ class OverlapOptions:
     engines: int = 1
     min_group: int = MIN_GROUP
     max_group: int = MAX_GROUP
+    max_lanes: int = MAX_LANES
 
 
 def decide_repairs(
@@ -93,11 +100,16 @@ def decide_repairs(
         asked_tracks = set(distinct(current.track[off]).tolist())
         chosen = np.arange(len(current)) if options.everything else slices_near(current, lane, 0)
         recorded = ends_of(current, dict(_recorded_ends(table, ends)))
+        chosen, crowds = split_crowds(current, lane, chosen, options.max_lanes)
         texts = [
             placed_json(trace, current, lane, recorded, group)
             for group in _groups(current, chosen, options)
         ]
         found = _ask(trace, texts, options, reporter)
+        for crowd in crowds:
+            found += repair_crowd(
+                trace, current, lane, recorded, crowd, tolerance_ns=options.tolerance_ns
+            )
         lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked_tracks}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         ends.update({repair.event: repair.end for repair in found})
@@ -115,6 +127,8 @@ def decide_repairs(
 
 def _groups(table: Slices, chosen: Ints, options: OverlapOptions) -> list[Ints]:
     """Split the chosen slices into groups, one per query."""
+    if not len(chosen):
+        return []
     if options.everything or not engine.is_embedded(options.engine):
         return [chosen]
     return independent_groups(table, chosen, _min_group_size(len(chosen), options))

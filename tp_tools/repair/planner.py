@@ -157,9 +157,12 @@ def _make_lanes(trace: Trace, used: set[tuple[int, int]], ids: Ids) -> dict[tupl
         taken.setdefault(pid, {_as_int(pid)}).add(_as_int(tid))
     lanes = {}
     next_ids: dict[int, int] = {}  # by track: all ids from the track's own up to there are taken
+    track_names = {
+        track: names.get(track) or default_name(trace, track)
+        for track in sorted({track for track, _ in used})
+    }
     for track, number in sorted(used):
         pid, tid = ids.pids[track], _as_int(ids.tids[track])
-        name = names.get(track) or default_name(trace, track)
         lane_tid = free_id(next_ids.get(track, tid + 1), taken[pid])
         next_ids[track] = lane_tid + 1
         lanes[track, number] = Lane(
@@ -167,7 +170,7 @@ def _make_lanes(trace: Trace, used: set[tuple[int, int]], ids: Ids) -> dict[tupl
             number,
             _as_int(pid),
             lane_tid,
-            f"{name.strip()} ({number})",
+            f"{track_names[track].strip()} ({number})",
             indices.get(track),
         )
     return lanes

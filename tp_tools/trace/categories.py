@@ -35,6 +35,12 @@ GPU_WORK = KERNEL | {"gpu_memcpy", "gpu_memset", "Memcpy", "Memset"}
 GPU_ANNOTATION = "gpu_user_annotation"
 """Category of user annotations that Kineto draws over the GPU work launched within them."""
 
+ANNOTATION = frozenset({"user_annotation", GPU_ANNOTATION})
+"""Categories of annotations."""
+
+STEP_PREFIX = "ProfilerStep"
+"""Start of the names of PyTorch's annotations of steps, in whatever category."""
+
 
 def has_category(trace: Trace, categories: Collection[str]) -> NDArray[np.bool_]:
     """Mark the events of these categories.
