@@ -202,6 +202,32 @@ def test_verbs_are_told_from_other_words(docstring: str, *, expected: bool) -> N
     assert is_imperative(docstring) is expected
 
 
+MOST_LINES = 300
+"""Of a module of the package or of a tool."""
+
+MOST_LINES_OF_FUNCTION = 50
+"""Its docstring included, its decorators not."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted({*MODULES, *(ROOT / "tools").rglob("*.py")}),
+    ids=lambda it: str(it.relative_to(ROOT)),
+)
+def test_modules_and_functions_are_short(path: Path) -> None:
+    """A module fits into a head, and a function onto a screen."""
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= MOST_LINES
+    long = {
+        node.name: node.end_lineno - node.lineno + 1
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno >= MOST_LINES_OF_FUNCTION
+    }
+    assert long == {}
+
+
 _SETTERS = {"setattr", "setitem", "object"}
 """Of `monkeypatch` and `mock.patch`."""
 

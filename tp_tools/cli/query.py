@@ -126,21 +126,35 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools query my.sql 'traces/*.json.gz' --format json | jq .
       tp-tools query -e 'SELECT COUNT(*) AS slices FROM slice' rank0.json.gz
     """
-    from tp_tools.merging import inputs  # noqa: PLC0415  numpy and msgspec: not for --help
-
-    query, traces = (None, arguments) if sql is not None else (arguments[:1], arguments[1:])
-    if query and query[0].endswith(inputs.SUFFIXES):
-        raise UsageError(
-            f"{query[0]}: the query comes first, then the traces: tp-tools query kernels {query[0]}"
-        )
-    if query == () or not traces:
-        raise UsageError("give a query and a trace: tp-tools query kernels rank0.json.gz")
+    name, traces = (None, arguments) if sql is not None else _name_and_traces(arguments)
+    if not traces:
+        raise UsageError(_MISSING)
     written = OutputOptions(form or format_of(output), output, force, rows, sort, wide)
-    name = query[0] if query else None
     _run(
         Options(name, sql, traces, choice, raw, all_categories, limit, values, engine, written),
         console,
     )
+
+
+_MISSING = "give a query and a trace: tp-tools query kernels rank0.json.gz"
+
+
+def _name_and_traces(arguments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Take the first argument for the query.
+
+    Raises:
+        UsageError: there is none, or it is a trace.
+    """
+    from tp_tools.merging import inputs  # noqa: PLC0415  numpy and msgspec: not for --help
+
+    if not arguments:
+        raise UsageError(_MISSING)
+    name, *traces = arguments
+    if name.endswith(inputs.SUFFIXES):
+        raise UsageError(
+            f"{name}: the query comes first, then the traces: tp-tools query kernels {name}"
+        )
+    return name, tuple(traces)
 
 
 def _run(options: Options, console: Console) -> None:

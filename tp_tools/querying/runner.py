@@ -79,26 +79,47 @@ def run_queries(
         EngineError: TraceProcessor failed, or refused a query.
     """
     reporter = Once(reporter)
+    answers = _all_rows(queries, traces, how, limit, reporter, all_categories=all_categories)
+    return [answers[query] for query in queries]
+
+
+def _all_rows(
+    queries: Sequence[Query],
+    traces: JobFiles,
+    how: LoadOptions,
+    limit: int | None,
+    reporter: Reporter,
+    *,
+    all_categories: bool,
+) -> dict[Query, Rows]:
+    """Run the queries about the job, then those about a rank or about the one trace.
+
+    Raises:
+        UsageError: a query is about a whole job, and `how.raw` is set.
+        InputError: a trace cannot be used, or the ranks do not fit together.
+        EngineError: TraceProcessor failed, or refused a query.
+    """
     is_job = len(traces.files) > 1
     of_job = [query for query in queries if is_job and query.header.scope == "job"]
     of_rank = [query for query in queries if query not in of_job]
     answers = dict[Query, Rows]()
     if of_job:
         loading = _needing(of_job, how, all_categories=all_categories)
-        answers.update(_of_job(of_job, traces.files, loading, reporter))
+        answers.update(_first_rows(_of_job(of_job, traces.files, loading, reporter), limit))
     if of_rank:
         loading = _needing(of_rank, how, all_categories=all_categories)
         if is_job:
             answers.update(_of_ranks(of_rank, traces, loading, limit, reporter))
         else:
             _check_rank(of_rank, traces.files[0])
-            answers.update(_of_trace(of_rank, traces.files[0], loading, reporter))
-    return [
-        answers[query]
-        if is_job and query in of_rank
-        else Rows(answers[query].columns, answers[query].rows[:limit])
-        for query in queries
-    ]
+            of_trace = _of_trace(of_rank, traces.files[0], loading, reporter)
+            answers.update(_first_rows(of_trace, limit))
+    return answers
+
+
+def _first_rows(answers: Mapping[Query, Rows], limit: int | None) -> dict[Query, Rows]:
+    """Keep this many rows of each answer; None keeps all."""
+    return {query: Rows(it.columns, it.rows[:limit]) for query, it in answers.items()}
 
 
 def _needing(queries: list[Query], how: LoadOptions, *, all_categories: bool) -> LoadOptions:
