@@ -98,18 +98,8 @@ def decide_repairs(
             return _repairs(table, ends, lanes)
         off = np.flatnonzero(lane)
         asked_tracks = set(distinct(current.track[off]).tolist())
-        chosen = np.arange(len(current)) if options.everything else slices_near(current, lane, 0)
         recorded = ends_of(current, dict(_recorded_ends(table, ends)))
-        chosen, crowds = split_crowds(current, lane, chosen, options.max_lanes)
-        texts = [
-            placed_json(trace, current, lane, recorded, group)
-            for group in _groups(current, chosen, options)
-        ]
-        found = _ask(trace, texts, options, reporter)
-        for crowd in crowds:
-            found += repair_crowd(
-                trace, current, lane, recorded, crowd, tolerance_ns=options.tolerance_ns
-            )
+        found = _one_round(trace, current, lane, recorded, options, reporter)
         lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked_tracks}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         ends.update({repair.event: repair.end for repair in found})
@@ -123,6 +113,41 @@ def decide_repairs(
         current = with_ends(table, ends)
         lane = _lanes_on(current, current.track if options.everything else tracks)
     raise VerificationError(f"overlaps are left after {MAX_ROUNDS} rounds of repair.")
+
+
+def _one_round(
+    trace: Trace,
+    current: Slices,
+    lane: Ints,
+    recorded: Ints,
+    options: OverlapOptions,
+    reporter: Reporter,
+) -> list[Repair]:
+    """Decide about the slices near overlaps: SQL about most, `repair_crowd` about crowds.
+
+    Args:
+        trace: the trace.
+        current: its slices, as the rounds before left them.
+        lane: int (slices,), their lossless lanes.
+        recorded: int (slices,), their ends as recorded, ns.
+        options: how to ask SQL.
+        reporter: receives a note about a step that takes seconds.
+
+    Raises:
+        EngineError: TraceProcessor could not answer.
+    """
+    chosen = np.arange(len(current)) if options.everything else slices_near(current, lane, 0)
+    chosen, crowds = split_crowds(current, lane, chosen, options.max_lanes)
+    texts = [
+        placed_json(trace, current, lane, recorded, group)
+        for group in _groups(current, chosen, options)
+    ]
+    found = _ask(trace, texts, options, reporter)
+    for crowd in crowds:
+        found += repair_crowd(
+            trace, current, lane, recorded, crowd, tolerance_ns=options.tolerance_ns
+        )
+    return found
 
 
 def _groups(table: Slices, chosen: Ints, options: OverlapOptions) -> list[Ints]:
