@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tp_tools.progress import Reporter
     from tp_tools.trace import Slices, Trace
     from tp_tools.trace.model import Ints
+    from tp_tools.trace.slice_times import Times
 
 QUERY = "overlaps"
 MAX_ROUNDS = 16
@@ -99,7 +100,7 @@ def decide_repairs(
         off = np.flatnonzero(lane)
         asked_tracks = set(distinct(current.track[off]).tolist())
         recorded = ends_of(current, dict(_recorded_ends(table, ends)))
-        found = _one_round(trace, current, lane, recorded, options, reporter)
+        found = _one_round(trace, current, lane, recorded, options=options, reporter=reporter)
         lanes = {event: on for event, on in lanes.items() if trace.track[event] not in asked_tracks}
         lanes.update({repair.event: repair.lane for repair in found if repair.lane > 1})
         ends.update({repair.event: repair.end for repair in found})
@@ -119,7 +120,8 @@ def _one_round(
     trace: Trace,
     current: Slices,
     lane: Ints,
-    recorded: Ints,
+    recorded: Times,
+    *,
     options: OverlapOptions,
     reporter: Reporter,
 ) -> list[Repair]:
@@ -129,7 +131,7 @@ def _one_round(
         trace: the trace.
         current: its slices, as the rounds before left them.
         lane: int (slices,), their lossless lanes.
-        recorded: int (slices,), their ends as recorded, ns.
+        recorded: their ends as recorded, ns (slices,).
         options: how to ask SQL.
         reporter: receives a note about a step that takes seconds.
 
