@@ -101,6 +101,8 @@ X = b'{"ph": "X", "name": "k", "pid": 1, "tid": 1, "ts": %d, "dur": 1}'
         (b"[%s\xff\x00\x01,%s]", b"[%s,\n%s]", {"damaged_stretches": 1}),
         (b"[%s%s]", b"[%s,\n%s]", {"missing_commas": 1}),
         (b"[#,%s,%s]", b"[%s,%s]", {"damaged_stretches": 1}),
+        (b"[%s],%s]", b"[%s,\n%s]", {"damaged_stretches": 1}),
+        (b"[]%s,%s]", b"[%s,%s]", {"damaged_stretches": 1}),
         (b"[%s,%s,#]", b"[%s,%s]", {"damaged_stretches": 1}),
         (b'[%s,{"ph":"X","dur":,"ts":1},%s]', b"[%s,\n%s]", {"damaged_events": 1}),
         (

@@ -103,6 +103,8 @@ def test_what_is_no_rank_is_left_out_and_said(tp_tools: TpTools, tmp_path: Path)
         (text(1)[:-100], "was cut short: ", 7),
         (text(1, kernels=0), "holds no events. Was the profiler stopped", 0),
         (text(1).replace("k3", "k\x01"), "its text was damaged, and is mended: control", 8),
+        (text(1).replace('"nccl"', '"n"cl"'), "its text was damaged, and is mended: unescaped", 8),
+        (text(1).replace('Events":', "Events:"), "1 damaged member around the events was left", 8),
     ],
 )
 def test_a_damaged_rank_is_named(

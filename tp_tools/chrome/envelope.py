@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 import msgspec
@@ -21,6 +22,7 @@ EVENTS = "traceEvents"
 
 _KEY = re.compile(rb'"traceEvents"\s*:\s*(?=\S)')
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ALIKE = 0.75  # of a misspelt key, from 0 to 1
 _INTO_EVENTS = b'{"":['
 _DELETE = b"\x7f"
 _TEXTS = ("displayTimeUnit", "systemTraceEvents")
@@ -32,7 +34,7 @@ def read_head(stream: TextStream) -> Head:
 
     Raises:
         InputError: there are no events, or Perfetto refuses a member before them.
-        Malformed: the text is damaged before the events.
+        Malformed: the text is damaged or cut short before the events, or its key is misspelt.
     """
     stream.grow(1)
     while not stream.text.strip(SPACE) and not stream.ended:
@@ -56,7 +58,7 @@ def read_head(stream: TextStream) -> Head:
             if members is not None:
                 _check_members(stream, members)
                 if stream.text[searched : searched + 1] != b"[":
-                    raise InputError(f"{stream.name}: its {EVENTS} is not an array.")
+                    raise Malformed(f"{stream.name}: its {EVENTS} is not an array.")
                 return Head(stream.take(searched + 1))
         if stream.ended:
             raise _headless(stream)
@@ -103,16 +105,23 @@ def _check_members(stream: TextStream, members: dict[str, msgspec.Raw]) -> None:
 
 
 def _headless(stream: TextStream) -> InputError:
-    """Return the error for a text in which no events begin."""
+    """Return the error for a text in which no events begin; Malformed if they may be salvaged."""
     try:
-        _MEMBERS.decode(stream.text)
+        members = _MEMBERS.decode(stream.text)
+    except RecursionError:
+        members = {}
     except msgspec.DecodeError as error:
         why, at = fault(error)
         if at is None:
-            return InputError(f"{stream.name}: is cut short before its {EVENTS}.")
+            end = stream.offset + len(stream.text)
+            return Malformed(
+                f"{stream.name}: is cut short at byte {end:,} of its text, before its {EVENTS}."
+            )
         if ENDED_BEFORE not in why:
             return stream.damaged(at, why)
-    return InputError(
+        members = {EVENTS: msgspec.Raw()}  # perhaps behind the bracket that is too many
+    kind = Malformed if difflib.get_close_matches(EVENTS, members, 1, _ALIKE) else InputError
+    return kind(
         f"{stream.name}: has no {EVENTS} array: not a Chrome JSON trace. "
         "Give the file that the profiler wrote."
     )

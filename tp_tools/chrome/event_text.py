@@ -17,6 +17,7 @@ _MOST_TAILS = 32  # offsets that are checked for the end of the events
 _LEAD = re.compile(rb"[\s,]*")
 _BETWEEN = re.compile(rb"\}\s*,\s*(?=\{\s*" + MEMBERS + rb")")
 _START = re.compile(rb"\{\s*" + MEMBERS)
+_STRAY = re.compile(rb"\]\s*,?\s*\{\s*" + MEMBERS)
 _PHASE = re.compile(rb'"ph"\s*:')
 _TAIL = re.compile(rb'\](?=\s*(?:,\s*"|\}\s*\Z|\Z))')
 
@@ -60,7 +61,8 @@ class EventText:
             self.grow(self.window)
             begin = self.begin()
             if begin < len(self.text):
-                return self.text[begin : begin + 1] != b"]"
+                is_closed = self.text[begin : begin + 1] == b"]"
+                return not is_closed or _STRAY.match(self.text, begin) is not None
             if self.ended:
                 return False
             self.grow_more()

@@ -29,11 +29,17 @@ _HABITS = frozenset(
 """Repairs of text that intact profilers write and Perfetto misreads: not damage."""
 
 _LEFT_OUT = {
-    "damaged_events": "damaged events",
-    "damaged_stretches": "damaged stretches of text between events",
-    "damaged_members": "damaged members around the events",
+    "damaged_events": ("damaged event", "damaged events"),
+    "damaged_stretches": (
+        "damaged stretch of text between events",
+        "damaged stretches of text between events",
+    ),
+    "damaged_members": (
+        "damaged member around the events",
+        "damaged members around the events",
+    ),
 }
-"""Name in messages of each kind of text that was left out."""
+"""Name in messages of one and of several of each kind of text that was left out."""
 
 _REPORTED_AS_LOSS = frozenset({"truncated_tail", "trailing_text", *_LEFT_OUT})
 
@@ -58,11 +64,15 @@ class FileDamage:
 
     def losses(self, file: str) -> Iterator[str]:
         """Yield lines about text that was left out."""
-        lost = f"{self.lost_bytes:,} byte{'' if self.lost_bytes == 1 else 's'}"
-        if self.cut_short:
-            yield f"{file}: was cut short: {lost} behind its last whole event were left out."
+        one = self.lost_bytes == 1
+        lost = f"{self.lost_bytes:,} byte{'' if one else 's'}"
+        were = "was" if one else "were"
+        if self.cut_short and not self.lost_bytes:
+            yield f"{file}: was cut short behind its last whole event."
+        elif self.cut_short:
+            yield f"{file}: was cut short: {lost} behind its last whole event {were} left out."
         elif self.lost_bytes:
-            yield f"{file}: {lost} behind the end of the trace were left out."
+            yield f"{file}: {lost} behind the end of the trace {were} left out."
         if self.left_out:
             yield f"{file}: {self.left_out}"
 
@@ -101,11 +111,11 @@ def damage(trace: Trace, source: Source) -> FileDamage:
 
 def _left_out(trace: Trace) -> str:
     """Format a line with the count of damaged stretches that were left out and the first offset."""
-    counts = [
-        f"{trace.repairs[kind]:,} {name}" for kind, name in _LEFT_OUT.items() if trace.repairs[kind]
-    ]
+    counts = {kind: trace.repairs[kind] for kind in _LEFT_OUT if trace.repairs[kind]}
     if not counts or not trace.damage:
         return ""
+    named = [f"{count:,} {_LEFT_OUT[kind][count > 1]}" for kind, count in counts.items()]
     first = trace.damage[0]
     name = f" ({first.name})" if first.name else ""
-    return f"{', '.join(counts)} were left out, the first at byte {first.byte:,} of its text{name}."
+    were, where = ("was", "") if sum(counts.values()) == 1 else ("were", "the first ")
+    return f"{', '.join(named)} {were} left out, {where}at byte {first.byte:,} of its text{name}."

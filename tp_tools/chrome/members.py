@@ -1,16 +1,17 @@
-"""Find the whole members in the text around the events of a damaged trace."""
+"""Find the members in the text around the events of a damaged trace."""
 
 from __future__ import annotations
 
 import codecs
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from tp_tools.chrome.envelope import read_head, read_tail
 from tp_tools.chrome.grammar import scan_member
+from tp_tools.chrome.quotes import escaped_member
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.stream import Malformed, TextStream
 from tp_tools.errors import InputError
@@ -22,32 +23,58 @@ if TYPE_CHECKING:
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _START = re.compile(rb'[,{]\s*(?="[^"\\\x00-\x1f]{1,100}"\s*:)')
 _COMMA = re.compile(rb"[,{]\s*")
+_LONGEST = 1 << 20  # bytes of a damaged member that is read again
 
 
-def whole_members(text: bytes, start: int) -> Iterator[tuple[int, int, bool]]:
-    """Find the members of an object.
+class Member(NamedTuple):
+    """A stretch of the text of an object.
+
+    Attributes:
+        start: offset of the comma or brace before the member.
+        stop: offset behind the member.
+        text: the member, with its quotes escaped; empty if it is damaged.
+        quoted: number of strings that held unescaped quotes.
+    """
+
+    start: int
+    stop: int
+    text: bytes
+    quoted: int = 0
+
+
+def members(text: bytes, start: int) -> Iterator[Member]:
+    """Find the members of an object, whole and damaged ones.
 
     Args:
         text: the text of the outermost object.
         start: offset of the comma or brace before the first member.
-
-    Yields:
-        Start (of the comma or brace before the member), stop, and whether the member is whole.
     """
     at: int | None = start
     while at is not None:
         comma = _COMMA.match(text, at)
         if comma is None:
             return
-        scan = scan_member(text, comma.end())
-        if scan.whole and _decodes(text[comma.end() : scan.end]):
-            yield at, scan.end, True
-            at = scan.end
+        member = _member(text, at, comma.end())
+        if member is not None:
+            yield member
+            at = member.stop
             continue
+        scan = scan_member(text, comma.end())
         following = _START.search(text, max(at + 1, scan.end))
         stop = following.start() if following else len(text)
-        yield at, stop, False
+        yield Member(at, stop, b"")
         at = following.start() if following else None
+
+
+def _member(text: bytes, start: int, key: int) -> Member | None:
+    """Return the member whose key is at an offset, repaired if it has one reading; else None."""
+    scan = scan_member(text, key)
+    if scan.whole and _decodes(text[key : scan.end]):
+        return Member(start, scan.end, text[key : scan.end])
+    quoted = escaped_member(text[key : key + _LONGEST])
+    if quoted and _decodes(quoted.text):
+        return Member(start, key + quoted.length, quoted.text, quoted.count)
+    return None
 
 
 def _decodes(member: bytes) -> bool:
@@ -68,7 +95,7 @@ def can_be_head(head: bytes) -> bool:
     """Tell whether a text can stand before the events."""
     try:
         read_head(TextStream(iter((head.removeprefix(codecs.BOM_UTF8),)), ""))
-    except Malformed:
+    except (Malformed, UnicodeDecodeError):
         return False
     except InputError:
         pass  # the reader of the whole trace reports the error
@@ -79,7 +106,7 @@ def can_be_tail(tail: bytes) -> bool:
     """Tell whether a text, whole, cut short or followed by more, can stand behind the events."""
     try:
         read_tail(TextStream(iter((tail,)), ""), Head(b"{"))
-    except Malformed:
+    except (Malformed, UnicodeDecodeError):
         return False
     except InputError:
         pass  # the reader of the whole trace reports the error

@@ -126,7 +126,7 @@ def _last_job(text: bytes) -> _Object:
     job: _Object = {}
     decoded = text.decode(errors="replace")
     for match in _JOB.finditer(decoded):
-        with suppress(json.JSONDecodeError):
+        with suppress(ValueError, RecursionError):
             job, _ = json.JSONDecoder().raw_decode(decoded, match.end())
     return job
 

@@ -24,6 +24,8 @@ _QUOTE = re.compile(rb'"')
 _KEY = re.compile(rb'\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*', re.DOTALL)
 _WORD = re.compile(rb"[-+\w.()]+\s*")
 _BLANK = re.compile(rb"\s*")
+_OBJECTS = re.compile(rb"(?:\[\s*)?\{")
+_BEHIND_MEMBER = re.compile(rb'\s*(?:\Z|\}|,\s*(?:"[^"\\]*"\s*:|\Z))')
 _ENDS = {
     "event": re.compile(rb"\s*(?:,\s*" + MEMBERS + rb"|\}\s*(?:[,\]]|\Z))"),
     "object": re.compile(rb'\s*(?:,\s*"[^"\\]*"\s*:|\}\s*(?:[,\]}]|\Z))'),
@@ -67,6 +69,26 @@ def escaped(text: bytes) -> Escaped | None:
     return Escaped(b"".join(reader.parts), reader.at, reader.count) if reader.count else None
 
 
+def escaped_member(text: bytes) -> Escaped | None:
+    """Escape the quotes of the member of the outermost object at the start of a text.
+
+    Args:
+        text: begins with the key of the member and ends before the events, or with the object.
+
+    Returns:
+        The repaired member; None if it is no object and no array of objects, if the text has no
+        reading or several, or needs no repair.
+    """
+    reader = _Reader(text)
+    try:
+        reader.read_member()
+    except _Ambiguous:
+        return None
+    if not reader.count or not _BEHIND_MEMBER.match(text, reader.at):
+        return None
+    return Escaped(b"".join(reader.parts), reader.at, reader.count)
+
+
 class _Reader:
     """Reads an event from left to right and copies it with its quotes escaped."""
 
@@ -88,6 +110,13 @@ class _Reader:
             keys.add(key[1])
             self._copy(key.end())
             self._read_value(kind, depth)
+
+    def read_member(self) -> None:
+        key = _KEY.match(self.text)
+        if key is None or _OBJECTS.match(self.text, key.end()) is None:
+            raise _Ambiguous
+        self._copy(key.end())
+        self._read_value("object", 1)
 
     def _read_array(self, depth: int) -> None:
         self._expect(b"[")

@@ -26,14 +26,17 @@ from tp_tools.chrome.members import (
     all_sanitized,
     can_be_head,
     can_be_tail,
-    whole_members,
+    members,
 )
+from tp_tools.chrome.opening import find_opening, is_events
 from tp_tools.chrome.quotes import escaped
 from tp_tools.chrome.schema import DECODER
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tp_tools.chrome.opening import Opening
 
 WINDOW = 1 << 20
 """Bytes of text to look at first, whenever more is needed."""
@@ -80,33 +83,48 @@ class _Salvage:
     def _head(self) -> bytes:
         """Return the text up to the first event, without damaged members."""
         self.held.grow(self.held.window)
-        while (match := _HEAD.match(self.held.text)) is None and not self.held.ended:
+        while not (match := _HEAD.match(self.held.text)) and not self.held.ended:
+            if self.held.find_start(0) is not None:
+                break
             self.held.grow_more()
-        if match is None:
+        if match and self._can_be_head(match[0]):
+            self.held.at = match.end()
+            return match[0]
+        opening = find_opening(self.held)
+        if opening is None:
             self.held.grow(1 << 62)
             self.held.at = len(self.held.text)
             return self.held.text
-        head, self.held.at = match[0], match.end()
-        if head.lstrip(_BOM_AND_SPACE) == b"[" or can_be_head(head):
-            return head
-        if can_be_head(all_sanitized(head, Counter())):
-            return all_sanitized(head, self.losses.repairs)
-        brace = head.find(b"{")
-        opening = head.rindex(b'"traceEvents"')
-        kept = self._whole_members(head[:opening], brace)
-        kept = kept[1:] + b"," if kept else b""
-        return all_sanitized(head[:brace] + b"{" + kept + head[opening:], self.losses.repairs)
+        text, self.held.at = self.held.text[: opening.events], opening.events
+        if opening.key is not None and can_be_head(all_sanitized(text, Counter())):
+            return all_sanitized(text, self.losses.repairs)
+        head = self._without_damage(text, opening)
+        return all_sanitized(head, self.losses.repairs)
+
+    @staticmethod
+    def _can_be_head(head: bytes) -> bool:
+        return head.lstrip(_BOM_AND_SPACE) == b"[" or can_be_head(head)
+
+    def _without_damage(self, text: bytes, opening: Opening) -> bytes:
+        """Return a head with the whole members before the events; note what is damaged."""
+        stop = opening.events if opening.key is None else opening.key
+        brace = text.find(b"{", 0, stop)
+        kept = self._whole_members(text[:stop], brace) if brace >= 0 else b""
+        if not self.losses.repairs:
+            self.losses.repairs["damaged_heads"] += 1
+        return b"{" + kept[1:] + b"," * bool(kept) + b'"traceEvents":['
 
     def _whole_members(self, text: bytes, start: int) -> bytes:
-        """Return the whole members of an object; note the damaged ones."""
+        """Return the whole members of an object, each behind a comma; note the damaged ones."""
         kept = []
-        for begin, stop, is_whole in whole_members(text, start):
-            if is_whole:
-                kept.append(text[begin:stop])
-            elif member := text[begin + 1 : stop].lstrip():
-                self.losses.note(
-                    "damaged_members", member_damage(self.held.offset + stop - len(member), member)
-                )
+        for member in members(text, start):
+            if member.text and not is_events(member.text):
+                kept.append(b"," + member.text)
+                if member.quoted:
+                    self.losses.repairs["unescaped_quotes"] += member.quoted
+            elif damaged := text[member.start + 1 : member.stop].lstrip():
+                byte = self.held.offset + member.stop - len(damaged)
+                self.losses.note("damaged_members", member_damage(byte, damaged))
         return b"".join(kept)
 
     def _next(self) -> Iterator[bytes]:
@@ -153,7 +171,7 @@ class _Salvage:
         try:
             events = DECODER.decode(text)
             columns_of(BatchText(text, events), 0, "")
-        except (InputError, msgspec.DecodeError, RecursionError):
+        except (InputError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         return not (self.is_after_damage and events[0].ph is None)
 
@@ -194,7 +212,8 @@ class _Salvage:
         lead = self.held.text[self.held.at : begin]
         stray = lead.count(b",") - (not self.is_first)
         if stray > 0:
-            self.losses.repairs["stray_commas"] += stray
+            if not self.is_after_damage:
+                self.losses.repairs["stray_commas"] += stray
             lead = lead.replace(b",", b"", stray)
         elif not self.is_first and b"," not in lead:
             if not self.is_after_damage:

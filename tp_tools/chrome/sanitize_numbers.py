@@ -37,6 +37,7 @@ _MOST_EXPONENT = 9  # characters; no double has more
 _ESCAPES = re.compile(rb"\\.", re.DOTALL)
 _ID_KEY = re.compile(rb'"(?:bind_)?id"\s*:\s*\Z')
 _LONGEST_KEY = 64
+_LONGEST_ID = 20  # digits of 2^64
 _BEFORE_VALUES = (b":", b",", b"[", b"")
 
 
@@ -85,7 +86,8 @@ def sanitized_token(token: bytes, repairs: Counter[str], *, is_id: bool) -> byte
         return b'"' + token + b'"'
     if token.lstrip(b"-").isdigit():
         repairs["large_integers"] += 1
-        return b'"0x%x"' % int(token) if is_id and int(token) > 0 else b'"' + token + b'"'
+        is_hex = is_id and token[:1] != b"-" and len(token) <= _LONGEST_ID
+        return b'"0x%x"' % int(token) if is_hex else b'"' + token + b'"'
     repairs["long_decimals"] += 1
     return shortened(token)
 
@@ -95,7 +97,9 @@ def is_misread(token: re.Match[bytes]) -> bool:
     whole, fraction, exponent = token.groups(b"")
     if fraction or exponent:
         return timestamps.overflows(whole, fraction) or is_huge(token[0])
-    return not whole or not -_LARGEST - 1 <= int(token[0]) <= _LARGEST
+    if not whole or len(whole.lstrip(b"0")) > len(_ZEROS):
+        return True
+    return not -_LARGEST - 1 <= int(token[0]) <= _LARGEST
 
 
 def is_huge(number: bytes) -> bool:

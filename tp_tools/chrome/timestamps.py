@@ -86,7 +86,8 @@ def overflows(whole: bytes, fraction: bytes) -> bool:
     The parser holds both in an int64, and 10 to the power of the decimals in a uint64.
     """
     return (
-        int(whole) > _LARGEST
+        len(whole.lstrip(b"0")) > _MOST_DECIMALS
+        or int(whole) > _LARGEST
         or len(fraction) > _MOST_DECIMALS
         or (len(fraction) == _MOST_DECIMALS and int(fraction) > _LARGEST)
     )

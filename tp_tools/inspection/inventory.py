@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints, Scalar
 
 
-_STEP = re.compile(r"ProfilerStep#(\d+)")
+_STEP = re.compile(r"ProfilerStep#(\d{1,18})(?!\d)")
 _MERGED_RANK = re.compile(r"(\[(?=[A-Z\d-]*\d)[A-Z\d-]+\]|[Rr]ank[ _]?\d+(?: \([^)]*\))?)")
 """How names of processes of merged traces begin: "[TP01] 1", "rank 9 CPU", "rank 10 (TP2)"."""
 

@@ -41,7 +41,7 @@ _DECLARATION = re.compile(
     r"(?: +(?P<says>.*?))?(?: \(with (?P<module>tpt(?:\.\w+)+) needing (?P<needs>[\w, ]+)\))?"
 )
 _RANGE = re.compile(r"(?P<first>-?\d+)?\.\.(?P<last>-?\d+)?")
-_INT = re.compile(r"[+-]?\d+")
+_INT = re.compile(r"[+-]?\d{1,25}")
 _LARGEST = 1 << 63
 
 

@@ -71,6 +71,7 @@ class _Event(msgspec.Struct, gc=False):
 _EVENTS = msgspec.json.Decoder(list[_Event])
 _ARGS = msgspec.json.Decoder(_Args)
 _NO_ARGS = _Args()
+_MOST_DIGITS = 18  # of a number in quotes
 
 _Question = tuple[str, str, str | None, str | None]
 """Category and name of a kernel, `Collective name` and `dtype` of its args."""
@@ -268,7 +269,7 @@ class _Row:
 
 def _whole(value: Scalar) -> int:
     """Return an integer, also of text such as "8"; UNKNOWN for any other value."""
-    if isinstance(value, str) and value.isdigit():
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _MOST_DIGITS:
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else UNKNOWN
 

@@ -192,15 +192,16 @@ def _unranked(traces: list[Probe]) -> set[str]:
     """Return the files without a rank in their metadata or name, for example a server's front end.
 
     A rank in the name of a file without GPU work does not count if other files hold their rank in
-    metadata, or if the name of a file with GPU work holds the same rank.
+    metadata, or if the name of a file with GPU work holds the same rank; but it counts if the file
+    has no events at all, for it is that of a rank that recorded nothing.
     """
-    has_ranks = any(it.metadata.rank is not None for it in traces)
+    stated = {it.metadata.rank for it in traces} - {None}
     busy = {parse_file_name(it.file).rank for it in traces if it.has_gpu_work}
     idle = {
         it.file
         for it in traces
         if not it.has_gpu_work and it.metadata.rank is None
-        if has_ranks or parse_file_name(it.file).rank in busy
+        if (stated and it.has_events) or parse_file_name(it.file).rank in busy | stated
     }
     return idle | set(ranks.rankless(_with_metadata(traces)))
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools.chrome import TraceMetadata
+from tp_tools.chrome.damage import Losses
 from tp_tools.chrome.envelope import EVENTS, read_head
 from tp_tools.chrome.metadata import header_metadata
+from tp_tools.chrome.salvage import salvaged
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.stream import SPACE, Malformed, TextStream
 from tp_tools.errors import InputError
@@ -19,7 +21,7 @@ from tp_tools.files.source import DEFAULT_SIZES, ReadSizes, Source
 from tp_tools.merging.rank_names import parse_file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 PERFETTO = (".pftrace", ".pftrace.gz", ".pftrace.zst", ".perfetto-trace")
 
@@ -51,6 +53,7 @@ class Probe:
         is_perfetto: whether it is in Perfetto's own format instead of Chrome JSON.
         is_merged: whether it holds several ranks.
         has_gpu_work: whether it has kernels or copies; True if nobody searched for them.
+        has_events: whether it has events; True if nobody searched for them.
         metadata: its metadata, read from the text around the events.
     """
 
@@ -61,6 +64,7 @@ class Probe:
     is_perfetto: bool = False
     is_merged: bool = False
     has_gpu_work: bool = True
+    has_events: bool = True
     metadata: TraceMetadata = TraceMetadata()  # noqa: RUF009  it is frozen
 
 
@@ -77,39 +81,48 @@ def probe(file: str, *, is_given: bool, sizes: ReadSizes = DEFAULT_SIZES) -> Pro
     if file.endswith(PERFETTO):
         return Probe(file, is_given, is_perfetto=True)
     source = Source(Path(file), file, sizes=sizes)
-    try:
-        return _read_probe(source, is_given=is_given, thorough=False)
-    except Malformed:
-        pass
-    except InputError as error:
-        return Probe(file, is_given, error=error)
-    try:
-        return _read_probe(source, is_given=is_given, thorough=True)
-    except InputError as error:
-        return Probe(file, is_given, error=error)
+    found = _read_probe(source, _plain, is_given=is_given)
+    for repaired in (_thorough, _salvaged):
+        if not isinstance(found.error, Malformed):
+            return found
+        again = _read_probe(source, repaired, is_given=is_given)
+        found = found if again.error else again
+    return replace(found, error=None) if found.no_trace else found
 
 
-def _read_probe(source: Source, *, is_given: bool, thorough: bool) -> Probe:
+def _plain(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    return sanitized(blocks, Counter())
+
+
+def _thorough(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    return sanitized(blocks, Counter(), thorough=True)
+
+
+def _salvaged(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    return salvaged(iter(blocks), Losses())
+
+
+def _read_probe(
+    source: Source, repaired: Callable[[Iterable[bytes]], Iterator[bytes]], *, is_given: bool
+) -> Probe:
     """Read the beginning of Chrome JSON.
 
     Args:
         source: the file.
+        repaired: repairs its text, block by block.
         is_given: as in `Probe`.
-        thorough: whether to sanitize the text token by token.
 
-    Raises:
-        InputError: the file cannot be read.
-        Malformed: the text has to be read with `thorough`.
+    Returns:
+        The probe; its error is Malformed if the text needs other repairs.
     """
     file, text = source.name, _Text(source.blocks())
-    feed = TextStream(sanitized(text, Counter(), thorough=thorough), file)
+    feed = TextStream(repaired(text), file)
     try:
         head = read_head(feed).text
-    except InputError:
+    except InputError as error:
         why = _why_no_trace(feed.text, is_whole=not text.is_cut)
-        if why:
-            return Probe(file, is_given, no_trace=why)
-        raise
+        is_sure = text.is_cut or (why and not isinstance(error, Malformed))
+        return Probe(file, is_given, no_trace=why, error=None if is_sure else error)
     text.is_limited = False
     feed.grow(_FIRST_EVENTS)
     start = feed.text[: 2 * _FIRST_EVENTS]
@@ -121,8 +134,15 @@ def _read_probe(source: Source, *, is_given: bool, thorough: bool) -> Probe:
     if found.rank is None and not is_merged:
         text.read_on()
         found = header_metadata(head, text.tail())
-    has_work = text.has_gpu_work or found.rank is not None
-    return Probe(file, is_given, is_merged=is_merged, has_gpu_work=has_work, metadata=found)
+    is_known = found.rank is not None
+    return Probe(
+        file,
+        is_given,
+        is_merged=is_merged,
+        has_gpu_work=text.has_gpu_work or is_known,
+        has_events=text.has_events or is_known,
+        metadata=found,
+    )
 
 
 def _why_no_trace(text: bytes, *, is_whole: bool) -> str:
@@ -154,6 +174,7 @@ class _Text:
         self.is_limited = True
         self.is_cut = False
         self.has_gpu_work = False
+        self.has_events = False
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield blocks; raise InputError if the file cannot be read."""
@@ -175,6 +196,8 @@ class _Text:
 
     def _keep(self, block: bytes) -> None:
         edge = self._last[-1][-64:] + block[:64] if self._last else b""
+        if not self.has_events:
+            self.has_events = bool(_PHASE.search(block) or _PHASE.search(edge))
         if not self.has_gpu_work:
             self.has_gpu_work = bool(_GPU_WORK.search(block) or _GPU_WORK.search(edge))
         self._size += len(block)

@@ -113,7 +113,7 @@ def is_chrome_json(source: Source) -> bool:
     if _is_zip(source):
         return False
     start = next(source.blocks())
-    return _JSON.match(start) is not None and _GECKO.match(start) is None
+    return not start.strip() or (_JSON.match(start) is not None and _GECKO.match(start) is None)
 
 
 def _refuse_damaged(source: Source) -> None:

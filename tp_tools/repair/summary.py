@@ -165,6 +165,7 @@ REPAIRS = {
     "byte_order_marks": "a byte order mark dropped",
     "control_characters": "control characters in text escaped",
     "damaged_events": "damaged events left out",
+    "damaged_heads": "a damaged head of the file written anew",
     "damaged_members": "damaged members around the events left out",
     "damaged_stretches": "damaged text between events left out",
     "durationless": "slices without a duration: shown as 0 long",

@@ -26,7 +26,7 @@ MAX_LINES = 8
 MAX_STEPS = 1000
 MAX_ROWS = 50
 _MAX_LABEL = 28
-_PROFILER_STEP = re.compile(r"ProfilerStep#(\d+)")
+_PROFILER_STEP = re.compile(r"ProfilerStep#(\d{1,18})")
 
 
 @dataclass

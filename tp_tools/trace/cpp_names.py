@@ -20,6 +20,7 @@ _ANONYMOUS = re.compile(
 )
 _CLOSES = {")": "(", "}": "{", "]": "["}
 _LITERAL = re.compile(r"L[a-z](n?\d+)E|(\d+)")
+_LENGTH = re.compile(r"\d{1,6}(?!\d)")
 _SUBSTITUTION = re.compile(r"(?:N|S[tabsio]|S[0-9A-Z]*_|L(?=\d))*")
 
 
@@ -172,7 +173,7 @@ def _skip(name: str, place: int) -> int:
 
 def _source_name(name: str, place: int) -> tuple[str, int]:
     """Read an identifier with its length ahead of it; empty if there is none."""
-    match = re.compile(r"\d+").match(name, place)
+    match = _LENGTH.match(name, place)
     if match is None:
         return "", place
     end = match.end() + int(match[0])

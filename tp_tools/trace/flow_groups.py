@@ -32,7 +32,7 @@ LAUNCH_CATS = frozenset({"ac2g", "async_cpu_to_gpu", "async_gpu", "async", "hipf
 
 _INTEGER = re.compile(rb"-?\d+")
 _DECIMAL = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
-_DIGITS = re.compile(rb'"\s*\d+\s*"')
+_DIGITS = re.compile(rb'"\s*\d{1,40}\s*"')
 _HEXADECIMAL = re.compile(rb'"\s*([+-]?(?:0[xX])?[0-9a-fA-F]+)"')
 _ID_BITS = 64
 _RANK_LABEL = re.compile(r"\s*(\[[^\]]*\]|(?i:rank)[ _:-]*\d+)")

@@ -100,7 +100,8 @@ def tracks_of(trace: Trace, cats: Collection[str]) -> list[int]:
 
 def natural_key(name: str) -> list[object]:
     """Return a sort key that puts "rank 10" after "rank 9"."""
-    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in _DIGITS.split(name)]
+    parts = enumerate(_DIGITS.split(name))
+    return [(len(part.lstrip("0")), part.lstrip("0")) if i % 2 else part for i, part in parts]
 
 
 _DIGITS = re.compile(r"(\d+)")
