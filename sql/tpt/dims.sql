@@ -35,35 +35,38 @@ RETURNS Expr AS
 )
 || ']';
 
+-- The shapes of the first five inputs of an op, with - for scalars and lists between them, of each
+-- the first five dimensions: [4, 8] - [8]. Empty where no shapes are recorded.
+CREATE PERFETTO MACRO tpt_dims(
+  -- Set of arguments of the op (`slice.arg_set_id`).
+  arg_set_id Expr
+)
+RETURNS Expr AS
+RTRIM(
+  COALESCE(_tpt_dims_of_input!($arg_set_id, '[0]'), '-')
+  || ' ' || COALESCE(_tpt_dims_of_input!($arg_set_id, '[1]'), '-')
+  || ' ' || COALESCE(_tpt_dims_of_input!($arg_set_id, '[2]'), '-')
+  || ' ' || COALESCE(_tpt_dims_of_input!($arg_set_id, '[3]'), '-')
+  || ' ' || COALESCE(_tpt_dims_of_input!($arg_set_id, '[4]'), '-'),
+  ' -'
+);
+
 -- Ops that launched work, with the shapes of their inputs. Ops without recorded shapes have no row.
 CREATE PERFETTO TABLE tpt_op_dims(
   -- The op, as in `tpt_op`.
   seq LONG,
-  -- Shapes of the first five inputs, with - for scalars and lists between them: [4, 8] - [8]. Of
-  -- each the first five dimensions.
+  -- Shapes of the first five inputs, as `tpt_dims!` writes them.
   dims STRING
 ) AS
 WITH
   shape AS (
-    SELECT
-      work.seq,
-      _tpt_dims_of_input!(slice.arg_set_id, '[0]') AS a,
-      _tpt_dims_of_input!(slice.arg_set_id, '[1]') AS b,
-      _tpt_dims_of_input!(slice.arg_set_id, '[2]') AS c,
-      _tpt_dims_of_input!(slice.arg_set_id, '[3]') AS d,
-      _tpt_dims_of_input!(slice.arg_set_id, '[4]') AS e
+    SELECT work.seq, tpt_dims!(slice.arg_set_id) AS dims
     FROM tpt_op_work AS work
     CROSS JOIN tpt_op AS op USING (seq)
     CROSS JOIN slice ON slice.id = op.id
   )
-SELECT
-  seq,
-  RTRIM(
-    COALESCE(a, '-') || ' ' || COALESCE(b, '-') || ' ' || COALESCE(c, '-') || ' '
-    || COALESCE(d, '-') || ' ' || COALESCE(e, '-'),
-    ' -'
-  ) AS dims
+SELECT seq, dims
 FROM shape
 WHERE
-  COALESCE(a, b, c, d, e) IS NOT NULL
+  dims != ''
 ORDER BY seq;

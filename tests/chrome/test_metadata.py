@@ -72,6 +72,14 @@ def test_options_are_those_that_were_on() -> None:
     ]
 
 
+def test_the_name_of_all_gpus() -> None:
+    """One name where they are alike, else none."""
+    devices = [{"id": 0, "name": "NVIDIA H200"}, {"id": 1, "name": "NVIDIA H200"}]
+    assert said(deviceProperties=devices).gpu_name == "NVIDIA H200"
+    assert said(deviceProperties=[*devices, {"id": 2}]).gpu_name == ""
+    assert said().gpu_name == ""
+
+
 def test_gpus() -> None:
     """Each device has its name, memory and number of multiprocessors; what is missing is None."""
     devices = [

@@ -120,9 +120,28 @@ def test_occupancy_is_shown_where_shapes_are_recorded() -> None:
         return {**about, "reason": reason, "blocks_per_sm": blocks, **shape}
 
     rows = [row("a", 5, 12.5, 3.0), row("b", 9, None, 4.0)]
-    (section,) = efficiency.sections(*report_data(occupancy=rows))
+    (section,) = efficiency.sections(*report_data(occupancy=rows, roofline=[]))
     table = section.figures[0].table
     assert table is not None
     assert [str(name) for name in column(table, "name")] == ["b", "a"]
     assert column(table, "reason") == ["not computed", ""]
-    assert efficiency.sections(*report_data(occupancy=[row("a", 5, None, None)])) == []
+    assert efficiency.sections(*report_data(occupancy=[row("a", 5, None, None)], roofline=[])) == []
+
+
+def test_the_roofline_of_ops() -> None:
+    """Ops with a formula, the most time first, and how much of the GPU's time they are."""
+
+    def row(op: str, total: int, flops: int | None) -> dict[str, Any]:
+        about = {"rank": 0, "op": op, "dims": "[4, 4]", "dtype": "bf16", "calls": 2}
+        known = {"tflops": 1.5, "gbps": 9.0, "mfu_percent": 30.0, "bandwidth_percent": 4.0}
+        rates = known if flops else dict.fromkeys(known)
+        return {**about, "gpu_ns": total, "flops": flops, "bytes": flops, **rates, "bound": None}
+
+    rows = [row("aten::cat", 25, None), row("aten::mm", 70, 5), row("aten::bmm", 5, 5)]
+    (section,) = efficiency.sections(*report_data(roofline=rows, occupancy=[]))
+    (figure,) = section.figures
+    assert figure.table is not None
+    assert column(figure.table, "op") == ["aten::mm", "aten::bmm"]
+    assert "75.0 %" in figure.text
+    only = report_data(roofline=[row("aten::cat", 25, None)], occupancy=[])
+    assert efficiency.sections(*only) == []

@@ -36,6 +36,7 @@ QUERIES = [
     "occupancy",
     "ops",
     "phases",
+    "roofline",
     "steps",
     "streams",
     "syncs",

@@ -92,6 +92,17 @@ def test_occupancy_of_kernels(recorded: Processor) -> None:
         assert 0 <= (row["occupancy_percent"] or 0) <= 100
 
 
+def test_work_of_ops_by_shape(recorded: Processor) -> None:
+    """GPU time adds up; what is known has no reason; nothing is known without a formula."""
+    rows = answer("roofline", recorded)
+    assert total(rows, "gpu_ns") == total(answer("kernels", recorded), "total_ns")
+    assert total(rows, "gpu_events") == total(answer("kernels", recorded), "count")
+    for row in rows:
+        known = row["flops"] is not None and row["bytes"] is not None
+        assert known == (row["reason"] is None)
+        assert row["kind"] is not None or (row["flops"] is row["bytes"] is None)
+
+
 def test_gpu_work_by_step(recorded: Processor) -> None:
     """Kernels, copies and collectives of steps and of none are all that ran."""
     steps = answer("steps", recorded)

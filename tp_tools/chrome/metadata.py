@@ -84,6 +84,12 @@ class TraceMetadata:
     wrong_base: str = ""
     is_merged: bool = False
 
+    @property
+    def gpu_name(self) -> str:
+        """The name of the GPUs; empty if none has a name, or they are not all alike."""
+        names = {gpu.name or "" for gpu in self.gpus}
+        return names.pop() if len(names) == 1 else ""
+
 
 def metadata(trace: Trace) -> TraceMetadata:
     """Return the metadata of a trace that was read; empty for an array of events."""

@@ -20,9 +20,12 @@ class Processor(TraceProcessor):  # type: ignore[misc]
         source: the name of the trace in errors.
         is_partial: whether events of the trace were not loaded: then ids of slices and tracks are
             not those of the viewer.
+        gpu: the name of its GPUs, such as "NVIDIA H200"; empty where the trace names none, or
+            several.
     """
 
     is_partial = False
+    gpu = ""
 
     def __init__(self, source: str, open_backend: Callable[[ProtoFactory], RpcBackend]) -> None:
         """Start an empty engine; `feed` fills it."""

@@ -15,7 +15,14 @@ from tp_tools.library.files import (
 from tp_tools.library.header import Header, Scope, combine, parse, with_macros
 from tp_tools.library.modules import PACKAGE, expand, includes_modules, modules
 from tp_tools.library.parameters import with_parameters
-from tp_tools.library.settings import NO_VALUES, Parameter, Values, assignments, limits
+from tp_tools.library.settings import (
+    NO_VALUES,
+    Parameter,
+    Values,
+    assignments,
+    definitions,
+    limits,
+)
 
 __all__ = [
     "NO_VALUES",
@@ -28,6 +35,7 @@ __all__ = [
     "assignments",
     "check",
     "combine",
+    "definitions",
     "expand",
     "find",
     "includes_modules",

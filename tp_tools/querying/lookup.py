@@ -20,6 +20,9 @@ Origin = Literal["library", "file", "text"]
 RANK = "rank"
 """Name of the column with ranks, and of the parameter that selects some."""
 
+GPU = "gpu"
+"""Name of the parameter that takes the name of the trace's GPUs."""
+
 
 @dataclass(frozen=True)
 class Query:
@@ -46,6 +49,18 @@ class Query:
         if rank is None:
             return self.ranks == (None, None)
         return (first is None or first <= rank) and (last is None or rank <= last)
+
+    def sql_on(self, gpu: str) -> str:
+        """Return the text, with the name of the trace's GPUs where it asks for that.
+
+        Args:
+            gpu: the name; empty if it is not known. A value that was given stays.
+        """
+        asked = [it for it in self.header.parameters if (it.name, it.type) == (GPU, "TEXT")]
+        if not asked or not gpu:
+            return self.sql
+        by_default = library.definitions(asked, NO_VALUES, self.title)
+        return self.sql.replace(by_default, library.definitions(asked, {GPU: gpu}, self.title), 1)
 
     @property
     def title(self) -> str:

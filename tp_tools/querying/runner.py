@@ -219,7 +219,7 @@ def _name_unknown_devices(
 def _rows(query: Query, tp: Processor, reporter: Reporter) -> Rows:
     """Run a query on a loaded trace."""
     with reporter.stage(f"asking {query.name or 'SQL'}"):
-        rows = query_rows(tp, query.sql, query.name)
+        rows = query_rows(tp, query.sql_on(tp.gpu), query.name)
     if tp.is_partial and rows.rows and (numbers := IDS.intersection(rows.columns)):
         reporter.say(
             f"{', '.join(sorted(numbers))}: of the events that the query needs, which alone were "

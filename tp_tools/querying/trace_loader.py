@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tp_tools import engine
 from tp_tools.chrome.batches import split_text
 from tp_tools.chrome.file_damage import damage
+from tp_tools.chrome.metadata import metadata
 from tp_tools.chrome.schema import DECODER
 from tp_tools.engine.stopping import PATIENCE_S
 from tp_tools.engine.unread import refuse_unknown
@@ -94,6 +95,7 @@ def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) ->
         blocks = json_writer.rewrite(source, analyzed.trace, analyzed.plan, stage, keep=keep)
         tp = load(blocks, size=_size(analyzed.trace, keep))
     tp.is_partial = keep is not None and not keep.all()
+    tp.gpu = metadata(analyzed.trace).gpu_name
     if lost := _losses(tp):
         reporter.warn(f"{source.name}: no slice is lost, but not all arrows or ends count: {lost}.")
     return tp

@@ -32,6 +32,7 @@ RANK_QUERIES = (
     "streams",
     "kernels",
     "kernel_families",
+    "roofline",
     "occupancy",
     "copies",
     "gaps",
@@ -220,7 +221,7 @@ def _run_job_queries(tp: Processor) -> dict[str, Rows]:
 
 def _run(tp: Processor, names: Iterable[str]) -> dict[str, Rows]:
     return {
-        query.name.removesuffix(library.SUFFIX): query_rows(tp, query.sql, query.name)
+        query.name.removesuffix(library.SUFFIX): query_rows(tp, query.sql_on(tp.gpu), query.name)
         for query in map(lookup.from_file, names)
         if query.name is not None
     }
@@ -229,5 +230,8 @@ def _run(tp: Processor, names: Iterable[str]) -> dict[str, Rows]:
 def _report_data(
     members: list[Member], rows: Mapping[str, Rows], merge: Mapping[str, Any] | None
 ) -> ReportData:
-    scripts = {name: library.expand(lookup.from_file(name).sql) for name in rows}
+    known = [member.info.metadata for member in members if member.info.metadata is not None]
+    gpus = {metadata.gpu_name for metadata in known}
+    gpu = gpus.pop() if len(gpus) == 1 else ""
+    scripts = {name: library.expand(lookup.from_file(name).sql_on(gpu)) for name in rows}
     return ReportData(members, rows, scripts, merge)

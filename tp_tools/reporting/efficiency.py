@@ -1,10 +1,10 @@
-"""Build the section on how well kernels use the GPU: occupancy by launch shape."""
+"""Build the section on how well kernels use the GPU: roofline of ops, occupancy of kernels."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tp_tools.formatting import plural
+from tp_tools.formatting import percent, plural
 from tp_tools.reporting.model import Figure, Section
 from tp_tools.reporting.tables import Column, Table
 
@@ -17,15 +17,62 @@ MAX_ROWS = 20
 
 def sections(data: ReportData, labels: Labels) -> list[Section]:
     """Build the section; none where nothing of it was recorded."""
-    figures = _occupancy(data, labels)
+    figures = [*_roofline(data, labels), *_occupancy(data, labels)]
     if not figures:
         return []
     text = "What kernels make of the GPU while they run, as far as the profiler recorded it."
     return [Section("efficiency", "How well kernels use the GPU", text, figures)]
 
 
+def _roofline(data: ReportData, labels: Labels) -> list[Figure]:
+    """Build the figure on operations and bytes of ops; none where no shapes tell of any."""
+    if not data.results["roofline"].rows:
+        return []
+    keys = [column.key for column in _ROOFLINE_COLUMNS]
+    found = sorted(data.rows("roofline", "flops", "bytes", *keys), key=lambda row: -row[7])
+    known = [row[2:] for row in found if row[0] is not None and row[1] is not None]
+    if not known:
+        return []
+    time = keys.index("gpu_ns")
+    total_ns = sum(row[2 + time] for row in found)
+    share = percent(sum(row[time] for row in known) / total_ns) if total_ns else "-"
+    rows = [(labels.rank(rank), *rest) for rank, *rest in known[:MAX_ROWS]]
+    omitted = len(known) - len(rows)
+    return [
+        Figure(
+            "roofline",
+            "Roofline of ops",
+            "Operations and bytes of ops follow from the recorded shapes of their inputs, rates "
+            "from the time of their kernels. An op is bound by what takes longer at the GPU's "
+            f"peaks. These ops are {share} of the time of GPU work; of the rest, shapes do not "
+            "tell what it did.",
+            queries=("roofline",),
+            table=Table(
+                _ROOFLINE_COLUMNS, rows, f"And {plural(omitted, 'row')} more." if omitted else ""
+            ),
+        )
+    ]
+
+
+_ROOFLINE_COLUMNS = (
+    Column("rank", "on", "text"),
+    Column("op", "op", "text"),
+    Column("dims", "shapes", "text"),
+    Column("dtype", "type", "text"),
+    Column("calls", "calls"),
+    Column("gpu_ns", "time in all", "ns"),
+    Column("tflops", "TFLOP/s"),
+    Column("mfu_percent", "of the peak", "percent"),
+    Column("gbps", "memory", "gbps"),
+    Column("bandwidth_percent", "of the peak", "percent"),
+    Column("bound", "bound by", "text"),
+)
+
+
 def _occupancy(data: ReportData, labels: Labels) -> list[Figure]:
     """Build the figure on occupancy; none where no kernel has any."""
+    if not data.results["occupancy"].rows:
+        return []
     keys = (
         "name",
         "rank",
