@@ -347,20 +347,23 @@ def test_only_what_is_needed_is_loaded(tp_tools: TpTools, tmp_path: Path) -> Non
     assert ran.out == everything
 
 
-def test_ids_of_a_part_are_said(tp_tools: TpTools, tmp_path: Path) -> None:
-    """Ids that are not those of the viewer are said once, and only where there are some."""
+def test_ids_of_a_part_are_those_of_the_viewer(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Ids are those of the whole trace; of ranks asked at once they are NULL, which is said."""
     for rank in (0, 1):
         events = [kernel("p", 1, 9, cat="cpu_op"), kernel("c", 3, 1, cat="gpu_memcpy")]
         write_trace(tmp_path / f"rank{rank}.json", *events, rank=rank)
     own = tmp_path / "own.sql"
     own.write_text("-- Needs: gpu_memcpy\nSELECT id, track_id, name FROM slice ORDER BY ts")
     ran = tp_tools("query", own, tmp_path, "--format", "csv")
-    assert ran.out == b"rank,id,track_id,name\n0,0,0,c\n1,0,0,c\n"
-    assert ran.err.startswith("id, track_id: of the events that the query needs")
-    assert ran.err.count("--all-categories") == 1
-    assert tp_tools("query", own, tmp_path, "--all-categories").err == ""
-    own.write_text("-- Needs: gpu_memcpy\nSELECT name FROM slice")
-    assert tp_tools("query", own, tmp_path).err == ""
+    assert ran.out == b"rank,id,track_id,name\n0,1,0,c\n1,1,0,c\n"
+    assert ran.err == ""
+    own.write_text(f"-- Scope: job\n{own.read_text()}")
+    ran = tp_tools("query", own, tmp_path, "--format", "csv")
+    assert ran.out == b"id,track_id,name\n,,c\n,,c\n"
+    assert ran.err.count("id, track_id: NULL, since only the events that the query needs") == 1
+    ran = tp_tools("query", own, tmp_path, "--all-categories", "--format", "csv")
+    assert ran.err == ""
+    assert b",," not in ran.out
 
 
 def test_several_queries_in_one_call(tp_tools: TpTools, ranks: Path, tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from tests.support.reporters import Recorder
 from tp_tools import engine, library
 from tp_tools.errors import InputError
 from tp_tools.files.source import Source
-from tp_tools.querying.runner import IDS
+from tp_tools.progress import SILENT
 from tp_tools.querying.trace_loader import LoadOptions, is_chrome_json, load_trace
+from tp_tools.querying.viewer_ids import as_in_viewer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,7 +138,7 @@ def test_unusable_files(tmp_path: Path, raw: bool) -> None:
     ids=lambda path: path.name,
 )
 def test_needs_of_the_library_are_complete(trace: Path) -> None:
-    """With only the events that their headers name, queries have the rows that they have of all."""
+    """With only the events that their headers name, queries give the rows and ids of all events."""
     if not trace.is_file():
         pytest.skip(f"{trace.name} is not in {TRACES}")
     by_needs = defaultdict[frozenset[str] | None, list[str]](list)
@@ -149,11 +150,9 @@ def test_needs_of_the_library_are_complete(trace: Path) -> None:
             with load_trace(source, LoadOptions(needs=needs)) as needed:
                 assert needed.is_partial == (needs is not None)
                 for name in names:
-                    assert rows_but_ids(needed, name) == rows_but_ids(everything, name), name
+                    assert rows(needed, name) == rows(everything, name), name
 
 
-def rows_but_ids(tp: Processor, query: str) -> list[tuple[Any, ...]]:
-    """Rows without the numbers of slices and tracks, which depend on what is loaded."""
-    rows = engine.run_file(tp, library.find(query))
-    kept = [i for i, column in enumerate(rows.columns) if column not in IDS]
-    return [tuple(row[i] for i in kept) for row in rows.rows]
+def rows(tp: Processor, query: str) -> list[tuple[Any, ...]]:
+    """Rows with the ids of the viewer."""
+    return as_in_viewer(engine.run_file(tp, library.find(query)), tp, SILENT).rows

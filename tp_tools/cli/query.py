@@ -79,8 +79,7 @@ class Options:
 @click.option(
     "--all-categories",
     is_flag=True,
-    help="Load all events, not only those that QUERY says in its header it needs: ids of slices "
-    "and tracks are then those of the viewer.",
+    help="Load all events, not only those that QUERY says in its header it needs.",
 )
 @set_option
 @choice_options

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from tp_tools.engine._perfetto import ProtoFactory, QueryResultIterator, TraceProcessor
 from tp_tools.engine.rpc import REQUEST_BYTES, RpcBackend
 from tp_tools.errors import EngineError, EngineOutOfMemory, InputError, SqlError
+
+if TYPE_CHECKING:
+    from tp_tools.trace.model import Ints
 
 OUT_OF_MEMORY = "out of memory"
 """Message of SQLite (SQLITE_NOMEM), in the last line of the message of TraceProcessor."""
@@ -22,10 +26,14 @@ class Processor(TraceProcessor):  # type: ignore[misc]
             not those of the viewer.
         gpu: the name of its GPUs, such as "NVIDIA H200"; empty where the trace names none, or
             several.
+        slice_ids, track_ids: of a trace that is partial, ids in the viewer by ids here, int
+            (slices,) and (tracks,); None where they are not known.
     """
 
     is_partial = False
     gpu = ""
+    slice_ids: "Ints | None" = None
+    track_ids: "Ints | None" = None
 
     def __init__(self, source: str, open_backend: Callable[[ProtoFactory], RpcBackend]) -> None:
         """Start an empty engine; `feed` fills it."""

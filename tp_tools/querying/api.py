@@ -56,7 +56,9 @@ def open_trace(
             $TP_TOOLS_ENGINE says, else "embedded".
         raw: whether to load Chrome JSON as it is, too.
         categories: load events of these categories only ("kernel", "gpu_memcpy"...), for traces
-            that are large; "flows" among them for the arrows between such events.
+            that are large; "flows" among them for the arrows between such events. Ids then
+            number what is loaded: `tp.slice_ids[slice.id]` and `tp.track_ids[track.id]` are those
+            of the viewer.
 
     Raises:
         tp_tools.errors.InputError: the file cannot be used.
@@ -90,7 +92,9 @@ def query(
         engine: as for `open_trace`.
         raw: whether to load the files as they are, not as repaired.
         all_categories: whether to load all events. Else only those are loaded that the query's
-            header names; ids of slices and tracks then differ from those in the viewer.
+            header names. The columns id, slice_id, other_id and track_id have the ids of the viewer
+            either way, or NULL where they are not known: where all ranks are asked at once, and of
+            tracks in a trace with counters.
         params: values of parameters that the query declares, by name:
             `{"rank": 0, "steps": "3..5"}`; a range may also be a pair, `(3, 5)`, whose ends may be
             None. `tp-tools sql NAME` shows what can be set.

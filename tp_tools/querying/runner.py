@@ -17,6 +17,7 @@ from tp_tools.progress import SILENT, Once
 from tp_tools.querying import job_loader
 from tp_tools.querying.lookup import RANK, Query
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
+from tp_tools.querying.viewer_ids import as_in_viewer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 GPU_WORK = library.check("gpu_work")
 UNKNOWN_DEVICES = library.check("unknown_devices")
-
-IDS = frozenset({"id", "slice_id", "other_id", "track_id"})
-"""Columns with numbers of slices and tracks, which depend on what is loaded."""
 
 
 def run_query(
@@ -217,15 +215,10 @@ def _name_unknown_devices(
 
 
 def _rows(query: Query, tp: Processor, reporter: Reporter) -> Rows:
-    """Run a query on a loaded trace."""
+    """Run a query on a loaded trace; its ids are those of the viewer."""
     with reporter.stage(f"asking {query.name or 'SQL'}"):
         rows = query_rows(tp, query.sql_on(tp.gpu), query.name)
-    if tp.is_partial and rows.rows and (numbers := IDS.intersection(rows.columns)):
-        reporter.say(
-            f"{', '.join(sorted(numbers))}: of the events that the query needs, which alone were "
-            "loaded; with --all-categories they are those of the viewer."
-        )
-    return rows
+    return as_in_viewer(rows, tp, reporter)
 
 
 def of_ranks(answers: Mapping[int | None, Rows]) -> Rows:

@@ -17,6 +17,7 @@ from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError
 from tp_tools.progress import BUILDING, SILENT
 from tp_tools.repair import OverlapOptions, analysis
+from tp_tools.repair.viewer_ids import viewer_ids
 from tp_tools.writing import select_events
 from tp_tools.writing.json import writer as json_writer
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tp_tools.files import Source
     from tp_tools.progress import Reporter
     from tp_tools.trace import Trace
+    from tp_tools.trace.model import Ints
 
 _ZIP = b"PK\x03\x04"
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]")
@@ -48,7 +50,7 @@ class LoadOptions:
         engine: the TraceProcessor, as `engine.load` takes it; None for the default.
         raw: whether to load the file as it is, without repair.
         needs: categories of Chrome JSON to load, as in a query's header; None for all. Ids number
-            what is loaded: only with all are they those of the viewer.
+            what is loaded; `Processor.slice_ids` and `track_ids` give those of the viewer.
         patience_s: seconds that an engine works on a raw file before the file is checked.
     """
 
@@ -96,9 +98,19 @@ def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) ->
         tp = load(blocks, size=_size(analyzed.trace, keep))
     tp.is_partial = keep is not None and not keep.all()
     tp.gpu = metadata(analyzed.trace).gpu_name
+    if keep is not None:
+        ids = viewer_ids(analyzed.trace, analyzed.plan, keep)
+        tp.slice_ids = _if_as_many(ids.slices, tp, "SELECT COUNT(*) FROM slice")
+        tp.track_ids = _if_as_many(ids.tracks, tp, "SELECT COUNT(*) FROM track")
     if lost := _losses(tp):
         reporter.warn(f"{source.name}: no slice is lost, but not all arrows or ends count: {lost}.")
     return tp
+
+
+def _if_as_many(ids: Ints | None, tp: Processor, count_sql: str) -> Ints | None:
+    """Return ids if there are as many as SQL counts, else None."""
+    [(count,)] = engine.rows(tp, count_sql)
+    return ids if ids is not None and len(ids) == count else None
 
 
 def _losses(tp: Processor) -> str:
