@@ -395,7 +395,10 @@ REFUSED = [
     (b"null", "is not a Chrome JSON trace: it begins with b'n'." + ADVICE),
     (b"{}", "has no traceEvents array: not a Chrome JSON trace." + ADVICE),
     (b'{"a":[{"ph":"X"}]}', "has no traceEvents array: not a Chrome JSON trace." + ADVICE),
-    (b'{"schemaVersion": 1, "trace', "is cut short at byte 27 of its text, before its traceEvents."),
+    (
+        b'{"schemaVersion": 1, "trace',
+        "is cut short at byte 27 of its text, before its traceEvents.",
+    ),
     (b'{"traceEvents":{}}', "its traceEvents is not an array."),
     (b"[]", "holds no events. Was the profiler stopped before it recorded?"),
     (b"[{}]", "holds no events. Was the profiler stopped before it recorded?"),
