@@ -66,6 +66,8 @@ TESTED_IN = {
     "tp_tools.cli.stage": "cli/test_progress.py",
     "tp_tools.cli.stages": "cli/test_progress.py",
     "tp_tools.cli.query_output": "cli/test_query.py",
+    "tp_tools.diagnosis.collection": "diagnosis/test_api.py",
+    "tp_tools.diagnosis.evidence": "diagnosis/test_gpu_findings.py",
     "tp_tools.engine._perfetto": "engine/test_processor.py",
     "tp_tools.engine.names": "cli/test_first_errors.py",
     "tp_tools.engine.rpc": "engine/test_processor.py",

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 from tp_tools import errors
 
 if TYPE_CHECKING:
+    from tp_tools.diagnosis.api import diagnose
     from tp_tools.querying.api import LossWarning, open_trace, query, query_all
 
-__all__ = ["LossWarning", "errors", "open_trace", "query", "query_all"]
+__all__ = ["LossWarning", "diagnose", "errors", "open_trace", "query", "query_all"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  as PEP 562 has it
     """Import a function of the API on first use: the command line needs none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("tp_tools.querying.api"), name)
+    package = "diagnosis" if name == "diagnose" else "querying"
+    return getattr(importlib.import_module(f"tp_tools.{package}.api"), name)
 
 
 def __dir__() -> list[str]:

@@ -65,10 +65,10 @@ def open_trace(
         tp_tools.errors.EngineError: TraceProcessor failed.
     """
     needs = None if categories is None else frozenset(categories)
-    warned = _Warnings()
+    warned = KeptWarnings()
     with open_source(os.fspath(path)) as source:
         tp = load_trace(source, LoadOptions(engine, raw, needs), warned)
-    _warn(warned)
+    warned.warn_caller()
     return tp
 
 
@@ -114,13 +114,13 @@ def query(
         tp_tools.errors.SqlError: TraceProcessor refused the query.
         tp_tools.errors.EngineError: TraceProcessor failed otherwise.
     """
-    warned = _Warnings()
+    warned = KeptWarnings()
     how = LoadOptions(engine, raw)
-    files = _files(traces, profile, stage)
+    files = find_files(traces, profile, stage)
     answer = runner.run_query(
         _query(query, params), files, how, reporter=warned, all_categories=all_categories
     )
-    _warn(warned)
+    warned.warn_caller()
     return frames.frame(answer)
 
 
@@ -153,12 +153,12 @@ def query_all(
     Raises:
         tp_tools.errors.UsageError: two queries have one name; else as `query`.
     """
-    warned = _Warnings()
+    warned = KeptWarnings()
     how = LoadOptions(engine, raw)
-    files = _files(traces, profile, stage)
+    files = find_files(traces, profile, stage)
     to_run = lookup.distinct(_query(query, params) for query in queries)
     answers = runner.run_queries(to_run, files, how, reporter=warned, all_categories=all_categories)
-    _warn(warned)
+    warned.warn_caller()
     return {
         query.title: frames.frame(answer) for query, answer in zip(to_run, answers, strict=True)
     }
@@ -170,7 +170,7 @@ def _query(query: PathLike, params: Values) -> lookup.Query:
     return lookup.from_file(os.fspath(query), params)
 
 
-def _files(
+def find_files(
     traces: PathLike | Iterable[PathLike], profile: str | None, stage: str | None
 ) -> job_files.JobFiles:
     """Find the traces of one job."""
@@ -183,7 +183,7 @@ def _is_sql(query: PathLike) -> TypeGuard[str]:
     return isinstance(query, str) and not query.endswith(library.SUFFIX) and len(query.split()) > 1
 
 
-class _Warnings(Reporter):
+class KeptWarnings(Reporter):
     """Keeps warnings, to give them at the line that called the API."""
 
     def __init__(self) -> None:
@@ -193,8 +193,7 @@ class _Warnings(Reporter):
         """Keep a warning."""
         self.lines.append(line)
 
-
-def _warn(warned: _Warnings) -> None:
-    """Warn at the line that called the API."""
-    for line in warned.lines:
-        warnings.warn(line, LossWarning, stacklevel=3)
+    def warn_caller(self) -> None:
+        """Warn at the line that called the function of the API that calls this."""
+        for line in self.lines:
+            warnings.warn(line, LossWarning, stacklevel=3)

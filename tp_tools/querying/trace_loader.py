@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.files import Source
     from tp_tools.progress import Reporter
+    from tp_tools.repair.analysis import Analysis
     from tp_tools.trace import Trace
     from tp_tools.trace.model import Ints
 
@@ -89,13 +90,36 @@ def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) ->
             reporter.warn(f"{source.name}: TraceProcessor lost data on loading: {lost}.")
         return tp
     analyzed = analysis.analyze(source, OverlapOptions(engine=how.engine), reporter)
+    return load_analyzed(source, analyzed, how, reporter)
+
+
+def load_analyzed(
+    source: Source, analyzed: Analysis, how: LoadOptions, reporter: Reporter = SILENT
+) -> Processor:
+    """Load Chrome JSON that was analyzed already; the caller closes the TraceProcessor.
+
+    Args:
+        source: the file.
+        analyzed: its analysis.
+        how: options of loading; `raw` is not looked at.
+        reporter: receives the stages of the work, notes, and warnings of data lost on loading.
+
+    Raises:
+        EngineError: TraceProcessor failed.
+    """
     damage(analyzed.trace, source).tell(source.name, reporter)
     keep = None
     if how.needs is not None:
         keep = select_events(analyzed.trace, analyzed.table, how.needs)
-    with reporter.stage(doing, source.size(), BUILDING) as stage:
+    with reporter.stage(f"loading {source.name}", source.size(), BUILDING) as stage:
         blocks = json_writer.rewrite(source, analyzed.trace, analyzed.plan, stage, keep=keep)
-        tp = load(blocks, size=_size(analyzed.trace, keep))
+        tp = engine.load(
+            blocks,
+            source=source.name,
+            engine=how.engine,
+            reporter=reporter,
+            size=_size(analyzed.trace, keep),
+        )
     tp.is_partial = keep is not None and not keep.all()
     tp.gpu = metadata(analyzed.trace).gpu_name
     if keep is not None:

@@ -1,0 +1,80 @@
+"""Say what made a trace slow: `tp-tools diagnose`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
+
+if TYPE_CHECKING:
+    from tp_tools.cli.console import Console
+    from tp_tools.merging.rank_names import RankChoice
+
+_WIDTH = 100
+_NARROWEST = 40
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line; see the help texts."""
+
+    traces: tuple[str, ...]
+    choice: RankChoice
+    form: str
+    engine: str | None
+
+
+@click.command("diagnose", short_help="Say what made a trace slow.")
+@click.argument("traces", nargs=-1, required=True, metavar="TRACE...")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "md"]),
+    default="text",
+    show_default=True,
+    help="json is one object; md is Markdown.",
+)
+@choice_options
+@engine_option
+@limit_options
+@console_options
+def command(
+    traces: tuple[str, ...], form: str, engine: str | None, choice: RankChoice, console: Console
+) -> None:
+    """Say what made TRACE slow: at most five findings, each with its cost in GPU time.
+
+    TRACE is a file, a folder or a glob; - is stdin. Several traces are the ranks of a job, of which
+    it says who is waited for, too. Each finding has the row of the query that it comes from, a
+    place in the timeline, and the next step; where the numbers carry less than they seem to, it
+    says so. No time is counted twice.
+
+    \b
+    Examples:
+      tp-tools diagnose rank0.json.gz
+      tp-tools diagnose traces/ --format md
+    """
+    _run(Options(traces, choice, form, engine), console)
+
+
+def _run(options: Options, console: Console) -> None:
+    from tp_tools.diagnosis import collect, judge, text  # noqa: PLC0415
+    from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
+    from tp_tools.querying import LoadOptions  # noqa: PLC0415
+
+    job = job_files.find(options.traces, options.choice)
+    job.say_left_out(console)
+    diagnosis = judge(collect(job.files, LoadOptions(options.engine), console))
+    console.over()
+    if options.form == "json":
+        click.echo(json.dumps(diagnosis.as_object(), indent=2))
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
+    plain = text.plain(diagnosis, max(min(width, _WIDTH), _NARROWEST))
+    for line in plain if options.form == "text" else text.markdown(diagnosis):
+        click.echo(line)

@@ -1,0 +1,115 @@
+"""Load each trace once, or all ranks of a job merged, and run the queries of a diagnosis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tp_tools import library
+from tp_tools.chrome import read
+from tp_tools.chrome.metadata import metadata
+from tp_tools.diagnosis.numbers import Numbers, TraceFacts
+from tp_tools.engine import Rows, query_rows
+from tp_tools.files import Source, open_source
+from tp_tools.progress import Once
+from tp_tools.querying import job_loader, load_trace, lookup
+from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
+from tp_tools.repair import OverlapOptions, analysis
+from tp_tools.repair.summary import hidden_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tp_tools.engine.processor import Processor
+    from tp_tools.merging import MergePlan
+    from tp_tools.progress import Reporter
+    from tp_tools.querying import LoadOptions
+    from tp_tools.querying.lookup import Query
+
+QUERIES = (
+    "verdict",
+    "idle",
+    "syncs",
+    "kernels",
+    "kernel_families",
+    "copies",
+    "stragglers",
+    "collectives_by_rank",
+)
+"""Queries that run on every trace."""
+
+MESSAGE_QUERY = "pipeline"
+"""Run as well where ranks send messages."""
+
+_MESSAGES = {"send", "recv"}
+
+_PROFILER = frozenset({"python_function", "cpu_instant_event", "Input type"})
+"""Events and args of which several ranks are merged without: the header of each trace says as well
+which options of the profiler were on."""
+
+
+def collect(traces: Sequence[str], how: LoadOptions, reporter: Reporter) -> Numbers:
+    """Load the traces and run the queries.
+
+    Args:
+        traces: names of files; several are the ranks of one job.
+        how: options of loading, with `needs` of all categories.
+        reporter: receives the stages of the work, notes and warnings.
+
+    Raises:
+        InputError: a trace is damaged, or the traces are not the ranks of one job.
+        EngineError: TraceProcessor failed.
+    """
+    reporter = Once(reporter)
+    queries = [lookup.from_file(name) for name in (*QUERIES, MESSAGE_QUERY)]
+    header = library.combine([query.header for query in queries])
+    if len(traces) == 1:
+        return _of_trace(traces[0], queries, replace(how, needs=header.needs), reporter)
+    needs, args = (it and it - _PROFILER for it in (header.needs, header.args))
+    header, how = replace(header, needs=needs, args=args), replace(how, needs=needs)
+    tp, plan = job_loader.load_job(list(traces), header, how, reporter=reporter)
+    with tp:
+        rows = _run(tp, queries, reporter)
+    with reporter.stage("looking for hidden kernels"):
+        return Numbers(rows, list(_facts_of_ranks(plan)))
+
+
+def _of_trace(trace: str, queries: list[Query], how: LoadOptions, reporter: Reporter) -> Numbers:
+    with open_source(trace) as source:
+        facts = TraceFacts(None, None, None)
+        if is_chrome_json(source) and not how.raw:
+            analyzed = analysis.analyze(source, OverlapOptions(engine=how.engine), reporter)
+            stated = metadata(analyzed.trace)
+            hidden = hidden_of(analyzed.trace, analyzed.hidden)
+            facts = TraceFacts(stated.rank, stated.world_size, hidden, tuple(stated.options))
+            tp = load_analyzed(source, analyzed, how, reporter)
+        else:
+            tp = load_trace(source, how, reporter)
+    with tp:
+        return Numbers(_run(tp, queries, reporter), [facts])
+
+
+def _facts_of_ranks(plan: MergePlan) -> Iterable[TraceFacts]:
+    """Read each rank for the kernels that Perfetto hides; its header is known from the merge."""
+    for rank, summary in zip(plan.ranks, plan.summaries, strict=True):
+        source = Source(Path(summary.file), summary.file)
+        trace = read(source)
+        hidden = hidden_of(trace, analysis.place_slices(trace).hidden())
+        stated = summary.metadata
+        yield TraceFacts(rank.rank, stated.world_size, hidden, tuple(stated.options))
+
+
+def _run(tp: Processor, queries: list[Query], reporter: Reporter) -> dict[str, Rows]:
+    """Run the queries; the one on messages only where there are any."""
+    answers = dict[str, Rows]()
+    with reporter.stage("asking SQL"):
+        for query in queries:
+            if query.title != MESSAGE_QUERY or _has_messages(answers["collectives_by_rank"]):
+                answers[query.title] = query_rows(tp, query.sql, query.name)
+    return answers
+
+
+def _has_messages(by_rank: Rows) -> bool:
+    kind = by_rank.columns.index("kind")
+    return any(row[kind] in _MESSAGES for row in by_rank.rows)

@@ -1,0 +1,88 @@
+"""Judge numbers by the rules: rank what costs most, and say it in one sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tp_tools.diagnosis.model import Diagnosis
+from tp_tools.diagnosis.rules import HIDDEN, RULES
+from tp_tools.formatting import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tp_tools.diagnosis.model import Finding
+    from tp_tools.diagnosis.numbers import Numbers
+    from tp_tools.diagnosis.rules import Rule
+
+MOST = 5
+"""Most findings of a diagnosis."""
+
+
+def judge(
+    numbers: Numbers, rules: Sequence[Rule] = RULES, hidden: Rule = HIDDEN, most: int = MOST
+) -> Diagnosis:
+    """Apply the rules.
+
+    Args:
+        numbers: of a trace, or of the ranks of a job.
+        rules: the rules about time.
+        hidden: the rule about hidden kernels.
+        most: how many findings to give at most.
+
+    Returns:
+        The findings: faults, most time first, then what computes, then hidden kernels.
+    """
+    whole = numbers.gpu_ns
+    parts = {
+        "compute": numbers.part("compute"),
+        "communication": numbers.part("communication"),
+        "waiting": numbers.part("waiting"),
+        "copies": numbers.part("copy"),
+        "idle": numbers.idle_ns,
+    }
+    if not whole:
+        return Diagnosis(_NOTHING_RAN, whole, len(numbers.devices), parts)
+    timed = sorted(_costly(numbers, rules), key=lambda it: (not it.is_fault, -(it.cost_ns or 0)))
+    last = list(_hidden(numbers, hidden))
+    kept = timed[: most - len(last)]
+    return Diagnosis(
+        summary=_summary(numbers, kept),
+        gpu_ns=whole,
+        gpus=len(numbers.devices),
+        parts=parts,
+        findings=(*kept, *last),
+        left_out=len(timed) - len(kept),
+    )
+
+
+_NOTHING_RAN = "Nothing ran on a GPU in what was recorded: there is nothing to judge."
+
+
+def _costly(numbers: Numbers, rules: Sequence[Rule]) -> Iterator[Finding]:
+    """Yield the findings that reach the thresholds of their rules."""
+    for rule in rules:
+        finding = rule.find(numbers)
+        if finding is None or finding.cost_ns is None:
+            continue
+        if 100 * finding.cost_ns >= rule.min_percent * numbers.gpu_ns:
+            yield finding
+
+
+def _hidden(numbers: Numbers, rule: Rule) -> Iterator[Finding]:
+    shares = [it.hidden.share for it in numbers.traces if it.hidden is not None]
+    finding = rule.find(numbers)
+    if finding is not None and 100 * max(shares, default=0.0) >= rule.min_percent:
+        yield finding
+
+
+def _summary(numbers: Numbers, findings: list[Finding]) -> str:
+    """Say the most costly fault in one sentence, or that there is none."""
+    gpus = "the GPUs compute" if len(numbers.devices) > 1 else "the GPU computes"
+    computing = f"{gpus} for {percent(numbers.part('compute') / numbers.gpu_ns)} of the time"
+    faults = [it for it in findings if it.is_fault]
+    if not faults:
+        return f"Nothing wrong stands out: {computing}."
+    worst = faults[0]
+    share = percent((worst.cost_ns or 0) / numbers.gpu_ns)
+    return f"{worst.title}: {share} of the GPU time; {computing}."
