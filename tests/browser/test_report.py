@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -220,6 +221,22 @@ def test_what_is_hidden_is_what_info_says(
     (drawn,) = of_one.bars("hidden-by-rank").values()
     assert drawn == pytest.approx([hidden["kernel_ns"]])
     assert f"{hidden['kernels']} kernels" in of_one.text(".tile[href='#hidden']")
+
+
+def test_findings_are_those_of_diagnose(
+    of_one: Report, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """The first section has a figure per finding, and each leads to a section of the page."""
+    made = json.loads(TpTools(capsysbinary)("diagnose", DECODE, "--format", "json").out)
+    heads = of_one.page.locator("#diagnosis h3").all_inner_texts()
+    assert [head.partition(". ")[2].partition(":")[0] for head in heads] == [
+        finding["title"] for finding in made["findings"]
+    ]
+    assert made["summary"] in of_one.text("#diagnosis")
+    links = of_one.page.locator("#diagnosis .source a").all()
+    assert len(links) == len(heads)
+    for link in links:
+        assert of_one.page.locator(f"section{link.get_attribute('href')}").count() == 1
 
 
 def test_one_rank_says_what_it_cannot(of_one: Report) -> None:

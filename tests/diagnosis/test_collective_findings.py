@@ -55,6 +55,23 @@ def test_a_late_rank_may_compute_longer_or_be_late_for_no_known_cause() -> None:
     assert step.startswith("Compare rank 1")
 
 
+def test_ranks_that_take_turns_are_not_blamed() -> None:
+    """Where no rank causes half of the waiting, none stands out."""
+
+    def found(*others: float) -> tuple[str, str]:
+        rows = [late(1, 45.0), *(late(rank, us) for rank, us in enumerate(others, 2))]
+        finding = collective_findings.waiting(numbers(window(0, waiting=9), stragglers=rows))
+        assert finding is not None
+        return finding.says, finding.next_step
+
+    text, step = found(45.0)
+    assert "Rank 1 comes last to 5 of 8 collectives and causes 50.0 % of all waiting" in text
+    assert step.startswith("Compare rank 1")
+    text, step = found(44.0, 9.0)
+    assert "Ranks take turns in coming last: rank 1, which causes most, causes 45.9 %" in text
+    assert step.startswith("See what differs from rank to rank")
+
+
 def test_nobody_is_waited_for() -> None:
     """Without waiting, or without a rank that causes it, there is no finding."""
     assert (

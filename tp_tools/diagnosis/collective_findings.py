@@ -28,6 +28,9 @@ KIND_QUERIES = {
 }
 """The query with the bandwidths of a kind of collective."""
 
+_STANDS_OUT = 0.5
+"""A rank that causes this share of all waiting stands out."""
+
 _LATE = (
     "rank",
     "collectives",
@@ -59,10 +62,9 @@ def waiting(numbers: Numbers) -> Finding | None:
         kind="waiting",
         title="Waiting for a rank",
         says=f"Ranks wait for the last one for {numbers.of_whole(ns)}, beside which nothing is "
-        f"computed; that is {percent(ns / whole)} of the time in which collectives run alone. Rank "
-        f"{late['rank']} comes last to {late['times_last']:,} of {late['collectives']:,} "
-        f"collectives and causes {percent(share)} of all waiting{_cause(numbers, late)}.",
-        next_step=_late_advice(late),
+        f"computed; that is {percent(ns / whole)} of the time in which collectives run alone. "
+        f"{_who(late, share)}{_cause(numbers, late)}.",
+        next_step=_late_advice(late, share),
         cost_ns=ns,
         evidence=(
             part_evidence(numbers, "waiting"),
@@ -70,6 +72,17 @@ def waiting(numbers: Numbers) -> Finding | None:
         ),
         place=_longest_wait(numbers),
         doubts=tuple(doubts),
+    )
+
+
+def _who(late: Row, share: float) -> str:
+    """Say which rank is waited for, or that they take turns."""
+    rank, often = late["rank"], f"{late['times_last']:,} of {late['collectives']:,} collectives"
+    if share >= _STANDS_OUT:
+        return f"Rank {rank} comes last to {often} and causes {percent(share)} of all waiting"
+    return (
+        f"Ranks take turns in coming last: rank {rank}, which causes most, causes {percent(share)} "
+        f"of all waiting, at {often}"
     )
 
 
@@ -89,8 +102,13 @@ def _cause(numbers: Numbers, late: Row) -> str:
     return f"{kept}, {micros(late['caused_by_us'])} of that {'before' if is_idle else 'in'} {by}"
 
 
-def _late_advice(late: Row) -> str:
+def _late_advice(late: Row, share: float) -> str:
     rank = late["rank"]
+    if share < _STANDS_OUT:
+        return (
+            "See what differs from rank to rank in each step: uneven batches, other work of the "
+            "CPU such as garbage collection and data; `tp-tools query stragglers` has every rank."
+        )
     if late["cause"] == "idle":
         return f"See why the CPU of rank {rank} launches late: `tp-tools query idle` and `gaps`."
     if late["cause"] == "work":

@@ -75,7 +75,7 @@ def memory(numbers: Numbers) -> Finding | None:
         kind="memory",
         title="Memory calls",
         says=f"{_idles(numbers, idle)} while the thread that launches work takes or gives back "
-        f"memory: {_gaps(idle)}{_mostly(idle)}.",
+        f"memory: {_gaps(idle)}{_mostly(numbers, idle)}.",
         next_step="If this is the start of the program, record after some steps of warm-up. Within "
         "steps, let the allocator keep its memory: no empty_cache(), no new sizes of batches, "
         "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True.",
@@ -94,7 +94,8 @@ def set_up(numbers: Numbers) -> Finding | None:
         kind="set-up",
         title="Loading of code",
         says=f"{_idles(numbers, idle)} while the thread that launches work loads code or builds a "
-        f"graph, or is for 1 ms or longer in one launch call: {_gaps(idle)}{_mostly(idle)}.",
+        f"graph, or is for 1 ms or longer in one launch call: {_gaps(idle)}"
+        f"{_mostly(numbers, idle)}.",
         next_step="Record after some steps of warm-up (schedule(wait=1, warmup=3, active=3)): the "
         "first launch of a kernel loads its code.",
         cost_ns=idle.ns,
@@ -109,7 +110,7 @@ def launches(numbers: Numbers) -> Finding | None:
     if idle is None:
         return None
     is_long = 2 * idle.long_ns > idle.ns
-    most = _mostly(idle) if idle.top["cause"] == "cpu" else ""
+    most = _mostly(numbers, idle) if idle.top["cause"] == "cpu" else ""
     spread = (
         f"{percent(idle.long_ns / idle.ns)} of that in pieces of 1 ms and longer"
         if is_long
@@ -214,13 +215,13 @@ def _is_one_gap(idle: Idle) -> bool:
     return bool(idle.longest["longest_ns"] > _ONE_GAP * idle.ns)
 
 
-def _mostly(idle: Idle) -> str:
+def _mostly(numbers: Numbers, idle: Idle) -> str:
     """Name what takes most: call, op or Python function, with its time; empty if it is little."""
     row = idle.top
     name, ns = row["mostly"], row["mostly_ns"]
     if name is None or ns < _MUCH * row["idle_ns"] or name.startswith("ProfilerStep#"):
         return ""
-    on = "" if row["rank"] is None else f" on rank {row['rank']}"
+    on = f" on rank {row['rank']}" if numbers.is_job() else ""
     return f", the largest part in {name} ({span(ns)}{on})"
 
 

@@ -9,6 +9,7 @@ from tp_tools.reporting import (
     collectives,
     efficiency,
     families,
+    findings,
     gaps,
     gpu_time,
     kernels,
@@ -35,8 +36,9 @@ def html(data: ReportData) -> str:
     Raises:
         UsageError: plotly is not installed.
     """
-    labels = Labels(data)
+    labels, diagnosis = Labels(data), findings.diagnosis(data)
     sections = [
+        findings.section(diagnosis),
         overview.section(data),
         gpu_time.section(data, labels),
         *verdict.sections(data, labels),
@@ -52,7 +54,7 @@ def html(data: ReportData) -> str:
         quality.clocks_section(data),
     ]
     generator = f"tp-tools {version('tp-tools')}"
-    tiles = overview.tiles(data, labels)
+    tiles = [*findings.tiles(diagnosis), *overview.tiles(data, labels)]
     return page.page(
         overview.title(data),
         overview.introduction(data),

@@ -36,6 +36,7 @@ RANK_QUERIES = (
     "occupancy",
     "copies",
     "gaps",
+    "idle",
     "steps",
     "phases",
     "syncs",

@@ -24,6 +24,7 @@ class Figure:
         plot: figure in plotly.js's JSON; None for no plot.
         table: the numbers; None for no table.
         notes: sentences on data that is left out or uncertain.
+        panel: key of the section with details; empty for none.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Figure:
     plot: Mapping[str, Any] | None = None
     table: Table | None = None
     notes: Sequence[str] = ()
+    panel: str = ""
 
 
 @dataclass(frozen=True)

@@ -159,5 +159,8 @@ def _sources(figure: Figure) -> Iterator[str]:
     joint = "or run" if figure.queries else ""
     yield (
         f'<span>{joint} <code>{command}</code> <button type="button" data-command="{command}" '
-        'aria-label="Copy the command">Copy</button></span></p>\n'
+        'aria-label="Copy the command">Copy</button></span>'
     )
+    if figure.panel:
+        yield f'<a href="#{escape(figure.panel)}">Details below</a>'
+    yield "</p>\n"

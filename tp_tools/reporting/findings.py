@@ -1,0 +1,92 @@
+"""Build the first section of a page: what made the traces slow, as `tp-tools diagnose` says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tp_tools.diagnosis import Numbers, TraceFacts, judge
+from tp_tools.diagnosis.model import INFO
+from tp_tools.diagnosis.text import cost_line, place_line, time_line
+from tp_tools.formatting import percent, plural
+from tp_tools.reporting.model import Figure, Section, Tile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tp_tools.diagnosis import Diagnosis, Finding
+    from tp_tools.reporting.data import ReportData
+
+KEY = "diagnosis"
+
+PANELS = {
+    "data loading": "waits",
+    "synchronisation": "waits",
+    "memory": "gaps",
+    "set-up": "gaps",
+    "launches": "gaps",
+    "waits": "gaps",
+    "unknown": "gaps",
+    "copies": "time",
+    "waiting": "collectives",
+    "communication": "collectives",
+    "pipeline": "verdict",
+    "compute": "kernels",
+    "hidden kernels": "hidden",
+}
+"""The section of the page with the details of a finding, by the kind of the finding."""
+
+
+def diagnosis(data: ReportData) -> Diagnosis:
+    """Judge the rows of a report."""
+    facts = []
+    for member in data.members:
+        stated, defects = member.info.metadata, member.info.defects
+        facts.append(
+            TraceFacts(
+                member.rank,
+                stated.world_size if stated is not None else None,
+                defects.hidden if defects is not None else None,
+                tuple(stated.options) if stated is not None else (),
+            )
+        )
+    return judge(Numbers(data.results, facts))
+
+
+def section(found: Diagnosis) -> Section:
+    """Build the section: a figure per finding."""
+    title = "What made it slow"
+    if not found.gpu_ns:
+        return Section(KEY, title, found.summary)
+    left_out = ""
+    if found.left_out:
+        left_out = f" {plural(found.left_out, 'smaller finding')} left out."
+    return Section(
+        KEY,
+        title,
+        f"{found.summary} {time_line(found)} No time is counted in two findings.{left_out}",
+        [_figure(found, number, finding) for number, finding in enumerate(found.findings, 1)],
+    )
+
+
+def _figure(found: Diagnosis, number: int, finding: Finding) -> Figure:
+    cost = cost_line(found, finding)
+    place = place_line(finding)
+    queries = dict.fromkeys(it.query for it in finding.evidence if it.query != INFO)
+    return Figure(
+        f"finding-{number}",
+        f"{number}. {finding.title}{f': {cost}' if cost else ''}",
+        f"{finding.says} Next: {finding.next_step.replace('`', '')}"
+        + (f" See: {place}." if place else ""),
+        queries=tuple(queries),
+        command="" if queries else "tp-tools info TRACE",
+        notes=finding.doubts,
+        panel=PANELS[finding.kind],
+    )
+
+
+def tiles(found: Diagnosis) -> Iterator[Tile]:
+    """Yield a key number for each fault that costs time."""
+    for finding in found.findings:
+        share = found.share(finding)
+        if finding.is_fault and share is not None:
+            yield Tile(finding.title, percent(share), "of the GPU time", KEY)
