@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.page_text import column, report_data
-from tp_tools.reporting import efficiency, phases, verdict, waits
+from tp_tools.reporting import efficiency, memory, phases, verdict, waits
 
 
 def window(rank: int, part: str, said: str | None, **parts: int) -> dict[str, Any]:
@@ -145,3 +145,36 @@ def test_the_roofline_of_ops() -> None:
     assert "75.0 %" in figure.text
     only = report_data(roofline=[row("aten::cat", 25, None)], occupancy=[])
     assert efficiency.sections(*only) == []
+
+
+def test_memory_over_time_and_at_the_peak() -> None:
+    """GPUs have a line and their largest blocks; the CPU's allocator is left out."""
+
+    def part(kind: str, name: str, count: int, blocks: int | None) -> dict[str, Any]:
+        about = {"device_type": kind, "rank": 0, "device": 0, "part": name, "bytes": count}
+        what = {"block_bytes": 5, "cpu_op": "aten::mm", "python_line": None}
+        rest = {"reserved_bytes": 90, "unfreed": 1, "unexplained": 0}
+        return {**about, "blocks": blocks, **what, **rest}
+
+    def at(ts: int, allocated: int) -> dict[str, Any]:
+        about = {"device_type": "CUDA", "rank": 0, "device": 0, "ts": ts}
+        return {**about, "allocated_bytes": allocated, "reserved_bytes": 90}
+
+    rows = [
+        part("CUDA", "all", 70, None),
+        part("CUDA", "live", 10, 2),
+        part("CUDA", "before", 60, None),
+        part("CPU", "all", 8, None),
+    ]
+    data = report_data(memory=rows, memory_timeline=[at(1_000_000, 5), at(3_000_000, 70)])
+    (section,) = memory.sections(*data)
+    over_time, live = section.figures
+    assert over_time.table is not None
+    assert column(over_time.table, "bytes") == [70]
+    assert over_time.plot is not None
+    (drawn,) = over_time.plot["data"]
+    assert list(drawn["x"]) == [0.0, 2.0]
+    assert live.table is not None
+    assert column(live.table, "bytes") == [60, 10]
+    assert memory.sections(*report_data(memory=[])) == []
+    assert memory.sections(*report_data(memory=rows[3:])) == []

@@ -32,6 +32,8 @@ QUERIES = [
     "kernel_families",
     "kernels",
     "launches",
+    "memory",
+    "memory_timeline",
     "modules",
     "occupancy",
     "ops",

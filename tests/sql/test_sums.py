@@ -103,6 +103,21 @@ def test_work_of_ops_by_shape(recorded: Processor) -> None:
         assert row["kind"] is not None or (row["flops"] is row["bytes"] is None)
 
 
+def test_memory_at_the_peak(recorded: Processor) -> None:
+    """What was allocated in the profile and before it is all; events lead from start to end."""
+    rows, events = answer("memory", recorded), answer("memory_timeline", recorded)
+    for whole in (row for row in rows if row["part"] == "all"):
+        device = (whole["device_type"], whole["device"])
+        own = [row for row in rows if (row["device_type"], row["device"]) == device]
+        assert total(own, "bytes") == 2 * whole["bytes"]
+        assert min(row["bytes"] for row in own) >= 0
+        of_it = [row for row in events if (row["device_type"], row["device"]) == device]
+        assert max(row["allocated_bytes"] for row in of_it) == whole["bytes"]
+        assert whole["allocations"] + whole["frees"] == len(of_it)
+        if not whole["unexplained"]:
+            assert whole["start_bytes"] + total(of_it, "bytes") == whole["end_bytes"]
+
+
 def test_gpu_work_by_step(recorded: Processor) -> None:
     """Kernels, copies and collectives of steps and of none are all that ran."""
     steps = answer("steps", recorded)

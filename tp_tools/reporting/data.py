@@ -41,6 +41,8 @@ RANK_QUERIES = (
     "phases",
     "syncs",
     "dataloader",
+    "memory",
+    "memory_timeline",
 )
 """Queries that run on each trace."""
 

@@ -1,4 +1,4 @@
-"""Make plots of points in plotly.js's JSON: bandwidth over size, duration over step."""
+"""Make plots of points in plotly.js's JSON: bandwidth over size, duration over step, memory."""
 
 from __future__ import annotations
 
@@ -114,6 +114,28 @@ def plot_over_steps(lines: Sequence[Points], names: Sequence[str], unit: str) ->
         showgrid=False,
     )
     figure.update_yaxes(title_text=f"duration, {unit}", rangemode="tozero")
+    figure.update_layout(showlegend=len(lines) > 1)
+    return to_json(figure)
+
+
+def plot_over_time(lines: Sequence[Points]) -> dict[str, Any]:
+    """Plot memory over time, as steps, a line per GPU.
+
+    Args:
+        lines: x in ms, y in GB.
+    """
+    figure = graph_objects().Figure(layout=layout(_HEIGHT_PX - 60, "time, ms"))
+    for number, points in enumerate(lines):
+        figure.add_scatter(
+            name=points.name,
+            mode="lines",
+            x=list(points.x),
+            y=list(points.y),
+            hovertext=[hover(text) for text in points.hover],
+            hoverinfo="text",
+            line={"color": SERIES[number % len(SERIES)], "width": 2, "shape": "hv"},
+        )
+    figure.update_yaxes(title_text="allocated, GB", rangemode="tozero")
     figure.update_layout(showlegend=len(lines) > 1)
     return to_json(figure)
 

@@ -1,0 +1,54 @@
+-- The code around slices: the op, and the Python line.
+
+-- The innermost op and the Python line around each of some slices. Those in neither have no row.
+CREATE PERFETTO MACRO tpt_code_around(
+  -- The slices: a table with a column id.
+  source TableOrSubquery
+)
+-- id; cpu_op (name of the innermost op around it; NULL: in none); python_line (file, line and
+-- function, as the profiler writes them: the innermost Python function around it that is no part
+-- of PyTorch, else the innermost; NULL without stacks).
+RETURNS TableOrSubquery AS
+(
+  WITH RECURSIVE
+    -- from the slice to those around it, until both are found
+    around(from_id, id, cpu_op, torch_line, own_line) AS (
+      SELECT slice.id, slice.parent_id, NULL, NULL, NULL
+      FROM $source AS it
+      CROSS JOIN slice USING (id)
+      UNION ALL
+      SELECT
+        around.from_id,
+        slice.parent_id,
+        COALESCE(around.cpu_op, IIF(slice.category IN ('cpu_op', 'Operator'), slice.name, NULL)),
+        COALESCE(
+          around.torch_line,
+          IIF(
+            slice.category = 'python_function' AND slice.name GLOB '*([0-9]*): *', slice.name, NULL
+          )
+        ),
+        COALESCE(
+          around.own_line,
+          IIF(
+            slice.category = 'python_function'
+            AND slice.name GLOB '*([0-9]*): *'
+            AND NOT slice.name GLOB 'torch/*'
+            AND NOT slice.name GLOB '*/torch/*',
+            slice.name,
+            NULL
+          )
+        )
+      FROM around
+      CROSS JOIN slice ON slice.id = around.id
+      WHERE
+        around.cpu_op IS NULL OR around.own_line IS NULL
+    )
+  SELECT
+    from_id AS id,
+    MAX(cpu_op) AS cpu_op,
+    COALESCE(MAX(own_line), MAX(torch_line)) AS python_line
+  FROM around
+  GROUP BY from_id
+  HAVING
+    MAX(cpu_op) IS NOT NULL OR MAX(torch_line) IS NOT NULL
+);
