@@ -7,6 +7,7 @@ takes time.
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import subprocess
@@ -129,3 +130,60 @@ def table(results: Mapping[str, Runs], reference: str) -> str:
             f"{runs.megabytes / base_megabytes:>8.2f}"
         )
     return "\n".join(lines)
+
+
+def rounds(
+    commands: Mapping[str, Sequence[str]], times: int, *, minutes: float = math.inf
+) -> dict[str, Runs]:
+    """Run all commands once per round, as on a machine that has other things to do.
+
+    Whatever else runs meets the commands of a round alike, so `ratio` divides round by round. The
+    order turns from round to round.
+
+    Args:
+        commands: the commands by name.
+        times: number of rounds, two or more.
+        minutes: time after which no further round begins, but for the first two.
+    """
+    end = time.monotonic() + 60 * minutes
+    for command in commands.values():
+        run(command)
+    results = {name: Runs(peak(command)) for name, command in commands.items()}
+    names = list(commands)
+    for turn in range(times):
+        if turn > 1 and time.monotonic() > end:
+            break
+        first = turn % len(names)
+        for name in [*names[first:], *names[:first]]:
+            seconds, busy = run(commands[name])
+            results[name].seconds.append(seconds)
+            results[name].busy.append(busy)
+    return results
+
+
+def ratios(results: Mapping[str, Runs], reference: str) -> str:
+    """Write a table of ratios to the reference, of CPU seconds, wall time and memory.
+
+    Of times it gives the median of the ratios by round with its quartiles, then the ratio of the
+    least times of all rounds, which other work on the machine disturbs least.
+    """
+    base = results[reference]
+    busy, seconds = statistics.median(base.busy), statistics.median(base.seconds)
+    figures = f"{busy:.2f} CPU s, {seconds:.2f} s, {base.megabytes:.0f} MB"
+    lines = [
+        f"{reference}: {figures}; {len(base.busy)} rounds",
+        "| | CPU | wall | memory |",
+        "|---|---|---|---|",
+    ]
+    for name, runs in results.items():
+        if name != reference:
+            times = f"{_ratio(runs.busy, base.busy)} | {_ratio(runs.seconds, base.seconds)}"
+            lines.append(f"| {name} | {times} | {runs.megabytes / base.megabytes:.2f} |")
+    return "\n".join(lines)
+
+
+def _ratio(values: Sequence[float], base: Sequence[float]) -> str:
+    """Write median and quartiles of the ratios by round, then the ratio of the least values."""
+    each = [value / other for value, other in zip(values, base, strict=True)]
+    low, middle, high = statistics.quantiles(each, n=4)
+    return f"{middle:.3f} ({low:.3f} to {high:.3f}), {min(values) / min(base):.3f}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 17  # bytes that are marked together, so that they stay in the cache
 _HUGE = re.compile(rb"(?<=[:,\[\s])-?\d+(?:\.\d+)?[eE]\+?\d{3,}(?![\w.])")
+_MANTISSA = b"0123456789.-"
 _TEN = 10
 _BEFORE = np.frombuffer(b'"td', np.uint8)  # of "ts", "tts", "dur", "tdur" the third last
 _LONGEST = 512  # bytes of a number before its exponent
@@ -40,12 +41,12 @@ def holds_huge_number(text: bytes) -> bool:
     """Tell whether some number, perhaps one in a string, is too large for a double."""
     marks = np.frombuffer(text, np.uint8)
     exponent = _marked(marks, _exponents)
-    third = marks[np.minimum(exponent + 3, len(marks) - 1)]
-    for at in exponent[(third - np.uint8(ord("0"))) < _TEN].tolist():
-        start = at
-        while start > max(0, at - _LONGEST) and text[start - 1 : start] in b"0123456789.-":
-            start -= 1
-        number = _HUGE.match(text, start)
+    for behind in (2, 3):  # after "e" or "e+", two of three digits
+        digit = marks[np.minimum(exponent + behind, len(marks) - 1)] - np.uint8(ord("0"))
+        exponent = exponent[digit < _TEN]
+    for at in exponent.tolist():
+        before = text[max(0, at - _LONGEST) : at]
+        number = _HUGE.match(text, at - len(before) + len(before.rstrip(_MANTISSA)))
         if number and sanitize_numbers.is_huge(number[0]):
             return True
     return False
