@@ -12,7 +12,6 @@ from tp_tools.chrome.batches import BatchText, split_text
 from tp_tools.chrome.damage import Losses
 from tp_tools.chrome.parallel_reader import Ending, read_together
 from tp_tools.chrome.refused import check_accepted
-from tp_tools.chrome.salvage import salvaged
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.schema import DECODER
 from tp_tools.chrome.stream import SPACE, Malformed
@@ -94,6 +93,8 @@ def _read(
     head, tail = Head(b""), Tail(b"")
     blocks = read_ahead(source.blocks(reporter))
     if losses is not None:
+        from tp_tools.chrome.salvage import salvaged  # noqa: PLC0415  only for damaged text
+
         blocks = salvaged(blocks, losses)
     text = sanitized(blocks, repairs, thorough=thorough, words=words)
     for part in split_text(text, DECODER, source.name, source.sizes.batch):

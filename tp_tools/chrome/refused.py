@@ -29,7 +29,8 @@ _BLOCK = 1 << 17  # bytes that are marked together, so that they stay in the cac
 _HUGE = re.compile(rb"(?<=[:,\[\s])-?\d+(?:\.\d+)?[eE]\+?\d{3,}(?![\w.])")
 _MANTISSA = b"0123456789.-"
 _TEN = 10
-_BEFORE = np.frombuffer(b'"td', np.uint8)  # of "ts", "tts", "dur", "tdur" the third last
+_BEFORE = np.isin(np.arange(256), list(b'"td'))  # third last byte of ts", tts", dur", tdur"
+_VALUE = np.isin(np.arange(256), list(b"-0123456789"))  # first byte of a number
 _LONGEST = 512  # bytes of a number before its exponent
 _TIMES = ("ts", "dur", "tts", "tdur")
 _NO_NUMBER = re.compile(rb'(?<=")(?:t?ts|t?dur)"\s*:\s*(?![-\d]|"-?\d|\s)')
@@ -116,11 +117,12 @@ def _odd_times(text: bytes) -> Ints:
     quote = _marked(marks, _time_ends)
     letter = marks[np.maximum(quote - 2, 0)]
     quote = quote[(letter & np.uint8(254)) == ord("t")]
-    quote = quote[np.isin(marks[np.maximum(quote - 3, 0)], _BEFORE)]
-    behind = [marks[np.minimum(quote + step, len(marks) - 1)] for step in (1, 2, 3)]
-    value = np.where(behind[1] == ord(" "), behind[2], behind[1])
-    is_number = ((value - np.uint8(ord("0"))) < _TEN) | (value == ord("-"))
-    odd: Ints = quote[~(is_number & (behind[0] == ord(":")))]
+    quote = quote[_BEFORE[marks[np.maximum(quote - 3, 0)]]]
+    value = np.minimum(quote + 2, len(marks) - 1)
+    value += marks[value] == ord(" ")
+    value = np.minimum(value, len(marks) - 1)
+    is_number = _VALUE[marks[value]]
+    odd: Ints = quote[~(is_number & (marks[np.minimum(quote + 1, len(marks) - 1)] == ord(":")))]
     return odd
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from msgspec import field
 
 from tp_tools.chrome.damage import Losses
-from tp_tools.chrome.salvage import salvaged
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.schema import ABSENT, Scalar
 from tp_tools.chrome.stream import TextStream
@@ -46,6 +45,8 @@ def batch_texts(
     stamp = source.stamp
     blocks = read_ahead(source.blocks(reporter))
     if trace.damage is not None:
+        from tp_tools.chrome.salvage import salvaged  # noqa: PLC0415  only for damaged text
+
         blocks = salvaged(blocks, Losses())
     if trace.repairs or trace.thorough or trace.damage is not None:
         blocks = sanitized(blocks, Counter(), thorough=trace.thorough)

@@ -27,10 +27,11 @@ import msgspec
 import numpy as np
 
 from tp_tools.chrome import sanitize_numbers
-from tp_tools.chrome.sanitize_tokens import TokenSanitizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from tp_tools.chrome.sanitize_tokens import TokenSanitizer
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
 _NEVER_LAST = b", \t\r\n\\"
@@ -68,7 +69,7 @@ def sanitized(
     Yields:
         The sanitized text; its blocks may be cut at other bytes than the input.
     """
-    tokens = TokenSanitizer(repairs)
+    tokens = _token_sanitizer(repairs) if thorough else None
     inside = False  # whether the block begins inside a string
     first = True
     for block, last in _token_blocks(blocks, repairs):
@@ -78,13 +79,19 @@ def sanitized(
             text = _valid_utf8(text, repairs, last=last)
         has_escapes = b"\\" in text
         begins_inside, inside = inside, _ends_inside(text, inside=inside, has_escapes=has_escapes)
-        if thorough:
+        if tokens is not None:
             text = tokens.sanitized(text, inside=begins_inside)
         else:
             text = sanitize_numbers.sanitized_numbers(
                 text, repairs, inside=begins_inside, words=words
             )
         yield _sanitize_escapes(text, repairs, last=last) if has_escapes else text
+
+
+def _token_sanitizer(repairs: Counter[str]) -> TokenSanitizer:
+    from tp_tools.chrome.sanitize_tokens import TokenSanitizer  # noqa: PLC0415  large patterns
+
+    return TokenSanitizer(repairs)
 
 
 def encoded(value: object) -> bytes:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import middle, percent, plural, span
 from tp_tools.repair.summary import REPAIRS, hidden_of
-from tp_tools.trace.short_names import short_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +49,8 @@ def _hidden(analyzed: Analysis) -> Iterator[str]:
         f"{span(hidden.kernel_ns)}, {percent(hidden.share)} of kernel time"
         + (f", and {plural(others, 'other slice')}:" if others else ":")
     )
+    from tp_tools.trace.short_names import short_names  # noqa: PLC0415  only with hidden kernels
+
     width = min(shutil.get_terminal_size().columns, _WIDEST) - 22
     short = short_names(name for name, _, _ in hidden.names)
     for name, count, time in hidden.names[:_MOST_NAMES]:

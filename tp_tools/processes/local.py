@@ -8,10 +8,8 @@ sends a large result leaves the parent waiting for ever (tried with Python 3.11)
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
-import subprocess
 import sys
 from collections import deque
 from contextlib import contextmanager, suppress
@@ -30,7 +28,8 @@ from tp_tools.processes.worker import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import subprocess
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
@@ -55,11 +54,13 @@ class _Process:
 
     Attributes:
         process: the process.
+        wait: waits until the process has ended.
         calls, results: the parent's ends of the pipes.
         shared: memory shared with the worker; None if there is none.
     """
 
     process: BaseProcess | subprocess.Popen[bytes]
+    wait: Callable[[], object]
     calls: Connection
     results: Connection
     shared: SharedTexts | None
@@ -104,10 +105,7 @@ class _Process:
         self.calls.close()
         self.results.close()
         self.kill()
-        if isinstance(self.process, subprocess.Popen):
-            self.process.wait()
-        else:
-            self.process.join()
+        self.wait()
 
     def kill(self) -> None:
         """Kill the process; do not wait for its end."""
@@ -135,7 +133,6 @@ def open_pool(workers: int, *, ahead: int = 4, helps: bool = True) -> Iterator[P
     Yields:
         The pool.
     """
-    start = _fork if _may_fork() else _new_process
     started: list[_Process] = []
 
     def kill_all() -> None:
@@ -147,6 +144,7 @@ def open_pool(workers: int, *, ahead: int = 4, helps: bool = True) -> Iterator[P
         with suppress(
             OSError
         ):  # the system refuses more processes or files: go on with those that started
+            start = _fork if _may_fork() else _new_process
             for _ in range(workers if os.name == "posix" else 0):
                 started.append(start(started, ahead))
         yield Pool(started, ahead, helps)
@@ -163,11 +161,15 @@ def is_single_threaded() -> bool:
 
 
 def _may_fork() -> bool:
+    import multiprocessing  # noqa: PLC0415  0.01 s, and only pools need it
+
     return is_single_threaded() and not multiprocessing.current_process().daemon
 
 
 def _fork(before: Sequence[_Process], ahead: int) -> _Process:
     """Start a worker that is a fork of this process and closes the pipes of those `before`."""
+    import multiprocessing  # noqa: PLC0415  as above
+
     ours, theirs = _pipes()
     shared = SharedTexts(ahead)
     to_close = [*ours, *(end for process in before for end in (process.calls, process.results))]
@@ -176,11 +178,13 @@ def _fork(before: Sequence[_Process], ahead: int) -> _Process:
     process.start()
     for end in theirs:
         end.close()
-    return _Process(process, *ours, shared)
+    return _Process(process, process.join, *ours, shared)
 
 
 def _new_process(_before: Sequence[_Process], _ahead: int) -> _Process:
     """Start a worker that is a new interpreter and runs `_START`."""
+    import subprocess  # noqa: PLC0415  0.01 s, and only some pools need it
+
     ours, theirs = _pipes()
     numbers = [end.fileno() for end in theirs]
     program = _START.format(path=sys.path, ends=", ".join(map(str, numbers)))
@@ -192,11 +196,13 @@ def _new_process(_before: Sequence[_Process], _ahead: int) -> _Process:
     )
     for end in theirs:
         end.close()
-    return _Process(process, *ours, None)
+    return _Process(process, process.wait, *ours, None)
 
 
 def _pipes() -> tuple[Ends, Ends]:
     """Open the pipes of a worker with large buffers; return the parent's and the worker's ends."""
+    import multiprocessing  # noqa: PLC0415  as above
+
     calls, our_calls = multiprocessing.Pipe(duplex=False)
     our_results, results = multiprocessing.Pipe(duplex=False)
     for end in (calls, results):

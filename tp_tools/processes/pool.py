@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import deque
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -136,6 +135,8 @@ class Pool:
                 return self.workers[counts.index(least)]
             if self.helps or least == LOST:
                 return None
+            from multiprocessing.connection import wait  # noqa: PLC0415  only with workers
+
             alive = zip(self.workers, counts, strict=True)
             wait({worker.fileno() for worker, count in alive if count != LOST})
         return None

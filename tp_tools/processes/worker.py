@@ -11,13 +11,13 @@ import threading
 import traceback
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias, TypeVar
 
 from tp_tools.processes import signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from multiprocessing.connection import Connection
 
 T = TypeVar("T")
 Call: TypeAlias = "Callable[[], T]"
@@ -100,6 +100,8 @@ def serve(calls: int, results: int) -> NoReturn:
         calls: file descriptor of the pipe from the parent.
         results: file descriptor of the pipe to the parent.
     """
+    from multiprocessing.connection import Connection  # noqa: PLC0415  only workers need it
+
     _serve(Connection(calls, writable=False), Connection(results, readable=False), None)
 
 
