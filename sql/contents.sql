@@ -10,12 +10,12 @@ INCLUDE PERFETTO MODULE tpt.arg;
 SELECT
   -- category; NULL for slices without one
   category,
-  -- how many slices
+  -- number of slices
   COUNT(*) AS slices,
-  -- on how many tracks
+  -- number of tracks that they lie on
   COUNT(DISTINCT track_id) AS tracks,
-  -- their durations as recorded, before any trim, summed, ns; what is nested counts twice, and what
-  -- never ended not at all
+  -- sum of their durations as recorded, before any trim, ns; nested slices count as well as those
+  -- around them, slices without an end do not count
   SUM(IIF(dur > 0, tpt_recorded_dur!(arg_set_id, dur), 0)) AS total_ns,
   -- start of the first, ns
   MIN(ts) AS first_ts,

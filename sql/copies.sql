@@ -29,7 +29,7 @@ WITH
 SELECT
   -- rank; NULL in the trace of one rank
   rank,
-  -- what the profiler calls it, such as "Memcpy HtoD (Pinned -> Device)"
+  -- the profiler's name of it, for example "Memcpy HtoD (Pinned -> Device)"
   name,
   -- HtoD, DtoH, DtoD, PtoP, ... or Memset; NULL where the name does not say
   COALESCE(

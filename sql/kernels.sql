@@ -20,7 +20,7 @@ INCLUDE PERFETTO MODULE tpt.short_name;
 SELECT
   -- rank; NULL in the trace of one rank
   rank,
-  -- name of the kernel, or what the profiler calls the copy
+  -- name of the kernel, or the profiler's name of the copy
   name,
   -- name without return type, namespaces and arguments; several kernels may have the same
   tpt_short_name(name) AS short_name,

@@ -51,7 +51,7 @@ SELECT
   IIF(p.lane IS NULL, 'jitter', 'concurrent') AS kind,
   -- lane on which it is shown: 1 is the row itself
   COALESCE(p.lane, 1) AS lane,
-  -- what is done: move, trim, or both
+  -- the repair: move, trim, or both
   CASE
     WHEN p.ts_end IS NULL THEN 'move'
     WHEN p.lane IS NULL THEN 'trim'

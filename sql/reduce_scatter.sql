@@ -31,7 +31,7 @@ SELECT
   skew_us,
   wait_us,
   transfer_us,
-  -- bytes of the whole, what each rank reduces; NULL without args, or where the size of the dtype
+  -- bytes of the whole that each rank reduces; NULL without args, or where the size of the dtype
   -- is unknown
   bytes,
   dtype,

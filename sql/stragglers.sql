@@ -56,26 +56,26 @@ SELECT
   present.rank,
   -- collectives that it shares with other ranks in the trace, all matches sure
   IFNULL(total.collectives, 0) AS collectives,
-  -- of those that it shares, how many are left out here, since their match is uncertain
+  -- collectives that it shares and that are left out here, since their match is uncertain
   present.uncertain,
   -- collectives to which it came last, later than another; alike for all that came last together
   IFNULL(total.times_last, 0) AS times_last,
-  -- sum over these of what all the others waited, us; shared by those that came last together
+  -- time that all other ranks waited in these, us; divided among ranks that came last together
   IFNULL(total.caused_wait_ns, 0) / 1e3 AS caused_wait_us,
-  -- what it waited for others in all collectives, us
+  -- time that it waited for other ranks in all collectives, us
   IFNULL(total.wait_ns, 0) / 1e3 AS wait_us,
   -- median of its arrival - the median arrival, us; negative where it is early; NULL without any
   total.median_lateness_ns / 1e3 AS median_lateness_us,
-  -- where it came last: kernels and copies ran that much longer on it than on the median rank, us;
+  -- where it came last: time that kernels and copies ran longer on it than on the median rank, us;
   -- NULL where no collective can be compared
   late.work_ns / 1e3 AS late_work_us,
-  -- and that much longer nothing ran; NULL likewise
+  -- and time that nothing ran longer, us; NULL likewise
   late.gaps_ns / 1e3 AS late_gaps_us,
-  -- what explains most of its lateness against the median rank: work (kernels and copies ran
+  -- cause of most of its lateness against the median rank: work (kernels and copies ran
   -- longer) or idle (nothing ran); NULL where neither explains 20 per cent, and likewise
   late.cause,
-  -- work: the kernel or copy that ran longer; idle: the one that it did not start in time; NULL
-  -- where no name explains 20 per cent of the lateness
+  -- work: name of the kernel or copy that ran longer; idle: name of the one that started late;
+  -- NULL where no name explains 20 per cent of the lateness
   late.caused_by,
   -- how much longer, all of this name together, us; NULL likewise
   late.caused_by_ns / 1e3 AS caused_by_us,

@@ -1,5 +1,5 @@
--- Every finished slice and instant as Perfetto shows it, for comparison with the file. Asynchronous
--- spans, which lie on tracks of their own, are none of these.
+-- Every finished slice and instant of threads and processes as Perfetto shows it, for comparison
+-- with the file; without asynchronous spans, which lie on tracks of their own.
 --
 -- Grain: one row per slice.
 -- Scope: rank

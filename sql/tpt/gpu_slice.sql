@@ -11,8 +11,8 @@ INCLUDE PERFETTO MODULE tpt.launch_key;
 
 INCLUDE PERFETTO MODULE tpt.collective.kind;
 
--- Each piece of GPU work that has ended. Annotations are no work. Device and stream are those that
--- its args name, else those of its row.
+-- Each piece of GPU work that has ended. Annotations are no work. Device and stream come
+-- from its args, else from its row.
 CREATE PERFETTO TABLE tpt_gpu_slice(
   -- Id of its slice.
   id JOINID(slice.id),
@@ -22,7 +22,7 @@ CREATE PERFETTO TABLE tpt_gpu_slice(
   dur DURATION,
   -- Its end, ns.
   ts_end TIMESTAMP,
-  -- Name of the kernel, or what the profiler calls the copy.
+  -- Name of the kernel, or the profiler's name of the copy.
   name STRING,
   -- Its track.
   track_id JOINID(track.id),

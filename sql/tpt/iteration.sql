@@ -1,4 +1,4 @@
--- Iterations of inference engines, by what their annotations say, and the GPU work of each.
+-- Iterations of inference engines, read from their annotations, and the GPU work of each.
 
 INCLUDE PERFETTO MODULE tpt.arg;
 

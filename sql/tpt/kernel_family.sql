@@ -2,7 +2,7 @@
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
--- The family of a kernel that is no collective. What counts is the function with its namespaces;
+-- The family of a kernel that is no collective. The function with its namespaces decides;
 -- of a wrapper (ATen's elementwise kernels, CUTLASS' Kernel, mangled names) all of the name. Of a
 -- fused kernel the first family of the list that its name says: an attention kernel that rotates is
 -- attention.
@@ -65,7 +65,7 @@ SELECT
           OR text GLOB '*gpu_index_kernel*' THEN 'layout'
         ELSE 'elementwise'
       END
-    -- kernels that TorchInductor wrote: what is fused stands in the name in the order of letters
+    -- kernels of TorchInductor: their names list the fused ops in alphabetical order
     WHEN fn GLOB 'triton_[a-z]*_fused*' THEN
       CASE
         WHEN fn GLOB '*tem_fused*attention*' THEN 'attention'
@@ -89,7 +89,7 @@ SELECT
       OR fn GLOB '*singledecode*' OR fn GLOB '*mergestate*' OR fn GLOB 'merge_state*'
       OR fn GLOB '_fwd_*kernel_stage[12]' OR fn GLOB '*sdpa*' OR fn = '_fwd_kernel' THEN
       'attention'
-    -- mixture of experts: the products, and what sorts tokens by their expert
+    -- mixture of experts: the products, and the kernels that sort tokens by expert
     WHEN fn GLOB '*fused_moe_kernel*' OR fn GLOB '*moe*gemm*' OR fn GLOB '*moe_stage[12]*'
       OR fn GLOB 'fmoe_*' OR fn GLOB '*_moe_wna16*' OR fn GLOB '_matmul_ogs*'
       OR said GLOB '*gemmgrouped*' OR said GLOB '*groupproblemshape*'
@@ -154,7 +154,7 @@ FROM subject;
 
 -- Each name of GPU work with its family.
 CREATE PERFETTO TABLE tpt_name_family(
-  -- Name of the kernel, or what the profiler calls the copy.
+  -- Name of the kernel, or the profiler's name of the copy.
   name STRING,
   -- compute, collective, or copy (a memset too).
   kind STRING,

@@ -45,7 +45,7 @@ SELECT
   device,
   stream,
   kind,
-  -- what outlasts a kernel is not what it waited for
+  -- a kernel did not wait for work that outlasts it
   IIF(ahead_end > ts AND ahead_end < ts_end, ahead_end, ts) AS turn,
   ts_end
 FROM ordered

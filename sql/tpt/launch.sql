@@ -12,7 +12,7 @@ INCLUDE PERFETTO MODULE tpt.launch_key;
 CREATE PERFETTO TABLE tpt_call(
   -- Id of its slice.
   id JOINID(slice.id),
-  -- What GPU work that it launched has as `tpt_gpu_slice.launch_key`; NULL: no correlation id.
+  -- Equal to `tpt_gpu_slice.launch_key` of the work that it launched; NULL: no correlation id.
   launch_key LONG,
   -- Its start, ns.
   ts TIMESTAMP,

@@ -109,8 +109,8 @@ FROM tpt_parents!(_tpt_module_event);
 
 -- The forward op of each op of the backward pass: of those that have its number on the thread of
 -- the forward pass, the one that began last, which made its node (PyTorch, torch/csrc/profiler/
--- collection.cpp, generateForwardBackwardLink). Autograd's number of that thread is none that the
--- trace knows: the thread is the one that has most of the numbers; none where two have as many.
+-- collection.cpp, generateForwardBackwardLink). Autograd counts threads by itself, so the thread is
+-- the one whose ops have most of the numbers; none where two have as many.
 CREATE PERFETTO TABLE _tpt_forward_of AS
 WITH
   numbered AS MATERIALIZED (
@@ -187,8 +187,9 @@ WHERE
   latest.is_again
 ORDER BY latest.seq;
 
--- The path of modules to each call and backward op: by what it lies in, for backward ops by what
--- their forward op lies in, and for calls in the backward pass by what the earlier call lies in.
+-- The path of modules to each call and backward op: that of the event around it, for a backward op
+-- of the event around its forward op, and for a call in the backward pass of the event around the
+-- earlier call.
 CREATE PERFETTO TABLE _tpt_module_path AS
 WITH RECURSIVE
   outer_event AS MATERIALIZED (

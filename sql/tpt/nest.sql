@@ -13,7 +13,7 @@ RETURNS TableOrSubquery AS
     axis AS MATERIALIZED (
       SELECT
         MIN(ts) AS first,
-        -- further apart than what counts as within
+        -- further apart than the 1 us by which a slice may outlast the one around it
         MAX(ts + dur) - MIN(ts) + 10000 AS length
       FROM $source
     ),
@@ -31,10 +31,10 @@ RETURNS TableOrSubquery AS
   FROM placed
 );
 
--- The slice that each lies in, 0 for none. A slice lies in another where it starts in it and ends
--- in it, or outlasts it by at most 1 us. One pass over all in their order: `top` is the innermost
--- slice that may still be open, `below` those around it, with their ends. Where the next one does
--- not lie in it, the top is taken off, else the next becomes the top.
+-- For each slice the innermost one around it, 0 for none. A slice lies in another where it starts
+-- in it and ends in it, or outlasts it by at most 1 us. One pass goes over all in order: `top`
+-- is the innermost slice that may still be open, `below` the slices around it, with their ends. If
+-- the next slice does not lie in the top, the top is taken off, else the next becomes the top.
 CREATE PERFETTO MACRO tpt_parents(
   -- The slices: a table with columns seq, start and stop, as `tpt_on_axis!` makes them.
   source TableOrSubquery

@@ -1,5 +1,5 @@
 -- Slices that partly overlap on their row, and how each is repaired. The rule stands in
--- `sql/overlaps.sql`. Where a repair has been done, what it left in args says how: `tpt_lane`,
+-- `sql/overlaps.sql`. A repair that was done before is read from the args that it left: `tpt_lane`,
 -- `tpt_tid` and `tpt_recorded_dur`. In the trace that `tp-tools fix` asks about, whose slices have
 -- `tpt_event`, these args place slices for the question, and the rule alone decides.
 
@@ -108,7 +108,7 @@ WITH
     FROM tpt_overlap_slice AS s
     JOIN _tpt_row_track AS t USING (track_id)
   ),
-  -- what is at a point: 0 a slice of the track itself, 1 a start and 2 an end on a smaller track
+  -- kinds of points: 0 a slice of the track itself, 1 a start and 2 an end on a smaller track
   point AS (
     SELECT track_id, ts AS at, 0 AS what, id FROM own
     UNION ALL
@@ -167,7 +167,7 @@ WITH
     JOIN slice AS parent ON parent.id = s.parent_id
     JOIN ancestor_slice(n.near) AS ancestor
     WHERE
-      -- few parents do, and if one does not, nor does what is around it: the others need no look
+      -- if the parent does not, no ancestor does: so the ancestors of few slices are compared
       IIF(n.is_start, parent.ts + parent.dur < own.ts_end, parent.ts > own.ts)
       AND IIF(n.is_start, ancestor.ts + ancestor.dur < own.ts_end, ancestor.ts > own.ts)
   ),
@@ -217,7 +217,7 @@ WHERE
   )
 ORDER BY s.id;
 
--- Per slice in that order, those before it that it cannot share a lane with.
+-- For each slice in that order, the earlier slices that it cannot share a lane with.
 CREATE PERFETTO TABLE _tpt_conflict AS
 SELECT
   MAX(a.seq, b.seq) AS seq,

@@ -148,8 +148,8 @@ WHERE
   part.is_sure AND part.wait_ns > 0 AND part.arrival + part.wait_ns < kernel.ts_end
 ORDER BY part.id;
 
--- What each piece of GPU work waited for last. Between its turn and what is before it the times
--- touch: turn, launched_by, launch_ts, sync_end, before_end, where they are not NULL.
+-- For each piece of GPU work the cause that it waited for last. The time between its turn and the
+-- cause is covered: by turn, launched_by, launch_ts, sync_end, before_end, where they are not NULL.
 CREATE PERFETTO TABLE tpt_path_link(
   -- Id of the work's slice.
   id JOINID(slice.id),

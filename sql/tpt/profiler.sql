@@ -1,4 +1,4 @@
--- What the profiler recorded that slows the CPU.
+-- Options of the profiler that slow the CPU.
 
 INCLUDE PERFETTO MODULE tpt.arg;
 
@@ -6,8 +6,8 @@ INCLUDE PERFETTO MODULE tpt.process_rank;
 
 INCLUDE PERFETTO MODULE tpt.row;
 
--- The options of the profiler that cost CPU time with every op or call of each rank, by what they
--- leave in the trace. Ranks without any have no row.
+-- The options of the profiler that cost CPU time with every op or call of a rank, recognised by the
+-- events and args that they add to the trace. Ranks without such options have no row.
 CREATE PERFETTO TABLE tpt_profiler_option(
   -- The rank; NULL in the trace of one rank.
   rank LONG,

@@ -3,9 +3,9 @@
 -- The function of a kernel without return type, namespaces, template arguments and parameters; for
 -- elementwise kernels of ATen with the functor: elementwise CUDAFunctor_add. Two kernels of a trace
 -- may have the same short name. Tables and reports of tp-tools also add types, shorten generated
--- names (Tensile, xmma, Triton) and mangled ones, and add to each name in what it differs.
+-- names (Tensile, xmma, Triton) and mangled ones, and add the part in which names differ.
 CREATE PERFETTO FUNCTION tpt_short_name(
-  -- Name of a kernel, or what the profiler calls a copy.
+  -- Name of a kernel, or the profiler's name of a copy.
   name STRING
 )
 -- The short name; the name itself where it is no C++, or is mangled.

@@ -12,8 +12,8 @@ INCLUDE PERFETTO MODULE tpt.step_window;
 
 INCLUDE PERFETTO MODULE tpt.collective.approach;
 
--- Time of each window by what ran. All work ends before or when a window does, so that none of
--- these pieces is of two windows.
+-- Time of each window by kind of work. All work ends before a window does, or with it, so that no
+-- piece of it belongs to two windows.
 CREATE PERFETTO TABLE _tpt_window_work AS
 WITH
   running AS (
@@ -74,8 +74,8 @@ FROM state
 GROUP BY window_id
 ORDER BY window_id;
 
--- Idle time of each window by what kept the work that ended each gap. A window ends when work ends,
--- so that no gap is of two.
+-- Idle time of each window by the cause that kept the work at the end of each gap. A window ends
+-- when work ends, so that no gap belongs to two.
 CREATE PERFETTO TABLE _tpt_window_gap AS
 WITH
   point AS (

@@ -67,5 +67,5 @@ def test_the_time_of_the_first_event(
 def test_a_count_of_one_is_singular(tmp_path: Path) -> None:
     """One slice and one kernel have no plural s."""
     lines = lines_of(tmp_path, kernel("a", 0, 50_000, 1), kernel("b", 25_000, 75_000, 2))
-    assert "1 slice without room on their row" in lines
+    assert "1 overlapping slice" in lines
     assert "1 kernel that Perfetto v51-56 hides, 50.000 us, 50.0 % of kernel time" in lines

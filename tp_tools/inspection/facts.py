@@ -156,7 +156,7 @@ def _verdict(info: TraceInfo) -> Iterator[str]:
 
 def _defects(defects: Defects) -> Iterator[str]:
     if defects.overlapping:
-        yield f"{plural(defects.overlapping, 'slice')} without room on their row"
+        yield plural(defects.overlapping, "overlapping slice")
     hidden = defects.hidden
     if hidden.kernels:
         yield (

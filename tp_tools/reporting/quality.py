@@ -94,7 +94,7 @@ _HIDDEN_COLUMNS = (
     Column("kernel_ns", "their time", "ns"),
     Column("share", "of kernel time", "percent"),
     Column("others", "other hidden slices"),
-    Column("overlapping", "slices without room on their row"),
+    Column("overlapping", "overlapping slices"),
     Column("rounded", "times too large for Perfetto", "text"),
 )
 

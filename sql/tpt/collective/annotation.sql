@@ -38,8 +38,8 @@ ORDER BY number;
 CREATE PERFETTO TABLE tpt_collective_annotation(
   -- Id of the kernel's slice.
   id JOINID(slice.id),
-  -- What the innermost annotation calls the collective, such as all_to_all; without one what the
-  -- op calls it.
+  -- Name of the collective in the innermost annotation, for example all_to_all; without an
+  -- annotation its name in the op.
   name STRING,
   -- Set of arguments that describe the collective: of the op, else of the annotation.
   arg_set_id LONG

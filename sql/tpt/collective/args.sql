@@ -26,9 +26,9 @@ SELECT
       OR $dtype GLOB 'Int[1-7]' OR $dtype GLOB 'UInt[1-7]' THEN 1
   END;
 
--- Each collective kernel. Where it carries no args, the annotation in which it was launched says
--- what it is: NCCL runs an all-to-all as a SendRecv kernel. Columns that come from args are NULL
--- where neither has any: in graphs, and in custom kernels.
+-- Each collective kernel. Where it carries no args, the annotation in which it was launched gives
+-- its kind: NCCL runs an all-to-all as a SendRecv kernel. Columns that come from args are NULL
+-- where neither has args: in graphs, and in custom kernels.
 CREATE PERFETTO TABLE tpt_collective(
   -- Id of its slice.
   id JOINID(slice.id),

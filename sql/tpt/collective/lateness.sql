@@ -13,14 +13,14 @@ INCLUDE PERFETTO MODULE tpt.collective.window;
 CREATE PERFETTO TABLE tpt_collective_lateness(
   -- The rank; NULL in the trace of one rank.
   rank LONG,
-  -- How much longer kernels and copies ran, ns.
+  -- Time that kernels and copies ran longer, ns.
   work_ns DURATION,
-  -- How much longer nothing ran, ns.
+  -- Time that nothing ran longer, ns.
   gaps_ns DURATION,
-  -- What explains most of the lateness: work or idle; NULL where neither explains 20 per cent.
+  -- Cause of most of the lateness: work or idle; NULL where neither explains 20 per cent.
   cause STRING,
-  -- work: the kernel or copy that ran longer; idle: the one that did not start in time; NULL where
-  -- no name explains 20 per cent.
+  -- work: name of the kernel or copy that ran longer; idle: name of the one that started late; NULL
+  -- where no name explains 20 per cent.
   caused_by STRING,
   -- How much longer, all of this name together, ns; NULL likewise.
   caused_by_ns DURATION,

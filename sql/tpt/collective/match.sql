@@ -82,7 +82,7 @@ WITH
           '%s %s %d %s',
           kind,
           IIF(is_by_stream, stream, ''),
-          -- what ranks send to all the others need not be as much
+          -- ranks may send different amounts to all the others
           IIF(kind = 'all_to_all', NULL, bytes),
           team
         )

@@ -62,7 +62,7 @@ CREATE PERFETTO TABLE tpt_collective_part(
   in_bytes LONG,
   -- Bytes that the rank gets out; NULL like in_bytes.
   out_bytes LONG,
-  -- What nccl-tests calls the size (github.com/NVIDIA/nccl-tests, doc/PERFORMANCE.md): of
+  -- The size as nccl-tests defines it (github.com/NVIDIA/nccl-tests, doc/PERFORMANCE.md): of
   -- all-gather, gather, reduce-scatter, scatter and all-to-all the whole, not a rank's share; NULL
   -- like in_bytes.
   bytes LONG,

@@ -136,8 +136,8 @@ CREATE PERFETTO TABLE tpt_collective_window(
   -- all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, reduce, gather, scatter,
   -- send_recv, barrier, dispatch, combine; unknown where its name does not say.
   kind STRING,
-  -- comms_id, seq: by what the profiler says; order: by order within group or stream and size;
-  -- time: by what ran at the same moment; NULL with one rank.
+  -- comms_id, seq: by the identity in args; order: by order within group or stream and size; time:
+  -- by kernels that ran at the same moment; NULL with one rank.
   matched_by STRING,
   -- certain; tested: by order or time, and all ranks were in it at one moment; uncertain; alone:
   -- with one rank.
@@ -168,9 +168,9 @@ CREATE PERFETTO TABLE tpt_collective_window(
   in_imbalance DOUBLE,
   -- Most bytes that a rank gets out / the mean; 1: all as many; NULL where bytes is.
   out_imbalance DOUBLE,
-  -- Ranks of which the trace holds a kernel of it.
+  -- Ranks whose kernel of it the trace holds.
   ranks LONG,
-  -- Ranks that take part; where the trace does not say it: the most that such a one has.
+  -- Ranks that take part; where the trace does not give them: the most that ever come.
   ranks_expected LONG,
   -- Of the ranks in the trace, those whose start may be a PDL start.
   pdl_starts LONG,
