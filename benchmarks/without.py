@@ -8,14 +8,13 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tp_tools import __main__ as program
 from tp_tools.cli import process
-from tp_tools.processes import local, worker
+from tp_tools.processes import local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +29,9 @@ def _set(owner: object, name: str, value: Any) -> Callable[[], None]:  # noqa: A
 
 OFF: dict[str, Callable[[], None]] = {
     "none": lambda: None,
-    "switch interval": _set(process, "SWITCH_S", sys.getswitchinterval()),
     "one thread of OpenBLAS": _set(process, "VARIABLES", {}),
-    "gc threshold": _set(process, "NEW_OBJECTS", gc.get_threshold()[0]),
     "end without freeing": _set(process, "end", sys.exit),
     "mallopt": _set(process, "give_back_memory", lambda: None),
-    "texts in shared memory": _set(worker.SharedTexts, "put", lambda _self, _text: None),
     "large pipes": _set(local, "_PIPE", _USUAL_PIPE),
 }
 """Names of settings, each with the call that takes it away."""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -36,7 +37,7 @@ def state() -> dict[str, Any]:
         "umask": mask,
         "folder": Path.cwd(),
         "recursion": sys.getrecursionlimit(),
-        "hooks": (sys.excepthook, sys.unraisablehook, sys.displayhook),
+        "hooks": (sys.excepthook, sys.unraisablehook, sys.displayhook, threading.excepthook),
         "stdout": os.fstat(1).st_ino,
         "streams": (sys.stdin, sys.stdout, sys.stderr),
     }
@@ -97,8 +98,20 @@ def test_settings_hold_in_their_block_only(error: type[BaseException] | None) ->
         if error is not None:
             raise error
     assert state() == before
-    assert during["interval"] == process.SWITCH_S
+    assert during["environment"].keys() >= process.VARIABLES.keys()
     assert during["signals"] != before["signals"]
+
+
+def test_main_leaves_malloc_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of malloc cannot be taken back, so only a command changes them."""
+    loaded = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ctypes.CDLL", loaded.append)
+    assert code_of(main.main, ["fix", DECODE, "-o", "o.json"]) is None
+    assert loaded == []
+    with process.settings():
+        process.give_back_memory()
+    assert loaded == ([None] if sys.platform == "linux" else [])
 
 
 def test_settings_of_the_user_stay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,14 +252,14 @@ def test_half_an_answer_is_none(tmp_path: Path) -> None:
     """A worker that is killed while it sends a large result, some of which is here already."""
     program = (
         "import os, signal, subprocess, time\nfrom functools import partial\n"
-        "from tp_tools.processes import local, worker\n"
-        "send = worker.Connection.send_bytes\n"
+        "from multiprocessing.connection import Connection\nfrom tp_tools.processes import local\n"
+        "send = Connection.send_bytes\n"
         "def half(self, data):\n"
         "    if os.getpid() != parent:\n"
         "        os.write(self.fileno(), (1000).to_bytes(4, 'big') + b'half of it')\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    send(self, data)\n"
-        "parent = os.getpid()\nworker.Connection.send_bytes = half\n"
+        "parent = os.getpid()\nConnection.send_bytes = half\n"
         "with local.open_pool(2, helps=False) as pool:\n"
         "    print(list(pool.map_ordered(partial(str, i) for i in range(9))))\n"
     )

@@ -19,13 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tp_tools.processes import signals
 from tp_tools.processes.pool import LOST, Pool
-from tp_tools.processes.worker import (
-    PICKLE,
-    SharedTextCall,
-    SharedTexts,
-    TextCall,
-    serve_fork,
-)
+from tp_tools.processes.worker import PICKLE, TextCall, TextFollows, serve_fork
 
 if TYPE_CHECKING:
     import subprocess
@@ -56,14 +50,12 @@ class _Process:
         process: the process.
         wait: waits until the process has ended.
         calls, results: the parent's ends of the pipes.
-        shared: memory shared with the worker; None if there is none.
     """
 
     process: BaseProcess | subprocess.Popen[bytes]
     wait: Callable[[], object]
     calls: Connection
     results: Connection
-    shared: SharedTexts | None
     _tasks: deque[Task[Any]] = field(default_factory=deque)
     _is_lost: bool = False
 
@@ -84,10 +76,8 @@ class _Process:
         if not isinstance(call, TextCall):
             self.calls.send_bytes(pickle.dumps(call, PICKLE))
             return
-        extent = self.shared.put(call.text) if self.shared else None
-        self.calls.send_bytes(pickle.dumps(SharedTextCall(call.function, extent), PICKLE))
-        if extent is None:
-            self.calls.send_bytes(call.text)
+        self.calls.send_bytes(pickle.dumps(TextFollows(call.function), PICKLE))
+        self.calls.send_bytes(call.text)
 
     def receive(self) -> None:
         try:
@@ -146,7 +136,7 @@ def open_pool(workers: int, *, ahead: int = 4, helps: bool = True) -> Iterator[P
         ):  # the system refuses more processes or files: go on with those that started
             start = _fork if _may_fork() else _new_process
             for _ in range(workers if os.name == "posix" else 0):
-                started.append(start(started, ahead))
+                started.append(start(started))
         yield Pool(started, ahead, helps)
     finally:
         forget()
@@ -166,22 +156,21 @@ def _may_fork() -> bool:
     return is_single_threaded() and not multiprocessing.current_process().daemon
 
 
-def _fork(before: Sequence[_Process], ahead: int) -> _Process:
+def _fork(before: Sequence[_Process]) -> _Process:
     """Start a worker that is a fork of this process and closes the pipes of those `before`."""
     import multiprocessing  # noqa: PLC0415  as above
 
     ours, theirs = _pipes()
-    shared = SharedTexts(ahead)
     to_close = [*ours, *(end for process in before for end in (process.calls, process.results))]
     context = multiprocessing.get_context("fork")
-    process = context.Process(target=serve_fork, args=(theirs, shared, to_close), daemon=True)
+    process = context.Process(target=serve_fork, args=(theirs, to_close), daemon=True)
     process.start()
     for end in theirs:
         end.close()
-    return _Process(process, process.join, *ours, shared)
+    return _Process(process, process.join, *ours)
 
 
-def _new_process(_before: Sequence[_Process], _ahead: int) -> _Process:
+def _new_process(_before: Sequence[_Process]) -> _Process:
     """Start a worker that is a new interpreter and runs `_START`."""
     import subprocess  # noqa: PLC0415  0.01 s, and only some pools need it
 
@@ -196,7 +185,7 @@ def _new_process(_before: Sequence[_Process], _ahead: int) -> _Process:
     )
     for end in theirs:
         end.close()
-    return _Process(process, process.wait, *ours, None)
+    return _Process(process, process.wait, *ours)
 
 
 def _pipes() -> tuple[Ends, Ends]:

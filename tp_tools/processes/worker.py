@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import pickle
 import queue
@@ -10,7 +9,6 @@ import signal
 import threading
 import traceback
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias, TypeVar
 
 from tp_tools.processes import signals
@@ -29,9 +27,6 @@ Ends: TypeAlias = "tuple[Connection, Connection]"
 
 PICKLE = 5
 """Version of the pickle protocol."""
-
-_TEXT_BYTES = 1 << 20
-"""Most bytes of a text in shared memory: those of a batch."""
 
 
 @dataclass(frozen=True)
@@ -52,45 +47,14 @@ class TextCall(Generic[T]):
 
 
 @dataclass(frozen=True)
-class SharedTextCall:
-    """A call on a text in shared memory.
+class TextFollows:
+    """A call on a text, which follows in the pipe.
 
     Attributes:
         function: called with the text.
-        extent: start and stop of the text in the memory; None if the text follows in the pipe.
     """
 
     function: Callable[[bytes], object]
-    extent: tuple[int, int] | None
-
-
-class SharedTexts:
-    """Memory that a worker shares with its parent, for the texts of its pending calls.
-
-    A text of 1 MiB takes 0.1 ms through this memory and 1.5 ms through a pipe: a difference of
-    0.05 s in the 0.9 s that the repair of a trace of 240,000 events takes.
-    """
-
-    def __init__(self, texts: int) -> None:
-        self._texts, self._count = texts, 0
-        self._memory = mmap.mmap(-1, texts * _TEXT_BYTES)
-
-    def put(self, text: bytes) -> tuple[int, int] | None:
-        """Copy a text over the text that came `texts` texts before.
-
-        Returns:
-            Start and stop of the text in the memory; None if the text is too long.
-        """
-        if len(text) > _TEXT_BYTES:
-            return None
-        start = self._count % self._texts * _TEXT_BYTES
-        self._count += 1
-        self._memory[start : start + len(text)] = text
-        return start, start + len(text)
-
-    def call(self, function: Callable[[bytes], object], start: int, stop: int) -> object:
-        """Call a function with the text from `start` to `stop`."""
-        return function(self._memory[start:stop])
 
 
 def serve(calls: int, results: int) -> NoReturn:
@@ -102,30 +66,29 @@ def serve(calls: int, results: int) -> NoReturn:
     """
     from multiprocessing.connection import Connection  # noqa: PLC0415  only workers need it
 
-    _serve(Connection(calls, writable=False), Connection(results, readable=False), None)
+    _serve(Connection(calls, writable=False), Connection(results, readable=False))
 
 
-def serve_fork(theirs: Ends, shared: SharedTexts, to_close: Iterable[Connection]) -> NoReturn:
+def serve_fork(theirs: Ends, to_close: Iterable[Connection]) -> NoReturn:
     """Do calls in a fork of the parent.
 
     Args:
         theirs: the worker's ends of its pipes.
-        shared: memory shared with the parent.
         to_close: all other ends that the parent has open; while a worker holds them, no worker
             notices the end of the parent.
     """
     for end in to_close:
         end.close()
-    _serve(*theirs, shared)
+    _serve(*theirs)
 
 
-def _serve(calls: Connection, results: Connection, shared: SharedTexts | None) -> NoReturn:
+def _serve(calls: Connection, results: Connection) -> NoReturn:
     signals.become_worker()
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # a terminal sends it to all processes; the parent ends this one
     waiting: queue.SimpleQueue[Call[object]] = queue.SimpleQueue()
-    threading.Thread(target=_read_calls, args=(calls, shared, waiting), daemon=True).start()
+    threading.Thread(target=_read_calls, args=(calls, waiting), daemon=True).start()
     try:
         while True:
             results.send_bytes(_answer(waiting.get()))
@@ -133,26 +96,16 @@ def _serve(calls: Connection, results: Connection, shared: SharedTexts | None) -
         os._exit(1)
 
 
-def _read_calls(
-    calls: Connection, shared: SharedTexts | None, waiting: queue.SimpleQueue[Call[object]]
-) -> None:
+def _read_calls(calls: Connection, waiting: queue.SimpleQueue[Call[object]]) -> None:
     """Read calls ahead; end this process, even within a call, once the parent has ended."""
     try:
         while True:
             call = pickle.loads(calls.recv_bytes())  # noqa: S301  sent by our parent
-            if isinstance(call, SharedTextCall):
-                call = _with_text(call, calls, shared)
+            if isinstance(call, TextFollows):
+                call = TextCall(call.function, calls.recv_bytes())
             waiting.put(call)
     finally:
         os._exit(1)
-
-
-def _with_text(call: SharedTextCall, calls: Connection, shared: SharedTexts | None) -> Call[object]:
-    """Return a call that takes its text from the shared memory, or from the pipe."""
-    if call.extent is None:
-        return TextCall(call.function, calls.recv_bytes())
-    assert shared is not None
-    return partial(shared.call, call.function, *call.extent)
 
 
 def _answer(call: Call[object]) -> bytes:
