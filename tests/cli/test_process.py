@@ -106,6 +106,7 @@ def test_main_leaves_malloc_as_it_was(tmp_path: Path, monkeypatch: pytest.Monkey
     """Settings of malloc cannot be taken back, so only a command changes them."""
     loaded = []
     monkeypatch.chdir(tmp_path)
+    # simulates a C library that nothing is set in
     monkeypatch.setattr("ctypes.CDLL", loaded.append)
     assert code_of(main.main, ["fix", DECODE, "-o", "o.json"]) is None
     assert loaded == []
