@@ -99,16 +99,19 @@ def thread_events(
     event = np.concatenate([table.event, instants, unended]).astype(np.int32)
     slice_ends = ends_of(table, plan.trims)[:]
     end = np.concatenate([slice_ends, trace.ts[instants], np.full(len(unended), NEVER)])
+    closing = _padded(table.closing, -1, len(event))
+    chosen = np.flatnonzero(is_written[event])
+    event, end = event[chosen], end[chosen]
     events = ThreadEvents(
         event=event,
-        closing=_padded(table.closing, -1, len(event)),
+        closing=closing[chosen],
         track=trace.track[event],
         lane=lanes_of(event, plan.moves),
         ts=trace.ts[event] - plan.rebase_ns,
         end=np.where(end == NEVER, NEVER, end - plan.rebase_ns),
         complete=trace.phase[event] == ord("X"),
     )
-    events = events.only(np.flatnonzero(is_written[event])).sorted()
+    events = events.sorted()
     if len(unended):
         events = _end_as_perfetto(trace, events, plan, is_written)
     return _split_deep_stacks(events)
