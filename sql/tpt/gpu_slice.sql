@@ -47,7 +47,8 @@ WITH
       s.id,
       s.ts,
       s.dur,
-      s.name,
+      -- a repair that shortens names leaves the full one in args
+      COALESCE(tpt_arg!(s.arg_set_id, 'tpt_name'), s.name) AS name,
       s.track_id,
       s.category IN ('kernel', 'Kernel') AS is_kernel,
       tpt_arg!(s.arg_set_id, 'device') AS device,

@@ -31,6 +31,12 @@ def test_a_name_by_itself(short: str, name: str) -> None:
     assert short_name(name) == short
 
 
+@pytest.mark.parametrize("short", [short for short, _ in TABLE])
+def test_a_short_name_stays(short: str) -> None:
+    """What was shortened before is not shortened again."""
+    assert short_name(short) == short
+
+
 def test_kernels_that_differ_keep_different_names() -> None:
     """Template arguments in which kernels differ are added, and only these."""
     names = [SOFTMAX.format(size, flag) for size, flag in ((8, "true"), (10, "true"), (8, "false"))]

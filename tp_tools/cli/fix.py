@@ -40,6 +40,7 @@ class Options:
     engine: str | None
     pftrace: PftraceOptions | None
     jobs: int | None
+    short_names: bool
 
 
 @click.command("fix", short_help="Repair one trace.")
@@ -68,6 +69,11 @@ class Options:
     help="In a .pftrace: moved slices share the row of their stream (default), or have rows of "
     "their own, as in JSON.",
 )
+@click.option(
+    "--short-names",
+    is_flag=True,
+    help="Give kernels names that can be read; args keep the full ones (tpt_name).",
+)
 @click.option("--force", is_flag=True, help="Replace an existing output.")
 @click.option(
     "--jobs",
@@ -87,6 +93,7 @@ def command(  # noqa: PLR0917  click passes all by name
     tolerance_ns: int,
     summary: str | None,
     lanes: Lanes | None,
+    short_names: bool,  # noqa: FBT001
     force: bool,  # noqa: FBT001
     jobs: int | None,
     engine: str | None,
@@ -115,6 +122,7 @@ def command(  # noqa: PLR0917  click passes all by name
         engine,
         pftrace_options(output, lanes),
         jobs,
+        short_names,
     )
     _run(options, console)
 
@@ -168,6 +176,8 @@ def _run(options: Options, console: Console) -> None:
         output.check(options.output, force=options.force)
         output.refuse_input(options.output, [options.trace])
     refuse_missing(options.trace)
+    if options.short_names and options.check:
+        raise UsageError("--check writes nothing: leave out --short-names.")
     jobs = options.jobs or reading_jobs()
     process.give_back_memory()
     beside = None if options.check else output.folder_of(options.output)
@@ -195,6 +205,8 @@ def _fix(source: Source, options: Options, console: Console, pool: Pool) -> None
         engine.prepare(options.engine)
     overlap_options = OverlapOptions(options.tolerance_ns, options.engine, engines=pool.size)
     analyzed = analysis.analyze(source, overlap_options, console, pool)
+    if options.short_names:
+        analyzed = analysis.with_short_names(analyzed)
     _warn(source, analyzed, console)
     verified = None if options.check else _write(source, analyzed, options, console, pool)
     _report(analyzed, options, console, verified)

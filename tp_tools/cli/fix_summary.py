@@ -71,6 +71,10 @@ def _done(analyzed: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
         hidden = numbers["overlaps"]["precision"]
         because = f"; rounding alone hid {plural(hidden, 'slice')}" if hidden else ""
         yield f"  rebased  all times by {plural(days, 'day')}, so that none is rounded{because}"
+    if numbers.get("short_names"):
+        short = plural(len(analyzed.plan.short_names), "short name")
+        kernels = plural(numbers["short_names"], "kernel")
+        yield f"  named    {kernels} by {short}; the full ones are in args"
     for kind, count in numbers["repairs"].items():
         yield f"  mended   {REPAIRS[kind]}" + (f" ({count:,})" if count > 1 else "")
     if undrawn := analyzed.plan.flows.undrawn:

@@ -46,6 +46,7 @@ class Options:
     start_ns: int | None
     end_ns: int | None
     links: bool
+    short_names: bool
     jobs: int | None
     form: str
     summary: bool
@@ -83,6 +84,12 @@ class Options:
     help="Only what begins before this time. Both count from the first event of all ranks.",
 )
 @click.option("--no-links", is_flag=True, help="No arrows between the ranks of a collective.")
+@click.option(
+    "--short-names",
+    is_flag=True,
+    help="Give kernels names that can be read, the same on all ranks; args keep the full ones "
+    "(tpt_name).",
+)
 @click.option("--allow-missing", is_flag=True, help="Go on where ranks of the job have no file.")
 @choice_options
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Ranks worked on at a time.")
@@ -108,6 +115,7 @@ def command(  # noqa: PLR0917  click passes all by name
     start_ns: int | None,
     end_ns: int | None,
     no_links: bool,  # noqa: FBT001
+    short_names: bool,  # noqa: FBT001
     allow_missing: bool,  # noqa: FBT001
     jobs: int | None,
     form: str,
@@ -138,6 +146,7 @@ def command(  # noqa: PLR0917  click passes all by name
         start_ns,
         end_ns,
         not no_links,
+        short_names,
         jobs,
         form,
         summary == "json",
@@ -158,6 +167,8 @@ def _check(options: Options) -> None:
     selects = options.gpu_only or options.excluded or (start, end) != (None, None)
     if options.form == "archive" and selects:
         raise UsageError("--format archive leaves the traces as they are; it cannot select events.")
+    if options.form == "archive" and options.short_names:
+        raise UsageError("--format archive leaves the traces as they are: leave out --short-names.")
 
 
 def _merge_options(options: Options) -> MergeOptions:
@@ -173,6 +184,7 @@ def _merge_options(options: Options) -> MergeOptions:
         end_ns=options.end_ns,
         links=options.links,
         engine=options.engine,
+        short_names=options.short_names,
     )
 
 
@@ -282,4 +294,6 @@ def _report(plan: MergePlan, counts: Counts, options: Options, console: Console)
     console.say(f"Wrote {options.output}.")
     if options.summary:
         numbers = dataclasses.asdict(counts)
+        if not options.short_names:
+            del numbers["short_names"]
         click.echo(json.dumps({**summary(plan), **numbers, "output": options.output}))

@@ -32,6 +32,11 @@ def lines(plan: MergePlan, counts: Counts) -> Iterator[str]:
         f"{plural(counts.flows, 'arrow')}, {plural(counts.links, 'arrow')} between ranks"
     )
     yield plural(len(plan.ranks), "rank") + (written if counts.events else "")
+    if counts.short_names:
+        yield (
+            f"  named    {plural(counts.short_names, 'kernel')} by "
+            f"{plural(len(plan.short_names()), 'short name')}; the full ones are in args"
+        )
     if plan.missing:
         yield f"  missing  {_numbers(plan.missing)}"
     matches = plan.alignment.matches

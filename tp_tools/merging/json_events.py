@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, UnsetType
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.trace.model import NO_ID, is_phase
+from tp_tools.trace.renaming import FULL_NAME, is_renamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,6 +105,8 @@ class Writer:
         first = placement.first_flow + len(trace.links)
         self.renamed = {event: first + new_ids[number] for event, number in flows.ids.items()}
         needs_edit[is_phase(trace, "iI")] = True
+        self.gets_short_name = is_renamed(trace, plan.short_names)
+        needs_edit |= self.gets_short_name
         self.needs_edit = needs_edit
         self.has_no_duration = np.zeros(len(trace), np.bool_)
         self.has_no_duration[plan.durationless] = True
@@ -192,6 +195,10 @@ class Writer:
             event.ts = Raw(microseconds(plan.trims[self.opening[number]]))
         if number in self.renamed:
             event.id = Raw(b"%d" % self.renamed[number])
+        if self.gets_short_name[number]:
+            name = trace.names[trace.name[number]]
+            event.name = Raw(encoded(plan.short_names[name]))
+            _note(event, b'"%b":%b' % (FULL_NAME.encode(), encoded(name)))
         if number in self.matched:
             _note(event, b'"tpt_collective":%d' % self.matched[number].number)
         if event.s is not UNSET and bytes(event.s) == _GLOBAL and ts >= 0:

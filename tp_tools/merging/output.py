@@ -33,12 +33,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class Counts:
-    """Numbers of events, slices, flows of ranks, and flows between ranks that were written."""
+    """Numbers of what was written.
+
+    Attributes:
+        events, slices, flows: those of ranks.
+        links: flows between ranks.
+        short_names: kernels that got a short name.
+    """
 
     events: int = 0
     slices: int = 0
     flows: int = 0
     links: int = 0
+    short_names: int = 0
 
 
 def blocks(
@@ -209,6 +216,7 @@ def _count(counts: Counts, written: RankFragment) -> None:
     counts.events += written.events
     counts.slices += written.slices
     counts.flows += written.flows
+    counts.short_names += written.short_names
 
 
 def _is_inside(collective: Collective, selection: Selection, start_ns: int) -> bool:

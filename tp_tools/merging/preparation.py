@@ -19,6 +19,7 @@ from tp_tools.merging.selection import Selection
 from tp_tools.processes import open_pool
 from tp_tools.processes.local import is_single_threaded, usual_jobs
 from tp_tools.progress import SILENT
+from tp_tools.trace.renaming import new_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +48,7 @@ class MergeOptions:
         links: whether flows join the ranks of a collective.
         needs, args: categories and args that a query needs, as in its header; None for all.
         engine: the TraceProcessor that answers; None for the default.
+        short_names: whether kernels get their short names.
     """
 
     align: Mode = "auto"
@@ -59,6 +61,7 @@ class MergeOptions:
     needs: frozenset[str] | None = None
     args: frozenset[str] | None = None
     engine: str | None = None
+    short_names: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,20 @@ class MergePlan:
             for bound_ns in (options.start_ns, options.end_ns)
         )
         return Selection(
-            options.gpu_only, options.excluded, start, end, options.needs, options.args
+            options.gpu_only,
+            options.excluded,
+            start,
+            end,
+            options.needs,
+            options.args,
+            self.short_names(),
         )
+
+    def short_names(self) -> dict[str, str]:
+        """Return the short name of each kernel that gets one, over all ranks; empty for none."""
+        if not self.options.short_names:
+            return {}
+        return new_names(name for summary in self.summaries for name in summary.kernel_names)
 
 
 def files(names: Sequence[str], output: str, choice: RankChoice) -> JobFiles:

@@ -23,6 +23,7 @@ from tp_tools.merging.find_collectives import CollectiveFinder
 from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import place_slices, plan_alone
 from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.trace.renaming import kernel_names
 
 if TYPE_CHECKING:
     from tp_tools.alignment import Collectives
@@ -41,6 +42,7 @@ class RankSummary:
         damage: text that the file lost.
         collectives: its collectives, to match with those of other ranks.
         base_ns: time that its timestamps count from, ns since the epoch.
+        kernel_names: names of its kernels.
         links: upper bound of the number of its flow ids.
         first_ns, last_ns: first start and last end of its events, ns on its own clock; None if no
             event has a time.
@@ -51,6 +53,7 @@ class RankSummary:
     damage: FileDamage
     collectives: Collectives
     base_ns: int
+    kernel_names: frozenset[str]
     links: int
     first_ns: int | None
     last_ns: int | None
@@ -101,7 +104,8 @@ def _summarize(file: str, spool: Path, engine: str | None, *, based: bool) -> Ra
     first, last = _first_and_last(trace, base)
     lost = damage(trace, source)
     links = len(trace.links) + len(set(edits.flows.ids.values()))
-    return RankSummary(file, stated, lost, collectives, base, links, first, last)
+    names = kernel_names(trace)
+    return RankSummary(file, stated, lost, collectives, base, names, links, first, last)
 
 
 def _first_and_last(trace: Trace, base: int) -> tuple[int | None, int | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,8 @@ from tp_tools.writing import select_events as select_needed
 from tp_tools.writing.select import FLOWS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from tp_tools.merging.placement import RankPlacement
@@ -35,6 +37,7 @@ class Selection:
             clock; None is open.
         needs: only these categories, as `writing.select` takes them; None for all.
         args: keys of the args to keep of events other than collectives; None for all.
+        short_names: new name by name, of kernels, see `trace.renaming`; leaves out nothing.
     """
 
     gpu_only: bool = False
@@ -43,10 +46,11 @@ class Selection:
     end_ns: int | None = None
     needs: frozenset[str] | None = None
     args: frozenset[str] | None = None
+    short_names: Mapping[str, str] = field(default_factory=dict)
 
     def is_everything(self) -> bool:
         """Tell whether the selection leaves nothing out."""
-        return self == Selection()
+        return self == Selection(short_names=self.short_names)
 
 
 def select_events(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from tp_tools.merging.json_events import FIRST_FLOW_ID, Match
 from tp_tools.merging.place_rank import place_rank
 from tp_tools.merging.read_rank import load_rank
 from tp_tools.trace.model import is_phase
+from tp_tools.trace.renaming import is_renamed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +83,7 @@ class RankFragment:
     Attributes:
         block: the text or packets of the rank; None if it has none.
         events, slices, flows: number of each.
+        short_names: number of kernels that got a short name.
         track: int64 (n, 2), pid and tid of each matched collective.
         ts, end: int64 (n,), ns in the merged trace.
         is_written: int64 (n,), 1 where the kernel itself was written, 0 where it was left out.
@@ -91,6 +93,7 @@ class RankFragment:
     events: int
     slices: int
     flows: int
+    short_names: int
     track: Ints
     ts: Ints
     end: Ints
@@ -120,6 +123,7 @@ def write(
         InputError: the file changed since it was read, or the rank has too many ids.
     """
     source, trace, edits, table = load_rank(files.spool)
+    edits = replace(edits, short_names=selection.short_names)
     rank = place_rank(trace, edits, table, placement, selection)
     matched = matches.by_event(on_slices=form == "pftrace")
     if form == "pftrace":
@@ -151,6 +155,7 @@ def _written(
         events=int(keep.sum()),
         slices=int(keep[table.event].sum()),
         flows=int((keep & is_phase(trace, "f")).sum()) + _flows_on_slices(rank),
+        short_names=int((keep & is_renamed(trace, rank.plan.short_names)).sum()),
         track=np.array(tracks, np.int64).reshape(-1, 2),
         ts=trace.ts[events],
         end=trace.ts[events] + trace.dur[events],

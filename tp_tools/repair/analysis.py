@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from tp_tools.repair.hidden import find_hidden
 from tp_tools.repair.lanes import assign_lanes
 from tp_tools.repair.launch_flows import with_flows
 from tp_tools.repair.overlaps import decide_repairs
+from tp_tools.trace.renaming import kernel_names, new_names
 from tp_tools.trace.slices import slices
 from tp_tools.writing.json import writer as json_writer
 
@@ -56,6 +57,12 @@ class Analysis:
     def is_sound(self) -> bool:
         """Tell whether there is nothing to repair."""
         return self.plan.is_empty() and not self.trace.repairs
+
+
+def with_short_names(analysis: Analysis) -> Analysis:
+    """Return the analysis with a plan that gives kernels their short names, too."""
+    short = new_names(kernel_names(analysis.trace))
+    return replace(analysis, plan=replace(analysis.plan, short_names=short))
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,11 @@ import numpy as np
 
 from tp_tools.columns import indices_of, iterate_rows
 from tp_tools.repair.perfetto_import import hidden_events
-from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.trace.renaming import is_kernel, is_renamed
 from tp_tools.trace.slices import subset
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from tp_tools.repair.analysis import Analysis
     from tp_tools.trace import Slices, Trace
     from tp_tools.trace.model import Ints
@@ -39,15 +37,6 @@ class Hidden:
     kernel_ns: int
     share: float
     names: list[tuple[str, int, int]]
-
-
-def is_kernel(trace: Trace) -> NDArray[np.bool_]:
-    """Mark the kernels.
-
-    Returns:
-        bool array (events,).
-    """
-    return is_phase(trace, "X") & has_category(trace, KERNEL)
 
 
 def hidden_of(trace: Trace, events: Ints) -> Hidden:
@@ -99,7 +88,14 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "lanes": len(plan.lanes),
         "repairs": _repairs(analysis),
         **_damage(analysis),
+        **_short_names(analysis),
     }
+
+
+def _short_names(analysis: Analysis) -> dict[str, int]:
+    """Count the kernels that get a short name, where the plan gives any."""
+    short = analysis.plan.short_names
+    return {"short_names": int(is_renamed(analysis.trace, short).sum())} if short else {}
 
 
 def _damage(analysis: Analysis) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tp_tools.repair.ids import choose_ids
 from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected
 from tp_tools.trace.model import NO_ID, UNTIMED, is_phase
 from tp_tools.trace.plan import Plan
+from tp_tools.trace.renaming import renamed
 from tp_tools.trace.slices import slices
 from tp_tools.writing.json.writer import metadata_count
 from tp_tools.writing.pftrace.thread_events import NEVER, thread_events
@@ -93,7 +94,7 @@ def _compare_events(name: str, analyzed: Analysis, result: Trace) -> None:
         "starts": (result.ts[:count][timed[kept]], ts[timed]),
         "ends": ((result.ts + result.dur)[:count][timed[kept]], end[timed]),
         "threads": (result.track[:count], _planned_tracks(analyzed, result)[kept]),
-        "names": (result.name[:count], _codes(trace.names, result.names)[trace.name[kept]]),
+        "names": (result.name[:count], _planned_names(trace, plan, result)[kept]),
         "categories": (result.cat[:count], _codes(trace.cats, result.cats)[trace.cat[kept]]),
         "correlations": (result.link[:count], _planned_links(trace, plan, result)[kept]),
     }
@@ -120,6 +121,13 @@ def _planned_links(trace: Trace, plan: Plan, result: Trace) -> Ints:
     for event, number in plan.flows.ids.items():
         links[event] = known.get(b"%d" % number, len(result.links))
     return links
+
+
+def _planned_names(trace: Trace, plan: Plan, result: Trace) -> Ints:
+    """Return the result's code of the name that each event should have."""
+    named = renamed(trace, plan.short_names)
+    codes: Ints = _codes(named.names, result.names)[named.name]
+    return codes
 
 
 def _planned_bind_ids(trace: Trace, plan: Plan, place: Ints) -> dict[int, bytes]:

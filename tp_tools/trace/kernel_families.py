@@ -80,6 +80,15 @@ _TENSILE = re.compile(r"(Cijk_[A-Z]\w{3}_[A-Z]\w{3})_(F8|I8|[A-Z])\w*?_MT(\d+x\d
 _IGEMM = re.compile(r"(igemm_[a-z]+_\w+?_[a-z]+)_(fp32|fp16|bf16|int8)_\w*?bt(\d+x\d+x\d+)")
 _TRITON = re.compile(r"(triton_[a-z]+_fused)(\w*?)(_\d+)?")
 _TRTLLM = re.compile(r"(bmm|gemm)_(\w+?)_t(\d+x\d+x\d+)")
+_FMHA = re.compile(
+    r"fmhaSm\w+?Kernel_Qkv([A-Z][a-z\d]+)O([A-Z][a-z\d]+?)H(\d+)(?:PagedKv|PackedQkv|ContiguousKv|"
+    r"SeparateQkv)?([A-Z]\w*?)(?:P\d+)?(?:MultiCtasKv\w*?)?(?:VarSeq)?Q(\d+)Kv(\d+)(\w*)"
+)
+"""Attention of trtllm-gen: types of input and output, head size, mask, tile, loop."""
+
+_WORDS = {"E4m3": "f8e4m3", "E2m1": "f4e2m1", "Bfloat16": "bf16", "Fp16": "f16", "Half": "f16"}
+"""Types in names of trtllm-gen."""
+
 _LONGEST_TRITON = 48
 _TILES = (
     re.compile(r"GemmShape<(?:\(int\))?(\d+), (?:\(int\))?(\d+), (?:\(int\))?(\d+)>"),
@@ -97,13 +106,18 @@ def short_name(name: str) -> str:
         The short name; other kernels may have the same one, see `short_names`.
     """
     name = _CLONE.sub("", name.strip())
-    if name.startswith(("Memcpy ", "Memset ", "MemcpyAsync", "MemsetAsync")):
+    if name.startswith(("Memcpy ", "Memset ", "MemcpyAsync", "MemsetAsync")) or is_short(name):
         return name
     if not is_cpp(name):
         return _shorten_plain(name)
     parsed = parse(name)
     family = next((make for fits, make in _FAMILIES if fits(parsed)), None)
     return (family(parsed, name) if family else function_name(parsed)) or name
+
+
+def is_short(name: str) -> bool:
+    """Tell whether a name was shortened before: words, without what C++ has behind a function."""
+    return " " in name and not is_mangled(name) and not re.match("void |.*[<(]", name)
 
 
 def is_plain(name: str) -> bool:
@@ -115,7 +129,9 @@ def is_plain(name: str) -> bool:
     if not is_cpp(cut):
         return _shorten_plain(cut) == cut
     parsed = parse(cut)
-    return not is_mangled(cut) and not any(fits(parsed) for fits, _ in _FAMILIES)
+    return (
+        not is_short(cut) and not is_mangled(cut) and not any(fits(parsed) for fits, _ in _FAMILIES)
+    )
 
 
 def function_name(parsed: CppName) -> str:
@@ -146,10 +162,11 @@ def _shorten_plain(name: str) -> str:
     if match := _XMMA.match(name):
         half = match[2][: len(match[2]) // 2]
         return f"xmma_{match[1]} {half if half * 2 == match[2] else match[2]} {match[3]}"
-    if match := _TRTLLM.match(name):
+    if match := _TRTLLM.match(name) or _IGEMM.match(name):
         return f"{match[1]} {match[2]} {match[3]}"
-    if match := _IGEMM.match(name):
-        return f"{match[1]} {match[2]} {match[3]}"
+    if match := _FMHA.fullmatch(name):
+        types = " ".join(_WORDS.get(match[i], match[i]) for i in (1, 2))
+        return f"fmha {types} d{match[3]} {match[4]} {match[5]}x{match[6]} {match[7]}".rstrip()
     match = _TRITON.fullmatch(name)
     if match and len(name) > _LONGEST_TRITON:
         room = _LONGEST_TRITON - len(match[1])

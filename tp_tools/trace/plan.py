@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -137,6 +138,7 @@ class Plan:
         ids: the ids to write.
         names: (metadata event, pid, tid, name) of processes and threads that need a name.
         flows: what changes about flows; found once the rest is planned.
+        short_names: new name by name, of kernels, see `renaming`; the recorded one goes into args.
     """
 
     lanes: dict[tuple[int, int], Lane]
@@ -149,9 +151,10 @@ class Plan:
     ids: Ids
     names: list[tuple[str, int, int, str]]
     flows: FlowEdits = field(default_factory=FlowEdits)
+    short_names: Mapping[str, str] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
-        """Tell whether the plan changes nothing."""
+        """Tell whether the plan repairs nothing; short names are no repair."""
         return not (
             self.moves
             or self.trims

@@ -12,6 +12,7 @@ from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.columns import iterate_rows
 from tp_tools.trace.model import UNTIMED
+from tp_tools.trace.renaming import FULL_NAME, is_renamed
 from tp_tools.trace.tracks import label_in
 from tp_tools.writing.json.apply import ArgsEdit, BatchEdits, MemberEdit
 
@@ -45,7 +46,9 @@ class PlanEdits:
         edited = chain(
             plan.moves, plan.trims, self._opening, plan.durationless, flows.ids, flows.ends
         )
-        self._edited = np.sort(np.fromiter(edited, np.int64))
+        self._is_renamed = is_renamed(trace, plan.short_names)
+        named = np.flatnonzero(self._is_renamed)
+        self._edited = np.sort(np.concatenate([np.fromiter(edited, np.int64), named]))
         self._left_out = np.array(sorted([*plan.untimed, *flows.left_out]), np.int64)
         self._keep = keep
         written = list(zip(trace.tracks, plan.ids.pids, plan.ids.tids, strict=True))
@@ -88,7 +91,8 @@ class PlanEdits:
         columns = (at + batch.first, track[at], self.trace.ts[here][at], is_rebased[at])
         for number, code, ts, gets_rebased in iterate_rows(*columns):
             times = self._time(number, ts, is_rebased=gets_rebased)
-            changes.append((*self._track_ids(number, code), *times, *self._flow(number)))
+            others = (*times, *self._flow(number), *self._short_name(number))
+            changes.append((*self._track_ids(number, code), *others))
         return BatchEdits(batch.count, places, which, changes)
 
     def _is_quoted(self, here: slice) -> NDArray[np.bool_]:
@@ -146,6 +150,13 @@ class PlanEdits:
         if number in self._opening:
             end = plan.trims[self._opening[number]] - plan.rebase_ns
             yield MemberEdit("ts", _closing_time(end))
+
+    def _short_name(self, number: int) -> Iterator[MemberEdit | ArgsEdit]:
+        """Set the short name of a kernel; args keep the recorded one."""
+        if self._is_renamed[number]:
+            name = self.trace.names[self.trace.name[number]]
+            yield MemberEdit("name", encoded(self.plan.short_names[name]))
+            yield ArgsEdit(b'"%b": %b' % (FULL_NAME.encode(), encoded(name)))
 
     def _flow(self, number: int) -> Iterator[MemberEdit]:
         """Set the new id of a flow event, or the `bind_id` of a slice."""

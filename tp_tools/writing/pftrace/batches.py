@@ -10,6 +10,7 @@ import numpy as np
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.columns import is_in
 from tp_tools.trace.model import is_phase
+from tp_tools.trace.renaming import FULL_NAME, is_kernel
 from tp_tools.writing.json.apply import noted
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.event_args import NO_ARGS, read_event_args
@@ -61,6 +62,11 @@ class BatchPackets:
         self._is_other = _is_other(trace) & layout.is_written
         self._is_noted = np.zeros(len(trace), np.bool_)
         self._is_noted[[*plan.moves, *plan.trims, *plan.durationless]] = True
+        recorded = {short: name for name, short in plan.short_names.items()}
+        self._full_names = [recorded.get(name, "") for name in trace.names]
+        has_short_name = np.array([*map(bool, self._full_names), False], np.bool_)
+        self._is_renamed = is_kernel(trace) & has_short_name[trace.name]
+        self._is_noted |= self._is_renamed
         pairs = events.closing >= 0
         self._in_pair = np.zeros(len(trace), np.bool_)
         self._in_pair[np.concatenate([events.event[pairs], events.closing[pairs]])] = True
@@ -150,6 +156,9 @@ class BatchPackets:
             ts, closing = int(self._trace.ts[number]), plan.closings.get(number)
             recorded = fields.dur if closing is None else microseconds(self._trace.ts[closing] - ts)
             args = noted(args or NO_ARGS, b'"tpt_recorded_dur": ' + bytes(recorded))
+        if self._is_renamed[number]:
+            name = _ENCODER.encode(self._full_names[self._trace.name[number]])
+            args = noted(args or NO_ARGS, b'"%b": %b' % (FULL_NAME.encode(), name))
         return args or NO_ARGS
 
     def _move_note(self, number: int) -> bytes:

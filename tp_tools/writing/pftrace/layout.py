@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.trace.renaming import renamed
 from tp_tools.writing.pftrace.descriptors import tracks
 from tp_tools.writing.pftrace.flows import Flows, flows
 from tp_tools.writing.pftrace.ordering import defer_order
@@ -27,7 +28,7 @@ class Layout:
     """The trace to write, and the columns that follow from it.
 
     Attributes:
-        trace, plan, options: the inputs.
+        trace, plan, options: the inputs; of the trace with short names, where the plan has any.
         is_written: bool (events,), the events to write.
         thread_events: slices and instants on threads.
         flows: flows between thread events.
@@ -61,6 +62,7 @@ def lay_out(
         options: place of the trace among the traces of the file, and how to show lanes.
         keep: bool (events,), the events to write; None for all of them.
     """
+    trace = renamed(trace, plan.short_names)
     is_written = (trace.ts != UNTIMED) | is_phase(trace, "M")
     is_written[plan.flows.left_out] = False
     if keep is not None:
