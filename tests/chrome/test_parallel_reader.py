@@ -211,13 +211,18 @@ def test_a_small_file_is_read_alone(tmp_path: Path) -> None:
         assert pool.size == 1
 
 
-@pytest.mark.parametrize("jobs", [2, 3])
-def test_a_recorded_trace_is_the_same(jobs: int, real_trace: Callable[[str], Path]) -> None:
-    """The largest one, with its 240,000 events."""
-    path = real_trace("mi300_xdit_sd35_rank0.json.gz")
+@pytest.mark.parametrize(
+    ("name", "jobs", "least"),
+    [("mi300_xdit_sd35_rank0", 2, None), ("epoch_decimals_rank0", 3, 0)],
+)
+def test_a_recorded_trace_is_the_same(
+    name: str, jobs: int, least: int | None, real_trace: Callable[[str], Path]
+) -> None:
+    """The largest one, with its 240,000 events, by two processes; another one by three."""
+    path = real_trace(f"{name}.json.gz")
     source = Source(path, "t")
-    with batch_pool(source, jobs) as pool:
+    with batch_pool(source, jobs, least) as pool:
         assert pool.size == jobs
         assert read_together(source, pool, SILENT) is not None
-    with batch_pool(source, jobs) as pool:
+    with batch_pool(source, jobs, least) as pool:
         assert_same(read(source, pool=pool), read(Source(path, "t")))

@@ -29,7 +29,7 @@ FIXTURES = sorted((Path(__file__).parents[2] / "fixtures").glob("*.json.gz"))
 REAL = [
     *("alexnet_whole_us", "b200_vllm_tp8_rank0", "epoch_decimals_rank0", "h100_qwen15_chat"),
     *("mi300_resnet_ddp8_rank0", "nccl_args_rank0", "sglang_qwen3_decode", "train128_rank0"),
-    *("train128_rank1", "vllm_piecewise_graph_execution", "mi300_xdit_sd35_rank0.cut"),
+    *("train128_rank1", "vllm_piecewise_graph_execution", "mi300_xdit_sd35_rank0.cut3000"),
 ]
 
 

@@ -44,7 +44,7 @@ QUERIES = [
     "syncs",
 ]
 # PDL and a CPU op on lanes; AMD: stream 0, two streams, collectives with args, trimmed slices
-TRACES = ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0"]
+TRACES = ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0.cut1500"]
 
 
 def answers(trace: bytes) -> dict[str, list[Row]]:

@@ -24,7 +24,7 @@ TRACES = [
     "epoch_decimals_rank0",
     "h100_qwen15_chat",
     "mi300_resnet_ddp8_rank0",
-    "mi300_xdit_sd35_rank0.cut",
+    "mi300_xdit_sd35_rank0.cut3000",
     "nccl_args_rank0",
     "sglang_qwen3_decode",
     "train128_rank0",

@@ -473,7 +473,7 @@ def test_the_gpu_is_that_of_the_trace(
     assert peak == expected or expected is peak is None
 
 
-TRACES = ["b200_vllm_tp8_rank0", "h100_qwen15_chat", "mi300_xdit_sd35_rank0.cut"]
+TRACES = ["b200_vllm_tp8_rank0", "h100_qwen15_chat", "mi300_xdit_sd35_rank0.cut3000"]
 
 
 @pytest.mark.parametrize("trace", TRACES)

@@ -16,14 +16,16 @@ Event = dict[str, Any]
 FLOW = "stf"
 
 LAUNCHES = 1500
-"""How many calls that launched GPU work a cut keeps: the first ones."""
+"""How many calls that launched GPU work a cut keeps."""
 
-SUFFIX = ".cut.json.gz"
+NAME = re.compile(r"(.*)\.cut(\d*)(\.json\.gz)")
+"""Matches the file name of a cut: what was recorded, launches that it leaves out, suffix."""
+
 _NUMBER = re.compile(rb'"\\u0000([^"]*)"')
 
 
-def cut(recorded: Path, target: Path) -> None:
-    """Write the part of a trace in which its first GPU work is launched, all arrows whole.
+def cut(recorded: Path, target: Path, first: int = 0) -> None:
+    """Write the part of a trace in which some of its GPU work is launched, all arrows whole.
 
     Kept are names and whatever has no time, what runs while that work is launched, the work itself,
     and the arrows between events that are kept. Numbers stay as they are written.
@@ -31,9 +33,10 @@ def cut(recorded: Path, target: Path) -> None:
     Args:
         recorded: a Chrome JSON trace, packed.
         target: the file to write, packed, too.
+        first: how many calls that launched GPU work come before the part.
     """
     trace = json.loads(gzip.decompress(recorded.read_bytes()), parse_float=lambda it: f"\0{it}")
-    trace["traceEvents"] = _part(trace["traceEvents"])
+    trace["traceEvents"] = _part(trace["traceEvents"], first)
     text = _NUMBER.sub(rb"\1", json.dumps(trace).encode())
     target.write_bytes(gzip.compress(text, compresslevel=1))
 
@@ -46,10 +49,10 @@ def _correlation(event: Event) -> object:
     return event.get("args", {}).get("correlation")
 
 
-def _part(events: list[Event]) -> list[Event]:
+def _part(events: list[Event], first: int) -> list[Event]:
     on_gpu = {_correlation(it) for it in events if it.get("cat") in GPU}
     calls = [it for it in events if it.get("cat") in CALLS and _correlation(it) in on_gpu]
-    times = sorted(_us(it["ts"]) for it in calls)[: LAUNCHES + 1]
+    times = sorted(_us(it["ts"]) for it in calls)[first:][: LAUNCHES + 1]
 
     def runs_meanwhile(event: Event) -> bool:
         if event["ph"] == "M" or "ts" not in event:
@@ -57,7 +60,7 @@ def _part(events: list[Event]) -> list[Event]:
         start = _us(event["ts"])
         return start < times[-1] and start + _us(event.get("dur", 0)) >= times[0]
 
-    chosen = {_correlation(it) for it in calls if _us(it["ts"]) < times[-1]}
+    chosen = {_correlation(it) for it in calls if times[0] <= _us(it["ts"]) < times[-1]}
     points: dict[object, list[bool]] = {}
     for it in events:
         if it["ph"] in FLOW:

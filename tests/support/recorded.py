@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from tests.support.gpu_traces import Row, answer
 from tests.support.handmade import judge
 from tp_tools.engine import load
 from tp_tools.files.source import Source
@@ -81,21 +82,39 @@ def repaired(path: Path) -> bytes:
 
 
 class LoadedRecording:
-    """Keeps the recorded trace that was asked for last, repaired, in a TraceProcessor."""
+    """Keeps the recorded trace that was asked for last, repaired, in a TraceProcessor.
+
+    It keeps the rows of queries of all traces, which the tests of several modules share.
+    """
 
     def __init__(self) -> None:
         self._path: Path | None = None
         self._tp: Processor | None = None
+        self._rows: dict[tuple[Path, str], list[Row]] = {}
 
-    def __call__(self, path: Path) -> Processor:
-        """A TraceProcessor that holds the repaired trace until another one is asked for."""
+    def __call__(self, path: Path, *, allow_loss: bool = False) -> Processor:
+        """A TraceProcessor that holds the repaired trace until another one is asked for.
+
+        Args:
+            path: the trace.
+            allow_loss: whether Perfetto may drop some of it; who asks next for this trace takes
+                what is loaded.
+        """
         if self._tp is None or self._path != path:
             self.close()
-            self._tp, self._path = load([repaired(path)], source=path.name), path
+            data = repaired(path)
+            self._tp = load([data], source=path.name, allow_loss=allow_loss)
+            self._path = path
         return self._tp
 
+    def rows(self, path: Path, query: str, *, allow_loss: bool = False) -> list[Row]:
+        """The rows of a query of the library on a repaired trace; who shares them changes none."""
+        if (path, query) not in self._rows:
+            self._rows[path, query] = answer(query, self(path, allow_loss=allow_loss))
+        return self._rows[path, query]
+
     def close(self) -> None:
-        """Free the memory."""
+        """Free the memory of the TraceProcessor."""
         if self._tp is not None:
             self._tp.close()
             self._tp = None

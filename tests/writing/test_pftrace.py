@@ -35,7 +35,7 @@ REAL = (
     "epoch_decimals_rank0.json.gz",
     "h100_qwen15_chat.json.gz",
     "mi300_resnet_ddp8_rank0.json.gz",
-    "mi300_xdit_sd35_rank0.cut.json.gz",
+    "mi300_xdit_sd35_rank0.cut3000.json.gz",
     "nccl_args_rank0.json.gz",
     "sglang_qwen3_decode.json.gz",
     "train128_rank0.json.gz",

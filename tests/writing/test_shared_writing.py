@@ -87,15 +87,22 @@ def test_a_file_that_changes_meanwhile_is_an_error(
         made((file, examined), here(size), packed=True)
 
 
-@pytest.mark.parametrize("jobs", [2, 3])
+@pytest.mark.parametrize(
+    ("name", "jobs", "least"),
+    [("mi300_xdit_sd35_rank0", 2, None), ("epoch_decimals_rank0", 3, 0)],
+)
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_a_recorded_trace_is_written_by_processes(
-    jobs: int, is_killed: bool, real_trace: Callable[[str], Path]
+    name: str,
+    jobs: int,
+    least: int | None,
+    is_killed: bool,
+    real_trace: Callable[[str], Path],
 ) -> None:
-    """The largest one; also where a worker is killed before it writes."""
-    path = real_trace("mi300_xdit_sd35_rank0.json.gz")
+    """The largest one, and another one; also where a worker is killed before it writes."""
+    path = real_trace(f"{name}.json.gz")
     file = Source(path, "t")
-    with batch_pool(file, jobs) as pool:
+    with batch_pool(file, jobs, least) as pool:
         assert pool.size == jobs
         examined = analysis.analyze(file, judge(), pool=pool)
         if is_killed:
