@@ -16,7 +16,6 @@
 --   late start       likewise, but longer before: it waited for something that the trace does not
 --                    show
 --   unknown          the trace has no launch of the work after
--- Where several calls held the thread in one gap, all of it counts to the one that took most.
 --
 -- Grain: one row per rank, device and cause.
 -- Scope: rank
@@ -88,18 +87,19 @@ WITH
     LEFT JOIN tpt_gap_op AS op USING (gap_id)
     UNION ALL
     SELECT
-      *,
+      split.*,
       CASE
-        WHEN tpt_is_sync_call!(waited_in) THEN 'synchronisation'
-        WHEN waited_in GLOB '*ModuleLoad*'
-        OR waited_in GLOB '*LibraryLoad*'
-        OR waited_in GLOB '*GraphInstantiate*' THEN 'set-up'
-        WHEN waited_in GLOB '*Memcpy*' THEN 'synchronisation'
+        WHEN tpt_is_sync_call!(held.name) THEN 'synchronisation'
+        WHEN held.name GLOB '*ModuleLoad*'
+        OR held.name GLOB '*LibraryLoad*'
+        OR held.name GLOB '*GraphInstantiate*' THEN 'set-up'
+        WHEN held.name GLOB '*Memcpy*' THEN 'synchronisation'
         ELSE 'memory'
       END,
-      waited_in,
-      wait_ns
+      held.name,
+      held.held_ns
     FROM split
+    CROSS JOIN tpt_gap_call AS held USING (gap_id)
     UNION ALL
     SELECT
       *, IIF(launch_call_ns >= 1000000, 'set-up', 'launch call'), launch_name, launch_call_ns
@@ -113,22 +113,25 @@ WITH
     UNION ALL
     SELECT *, 'unknown', NULL, unknown_ns FROM split
   ),
-  -- of each group the name that takes most, and the longest piece: a name is of the row of MAX
-  by_name AS (
-    SELECT
-      rank,
-      upid,
-      device,
-      cause,
-      what,
-      SUM(part_ns) AS part_ns,
-      SUM(IIF(part_ns >= 1000000, part_ns, 0)) AS long_ns,
-      COUNT(*) AS gaps,
-      MAX(FORMAT('%020d %020d', part_ns, gap_id)) AS longest
+  -- rows with the largest text begin with the largest number: that of the name that takes most,
+  -- and that of the gap with the most of a cause
+  named AS (
+    SELECT upid, device, cause, MAX(FORMAT('%020d %s', part_ns, what)) AS most
+    FROM (
+      SELECT upid, device, cause, what, SUM(part_ns) AS part_ns
+      FROM piece
+      WHERE
+        what IS NOT NULL AND part_ns > 0
+      GROUP BY upid, device, cause, what
+    )
+    GROUP BY upid, device, cause
+  ),
+  of_gap AS (
+    SELECT rank, upid, device, cause, gap_id, SUM(part_ns) AS part_ns
     FROM piece
     WHERE
       part_ns > 0
-    GROUP BY rank, upid, device, cause, what
+    GROUP BY gap_id, cause
   ),
   total AS (
     SELECT
@@ -137,12 +140,11 @@ WITH
       device,
       cause,
       SUM(part_ns) AS idle_ns,
-      SUM(long_ns) AS long_ns,
-      SUM(gaps) AS gaps,
-      MAX(longest) AS longest,
-      MAX(IIF(what IS NULL, NULL, FORMAT('%020d %s', part_ns, what))) AS most
-    FROM by_name
-    GROUP BY rank, upid, device, cause
+      COUNT(*) AS gaps,
+      SUM(IIF(part_ns >= 1000000, part_ns, 0)) AS long_ns,
+      MAX(FORMAT('%020d %020d', part_ns, gap_id)) AS longest
+    FROM of_gap
+    GROUP BY upid, device, cause
   )
 SELECT
   -- rank; NULL in the trace of one rank
@@ -164,9 +166,9 @@ SELECT
   total.long_ns,
   -- the call that took most of it; for cpu the op, else the Python function; NULL where none is
   -- known
-  SUBSTR(total.most, 22) AS mostly,
+  SUBSTR(named.most, 22) AS mostly,
   -- how much that took, all gaps together, ns; NULL likewise
-  CAST(SUBSTR(total.most, 1, 20) AS INT) AS mostly_ns,
+  CAST(SUBSTR(named.most, 1, 20) AS INT) AS mostly_ns,
   -- the most in one gap, ns
   CAST(SUBSTR(total.longest, 1, 20) AS INT) AS longest_ns,
   -- start of that gap, ns
@@ -182,6 +184,7 @@ SELECT
 FROM total
 CROSS JOIN tpt_gap AS gap ON gap.gap_id = CAST(SUBSTR(total.longest, 22) AS INT)
 CROSS JOIN tpt_launched AS after ON after.id = gap.after_id
+LEFT JOIN named USING (upid, device, cause)
 WHERE
   total.rank IS NULL OR tpt_set_rank!(total.rank)
 ORDER BY total.rank, total.device, total.upid, idle_ns DESC, total.cause;

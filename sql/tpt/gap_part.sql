@@ -106,6 +106,36 @@ WHERE
   met.at < gap.ts_call AND met.hold_end > gap.ts
 ORDER BY gap.gap_id, ts;
 
+-- How long calls of each name held the thread in a late gap. Of calls within others the outer one
+-- counts, so that the calls of a gap add up to its `wait_ns` in `tpt_gap_part`.
+CREATE PERFETTO TABLE tpt_gap_call(
+  -- Number of the gap.
+  gap_id LONG,
+  -- Name of the call.
+  name STRING,
+  -- How long it held the thread, all calls of this name together, ns.
+  held_ns DURATION
+) AS
+WITH
+  held AS (
+    SELECT
+      it.gap_id,
+      it.name,
+      it.ts_end,
+      MAX(it.ts, gap.ts) AS ts,
+      MAX(it.ts_end) OVER (
+        PARTITION BY it.gap_id
+        ORDER BY it.ts, it.ts_end DESC
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ) AS covered_until
+    FROM _tpt_gap_hold AS it
+    CROSS JOIN _tpt_late_gap AS gap USING (gap_id)
+  )
+SELECT gap_id, name, SUM(MAX(0, ts_end - MAX(ts, COALESCE(covered_until, ts)))) AS held_ns
+FROM held
+GROUP BY gap_id, name
+ORDER BY gap_id, name;
+
 -- The time in each late gap before the launch call in which no call held the thread.
 CREATE PERFETTO TABLE tpt_gap_cpu(
   -- Number of the gap.
@@ -181,20 +211,11 @@ CREATE PERFETTO TABLE tpt_gap_part(
   unknown_ns DURATION
 ) AS
 WITH
-  named AS (
-    SELECT gap_id, name, SUM(ts_end - MAX(ts, since)) AS held_ns
-    FROM (
-      SELECT it.*, gap.ts AS since
-      FROM _tpt_gap_hold AS it
-      CROSS JOIN _tpt_late_gap AS gap USING (gap_id)
-    )
-    GROUP BY gap_id, name
-  ),
   most AS MATERIALIZED (
     SELECT gap_id, name
     FROM (
       SELECT *, ROW_NUMBER() OVER (PARTITION BY gap_id ORDER BY held_ns DESC, name) AS place
-      FROM named
+      FROM tpt_gap_call
     )
     WHERE
       place = 1

@@ -71,6 +71,29 @@ def test_calls_that_hold_the_thread_are_told_by_their_names() -> None:
     assert held("cudaMemcpy") == held("hipDeviceSynchronize") == "synchronisation"
 
 
+def test_calls_of_one_gap_are_told_apart() -> None:
+    """Each counts to its cause; one within another is part of that one; a gap counts once."""
+    rows = ask(
+        "idle",
+        [
+            *FIRST,
+            call("cudaFree", 100, 110, 7),
+            call("cudaMalloc", 112, 119, 8),
+            call("cudaStreamSynchronize", 114, 118, 9),
+            call("cudaEventSynchronize", 120, 123, 10),
+            call("cudaLaunchKernel", 125, 126, 2),
+            work("b", 126, 130, correlation=2),
+        ],
+    )
+    found = {row["cause"]: (row["idle_ns"], row["gaps"], row["mostly_ns"]) for row in rows}
+    assert found == {
+        "memory": (17, 1, 10),
+        "synchronisation": (3, 1, 3),
+        "cpu": (5, 1, None),
+        "launch call": (1, 1, 1),
+    }
+
+
 def test_a_launch_call_of_1_ms_loads_code() -> None:
     """The first launch of a kernel does; a shorter one is a launch."""
     for dur, cause in ((MS - 1, "launch call"), (MS, "set-up")):
