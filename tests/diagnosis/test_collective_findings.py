@@ -72,6 +72,16 @@ def test_ranks_that_take_turns_are_not_blamed() -> None:
     assert step.startswith("See what differs from rank to rank")
 
 
+def test_clocks_that_were_not_set_are_a_doubt() -> None:
+    """Waits between machines are then no better than their clocks."""
+    ranks = (facts(0), facts(1, is_aligned=False))
+    given = numbers(window(0, waiting=9), traces=ranks, stragglers=[late(1, 45.0)])
+    found = collective_findings.waiting(given)
+    assert found is not None
+    (doubt,) = found.doubts
+    assert doubt.startswith("The clocks of 1 rank are taken as they are: between machines")
+
+
 def test_nobody_is_waited_for() -> None:
     """Without waiting, or without a rank that causes it, there is no finding."""
     assert (

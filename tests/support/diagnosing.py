@@ -59,9 +59,10 @@ def facts(
     world_size: int | None = None,
     hidden_percent: float | None = None,
     options: tuple[str, ...] = (),
+    is_aligned: bool = True,
 ) -> TraceFacts:
     """Make the facts of a trace of which Perfetto hides two kernels."""
     hidden = None
     if hidden_percent is not None:
         hidden = Hidden(3, 2, 2 * MS, hidden_percent / 100, [("gemm", 2, 2 * MS)])
-    return TraceFacts(rank, world_size, hidden, options)
+    return TraceFacts(rank, world_size, hidden, options, is_aligned)

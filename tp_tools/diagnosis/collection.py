@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools import library
+from tp_tools.alignment.alignment import BY_BASE, UNALIGNED
 from tp_tools.chrome import read
 from tp_tools.chrome.metadata import metadata
 from tp_tools.diagnosis.numbers import Numbers, TraceFacts
@@ -92,12 +93,14 @@ def _of_trace(trace: str, queries: list[Query], how: LoadOptions, reporter: Repo
 
 def _facts_of_ranks(plan: MergePlan) -> Iterable[TraceFacts]:
     """Read each rank for the kernels that Perfetto hides; its header is known from the merge."""
-    for rank, summary in zip(plan.ranks, plan.summaries, strict=True):
+    columns = (plan.ranks, plan.summaries, plan.alignment.ranks)
+    for rank, summary, aligned in zip(*columns, strict=True):
         source = Source(Path(summary.file), summary.file)
         trace = read(source)
         hidden = hidden_of(trace, analysis.place_slices(trace).hidden())
         stated = summary.metadata
-        yield TraceFacts(rank.rank, stated.world_size, hidden, tuple(stated.options))
+        is_aligned = aligned.how not in {BY_BASE, UNALIGNED}
+        yield TraceFacts(rank.rank, stated.world_size, hidden, tuple(stated.options), is_aligned)
 
 
 def _run(tp: Processor, queries: list[Query], reporter: Reporter) -> dict[str, Rows]:

@@ -54,6 +54,11 @@ def waiting(numbers: Numbers) -> Finding | None:
     caused = sum(row["caused_wait_us"] for row in rows)
     share = late["caused_wait_us"] / caused
     doubts = []
+    if unaligned := numbers.unaligned():
+        doubts.append(
+            f"The clocks of {plural(unaligned, 'rank')} are taken as they are: between machines "
+            "they may be off by more than ranks wait."
+        )
     if missing := numbers.missing_ranks():
         doubts.append(
             f"Traces of {plural(missing, 'rank')} are missing: one of these may be later still."

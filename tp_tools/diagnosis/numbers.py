@@ -32,12 +32,14 @@ class TraceFacts:
         world_size: ranks of its job; None if unknown.
         hidden: kernels that Perfetto v51 to v56 does not show; None if unknown.
         options: options of the profiler that it states: with_stack, record_shapes, ...
+        is_aligned: whether its clock was set by collectives, or by a rank of the same machine.
     """
 
     rank: int | None
     world_size: int | None
     hidden: Hidden | None
     options: tuple[str, ...] = ()
+    is_aligned: bool = True
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,10 @@ class Numbers:
         sizes = [it.world_size for it in self.traces if it.world_size is not None]
         here = max(len(self.traces), len({row["rank"] for row in self.devices}))
         return max(max(sizes, default=0) - here, 0)
+
+    def unaligned(self) -> int:
+        """Count the ranks whose clock is taken as it is."""
+        return sum(not it.is_aligned for it in self.traces)
 
     def profiler_options(self) -> str:
         """List the options that slowed the CPU of some rank: "with_stack, record_shapes"."""

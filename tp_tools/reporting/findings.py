@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tp_tools.alignment.alignment import BY_BASE, UNALIGNED
 from tp_tools.diagnosis import Numbers, TraceFacts, judge
 from tp_tools.diagnosis.model import INFO
 from tp_tools.diagnosis.text import cost_line, place_line, time_line
@@ -39,6 +40,8 @@ PANELS = {
 def diagnosis(data: ReportData) -> Diagnosis:
     """Judge the rows of a report."""
     facts = []
+    merged = data.merge["ranks"] if data.merge is not None else []
+    unaligned = {it["rank"] for it in merged if it["aligned_by"] in {BY_BASE, UNALIGNED}}
     for member in data.members:
         stated, defects = member.info.metadata, member.info.defects
         facts.append(
@@ -47,6 +50,7 @@ def diagnosis(data: ReportData) -> Diagnosis:
                 stated.world_size if stated is not None else None,
                 defects.hidden if defects is not None else None,
                 tuple(stated.options) if stated is not None else (),
+                member.rank not in unaligned,
             )
         )
     return judge(Numbers(data.results, facts))
