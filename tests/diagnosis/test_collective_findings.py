@@ -72,6 +72,21 @@ def test_ranks_that_take_turns_are_not_blamed() -> None:
     assert step.startswith("See what differs from rank to rank")
 
 
+def test_waits_at_the_first_collective_may_have_an_unrecorded_cause() -> None:
+    """From three tenths of all waiting on it is said; a single collective has no first."""
+
+    def doubts(*waits: float) -> tuple[str, ...]:
+        rows = [collective("all_reduce", 99, 0, us, number) for number, us in enumerate(waits)]
+        given = numbers(window(0, waiting=9), stragglers=[late(1, 45.0)], collectives_by_rank=rows)
+        found = collective_findings.waiting(given)
+        assert found is not None
+        return found.doubts
+
+    (doubt,) = doubts(3.0, 7.0)
+    assert doubt.startswith("30.0 % of all waiting is at the first collective that was recorded")
+    assert doubts(2.9, 7.1) == doubts(9.0) == ()
+
+
 def test_clocks_that_were_not_set_are_a_doubt() -> None:
     """Waits between machines are then no better than their clocks."""
     ranks = (facts(0), facts(1, is_aligned=False))

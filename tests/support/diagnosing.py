@@ -47,9 +47,12 @@ def late(rank: int, caused_us: float, **more: Any) -> dict[str, Any]:  # noqa: A
     return row | {"cause": None, "caused_by": None, "caused_by_us": None} | more
 
 
-def collective(kind: str, ns: int, rank: int = 0, wait_us: float = 0) -> dict[str, Any]:
-    """Make a row of `collectives_by_rank` that begins at 0."""
-    row = {"rank": rank, "kind": kind, "name": "nccl", "ts": 0, "ts_end": ns, "arrival": 0}
+def collective(
+    kind: str, ns: int, rank: int = 0, wait_us: float = 0, number: int = 0
+) -> dict[str, Any]:
+    """Make a row of `collectives_by_rank` that begins at 0; the rank arrives at its number."""
+    row = {"rank": rank, "kind": kind, "name": "nccl", "ts": 0, "ts_end": ns}
+    row |= {"collective": number, "arrival": number}
     return row | {"wait_us": wait_us, "transfer_us": ns / 1000 - wait_us}
 
 

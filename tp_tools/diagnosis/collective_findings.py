@@ -31,6 +31,12 @@ KIND_QUERIES = {
 _STANDS_OUT = 0.5
 """A rank that causes this share of all waiting stands out."""
 
+_FEW = 2
+"""Collectives from which on the first one can stand out."""
+
+_MUCH = 0.3
+"""A share of all waiting that is worth telling."""
+
 _LATE = (
     "rank",
     "collectives",
@@ -53,7 +59,7 @@ def waiting(numbers: Numbers) -> Finding | None:
     whole = ns + numbers.wire_ns
     caused = sum(row["caused_wait_us"] for row in rows)
     share = late["caused_wait_us"] / caused
-    doubts = []
+    doubts = list(_at_first_collective(numbers))
     if unaligned := numbers.unaligned():
         doubts.append(
             f"The clocks of {plural(unaligned, 'rank')} are taken as they are: between machines "
@@ -78,6 +84,23 @@ def waiting(numbers: Numbers) -> Finding | None:
         place=_longest_wait(numbers),
         doubts=tuple(doubts),
     )
+
+
+def _at_first_collective(numbers: Numbers) -> Iterator[str]:
+    """Doubt waits of which many are at the first collective: the cause may not be recorded."""
+    waits, arrivals = Counter[int](), dict[int, int]()
+    for row in numbers.rows("collectives_by_rank"):
+        waits[row["collective"]] += row["wait_us"] or 0
+        known = arrivals.get(row["collective"], row["arrival"])
+        arrivals[row["collective"]] = min(known, row["arrival"])
+    if len(arrivals) < _FEW or not waits.total():
+        return
+    share = waits[min(arrivals, key=lambda it: arrivals[it])] / waits.total()
+    if share >= _MUCH:
+        yield (
+            f"{percent(share)} of all waiting is at the first collective that was recorded: what "
+            "made ranks late there may lie before the recording."
+        )
 
 
 def _who(late: Row, share: float) -> str:
