@@ -72,6 +72,15 @@ def test_short_gaps_are_launch_bound_and_long_ones_cpu_bound() -> None:
     assert "50.0 % of that in pieces of 1 ms and longer" in found.says
 
 
+def test_what_is_compiled_already_is_not_to_be_compiled() -> None:
+    """Graphs are what is left."""
+    name = "Torch-Compiled Region: 0/0"
+    idle = [cause("cpu", 10 * MS, gaps=900, long_ns=0, mostly=name, mostly_ns=9 * MS)]
+    found = idle_findings.launches(numbers(window(cpu=10 * MS), idle=idle))
+    assert found is not None
+    assert found.next_step.startswith("Launch less often: graphs of the compiled regions (mode=")
+
+
 def test_a_profile_that_slows_the_cpu_is_recorded_again_first() -> None:
     """It is a doubt, and the first step, be it told by the events or by the header."""
     idle = [cause("cpu", 10 * MS, gaps=900, long_ns=0)]

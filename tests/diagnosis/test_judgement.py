@@ -113,7 +113,10 @@ def test_a_sound_trace_is_called_sound() -> None:
     )
     diagnosis = judge(given_numbers)
     assert [it.kind for it in diagnosis.findings] == ["compute"]
-    assert diagnosis.summary == "Nothing wrong stands out: the GPU computes for 99.0 % of the time."
+    said = "Nothing wrong stands out: the GPU computes for 99.0 % of the time."
+    assert diagnosis.summary == said
+    hiding = numbers(window(compute=9), traces=(facts(hidden_percent=9.0),), kernels=[])
+    assert judge(hiding).summary.endswith("100.0 % of the time. But the timeline hides kernels.")
 
 
 def test_without_gpu_work_nothing_is_judged() -> None:

@@ -121,7 +121,7 @@ def launches(numbers: Numbers) -> Finding | None:
         "see what the CPU does in the longest gaps: `tp-tools query gaps` names the op and the "
         "Python line; take it off the thread that launches work."
         if is_long
-        else "launch less often: graphs (CUDA, HIP), torch.compile, fused ops, larger batches."
+        else f"launch less often: {_fewer_launches(idle)}, larger batches."
     )
     return Finding(
         kind="launches",
@@ -135,6 +135,13 @@ def launches(numbers: Numbers) -> Finding | None:
         place=_place(numbers, idle),
         doubts=tuple(_slow_profile(numbers)),
     )
+
+
+def _fewer_launches(idle: Idle) -> str:
+    """Say how to launch less often; what is compiled already needs no torch.compile."""
+    if str(idle.top["mostly"]).startswith("Torch-Compiled Region"):
+        return "graphs of the compiled regions (mode='reduce-overhead')"
+    return "graphs (CUDA, HIP), torch.compile, fused ops"
 
 
 def waits(numbers: Numbers) -> Finding | None:

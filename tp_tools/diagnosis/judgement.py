@@ -47,7 +47,7 @@ def judge(
     last = list(_hidden(numbers, hidden))
     kept = timed[: most - len(last)]
     return Diagnosis(
-        summary=_summary(numbers, kept),
+        summary=_summary(numbers, [*kept, *last]),
         gpu_ns=whole,
         gpus=len(numbers.devices),
         parts=parts,
@@ -80,9 +80,11 @@ def _summary(numbers: Numbers, findings: list[Finding]) -> str:
     """Say the most costly fault in one sentence, or that there is none."""
     gpus = "the GPUs compute" if len(numbers.devices) > 1 else "the GPU computes"
     computing = f"{gpus} for {percent(numbers.part('compute') / numbers.gpu_ns)} of the time"
-    faults = [it for it in findings if it.is_fault]
+    faults = [it for it in findings if it.is_fault and it.cost_ns is not None]
     if not faults:
-        return f"Nothing wrong stands out: {computing}."
+        hides = any(it.cost_ns is None for it in findings)
+        but = " But the timeline hides kernels." if hides else ""
+        return f"Nothing wrong stands out: {computing}.{but}"
     worst = faults[0]
     share = percent((worst.cost_ns or 0) / numbers.gpu_ns)
     return f"{worst.title}: {share} of the GPU time; {computing}."
