@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Compile the package and its engine before the first test, once for all processes.
 
     Where PYTHONDONTWRITEBYTECODE is set, each command that a test starts would compile the package
-    again, for 0.4 s of CPU. The engine is compiled so that no test meets its one-time message, and
+    again, for 0.2 s of CPU. The engine is compiled so that no test meets its one-time message, and
     in a process of its own, which leaves no threads here.
     """
     if not hasattr(config, "workerinput"):
