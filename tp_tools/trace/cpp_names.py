@@ -2,7 +2,8 @@
 
 A full demangler is not needed, since a short name drops most of what it decodes. Of 16 mangled
 names of recorded traces the package itanium-demangler reads 10, in 8 ms each: it knows neither
-`DF16b` (bfloat16) nor `Tn` of C++20. Mangling: https://itanium-cxx-abi.github.io/cxx-abi/abi.html
+`DF16b` (bfloat16) nor `Tn` of C++20. The package cxxfilt calls the demangler of libstdc++: that of
+GCC 12 reads none of them. Mangling: https://itanium-cxx-abi.github.io/cxx-abi/abi.html
 """
 
 from __future__ import annotations
