@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -80,7 +80,8 @@ def real_trace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         if not (cuts / name).exists():
             own = tmp_path_factory.mktemp("cut") / name
             cut(path, own, int(part[2] or 0))
-            own.replace(cuts / name)  # whole, for other processes
+            with suppress(FileExistsError):  # another process was first, and may be reading its own
+                (cuts / name).hardlink_to(own)
         return cuts / name
 
     return path_of
