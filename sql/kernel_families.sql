@@ -6,6 +6,10 @@
 -- Grain: one row per rank and family.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset
+-- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
+--   needing cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation, gpu_user_annotation)
+-- Set: name TEXT = '*'  only names that match this pattern: * is any text, ? any character
 -- Shown first: rank, family, count, total_ns, total_percent, top_name, top_ns
 -- Kernel names: top_name
 -- Paste: what `tp-tools sql kernel_families` prints runs in the Query tab of any Perfetto UI.
@@ -19,6 +23,10 @@ WITH
     SELECT work.rank, family.family, name, COUNT(*) AS count, SUM(work.dur) AS total_ns
     FROM tpt_gpu_slice AS work
     CROSS JOIN tpt_name_family AS family USING (name, kind)
+    WHERE
+      (work.rank IS NULL OR tpt_set_rank!(work.rank))
+      AND tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = work.id))
+      AND name GLOB tpt_set_name!()
     GROUP BY work.rank, family.family, name
   ),
   ranked AS (

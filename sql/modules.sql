@@ -10,6 +10,9 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   python_function, user_annotation
+-- Set: rank RANGE  only these ranks
+-- Set: name TEXT = '*'  only modules whose names match this pattern: * is any text, ? any
+--   character
 -- Shown first: rank, name, depth, calls, gpu_ns, self_gpu_ns, backward_gpu_ns, reason, top_op
 -- Paste: what `tp-tools sql modules` prints runs in the Query tab of any Perfetto UI.
 
@@ -155,4 +158,7 @@ SELECT
 FROM answer
 LEFT JOIN top_op
   ON top_op.path IS answer.path AND top_op.rank IS answer.rank AND top_op.reason IS answer.reason
+WHERE
+  (answer.rank IS NULL OR tpt_set_rank!(answer.rank))
+  AND COALESCE(answer.name, '') GLOB tpt_set_name!()
 ORDER BY answer.rank, answer.gpu_ns DESC, answer.path, answer.reason;

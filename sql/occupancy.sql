@@ -9,6 +9,8 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
+--   needing cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation, gpu_user_annotation)
 -- Set: name TEXT = '*'  only names that match this pattern: * is any text, ? any character
 -- Shown first: rank, name, count, total_ns, occupancy_percent, blocks_per_sm, underfilled_ns, grid,
 --   block, reason
@@ -25,7 +27,9 @@ WITH
     FROM tpt_gpu_slice AS work
     CROSS JOIN tpt_kernel_shape AS shape USING (id)
     WHERE
-      (work.rank IS NULL OR tpt_set_rank!(work.rank)) AND work.name GLOB tpt_set_name!()
+      (work.rank IS NULL OR tpt_set_rank!(work.rank))
+      AND tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = work.id))
+      AND work.name GLOB tpt_set_name!()
   ),
   shape AS MATERIALIZED (
     SELECT

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.gpu_traces import Event, ask, copy, work
+from tests.support.gpu_traces import Event, ask, call, copy, note, work
 from tests.support.handmade import text
 from tp_tools import engine
 from tp_tools.engine import load
 from tp_tools.trace.cpp_names import is_cpp, is_mangled, parse
 from tp_tools.trace.kernel_families import ELEMENTWISE
+
+if TYPE_CHECKING:
+    from tp_tools.library import Value
 
 TABLE = Path(__file__).parents[1] / "trace" / "kernel_names.tsv"
 QUERY = "INCLUDE PERFETTO MODULE tpt.kernel_family; SELECT name, tpt_kernel_family(name) FROM slice"
@@ -152,3 +156,26 @@ def test_it_agrees_with_the_rules_for_short_names(path: str, allowed: set[str]) 
         chosen += [name] if fits[path] else []
     assert chosen
     assert set(families(chosen).values()) <= allowed
+
+
+def test_only_some_steps_and_names() -> None:
+    """`steps` is by launch, `name` a pattern; shares are of what is left."""
+    events = [
+        note("ProfilerStep#4", 0, 100),
+        note("ProfilerStep#5", 100, 200),
+        call("cudaLaunchKernel", 10, 20, 1),
+        call("cudaLaunchKernel", 110, 120, 2),
+        call("cudaLaunchKernel", 130, 140, 3),
+        work("ampere_sgemm_128x64_nn", 150, 180, correlation=1),
+        work("ampere_sgemm_128x64_nn", 200, 250, correlation=2),
+        work("my_kernel", 300, 310, correlation=3),
+    ]
+
+    def found(**values: Value) -> list[tuple[object, ...]]:
+        rows = ask("kernel_families", events, values)
+        return [(row["family"], row["total_ns"], row["total_percent"]) for row in rows]
+
+    assert found(steps=4) == [("gemm", 30, 100.0)]
+    assert found(steps="5..") == [("gemm", 50, 83.333), ("other", 10, 16.667)]
+    assert found(name="my_*", steps="4..5") == [("other", 10, 100.0)]
+    assert found(steps=6) == []

@@ -251,3 +251,11 @@ def test_work_without_a_call_is_of_its_op() -> None:
     assert [(row["path"], row["self_gpu_ns"], row["top_op"]) for row in rows] == [
         ("Net_0", 10, "aten::mm")
     ]
+
+
+def test_only_some_names() -> None:
+    """`name` is a pattern of module names; work of no module is left out with them."""
+    events = [module("Net_0", 0, 100), module("Linear_0", 10, 50), *kernel(1, 20, 30)]
+    events += kernel(2, 200, 5)
+    rows = ask("modules", events, {"name": "Lin*"})
+    assert [(row["name"], row["gpu_ns"]) for row in rows] == [("Linear_0", 30)]

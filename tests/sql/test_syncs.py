@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.support.gpu_traces import Event, Row, ask, call, copy, op, slice_of, work
+from tests.support.gpu_traces import Event, Row, ask, call, copy, note, op, slice_of, work
+
+if TYPE_CHECKING:
+    from tp_tools.library import Value
 
 ITEM = "aten::_local_scalar_dense"
 
@@ -108,3 +113,24 @@ def test_python_lines_of_pytorch_alone() -> None:
     (row,) = ask("syncs", events)
     assert row["python_line"] == "/usr/lib/python3/torch/cuda/__init__.py(2): synchronize"
     assert row["cpu_op"] is None
+
+
+def test_only_some_steps_and_long_calls() -> None:
+    """`steps` is where a call begins, `min_us` its least duration."""
+    events = [
+        note("ProfilerStep#1", 0, 5_000),
+        note("ProfilerStep#2", 5_000, 9_000),
+        call("cudaStreamSynchronize", 100, 3_100, 1),
+        call("cudaStreamSynchronize", 4_000, 5_500, 2, thread=21),
+        call("cudaDeviceSynchronize", 6_000, 6_500, 3),
+        work("k", 0, 60),
+    ]
+
+    def found(**values: Value) -> list[tuple[object, ...]]:
+        rows = ask("syncs", events, values)
+        return [(row["name"], row["count"], row["total_ns"]) for row in rows]
+
+    assert found(steps=1) == [("cudaStreamSynchronize", 2, 4_500)]
+    assert found(steps=2) == [("cudaDeviceSynchronize", 1, 500)]
+    assert found(min_us=1.5) == [("cudaStreamSynchronize", 2, 4_500)]
+    assert found(min_us=2) == [("cudaStreamSynchronize", 1, 3_000)]

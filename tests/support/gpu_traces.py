@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from tests.support.handmade import micros, text
 from tp_tools import library
 from tp_tools.engine import load, query_rows
+from tp_tools.library import NO_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tp_tools.engine.processor import Processor
+    from tp_tools.library import Values
 
 Event = dict[str, Any]
 Row = dict[str, Any]
@@ -72,16 +74,16 @@ def process_name(pid: int | str, name: str) -> Event:
     return {"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": name}}
 
 
-def ask(query: str, events: Iterable[Event]) -> list[Row]:
+def ask(query: str, events: Iterable[Event], values: Values = NO_VALUES) -> list[Row]:
     """The rows of a query of the library on a trace of these events, which must load whole."""
     with load([text(events)], source="trace.json") as tp:
-        return answer(query, tp)
+        return answer(query, tp, values)
 
 
-def answer(query: str, tp: Processor) -> list[Row]:
-    """The rows of a query of the library, without `LINKS`."""
+def answer(query: str, tp: Processor, values: Values = NO_VALUES) -> list[Row]:
+    """The rows of a query of the library with values of parameters, without `LINKS`."""
     path = library.queries()[query]
-    rows = query_rows(tp, library.read(path), path.name)
+    rows = query_rows(tp, library.read(path, values), path.name)
     return [
         {k: v for k, v in zip(rows.columns, row, strict=True) if k not in LINKS}
         for row in rows.rows
