@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tp_tools.chrome import TraceMetadata
+    from tp_tools.engine.processor import Processor
     from tp_tools.files import Source
     from tp_tools.inspection.inventory import Inventory
     from tp_tools.progress import Reporter
     from tp_tools.repair.defects import Defects
+    from tp_tools.trace import Trace
 
 _EPOCH_FROM_NS = 10**18
 """Times from here on count from 1970 where the trace has no base time: the year 2001."""
@@ -45,6 +47,8 @@ _TOLD = (
     "options",
     "base_ns",
 )
+
+NO_LOSSES: Mapping[str, int] = {}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -134,23 +138,56 @@ def describe(source: Source, how: LoadOptions, reporter: Reporter = SILENT) -> T
         InputError: the file is not a trace, or is damaged.
         EngineError: TraceProcessor failed.
     """
-    if is_chrome_json(source):
-        with (
-            batch_pool(source, reading_jobs()) as pool,
-            reporter.stage(f"reading {source.name}", source.size()) as stage,
-        ):
-            trace = read(source, stage, pool)
-        damage(trace, source).tell(source.name, reporter)
-        with reporter.stage("counting"):
-            counts = inventory(trace)
-            text_bytes, header = trace.text_size(), metadata(trace)
-        with reporter.stage("looking for defects"):
-            trace_defects = defects(trace, partial(external_ids, source, trace))
-        losses: dict[str, int] = {}
-    else:
-        with load_trace(source, how, reporter) as tp, reporter.stage("asking SQL what is in it"):
-            counts, losses = contents(tp), engine.losses(tp)
-        text_bytes, header, trace_defects = None, None, None
+    if not is_chrome_json(source):
+        with load_trace(source, how, reporter) as tp:
+            return of_loaded(source, tp, reporter)
+    with (
+        batch_pool(source, reading_jobs()) as pool,
+        reporter.stage(f"reading {source.name}", source.size()) as stage,
+    ):
+        trace = read(source, stage, pool)
+    damage(trace, source).tell(source.name, reporter)
+    return of_read(source, trace, reporter)
+
+
+def of_read(source: Source, trace: Trace, reporter: Reporter = SILENT) -> TraceInfo:
+    """Describe a trace of Chrome JSON.
+
+    Args:
+        source: the file.
+        trace: what was read from it.
+        reporter: receives the stages of the work.
+    """
+    with reporter.stage("counting"):
+        counts = inventory(trace)
+        text_bytes, header = trace.text_size(), metadata(trace)
+    with reporter.stage("looking for defects"):
+        found = defects(trace, partial(external_ids, source, trace))
+    return _info(source, counts, text_bytes=text_bytes, header=header, defects=found)
+
+
+def of_loaded(source: Source, tp: Processor, reporter: Reporter = SILENT) -> TraceInfo:
+    """Describe a trace of another format than Chrome JSON.
+
+    Args:
+        source: the file.
+        tp: a TraceProcessor that holds all of it.
+        reporter: receives the stage of the work.
+    """
+    with reporter.stage("asking SQL what is in it"):
+        return _info(source, contents(tp), losses=engine.losses(tp))
+
+
+def _info(
+    source: Source,
+    counts: Inventory,
+    *,
+    text_bytes: int | None = None,
+    header: TraceMetadata | None = None,
+    defects: Defects | None = None,
+    losses: Mapping[str, int] = NO_LOSSES,
+) -> TraceInfo:
+    """Put a description together."""
     return TraceInfo(
         file=source.name,
         file_labels=_file_labels(source, header),
@@ -159,7 +196,7 @@ def describe(source: Source, how: LoadOptions, reporter: Reporter = SILENT) -> T
         metadata=header,
         inventory=counts,
         collective_kinds=kernel_kinds.collectives(kernels.name for kernels in counts.kernels),
-        defects=trace_defects,
+        defects=defects,
         losses=losses,
     )
 

@@ -11,10 +11,13 @@ from tp_tools import library
 from tp_tools.alignment.alignment import BY_BASE, UNALIGNED
 from tp_tools.engine import Rows, query_rows
 from tp_tools.files import open_source
+from tp_tools.files.kept import KeptSource
 from tp_tools.inspection import trace_info
 from tp_tools.merging.summary import summary
 from tp_tools.progress import Once
 from tp_tools.querying import LoadOptions, job_loader, load_trace, lookup, runner
+from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
+from tp_tools.repair import OverlapOptions, analysis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -192,11 +195,16 @@ def _collect_one(trace: str, options: LoadOptions, reporter: Reporter) -> Report
 
 
 def _load(trace: str, options: LoadOptions, reporter: Reporter) -> tuple[TraceInfo, Processor]:
-    """Describe a trace and load it; the caller closes the TraceProcessor."""
+    """Describe a trace and load it; the caller closes the TraceProcessor. It is read once."""
     options = _needing(options, [lookup.from_file(name) for name in (*RANK_QUERIES, *JOB_QUERIES)])
-    with open_source(trace) as source:
-        info = trace_info.describe(source, options, reporter)
-        return info, load_trace(source, options, reporter)
+    with open_source(trace) as opened:
+        source = KeptSource.of(opened)
+        if not is_chrome_json(source):
+            tp = load_trace(source, options, reporter)
+            return trace_info.of_loaded(source, tp, reporter), tp
+        analyzed = analysis.analyze(source, OverlapOptions(engine=options.engine), reporter)
+        info = trace_info.of_read(source, analyzed.trace, reporter)
+        return info, load_analyzed(source, analyzed, options, reporter)
 
 
 def _needing(options: LoadOptions, queries: list[Query]) -> LoadOptions:
