@@ -95,7 +95,6 @@ TESTED_IN = {
     "tp_tools.repair.tolerance": "cli/test_fix.py",
     "tp_tools.repair.verify_flows": "repair/test_launch_flows.py",
     "tp_tools.reporting.build": "cli/test_report.py",
-    "tp_tools.reporting.data": "cli/test_report.py",
     "tp_tools.reporting.labels": "cli/test_report.py",
     "tp_tools.reporting.line_plots": "cli/test_report.py",
     "tp_tools.reporting.model": "cli/test_report.py",
