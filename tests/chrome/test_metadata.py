@@ -108,6 +108,12 @@ def test_what_is_no_fact_is_left_out(top: dict[str, Any]) -> None:
     assert said(**top) == NOTHING
 
 
+def test_a_number_that_no_double_holds() -> None:
+    """It says nothing, and the other members are told."""
+    data = b'{"trace_id":1e400,"host_name":"a","traceEvents":[{"ph":"M","name":"x"}]}'
+    assert metadata(trace_of(data)).host == "a"
+
+
 def test_a_base_time_that_is_no_integer() -> None:
     """It is kept as it is written, for whoever needs a base time to refuse it."""
     assert said(baseTimeNanoseconds="0") == replace(NOTHING, wrong_base="'0'")

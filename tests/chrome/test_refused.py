@@ -17,7 +17,7 @@ def traced(members: str) -> bytes:
 
 @pytest.mark.parametrize("space", ["", " ", "\n  "])
 @pytest.mark.parametrize("key", ["ts", "dur", "tts", "tdur"])
-@pytest.mark.parametrize("value", ["{}", "[]", "null", "true", '"x"', '""', '{"a":1}'])
+@pytest.mark.parametrize("value", ["{}", "[]", "null", "true", '"x"', '""', '"1e400"', '{"a":1}'])
 def test_the_last_of_several_times_counts(key: str, value: str, space: str) -> None:
     """A time that is no number before another one of the same key costs neither file nor event."""
     times = {"ts": "6", "dur": "2", "tts": "6", "tdur": "2"}
@@ -27,6 +27,16 @@ def test_the_last_of_several_times_counts(key: str, value: str, space: str) -> N
     data = traced(f"{first},{rest}")
     assert trace_of(data).repairs["void_times"] == 1
     assert shown(fixed(data).data) == [("a", 1, 6_000, 2_000), ("z", 1, 9_000, 1_000)]
+
+
+@pytest.mark.parametrize("space", ["", " "])
+@pytest.mark.parametrize("key", ["pid", "tid"])
+def test_the_last_of_several_ids_counts(key: str, space: str) -> None:
+    """Perfetto v52 would take 542 for the number of a text, and crash."""
+    event = f'{{"ph":"X","{key}":{space}"main","name":"a","{key}":542,"ts":1,"dur":1}}'
+    trace = trace_of(f'{{"traceEvents":[{event}]}}'.encode())
+    assert trace.repairs["text_ids_twice"] == 1
+    assert 542 in trace.tracks[trace.track[0]]
 
 
 @pytest.mark.parametrize("member", ['"bind_id":1e400', '"id":1e400', '"foo":-1e999', '"sf":0e400'])

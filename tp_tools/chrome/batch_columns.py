@@ -219,9 +219,16 @@ def _dropped_events(events: list[Event], phase: NDArray[np.uint8], link: Ints) -
         *[
             i
             for i in async_events
-            if events[i].id2 is ABSENT and not _ASYNC_ID.fullmatch(events[i].id)
+            if not _ASYNC_ID.fullmatch(events[i].id) and not _is_id2(events[i].id2)
         ],
     ]
+
+
+def _is_id2(text: msgspec.Raw) -> bool:
+    """Tell whether an `id2` is an object with an id in it: {"local": "0x1"}."""
+    value = msgspec.json.decode(text) if bytes(text)[:1] == b"{" else {}
+    ids = [value.get(key) for key in ("local", "global")]
+    return any(isinstance(it, int | str) and not isinstance(it, bool) for it in ids)
 
 
 _BOUND: dict[object, int] = {"e": ord("e"), "p": ord("p"), "g": ord("g")}

@@ -7,6 +7,7 @@ import re
 
 import msgspec
 
+from tp_tools.chrome.schema import UNDECODABLE
 from tp_tools.chrome.stream import (
     ENDED_BEFORE,
     SPACE,
@@ -75,7 +76,7 @@ def _members_before(stream: TextStream, end: int) -> dict[str, msgspec.Raw] | No
         Malformed: the text is damaged before `end`.
     """
     try:
-        return _MEMBERS.decode(stream.text[:end] + b"null}")
+        return _decoded(stream, stream.text[:end] + b"null}")
     except RecursionError:
         return None
     except msgspec.DecodeError as error:
@@ -89,8 +90,20 @@ def _members(text: bytes) -> dict[str, msgspec.Raw] | None:
     """Decode the members of an object; return None if the text is not a whole object."""
     try:
         return _MEMBERS.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except UNDECODABLE:
         return None
+
+
+def _decoded(stream: TextStream, text: bytes) -> dict[str, msgspec.Raw]:
+    """Decode the members of an object.
+
+    Raises:
+        Malformed: a key is no UTF-8.
+    """
+    try:
+        return _MEMBERS.decode(text)
+    except UnicodeDecodeError as error:
+        raise Malformed(f"{stream.name}: a key in it is no UTF-8.") from error
 
 
 def _check_members(stream: TextStream, members: dict[str, msgspec.Raw]) -> None:
@@ -107,7 +120,7 @@ def _check_members(stream: TextStream, members: dict[str, msgspec.Raw]) -> None:
 def _headless(stream: TextStream) -> InputError:
     """Return the error for a text in which no events begin; Malformed if they may be salvaged."""
     try:
-        members = _MEMBERS.decode(stream.text)
+        members = _decoded(stream, stream.text)
     except RecursionError:
         members = {}
     except msgspec.DecodeError as error:
@@ -156,7 +169,7 @@ def _tail_of_object(stream: TextStream, text: bytes) -> Tail:
     if not text.startswith(b"]"):
         return _cut_short(b"]}", text)
     try:
-        members = _MEMBERS.decode(_INTO_EVENTS + text)
+        members = _decoded(stream, _INTO_EVENTS + text)
     except RecursionError as error:
         raise InputError(f"{stream.name}: is nested too deeply behind its events.") from error
     except msgspec.DecodeError as error:

@@ -13,6 +13,7 @@ from tp_tools.chrome.envelope import read_head, read_tail
 from tp_tools.chrome.grammar import scan_member
 from tp_tools.chrome.quotes import escaped_member
 from tp_tools.chrome.sanitize import sanitized
+from tp_tools.chrome.schema import UNDECODABLE
 from tp_tools.chrome.stream import Malformed, TextStream
 from tp_tools.errors import InputError
 from tp_tools.trace.model import Head
@@ -81,7 +82,7 @@ def _decodes(member: bytes) -> bool:
     """Tell whether a member decodes once it is sanitized."""
     try:
         _MEMBERS.decode(all_sanitized(b"{" + member + b"}", Counter()))
-    except (msgspec.DecodeError, RecursionError):
+    except UNDECODABLE:
         return False
     return True
 
@@ -119,6 +120,6 @@ def is_tail(tail: bytes) -> bool:
         return True
     try:
         _MEMBERS.decode(all_sanitized(b'{"":[' + tail, Counter()))
-    except (msgspec.DecodeError, RecursionError):
+    except UNDECODABLE:
         return False
     return True

@@ -124,7 +124,12 @@ def _tail_members(trace: Trace) -> _Object:
 
 
 def _decoded(members: dict[str, msgspec.Raw]) -> _Object:
-    return {key: msgspec.json.decode(members[key]) for key in _DECODED_KEYS if key in members}
+    """Decode the members that are read; one with a number that no double holds is left out."""
+    decoded: _Object = {}
+    for key in members.keys() & set(_DECODED_KEYS):
+        with suppress(msgspec.DecodeError):
+            decoded[key] = msgspec.json.decode(members[key])
+    return decoded
 
 
 def _last_job(text: bytes) -> _Object:

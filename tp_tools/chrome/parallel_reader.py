@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from tp_tools.chrome.batch_columns import columns_of
 from tp_tools.chrome.batches import BatchText, last_batch, likely_cut
 from tp_tools.chrome.envelope import read_head, read_tail
 from tp_tools.chrome.refused import check_accepted
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.sanitize_numbers import holds_long
-from tp_tools.chrome.schema import DECODER
+from tp_tools.chrome.schema import DECODER, UNDECODABLE
 from tp_tools.chrome.stream import TextStream, lead_of
 from tp_tools.chrome.trace_builder import TraceBuilder
 from tp_tools.errors import InputError
@@ -109,7 +107,7 @@ def read_batch(text: bytes, *, is_first: bool = False) -> Columns | None:
         events = DECODER.decode(b"".join((b"[", memoryview(text)[lead:], b"]")))
         check_accepted(text, "")
         return columns_of(BatchText(text, events), 0, "")
-    except (InputError, msgspec.DecodeError, RecursionError):
+    except (InputError, *UNDECODABLE):
         return None  # one process reads the whole trace and reports the error
 
 

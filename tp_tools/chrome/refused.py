@@ -2,13 +2,15 @@
 
     "foo": 1e400                 a number of an event that no double holds
     "ts": {}, "ts": 5            a time that is no number, though the last of its key counts
+    "pid": "a", "pid": 5         an id that is text, likewise: it takes 5 for the number of a text
 
-Both are rare, and a look at every byte has to be cheap: numpy marks the few places to look at.
+All are rare, and a look at every byte has to be cheap: numpy marks the few places to look at.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +35,8 @@ _BEFORE = np.isin(np.arange(256), list(b'"td'))  # third last byte of ts", tts",
 _VALUE = np.isin(np.arange(256), list(b"-0123456789"))  # first byte of a number
 _LONGEST = 512  # bytes of a number before its exponent
 _TIMES = ("ts", "dur", "tts", "tdur")
-_NO_NUMBER = re.compile(rb'(?<=")(?:t?ts|t?dur)"\s*:\s*(?![-\d]|"-?\d|\s)')
+_IDS = ("pid", "tid")
+_NO_NUMBER = re.compile(rb'(?<=")(?:t?ts|t?dur)"\s*:\s*(?![-\d]|"-?[\d.]+"|\s)')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _RAW_EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -68,6 +71,8 @@ def check_accepted(text: bytes, file: str, *, thorough: bool = False) -> None:
         raise Malformed(f"{file}: a number is too large for a double.")
     if holds_refused_time(text):
         raise Malformed(f"{file}: an event has a time twice, and one of them is no number.")
+    if holds_refused_id(text):
+        raise Malformed(f"{file}: an event has a pid or tid twice, and the first of them is text.")
 
 
 def holds_refused_time(text: bytes) -> bool:
@@ -77,23 +82,34 @@ def holds_refused_time(text: bytes) -> bool:
     return any(map(_is_refused, _RAW_EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")))
 
 
+def holds_refused_id(text: bytes) -> bool:
+    """Tell whether an event has a pid or tid twice of which one before the last is text."""
+    if not _holds_text_id(text):
+        return False
+    return any(map(_has_text_id_twice, _RAW_EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")))
+
+
+def _has_text_id_twice(event: msgspec.Raw) -> bool:
+    values = _repeated(bytes(event), _IDS)
+    return any(isinstance(value, str) for value in values)
+
+
 def _is_refused(event: msgspec.Raw) -> bool:
-    text = bytes(event)
-    if not any(text.count(b'"%s"' % key.encode()) > 1 for key in _TIMES):
-        return False
-    members: Any = json.loads(text, object_pairs_hook=list)
-    if text[:1] != b"{":
-        return False
-    for key in _TIMES:
-        values = [value for name, value in members if name == key]
-        if not all(map(_is_number, values[:-1])):
-            return True
-    return False
+    return not all(map(_is_number, _repeated(bytes(event), _TIMES)))
+
+
+def _repeated(event: bytes, keys: tuple[str, ...]) -> list[object]:
+    """Return the values of keys that an event has again behind them."""
+    if event[:1] != b"{" or not any(event.count(b'"%s"' % key.encode()) > 1 for key in keys):
+        return []
+    members: Any = json.loads(event, object_pairs_hook=list)
+    by_key = ([value for name, value in members if name == key] for key in keys)
+    return [value for values in by_key for value in values[:-1]]
 
 
 def _is_number(value: object) -> bool:
     if isinstance(value, str):
-        return _NUMBER.fullmatch(value) is not None
+        return _NUMBER.fullmatch(value) is not None and math.isfinite(float(value))
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -124,6 +140,23 @@ def _odd_times(text: bytes) -> Ints:
     is_number = _VALUE[marks[value]]
     odd: Ints = quote[~(is_number & (marks[np.minimum(quote + 1, len(marks) - 1)] == ord(":")))]
     return odd
+
+
+def _holds_text_id(text: bytes) -> bool:
+    """Tell whether the value of a key `pid` or `tid` may be text."""
+    marks = np.frombuffer(text, np.uint8)
+    quote = _marked(marks, _id_ends)
+    quote = quote[marks[np.maximum(quote - 2, 0)] == ord("i")]
+    value = marks[np.minimum(quote + 2, len(marks) - 1)]
+    behind = marks[np.minimum(quote + 3, len(marks) - 1)]
+    return bool(((value == ord('"')) | ((value <= ord(" ")) & (behind == ord('"')))).any())
+
+
+def _id_ends(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Mark the last letter d of keys."""
+    found: NDArray[np.bool_] = marks[1:-1] == ord('"')
+    found &= marks[:-2] == ord("d")
+    return found
 
 
 def _exponents(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:

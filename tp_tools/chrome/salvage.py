@@ -15,8 +15,6 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from tp_tools.chrome.batch_columns import columns_of
 from tp_tools.chrome.batches import BatchText
 from tp_tools.chrome.damage import Losses, event_damage, member_damage
@@ -30,7 +28,8 @@ from tp_tools.chrome.members import (
 )
 from tp_tools.chrome.opening import find_opening, is_events
 from tp_tools.chrome.quotes import escaped
-from tp_tools.chrome.schema import DECODER
+from tp_tools.chrome.refused import check_accepted
+from tp_tools.chrome.schema import DECODER, UNDECODABLE
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -160,18 +159,19 @@ class _Salvage:
             return None
         repairs: Counter[str] = Counter()
         text = all_sanitized(b"[" + events + b"]", repairs)
-        self.needs_sanitizing = self._decodes(text)
+        self.needs_sanitizing = self._decodes(text, sanitized=True)
         if not self.needs_sanitizing:
             return None
         self.losses.repairs.update(repairs)
         return text[1:-1]
 
-    def _decodes(self, text: bytes) -> bool:
+    def _decodes(self, text: bytes, *, sanitized: bool = False) -> bool:
         """Tell whether a text is an array of events; after damage the first must have a phase."""
         try:
             events = DECODER.decode(text)
+            check_accepted(text[1:-1], "", thorough=sanitized)
             columns_of(BatchText(text, events), 0, "")
-        except (InputError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (InputError, *UNDECODABLE):
             return False
         return not (self.is_after_damage and events[0].ph is None)
 

@@ -9,6 +9,7 @@ It repairs the numbers of `sanitize_numbers`, and
     "dur": null of an event         under another key, "tpt_dur"; "ts", "tts", "tdur" too
     times finer than nanoseconds    with three decimals
     "ts": {} before another "ts"    under the key "tpt_ts"; other times too
+    "pid": "a" before another       under the key "tpt_pid"; tid too
     numbers as name, cat, ph        as text
 """
 
@@ -44,9 +45,16 @@ def _objects(depth: int) -> bytes:
 
 _TWICE = (
     rb'(?P<twice>(?P<key>"(?:ts|dur|tts|tdur)")(?=\s*:\s*'
-    rb'(?:\{[^{}]*\}|\[[^\[\]]*\]|true|false|null|"[^"\\]*")\s*,'
+    rb'(?:\{[^{}]*\}|\[[^\[\]]*\]|true|false|null|"[^"\\]*"|'
+    + _HUGE
+    + rb")\s*,"
     + _objects(_DEEPEST)
     + rb"(?P=key)\s*:))"
+)
+_TEXT_ID_TWICE = (
+    rb'(?P<twice_id>(?P<id_key>"[pt]id")(?=\s*:\s*"[^"\\]*(?:\\.[^"\\]*)*"\s*,'
+    + _objects(_DEEPEST)
+    + rb"(?P=id_key)\s*:))"
 )
 _TOKENS = re.compile(
     b"|".join(
@@ -55,6 +63,7 @@ _TOKENS = re.compile(
             rb"(?P<closing>[\]}])",
             rb"(?P<comma>,(?=\s*[,\]}]))",
             _TWICE,
+            _TEXT_ID_TWICE,
             rb"(?P<void>" + _TIME + rb"(?=\s*:\s*" + _VOID + rb"))",
             rb"(?P<time>" + _TIME + rb'\s*:\s*(?:"-?\d[\d.eE+-]*"|-?\d[\d.eE+-]*))',
             rb'(?P<bare>"(?:name|cat|ph)"\s*:\s*(?:-?\d[\d.eE+-]*|true|false))',
@@ -88,6 +97,7 @@ class TokenSanitizer:
             "closing": self._closing,
             "comma": self._comma,
             "twice": self._void,
+            "twice_id": self._text_id,
             "void": self._void,
             "time": self._time,
             "bare": self._bare,
@@ -132,6 +142,12 @@ class TokenSanitizer:
         if self.depth != self.level:
             return key
         self.repairs["void_times"] += 1
+        return b'"tpt_' + key[1:]
+
+    def _text_id(self, key: bytes) -> bytes:
+        if self.depth != self.level:
+            return key
+        self.repairs["text_ids_twice"] += 1
         return b'"tpt_' + key[1:]
 
     def _time(self, member: bytes) -> bytes:

@@ -41,4 +41,7 @@ class Event(msgspec.Struct, gc=False):
     tdur: msgspec.Raw = ABSENT
 
 
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises at a text that is no JSON, no UTF-8, or nested too deeply."""
+
 DECODER = msgspec.json.Decoder(list[Event])

@@ -94,7 +94,8 @@ def quickly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs) -> Pair
             slices, at = slices_between(table, start, stop), trace.ts[event[here]]
             bound[here], sure[here] = _last_started(slices, at, instants_ts, set(plan.trims))
     moved = is_in(event, plan.moves) | is_in(np.maximum(bound, 0), plan.moves)
-    sure &= (bound != NONE) & ~moved
+    waits = (trace.phase[event] == ord("f")) & (trace.bound[event] != ord("e"))
+    sure &= (bound != NONE) & ~moved & ~waits  # without bp "e" it binds to the slice that follows
     out, into = np.split(place, 2)
     return replace(pairs, out=bound[out], into=bound[into], sure=sure[out] & sure[into])
 

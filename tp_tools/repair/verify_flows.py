@@ -66,10 +66,13 @@ class Launches:
         flows: number of each flow.
         origin: for each call of a launch, the call that represents the launch: where one call made
             the other, both have its correlation.
+        changed: slices that the repair moved, trimmed or tied by identity; None: all of them, since
+            ids of flows changed. Arrows between other slices are as Perfetto draws the input.
     """
 
     flows: Counter[Flow]
     origin: dict[SliceKey, SliceKey]
+    changed: set[SliceKey] | None
 
     def from_origin(self, flow: Flow) -> Flow:
         """Return the flow from the call that represents its launch."""
@@ -85,7 +88,11 @@ def expected(trace: Trace, table: Slices, plan: Plan, key: Callable[[int], Slice
         plan: the repairs.
         key: returns the key of the slice of an event.
     """
-    launches = Launches(Counter(), {})
+    edits = plan.flows
+    shown = set(plan.moves) | set(plan.trims) | set(edits.ends)
+    slices = shown.intersection(table.event.tolist()) - set(edits.left_out)
+    changed = None if edits.ids else {key(event) for event in slices}
+    launches = Launches(Counter(), {}, changed)
     for calls, work in meant_launches(trace, table, plan):
         keys = [key(call) for call in calls]
         first = launches.origin.get(keys[0], keys[0])
@@ -116,7 +123,12 @@ def check(name: str, tp: Processor, launches: Launches, others: Counter[Flow] | 
     extra = launched - launches.flows
     extra -= Counter(launches.from_origin(flow) for flow in (others or Counter()).elements())
     known = {end for flow in launches.flows for end in flow}
-    wrong = [flow for flow in extra if _is_wrong(flow, known)]
+    wrong = [
+        flow
+        for flow in extra
+        if _is_wrong(flow, known)
+        and (launches.changed is None or not launches.changed.isdisjoint(flow))
+    ]
     if missing or wrong:
         start, end = next(iter(missing), None) or wrong[0]
         raise VerificationError(

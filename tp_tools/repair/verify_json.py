@@ -14,7 +14,7 @@ import numpy as np
 
 from tp_tools import engine, library
 from tp_tools.chrome import read
-from tp_tools.errors import TraceLossError, VerificationError
+from tp_tools.errors import VerificationError
 from tp_tools.files import Source
 from tp_tools.progress import BUILDING, SILENT
 from tp_tools.repair import verify_flows
@@ -67,16 +67,19 @@ def verify(
     with reporter.stage(f"verifying: reading {name}", source.size()) as stage:
         result = read(source, stage)
     _compare_events(name, analyzed, result)
-    try:
-        with reporter.stage(f"verifying: loading {name}", source.size(), BUILDING) as stage:
-            blocks, size = source.blocks(stage), result.text_size()
-            tp = engine.load(blocks, source=name, engine=engine_name, size=size, reporter=stage)
-        with tp, reporter.stage("verifying: comparing slices and arrows"):
-            _compare_slices(name, result, tp)
-            _compare_launch_flows(name, analyzed, result, tp)
-            say_losses(name, tp, reporter)
-    except TraceLossError as error:
-        raise VerificationError(f"{error} The result was not kept.") from error
+    with reporter.stage(f"verifying: loading {name}", source.size(), BUILDING) as stage:
+        tp = engine.load(
+            source.blocks(stage),
+            source=name,
+            engine=engine_name,
+            size=result.text_size(),
+            reporter=stage,
+            allow_loss=True,  # all slices are compared; say_losses names what the input lost before
+        )
+    with tp, reporter.stage("verifying: comparing slices and arrows"):
+        _compare_slices(name, result, tp)
+        _compare_launch_flows(name, analyzed, result, tp)
+        say_losses(name, tp, reporter)
 
 
 def _compare_events(name: str, analyzed: Analysis, result: Trace) -> None:
@@ -102,7 +105,7 @@ def _compare_events(name: str, analyzed: Analysis, result: Trace) -> None:
         wrong = int((actual != planned).sum())
         if wrong:
             raise failed(name, f"the {column} of {wrong} of its events are not those of the input")
-    if result.bind_ids != _planned_bind_ids(trace, plan, np.cumsum(kept) - 1):
+    if result.bind_ids != _planned_bind_ids(trace, plan, kept):
         raise failed(name, "the slices that it ties by identity are others than planned")
 
 
@@ -130,9 +133,10 @@ def _planned_names(trace: Trace, plan: Plan, result: Trace) -> Ints:
     return codes
 
 
-def _planned_bind_ids(trace: Trace, plan: Plan, place: Ints) -> dict[int, bytes]:
-    """Return the `bind_id` that slices should have, by event of the result."""
-    planned = dict(trace.bind_ids)
+def _planned_bind_ids(trace: Trace, plan: Plan, kept: NDArray[np.bool_]) -> dict[int, bytes]:
+    """Return the `bind_id` that events should have, by event of the result."""
+    place = np.cumsum(kept) - 1
+    planned = {event: text for event, text in trace.bind_ids.items() if kept[event]}
     planned.update({event: b"%d" % end.bind_id for event, end in plan.flows.ends.items()})
     return {int(place[event]): text for event, text in planned.items()}
 

@@ -88,7 +88,13 @@ def flow_groups(trace: Trace) -> FlowGroups:
     correlation = np.where(
         profiler_ids < len(trace.links), profiler_ids, profiler_ids - len(trace.links) + first_text
     )
+    starts = np.bincount(group[trace.phase[event] == ord("s")], minlength=len(is_launch))
     new_ids = _new_ids(trace.links, event, group, shown, perfetto_ids)
+    if (
+        starts > 1
+    ).any():  # which of them an end belongs to is unknown: better no arrow than new ones
+        unclear = is_in(group, np.flatnonzero(starts > 1).tolist())
+        new_ids = {key: new_ids[key] for key in new_ids.keys() - set(event[unclear].tolist())}
     return FlowGroups(event, group, correlation, is_launch, new_ids)
 
 

@@ -1,0 +1,151 @@
+"""Fuzz the commands with mutated inputs.
+
+    python -m tools.fuzz                          200,000 inputs
+    python -m tools.fuzz --count 150 --seed 7     a short run
+    python -m tools.fuzz --only 1234              one input again, which is left in ./fuzz-1234/
+
+An input ends in success or in one line with exit code 3, in time; whatever is written loads into
+TraceProcessor without losses that the input had not, and shows each slice to the nanosecond. A
+seed and a number decide an input, however many processes run. A process that dies or hangs costs
+its input alone. Exit code 1 if anything was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from tools.fuzz.check import run
+from tools.fuzz.corpus import corpus
+
+COUNT = 200_000
+LONGEST_S = 120
+"""Seconds after which an input counts as one that hangs."""
+
+
+def serve(first: int, stop: int, step: int, seed: int) -> None:
+    """Run inputs first, first + step, ... and print a line for each: number, kind, faults."""
+    whole = corpus()
+    with tempfile.TemporaryDirectory() as name:
+        os.chdir(name)
+        os.environ["TMPDIR"] = name
+        tempfile.tempdir = None
+        for number in range(first, stop, step):
+            signal.alarm(LONGEST_S)  # the default handler ends this process
+            print(f"began\t{number}", flush=True)
+            ran = run(number, seed, whole)
+            faults = [" ".join(it.split()) for it in ran.faults]
+            print("\t".join(["ended", str(number), ran.kind, *faults]), flush=True)
+            for path in Path().iterdir():
+                path.unlink() if path.is_file() else shutil.rmtree(path)
+        os.chdir("/")
+
+
+class Fuzzer:
+    """Run inputs in several processes, and count how they end."""
+
+    def __init__(self, seed: int, processes: int) -> None:
+        """Take the seed and the number of processes."""
+        self.seed, self.processes = seed, processes
+        self.kinds, self.faults = Counter[str](), list[str]()
+
+    def run(self, count: int, until: float) -> None:
+        """Run `count` inputs, or as many as there is time for.
+
+        Args:
+            count: number of inputs.
+            until: when to stop, by time.monotonic().
+        """
+        todo = {it: it for it in range(self.processes)}
+        running = {it: self._start(first, count) for it, first in todo.items()}
+        while running:
+            for it, process in list(running.items()):
+                again = self._read(it, process, todo, until)
+                if again:
+                    running[it] = self._start(todo[it], count)
+                elif again is False:
+                    del running[it]
+
+    def _start(self, first: int, count: int) -> subprocess.Popen[str]:
+        words = [str(it) for it in (first, count, self.processes, self.seed)]
+        return subprocess.Popen(  # noqa: S603  this program
+            [sys.executable, "-m", "tools.fuzz", "--serve", *words],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        )
+
+    def _read(
+        self, it: int, process: subprocess.Popen[str], todo: dict[int, int], until: float
+    ) -> bool | None:
+        """Read a line of a process; True: it has to start again, False: it is done."""
+        assert process.stdout is not None
+        line = process.stdout.readline().rstrip("\n")
+        if line:
+            word, number, *rest = line.split("\t")
+            todo[it] = int(number) + (self.processes if word == "ended" else 0)
+            if word == "ended":
+                self.kinds[rest[0]] += 1
+                for fault in rest[1:]:
+                    self._tell(f"{number}: {rest[0]}: {fault}")
+            if word == "began" or time.monotonic() < until:
+                return None
+            process.kill()
+            process.wait()
+            return False
+        if process.wait() == 0:
+            return False
+        self.kinds["died"] += 1
+        self._tell(f"{todo[it]}: the process ended with {process.returncode}")
+        todo[it] += self.processes
+        return True
+
+    def _tell(self, fault: str) -> None:
+        self.faults.append(fault)
+        print(f"input {fault}", flush=True)
+
+
+def _again(number: int, seed: int) -> None:
+    """Run one input in a folder that stays."""
+    folder = Path(f"fuzz-{number}")
+    folder.mkdir()
+    whole = corpus()
+    os.chdir(folder)
+    ran = run(number, seed, whole)
+    print(ran.kind, *ran.faults, sep="\n")
+
+
+def main() -> None:
+    """Print the figures; exit code 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", type=int, help="run one input")
+    parser.add_argument("--serve", type=int, nargs=4, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        serve(*given.serve)
+        return
+    if given.only is not None:
+        _again(given.only, given.seed)
+        return
+    fuzzer = Fuzzer(given.seed, given.processes)
+    fuzzer.run(given.count, time.monotonic() + 60 * given.minutes)
+    for kind, count in sorted(fuzzer.kinds.items()):
+        print(f"{count:7}  {kind}")
+    print(f"{len(fuzzer.faults)} faults in {sum(fuzzer.kinds.values())} inputs, seed {given.seed}")
+    sys.exit(bool(fuzzer.faults))
+
+
+if __name__ == "__main__":
+    main()
