@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.strategies import PURE
 from tp_tools.chrome.batches import BatchText, split_text
 from tp_tools.chrome.stream import Malformed
-from tp_tools.errors import InputError
+from tp_tools.errors import InputError, UsageError
 from tp_tools.trace.model import Head, Tail
 
 ADVICE = " Give the file that the profiler wrote."
@@ -406,3 +406,33 @@ def test_any_bytes_are_split_or_refused(text: bytes, places: list[int]) -> None:
         parts(b'{"traceEvents":[' + text, *places)
     except (InputError, UnicodeDecodeError):
         pass
+
+
+# -- text without an end -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b" " * (3 << 20),
+        b'{"traceEvents":[{"name":"' + b"x" * (3 << 20),
+        b'{"a":' + b"[" * (3 << 20),
+    ],
+    ids=["white space", "a string", "brackets"],
+)
+def test_text_in_which_no_event_ends_is_held_up_to_a_limit(
+    text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the variable that raises the limit."""
+    monkeypatch.setenv("TP_TOOLS_LONGEST_MIB", "2")
+    blocks = (text[at : at + 65_536] for at in range(0, len(text), 65_536))
+    with pytest.raises(InputError, match=r"in 2 MiB of its text.* TP_TOOLS_LONGEST_MIB=4 "):
+        list(split_text(blocks, DECODER, "trace.json"))
+
+
+@pytest.mark.parametrize("given", ["", "-1", "2G"])
+def test_a_limit_that_is_no_number(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused by its name."""
+    monkeypatch.setenv("TP_TOOLS_LONGEST_MIB", given)
+    with pytest.raises(UsageError, match="TP_TOOLS_LONGEST_MIB"):
+        list(split_text(iter([b"[]"]), DECODER, "trace.json"))

@@ -39,7 +39,7 @@ def read_head(stream: TextStream) -> Head:
     """
     stream.grow(1)
     while not stream.text.strip(SPACE) and not stream.ended:
-        stream.grow(len(stream.text) + 1)
+        stream.grow(2 * len(stream.text))
     start = stream.text.lstrip(SPACE)[:1]
     if not start:
         raise InputError(f"{stream.name}: holds no text. Was the profiler stopped before it wrote?")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools.chrome.members import is_tail
 from tp_tools.chrome.quotes import MEMBERS
+from tp_tools.chrome.stream import check_length, longest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,7 @@ class EventText:
         self.stream, self.window = stream, window
         self.text, self.at, self.offset = b"", 0, 0
         self.ended = False
+        self.longest = longest()
 
     def grow(self, size: int) -> None:
         """Read until `size` bytes follow `at`, or the file ends."""
@@ -48,6 +50,7 @@ class EventText:
             self.ended = block is None
             parts.append(block or b"")
             available += len(block or b"")
+            check_length("the text", available, self.longest)
         self.offset += self.at
         self.text, self.at = b"".join(parts), 0
 

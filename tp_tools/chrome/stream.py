@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tp_tools.errors import InputError
+from tp_tools.errors import InputError, UsageError
 from tp_tools.files.source import BATCH_BYTES
 
 if TYPE_CHECKING:
@@ -21,6 +22,38 @@ ENDED_BEFORE = "trailing characters"
 _SEPARATOR = re.compile(rb"\s*,?")
 _STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[{\]},]', re.DOTALL)
 _FAULT = re.compile(r"(.*) \(byte (\d+)\)$")
+
+
+LONGEST = 256
+"""MiB of text that are held at most where no event ends; memory is several times as much."""
+
+LONGEST_VARIABLE = "TP_TOOLS_LONGEST_MIB"
+"""Environment variable that raises `LONGEST`; workers inherit it."""
+
+
+def longest() -> int:
+    """Return the bytes of text that are held at most.
+
+    Raises:
+        UsageError: the environment variable is no number.
+    """
+    given = os.environ.get(LONGEST_VARIABLE, str(LONGEST))
+    if not given.isdecimal():
+        raise UsageError(f"{LONGEST_VARIABLE} is {given!r}, not a number of MiB.")
+    return int(given) << 20
+
+
+def check_length(name: str, size: int, most: int) -> None:
+    """Check that text that has to be held is not too long.
+
+    Raises:
+        InputError: it is.
+    """
+    if size > most:
+        raise InputError(
+            f"{name}: no event ends in {most >> 20:,} MiB of its text. If that is no damage, give "
+            f"{LONGEST_VARIABLE}={most >> 19} in the environment, and several times as much memory."
+        )
 
 
 class Malformed(InputError):  # noqa: N818  the name reads as the fact it states
@@ -38,6 +71,7 @@ class TextStream:
         offset: bytes of the text before the buffer.
         ended: whether all blocks are read.
         separated: whether the buffer begins with a separator, since events were taken before.
+        longest: bytes that are held at most.
     """
 
     blocks: Iterator[bytes]
@@ -46,6 +80,7 @@ class TextStream:
     offset: int = 0
     ended: bool = False
     separated: bool = False
+    longest: int = field(default_factory=longest)
     _held: bytes = b""
     _used: int = 0  # bytes of `_held` that were taken
 
@@ -67,6 +102,7 @@ class TextStream:
             else:
                 parts.append(block)
                 available += len(block)
+                check_length(self.name, available, self.longest)
         if len(parts) > 1:
             self._held, self._used = b"".join(parts), 0
 

@@ -74,12 +74,21 @@ def verify(
             engine=engine_name,
             size=result.text_size(),
             reporter=stage,
-            allow_loss=True,  # all slices are compared; say_losses names what the input lost before
+            allow_loss=True,  # of events that are no slices: say_losses names it
         )
     with tp, reporter.stage("verifying: comparing slices and arrows"):
+        _check_whole(name, tp)
         _compare_slices(name, result, tp)
         _compare_launch_flows(name, analyzed, result, tp)
         say_losses(name, tp, reporter)
+
+
+def _check_whole(name: str, tp: Processor) -> None:
+    """Check that TraceProcessor dropped no slice."""
+    lost = [f"{n} x {stat}" for stat, n in engine.losses(tp).items() if stat.startswith("slice_")]
+    if lost:
+        what = f"TraceProcessor lost data on loading: {', '.join(lost)}"
+        raise VerificationError(f"{name}: {what}. The result was not kept.")
 
 
 def _compare_events(name: str, analyzed: Analysis, result: Trace) -> None:
