@@ -120,3 +120,13 @@ def test_mutated_inputs(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         faults += [f"python -m tools.fuzz --only {number} --seed {seed}: {it}" for it in ran.faults]
         os.chdir(tmp_path)
     assert faults == []
+
+
+def test_a_bind_id_that_is_a_word_is_merged(tmp_path: Path, tp_tools: TpTools) -> None:
+    """Perfetto reads no id from it, so it stays as it is."""
+    for rank in range(2):
+        text = b'{"ph":"X","name":"b","pid":1,"tid":1,"ts":9,"dur":1,"bind_id":"gpu","id":1.5}'
+        (tmp_path / f"rank{rank}.json").write_bytes(b'{"traceEvents":[%b,%b]}' % (SLICE, text))
+    ran = tp_tools("merge", tmp_path, "-o", tmp_path / "out.json")
+    assert (ran.code, "does not know" in ran.err) == (0, False)
+    assert (tmp_path / "out.json").read_text().count('"bind_id":"gpu"') == 2

