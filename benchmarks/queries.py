@@ -1,11 +1,15 @@
 """Measure how long each query of the library takes on a trace, the load aside.
 
     python -m benchmarks.queries TRACE.json.gz [--runs 5]
+    python -m benchmarks.large TRACE.json.gz 62.json.gz 62
+    python -m benchmarks.large TRACE.json.gz 250.json.gz 250
+    python -m benchmarks.queries 62.json.gz 250.json.gz
 
 The trace is repaired and loaded once, whole, into the embedded engine; then the queries run in
 turn. Each creates its tables anew, as when it is pasted into the UI; queries that include modules
 share these in a session, and take less after the first. The engine runs in this
-process on one core, so on a machine with nothing else to do CPU and wall time are the same.
+process on one core, so on a machine with nothing else to do CPU and wall time are the same. Of two
+traces the CPU times stand side by side, with the growth from the first to the second.
 """
 
 from __future__ import annotations
@@ -45,13 +49,21 @@ def seconds(trace: Path, runs: int) -> dict[str, Taken]:
 def main() -> None:
     """Print a row per query: the medians of its runs, in seconds."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("trace", type=Path)
+    parser.add_argument("traces", type=Path, nargs="+")
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    print("| query | CPU, s | wall, s |\n|---|---|---|")
-    for name, taken in seconds(options.trace, options.runs).items():
+    small, *large = [seconds(trace, options.runs) for trace in options.traces[:2]]
+    print(
+        f"| query | CPU, s | {'CPU, s | growth' if large else 'wall, s'} |\n|---|---|---|", end=""
+    )
+    print("---|" if large else "")
+    for name, taken in small.items():
         cpu, wall = statistics.median(taken.cpu), statistics.median(taken.wall)
-        print(f"| `{name}` | {cpu:.2f} | {wall:.2f} |")
+        if large:
+            grown = statistics.median(large[0][name].cpu)
+            print(f"| `{name}` | {cpu:.2f} | {grown:.2f} | {grown / cpu:.1f} |")
+        else:
+            print(f"| `{name}` | {cpu:.2f} | {wall:.2f} |")
 
 
 if __name__ == "__main__":
