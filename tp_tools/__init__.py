@@ -13,9 +13,17 @@ from tp_tools import errors
 
 if TYPE_CHECKING:
     from tp_tools.diagnosis.api import diagnose
-    from tp_tools.querying.api import LossWarning, open_trace, query, query_all
+    from tp_tools.querying.api import InputWarning, LossWarning, open_trace, query, query_all
 
-__all__ = ["LossWarning", "diagnose", "errors", "open_trace", "query", "query_all"]
+__all__ = [
+    "InputWarning",
+    "LossWarning",
+    "diagnose",
+    "errors",
+    "open_trace",
+    "query",
+    "query_all",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  as PEP 562 has it

@@ -28,6 +28,10 @@ class Reporter:
     def say(self, line: str) -> None:
         """Report work that takes seconds, or a result."""
 
+    def note(self, line: str) -> None:
+        """Report a fact about the input that a caller should know: a file left out, mended text."""
+        self.say(line)
+
     def warn(self, line: str) -> None:
         """Report data that was lost, or a step that could not be done."""
 
@@ -73,6 +77,12 @@ class Once(Reporter):
         if line not in self.said:
             self.said.add(line)
             self.reporter.say(line)
+
+    def note(self, line: str) -> None:
+        """Report a fact about the input that is new."""
+        if line not in self.said:
+            self.said.add(line)
+            self.reporter.note(line)
 
     def warn(self, line: str) -> None:
         """Report a warning that is new."""

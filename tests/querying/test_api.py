@@ -116,6 +116,7 @@ def test_errors_are_the_projects_own(ranks: Path) -> None:
         tp_tools.open_trace("no.json")
 
 
+@pytest.mark.filterwarnings("ignore:The job has more ranks")
 def test_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The code in docs/python.md runs as printed, block after block."""
     text = (HERE.parent / "docs" / "python.md").read_text()
@@ -137,6 +138,35 @@ def test_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(names["frame"]) > 0
 
 
+def test_what_is_not_used_as_it_is_is_a_warning(ranks: Path) -> None:
+    """At the caller's line: files left out, ranks cut short, mended or missing."""
+    (ranks / "server_args.json").write_text('{"tp_size": 4}')
+    job = '{"distributedInfo": {"rank": %d, "world_size": 4}, "traceEvents": ['
+    event = '{"ph":"X","cat":"kernel","name":"k","pid":0,"tid":7,"ts":1,"dur":2}'
+    (ranks / "0.json").write_text(job % 0 + event + "," + event[:30])
+    (ranks / "1.json").write_text(job % 1 + event.replace('"k"', '"a "k""') + "]}")
+    calls = [
+        lambda: tp_tools.query(KERNELS, ranks),
+        lambda: tp_tools.query_all(["allreduce"], str(ranks)),
+    ]
+    for call in calls:
+        with pytest.warns(tp_tools.InputWarning) as caught:
+            call()
+        said = {str(it.message).replace(f"{ranks}/", ""): it.category for it in caught}
+        kinds = {line.split(":")[0].split(";")[0].lower(): kind for line, kind in said.items()}
+        assert said["Left out: server_args.json: no trace: it has no traceEvents."] is (
+            tp_tools.InputWarning
+        )
+        assert kinds["0.json"] is tp_tools.LossWarning
+        assert kinds["1.json"] is tp_tools.InputWarning
+        assert "the job has more ranks than there are files" in kinds
+        assert {it.filename for it in caught} == {__file__}
+    with pytest.warns(tp_tools.LossWarning, match="was cut short"):
+        tp_tools.open_trace(ranks / "0.json").close()
+    with pytest.warns(tp_tools.InputWarning, match="is mended: unescaped quotes"):
+        tp_tools.open_trace(ranks / "1.json").close()
+
+
 def test_importing_is_light() -> None:
     """`import tp_tools` brings none of the packages that take long to import, nor does --help."""
     heavy = "{'numpy', 'pandas', 'perfetto', 'wasmtime', 'google.protobuf', 'rich', 'pyarrow'}"
@@ -150,6 +180,6 @@ def test_importing_is_light() -> None:
 
 def test_what_there_is() -> None:
     """`dir` shows the API before it is used; anything else is an attribute error."""
-    assert {"query", "open_trace", "LossWarning", "errors"} <= set(dir(tp_tools))
+    assert {"query", "open_trace", "InputWarning", "LossWarning", "errors"} <= set(dir(tp_tools))
     with pytest.raises(AttributeError, match="no attribute 'qery'"):
         tp_tools.qery  # noqa: B018

@@ -98,7 +98,7 @@ class FileDamage:
         if not self.events:
             reporter.warn(f"{file}: holds no events. Was the profiler stopped before it recorded?")
         for line in self.mends(file):
-            reporter.say(line)
+            reporter.note(line)
 
 
 def damage(trace: Trace, source: Source) -> FileDamage:

@@ -44,7 +44,7 @@ def diagnose(
         tp_tools.errors.EngineError: TraceProcessor failed.
     """
     kept = api.KeptWarnings()
-    files = api.find_files(traces, profile, stage).files
+    files = api.find_files(traces, profile, stage, kept).files
     numbers = collect(files, LoadOptions(engine), kept)
     kept.warn_caller()
     return judge(numbers)

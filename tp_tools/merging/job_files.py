@@ -66,7 +66,7 @@ class JobFiles:
         for it in self.left_out:
             by_why[it.why].append(Path(it.file).name)
         for why, names in by_why.items():
-            reporter.say(f"Left out: {ranks.some(names)}: {why}.")
+            reporter.note(f"Left out: {ranks.some(names)}: {why}.")
 
     def in_order(self, reporter: Reporter = SILENT) -> tuple[list[JobRank], list[int]]:
         """Return the ranks in order, and the numbers of the ranks without a file.

@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
 
-class LossWarning(UserWarning):
-    """TraceProcessor lost a part of a trace on loading."""
+class InputWarning(UserWarning):
+    """A file was left out or mended, or ranks are missing."""
+
+
+class LossWarning(InputWarning):
+    """A part of a file is lost: cut short, damaged, or dropped by TraceProcessor on loading."""
 
 
 def open_trace(
@@ -116,7 +120,7 @@ def query(
     """
     warned = KeptWarnings()
     how = LoadOptions(engine, raw)
-    files = find_files(traces, profile, stage)
+    files = find_files(traces, profile, stage, warned)
     answer = runner.run_query(
         _query(query, params), files, how, reporter=warned, all_categories=all_categories
     )
@@ -155,7 +159,7 @@ def query_all(
     """
     warned = KeptWarnings()
     how = LoadOptions(engine, raw)
-    files = find_files(traces, profile, stage)
+    files = find_files(traces, profile, stage, warned)
     to_run = lookup.distinct(_query(query, params) for query in queries)
     answers = runner.run_queries(to_run, files, how, reporter=warned, all_categories=all_categories)
     warned.warn_caller()
@@ -171,12 +175,17 @@ def _query(query: PathLike, params: Values) -> lookup.Query:
 
 
 def find_files(
-    traces: PathLike | Iterable[PathLike], profile: str | None, stage: str | None
+    traces: PathLike | Iterable[PathLike],
+    profile: str | None,
+    stage: str | None,
+    reporter: Reporter,
 ) -> job_files.JobFiles:
-    """Find the traces of one job."""
+    """Find the traces of one job, and report what lies beside them."""
     given = [traces] if isinstance(traces, str | os.PathLike) else traces
     choice = RankChoice(profile, stage, allow_missing=True)
-    return job_files.find([os.fspath(trace) for trace in given], choice)
+    found = job_files.find([os.fspath(trace) for trace in given], choice)
+    found.say_left_out(reporter)
+    return found
 
 
 def _is_sql(query: PathLike) -> TypeGuard[str]:
@@ -184,16 +193,20 @@ def _is_sql(query: PathLike) -> TypeGuard[str]:
 
 
 class KeptWarnings(Reporter):
-    """Keeps warnings, to give them at the line that called the API."""
+    """Keeps warnings and facts about the input, to give them at the line that called the API."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self.lines: list[tuple[str, type[InputWarning]]] = []
+
+    def note(self, line: str) -> None:
+        """Keep a fact about the input."""
+        self.lines.append((line, InputWarning))
 
     def warn(self, line: str) -> None:
         """Keep a warning."""
-        self.lines.append(line)
+        self.lines.append((line, LossWarning))
 
     def warn_caller(self) -> None:
         """Warn at the line that called the function of the API that calls this."""
-        for line in self.lines:
-            warnings.warn(line, LossWarning, stacklevel=3)
+        for line, category in self.lines:
+            warnings.warn(line, category, stacklevel=3)

@@ -141,7 +141,7 @@ def _of_ranks(
     """Run queries on one rank after the other."""
     ordered, missing = traces.in_order(reporter)
     if missing:
-        reporter.say(f"The job has more ranks than there are files; missing: {some(missing)}.")
+        reporter.note(f"The job has more ranks than there are files; missing: {some(missing)}.")
     _check_ranks(queries, [rank.rank for rank in ordered])
     ordered = [rank for rank in ordered if any(query.is_about(rank.rank) for query in queries)]
     sizes = [Path(rank.file).stat().st_size for rank in ordered]
