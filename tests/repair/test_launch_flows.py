@@ -96,23 +96,43 @@ IDS: list[Callable[[int], Any]] = [
 """Ways to write the id of a launch."""
 
 
+RANKS = [[""], ["[TP00] ", "[TP01] "], ["[TP0-DP0] ", "[TP0-DP1] ", "[TP1-DP0] "]]
+"""What the pids of each rank of a file begin with."""
+
+
 @st.composite
-def launches(draw: DrawFn) -> tuple[list[Event], dict[str, tuple[int, int]]]:
-    """Calls, launches and kernels on a grid of 1 us, in any order; when each pair starts."""
-    write = draw(st.sampled_from(IDS))
+def launches(draw: DrawFn) -> tuple[list[Event], dict[tuple[str, str], tuple[int, int]]]:
+    """Calls, launches and kernels on a grid of 1 us, in any order; when each pair starts.
+
+    A launch may have several kernels, ranks of a file the same ids and correlations, and slices
+    may have threads in quotes where arrows have numbers.
+    """
+    write, labels = draw(st.sampled_from(IDS)), draw(st.sampled_from(RANKS))
+    is_quoted, is_plain = draw(st.booleans()), write in IDS[:2] and len(labels) == 1
     events, starts = [], {}
-    for i in range(1, draw(st.integers(1, 5)) + 1):
-        at, behind = draw(st.integers(0, 6)), draw(st.integers(0, 6))
-        start = call(f"launch {i}", at, draw(st.integers(0, 3)), i)
-        end = work(f"kernel {i}", 3 + behind, draw(st.integers(0, 3)), i)
-        flows = flow(write(i), start, end)
-        if write in IDS[:2]:  # others say nothing of correlations: only their place does
-            flows[0]["ts"] += draw(st.integers(0, 2))
-        events += [start, flows[0], end, flows[1]]
-        starts[f"{i}"] = max(at, flows[0]["ts"]), 3 + behind
+    for number in range(1, draw(st.integers(1, 5)) + 1):
+        rank = (number - 1) % len(labels)
+        i, label = 1 + (number - 1) // len(labels), labels[rank]
+        pids = [{"pid": f"{label}{pid + rank}"} if label else {} for pid in (100, 0)]
+        at = draw(st.integers(0, 6))
+        start = call(f"launch {number}", at, draw(st.integers(0, 3)), i, **pids[0])
+        s_ts = at + (draw(st.integers(0, 2)) if is_plain else 0)  # others know by its place alone
+        events.append(start)
+        for letter in "ab"[: draw(st.integers(1, 2)) if is_plain else 1]:
+            behind = 3 + draw(st.integers(0, 6))
+            name = f"kernel {number}{letter}"
+            end = work(name, behind, draw(st.integers(0, 3)), i, **pids[1])
+            begin, finish = flow(write(i), {**start, "ts": s_ts}, end)
+            events += [begin, end, finish] if letter == "a" else [end, finish]
+            starts[f"launch {number}", name] = max(at, s_ts), behind
     for i in range(draw(st.integers(0, 4))):
-        events.append(call(f"call {i}", draw(st.integers(0, 6)), draw(st.integers(0, 2)), 90 + i))
-    if write in IDS[:2]:
+        pid = {"pid": f"{labels[0]}100"} if labels[0] else {}
+        events.append(
+            call(f"call {i}", draw(st.integers(0, 6)), draw(st.integers(0, 2)), 90 + i, **pid)
+        )
+    if is_quoted:
+        events = [{**it, "tid": f"{it['tid']}"} if it["ph"] == "X" else it for it in events]
+    if is_plain:
         events = draw(st.permutations(events))
     return events, starts
 
@@ -120,19 +140,18 @@ def launches(draw: DrawFn) -> tuple[list[Event], dict[str, tuple[int, int]]]:
 @LOADING
 @given(launches())
 def test_launches_are_joined_to_their_own_work(
-    made: tuple[list[Event], dict[str, tuple[int, int]]],
+    made: tuple[list[Event], dict[tuple[str, str], tuple[int, int]]],
 ) -> None:
     """Where the launch starts first there is one arrow; where not, one or none; none is wrong."""
     events, starts = made
     result, as_json, as_packets = proved(events)
-    own = {(f"launch {i}", f"kernel {i}") for i in starts}
-    sure = {(f"launch {i}", f"kernel {i}") for i, (start, end) in starts.items() if start < end}
+    sure = {pair for pair, (start, end) in starts.items() if start < end}
     flows = result.examined.plan.flows
     for arrows in (as_json, as_packets):
-        assert set(arrows) <= own
+        assert set(arrows) <= set(starts)
         assert sure <= set(arrows)
         assert max(arrows.values(), default=1) == 1
-        assert len(own) - len(arrows) == flows.lost + flows.undrawn
+        assert len(starts) - len(arrows) == flows.lost + flows.undrawn
 
 
 def together(call_dur: int, order: str) -> list[Event]:

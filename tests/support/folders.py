@@ -44,6 +44,8 @@ BESIDE = {
     "all.json.gz": json.dumps({"tpToolsMerge": {}, "traceEvents": [KERNEL]}),
     "node0_4242.async_llm.1764012345677.pt.trace.json.gz": json.dumps({"traceEvents": [CALL]}),
     "pod-worker-0_7.async_llm.1764012345677.pt.trace.json": json.dumps({"traceEvents": [CALL]}),
+    "rank0_memory-timeline.raw.json.gz": "[[1, 2, 3, 4]]",
+    "chakra_et.rank1.json": '{"schema": "1.0", "nodes": [{"id": 1, "name": "root", "rf_id": 2}]}',
 }
 """Files that are no ranks, by name."""
 
@@ -140,7 +142,13 @@ def vllm_dense(it: Sizes) -> Folder:
 def _plain(it: Sizes, pattern: str, *, says: bool) -> Folder:
     world = it.dp * it.engine
     ranks = {
-        pattern.format(rank=rank, time=it.time * 1000 + rank, node=rank // 4, pid=300 + rank): rank
+        pattern.format(
+            rank=rank,
+            time=it.time * 1000 + rank,
+            node=rank // 4,
+            local=rank % 4,
+            pid=300 + rank,
+        ): rank
         for rank in range(world)
     }
     return Folder({name: (rank, world) if says else None for name, rank in ranks.items()}, ranks)
@@ -154,12 +162,23 @@ NAMED = (
     "2026-11-28_lora-rank16_llama-70b_tp8_rank{rank}.json",
     "primus-exp[a rank-7]-rank[{rank}].{time}.pt.trace.json.gz",
     "worker{rank}_step_12.{time}.pt.trace.json.gz",
+    "run_2025-11-24_10-11-12-rank-{rank}.json",
+    "rank_{rank}.{time}.pt.trace.json",
+    "nemo_global_rank_{rank}_local_rank_{local}.json.gz",
+    "ds_trace_node{node}_local{local}_rank{rank:04}.json",
+    "e2e_{rank}_rank_{rank}_20251124_101112.json.gz",
+    "xdit_rank_{rank}_world_64.json",
 )
-"""Names that say the rank: TensorRT-LLM, Megatron, torchtitan, verl, jobs, Primus, DLRM."""
+"""Names that say the rank: TensorRT-LLM, Megatron, torchtitan, verl, jobs, Primus, DLRM, NeMo,
+DeepSpeed, xDiT."""
 
 HOSTS = (
     "node{node}_{pid}.{time}.pt.trace.json",
     "train-worker-{node}_{pid}.{time}.pt.trace.json.gz",
+    "job-worker-{node}-0_{pid}.{time}.pt.trace.json",
+    "ray-worker-0_{pid}.{time}.pt.trace.json.gz",
+    "node_rank{node}_local_rank{local}.json",
+    "profile_gpu{local}_{pid}.json.gz",
 )
 """Names of machines and pods, of tensorboard_trace_handler."""
 

@@ -209,9 +209,14 @@ def _public(header: TraceMetadata) -> dict[str, Any]:
 def _file_labels(source: Source, header: TraceMetadata | None) -> dict[str, int]:
     """Parse rank and parallel axes from the name of the file: {"RANK": 3, "TP": 3}.
 
-    An index above the rank is the size of the axis, and left out: "tp8" in the name of rank 0.
+    An index above the rank is the size of the axis, and left out: "tp8" in the name of rank 0;
+    names of SGLang and vLLM hold no sizes.
     """
     name = rank_names.parse_file_name(Path(source.name).name)
     rank = header.rank if header is not None and header.rank is not None else name.rank
-    labels = {axis: i for axis, i in name.labels.items() if rank is None or i <= rank}
+    labels = {
+        axis: index
+        for axis, index in name.labels.items()
+        if name.is_structured or rank is None or index <= rank
+    }
     return labels if name.rank is None else {"RANK": name.rank, **labels}
