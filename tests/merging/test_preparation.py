@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -45,16 +46,19 @@ FROM flow JOIN place AS a ON a.id = slice_out JOIN place AS b ON b.id = slice_in
 
 
 def merged(
-    files: list[Path], wishes: preparation.MergeOptions = ANY, jobs: int = 1
+    files: list[Path],
+    wishes: preparation.MergeOptions = ANY,
+    jobs: int = 1,
+    form: merge_output.Form = "json",
 ) -> tuple[dict[str, Any], dict[str, Any], bytes]:
-    """The merged trace as JSON, its summary and its text."""
+    """The merged trace as JSON, its summary, and its text or packets."""
     with preparation.rank_pool(jobs) as pool, TemporaryDirectory() as folder:
         given = [str(file) for file in files]
         prepared = preparation.prepare(given, wishes, pool, folder=Path(folder))
         about = summary(prepared)
         counts = merge_output.Counts()
-        text = b"".join(merge_output.blocks(prepared, pool, about, counts=counts))
-    return json.loads(text), {**about, "counts": counts}, text
+        text = b"".join(merge_output.blocks(prepared, pool, about, form, counts=counts))
+    return json.loads(text) if form == "json" else {}, {**about, "counts": counts}, text
 
 
 @contextmanager
@@ -99,6 +103,45 @@ def test_ids_are_unique_across_ranks(pair: list[Path]) -> None:
         ids.setdefault(rank, set()).update({event["pid"], event["tid"], *flow})
     assert not ids[1] & ids[2]
     assert max(ids[1] | ids[2]) < 1 << 31
+
+
+BIND_IDS = [1, "0x10000000001", "77", 10**18, "a word", "", 2.5, "\u00b2"]
+"""Ids that slices carry for flows: the first two are equal in their last 40 bits."""
+
+
+def test_slices_of_a_bind_id_are_joined_in_their_rank_alone(tmp_path: Path) -> None:
+    """What Perfetto reads as an id is the rank's own; what it reads as none joins nothing."""
+    events = [
+        kernel(20 * i + 10 * end, 5, f"{'end' if end else 'start'} {i}", bind_id=id_, **direction)
+        for i, id_ in enumerate(BIND_IDS)
+        for end, direction in enumerate(({"flow_out": True}, {"flow_in": True}))
+    ]
+    files = [write_rank(tmp_path, f"rank{r}.json", events, **info(r)) for r in range(2)]
+    with loaded(merged(files)[2]) as tp:
+        arrows = [(a[0], a[1], a[3], a[4]) for a in engine.rows(tp, ARROWS)]
+    own = [(rank, f"start {i}", rank, f"end {i}") for rank in (1, 2) for i in range(4)]
+    assert sorted(arrows) == own
+
+
+def test_bind_ids_of_a_rank_are_none_between_ranks(tmp_path: Path) -> None:
+    """In .pftrace slices carry the flows between ranks too: none meets a rank's own."""
+    nccl = {"Collective name": "allreduce", "Process Group Name": "0", "Group size": 2}
+    events = [
+        it
+        for i in range(3)
+        for it in (
+            kernel(100 * i, 5, "start", bind_id=i, flow_out=True),
+            kernel(100 * i + 10, 5, "end", bind_id=i, flow_in=True),
+            kernel(100 * i + 20, 30, "ncclDevKernel_AllReduce", args={**nccl, "Seq": i}),
+        )
+    ]
+    files = [write_rank(tmp_path, f"rank{r}.json", events, **info(r)) for r in range(2)]
+    with loaded(merged(files, form="pftrace")[2]) as tp:
+        arrows = Counter((a[1], a[4], a[0] == a[3]) for a in engine.rows(tp, ARROWS))
+    assert arrows == {
+        ("start", "end", True): 6,
+        ("ncclDevKernel_AllReduce", "ncclDevKernel_AllReduce", False): 3,
+    }
 
 
 @pytest.mark.parametrize("args", [{}, {"correlation": 9}])

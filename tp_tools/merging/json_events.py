@@ -49,8 +49,8 @@ class _FlowEndEvent(_Event, gc=False):
     flow_out: bool | UnsetType = UNSET
 
 
-FIRST_FLOW_ID = 1 << 40
-"""First `bind_id` of flows between ranks; those of a rank's own flows are far from it."""
+FIRST_FLOW_ID = 1 << 39
+"""First `bind_id` of flows between ranks; those of ranks' own flows begin at 1 << 40."""
 
 _EVENTS = msgspec.json.Decoder(list[_Event])
 _FIELDS = msgspec.json.Decoder(list[dict[str, Raw]])
@@ -60,7 +60,7 @@ _PROCESS = Raw(b'"p"')
 _GLOBAL = b'"g"'
 _ZERO = Raw(b"0")
 _COLLECTIVE = b'"Collective name"'
-_ID_BITS = 40  # bits of a recorded `bind_id` that are kept; the rank is in those above
+_ID_BITS = 40  # bits of the number of a `bind_id` in its rank; the rank is in those above
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ class Writer:
         self.pids = [Raw(encoded(pid)) for pid in plan.ids.pids]
         self.tids = [Raw(encoded(tid)) for tid in plan.ids.tids]
         self.links = [Raw(b"%d" % (placement.first_flow + i)) for i in range(len(trace.links))]
+        self.own_ids: dict[int, int] = {}  # number in the merged trace by recorded `bind_id`
         self.opening = {closing: event for event, closing in plan.closings.items()}
         needs_edit = np.zeros(len(trace), np.bool_)
         flows = plan.flows
@@ -275,7 +276,8 @@ class Writer:
 
     def _bind_id(self, number: int) -> int:
         """Return a `bind_id` that no other rank has."""
-        return (number % (1 << _ID_BITS)) + ((self.placement.rank + 1) << _ID_BITS)
+        own = self.own_ids.setdefault(number, len(self.own_ids))
+        return own + ((self.placement.rank + 1) << _ID_BITS)
 
 
 def _microseconds(times: Ints) -> list[Raw]:
