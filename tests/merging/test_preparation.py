@@ -105,6 +105,13 @@ def test_ids_are_unique_across_ranks(pair: list[Path]) -> None:
     assert max(ids[1] | ids[2]) < 1 << 31
 
 
+def test_a_merge_of_others_is_no_rank(tmp_path: Path) -> None:
+    """Nor is it to be named one: the error says what takes it."""
+    file = write_rank(tmp_path, "merged-17.json", [kernel(10, pid="[TP00] 1")])
+    with pytest.raises(InputError, match=r"merged-17\.json: holds ranks that are merged"):
+        merged([file])
+
+
 BIND_IDS = [1, "0x10000000001", "77", 10**18, "a word", "", 2.5, "\u00b2"]
 """Ids that slices carry for flows: the first two are equal in their last 40 bits."""
 

@@ -137,14 +137,6 @@ def test_a_file_without_any_rank_is_refused() -> None:
         resolved({"/x/y/trace.json": said(None, None)})
 
 
-def test_a_merged_file_is_no_rank() -> None:
-    """Nor is it to be named one: the error says what takes it."""
-    with pytest.raises(
-        InputError, match=r"merged-17\.json: holds ranks that are merged\. Give the"
-    ):
-        resolved({"merged-17.json": said(None, None)})
-
-
 def test_missing_ranks_are_an_error_that_says_which() -> None:
     """And how to go on without them."""
     files = {f"rank{r}.json": said(r) for r in (0, 1, 5)}

@@ -14,7 +14,7 @@ from tp_tools.alignment import Member, align
 from tp_tools.engine import get_ready
 from tp_tools.errors import InputError
 from tp_tools.merging import job_files, ranks, read_rank
-from tp_tools.merging.rank_names import RankChoice
+from tp_tools.merging.rank_names import RankChoice, parse_file_name
 from tp_tools.merging.selection import Selection
 from tp_tools.processes import open_pool
 from tp_tools.processes.local import is_single_threaded, usual_jobs
@@ -223,6 +223,12 @@ def _read_ranks(
 def _refuse_non_ranks(read: list[RankSummary]) -> None:
     """Raise InputError for the result of a merge, or where no event of any rank has a time."""
     for summary in read:
+        is_named_so = parse_file_name(summary.file).is_merged
+        if is_named_so and summary.metadata.rank is None:
+            raise InputError(
+                f"{summary.file}: holds ranks that are merged. Give the files of the ranks; query, "
+                "report, view and fix take it as it is."
+            )
         if summary.metadata.is_merged:
             raise InputError(f"{summary.file}: is the result of a merge. Leave it out.")
     if all(summary.first_ns is None for summary in read):

@@ -11,13 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools.errors import InputError
-from tp_tools.merging.rank_names import (
-    AXES,
-    named_together,
-    parse_file_name,
-    ranks_by_name,
-    with_places,
-)
+from tp_tools.merging.rank_names import AXES, named_together, ranks_by_name, with_places
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
@@ -116,11 +110,6 @@ def resolve(
     """
     candidates = _candidates(files)
     for file in candidates:
-        if file.rank is None and parse_file_name(file.file).is_merged:
-            raise InputError(
-                f"{file.file}: holds ranks that are merged. Give the files of the ranks; query, "
-                "report, view and fix take it as it is."
-            )
         if file.rank is None:
             raise InputError(
                 f"{file.file}: its rank is unknown: it has no distributedInfo, and its name says "
