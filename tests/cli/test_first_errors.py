@@ -37,6 +37,7 @@ NO_TRACE = (
     "is no trace that Perfetto knows. Give the file that the profiler wrote: .json, .json.gz, "
     ".pftrace..."
 )
+RECORD = "tp-tools reads what torch.profiler writes: prof.export_chrome_trace('trace.json.gz')."
 NO_ENGINE = "--engine takes embedded, native, or the path of a trace_processor_shell"
 
 
@@ -148,7 +149,7 @@ TABLE: list[tuple[str, int, str]] = [
     ),
     *(
         (f"{command} {file}{more}", INPUT, f"{file}: {NO_TRACE}")
-        for file in ("notes.json", "model.json", "binary.json")
+        for file in ("notes.json",)
         for command, more in (
             ("info", ""),
             ("view", ""),
@@ -156,15 +157,25 @@ TABLE: list[tuple[str, int, str]] = [
             ("report", " -o r.html"),
         )
     ),
+    *(
+        (f"{command} {file}{more}", INPUT, f"{file}: is {said}. {RECORD}")
+        for file, said in (
+            ("model.json", "a Python pickle"),
+            ("binary.json", "a program or a core dump"),
+        )
+        for command, more in (
+            ("fix", ""),
+            ("info", ""),
+            ("view", ""),
+            ("query kernels", ""),
+            ("merge", " -o m.json"),
+            ("report", " -o r.html"),
+        )
+    ),
     (
         "fix notes.json",
         INPUT,
         "notes.json: is not a Chrome JSON trace: it begins with b'h'." + ADVICE,
-    ),
-    (
-        "merge binary.json -o m.json",
-        INPUT,
-        "binary.json: is not a Chrome JSON trace: it begins with b'\\x7f'." + ADVICE,
     ),
     (
         "fix other.json",
@@ -266,13 +277,9 @@ TABLE: list[tuple[str, int, str]] = [
     # the command line
     ("fixx rank0.json.gz", USAGE, "fixx: is no command. Did you mean fix?"),
     ("zzz", USAGE, "zzz: is no command. `tp-tools --help` lists them."),
-    (
-        "rank0.json.gz",
-        USAGE,
-        "rank0.json.gz: is no command. Say what to do with it, such as: tp-tools info rank0.json.gz",
-    ),
+    ("rank9.json.gz", INPUT, "rank9.json.gz: no such file. Did you mean rank0.json.gz?"),
     ("fix", USAGE, "Missing argument 'TRACE'. See `tp-tools fix --help`."),
-    ("merge traces", USAGE, "Missing option '--output' / '-o'. See `tp-tools merge --help`."),
+    ("merge -", USAGE, "the trace comes from stdin: say with -o where the result goes."),
     (
         "fix rank0.json.gz --forc",
         USAGE,

@@ -391,7 +391,13 @@ REFUSED = [
     (gzip.compress(b"", mtime=0), "holds no text. Was the profiler stopped before it wrote?"),
     (b"\0" * 100, "holds no text. Was the profiler stopped before it wrote?"),
     (b"hello", "is not a Chrome JSON trace: it begins with b'h'." + ADVICE),
-    (b"SQLite format 3\0", "is not a Chrome JSON trace: it begins with b'S'." + ADVICE),
+    (
+        b"SQLite format 3\0",
+        (
+            "is an SQLite database. tp-tools reads what torch.profiler writes: "
+            "prof.export_chrome_trace('trace.json.gz')."
+        ),
+    ),
     (b"null", "is not a Chrome JSON trace: it begins with b'n'." + ADVICE),
     (b"{}", "has no traceEvents array: not a Chrome JSON trace." + ADVICE),
     (b'{"a":[{"ph":"X"}]}', "has no traceEvents array: not a Chrome JSON trace." + ADVICE),

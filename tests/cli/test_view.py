@@ -221,10 +221,7 @@ def test_offline_lets_no_foreign_page_read() -> None:
     ("content", "message"),
     [
         (b"", "is empty. Was the profiler stopped before it wrote?"),
-        (
-            b"\x89PNG\r\n\x1a\n" + bytes(100),
-            NO_TRACE,
-        ),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "is a picture. Give the trace that it shows."),
         (b"step 1: loss 0.5\n" * 100, NO_TRACE),
         (b'{"loss": [0.5]}', "has no traceEvents array"),
     ],

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
+from tp_tools.cli.options import (
+    choice_options,
+    console_options,
+    engine_option,
+    limit_options,
+    traces_argument,
+)
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
@@ -31,7 +37,7 @@ class Options:
 
 
 @click.command("diagnose", short_help="Say what made a trace slow.")
-@click.argument("traces", nargs=-1, required=True, metavar="TRACE...")
+@traces_argument
 @click.option(
     "--format",
     "form",

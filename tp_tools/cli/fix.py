@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import console_options, duration, engine_option, limit_options
+from tp_tools.cli.options import (
+    complete_files,
+    console_options,
+    duration,
+    engine_option,
+    limit_options,
+)
 from tp_tools.errors import UsageError
 from tp_tools.repair import TOLERANCE_NS
 from tp_tools.writing import PftraceOptions
@@ -44,11 +50,12 @@ class Options:
 
 
 @click.command("fix", short_help="Repair one trace.")
-@click.argument("trace")
+@click.argument("trace", shell_complete=complete_files)
 @click.option(
     "--output",
     "-o",
     metavar="OUT",
+    shell_complete=complete_files,
     help="Where to write; - is stdout. Default: NAME.fixed.json.gz.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if there is anything to repair.")
@@ -168,6 +175,7 @@ def _run(options: Options, console: Console) -> None:
         output,
         temporary,
     )
+    from tp_tools.files.foreign import refuse_foreign  # noqa: PLC0415
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
 
     if options.summary and options.output == output.STDOUT and not options.check:
@@ -176,6 +184,7 @@ def _run(options: Options, console: Console) -> None:
         output.check(options.output, force=options.force)
         output.refuse_input(options.output, [options.trace])
     refuse_missing(options.trace)
+    refuse_foreign(options.trace, by_perfetto=False)
     if options.short_names and options.check:
         raise UsageError("--check writes nothing: leave out --short-names.")
     jobs = options.jobs or reading_jobs()

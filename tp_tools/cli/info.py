@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
+from tp_tools.cli.options import (
+    choice_options,
+    console_options,
+    engine_option,
+    limit_options,
+    traces_argument,
+)
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
@@ -26,7 +32,7 @@ class Options:
 
 
 @click.command("info", short_help="Say what is in a trace.")
-@click.argument("traces", nargs=-1, required=True, metavar="TRACE...")
+@traces_argument
 @click.option(
     "--format",
     "form",

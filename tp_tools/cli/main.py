@@ -20,6 +20,8 @@ from tp_tools.processes import signals
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from click.shell_completion import CompletionItem
+
 COMMANDS = {
     "fix": "Repair one trace: hidden kernels, inexact times, wrong arrows.",
     "merge": "Merge all ranks of a job on one clock, with right arrows.",
@@ -33,6 +35,12 @@ COMMANDS = {
 """Each command with its line of help; its module is imported when it is called."""
 
 INTERRUPTED = 130
+COMPLETE = "_TP_TOOLS_COMPLETE"
+"""Environment variable by which a shell asks for completions, as click names it."""
+
+_TRACES = (".json", ".gz", ".zst", ".pftrace", ".perfetto-trace")
+"""Suffixes of words that stand for a file, there or not, rather than for a command."""
+
 READER_LEFT = 141
 """Exit code that a shell reports of a program that SIGPIPE ended; 1 would mean a finding of `fix
 --check`."""
@@ -48,10 +56,18 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Refuse an unknown command with advice."""
+        """Take a file for `view FILE`; refuse an unknown command with advice."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise UsageError(f"{args[0]}: is no command. {_advice(args[0])}")
+            if not _is_file(args[0]):
+                raise UsageError(f"{args[0]}: is no command. {_advice(args[0])}")
+            return super().resolve_command(ctx, ["view", *args])
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands, and files to view."""
+        from tp_tools.cli.options import complete_files  # noqa: PLC0415  not for --help
+
+        return [*super().shell_complete(ctx, incomplete), *complete_files(ctx, None, incomplete)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
@@ -66,10 +82,14 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _is_file(name: str) -> bool:
+    """Tell whether a word names a file or a folder rather than a command."""
+    # any text can be a name, and none raises here
+    return name.endswith(_TRACES) or os.path.exists(name)  # noqa: PTH110
+
+
 def _advice(name: str) -> str:
-    """Return advice for an unknown command: a command for a file of this name, or a similar one."""
-    if os.path.exists(name):  # noqa: PTH110  any text can be a name, and none raises here
-        return f"Say what to do with it, such as: tp-tools info {name}"
+    """Return advice for an unknown command: a similar one, or the list."""
     close = difflib.get_close_matches(name, COMMANDS, n=1)
     return f"Did you mean {close[0]}?" if close else "`tp-tools --help` lists them."
 
@@ -79,8 +99,11 @@ def _advice(name: str) -> str:
 def group() -> None:
     """Make GPU traces tell the truth in Perfetto.
 
+    A file in place of a command is opened, as by view.
+
     \b
     Examples:
+      tp-tools rank0.json.gz
       tp-tools fix rank0.json.gz
       tp-tools query kernels rank0.json.gz
     """
@@ -117,6 +140,8 @@ def main(arguments: Sequence[str] | None = None, *, patience_s: float = PATIENCE
     """
     context: click.Context | None = None
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments is None and COMPLETE in os.environ:
+        sys.exit(_complete(os.environ[COMPLETE]))
     try:
         with group.make_context("tp-tools", words) as context:
             context.meta[PATIENCE_KEY] = patience_s
@@ -138,6 +163,17 @@ def main(arguments: Sequence[str] | None = None, *, patience_s: float = PATIENCE
     except (KeyboardInterrupt, click.Abort):
         click.echo("tp-tools: interrupted; nothing was left behind.", err=True)
         sys.exit(INTERRUPTED)
+
+
+def _complete(instruction: str) -> int:
+    """Print what a shell asks for: its script of completion, or the completions of a word.
+
+    Returns:
+        1 if the instruction is of no shell that click knows, else 0.
+    """
+    from click.shell_completion import shell_complete  # noqa: PLC0415  for shells only
+
+    return shell_complete(group, {}, "tp-tools", COMPLETE, instruction)
 
 
 def _in_one_line(error: click.ClickException) -> str:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from tp_tools.cli.default_output import in_current_folder
 from tp_tools.cli.options import (
     choice_options,
+    complete_files,
     console_options,
     engine_option,
     limit_options,
     milliseconds,
 )
-from tp_tools.errors import InputError, UsageError
+from tp_tools.errors import UsageError
 from tp_tools.files import temporary
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from tp_tools.merging.rank_names import RankChoice
     from tp_tools.merging.write_rank import Form
     from tp_tools.processes import Pool
-    from tp_tools.progress import Reporter
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,16 @@ class Options:
 
 
 @click.command("merge", short_help="Merge all ranks of a job.")
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--output", "-o", required=True, metavar="OUT", help="Where to write; - is stdout.")
+@click.argument(
+    "inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=complete_files
+)
+@click.option(
+    "--output",
+    "-o",
+    metavar="OUT",
+    shell_complete=complete_files,
+    help="Where to write; - is stdout. Default: FOLDER.merged.json.gz in the current folder.",
+)
 @click.option(
     "--align",
     type=click.Choice(["auto", "collectives", "base", "none"]),
@@ -108,7 +117,7 @@ class Options:
 @console_options
 def command(  # noqa: PLR0917  click passes all by name
     inputs: tuple[str, ...],
-    output: str,
+    output: str | None,
     align: str,
     gpu_only: bool,  # noqa: FBT001  click passes flags by name
     excluded: tuple[str, ...],
@@ -132,13 +141,14 @@ def command(  # noqa: PLR0917  click passes all by name
 
     \b
     Examples:
-      tp-tools merge traces/ -o all.json.gz
+      tp-tools merge traces/
       tp-tools merge 'run7/*TP-*.json.gz' -o all.json.gz --gpu-only
       tp-tools merge traces/ -o step.json.gz --start 1200 --end 1350 --exclude python_function
     """
+    suffix = ".merged.zip" if form == "archive" else ".merged.json.gz"
     options = Options(
         inputs,
-        output,
+        output or in_current_folder(inputs, suffix),
         cast("Mode", align),
         dataclasses.replace(choice, allow_missing=allow_missing),
         gpu_only,
@@ -210,6 +220,7 @@ def _merge(
     from pathlib import Path  # noqa: PLC0415
 
     from tp_tools.cli import merge_summary  # noqa: PLC0415
+    from tp_tools.cli.merge_inputs import prepare  # noqa: PLC0415
     from tp_tools.merging import preparation  # noqa: PLC0415
 
     merge_options = _merge_options(options)
@@ -218,7 +229,7 @@ def _merge(
     size = sum(Path(file).stat().st_size for file in traces.files)
     doing = f"reading {len(traces.files)} ranks"
     with console.stage(doing, size, "aligning clocks") as stage:
-        plan = _prepare(traces.files, merge_options, pool, stage, folder=folder)
+        plan = prepare(traces.files, merge_options, pool, stage, folder=folder)
     plan = dataclasses.replace(plan, left_out=traces.left_out)
     for summary in plan.summaries:
         summary.damage.tell(summary.file, console)
@@ -254,34 +265,6 @@ def _write(plan: MergePlan, options: Options, console: Console, pool: Pool, size
         with output.written(options.output, blocks, packed=packed):
             writing.close()  # the block may write to stdout
     return counts
-
-
-def _prepare(
-    files: list[str],
-    options: MergeOptions,
-    pool: Pool,
-    reporter: Reporter,
-    *,
-    folder: Path,
-) -> MergePlan:
-    """Read the ranks; refuse those that were converted to .pftrace with advice."""
-    from pathlib import Path  # noqa: PLC0415
-
-    from tp_tools.files import Source  # noqa: PLC0415
-    from tp_tools.merging import preparation  # noqa: PLC0415
-    from tp_tools.repair import protobuf  # noqa: PLC0415
-
-    try:
-        with temporary.full_disk_named():
-            return preparation.prepare(files, options, pool, reporter, folder=folder)
-    except InputError as error:
-        for file in files:
-            if protobuf.is_protobuf(Source(Path(file), file)):
-                raise InputError(
-                    f"{file}: is a Perfetto trace. Ranks are merged from the Chrome JSON that the "
-                    "profiler wrote: give that."
-                ) from error
-        raise
 
 
 def _report(plan: MergePlan, counts: Counts, options: Options, console: Console) -> None:

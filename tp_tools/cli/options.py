@@ -18,11 +18,42 @@ from tp_tools.processes import signals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.shell_completion import CompletionItem
+
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _MILLISECONDS = re.compile(r"-?\d+(\.\d{1,6})?")
 _DURATION = re.compile(r"(\d+)(?:\.(\d{1,9}))?\s*(ns|us|ms|s)")
+
+
+def complete_files(
+    _ctx: click.Context, _param: click.Parameter | None, incomplete: str
+) -> list[CompletionItem]:
+    """Have the shell complete the names of files."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415  for shells only
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_queries(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the names of queries where none was given yet, and files."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415  for shells only
+
+    from tp_tools import library  # noqa: PLC0415
+
+    given = bool(ctx.params.get(param.name or ""))
+    names = [] if given else [it for it in library.queries() if it.startswith(incomplete)]
+    return [*map(CompletionItem, names), *complete_files(ctx, param, incomplete)]
+
+
+def traces_argument(command: Command) -> Command:
+    """Add the argument TRACE...; the command receives `traces`: a tuple of one text or more."""
+    return click.argument(
+        "traces", nargs=-1, required=True, metavar="TRACE...", shell_complete=complete_files
+    )(command)
 
 
 def duration(text: str) -> int:

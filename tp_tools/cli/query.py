@@ -10,6 +10,8 @@ import click
 from tp_tools.cli import query_output
 from tp_tools.cli.options import (
     choice_options,
+    complete_files,
+    complete_queries,
     console_options,
     engine_option,
     limit_options,
@@ -41,7 +43,7 @@ class Options:
 
 
 @click.command("query", short_help="Ask traces in SQL.")
-@click.argument("arguments", nargs=-1, metavar="QUERY TRACE...")
+@click.argument("arguments", nargs=-1, metavar="QUERY TRACE...", shell_complete=complete_queries)
 @click.option("--execute", "-e", "sql", metavar="SQL", help="SQL to run instead of QUERY.")
 @click.option(
     "--format",
@@ -53,6 +55,7 @@ class Options:
     "--output",
     "-o",
     metavar="OUT",
+    shell_complete=complete_files,
     default=STDOUT,
     help="Where the rows go, whole or not at all: a file, or a folder, which gets a file for each "
     "query. Default: stdout.",

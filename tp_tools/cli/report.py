@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
+from tp_tools.cli.default_output import in_current_folder
+from tp_tools.cli.options import (
+    choice_options,
+    complete_files,
+    console_options,
+    engine_option,
+    limit_options,
+    traces_argument,
+)
 
 if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
@@ -30,9 +38,13 @@ class Options:
 
 
 @click.command("report", short_help="Make one page of tables and plots.")
-@click.argument("traces", nargs=-1, required=True, metavar="TRACE...")
+@traces_argument
 @click.option(
-    "--output", "-o", required=True, metavar="OUT", help="Where to write: .html; - is stdout."
+    "--output",
+    "-o",
+    metavar="OUT",
+    shell_complete=complete_files,
+    help="Where to write: .html; - is stdout. Default: NAME.report.html in the current folder.",
 )
 @click.option(
     "--align",
@@ -48,7 +60,7 @@ class Options:
 @console_options
 def command(  # noqa: PLR0917  click passes all by name
     traces: tuple[str, ...],
-    output: str,
+    output: str | None,
     align: str,
     force: bool,  # noqa: FBT001  click passes flags by name
     engine: str | None,
@@ -65,9 +77,10 @@ def command(  # noqa: PLR0917  click passes all by name
 
     \b
     Examples:
-      tp-tools report rank0.json.gz -o report.html
+      tp-tools report rank0.json.gz
       tp-tools report traces/ -o report.html --force
     """
+    output = output or in_current_folder(traces, ".report.html")
     _run(Options(traces, choice, output, cast("Mode", align), force, engine), console)
 
 

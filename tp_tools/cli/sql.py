@@ -9,11 +9,11 @@ import click
 
 from tp_tools import library
 from tp_tools.cli.console import Console  # noqa: TC001  part of the command's signature
-from tp_tools.cli.options import console_options, set_option
+from tp_tools.cli.options import complete_queries, console_options, set_option
 
 
 @click.command("sql", short_help="List the queries, or print one.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_queries)
 @set_option
 @console_options
 def command(name: str | None, values: tuple[str, ...], console: Console) -> None:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tp_tools.cli.options import choice_options, console_options, engine_option, limit_options
+from tp_tools.cli.options import (
+    choice_options,
+    complete_files,
+    console_options,
+    engine_option,
+    limit_options,
+)
 from tp_tools.errors import UsageError
 from tp_tools.files import temporary
 from tp_tools.processes import signals
@@ -47,7 +53,7 @@ class Options:
 
 
 @click.command("view", short_help="Open a trace in the Perfetto UI.")
-@click.argument("trace")
+@click.argument("trace", shell_complete=complete_files)
 @click.option(
     "--online",
     is_flag=True,

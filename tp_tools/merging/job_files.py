@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tp_tools.chrome.metadata import MERGED_KEY
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files import Source
+from tp_tools.files.foreign import refuse_foreign
 from tp_tools.files.output import refuse_input
 from tp_tools.merging import inputs, profiles, ranks
 from tp_tools.merging.probe import Probe, probe
@@ -149,6 +150,9 @@ def list_traces(names: Iterable[str], besides: str = "") -> JobFiles:
     """
     listed = list(names)
     found = [it for it in inputs.find(listed) if not _is_earlier_output(it.file, besides, listed)]
+    for it in found:
+        if it.is_given:
+            refuse_foreign(it.file)
     if not found:
         raise InputError(f"{', '.join(listed)}: holds no trace besides the output itself.")
     left_out = [

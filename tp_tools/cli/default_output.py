@@ -1,0 +1,40 @@
+"""Name outputs where -o is not given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tp_tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace")
+"""Suffixes of traces, in the order in which they are taken away."""
+
+
+def stem(file: str) -> str:
+    """Return the name of a trace without its folder and suffixes."""
+    name = Path(file).name
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
+
+
+def in_current_folder(inputs: Sequence[str], suffix: str) -> str:
+    """Name an output in the current folder after its inputs: the one trace, or their folder.
+
+    `traces/` and `traces/*.json.gz` give `traces.merged.json.gz` with the suffix
+    `.merged.json.gz`, and so does `.` in the folder `traces`.
+
+    Raises:
+        UsageError: the input is stdin, which has no name.
+    """
+    first = Path(inputs[0])
+    if inputs[0] == "-":
+        raise UsageError("the trace comes from stdin: say with -o where the result goes.")
+    if len(inputs) == 1 and first.is_file():
+        return stem(inputs[0]) + suffix
+    folder = first if first.is_dir() else first.parent
+    return (folder.resolve().name or "traces") + suffix

@@ -1,0 +1,148 @@
+"""Recognize files that are given for traces by mistake, and say what they are and what to do."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tp_tools.errors import InputError
+from tp_tools.files.source import Source
+
+_LOOKED_AT = 4 << 20
+"""Most bytes of a file, decompressed, in which a mark is searched."""
+
+_RECORD = "tp-tools reads what torch.profiler writes: prof.export_chrome_trace('trace.json.gz')."
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file that is no trace for tp-tools.
+
+    Attributes:
+        is_a: what it is, for users.
+        advice: what to do.
+        suffixes: of names; any if there are none.
+        start: regular expression of its first bytes.
+        holds: regular expression of bytes that stand further on.
+        lacks: regular expression of bytes that are nowhere in such a file.
+    """
+
+    is_a: str
+    advice: str
+    suffixes: tuple[str, ...] = ()
+    start: bytes = b""
+    holds: bytes = b""
+    lacks: bytes = b""
+
+    def matches(self, name: str, text: bytes) -> bool:
+        """Tell whether a file is of this kind, by its name and its beginning."""
+        return (
+            (not self.suffixes or name.lower().endswith(self.suffixes))
+            and re.match(self.start, text) is not None
+            and (not self.holds or re.search(self.holds, text) is not None)
+            and (not self.lacks or re.search(self.lacks, text) is None)
+        )
+
+
+_SQLITE = rb"SQLite format 3\0"
+_PICKLE = rb"\x80[\x02-\x05]"
+_NO_JSON = rb"(?!\s*[{\[])"
+
+KINDS = (
+    Kind(
+        "an Nsight Systems report",
+        f"Open it with nsys-ui. {_RECORD}",
+        suffixes=(".nsys-rep", ".qdrep"),
+        start=_NO_JSON,
+    ),
+    Kind(
+        "an Nsight Compute report",
+        f"Open it with ncu-ui. {_RECORD}",
+        suffixes=(".ncu-rep",),
+        start=_NO_JSON,
+    ),
+    Kind(
+        "an Nsight Systems database (nsys export)",
+        f"Ask it with sqlite3, or open its .nsys-rep with nsys-ui. {_RECORD}",
+        start=_SQLITE,
+        holds=rb"CUPTI_ACTIVITY_|TARGET_INFO_|META_DATA_EXPORT",
+    ),
+    Kind(
+        "a database of rocprofv3 (rocpd)",
+        "Convert it, then view that: rocpd convert -i FILE --output-format pftrace.",
+        start=_SQLITE,
+        holds=rb"rocpd_",
+    ),
+    Kind("an SQLite database", _RECORD, start=_SQLITE),
+    Kind(
+        "a memory snapshot of PyTorch",
+        "Open it on https://pytorch.org/memory_viz, which draws it in your browser.",
+        start=_PICKLE,
+        holds=rb"device_traces|segments",
+    ),
+    Kind("a Python pickle", _RECORD, start=_PICKLE),
+    Kind(
+        "a profile of XLA (xplane)",
+        "Open it with XProf, or give the .trace.json.gz beside it.",
+        suffixes=(".xplane.pb",),
+        start=_NO_JSON,
+    ),
+    Kind(
+        "a web page",
+        "Open it in a browser; tp-tools wants the trace that it was made of.",
+        start=rb"(?i)\s*<(?:!doctype\s+html|html)",
+        lacks=rb"trace-data|# tracer:",  # a systrace, which Perfetto reads
+    ),
+    Kind("a picture", "Give the trace that it shows.", start=rb"\x89PNG|\xff\xd8\xff|GIF8"),
+    Kind("a PDF", _RECORD, start=rb"%PDF-"),
+    Kind("a program or a core dump", _RECORD, start=rb"\x7fELF"),
+    Kind(
+        "an execution trace of PyTorch, which has no times",
+        f"Give the profiler's trace of the same run. {_RECORD}",
+        start=rb'\s*\{\s*"schema"\s*:\s*"\d',
+        holds=rb'"nodes"\s*:',
+    ),
+)
+"""Kinds of files, the first that matches first."""
+
+_PERFETTO_ONLY = (
+    Kind("a recording of Linux perf", "Perfetto reads it: tp-tools view FILE.", start=b"PERFILE2"),
+)
+"""Kinds that TraceProcessor reads, and which have nothing that `fix` and `merge` know."""
+
+
+def refuse_foreign(name: str, *, by_perfetto: bool = True) -> None:
+    """Refuse a file that is of another kind than a trace; what cannot be read is left to others.
+
+    Args:
+        name: a path; "-", pipes and files that are not there are not looked at.
+        by_perfetto: whether anything that TraceProcessor reads is wanted.
+
+    Raises:
+        InputError: it is of a known other kind; the message says which and what to do.
+    """
+    path = Path(name)
+    text = b""
+    with suppress(OSError, InputError):
+        if name == "-" or not path.is_file():
+            return
+        text = _beginning(Source(path, name))
+    for kind in KINDS if by_perfetto else KINDS + _PERFETTO_ONLY:
+        if text and kind.matches(name, text):
+            raise InputError(f"{name}: is {kind.is_a}. {kind.advice.replace('FILE', name)}")
+
+
+def _beginning(source: Source) -> bytes:
+    """Read the first bytes; more only of a file that is not JSON."""
+    blocks = source.blocks()
+    first = next(blocks, b"")
+    if re.match(_NO_JSON, first) is None or not first:
+        return first
+    text = bytearray(first)
+    for block in blocks:
+        text += block
+        if len(text) >= _LOOKED_AT:
+            break
+    return bytes(text)
