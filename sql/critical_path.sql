@@ -29,7 +29,7 @@
 -- Kernel names: mostly
 -- Paste: what `tp-tools sql critical_path` prints runs in the Query tab of any Perfetto UI.
 
-INCLUDE PERFETTO MODULE tpt.critical_path;
+INCLUDE PERFETTO MODULE tpt.path_segment;
 
 INCLUDE PERFETTO MODULE tpt.step;
 
@@ -46,7 +46,7 @@ WITH
       win.upid,
       win.device,
       win.rank
-    FROM tpt_critical_path AS path
+    FROM tpt_path_segment AS path
     CROSS JOIN tpt_step_window AS win USING (window_id)
   ),
   -- window 0: all of the device

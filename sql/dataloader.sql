@@ -12,7 +12,7 @@
 -- Shown first: rank, step, dur, count, dataloader_ns, dataloader_percent, gpu_idle_ns
 -- Paste: what `tp-tools sql dataloader` prints runs in the Query tab of any Perfetto UI.
 
-INCLUDE PERFETTO MODULE tpt.dataloader;
+INCLUDE PERFETTO MODULE tpt.dataloader_next;
 
 INCLUDE PERFETTO MODULE tpt.step;
 

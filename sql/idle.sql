@@ -28,7 +28,7 @@
 
 INCLUDE PERFETTO MODULE tpt.busy_in;
 
-INCLUDE PERFETTO MODULE tpt.dataloader;
+INCLUDE PERFETTO MODULE tpt.dataloader_next;
 
 INCLUDE PERFETTO MODULE tpt.gap;
 

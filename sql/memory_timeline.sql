@@ -11,7 +11,7 @@
 -- Shown first: rank, device_type, device, ts, bytes, allocated_bytes, reserved_bytes, lifetime_ns
 -- Paste: what `tp-tools sql memory_timeline` prints runs in the Query tab of any Perfetto UI.
 
-INCLUDE PERFETTO MODULE tpt.memory;
+INCLUDE PERFETTO MODULE tpt.memory_event;
 
 SELECT
   -- rank; NULL in the trace of one rank

@@ -19,6 +19,14 @@ def span(time: int) -> str:
     return f"{time} ns"
 
 
+def short_span(time: int) -> str:
+    """Write a duration in ns with one decimal of its unit: 2.3 ms; 12 ns."""
+    for scale, unit in _TIME_UNITS:
+        if abs(time) >= scale:
+            return f"{time / scale:.1f} {unit}"
+    return f"{time} ns"
+
+
 def percent(share: float) -> str:
     """Write a share from 0 to 1: 18.8 %."""
     return f"{100 * share:.1f} %"

@@ -1,6 +1,6 @@
 -- The peaks of PyTorch's allocators, and what was live then.
 
-INCLUDE PERFETTO MODULE tpt.memory;
+INCLUDE PERFETTO MODULE tpt.memory_event;
 
 -- Each device of each process, with the first event after which most was allocated.
 CREATE PERFETTO TABLE tpt_memory_peak(

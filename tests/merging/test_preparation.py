@@ -244,10 +244,10 @@ def test_a_rank_is_repaired_as_by_fix(tmp_path: Path) -> None:
             "ORDER BY 1, 2",
         )
     assert rows == [
-        ("rank 0 GPU 0", "stream 7", "a"),
-        ("rank 0 GPU 0", "stream 7 (2)", "b"),
-        ("rank 1 GPU 0", "stream 7", "a"),
-        ("rank 1 GPU 0", "stream 7 (2)", "b"),
+        ("rank 0 GPU 0", "rank 0 · stream 7", "a"),
+        ("rank 0 GPU 0", "rank 0 · stream 7 (2)", "b"),
+        ("rank 1 GPU 0", "rank 1 · stream 7", "a"),
+        ("rank 1 GPU 0", "rank 1 · stream 7 (2)", "b"),
     ]
 
 
@@ -295,6 +295,62 @@ def test_the_collectives_process_tells_window_and_straggler(reducing: list[Path]
     assert (args["matched_by"], args["confidence"]) == ("seq", "certain")
     names = [e["args"]["name"] for e in events if e["name"].endswith("_name") and e["pid"] == 1]
     assert names == ["collectives (all ranks)", "group 4 tp [0, 1, 2]"]
+
+
+def parts(events: list[dict[str, Any]]) -> list[tuple[str, float, float]]:
+    """Name, start and duration of the slices that the merge made of collectives, by start."""
+    made = [e for e in events if e["ph"] == "X" and e.get("cat", "").startswith("collective")]
+    first = min(e["ts"] for e in made)
+    return [(e["name"], round(e["ts"] - first, 3), e["dur"]) for e in made]
+
+
+def test_a_slice_says_who_was_late_and_is_split(reducing: list[Path]) -> None:
+    """Its name has the rank that came last; in it lie the waiting for that rank, and the wire."""
+    assert parts(merged(reducing)[0]["traceEvents"]) == [
+        ("all_reduce, 50.0 us, last: rank 1", 0, 50),
+        ("waiting for rank 1", 0, 30),
+        ("on the wire", 30, 20),
+    ]
+
+
+def test_where_all_come_together_nobody_is_late(tmp_path: Path) -> None:
+    """Neither a name nor parts are made up."""
+    files = [
+        write_rank(
+            tmp_path,
+            f"rank{r}.json",
+            [kernel(100, 50, "ncclDevKernel_AllReduce_x", args={**ALL_REDUCE, "Seq": 9})],
+            **info(r, 3),
+        )
+        for r in range(3)
+    ]
+    assert parts(merged(files)[0]["traceEvents"]) == [("all_reduce, 50.0 us", 0, 50)]
+
+
+def test_a_pdl_start_is_no_arrival(tmp_path: Path) -> None:
+    """Rank 1 started first, at 90, but behind a kernel that ended at 140: it was the last to come.
+
+    So `allreduce` has it, which reads the same trace.
+    """
+    files = [
+        write_rank(
+            tmp_path,
+            f"rank{r}.json",
+            [
+                kernel(50, ahead - 50, "gemm"),
+                kernel(
+                    start, 150 - start, "ncclDevKernel_AllReduce_x", args=ALL_REDUCE | {"Seq": 9}
+                ),
+            ],
+            **info(r, 3),
+        )
+        for r, (start, ahead) in enumerate([(100, 90), (90, 140), (110, 100)])
+    ]
+    assert parts(merged(files)[0]["traceEvents"]) == [
+        ("all_reduce, 50.0 us, last: rank 1", 0, 50),
+        ("waiting for rank 1", 0, 40),
+        ("on the wire", 40, 10),
+    ]
 
 
 def test_arrows_between_ranks_join_one_collective(reducing: list[Path]) -> None:
@@ -403,7 +459,9 @@ def test_gloo_ranks_are_merged() -> None:
     assert told["matched_collectives"]["total"] == 24
     with loaded(text) as tp:
         rows = engine.rows(
-            tp, "SELECT name, COUNT(*) FROM slice WHERE category = 'collective' GROUP BY 1"
+            tp,
+            "SELECT EXTRACT_ARG(arg_set_id, 'args.kind'), COUNT(*) FROM slice "
+            "WHERE category = 'collective' GROUP BY 1",
         )
     assert dict(rows) == {"all_reduce": 12, "all_gather": 4, "broadcast": 4, "barrier": 4}
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
+from tp_tools.formatting import short_span
 from tp_tools.merging.json_fragment import metadata
 from tp_tools.repair.lanes import assign_lanes
 from tp_tools.trace import Slices
@@ -21,6 +22,9 @@ PROCESS = "collectives (all ranks)"
 PID = 1
 FIRST_TID = 2  # a thread whose id is its process's is drawn first, whatever its name
 CAT = "collective"
+PART = "collective_part"
+"""Category of the slices within one of CAT: the waiting for the last rank, and the wire."""
+
 LINK = "collective"
 """Category and name of flows between ranks."""
 
@@ -33,6 +37,7 @@ class RankKernel:
         rank: number of the rank in the job.
         pid, tid: its track in the merged trace.
         ts, end: ns in the merged trace.
+        arrival: time when the rank arrived, ns; after `ts` if the kernel started under PDL.
         is_written: whether the merged trace holds the kernel's slice.
     """
 
@@ -41,6 +46,7 @@ class RankKernel:
     tid: int
     ts: int
     end: int
+    arrival: int
     is_written: bool
 
 
@@ -75,12 +81,27 @@ class Collective:
     @property
     def first(self) -> RankKernel:
         """The kernel of the rank that arrives first."""
-        return min(self.kernels, key=lambda kernel: (kernel.ts, kernel.rank))
+        return min(self.kernels, key=lambda kernel: (kernel.arrival, kernel.rank))
 
     @property
-    def straggler(self) -> RankKernel:
-        """The kernel of the rank that arrives last."""
-        return max(self.kernels, key=lambda kernel: (kernel.ts, -kernel.rank))
+    def last_arrival(self) -> int:
+        """Time when the last rank arrives, ns in the merged trace."""
+        return max(kernel.arrival for kernel in self.kernels)
+
+    @property
+    def straggler(self) -> int | None:
+        """The rank that arrives last; None where several arrive together then."""
+        last = [it.rank for it in self.kernels if it.arrival == self.last_arrival]
+        return last[0] if len(last) == 1 else None
+
+    @property
+    def name(self) -> str:
+        """What it was, how long it took, and who was last: "all_reduce, 19.7 ms, last: rank 4"."""
+        name = f"{self.kind}, {short_span(self.end - self.first.arrival)}"
+        if self.straggler is None:
+            return name
+        doubt = " (uncertain)" if self.confidence == "uncertain" else ""
+        return f"{name}, last: rank {self.straggler}{doubt}"
 
     @property
     def end(self) -> int:
@@ -130,7 +151,7 @@ def _natural(name: str) -> tuple[int, str]:
 
 def _in_order(collectives: list[Collective]) -> list[Collective]:
     """Sort collectives by start, the longest first."""
-    return sorted(collectives, key=lambda one: (one.first.ts, -one.end, one.number))
+    return sorted(collectives, key=lambda one: (one.first.arrival, -one.end, one.number))
 
 
 def _slices(collectives: list[Collective]) -> Slices:
@@ -141,20 +162,21 @@ def _slices(collectives: list[Collective]) -> Slices:
         event=np.arange(count, dtype=np.int32),
         closing=np.full(count, -1, np.int32),
         track=np.zeros(count, np.int32),
-        ts=np.array([one.first.ts for one in ordered], np.int64),
+        ts=np.array([one.first.arrival for one in ordered], np.int64),
         end=np.array([one.end for one in ordered], np.int64),
     )
 
 
 def _slice(collective: Collective, tid: int) -> bytes:
-    """Write the slice of a collective and a comma."""
-    first, straggler = collective.first, collective.straggler
+    """Write the slice of a collective, and in it the waiting and the wire; each with a comma."""
+    first, last, end = collective.first, collective.last_arrival, collective.end
+    straggler = collective.straggler
     args: dict[str, object] = {
         "kind": collective.kind,
         "bytes": collective.nbytes,
         "dtype": collective.dtype or None,
-        "skew_us": (straggler.ts - first.ts) / 1000,
-        "straggler_rank": straggler.rank,
+        "skew_us": (last - first.arrival) / 1000,
+        "straggler_rank": straggler,
         "first_rank": first.rank,
         "ranks": len(collective.kernels),
         "ranks_expected": collective.expected,
@@ -164,14 +186,31 @@ def _slice(collective: Collective, tid: int) -> bytes:
         "tpt_collective": collective.number,
     }
     known = {key: value for key, value in args.items() if value is not None}
-    return b'{"ph":"X","cat":"%b","name":%b,"pid":%d,"tid":%d,"ts":%b,"dur":%b,"args":%b},\n' % (
-        CAT.encode(),
-        encoded(collective.kind),
+    slices = [_event(CAT, collective.name, tid, (first.arrival, end), known)]
+    if first.arrival < last < end:
+        waiting = "waiting" if straggler is None else f"waiting for rank {straggler}"
+        slices.append(_event(PART, waiting, tid, (first.arrival, last)))
+        slices.append(_event(PART, "on the wire", tid, (last, end)))
+    return b"".join(slices)
+
+
+def _event(
+    cat: str,
+    name: str,
+    tid: int,
+    span: tuple[int, int],
+    args: dict[str, object] | None = None,
+) -> bytes:
+    """Write a slice from the first to the second time of `span`, ns, and a comma."""
+    ts, end = span
+    return b'{"ph":"X","cat":"%b","name":%b,"pid":%d,"tid":%d,"ts":%b,"dur":%b%b},\n' % (
+        cat.encode(),
+        encoded(name),
         PID,
         tid,
-        microseconds(first.ts),
-        microseconds(collective.end - first.ts),
-        encoded(known),
+        microseconds(ts),
+        microseconds(end - ts),
+        b"" if args is None else b',"args":' + encoded(args),
     )
 
 

@@ -115,8 +115,15 @@ def collectives(
 def _kernel(written: RankFragment, index: int, rank: int) -> RankKernel:
     """Return the kernel of a rank that was written as its `index`-th matched collective."""
     pid, tid = written.track[index].tolist()
-    ts, end = int(written.ts[index]), int(written.end[index])
-    return RankKernel(rank, pid, tid, ts, end, is_written=bool(written.is_written[index]))
+    return RankKernel(
+        rank,
+        pid,
+        tid,
+        ts=int(written.ts[index]),
+        end=int(written.end[index]),
+        arrival=int(written.arrival[index]),
+        is_written=bool(written.is_written[index]),
+    )
 
 
 def _known(value: np.int64) -> int | None:

@@ -221,6 +221,6 @@ def _count(counts: Counts, written: RankFragment) -> None:
 
 def _is_inside(collective: Collective, selection: Selection, start_ns: int) -> bool:
     """Tell whether a collective touches the window of the selection."""
-    first, end = collective.first.ts + start_ns, collective.end + start_ns
+    first, end = collective.first.arrival + start_ns, collective.end + start_ns
     begun = selection.end_ns is None or first < selection.end_ns
     return begun and (selection.start_ns is None or end > selection.start_ns)

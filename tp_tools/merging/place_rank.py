@@ -75,7 +75,7 @@ def place_rank(
     used = np.unique(trace.track[keep]).tolist()
     tracks = (
         list(processes(trace, shifted_plan, placement, used)),
-        list(threads(trace, shifted_plan, keep, used)),
+        list(threads(trace, shifted_plan, placement, keep, used)),
     )
     return PlacedRank(shifted, shifted_plan, keep, *tracks, selection.args)
 

@@ -103,27 +103,37 @@ def _gpus(trace: Trace) -> set[Scalar]:
     return {trace.tracks[track][0] for track in tracks_of(trace, GPU_CATS)}
 
 
-def threads(trace: Trace, plan: Plan, keep: NDArray[np.bool_], used: list[int]) -> Iterator[Thread]:
+def threads(
+    trace: Trace, plan: Plan, placement: RankPlacement, keep: NDArray[np.bool_], used: list[int]
+) -> Iterator[Thread]:
     """List the used tracks of threads and streams, then the lanes that hold slices.
+
+    Streams are named with their rank, as in "rank 3 · stream 7": pinned, they stand apart from the
+    process that says it.
 
     Args:
         trace: the rank as recorded.
         plan: ids and lanes in the merged trace.
+        placement: the number of the rank.
         keep: bool (events,), whether the event is written.
         used: indices of the tracks that have events.
     """
     names, indices = thread_metadata(trace)
     gpus = _gpus(trace)
+
+    def titled(track: int, name: str) -> str:
+        return f"rank {placement.rank} · {name}" if trace.tracks[track][0] in gpus else name
+
     for track in used:
         pid, tid = number(plan.ids.pids[track]), number(plan.ids.tids[track])
         recorded_pid, recorded_tid = trace.tracks[track]
         needs_name = recorded_pid in gpus or not is_number(recorded_tid)
         name = names.get(track) or (default_name(trace, track) if needs_name else "")
-        yield Thread(pid, tid, name, indices.get(track))
+        yield Thread(pid, tid, titled(track, name), indices.get(track))
     moved = {(int(trace.track[event]), lane) for event, lane in plan.moves.items() if keep[event]}
     for key in sorted(moved):
         lane = plan.lanes[key]
-        yield Thread(lane.pid, lane.tid, lane.name, lane.sort_index)
+        yield Thread(lane.pid, lane.tid, titled(key[0], lane.name), lane.sort_index)
 
 
 def is_number(value: Scalar) -> bool:

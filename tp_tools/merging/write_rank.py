@@ -9,6 +9,7 @@ import numpy as np
 
 from tp_tools.files.gzip_parts import deflate, store
 from tp_tools.merging import json_fragment
+from tp_tools.merging.arrivals import arrivals
 from tp_tools.merging.json_events import FIRST_FLOW_ID, Match
 from tp_tools.merging.place_rank import place_rank
 from tp_tools.merging.read_rank import load_rank
@@ -86,6 +87,7 @@ class RankFragment:
         short_names: number of kernels that got a short name.
         track: int64 (n, 2), pid and tid of each matched collective.
         ts, end: int64 (n,), ns in the merged trace.
+        arrival: int64 (n,), when the rank arrived, which under PDL is after the start.
         is_written: int64 (n,), 1 where the kernel itself was written, 0 where it was left out.
     """
 
@@ -97,6 +99,7 @@ class RankFragment:
     track: Ints
     ts: Ints
     end: Ints
+    arrival: Ints
     is_written: Ints
 
 
@@ -159,5 +162,6 @@ def _written(
         track=np.array(tracks, np.int64).reshape(-1, 2),
         ts=trace.ts[events],
         end=trace.ts[events] + trace.dur[events],
+        arrival=arrivals(trace, events),
         is_written=keep[events].astype(np.int64),
     )

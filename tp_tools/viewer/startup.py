@@ -30,7 +30,7 @@ MAX_PINNED = 12
 """Titles of tracks that are pinned at most; more would cover the other tracks."""
 
 QUERY = "overlaps"
-_ANY_STREAM = r"^stream \d+\b"
+_ANY_STREAM = r"^(rank \d+ · )?stream \d+\b"
 _ANY_GROUP = r"^ranks \d"
 _COLLECTIVES = ("collective",)
 """The category of slices that `tp-tools merge` adds: a track per process group, over all ranks."""

@@ -65,7 +65,7 @@ WITH RECURSIVE
 SELECT * FROM walk;
 
 -- The segments of each path, which touch and add up to the window.
-CREATE PERFETTO TABLE tpt_critical_path(
+CREATE PERFETTO TABLE tpt_path_segment(
   -- The window, as in `tpt_step_window`.
   window_id LONG,
   -- compute, communication, copy: the work ran; dependency: it had been launched, and began after
