@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import HERE, truth_of
+from tests.support.asking import TpTools
 from tests.support.perfetto_ui import LOAD_TIMEOUT_MS, LOADED_OR_FAILED, PerfettoUi, ui_folder
 from tests.support.viewing import SECONDS, Viewing, viewing
 from tp_tools.viewer.perfetto_ui import ONLINE, ONLINE_PORT
@@ -90,6 +91,33 @@ def test_overlaps_are_shown_in_a_tab(context: BrowserContext) -> None:
     with shown(context, DECODE) as (ui, _):
         moved = len(truth_of(DECODE.name)["moved"])
         assert ui.page.get_by_text(f"Query result ({moved} rows)").is_visible()
+
+
+SELECTED = "() => self.app.trace.selection.selection.eventId"
+SEEN = """() => {
+    const {visibleWindow} = self.app.trace.timeline, {start} = self.app.trace.traceInfo;
+    const span = visibleWindow.toTimeSpan();
+    return [Number(span.start - start), Number(span.end - start)];
+}"""
+
+
+def test_it_begins_at_a_slice(
+    context: BrowserContext, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """The slice of an id that a query printed is selected."""
+    rows = TpTools(capsysbinary)("query", "launches", DECODE, "--format", "json", "-q").rows()
+    wanted = rows[5]["id"]
+    with shown(context, DECODE, "--at", str(wanted)) as (ui, _):
+        ui.page.wait_for_function(f"({SELECTED})() === {wanted}")
+
+
+def test_it_begins_at_a_time(context: BrowserContext) -> None:
+    """What is in sight lies around the time, from the start of the trace."""
+    with shown(context, DECODE, "--at", "0.5ms") as (ui, _):
+        ui.page.wait_for_function("() => self.app.trace.notes.notes.size === 1")
+        ui.wait_idle()
+        start, end = ui.page.evaluate(SEEN)
+        assert start <= 500_000 <= end
 
 
 def test_a_reload_shows_the_same(context: BrowserContext) -> None:

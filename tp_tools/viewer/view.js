@@ -1,7 +1,7 @@
 // Runs in the page before the scripts of the Perfetto UI.
 (() => {
   'use strict';
-  const {trace, commands} = document.currentScript.dataset;
+  const {trace, commands, at} = document.currentScript.dataset;
 
   // The UI removes the trace's URL from its own once the trace is loaded, so that a reload would
   // show no trace. The URL is put back on each load.
@@ -24,5 +24,17 @@
     const {workspace} = app.trace;
     workspace.flatTracks.filter((track) => track.headless)
       .forEach((track) => workspace.unpinTrack(track));
+    if (at) goTo(app.trace, JSON.parse(at));
   }, 100);
+
+  // Shows and selects a slice, or marks a time (ns after the trace's start) and shows what is near.
+  function goTo(trace, {slice, time, around}) {
+    if (slice !== undefined) {
+      trace.selection.selectSqlEvent('slice', slice, {scrollToSelection: true});
+      return;
+    }
+    const moment = trace.traceInfo.start + BigInt(time);
+    trace.timeline.setViewportTime(moment - BigInt(around), moment + BigInt(around));
+    trace.notes.addNote({timestamp: moment});
+  }
 })();
