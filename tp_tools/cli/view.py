@@ -205,10 +205,13 @@ def _say_repairs(view_file: ViewFile, console: Console) -> None:
     """Print the slices that Perfetto would have hidden, and the repairs."""
     from tp_tools.cli import fix_summary  # noqa: PLC0415  not for --help
     from tp_tools.repair.summary import summary  # noqa: PLC0415
+    from tp_tools.viewer.startup import MOST_EVENTS, is_overlapping  # noqa: PLC0415
 
     if view_file.analysis is not None:
         for line in fix_summary.lines(view_file.analysis, summary(view_file.analysis)):
             console.say(line)
+        if is_overlapping(view_file.analysis) and len(view_file.analysis.trace) > MOST_EVENTS:
+            console.say("Paste `tp-tools sql overlaps` into the Query tab to see each overlap.")
 
 
 def _open(address: str, options: Options, console: Console) -> None:
