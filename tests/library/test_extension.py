@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
 
 TRACE = HERE / "pdl_decode.json.gz"
+READY = HERE.parent / "extension"
 FEATURES = {"macros", "sql_modules", "proto_descriptors"}
 COMMANDS = {
     "dev.perfetto.AddDebugSliceTrackWithPivot": 3,
@@ -153,3 +154,15 @@ def test_it_is_written(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes
         assert "holds something else" in ran.err
     assert command("sql", "gaps", "--extension", folder).code == 2
     assert command("sql", "--set", "rank=0", "--extension", folder).code == 2
+
+
+def test_the_one_in_the_repository_is_up_to_date() -> None:
+    """`extension/` holds the SQL of today: `tp-tools sql --extension extension` writes it."""
+    ready = {
+        it.relative_to(READY).as_posix(): it.read_text("utf-8")
+        for it in READY.rglob("*")
+        if it.is_file()
+    }
+    assert ready.keys() == extension.files().keys()
+    for name, text in extension.files().items():
+        assert ready[name] == text, "run: tp-tools sql --extension extension"
