@@ -111,7 +111,6 @@ TABLE: list[tuple[str, int, str]] = [
     ),
     ("info 'x*.json'", INPUT, "x*.json: matches no file. Check the pattern, or give the folder."),
     # a folder
-    ("fix traces", INPUT, "traces: is a folder. Give one trace file."),
     *(
         (
             f"{command} none{more}",
@@ -119,6 +118,7 @@ TABLE: list[tuple[str, int, str]] = [
             "none: holds no trace (.json, .json.gz, .json.zst, .pftrace...). Give the folder that does, or files by name.",
         )
         for command, more in (
+            ("fix", ""),
             ("info", ""),
             ("query kernels", ""),
             ("merge", " -o m.json"),
@@ -278,7 +278,7 @@ TABLE: list[tuple[str, int, str]] = [
     ("fixx rank0.json.gz", USAGE, "fixx: is no command. Did you mean fix?"),
     ("zzz", USAGE, "zzz: is no command. `tp-tools --help` lists them."),
     ("rank9.json.gz", INPUT, "rank9.json.gz: no such file. Did you mean rank0.json.gz?"),
-    ("fix", USAGE, "Missing argument 'TRACE'. See `tp-tools fix --help`."),
+    ("fix", USAGE, "Missing argument 'TRACE...'. See `tp-tools fix --help`."),
     ("merge -", USAGE, "the trace comes from stdin: say with -o where the result goes."),
     (
         "fix rank0.json.gz --forc",

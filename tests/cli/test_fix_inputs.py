@@ -488,7 +488,7 @@ def test_a_trace_of_nothing_but_damage_is_refused(fix: Callable[..., Ran]) -> No
     ("arguments", "code", "message"),
     [
         (["no.json"], INPUT, "no.json: no such file."),
-        (["."], INPUT, ".: is a folder. Give one trace file."),
+        (["t.json", "u.json", "-o", "v.json"], INPUT, "u.json: no such file."),
         (["x" * 300], FAILED, f"{'x' * 300}.fixed.json.gz: cannot be written: File name too long."),
         (["-"], USAGE, "the trace comes from stdin: say with -o where the result goes."),
         (["t.json", "-o", "t.json"], USAGE, "t.json: exists. Give --force to replace it, or"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,8 @@ def in_current_folder(inputs: Sequence[str], suffix: str) -> str:
     first = Path(inputs[0])
     if inputs[0] == "-":
         raise UsageError("the trace comes from stdin: say with -o where the result goes.")
-    if len(inputs) == 1 and first.is_file():
+    # any text can be a name, and none raises here
+    if len(inputs) == 1 and os.path.isfile(first):  # noqa: PTH113
         return stem(inputs[0]) + suffix
-    folder = first if first.is_dir() else first.parent
+    folder = first if os.path.isdir(first) else first.parent  # noqa: PTH112
     return (folder.resolve().name or "traces") + suffix

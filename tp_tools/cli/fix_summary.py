@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import middle, percent, plural, span
 from tp_tools.repair.summary import REPAIRS, hidden_of
+from tp_tools.trace.tracks import default_name, only_category
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tp_tools.repair import Analysis
+    from tp_tools.trace import Trace
+    from tp_tools.trace.model import Scalar
 
 _MOST_NAMES = 5
 _WIDEST = 120
@@ -33,6 +36,26 @@ def lines(analyzed: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
     if analyzed.is_sound():
         yield "Nothing to repair."
     yield from _done(analyzed, numbers)
+
+
+def in_one_line(analyzed: Analysis, numbers: dict[str, Any]) -> str:
+    """Say what a trace had, in some words; arguments as for `lines`."""
+    if analyzed.is_sound():
+        return "nothing to repair"
+    hidden, repairs = numbers["hidden"], sum(numbers["repairs"].values())
+    parts = [
+        f"{plural(hidden['kernels'], 'kernel')} hidden ({percent(hidden['share'])} of kernel time)"
+        if hidden["kernels"]
+        else "",
+        f"{plural(hidden['slices'], 'slice')} hidden"
+        if hidden["slices"] and not hidden["kernels"]
+        else "",
+        f"{numbers['moved']:,} moved" if numbers["moved"] else "",
+        f"{numbers['trimmed']:,} trimmed" if numbers["trimmed"] else "",
+        "times rebased" if numbers["rebased_ns"] else "",
+        f"{repairs:,} mended" if repairs else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _hidden(analyzed: Analysis) -> Iterator[str]:
@@ -77,6 +100,7 @@ def _done(analyzed: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
         yield f"  named    {kernels} by {short}; the full ones are in args"
     for kind, count in numbers["repairs"].items():
         yield f"  mended   {REPAIRS[kind]}" + (f" ({count:,})" if count > 1 else "")
+    yield from _misplaced(analyzed)
     if undrawn := analyzed.plan.flows.undrawn:
         yield (
             f"  not drawn by Perfetto, and left as recorded: "
@@ -84,6 +108,44 @@ def _done(analyzed: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
             "work that starts before its launch"
         )
     yield from _damaged(numbers)
+
+
+def _misplaced(analyzed: Analysis) -> Iterator[str]:
+    """Yield where the eye met processes and threads whose ids Perfetto takes for others."""
+    seen = [*_in_process_0(analyzed), *_on_other_threads(analyzed)]
+    for text in seen[:_MOST_NAMES]:
+        yield f"           {text}"
+    if len(seen) > _MOST_NAMES:
+        yield f"           and so on: {len(seen) - _MOST_NAMES:,} more"
+
+
+def _in_process_0(analyzed: Analysis) -> Iterator[str]:
+    """Yield the processes with a negative id, which Perfetto puts into process 0."""
+    trace = analyzed.trace
+    changed = zip(trace.tracks, analyzed.plan.ids.pids, strict=True)
+    for pid in dict.fromkeys(pid for (pid, _), new in changed if new != pid):
+        if isinstance(pid, int) and pid < 0:
+            name = f"{only_category(trace, pid) or 'process'} {pid}"
+            yield f"{name} was drawn in {_process(trace, 0)}, and stands by itself now"
+
+
+def _on_other_threads(analyzed: Analysis) -> Iterator[str]:
+    """Yield the threads 0, which Perfetto takes for the thread with the number of the process."""
+    trace, ids = analyzed.trace, analyzed.plan.ids
+    for track, ((pid, tid), new_pid, new) in enumerate(
+        zip(trace.tracks, ids.pids, ids.tids, strict=True)
+    ):
+        if tid == 0 and new != 0 and pid == new_pid:
+            name = default_name(trace, track)
+            other = name.replace("0", str(pid))
+            yield f"{name} of {_process(trace, pid)} was drawn on {other}, and stands by itself now"
+
+
+def _process(trace: Trace, pid: Scalar) -> str:
+    """Name a process: a GPU where it has streams."""
+    tracks = [track for track, (other, _) in enumerate(trace.tracks) if other == pid]
+    is_gpu = any(default_name(trace, track).startswith("stream") for track in tracks)
+    return f"{'GPU' if is_gpu else 'process'} {pid}"
 
 
 def _damaged(numbers: dict[str, Any]) -> Iterator[str]:

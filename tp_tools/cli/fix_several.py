@@ -1,0 +1,206 @@
+"""Repair several traces at a time, with a line for each: `tp-tools fix traces/`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tp_tools.cli.default_output import stem
+from tp_tools.cli.fix_one import FOUND, SHOWN, repair
+from tp_tools.errors import TpToolsError, UsageError
+from tp_tools.files import open_source, temporary
+from tp_tools.progress import Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tp_tools.cli.console import Console
+    from tp_tools.cli.fix_one import Options, Repaired
+
+SUFFIX = ".fixed.json.gz"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one of several traces.
+
+    Attributes:
+        text: the line about it, without its name.
+        code: the exit code that it alone would have.
+        is_written: whether its result was written.
+        numbers: the object of `--summary json`; None where there is none.
+        warnings: the warnings.
+    """
+
+    text: str
+    code: int = 0
+    is_written: bool = False
+    numbers: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class _Warnings(Reporter):
+    """Keeps warnings.
+
+    Attributes:
+        lines: the warnings so far.
+    """
+
+    lines: list[str] = field(default_factory=list)
+
+    def warn(self, line: str) -> None:
+        """Keep a warning."""
+        self.lines.append(line)
+
+
+def run(names: Sequence[str], output: str | None, options: Options, console: Console) -> None:
+    """Repair the traces that arguments stand for, and say of each what was done.
+
+    Args:
+        names: files, folders and globs.
+        output: the folder of the results; None for those of the traces.
+        options: for each trace; its names of files do not count.
+        console: shows lines and progress.
+
+    Raises:
+        click.exceptions.Exit: with the exit code of the worst trace, if that is not 0.
+        UsageError: an output exists, or two traces have the same.
+        InputError: there is no trace.
+    """
+    from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
+
+    if options.short_names and options.check:
+        raise UsageError("--check writes nothing: leave out --short-names.")
+    found = job_files.list_traces(names)
+    found.say_left_out(console)
+    targets = _targets(found.files, output, options)
+    outcomes: dict[str, Outcome] = {}
+    with console.stage(f"repairing {len(targets)} traces") as stage:
+        for file, outcome in _repaired(targets, options):
+            outcomes[file] = outcome
+            for line in outcome.warnings:
+                stage.warn(line)
+            if outcome.code in {0, FOUND}:
+                stage.say(outcome.text)
+    for outcome in outcomes.values():
+        if outcome.code not in {0, FOUND}:
+            click.echo(f"tp-tools: {outcome.text}", err=True)
+    _report(outcomes, targets, options, console)
+    worst = max(outcome.code for outcome in outcomes.values())
+    if worst:
+        raise click.exceptions.Exit(worst)
+
+
+def repair_apart(target: str, options: Options) -> Outcome:
+    """Repair one trace into a file that its caller moves; called in a worker.
+
+    Args:
+        target: the output as users know it.
+        options: for the trace; `output` is a file in a folder that outlives no signal.
+    """
+    from tp_tools.files.foreign import refuse_foreign  # noqa: PLC0415  not for --help
+
+    kept = _Warnings()
+    beside = None if options.check else Path(options.output).parent
+    try:
+        refuse_foreign(options.trace, by_perfetto=False)
+        with temporary.in_folder(beside), open_source(options.trace) as source:
+            repaired = repair(source, options, kept)
+    except TpToolsError as error:
+        text = str(error).replace(options.output, target)
+        return Outcome(text, error.exit_code, warnings=tuple(kept.lines))
+    if repaired is None:
+        return Outcome(f"{options.trace}: {SHOWN}.", warnings=tuple(kept.lines))
+    return _outcome(repaired, target, options, kept.lines)
+
+
+def _outcome(repaired: Repaired, target: str, options: Options, warnings: Sequence[str]) -> Outcome:
+    from tp_tools.cli import fix_summary  # noqa: PLC0415
+
+    is_sound = repaired.analysis.is_sound()
+    if repaired.is_written:
+        done = f"wrote {target}" + (", verified" if repaired.is_verified else "")
+    elif is_sound:
+        done = "" if options.check else "not written (--all does)"
+    else:
+        done = "to be repaired"
+    numbers = repaired.numbers(replace(options, output=target))
+    found = fix_summary.in_one_line(repaired.analysis, numbers)
+    return Outcome(
+        f"{options.trace}: {'; '.join(filter(None, [found, done]))}.",
+        FOUND if options.check and not is_sound else 0,
+        repaired.is_written,
+        numbers if options.summary else None,
+        tuple(warnings),
+    )
+
+
+def _targets(files: Sequence[str], output: str | None, options: Options) -> dict[str, str]:
+    """Return the output of each trace, and check that all can be written.
+
+    Raises:
+        UsageError: `output` is no folder, an output exists, or two traces have the same.
+        OutputError: an output cannot be written.
+    """
+    from tp_tools.files import output as outputs  # noqa: PLC0415
+
+    if output is not None and not Path(output).is_dir():
+        raise UsageError(f"{output}: is no folder. Several traces want one, which is there.")
+    targets: dict[str, str] = {}
+    for file in files:
+        target = str(Path(output or Path(file).parent) / f"{stem(file)}{SUFFIX}")
+        if target in targets.values():
+            raise UsageError(f"{target}: would be the output of two traces. Give one at a time.")
+        targets[file] = target
+        if not options.check:
+            outputs.check(target, force=options.force)
+            outputs.refuse_input(target, files)
+    return targets
+
+
+def _repaired(targets: dict[str, str], options: Options) -> Iterator[tuple[str, Outcome]]:
+    """Repair traces in a pool; move each result to its place once it is whole."""
+    from tp_tools.processes.local import open_pool, usual_jobs  # noqa: PLC0415
+
+    jobs = min(options.jobs or usual_jobs(), len(targets))
+    with ExitStack() as stack:
+        folders = {} if options.check else _folders(targets, stack)
+        apart = {
+            file: str(folders.get(Path(target).parent, Path()) / f"{number}{SUFFIX}")
+            for number, (file, target) in enumerate(targets.items())
+        }
+        calls = (
+            partial(repair_apart, target, replace(options, trace=file, output=apart[file]))
+            for file, target in targets.items()
+        )
+        pool = stack.enter_context(open_pool(0 if jobs == 1 else jobs, ahead=1, helps=False))
+        for file, outcome in zip(targets, pool.map_ordered(calls), strict=True):
+            if outcome.is_written:
+                Path(apart[file]).replace(targets[file])
+            yield file, outcome
+
+
+def _folders(targets: dict[str, str], stack: ExitStack) -> dict[Path, Path]:
+    """Make a temporary folder in each folder of outputs, for the time of the stack."""
+    parents = dict.fromkeys(Path(target).parent for target in targets.values())
+    return {parent: stack.enter_context(temporary.folder(parent)) for parent in parents}
+
+
+def _report(
+    outcomes: dict[str, Outcome], targets: dict[str, str], options: Options, console: Console
+) -> None:
+    """Print the objects of `--summary json`, and the next command."""
+    for outcome in outcomes.values():
+        if outcome.numbers is not None:
+            click.echo(json.dumps(outcome.numbers))
+    written = [targets[file] for file, outcome in outcomes.items() if outcome.is_written]
+    if written and not options.check:
+        console.say(f"Next: tp-tools view {shlex.quote(written[0])}")
