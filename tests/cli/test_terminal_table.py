@@ -104,7 +104,17 @@ def test_durations_have_a_unit_by_size() -> None:
     assert cells("total_ns", 12_345, None) == ["total_us", "12.35", "-"]
     assert cells("dur", 12_345_678, 500) == ["dur_ms", "12.35", "5.0e-04"]
     assert cells("wait_us", 25_000) == ["wait_ms", "25.00"]
-    assert cells("ts", 12_345_678_901) == ["ts", "12,345,678,901"]
+
+
+def test_times_count_from_the_earliest() -> None:
+    """They stay exact, the start is said, and early times are left alone."""
+    start = 3_743_411_222_862_936
+    assert cells("ts", start + 12_345, start, None) == ["ts", "12,345", "0", "-"]
+    assert cells("ts", 5, 12_345_678) == ["ts", "5", "12,345,678"]
+    answer = Rows(("ts", "launch_ts", "dur"), [(start + 7, start, 5), (start + 9, None, 6)])
+    layout = lay_out(answer, header("gaps"), 80, 0)
+    assert layout.start_ns == start
+    assert [line.split() for line in layout.lines[2:]] == [["7", "0", "5"], ["9", "-", "6"]]
 
 
 def test_rows_are_sorted_with_null_last() -> None:

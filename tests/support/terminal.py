@@ -115,6 +115,36 @@ def on_terminal(
         return Seen(code, out.read(), raw, lines, stages, not screen.cursor.hidden)
 
 
+def screen(width: int, *arguments: str | Path) -> list[str]:
+    """Runs the command line with stdout and stderr on a terminal.
+
+    Args:
+        width: columns of the terminal.
+        arguments: arguments of tp-tools.
+
+    Returns:
+        The lines as they were written: one that is longer than the terminal is not broken.
+    """
+    here, there = pty.openpty()
+    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, width, 0, 0))
+    unwanted = {"COLUMNS", "NO_COLOR", "CI", "COVERAGE_PROCESS_CONFIG"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tp_tools", *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=there,
+        stderr=there,
+        env={k: v for k, v in os.environ.items() if k not in unwanted} | {"TERM": "dumb"},
+    )
+    os.close(there)
+    wide = pyte.Screen(width + COLUMNS, 2 * ROWS)
+    stream = pyte.ByteStream(wide)
+    while block := _read(here):
+        stream.feed(block)
+    os.close(here)
+    process.wait()
+    return "\n".join(line.rstrip() for line in wide.display).rstrip().splitlines()
+
+
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 1 << 16)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tp_tools.cli.prose import wrapped
 from tp_tools.cli.stages import PATIENCE_S, Stages
 from tp_tools.progress import Reporter
 
@@ -32,12 +33,13 @@ class Console(Reporter):
 
     def say(self, line: str) -> None:
         """Print a line."""
-        if not self.quiet and not self._stages.say(line):
-            click.echo(line, err=True)
+        text = wrapped(line, sys.stderr)
+        if not self.quiet and not self._stages.say(text):
+            click.echo(text, err=True)
 
     def warn(self, line: str) -> None:
         """Print a warning, even with --quiet: data was lost, or a step could not be done."""
-        warning = f"tp-tools: warning: {line}"
+        warning = wrapped(f"tp-tools: warning: {line}", sys.stderr)
         if not self._stages.say(warning):
             click.echo(warning, err=True)
 

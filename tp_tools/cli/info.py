@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,14 @@ from tp_tools.cli.options import (
     limit_options,
     traces_argument,
 )
+from tp_tools.cli.prose import wrapped
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
     from tp_tools.merging.rank_names import RankChoice
+
+_LABEL = 13
+"""Characters of the label before a fact, and of the spaces around it."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,6 @@ def _run(options: Options, console: Console) -> None:
         if number:
             click.echo()
         for line in facts.lines(info):
-            click.echo(line)
+            click.echo(wrapped(line, sys.stdout, _LABEL))
     if options.form == "json":
         click.echo(json.dumps(objects, indent=2))

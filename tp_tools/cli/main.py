@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from tp_tools.cli import process
+from tp_tools.cli.prose import wrapped
 from tp_tools.cli.stages import PATIENCE_KEY, PATIENCE_S
 from tp_tools.errors import TpToolsError, UsageError
 from tp_tools.processes import signals
@@ -186,7 +187,7 @@ def _in_one_line(error: click.ClickException) -> str:
 def _report(error: Exception) -> int:
     """Print an error in one line, and return the exit code."""
     if isinstance(error, TpToolsError):
-        click.echo(f"tp-tools: {error}", err=True)
+        click.echo(wrapped(f"tp-tools: {error}", sys.stderr), err=True)
         return error.exit_code
     if isinstance(error, OSError):
         return _report_os_error(error)

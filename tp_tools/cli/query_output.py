@@ -168,6 +168,8 @@ def _print_layout(answer: Rows, query: Query, options: OutputOptions, console: C
     click.echo("".join(f"{line}\n" for line in layout.lines), nl=False)
     if layout.omitted:
         console.say(f"{layout.omitted:,} more: -n 0")
+    if layout.start_ns is not None:
+        console.say(f"Times count from {layout.start_ns:,} ns, the earliest of these rows.")
     if layout.empty:
         console.say(f"NULL in every row: {', '.join(layout.empty)}.")
     if layout.left_out:

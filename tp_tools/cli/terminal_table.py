@@ -21,6 +21,9 @@ ROOM_FOR_NAMES = 24
 _ROWS_TO_MEASURE = 100
 """Rows by which columns are chosen."""
 
+_LATE_NS = 10**9
+"""Times from which on (ns) they count from the earliest: those of a trace are ns since its base."""
+
 _UNITS = ((10**7, 10**6, "ms"), (10**4, 10**3, "us"))
 """From which largest value on (ns) a unit is used, its length in ns, its name."""
 
@@ -34,12 +37,15 @@ class Layout:
         empty: the columns without any value, which are hidden.
         left_out: the columns that found no room.
         omitted: rows that are not shown.
+        start_ns: the earliest time, from which the times count; None where no shown time
+            is late enough.
     """
 
     lines: list[str]
     empty: list[str]
     left_out: list[str]
     omitted: int
+    start_ns: int | None = None
 
 
 def lay_out(answer: Rows, header: Header, width: int | None, most_rows: int) -> Layout:
@@ -59,6 +65,8 @@ def lay_out(answer: Rows, header: Header, width: int | None, most_rows: int) -> 
         if rows and all(row[place] is None for row in answer.rows)
     ]
     shown = _select(shown, [name for name in shown.columns if name not in empty])
+    start_ns = _start(answer)
+    shown = shown if start_ns is None else _counted_from(start_ns, shown)
     shown = _with_units(_with_short_names(shown, header.kernels))
     first = [*header.first, *(name for name in answer.columns if name not in header.first)]
     order = sorted(range(len(shown.columns)), key=lambda i: first.index(_source(shown, answer, i)))
@@ -71,9 +79,10 @@ def lay_out(answer: Rows, header: Header, width: int | None, most_rows: int) -> 
     )
     kept = _select(shown, [name for i, name in enumerate(shown.columns) if i in set(chosen)])
     laid_out = table(kept, width)
+    said = start_ns if any(map(_is_time, kept.columns)) else None
     left_out = [shown.columns[i] for i in order if i not in set(chosen)]
     omitted = len(answer.rows) - len(rows)
-    return Layout(laid_out.lines, empty, [*left_out, *laid_out.left_out], omitted)
+    return Layout(laid_out.lines, empty, [*left_out, *laid_out.left_out], omitted, said)
 
 
 def sort_rows(answer: Rows, column: str) -> Rows:
@@ -161,6 +170,33 @@ def _with_units(answer: Rows) -> Rows:
         for row in answer.rows
     ]
     return Rows(tuple(names), rows)
+
+
+def _start(answer: Rows) -> int | None:
+    """Return the earliest of all times in ns; None if they can be read as they are."""
+    places = [place for place, name in enumerate(answer.columns) if _is_time(name)]
+    times = [row[place] for row in answer.rows for place in places if row[place] is not None]
+    if not times or not all(isinstance(time, int) for time in times):
+        return None
+    start: int = min(times)
+    return start if start >= _LATE_NS else None
+
+
+def _counted_from(start_ns: int, answer: Rows) -> Rows:
+    """Count times in ns from the earliest; they stay exact."""
+    places = {place for place, name in enumerate(answer.columns) if _is_time(name)}
+    rows = [
+        tuple(
+            cell - start_ns if place in places and cell is not None else cell
+            for place, cell in enumerate(row)
+        )
+        for row in answer.rows
+    ]
+    return Rows(answer.columns, rows)
+
+
+def _is_time(name: str) -> bool:
+    return name == "ts" or name.endswith(("_ts", "_arrival", "window_end"))
 
 
 def _duration(name: str) -> tuple[str, int]:
