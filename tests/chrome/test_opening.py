@@ -62,7 +62,7 @@ def test_a_damaged_key_costs_no_event(key: bytes) -> None:
     ("member", "repairs"),
     [
         (b'"a":"say "hi"",', {"damaged_members": 1}),
-        (b'"a":"say {"traceEvents":[]} now",', {"damaged_members": 2}),
+        (b'"a":"say {"traceEvents":[]} now",', {"damaged_members": 3}),
         (b'"a":"not closed,', {"damaged_members": 1}),
         (b'"a":{"b":1,', {"damaged_members": 1}),
         (b'"a":[1,2,', {"damaged_members": 1}),

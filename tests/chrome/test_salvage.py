@@ -173,6 +173,28 @@ def damaged(draw: DrawFn, event: bytes) -> bytes:
     )
 
 
+@pytest.mark.parametrize("is_array", [False, True])
+def test_a_bracket_in_a_damaged_name_does_not_end_the_events(is_array: bool) -> None:
+    """The events behind it stay, and the damaged text is noted; the last event loses no member."""
+    first, last = (
+        b'{"ph":"X","name":"%s","pid":0,"tid":7,"ts":1,"dur":5}' % it for it in (b"a", b"c")
+    )
+    hit = first.replace(b'"a"', b'":"}]"')
+    head, tail = (b"[", b"]") if is_array else (HEAD, TAIL)
+    found, losses = kept(head + first + b"," + hit + b"," + last + tail)
+    assert found.startswith(head + first)
+    assert found.endswith(last + tail)
+    assert losses.repairs == Counter(damaged_stretches=1)
+
+
+def test_text_behind_the_events_that_is_no_member_is_noted() -> None:
+    """Nothing goes without a word, though nothing of it can be read."""
+    event = b'{"ph":"X","name":"a","pid":0,"tid":7,"ts":1,"dur":5}'
+    found, losses = kept(HEAD + event + b']", 5')
+    assert found == HEAD + event + b"]}"
+    assert losses.repairs == Counter(damaged_members=1)
+
+
 @PURE
 @given(st.data(), st.integers(1, 9), st.sampled_from([b",", b",\n  ", b" , "]), st.booleans())
 def test_every_undamaged_event_survives_byte_for_byte(

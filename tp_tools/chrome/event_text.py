@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tp_tools.chrome.members import is_tail
 from tp_tools.chrome.quotes import MEMBERS
-from tp_tools.chrome.stream import check_length, longest
+from tp_tools.chrome.schema import UNDECODABLE
+from tp_tools.chrome.stream import check_length, fault, longest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +23,7 @@ _BETWEEN = re.compile(rb"\}\s*,\s*(?=\{\s*" + MEMBERS + rb")")
 _START = re.compile(rb"\{\s*" + MEMBERS)
 _STRAY = re.compile(rb"\]\s*,?\s*\{\s*" + MEMBERS)
 _PHASE = re.compile(rb'"ph"\s*:')
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TAIL = re.compile(rb'\](?=\s*(?:,\s*"|\}\s*\Z|\Z))')
 
 
@@ -64,11 +68,25 @@ class EventText:
             self.grow(self.window)
             begin = self.begin()
             if begin < len(self.text):
-                is_closed = self.text[begin : begin + 1] == b"]"
-                return not is_closed or _STRAY.match(self.text, begin) is not None
+                return self.text[begin : begin + 1] != b"]" or self._is_stray(begin)
             if self.ended:
                 return False
             self.grow_more()
+
+    def _is_stray(self, bracket: int) -> bool:
+        """Tell whether a bracket is damage: an event follows, but no end of the events does."""
+        if _STRAY.match(self.text, bracket):
+            return True
+        event = self.find_start(bracket + 1)
+        if event is None or self.text[bracket + 1 : event].rstrip()[-1:] != b",":
+            return False
+        try:
+            _MEMBERS.decode(b'{"":[' + self.text[bracket:event])
+        except msgspec.DecodeError as error:
+            return fault(error)[1] is not None
+        except UNDECODABLE:
+            return False
+        return False
 
     def begin(self) -> int:
         """Return the offset behind the separator at `at`."""

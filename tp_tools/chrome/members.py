@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _START = re.compile(rb'[,{]\s*(?="[^"\\\x00-\x1f]{1,100}"\s*:)')
 _COMMA = re.compile(rb"[,{]\s*")
+_END = re.compile(rb"[\s},]*\Z")
 _LONGEST = 1 << 20  # bytes of a damaged member that is read again
 
 
@@ -54,7 +55,13 @@ def members(text: bytes, start: int) -> Iterator[Member]:
     while at is not None:
         comma = _COMMA.match(text, at)
         if comma is None:
-            return
+            if _END.match(text, at):
+                return
+            following = _START.search(text, at)
+            stop = following.start() if following else len(text)
+            yield Member(at - 1, stop, b"")
+            at = following.start() if following else None
+            continue
         member = _member(text, at, comma.end())
         if member is not None:
             yield member
