@@ -27,7 +27,7 @@ CALLS = {"cuda_runtime", "cuda_driver", "Runtime"}
 LAUNCHES = {"ac2g", "async"}
 
 DRAWN = """
-WITH numbered AS (
+WITH numbered AS MATERIALIZED (
   SELECT id, category, name, COALESCE(
     EXTRACT_ARG(arg_set_id, 'args.correlation'), EXTRACT_ARG(arg_set_id, 'debug.args.correlation')
   ) AS correlation

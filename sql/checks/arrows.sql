@@ -3,7 +3,8 @@
 -- Grain: one row per arrow.
 -- Scope: rank
 WITH
-  joined AS (
+  -- materialized, since else SQLite reads all slices again for each arrow
+  joined AS MATERIALIZED (
     SELECT
       slice.id,
       process.pid,
