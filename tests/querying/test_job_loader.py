@@ -98,7 +98,7 @@ def test_args_that_are_not_needed_are_left_out(pair: list[str]) -> None:
     SELECT name, EXTRACT_ARG(arg_set_id, 'args.device'), EXTRACT_ARG(arg_set_id, 'args.stream'),
       EXTRACT_ARG(arg_set_id, 'args.correlation'), EXTRACT_ARG(arg_set_id, 'args.grid[1]'),
       EXTRACT_ARG(arg_set_id, 'args.dtype')
-    FROM slice WHERE category != 'collective' ORDER BY ts, name
+    FROM slice WHERE category NOT IN ('collective', 'collective_part') ORDER BY ts, name
     """
     with opened(pair, LEAN, PARTLY) as tp:
         gemm, reduction = ("gemm", 3, 7, None, None, None), ("ncclDevKernel_X", 3, 7, 5, 2, "Float")
