@@ -22,6 +22,7 @@ _LEAD = re.compile(rb"[\s,]*")
 _BETWEEN = re.compile(rb"\}\s*,\s*(?=\{\s*" + MEMBERS + rb")")
 _START = re.compile(rb"\{\s*" + MEMBERS)
 _STRAY = re.compile(rb"\]\s*,?\s*\{\s*" + MEMBERS)
+_BEFORE_VALUE = re.compile(rb'(?:"|\A)\s*:\s*\Z')
 _PHASE = re.compile(rb'"ph"\s*:')
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TAIL = re.compile(rb'\](?=\s*(?:,\s*"|\}\s*\Z|\Z))')
@@ -116,8 +117,7 @@ class EventText:
         candidate: int | None = None
         for match in _START.finditer(self.text, offset):
             start = match.start()
-            before = self.text[max(self.at, start - 64) : start].rstrip()[-1:]
-            if before == b":":
+            if _BEFORE_VALUE.search(self.text[max(self.at, start - 64) : start]):
                 continue
             if candidate is not None and self._has_phase(candidate, start):
                 return candidate
