@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,7 @@ class Ended:
 
     Attributes:
         code: the exit status, as a shell gives it.
-        took_s: from the signal to the end.
+        took_s: from the signal to the end of the last process.
         lines: what it said on stderr that is no warning.
         left: files that are neither input nor output, and processes.
     """
@@ -149,6 +150,7 @@ def end(
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         _, said = process.communicate()
+    running = _processes(process.pid, began + PATIENCE_S)
     took = time.monotonic() - began
     code = process.returncode if process.returncode >= 0 else 128 - process.returncode
     lines = tuple(line for line in said.splitlines() if "warning:" not in line)
@@ -157,7 +159,7 @@ def end(
         if output in left:
             left.discard(output)
             (folder / output).unlink()
-    return Ended(code, took, lines, (*sorted(left), *_processes(process.pid)))
+    return Ended(code, took, lines, (*sorted(left), *running))
 
 
 def _wait_for_handlers(process: subprocess.Popen[str]) -> None:
@@ -175,17 +177,38 @@ def _wait_for_handlers(process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
-def _processes(group: int) -> list[str]:
-    """Tell whether a process of its group lives on."""
-    time.sleep(0.02)  # the system takes some time to end those that were killed
+def _processes(group: int, until: float) -> list[str]:
+    """Name the processes of a group that still run at a time of `time.monotonic`.
+
+    The system takes some time to end those that were killed. A process that has ended, but whose
+    parent has not asked for its exit status yet (a zombie), runs no more.
+    """
+    while running := _running(group):
+        if time.monotonic() > until:
+            return [f"process {it}" for it in running]
+        time.sleep(0.01)
+    return []
+
+
+def _running(group: int) -> list[int]:
+    """List the processes of a group that are no zombies; see proc(5) for the fields of `stat`."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return []
-    return [f"process group {group}"]
+    running = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            number, _, rest = stat.read_text().partition(" (")
+            state, _, its_group = rest.rpartition(") ")[2].split()[:3]
+            if int(its_group) == group and state not in "ZX":
+                running.append(int(number))
+    return running
 
 
-def faults(case: Case, number: int, ended: Ended, *, from_s: float) -> list[str]:
+def faults(
+    case: Case, number: int, ended: Ended, *, from_s: float, latest_s: float = LATEST_S
+) -> list[str]:
     """List the faults of an end; empty if the command was done before the signal came.
 
     Args:
@@ -193,10 +216,11 @@ def faults(case: Case, number: int, ended: Ended, *, from_s: float) -> list[str]
         number: the signal.
         ended: how it went.
         from_s: when the signal was sent. See `PYTHON_STARTS_S`.
+        latest_s: the most seconds that an end may take.
     """
     early = from_s < PYTHON_STARTS_S and ended.code in {1, 128 + number}
     found = []
-    if ended.took_s > LATEST_S and ended.code != 0:
+    if ended.took_s > latest_s and ended.code != 0:
         found.append(f"{ended.took_s:.1f} s late")
     if ended.code not in {0, 128 + number} and not early:
         found.append(f"exit code {ended.code}")

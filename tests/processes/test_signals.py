@@ -15,6 +15,7 @@ from tests.support.small_traces import SOUND
 from tools.signals import (
     CASES,
     ENDLESS,
+    PATIENCE_S,
     PYTHON_STARTS_S,
     SIGNALS,
     Case,
@@ -51,11 +52,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda it: it.name)
 @pytest.mark.parametrize("case", CASES, ids=lambda it: it.name)
 def test_a_signal_ends_a_command(case: Case, number: signal.Signals, ranks: Path) -> None:
-    """At a random moment, to the process or its group: one line, its code, in time, no rest."""
+    """At a random moment, to the process or its group: one line, its code, soon, and no rest.
+
+    `python -m tools.signals` holds every end to a second; a busy machine may take longer.
+    """
     choose = random.Random(f"{case.name} {number}")
     after = choose.uniform(0, case.longest_s - PYTHON_STARTS_S)
     ended = end(case, number, after, ranks, group=choose.choice([True, False]), ready=True)
-    assert faults(case, number, ended, from_s=PYTHON_STARTS_S + after) == []
+    assert faults(case, number, ended, from_s=PYTHON_STARTS_S + after, latest_s=PATIENCE_S) == []
 
 
 def test_a_time_limit_ends_a_command(ranks: Path) -> None:

@@ -164,7 +164,8 @@ def _fork(before: Sequence[_Process]) -> _Process:
     to_close = [*ours, *(end for process in before for end in (process.calls, process.results))]
     context = multiprocessing.get_context("fork")
     process = context.Process(target=serve_fork, args=(theirs, to_close), daemon=True)
-    process.start()
+    with signals.held_back():  # multiprocessing knows of the fork only at the end of `start`
+        process.start()
     for end in theirs:
         end.close()
     return _Process(process, process.join, *ours)
