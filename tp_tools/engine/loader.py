@@ -9,7 +9,6 @@ from contextlib import suppress
 from tp_tools.engine import wasm_module
 from tp_tools.engine._perfetto import ProtoFactory
 from tp_tools.engine.names import EMBEDDED, name_of
-from tp_tools.engine.native import NativeBackend, given_shell, pinned_shell
 from tp_tools.engine.processor import Processor
 from tp_tools.engine.rows import rows
 from tp_tools.engine.rpc import RpcBackend
@@ -129,6 +128,12 @@ def _opener(
             return functools.partial(
                 EmbeddedBackend, bits=bits, memory_limit=memory_limit, reporter=reporter
             )
+    from tp_tools.engine.native import (  # noqa: PLC0415  0.03 s, for its HTTP
+        NativeBackend,
+        given_shell,
+        pinned_shell,
+    )
+
     shell = pinned_shell() if name == "native" else given_shell(name)
     return functools.partial(NativeBackend, shell=shell)
 
