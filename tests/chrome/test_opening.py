@@ -49,6 +49,7 @@ def kept(text: bytes) -> tuple[dict[str, object], Counter[str]]:
         b'"traceEvents":null,"traceEvents":[',
         b"\0" * 16 + b": [",
         b"\n ",
+        b'"host_nam\\"traceEvents": [',
     ],
 )
 def test_a_damaged_key_costs_no_event(key: bytes) -> None:
@@ -101,12 +102,28 @@ def test_a_head_that_is_gone_costs_no_event(before: bytes) -> None:
     assert repairs == {"damaged_heads": 1}
 
 
+HEADS = [
+    {"schemaVersion": 1, "otherData": {"a": [1, {"b": "c"}]}, "host_name": "n"},
+    {"deviceProperties": [{"id": 0, "name": "MI300X"}, {"id": 1, "name": ""}], "with_stack": 1},
+    {"traceName": "a-TP-0.json", "otherData": {"stage": {"name": "prefill", "id": 3}}},
+    {"displayTimeUnit": "ns", "metadata": {"highres-ticks": True}},
+]
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: next(iter(head)))
+def test_a_lost_bracket_costs_no_event(head: dict[str, object]) -> None:
+    """Objects of the head that have a name or an id, but no phase, are not taken for events."""
+    text = json.dumps(head).encode()[:-1] + b', "traceEvents": ' + EVENTS + b"]}"
+    found, repairs = kept(text)
+    assert found == head
+    assert repairs == {"damaged_heads": 1}
+
+
 @PURE
 @given(st.data())
 def test_any_damage_before_the_events_costs_none(data: st.DataObject) -> None:
     """Bytes inserted into a head or cut out of it, once the reader takes it for damaged."""
-    members = {"schemaVersion": 1, "otherData": {"a": [1, {"b": "c"}]}, "host_name": "n"}
-    head = json.dumps(members).encode()[:-1] + b', "traceEvents": ['
+    head = json.dumps(data.draw(st.sampled_from(HEADS))).encode()[:-1] + b', "traceEvents": ['
     at = data.draw(st.integers(1, len(head)))
     stop = data.draw(st.integers(at, min(at + 9, len(head))))
     put = data.draw(st.sampled_from([b"", *(bytes([it]) for it in b'"\0{}[],:\\\xff')]))

@@ -56,7 +56,7 @@ def read_head(stream: TextStream) -> Head:
         for match in _KEY.finditer(stream.text, searched):
             searched = match.end()
             members = _members_before(stream, searched)
-            if members is not None:
+            if members is not None and EVENTS in members:  # not as the end of another key
                 _check_members(stream, members)
                 if stream.text[searched : searched + 1] != b"[":
                     raise Malformed(f"{stream.name}: its {EVENTS} is not an array.")
@@ -133,7 +133,8 @@ def _headless(stream: TextStream) -> InputError:
         if ENDED_BEFORE not in why:
             return stream.damaged(at, why)
         members = {EVENTS: msgspec.Raw()}  # perhaps behind the bracket that is too many
-    kind = Malformed if difflib.get_close_matches(EVENTS, members, 1, _ALIKE) else InputError
+    alike = difflib.get_close_matches(EVENTS, members, 1, _ALIKE)
+    kind = Malformed if alike or any(EVENTS in key for key in members) else InputError
     return kind(
         f"{stream.name}: has no {EVENTS} array: not a Chrome JSON trace. "
         "Give the file that the profiler wrote."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tp_tools.chrome.grammar import scan_object
 from tp_tools.chrome.members import is_tail
 from tp_tools.chrome.quotes import MEMBERS
 from tp_tools.chrome.schema import UNDECODABLE
@@ -127,6 +128,10 @@ class EventText:
         return None
 
     def _has_phase(self, start: int, stop: int) -> bool:
+        """Tell whether an object has a phase: of its own, or before `stop` if it is not whole."""
+        scan = scan_object(self.text, start)
+        if scan.whole:
+            return scan.has_phase
         return _PHASE.search(self.text, start, min(stop, start + _PHASE_WITHIN)) is not None
 
     def _find_tail(self, offset: int) -> int:

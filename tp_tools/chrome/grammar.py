@@ -31,11 +31,13 @@ class Scan:
             start of the token that shows it at the latest.
         whole: whether the object or member is whole.
         ran_out: whether the text ends inside the object or member.
+        has_phase: whether it is whole and an object with a key `ph` of its own.
     """
 
     end: int
     whole: bool = False
     ran_out: bool = False
+    has_phase: bool = False
 
 
 def scan_object(text: bytes, start: int) -> Scan:
@@ -52,6 +54,7 @@ def _scan(text: bytes, at: int, stack: list[bytes], expected: int) -> Scan:
     """Read tokens with a stack of open brackets; `expected` is the kind of the next token."""
     outermost = len(stack)
     before = at  # start of the last string: a stray quote makes the string behind it wrong
+    has_phase = False
     inner = None  # offset of a key `ph` in a nested object, which may be an event of its own
     while True:
         match = _TOKEN.match(text, at)
@@ -65,9 +68,12 @@ def _scan(text: bytes, at: int, stack: list[bytes], expected: int) -> Scan:
         if follows is None:
             return Scan(min(before, start))
         if not stack:
-            return Scan(match.end(), whole=True)
-        if kind == "string" and token == _PHASE and expected == _KEY and len(stack) > 1:
-            inner = start if inner is None else inner
+            return Scan(match.end(), whole=True, has_phase=has_phase)
+        if kind == "string" and token == _PHASE and expected == _KEY:
+            if len(stack) > 1:
+                inner = start if inner is None else inner
+            else:
+                has_phase = True
         if inner is not None and start > inner + _PHASE_WITHIN:
             return Scan(inner)
         before = start

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tp_tools.chrome.envelope import read_head, read_tail
+from tp_tools.chrome.envelope import EVENTS, read_head, read_tail
 from tp_tools.chrome.grammar import scan_member
 from tp_tools.chrome.quotes import escaped_member
 from tp_tools.chrome.sanitize import sanitized
@@ -106,8 +106,16 @@ def can_be_head(head: bytes) -> bool:
     except (Malformed, UnicodeDecodeError):
         return False
     except InputError:
-        pass  # the reader of the whole trace reports the error
+        return _opens_events(head)  # the reader of the whole trace reports the error
     return True
+
+
+def _opens_events(head: bytes) -> bool:
+    """Tell whether a text ends behind the bracket of the events, whose key may be part of one."""
+    try:
+        return EVENTS in _MEMBERS.decode(head + b"]}")
+    except UNDECODABLE:
+        return False
 
 
 def can_be_tail(tail: bytes) -> bool:
