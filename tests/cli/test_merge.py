@@ -8,14 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.asking import TpTools
 from tests.support.generated import write_rank
-from tests.support.launched import GLOO, info, kernel, launched
+from tests.support.launched import info, kernel, launched
 from tp_tools import engine
 from tp_tools.files.source import Source
 
@@ -140,7 +139,8 @@ def test_a_damaged_rank_is_named(tp_tools: TpTools, traces: Path, tmp_path: Path
         (("--start", "x"), "no number of milliseconds"),
         (("--summary", "json", "-o", "-"), "both want stdout"),
         (("--jobs", "0"), "jobs"),
-        (("--format", "archive", "--gpu-only", "-o", "a.zip"), "leaves the traces as they are"),
+        (("--format", "archive", "--gpu-only", "-o", "a.zip"), "holds the ranks whole"),
+        (("--verify",), "is for --format archive"),
         (("-o", "all.txt"), "suffix"),
     ],
 )
@@ -160,33 +160,6 @@ def test_the_window_is_in_milliseconds(tp_tools: TpTools, traces: Path, tmp_path
     assert tp_tools("merge", traces, "-o", out, *window).code == 0
     # of each rank the launch at 100 us and its kernel at 105 us
     assert sorted(e["dur"] for e in events_of(out) if e["ph"] == "X") == [2, 2, 10, 10]
-
-
-def test_an_archive_leaves_the_traces_alone(tp_tools: TpTools, tmp_path: Path) -> None:
-    """Each trace as it was recorded, and a manifest with a machine per rank."""
-    out = tmp_path / "all.zip"
-    assert tp_tools("merge", GLOO, "-o", out, "--format", "archive").code == 0
-    with zipfile.ZipFile(out) as packed:
-        manifest = json.loads(packed.read("perfetto_manifest.json"))["perfetto_manifest"]
-        recorded = b"".join(Source(GLOO / "rank2.json.gz", "it").blocks())
-        assert packed.read("rank2.json") == recorded
-    assert manifest["version"] == 1
-    assert [it["machine"]["name"] for it in manifest["files"]] == [f"rank {r}" for r in range(4)]
-    assert manifest["files"][3]["clocks"]["sync_to"] == {"file": "rank0.json"}
-
-
-def test_an_archive_holds_base_times_in_its_offsets(tp_tools: TpTools, tmp_path: Path) -> None:
-    """Perfetto does not read baseTimeNanoseconds, so an offset says how much later a rank is."""
-    base = 1_767_189_312_000_000_000
-    for rank in range(2):
-        said = {"distributedInfo": {"rank": rank, "world_size": 2}}
-        later = {"baseTimeNanoseconds": base + rank * 77}
-        write_rank(tmp_path / "in", f"rank{rank}.json", launched(100, 1), **said, **later)
-    out = tmp_path / "all.zip"
-    assert tp_tools("merge", tmp_path / "in", "-o", out, "--format", "archive").code == 0
-    with zipfile.ZipFile(out) as packed:
-        files = json.loads(packed.read("perfetto_manifest.json"))["perfetto_manifest"]["files"]
-    assert files[1]["clocks"]["offset_ns"] == 77
 
 
 def test_stages_are_chosen_by_option(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:

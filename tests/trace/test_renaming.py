@@ -100,11 +100,9 @@ def test_merge_gives_all_ranks_the_same(tmp_path: Path, tp_tools: TpTools, suffi
 
 
 def test_contradictions_are_refused(tmp_path: Path, tp_tools: TpTools) -> None:
-    """Nothing is named where nothing is written, or traces are stored as they are."""
+    """Nothing is named where nothing is written."""
     trace = write_trace(tmp_path / "rank0.json", *events(), rank=0)
     assert tp_tools("fix", trace, "--check", "--short-names").code == 2
-    options = ("-o", tmp_path / "a.zip", "--format", "archive", "--short-names")
-    assert tp_tools("merge", trace, *options).code == 2
 
 
 def test_columns_with_short_names(tmp_path: Path) -> None:

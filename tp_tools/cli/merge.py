@@ -50,6 +50,7 @@ class Options:
     short_names: bool
     jobs: int | None
     form: str
+    verify: bool
     summary: bool
     force: bool
     engine: str | None
@@ -108,7 +109,14 @@ class Options:
     type=click.Choice(["trace", "archive"]),
     default="trace",
     show_default=True,
-    help="archive: a zip of the traces as they are, with clocks, for Perfetto v58 and later.",
+    help="archive: a zip of the repaired ranks on one clock, a machine each, for Perfetto v58 and "
+    "later.",
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Of an archive: load every rank that was written, and prove that it holds all that was "
+    "recorded.",
 )
 @click.option("--summary", type=click.Choice(["json"]), help="Print the summary as JSON on stdout.")
 @click.option("--force", is_flag=True, help="Replace an existing output.")
@@ -128,6 +136,7 @@ def command(  # noqa: PLR0917  click passes all by name
     allow_missing: bool,  # noqa: FBT001
     jobs: int | None,
     form: str,
+    verify: bool,  # noqa: FBT001
     summary: str | None,
     force: bool,  # noqa: FBT001
     engine: str | None,
@@ -145,10 +154,9 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools merge 'run7/*TP-*.json.gz' -o all.json.gz --gpu-only
       tp-tools merge traces/ -o step.json.gz --start 1200 --end 1350 --exclude python_function
     """
-    suffix = ".merged.zip" if form == "archive" else ".merged.json.gz"
     options = Options(
         inputs,
-        output or in_current_folder(inputs, suffix),
+        output or in_current_folder(inputs, _SUFFIX_OF[form]),
         cast("Mode", align),
         dataclasses.replace(choice, allow_missing=allow_missing),
         gpu_only,
@@ -159,12 +167,15 @@ def command(  # noqa: PLR0917  click passes all by name
         short_names,
         jobs,
         form,
+        verify,
         summary == "json",
         force,
         engine,
     )
-    _check(options)
     _run(options, console)
+
+
+_SUFFIX_OF = {"archive": ".merged.zip", "trace": ".merged.json.gz"}
 
 
 def _check(options: Options) -> None:
@@ -176,9 +187,12 @@ def _check(options: Options) -> None:
         raise UsageError("--start is not before --end: nothing would be left.")
     selects = options.gpu_only or options.excluded or (start, end) != (None, None)
     if options.form == "archive" and selects:
-        raise UsageError("--format archive leaves the traces as they are; it cannot select events.")
-    if options.form == "archive" and options.short_names:
-        raise UsageError("--format archive leaves the traces as they are: leave out --short-names.")
+        raise UsageError("--format archive holds the ranks whole; it cannot select events.")
+    if options.verify and options.form != "archive":
+        raise UsageError(
+            "--verify is for --format archive. tp-tools fix --check tells whether Perfetto shows "
+            "all of a merged trace."
+        )
 
 
 def _merge_options(options: Options) -> MergeOptions:
@@ -202,6 +216,7 @@ def _run(options: Options, console: Console) -> None:
     from tp_tools.files import output  # noqa: PLC0415  not for --help
     from tp_tools.merging.preparation import rank_pool  # noqa: PLC0415
 
+    _check(options)
     suffixes = (".zip",) if options.form == "archive" else output.SUFFIXES
     output.check(options.output, force=options.force, suffixes=suffixes)
     with (
@@ -242,7 +257,7 @@ def _write(plan: MergePlan, options: Options, console: Console, pool: Pool, size
     """Write the output; `size` is that of the inputs in bytes.
 
     Returns:
-        The numbers of events that were written; zeros for an archive.
+        The numbers of events that were written.
     """
     from tp_tools.files import output  # noqa: PLC0415
     from tp_tools.merging import archive  # noqa: PLC0415
@@ -255,7 +270,7 @@ def _write(plan: MergePlan, options: Options, console: Console, pool: Pool, size
         stage = writing.enter_context(console.stage(doing, size, "writing collectives"))
         packed = options.output.endswith(".gz")
         if options.form == "archive":
-            blocks = archive.archive(plan, plan.folder / "archive", stage)
+            blocks = archive.archive(plan, pool, stage, counts=counts, is_verified=options.verify)
         else:
             is_pftrace = options.output.endswith(output.PFTRACE_SUFFIXES)
             form: Form = "pftrace" if is_pftrace else "json"
@@ -274,7 +289,7 @@ def _report(plan: MergePlan, counts: Counts, options: Options, console: Console)
 
     for line in merge_summary.lines(plan, counts):
         console.say(line)
-    console.say(f"Wrote {options.output}.")
+    console.say(f"Wrote {options.output}" + (", verified." if options.verify else "."))
     if options.summary:
         numbers = dataclasses.asdict(counts)
         if not options.short_names:

@@ -25,7 +25,7 @@ def lines(plan: MergePlan, counts: Counts) -> Iterator[str]:
 
     Args:
         plan: the ranks, their clocks and their matches.
-        counts: numbers of events that were written; zeros for an archive.
+        counts: numbers of events that were written.
     """
     written = (
         f", {plural(counts.events, 'event')}, {plural(counts.slices, 'slice')}, "

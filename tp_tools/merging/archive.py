@@ -1,57 +1,97 @@
-"""Write the ranks as an archive: their traces untouched, their clocks in a manifest.
+"""Write the ranks as an archive: each repaired, on the common clock, in a trace of its own.
 
-Perfetto v58 and later opens it. Each rank is a machine of its own, so that equal ids stay apart;
-a clock has an offset there and no drift, and nothing is repaired. Format: Perfetto,
-docs/reference/perfetto-manifest.md, version 1.
+Perfetto v58 and later opens it. Each rank is a machine of its own, so that equal ids stay apart.
+All times count from one moment, so that every offset is 0: a manifest holds no drift, and Perfetto
+drops what an offset moves before time 0. Format: Perfetto, docs/reference/perfetto-manifest.md,
+version 1.
 """
 
 from __future__ import annotations
 
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tp_tools.files import Source
+from tp_tools.merging.output import Counts, placement_of
+from tp_tools.merging.write_member import write_member
+from tp_tools.merging.write_rank import RankFiles
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tp_tools.merging.preparation import MergePlan
+    from tp_tools.processes import Pool
     from tp_tools.progress import Reporter
 
 MANIFEST = "perfetto_manifest.json"
 _BLOCK = 1 << 20
-_LARGE = 64 << 20  # bytes on disk that may be more than 2 GiB of text
+_LARGEST = (1 << 31) - 1  # bytes of a member of a plain zip
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that the same ranks give the same bytes
 
 
-def archive(prepared: MergePlan, between: Path, reporter: Reporter = SILENT) -> Iterator[bytes]:
+def archive(
+    plan: MergePlan,
+    pool: Pool,
+    reporter: Reporter = SILENT,
+    *,
+    counts: Counts | None = None,
+    is_verified: bool = False,
+) -> Iterator[bytes]:
     """Write the archive, block by block.
 
     Args:
-        prepared: the ranks and their clocks.
-        between: path for a temporary file; Perfetto needs sizes in front of the members, which are
-            known once these are compressed.
-        reporter: receives the number of input bytes read.
+        plan: the ranks, read and aligned.
+        pool: processes that write the ranks.
+        reporter: receives the size of each input in bytes once the rank was written.
+        counts: numbers of events that grow with each rank; None if nobody reads them.
+        is_verified: whether each member is loaded and compared with what was recorded.
 
     Raises:
-        InputError: a trace cannot be read.
+        InputError: a file changed since it was read.
+        VerificationError: a member differs from the recorded rank and its repairs.
+        EngineError: TraceProcessor failed.
     """
-    names = [f"rank{rank.rank}.json" for rank in prepared.ranks]
+    between = plan.folder / "archive"  # sizes stand before members, and are known behind them
+    names = [f"rank{rank.rank}.json" for rank in plan.ranks]
+    counts = counts or Counts()
     with zipfile.ZipFile(between, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
-        packed.writestr(_member(MANIFEST), msgspec.json.encode(manifest(prepared, names)))
-        for rank, name in zip(prepared.ranks, names, strict=True):
-            source = Source(Path(rank.file), rank.file)
-            large = source.size() > _LARGE
-            with packed.open(_member(name), "w", force_zip64=large) as member:
-                for block in source.blocks(reporter):
-                    member.write(block)
+        packed.writestr(_member(MANIFEST), msgspec.json.encode(manifest(plan, names)))
+        files = [
+            RankFiles(summary.file, spool, spool.with_suffix(".part"))
+            for summary, spool in zip(plan.summaries, plan.spools, strict=True)
+        ]
+        short = plan.short_names()
+        calls = (
+            partial(
+                write_member,
+                of_rank,
+                placement_of(plan, i, 1),
+                short,
+                plan.options.engine,
+                is_verified=is_verified,
+            )
+            for i, of_rank in enumerate(files)
+        )
+        for written, of_rank, name in zip(pool.map_ordered(calls), files, names, strict=True):
+            _add(packed, name, of_rank.fragment)
+            counts.add(written.events, written.slices, written.flows, written.short_names)
+            reporter.advance(Path(of_rank.trace).stat().st_size)
     with between.open("rb") as file:
         while block := file.read(_BLOCK):
             yield block
+
+
+def _add(packed: zipfile.ZipFile, name: str, fragment: Path) -> None:
+    """Add a rank's file to the archive, and remove it."""
+    is_large = fragment.stat().st_size > _LARGEST
+    with packed.open(_member(name), "w", force_zip64=is_large) as member, fragment.open("rb") as it:
+        while block := it.read(_BLOCK):
+            member.write(block)
+    fragment.unlink()
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -60,20 +100,12 @@ def _member(name: str) -> zipfile.ZipInfo:
     return member
 
 
-def manifest(prepared: MergePlan, names: list[str]) -> dict[str, object]:
-    """Return the manifest: a machine per rank, with the offset of its clock to the first rank's.
-
-    Timestamps in the files count from their base times, which Perfetto does not read, so the
-    offsets include these. An offset is exact in the middle of the rank's trace.
-    """
-    first = prepared.alignment.ranks[0].clock
-    shift = first.offset_ns + prepared.summaries[0].base_ns
+def manifest(plan: MergePlan, names: list[str]) -> dict[str, object]:
+    """Return the manifest: a machine per rank, and clocks that agree with that of the first."""
     files: list[dict[str, object]] = []
-    for place, (rank, name) in enumerate(zip(prepared.ranks, names, strict=True)):
-        clock = prepared.alignment.ranks[place].clock
-        later = clock.offset_ns + prepared.summaries[place].base_ns - shift
+    for rank, name in zip(plan.ranks, names, strict=True):
         entry: dict[str, object] = {"path": name, "machine": {"name": rank.title}}
-        if place:
-            entry["clocks"] = {"sync_to": {"file": names[0]}, "offset_ns": later}
+        if files:
+            entry["clocks"] = {"sync_to": {"file": names[0]}, "offset_ns": 0}
         files.append(entry)
     return {"perfetto_manifest": {"version": 1, "files": files}}

@@ -47,6 +47,13 @@ class Counts:
     links: int = 0
     short_names: int = 0
 
+    def add(self, events: int, slices: int, flows: int, short_names: int) -> None:
+        """Add the numbers of a rank."""
+        self.events += events
+        self.slices += slices
+        self.flows += flows
+        self.short_names += short_names
+
 
 def blocks(
     plan: MergePlan,
@@ -134,7 +141,7 @@ class _MergeWriter:
             partial(
                 write,
                 files[i],
-                _placement(plan, i, first_flows[i]),
+                placement_of(plan, i, first_flows[i]),
                 selection,
                 matches[i],
                 self.form,
@@ -147,7 +154,7 @@ class _MergeWriter:
                 yield fragment.block
             of_rank.fragment.unlink()
             written.append(fragment)
-            _count(self.counts, fragment)
+            self.counts.add(fragment.events, fragment.slices, fragment.flows, fragment.short_names)
             self.reporter.advance(Path(of_rank.trace).stat().st_size)
 
     def _collective_events(self, written: list[RankFragment]) -> Iterator[bytes]:
@@ -197,7 +204,7 @@ def _collectives(plan: MergePlan, written: list[RankFragment]) -> list[Collectiv
     return [one for one in matched if _is_inside(one, selection, plan.start_ns)]
 
 
-def _placement(plan: MergePlan, index: int, first_flow: int) -> RankPlacement:
+def placement_of(plan: MergePlan, index: int, first_flow: int) -> RankPlacement:
     """Describe where the rank of this index stands in the merged trace."""
     rank = plan.ranks[index]
     return RankPlacement(
@@ -209,14 +216,6 @@ def _placement(plan: MergePlan, index: int, first_flow: int) -> RankPlacement:
         start_ns=plan.start_ns,
         first_flow=first_flow,
     )
-
-
-def _count(counts: Counts, written: RankFragment) -> None:
-    """Add the numbers of a rank."""
-    counts.events += written.events
-    counts.slices += written.slices
-    counts.flows += written.flows
-    counts.short_names += written.short_names
 
 
 def _is_inside(collective: Collective, selection: Selection, start_ns: int) -> bool:

@@ -70,7 +70,7 @@ def place_rank(
         InputError: it has too many processes and threads, or too high a number.
     """
     keep = select(trace, plan, table, placement, selection)
-    shifted, shifted_plan = _on_common_clock(trace, plan, placement)
+    shifted, shifted_plan = on_common_clock(trace, plan, placement)
     shifted_plan = _with_ids(shifted_plan, _new_ids(plan, placement))
     used = np.unique(trace.track[keep]).tolist()
     tracks = (
@@ -80,7 +80,7 @@ def place_rank(
     return PlacedRank(shifted, shifted_plan, keep, *tracks, selection.args)
 
 
-def _on_common_clock(trace: Trace, plan: Plan, placement: RankPlacement) -> tuple[Trace, Plan]:
+def on_common_clock(trace: Trace, plan: Plan, placement: RankPlacement) -> tuple[Trace, Plan]:
     """Convert the times of a trace and its plan to ns after `placement.start_ns`."""
 
     def common(times: Ints) -> Ints:

@@ -124,6 +124,19 @@ class FlowEdits:
 
 
 @dataclass(frozen=True)
+class Retimed:
+    """Says that the trace's columns hold times on another clock, to write in place of the text's.
+
+    Attributes:
+        shift_ns: ns added to the base time.
+        has_new_dur: bool (events,), whether the duration of the event differs from the text's.
+    """
+
+    shift_ns: int
+    has_new_dur: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Plan:
     """Every change to a trace.
 
@@ -139,6 +152,7 @@ class Plan:
         names: (metadata event, pid, tid, name) of processes and threads that need a name.
         flows: what changes about flows; found once the rest is planned.
         short_names: new name by name, of kernels, see `renaming`; the recorded one goes into args.
+        retimed: how times change that go onto another clock; None where they stay on their own.
     """
 
     lanes: dict[tuple[int, int], Lane]
@@ -152,6 +166,7 @@ class Plan:
     names: list[tuple[str, int, int, str]]
     flows: FlowEdits = field(default_factory=FlowEdits)
     short_names: Mapping[str, str] = field(default_factory=dict)
+    retimed: Retimed | None = None
 
     def is_empty(self) -> bool:
         """Tell whether the plan repairs nothing; short names are no repair."""

@@ -101,8 +101,11 @@ class PlanEdits:
         return np.zeros(here.stop - here.start, np.bool_) if quoted is None else quoted[here]
 
     def _is_rebased(self, here: slice) -> NDArray[np.bool_]:
-        """Mark the events of a range whose time changes with the base time."""
+        """Mark the events of a range whose time changes with the base time or the clock."""
         phase, ts, shift = self.trace.phase[here], self.trace.ts[here], self.plan.rebase_ns
+        if self.plan.retimed:
+            retimed: NDArray[np.bool_] = (ts != UNTIMED) & (phase != ord("M"))
+            return retimed
         rebased: NDArray[np.bool_] = ts != UNTIMED
         rebased &= (phase != ord("M")) | (ts >= shift)
         return rebased if shift else np.zeros_like(rebased)
@@ -137,6 +140,8 @@ class PlanEdits:
         plan = self.plan
         if is_rebased:
             yield MemberEdit("ts", microseconds(ts - plan.rebase_ns))
+        if plan.retimed and plan.retimed.has_new_dur[number] and number not in plan.trims:
+            yield MemberEdit("dur", microseconds(int(self.trace.dur[number])))
         if number in self._durationless:
             yield ArgsEdit(_RECORDED_DUR, dur_behind=True)
             yield MemberEdit("dur", b"0")

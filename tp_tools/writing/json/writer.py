@@ -71,8 +71,9 @@ def _parts(
 ) -> Iterator[GzipPart]:
     """Write head, batches, new metadata events and tail, each compressed if `packed`."""
     trace, plan = edits.trace, edits.plan
-    head, tail = rebased(trace.head.text, trace.tail.text, plan.rebase_ns)
-    if plan.rebase_ns:
+    shift = plan.retimed.shift_ns if plan.retimed else plan.rebase_ns
+    head, tail = rebased(trace.head.text, trace.tail.text, shift)
+    if shift:
         check_object(head + tail)
     yield head
     calls = _calls(reread.batch_texts(source, trace, reporter), edits, packed=packed)
