@@ -36,7 +36,7 @@ WITH
     FROM point
   ),
   asked AS (
-    SELECT it.*, step.seq
+    SELECT it.*, step.seq, IIF(step.is_open, NULL, step.ts_end - step.ts) AS step_dur
     FROM latest
     CROSS JOIN tpt_dataloader_next AS it USING (id)
     LEFT JOIN tpt_step AS step ON step.seq = latest.seq AND it.ts < step.ts_end
@@ -50,15 +50,15 @@ SELECT
   step.name AS step,
   -- its start, ns; NULL likewise
   step.ts,
-  -- its duration, ns; NULL likewise
-  step.ts_end - step.ts AS dur,
+  -- its duration, ns; NULL likewise, and for a repetition that nothing follows
+  asked.step_dur AS dur,
   -- how often it asked for a batch
   COUNT(*) AS count,
   -- how long it waited for these, ns
   SUM(asked.ts_end - asked.ts) AS dataloader_ns,
-  -- that, per cent of dur, 3 decimals; NULL outside of steps
+  -- that, per cent of dur, 3 decimals; NULL where dur is
   ROUND(
-    100.0 * SUM(asked.ts_end - asked.ts) / NULLIF(step.ts_end - step.ts, 0), 3
+    100.0 * SUM(asked.ts_end - asked.ts) / NULLIF(asked.step_dur, 0), 3
   ) AS dataloader_percent,
   -- the longest of these, ns
   MAX(asked.ts_end - asked.ts) AS longest_ns,

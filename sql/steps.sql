@@ -2,10 +2,12 @@
 --
 -- A step is a ProfilerStep; without those a round of an inference engine (vLLM, SGLang,
 -- TensorRT-LLM), else what the user's own annotations repeat; without any on the CPU, the same on
--- the GPU. What PyTorch annotates itself, such as Optimizer.step, is part of a step. Work belongs
--- to the step in which it was launched, so a step on the GPU ends later than on the CPU. Where a
--- rank has steps, work of none has rows without a name, by the reason: kernels, copies and
--- collectives add up to all.
+-- the GPU. What PyTorch annotates itself, such as Optimizer.step, is part of a step. Where nothing
+-- marks steps, GPU work that repeats up to the end of the trace, three times or more, does: the
+-- same launches (or graphs, where these hold most of the GPU time) in the same order. `rule` says
+-- which it was. Work belongs to the step in which it was launched, so a step on the GPU ends later
+-- than on the CPU. Where a rank has steps, work of none has rows without a name, by the reason:
+-- kernels, copies and collectives add up to all.
 --
 -- Grain: one row per step and device that it used, one without device where it used none, and per
 --   reason and device for which work is of no step.
@@ -53,9 +55,23 @@ WITH
     GROUP BY seq, device
   ),
   step AS (
-    SELECT rank, number, name, ts, ts_end, seq, NULL AS reason, id, track_id FROM tpt_step
+    SELECT
+      rank,
+      number,
+      name,
+      rule,
+      ts,
+      IIF(is_open, NULL, ts_end) AS ts_end,
+      seq,
+      NULL AS reason,
+      id,
+      track_id
+    FROM tpt_step
     UNION ALL
-    SELECT DISTINCT rank, NULL, NULL, NULL, NULL, seq, reason, NULL, NULL FROM total WHERE seq < 0
+    SELECT DISTINCT rank, NULL, NULL, NULL, NULL, NULL, seq, reason, NULL, NULL
+    FROM total
+    WHERE
+      seq < 0
   )
 SELECT
   -- rank; NULL in the trace of one rank
@@ -63,12 +79,15 @@ SELECT
   -- its number on its rank: that of the ProfilerStep, of other steps counted from 0; NULL: GPU work
   -- of no step
   step.number,
-  -- name of the annotation; NULL: GPU work of no step
+  -- name of the annotation, or repetition and its number; NULL: GPU work of no step
   step.name,
+  -- what makes it a step: ProfilerStep, engine (a round of an inference engine), annotation (of the
+  -- user), or repetition (of GPU work where nothing marks steps); NULL for work of no step
+  step.rule,
   -- its start on the CPU, ns; on the GPU where the CPU has none; NULL
   -- for work of no step
   step.ts,
-  -- its duration there, ns; NULL likewise
+  -- its duration there, ns; NULL likewise, and for a repetition that nothing follows
   step.ts_end - step.ts AS dur,
   -- device; NULL where the step launched no work
   total.device,
@@ -89,7 +108,8 @@ SELECT
   -- why the work is of no step: launch not recorded, outside steps (launched in none; where the
   -- rank has no launches, started in none); NULL for steps
   step.reason,
-  -- id of the annotation's slice in this trace; in the UI (v55 and later) a link to it
+  -- id of the annotation's slice in this trace, or of a repetition's first GPU work; in the UI (v55
+  -- and later) a link to it
   step.id,
   -- id of its track in this trace
   step.track_id

@@ -1,88 +1,80 @@
 -- Steps, and the GPU work of each.
 
-INCLUDE PERFETTO MODULE tpt.step_mark;
+INCLUDE PERFETTO MODULE tpt.step_marked;
+
+INCLUDE PERFETTO MODULE tpt.step_repeat;
 
 INCLUDE PERFETTO MODULE tpt.work_in;
 
--- The steps of each rank: its ProfilerSteps; without them the rounds of an inference engine;
--- without these the user's own annotations, where those of a thread have one name, numbers aside,
--- or only one name that comes more than once: else they mark parts of steps. An annotation within
--- another one of the same kind, on the same thread, is no step; ProfilerSteps all are.
+-- The steps of each rank: those that annotations mark, see `tpt_step_marked`; of ranks without any,
+-- those that repeat, see `tpt_step_repeat`.
 CREATE PERFETTO TABLE tpt_step(
   -- The step, counted in the order of ranks and starts.
   seq LONG,
   -- Its number on its rank: that of the ProfilerStep, of other steps counted from 0.
   number LONG,
-  -- Id of the annotation's slice.
+  -- Id of the annotation's slice; of a repetition that of its first GPU work.
   id JOINID(slice.id),
   -- Its track.
   track_id JOINID(track.id),
-  -- Name of the annotation.
+  -- Name of the annotation; of a repetition its number.
   name STRING,
   -- Its start, ns.
   ts TIMESTAMP,
-  -- Its end as recorded, ns.
+  -- Its end as recorded, ns; of a repetition where the next one begins.
   ts_end TIMESTAMP,
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
-  -- Its process; NULL for annotations of the GPU.
+  -- Its process; NULL for steps on the GPU.
   upid JOINID(process.id),
   -- The row of its thread, as `tpt_row_id!` has it; NULL likewise.
   row_id LONG,
-  -- 1: an annotation of the GPU, 0: of the CPU.
-  on_gpu BOOL
+  -- 1: a step on the GPU, 0: on the CPU.
+  on_gpu BOOL,
+  -- What made it a step: ProfilerStep, engine, annotation, or repetition.
+  rule STRING,
+  -- 1: a repetition after which nothing was launched, so that its end is not known; else 0.
+  is_open BOOL
 ) AS
 WITH
-  nested AS (
+  every AS (
+    SELECT id, track_id, name, ts, ts_end, rank, upid, row_id, on_gpu, rule, 0 AS is_open
+    FROM tpt_step_marked
+    UNION ALL
     SELECT
-      *,
-      MAX(ts_end) OVER (
-        PARTITION BY rank, upid, row_id
-        ORDER BY ts, ts_end DESC, id
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-      ) AS covered_until
-    FROM tpt_step_mark
+      id,
+      track_id,
+      'repetition',
+      ts,
+      ts_end,
+      rank,
+      upid,
+      row_id,
+      on_gpu,
+      'repetition',
+      is_open
+    FROM tpt_step_repeat
   ),
-  outermost AS (
-    SELECT *
-    FROM nested
-    WHERE
-      kind = 'ProfilerStep' OR covered_until IS NULL OR covered_until < ts_end
-  ),
-  counted AS (
-    SELECT
-      *,
-      COUNT(*) OVER (PARTITION BY rank, upid, row_id, family) AS count,
-      MIN(family) OVER thread = MAX(family) OVER thread AS is_only
-    FROM outermost
-    WINDOW thread AS (PARTITION BY rank, upid, row_id)
-  ),
-  repeated AS (
-    SELECT
-      *,
-      MIN(IIF(count > 1, family, NULL)) OVER thread
-      = MAX(IIF(count > 1, family, NULL)) OVER thread AS is_only_repeated
-    FROM counted
-    WINDOW thread AS (PARTITION BY rank, upid, row_id)
+  numbered AS (
+    SELECT *, ROW_NUMBER() OVER (PARTITION BY rank ORDER BY ts, id) - 1 AS place FROM every
   )
 SELECT
   ROW_NUMBER() OVER (ORDER BY rank, ts, id) AS seq,
   COALESCE(
-    IIF(kind = 'ProfilerStep', CAST(REGEXP_EXTRACT(name, '#([0-9]+)$') AS INT), NULL),
-    ROW_NUMBER() OVER (PARTITION BY rank ORDER BY ts, id) - 1
+    IIF(rule = 'ProfilerStep', CAST(REGEXP_EXTRACT(name, '#([0-9]+)$') AS INT), NULL), place
   ) AS number,
   id,
   track_id,
-  name,
+  IIF(rule = 'repetition', FORMAT('%s %d', name, place), name) AS name,
   ts,
   ts_end,
   rank,
   upid,
   row_id,
-  on_gpu
-FROM repeated
-WHERE
-  kind != 'user' OR is_only OR (is_only_repeated AND count > 1)
+  on_gpu,
+  rule,
+  is_open
+FROM numbered
 ORDER BY seq;
 
 -- The step of each piece of GPU work of ranks that have steps, see `tpt_work_in!`.

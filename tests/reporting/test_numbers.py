@@ -77,9 +77,12 @@ def allreduce_row(
     }
 
 
-def step_row(rank: int, name: str, ts: int, dur: int, **more: int | None) -> dict[str, Any]:
+def step_row(
+    rank: int, name: str, ts: int, dur: int | None, **more: int | str | None
+) -> dict[str, Any]:
     """Make a row of steps."""
-    row = {"rank": rank, "name": name, "ts": ts, "dur": dur, "busy_ns": 0, "gpu_dur": None}
+    times = {"ts": ts, "dur": dur, "busy_ns": 0, "gpu_dur": None}
+    row = {"rank": rank, "name": name, "rule": "ProfilerStep", **times}
     return {**row, **more}
 
 
@@ -275,6 +278,19 @@ def test_annotations_of_one_name_are_matched_by_order() -> None:
     assert figure.table is not None
     assert column(figure.table, "ranks") == [2, 2, 2]
     assert column(figure.table, "longest_ns") == [10, 11, 12]
+
+
+def test_steps_that_repeat_say_so_and_the_last_has_no_duration() -> None:
+    """Where nothing marks steps the text says what they are; the last is not drawn."""
+    rows = [
+        step_row(0, f"repetition {turn}", 100 * turn, dur, rule="repetition")
+        for turn, dur in enumerate((100, 100, None))
+    ]
+    section = steps.section(*report_data(2, steps=rows))
+    assert "Nothing marks them" in section.text
+    (figure,) = section.figures
+    assert figure.table is not None
+    assert column(figure.table, "name") == ["repetition 0", "repetition 1"]
 
 
 def test_many_ranks_have_three_lines() -> None:

@@ -76,6 +76,7 @@ NAMES = {
         "void mori::moe::EpDispatchInterNodeV1Kernel<hip_bfloat16>(x)",
         "void hybrid_ep::dispatch_kernel<true, 4>(p)",
         "a2a_dispatch_recv_kernel(p)",
+        "void deep_ep::elastic::hybrid_dispatch_impl<true, 8>(p)",
         "void deep_ep::intranode::dispatch<8, 768, 4096>(int4*, float*)",
         "void deep_ep::internode::dispatch<true, 2>(int4*)",
         "void deep_ep::internode_ll::dispatch<true, false, 7168>(void*)",
@@ -86,6 +87,7 @@ NAMES = {
         "EpCombineIntraNodeKernel_fp8",
         "void hybrid_ep::combine_kernel<true, 4>(p)",
         "void (anonymous namespace)::combineKernel<8u>(p)",
+        "void deep_ep::elastic::combine_impl<true, 8>(p)",
         "void deep_ep::intranode::combine<__nv_bfloat16, 8, 768, 4096>(a)",
         "void deep_ep::internode_ll::combine<false, 7168, 9>(void*)",
         "void tensorrt_llm::kernels::moe_comm::moeA2ACombineKernel<int>(p)",
@@ -101,6 +103,8 @@ NAMES = {
     "barrier": [
         "void hybrid_ep::device_sync_kernel<4>(p)",
         "void deep_ep::intranode::barrier<4>(p)",
+        "void barrier_on_stream_kernel_threadgroup<(threadgroup_t)1>(int, int)",
+        "void deep_ep::elastic::barrier_impl<8>(p)",
     ],
     None: [
         "void cub::DeviceReduceKernel<cub::AllReducePolicy>(x)",
@@ -110,6 +114,7 @@ NAMES = {
         "WarpAllReduceMax(float*)",
         "void mori::moe::EpDispatchCombineResetKernel<float>(x)",
         "void hybrid_ep::scan<8>(x)",
+        "void deep_ep::elastic::dispatch_copy_epilogue_impl<true, 8>(p)",
         "void deep_ep::intranode::query_layout<8>(x)",
         "void paged_attention_ll4mi_reduce_kernel<__hip_bfloat16, 128, 256, 3>(x)",
         "void splitKreduce_kernel<32, 16, int, float, float>(cublasSplitKParams<float>)",

@@ -40,6 +40,7 @@ def test_every_column_by_hand() -> None:
         "rank": None,
         "number": 1,
         "name": "ProfilerStep#1",
+        "rule": "ProfilerStep",
         "ts": 0,
         "dur": 100,
         "device": 0,

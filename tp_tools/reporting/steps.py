@@ -56,13 +56,18 @@ def section(data: ReportData, labels: Labels) -> Section:
         return Section(
             "steps",
             title,
-            "The trace marks no steps: it has neither ProfilerStep nor annotations of an inference "
-            "engine or of the program that repeat.",
+            "The trace has no steps: neither ProfilerStep nor annotations of an inference engine "
+            "or of the program that repeat, nor GPU work that repeats up to its end.",
         )
     text = (
         "A step is what the program repeats: a training iteration, or a round of inference. "
         f"{plural(len(steps), 'step')} {'was' if len(steps) == 1 else 'were'} recorded."
     )
+    if any(rule == "repetition" for _, rule in data.rows("steps", "rank", "rule")):
+        text += (
+            " Nothing marks them: they are GPU work that repeats up to the end of the trace. Each "
+            "ends where the next begins, so the last has no duration."
+        )
     return Section("steps", title, text, [_figure(steps, labels)])
 
 
@@ -72,7 +77,7 @@ def _collect_steps(data: ReportData) -> list[_Step]:
     columns = ("rank", "name", "ts", "dur", "busy_ns", "gpu_dur")
     counted, occurrences = set[tuple[int | None, str, int]](), Counter[tuple[int | None, str]]()
     for rank, name, ts, dur, busy, gpu in data.rows("steps", *columns):
-        if name is None:  # work of no step
+        if name is None or dur is None:  # work of no step, or a repetition that nothing follows
             continue
         if (rank, name, ts) not in counted:  # a step has a row per device that it used
             counted.add((rank, name, ts))

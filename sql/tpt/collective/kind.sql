@@ -56,11 +56,20 @@ SELECT
     WHEN fn GLOB '*[Rr]educe[Ss]catter*' OR fn GLOB '*[Rr]educe_[Ss]catter*' THEN 'reduce_scatter'
     WHEN fn GLOB '*[Aa]ll[Gg]ather*' OR fn GLOB '*[Aa]ll_[Gg]ather*' THEN 'all_gather'
     WHEN fn GLOB '*[Aa]ll[Tt]o[Aa]ll*' OR fn GLOB '*[Aa]ll_[Tt]o_[Aa]ll*' THEN 'all_to_all'
-    -- DeepEP and its kin: the kernels that notify hold the barrier in which ranks wait
+    -- NVSHMEM's own, which its host functions launch
+    WHEN fn GLOB 'barrier_on_stream_kernel*' OR fn GLOB 'sync_on_stream_kernel*'
+      OR fn GLOB 'sync_all_on_stream_kernel*' OR fn GLOB 'barrier_all_on_stream_kernel*'
+      THEN 'barrier'
+    WHEN fn GLOB 'rdxn_on_stream_kernel*' THEN 'all_reduce'
+    WHEN fn GLOB 'fcollect_on_stream_kernel*' THEN 'all_gather'
+    WHEN fn GLOB 'broadcast_on_stream_kernel*' THEN 'broadcast'
+    -- DeepEP and its kin: the kernels that notify hold the barrier in which ranks wait. Those of
+    -- its second version that end an exchange (epilogue) copy within the device
     WHEN path GLOB '*intranode::*' OR path GLOB '*internode::*' OR path GLOB '*internode_ll::*'
-      OR path GLOB '*hybrid_ep::*' THEN
+      OR path GLOB '*hybrid_ep::*' OR path GLOB '*deep_ep::elastic::*' THEN
       CASE
-        WHEN fn GLOB '*layout*' OR fn GLOB '*preprocess*' OR fn GLOB '*permute*' THEN NULL
+        WHEN fn GLOB '*layout*' OR fn GLOB '*preprocess*' OR fn GLOB '*permute*'
+          OR fn GLOB '*epilogue*' THEN NULL
         WHEN fn GLOB '*dispatch*' THEN 'dispatch'
         WHEN fn GLOB '*combine*' THEN 'combine'
         -- before a combine, or before a dispatch whose layout is known
