@@ -7,6 +7,8 @@
 -- collectives add up to all of the rank. For each row
 --   gpu_dur = compute_ns + exposed_communication_ns + exposed_copy_ns + idle_ns.
 -- A kernel that starts before the one ahead of it on its stream ends (PDL) counts from that end.
+-- Layers are told by kernels that repeat: a layer, or a group of layers that take turns, is what
+-- fills at least half of the iteration and comes again at least four times, alike to 80 per cent.
 --
 -- Grain: one row per iteration and device that it used, one without device where it used none, and
 --   per reason and device for which work is of no iteration.
@@ -15,7 +17,7 @@
 --   user_annotation, gpu_user_annotation
 -- Set: rank RANGE  only these ranks
 -- Shown first: rank, phase, requests, prefill_tokens, dur, gpu_dur, exposed_communication_ns,
---   idle_ns, reason
+--   idle_ns, layers, layer_ns, reason
 -- Paste: what `tp-tools sql phases` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.busy;
@@ -25,6 +27,8 @@ INCLUDE PERFETTO MODULE tpt.gpu_slice;
 INCLUDE PERFETTO MODULE tpt.iteration;
 
 INCLUDE PERFETTO MODULE tpt.kernel_turn;
+
+INCLUDE PERFETTO MODULE tpt.layer;
 
 WITH
   work AS MATERIALIZED (
@@ -134,6 +138,13 @@ SELECT
   COALESCE(total.collectives, 0) AS collectives,
   -- copies and memsets that it launched
   COALESCE(total.copies, 0) AS copies,
+  -- how many layers repeat on the stream with most work; NULL where none do, and for work of no
+  -- iteration
+  layer.layers,
+  -- kernels and copies of each; NULL likewise
+  layer.layer_kernels,
+  -- from the start of a layer to the start of the next, mean, ns; NULL likewise
+  layer.layer_ns,
   -- why the work is of no iteration: launch not recorded, outside iterations (launched in none;
   -- where the rank has no launches, started in none); NULL for iterations
   iteration.reason,
@@ -144,6 +155,7 @@ SELECT
 FROM iteration
 LEFT JOIN total USING (seq)
 LEFT JOIN busy USING (seq, device)
+LEFT JOIN tpt_layer AS layer USING (seq, device)
 WHERE
   iteration.rank IS NULL OR tpt_set_rank!(iteration.rank)
 ORDER BY iteration.rank, iteration.seq < 0, MAX(iteration.seq, 0), iteration.reason, total.device;

@@ -74,10 +74,11 @@ FROM (
 ORDER BY place;
 
 -- Each series, from where on it repeats, and after how many launches: what comes that many later is
--- the same, up to the end of the series, three times or more. A cycle has at least two
--- pieces of work, and is not one launch of one piece again and again. What came before the first cycle (a first step allocates and tunes) must have launched all
--- that a cycle does, else the cycle may be a layer of the only step. Of the periods the rarest
--- launch tells, of those that come again near the end.
+-- the same, up to the end of the series, three times or more. A cycle has at least two pieces of
+-- work, and is not one launch of one piece again and again. What came before the first cycle (a
+-- first step allocates and tunes) must have launched all that a cycle does, else the cycle may be a
+-- layer of the only step. Of the periods the rarest launch tells, of those that come again near the
+-- end.
 CREATE PERFETTO TABLE _tpt_repeat_cycle AS
 WITH
   series AS MATERIALIZED (

@@ -100,13 +100,13 @@ def test_medians_of_phases() -> None:
         about = {"rank": 0, "phase": phase, "name": name, "ts": ts, "requests": 4}
         tokens = {"prefill_tokens": None, "decode_tokens": 4}
         times = {"dur": dur, "gpu_dur": dur, "busy_ns": dur, "exposed_communication_ns": 0}
-        return {**about, **tokens, **times}
+        return {**about, **tokens, **times, "layers": 36, "layer_ns": None}
 
     rows = [row("decode", "s", ts, dur) for ts, dur in ((0, 10), (20, 30), (60, 11))]
     (section,) = phases.sections(*report_data(phases=[*rows, row(None, None, 0, None)]))
     (figure,) = section.figures
     assert figure.table is not None
-    assert list(figure.table.rows) == [("rank 0", "decode", 3, 4, None, 4, 11, 11, 11, 0)]
+    assert list(figure.table.rows) == [("rank 0", "decode", 3, 4, None, 4, 11, 11, 11, 0, 36, None)]
     assert phases.sections(*report_data(phases=[row(None, None, 0, None)])) == []
 
 

@@ -48,6 +48,9 @@ def test_every_column_by_hand() -> None:
         "kernels": 2,
         "collectives": 1,
         "copies": 1,
+        "layers": None,
+        "layer_kernels": None,
+        "layer_ns": None,
         "reason": None,
     }
     assert (second["phase"], second["requests"], second["gpu_dur"]) == ("decode", 8, 15)

@@ -25,6 +25,8 @@ _KEYS = (
     "gpu_dur",
     "busy_ns",
     "exposed_communication_ns",
+    "layers",
+    "layer_ns",
 )
 
 
@@ -56,6 +58,8 @@ def _figure(rows: list[dict[str, Any]], labels: Labels) -> Figure:
         Column("gpu_dur", "median on the GPU", "ns"),
         Column("busy_ns", "GPU busy", "ns"),
         Column("exposed_communication_ns", "exposed communication", "ns"),
+        Column("layers", "layers", "number"),
+        Column("layer_ns", "per layer", "ns"),
     ]
     cells = [
         (
@@ -69,7 +73,8 @@ def _figure(rows: list[dict[str, Any]], labels: Labels) -> Figure:
     return Figure(
         "phases",
         "Iterations by phase",
-        "Medians over the iterations of a rank. What a name does not say is not known.",
+        "Medians over the iterations of a rank. What a name does not say is not known. Layers are "
+        "kernels that repeat through an iteration: layers of the model, or groups that take turns.",
         queries=("phases",),
         table=Table(columns, cells),
     )
