@@ -37,16 +37,43 @@ def ui_server() -> Iterator[UiServer]:
         yield server
 
 
+class Tab:
+    """The one tab that tests share."""
+
+    def __init__(self, browser: Browser, server: UiServer, stack: ExitStack) -> None:
+        self._browser = browser
+        self._server = server
+        self._stack = stack
+        self._ui: PerfettoUi | None = None
+        self._trace: Path | None = None
+
+    def open(self, trace: Path) -> PerfettoUi:
+        """Open a trace; the one before it is gone then."""
+        ui = self._ui or self._stack.enter_context(new_tab(self._browser))
+        self._ui = self._trace = None  # unless it shows a dialog
+        ui.open(self._server.offer(trace))
+        self._ui, self._trace = ui, trace
+        return ui
+
+    def show(self, trace: Path) -> PerfettoUi:
+        """Open a trace, unless the tab shows it: then it is as the last test left it."""
+        return self._ui if self._ui and self._trace == trace else self.open(trace)
+
+
 @pytest.fixture(scope="session")
-def open_ui(browser: Browser, ui_server: UiServer) -> Iterator[Callable[[Path], PerfettoUi]]:
-    """Opens a trace file in the one tab that tests share; the trace before it is gone then."""
+def tab(browser: Browser, ui_server: UiServer) -> Iterator[Tab]:
+    """The one tab that tests share."""
     with ExitStack() as stack:
-        tabs: list[PerfettoUi] = []
+        yield Tab(browser, ui_server, stack)
 
-        def open_in_tab(trace: Path) -> PerfettoUi:
-            tab = tabs.pop() if tabs else stack.enter_context(new_tab(browser))
-            tab.open(ui_server.offer(trace))
-            tabs.append(tab)  # unless it shows a dialog
-            return tab
 
-        yield open_in_tab
+@pytest.fixture(scope="session")
+def open_ui(tab: Tab) -> Callable[[Path], PerfettoUi]:
+    """Opens a trace file in the one tab that tests share; the trace before it is gone then."""
+    return tab.open
+
+
+@pytest.fixture(scope="session")
+def show_ui(tab: Tab) -> Callable[[Path], PerfettoUi]:
+    """The same, for tests that only look: the tab stays as it is where it shows the trace."""
+    return tab.show

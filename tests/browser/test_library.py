@@ -54,4 +54,4 @@ def test_the_page_shows_what_the_command_prints(
 def test_queries_do_not_get_in_each_others_way(ui: PerfettoUi) -> None:
     """All printed texts run in one session in another order, though they define the same names."""
     for path in reversed(library.queries().values()):
-        ui.query(library.expand(library.read(path)))
+        ui.run(library.expand(library.read(path)))

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def ui(open_ui: Callable[[Path], PerfettoUi]) -> PerfettoUi:
+def ui(show_ui: Callable[[Path], PerfettoUi]) -> PerfettoUi:
     """A tab with the sound trace."""
-    return open_ui(HERE / "sound.json.gz")
+    return show_ui(HERE / "sound.json.gz")
 
 
 def test_values_keep_their_types(ui: PerfettoUi) -> None:
@@ -52,6 +52,19 @@ def test_all_rows_of_the_last_statement(ui: PerfettoUi) -> None:
     assert ui.query(sql) == [{"i": i} for i in range(2500)]
 
 
+def test_rows_past_the_query_tab(ui: PerfettoUi) -> None:
+    """The engine of the page gives rows of a script too, and raises its error."""
+    from playwright.sync_api import Error  # noqa: PLC0415  not there where these tests skip
+
+    sql = """
+        CREATE OR REPLACE PERFETTO TABLE tpt_two AS SELECT 2 AS i, 'b' AS s;
+        SELECT * FROM tpt_two;
+    """
+    assert ui.run(sql) == [{"i": 2, "s": "b"}]
+    with pytest.raises(Error, match="no_such_table"):
+        ui.run("SELECT * FROM no_such_table")
+
+
 def test_a_query_replaces_the_one_before(ui: PerfettoUi) -> None:
     """A second query in the same tab gives its own rows, and none where it has none."""
     assert ui.query("SELECT 1 AS one") == [{"one": 1}]
@@ -66,8 +79,9 @@ def test_a_sql_error_is_raised(ui: PerfettoUi) -> None:
     assert ui.query("SELECT 1 AS one") == [{"one": 1}]
 
 
-def test_a_sound_trace_shows_no_error(ui: PerfettoUi) -> None:
+def test_a_sound_trace_shows_no_error(open_ui: Callable[[Path], PerfettoUi]) -> None:
     """A trace without defects opens without the red icon and without a complaint."""
+    ui = open_ui(HERE / "sound.json.gz")
     assert ui.import_errors() == 0
     assert ui.errors == []
 

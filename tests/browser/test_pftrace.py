@@ -35,17 +35,23 @@ def test_no_import_error(name: str, tmp_path: Path, open_ui: Opener) -> None:
     assert ui.errors == []
 
 
-def test_every_kernel_is_there(tmp_path: Path, open_ui: Opener) -> None:
+@pytest.fixture(scope="module")
+def decode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The fixture with lanes, converted."""
+    return converted(DECODE, tmp_path_factory.mktemp("decode"))
+
+
+def test_every_kernel_is_there(decode: Path, show_ui: Opener) -> None:
     """The UI's engine holds each kernel that was recorded, with its time."""
-    found = kernels_in(open_ui(converted(DECODE, tmp_path)))
+    found = kernels_in(show_ui(decode))
     truth = truth_of(DECODE)
     assert found.total() == truth["by_category"]["kernel"]
     assert sum(dur for _, dur in found.elements()) == truth["kernel_ns"]
 
 
-def test_moved_kernels_share_the_row_of_their_stream(tmp_path: Path, open_ui: Opener) -> None:
+def test_moved_kernels_share_the_row_of_their_stream(decode: Path, show_ui: Opener) -> None:
     """One row per stream under a process that is named after its GPU, host threads before it."""
-    rows = [row for row in open_ui(converted(DECODE, tmp_path)).rows() if "/" in row]
+    rows = [row for row in show_ui(decode).rows() if "/" in row]
     threads = [row for row in rows if row.startswith(("python3", "GPU"))]
     assert [row.split("/", 1)[1].split()[:2] for row in threads] == [
         ["thread", "4123"],
@@ -63,9 +69,9 @@ def test_lanes_as_rows_of_their_own(tmp_path: Path, open_ui: Opener) -> None:
     assert streams == ["stream 7", "stream 7 (2)", "stream 7 (3)", "stream 20"]
 
 
-def test_every_launch_arrow_ends_at_its_kernel(tmp_path: Path, open_ui: Opener) -> None:
+def test_every_launch_arrow_ends_at_its_kernel(decode: Path, show_ui: Opener) -> None:
     """Each arrow joins a launch and the kernel with its correlation."""
-    ui = open_ui(converted(DECODE, tmp_path))
+    ui = show_ui(decode)
     arrows = [(row["launch"], row["kernel"]) for row in ui.query(DEBUG_ARROWS)]
     numbers = [it["id"] for it in truth_of(DECODE)["arrows"]]
     assert arrows == [(number, number) for number in sorted(numbers)]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,12 +24,14 @@ def hidden_kernels(name: str) -> Counter[tuple[str, int]]:
     return Counter((it["name"], it["dur"]) for it in hidden if it["cat"] == "kernel")
 
 
-@pytest.fixture
-def fixed(tmp_path: Path) -> Repairer:
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory: pytest.TempPathFactory) -> Repairer:
     """Repair a fixture with the command, as a user would; returns the repaired file."""
+    folder = tmp_path_factory.mktemp("fixed")
 
+    @cache
     def repair(name: str) -> Path:
-        out = tmp_path / name.replace(".json", ".fixed.json")
+        out: Path = folder / name.replace(".json", ".fixed.json")
         run("fix", HERE / name, "-o", out)
         return out
 
@@ -49,23 +52,23 @@ def test_a_fixed_trace_shows_no_error(name: str, open_ui: Opener, fixed: Repaire
     assert ui.errors == []
 
 
-def test_a_hidden_kernel_is_back(open_ui: Opener, fixed: Repairer) -> None:
+def test_a_hidden_kernel_is_back(show_ui: Opener, fixed: Repairer) -> None:
     """The Query tab misses the hidden kernels of the raw trace and finds them in the fixed one."""
-    before, after = kernels_in(open_ui(HERE / DECODE)), kernels_in(open_ui(fixed(DECODE)))
+    before, after = kernels_in(show_ui(HERE / DECODE)), kernels_in(show_ui(fixed(DECODE)))
     assert after - before == hidden_kernels(DECODE)
     assert after.total() == truth_of(DECODE)["by_category"]["kernel"]
     assert sum(dur for _, dur in after.elements()) == truth_of(DECODE)["kernel_ns"]
 
 
-def test_a_lane_stands_beside_its_stream(open_ui: Opener, fixed: Repairer) -> None:
+def test_a_lane_stands_beside_its_stream(show_ui: Opener, fixed: Repairer) -> None:
     """The rows read stream 7, its lanes in order, stream 20."""
-    rows = [row.split("/")[-1].rsplit(" ", 1)[0].strip() for row in open_ui(fixed(DECODE)).rows()]
+    rows = [row.split("/")[-1].rsplit(" ", 1)[0].strip() for row in show_ui(fixed(DECODE)).rows()]
     streams = [row for row in rows if row.startswith("stream")]
     assert streams == ["stream 7", "stream 7 (2)", "stream 7 (3)", "stream 20"]
 
 
-def test_every_launch_arrow_ends_at_its_kernel(open_ui: Opener, fixed: Repairer) -> None:
+def test_every_launch_arrow_ends_at_its_kernel(show_ui: Opener, fixed: Repairer) -> None:
     """In the fixed trace each arrow joins a launch and the kernel with its correlation."""
-    arrows = [(row["launch"], row["kernel"]) for row in open_ui(fixed(DECODE)).query(ARROWS)]
+    arrows = [(row["launch"], row["kernel"]) for row in show_ui(fixed(DECODE)).query(ARROWS)]
     numbers = [it["id"] for it in truth_of(DECODE)["arrows"]]
     assert arrows == [(number, number) for number in sorted(numbers)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mimetypes
 import socket
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, Request, Route
+    from playwright.sync_api import Browser, BrowserContext, Page, Request, Route
 
 pytestmark = pytest.mark.browser
 
@@ -47,6 +48,40 @@ def shown(context: BrowserContext, *arguments: str | Path) -> Iterator[tuple[Per
         yield ui, view
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A page that shows a trace.
+
+    Attributes:
+        ui: the page.
+        view: the command that serves it.
+        context: the browser profile.
+        loading: addresses that the profile asked for while it loaded the trace, of what Chromium
+            itself did not stop.
+    """
+
+    ui: PerfettoUi
+    view: Viewing
+    context: BrowserContext
+    loading: list[str]
+
+
+@pytest.fixture(scope="module")
+def decode(browser: Browser) -> Iterator[Shown]:
+    """A page with the small trace, for tests that leave it as it is."""
+    requests: list[Request] = []
+
+    def remember(request: Request) -> None:
+        requests.append(request)
+
+    with closing(browser.new_context(permissions=CLIPBOARD)) as context:
+        context.on("request", remember)
+        with shown(context, DECODE) as (ui, view):
+            context.remove_listener("request", remember)
+            loading = [request.url for request in requests if request.failure != "csp"]
+            yield Shown(ui, view, context, loading)
+
+
 def pinned(ui: PerfettoUi) -> list[str]:
     """The rows that are pinned, from top to bottom, with single spaces."""
     return [" ".join(name.split()) for name in ui.page.evaluate(PINNED)]
@@ -54,7 +89,7 @@ def pinned(ui: PerfettoUi) -> list[str]:
 
 def kernels(ui: PerfettoUi) -> int:
     """How many kernels the UI's engine holds."""
-    count: int = ui.query("SELECT COUNT(*) AS n FROM slice WHERE category = 'kernel'")[0]["n"]
+    count: int = ui.run("SELECT COUNT(*) AS n FROM slice WHERE category = 'kernel'")[0]["n"]
     return count
 
 
@@ -69,28 +104,25 @@ def test_the_raw_b200_trace_shows_all(
         assert kernels(ui) == 768
 
 
-def test_streams_are_pinned_with_their_lanes(context: BrowserContext) -> None:
+def test_streams_are_pinned_with_their_lanes(decode: Shown) -> None:
     """Each stream is pinned with its lanes below it, once, and no empty row among them."""
-    with shown(context, DECODE) as (ui, _):
-        assert ui.import_errors() == 0
-        assert pinned(ui) == STREAMS
-        assert kernels(ui) == truth_of(DECODE.name)["by_category"]["kernel"]
+    assert decode.ui.import_errors() == 0
+    assert pinned(decode.ui) == STREAMS
+    assert kernels(decode.ui) == truth_of(DECODE.name)["by_category"]["kernel"]
 
 
-def test_the_gpu_is_unfolded(context: BrowserContext) -> None:
+def test_the_gpu_is_unfolded(decode: Shown) -> None:
     """The GPU's rows are in sight without a click."""
-    with shown(context, DECODE) as (ui, _):
-        on_screen = ui.page.locator(".pf-track").evaluate_all(
-            "tracks => tracks.map(track => track.getAttribute('ref'))"
-        )
-        assert "python3 0/stream 7 (2) 8" in on_screen
+    on_screen = decode.ui.page.locator(".pf-track").evaluate_all(
+        "tracks => tracks.map(track => track.getAttribute('ref'))"
+    )
+    assert "python3 0/stream 7 (2) 8" in on_screen
 
 
-def test_overlaps_are_shown_in_a_tab(context: BrowserContext) -> None:
+def test_overlaps_are_shown_in_a_tab(decode: Shown) -> None:
     """A tab is open with the slices that moved, one row each."""
-    with shown(context, DECODE) as (ui, _):
-        moved = len(truth_of(DECODE.name)["moved"])
-        assert ui.page.get_by_text(f"Query result ({moved} rows)").is_visible()
+    moved = len(truth_of(DECODE.name)["moved"])
+    assert decode.ui.page.get_by_text(f"Query result ({moved} rows)").is_visible()
 
 
 SELECTED = "() => self.app.trace.selection.selection.eventId"
@@ -138,24 +170,16 @@ def test_closing_the_page_ends_it(context: BrowserContext) -> None:
         assert view.leftovers() == []
 
 
-def test_nothing_goes_elsewhere(context: BrowserContext) -> None:
+def test_nothing_goes_elsewhere(decode: Shown) -> None:
     """Whatever the UI asks of other machines, and of other ports of this one, is stopped."""
-    requests: list[Request] = []
-
-    def remember(request: Request) -> None:
-        requests.append(request)
-
-    context.on("request", remember)
-    with shown(context, DECODE) as (_, view):
-        foreign = [it for it in requests if not it.url.startswith((view.address, "blob:", "data:"))]
-        assert [it.url for it in foreign if it.failure != "csp"] == []
+    own = (decode.view.address, "blob:", "data:")
+    assert [address for address in decode.loading if not address.startswith(own)] == []
 
 
-def test_no_copy_stays_in_the_browser(context: BrowserContext) -> None:
+def test_no_copy_stays_in_the_browser(decode: Shown) -> None:
     """The browser's storage holds nothing of the trace once it was shown."""
-    with shown(context, DECODE) as (ui, view):
-        bare = ui.page.context.new_page()
-        bare.goto(f"{view.address}view.js")  # the same origin, without the script running
+    with closing(decode.context.new_page()) as bare:
+        bare.goto(f"{decode.view.address}view.js")  # the same origin, without the script running
         assert bare.evaluate("caches.keys()") == []
         assert bare.evaluate("indexedDB.databases()") == []
         assert (
@@ -163,29 +187,33 @@ def test_no_copy_stays_in_the_browser(context: BrowserContext) -> None:
         )
 
 
-def test_a_hostile_page_reads_nothing(context: BrowserContext) -> None:
-    """A page of another origin that knows the address, token and all, cannot read the trace."""
-    with shown(context, DECODE) as (ui, view):
-        context.route("https://evil.example/", lambda route: route.fulfill(body="<p>hello</p>"))
-        evil = context.new_page()
+@contextmanager
+def hostile(context: BrowserContext, body: str) -> Iterator[Page]:
+    """A page of another origin in the same profile."""
+
+    def answer(route: Route) -> None:
+        route.fulfill(body=body, content_type="text/html")
+
+    context.route("https://evil.example/", answer)
+    with closing(context.new_page()) as evil:
         evil.goto("https://evil.example/")
-        address = view.address + view.data("trace")
+        yield evil
+    context.unroute("https://evil.example/", answer)
+
+
+def test_a_hostile_page_reads_nothing(decode: Shown) -> None:
+    """A page of another origin that knows the address, token and all, cannot read the trace."""
+    with hostile(decode.context, "<p>hello</p>") as evil:
+        address = decode.view.address + decode.view.data("trace")
         for mode in ("cors", "no-cors"):
             read = f"fetch({address!r}, {{mode: {mode!r}}}).then(it => it.text(), () => 'refused')"
             assert evil.evaluate(read) in {"refused", ""}
-        assert pinned(ui) == STREAMS
+    assert pinned(decode.ui) == STREAMS
 
 
-def test_a_hostile_page_frames_nothing(context: BrowserContext) -> None:
+def test_a_hostile_page_frames_nothing(decode: Shown) -> None:
     """The page cannot be put into another page, to be clicked on unseen."""
-    with shown(context, DECODE) as (_, view):
-        body = f"<iframe src='{view.address}'></iframe>"
-        context.route(
-            "https://evil.example/",
-            lambda route: route.fulfill(body=body, content_type="text/html"),
-        )
-        evil = context.new_page()
-        evil.goto("https://evil.example/")
+    with hostile(decode.context, f"<iframe src='{decode.view.address}'></iframe>") as evil:
         evil.wait_for_load_state()
         assert "chrome-error" in evil.frames[1].url
 

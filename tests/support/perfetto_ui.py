@@ -79,6 +79,14 @@ LOADED_OR_FAILED = """
 MARK_INTEGERS = "BigInt.prototype.toJSON = function () { return {int: this.toString()}; }"
 
 
+RUN = """async sql => {
+    const result = await self.app.trace.engine.query(sql), rows = [];
+    for (const row = result.iter({}); row.valid(); row.next())
+        rows.push(Object.fromEntries(result.columns().map(name => [name, row.get(name)])));
+    return rows;
+}"""
+
+
 class UiError(Exception):
     """The UI shows an error where a result was expected."""
 
@@ -293,6 +301,15 @@ class PerfettoUi:
         if error.count():
             raise UiError(error.inner_text())
         return self._download_rows()
+
+    def run(self, sql: str) -> list[dict[str, Any]]:
+        """Run SQL in the engine of the page, past the Query tab, and return the rows.
+
+        Raises:
+            playwright.sync_api.Error: the engine refuses it.
+        """
+        rows: list[dict[str, Any]] = self.page.evaluate(RUN, sql)
+        return rows
 
     def _copy(self, text: str) -> None:
         """Put a text where "paste" finds it.
