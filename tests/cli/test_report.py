@@ -138,15 +138,18 @@ def test_a_trace_comes_by_stdin(
         assert b"<h1>Rank 0 of 8" in tp_tools("report", "-", "-o", "-").out
 
 
-def test_without_plotly_it_says_how_to_get_it(
-    tp_tools: TpTools, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    ("module", "name"), [("plotly.graph_objects", "plotly"), ("jinja2", "Jinja2")]
+)
+def test_without_its_extra_it_says_how_to_get_it(
+    tp_tools: TpTools, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str, name: str
 ) -> None:
     """The extra is named before any work is done, and nothing is written."""
-    monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
+    monkeypatch.setitem(sys.modules, module, None)
     target = tmp_path / "report.html"
     ran = tp_tools("report", tmp_path / "missing.json", "-o", target)
     assert ran.code == 2
-    assert ran.err == "tp-tools: a report needs plotly: pip install 'tp-tools[report]'.\n"
+    assert ran.err == f"tp-tools: a report needs {name}: pip install 'tp-tools[report]'.\n"
     assert not target.exists()
 
 

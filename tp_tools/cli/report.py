@@ -72,7 +72,7 @@ def command(  # noqa: PLR0917  click passes all by name
     TRACE is a file, a folder or a glob; - is stdin. Several traces are the ranks of a job. The page
     shows where GPU time went, top kernels, gaps with their causes, steps, who came late to
     collectives and how fast these were, what Perfetto would have hidden, and how well the ranks'
-    clocks agree. Its numbers are those of `tp-tools query`. It wants plotly: pip install
+    clocks agree. Its numbers are those of `tp-tools query`. It wants plotly and Jinja2: pip install
     'tp-tools[report]'.
 
     \b
@@ -91,10 +91,12 @@ def _run(options: Options, console: Console) -> None:
         build,
         collect,
         plots,
+        templates,
     )
 
     output.check(options.output, force=options.force, suffixes=SUFFIXES)
     plots.graph_objects()  # before any work is done
+    templates.environment()
     job = job_files.find(options.traces, options.choice)
     output.refuse_input(options.output, job.files)
     job.say_left_out(console)

@@ -1,16 +1,16 @@
-"""Render tables as HTML: rounded numbers with units, and the exact values in attributes."""
+"""Format tables for the page: rounded numbers with units, and the exact values beside them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from tp_tools.formatting import middle, size, span
+from tp_tools.reporting import templates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True)
@@ -75,42 +75,89 @@ class Table:
     has_one_unit: bool = False
 
 
-def html(table: Table, label: str) -> Iterator[str]:
-    """Render a table.
+@dataclass(frozen=True)
+class Head:
+    """The heading of a column on the page.
 
-    Rows have the attribute `data-row`, cells `data-column` and, if known, the exact value in
-    `data-value`. All times of a column have the same unit.
+    Attributes:
+        text: what is shown.
+        css: its classes in the style sheet.
+    """
+
+    text: str
+    css: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell on the page.
+
+    Attributes:
+        key: key of its column.
+        shown: what is shown.
+        css: its classes in the style sheet.
+        exact: the exact value; None if it is unknown.
+        tooltip: what is said under the mouse; empty for nothing.
+    """
+
+    key: str
+    shown: str
+    css: str
+    exact: str | None
+    tooltip: str = ""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table as it is shown.
+
+    Attributes:
+        heads: a heading per column.
+        rows: the cells of each row.
+        omitted: sentence on the number of rows left out; empty if there are none.
+    """
+
+    heads: Sequence[Head]
+    rows: Sequence[Sequence[Cell]]
+    omitted: str
+
+    @property
+    def has_heads(self) -> bool:
+        """Whether a column has a heading."""
+        return any(head.text for head in self.heads)
+
+
+def html(table: Table, label: str) -> str:
+    """Render a table; see `cells`.
 
     Args:
         table: the table.
         label: its name for screen readers.
 
-    Returns:
-        HTML, in parts.
+    Raises:
+        UsageError: Jinja2 is not installed.
     """
-    cells_by_column = [[row[index] for row in table.rows] for index in range(len(table.columns))]
+    macros: Any = templates.environment().get_template("table.html").module
+    return str(macros.table(cells(table), label))
+
+
+def cells(table: Table) -> Cells:
+    """Format the values of a table. All times of a column have the same unit."""
+    values_by_column = [[row[index] for row in table.rows] for index in range(len(table.columns))]
     scales = [
         _scale(column, values)
-        for column, values in zip(table.columns, cells_by_column, strict=True)
+        for column, values in zip(table.columns, values_by_column, strict=True)
     ]
     if table.has_one_unit:
         largest = max(
             (scale for scale in scales if scale), key=lambda scale: scale.size, default=None
         )
         scales = [largest if scale else None for scale in scales]
-    yield f'<div class="scroll"><table aria-label="{escape(label)}">\n'
-    if any(column.head for column in table.columns):
-        yield "<thead><tr>"
-        yield from map(_head, table.columns, scales)
-        yield "</tr></thead>\n"
-    yield "<tbody>\n"
-    for number, row in enumerate(table.rows):
-        yield f'<tr data-row="{number}">'
-        yield from map(_cell, table.columns, row, scales)
-        yield "</tr>\n"
-    yield "</tbody></table></div>\n"
-    if table.omitted:
-        yield f'<p class="rest">{escape(table.omitted)}</p>\n'
+    return Cells(
+        list(map(_head, table.columns, scales)),
+        [list(map(_cell, table.columns, row, scales)) for row in table.rows],
+        table.omitted,
+    )
 
 
 def _scale(column: Column, cells: Sequence[Any]) -> _Scale | None:
@@ -122,27 +169,26 @@ def _scale(column: Column, cells: Sequence[Any]) -> _Scale | None:
     return next((scale for scale in _SCALES if longest_ns >= scale.size), _SCALES[-1])
 
 
-def _head(column: Column, scale: _Scale | None) -> str:
+def _head(column: Column, scale: _Scale | None) -> Head:
     long = " long" if len(column.head) > _MAX_UNWRAPPED_HEAD else ""
-    attributes = "" if column.unit in _TEXT_UNITS else f' class="number{long}"'
     suffix = f", {scale.name}" if scale is not None else ""
-    return f'<th scope="col"{attributes}>{escape(column.head + suffix)}</th>'
+    return Head(column.head + suffix, "" if column.unit in _TEXT_UNITS else f"number{long}")
 
 
-def _cell(column: Column, value: Any, scale: _Scale | None) -> str:  # noqa: ANN401  a cell of SQL
-    key = f'data-column="{escape(column.key)}"'
-    css_class: str = column.unit if column.unit in _TEXT_UNITS else "number"
+def _cell(column: Column, value: Any, scale: _Scale | None) -> Cell:  # noqa: ANN401  a cell of SQL
+    css: str = column.unit if column.unit in _TEXT_UNITS else "number"
     if value is None:
-        return f'<td class="{css_class}" {key} title="not known">{UNKNOWN}</td>'
+        return Cell(column.key, UNKNOWN, css, None, "not known")
     if scale is None:
         shown = format_value(value, column.unit)
     else:
         shown = scale.format(value * _TIME_UNITS_NS[column.unit])
-    if css_class == "text" and len(shown) <= _MAX_UNWRAPPED_TEXT:
-        css_class = "short"
-    exact = escape(str(value))
-    tooltip = f' title="{exact}"' if column.unit == "name" and shown != str(value) else ""
-    return f'<td class="{css_class}" {key} data-value="{exact}"{tooltip}>{escape(shown)}</td>'
+    if css == "text" and len(shown) <= _MAX_UNWRAPPED_TEXT:
+        css = "short"
+    exact = str(value)
+    return Cell(
+        column.key, shown, css, exact, exact if column.unit == "name" and shown != exact else ""
+    )
 
 
 @dataclass(frozen=True)
