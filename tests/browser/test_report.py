@@ -14,6 +14,7 @@ from tests.support.asking import TpTools, kernel, write_trace
 from tests.support.pages import generated, made, shown
 from tp_tools import library
 from tp_tools.reporting.gaps import CAUSES
+from tp_tools.reporting.tables import duration
 from tp_tools.trace.short_names import short_names
 
 if TYPE_CHECKING:
@@ -80,12 +81,28 @@ def test_gpu_time_is_that_of_the_query(
     assert of_job.ints("gpu-time", "hidden_communication_ns") == hidden
     assert of_job.floats("gpu-time", "busy_percent") == [row["busy_percent"] for row in rows]
     bars = of_job.bars("gpu-time")
-    assert bars["idle"] == pytest.approx([row["idle_ns"] for row in rows])
-    exposed = [row["exposed_communication_ns"] for row in rows]
-    assert bars["exposed communication"] == pytest.approx(exposed)
+    assert bars["idle"] == [row["idle_ns"] for row in rows]
     whole = [sum(parts) for parts in zip(*bars.values(), strict=True)]
-    assert whole == pytest.approx([row["span_ns"] for row in rows])
-    assert of_job.ticks("gpu-time") == of_job.column("gpu-time", "label")
+    assert whole == [row["span_ns"] for row in rows]
+    assert of_job.names("gpu-time") == of_job.column("gpu-time", "label")
+    longest = max(of_job.bar_widths("gpu-time"))
+    shown_shares = [width / longest for width in of_job.bar_widths("gpu-time")]
+    assert shown_shares == pytest.approx([span / max(whole) for span in whole], abs=0.02)
+
+
+def test_exposed_communication_is_waiting_or_on_the_wire(
+    of_job: Report, job: list[Path], ask: Callable[..., list[dict[str, Any]]]
+) -> None:
+    """Waiting is what verdict says, and the two are what gpu_time calls exposed."""
+    waits = [row["waiting_ns"] for row in ask("verdict", *job) if row["part"] == "all"]
+    assert of_job.ints("gpu-time", "waiting_ns") == waits
+    assert sum(waits) > 0
+    wire = of_job.ints("gpu-time", "wire_ns")
+    exposed = of_job.ints("gpu-time", "exposed_communication_ns")
+    assert [a + (b or 0) for a, b in zip(waits, wire, strict=True)] == exposed
+    bars = of_job.bars("gpu-time")
+    assert bars["exposed communication: waiting for a rank"] == waits
+    assert bars["exposed communication: on the wire"] == wire
 
 
 def test_kernels_are_those_of_the_query(
@@ -101,7 +118,8 @@ def test_kernels_are_those_of_the_query(
         sorted(totals.items(), key=lambda pair: -pair[1])[:20]
     )
     drawn = [sum(lengths) for lengths in zip(*of_job.bars("top-kernels").values(), strict=True)]
-    assert drawn == pytest.approx(times)
+    assert drawn == times
+    assert of_job.numbers("top-kernels")[0].startswith(duration(times[0] or 0))
 
 
 def test_gaps_are_those_of_the_query(
@@ -153,7 +171,7 @@ def test_stragglers_are_those_of_the_query(
     waits = [row["caused_wait_us"] for row in rows]
     assert of_job.floats("stragglers", "caused_wait_us") == waits
     (drawn,) = of_job.bars("stragglers").values()
-    assert drawn == pytest.approx([wait * 1000 for wait in waits])
+    assert drawn == [round(wait * 1000) for wait in waits]
 
 
 def test_bandwidth_is_that_of_the_query(
@@ -189,7 +207,7 @@ def test_clocks_are_those_of_the_merge(
         assert of_job.ints("clock-residuals", key) == [rank[key] for rank in ranks]
     bars = of_job.bars("clock-residuals")
     ends = [sum(parts) for parts in zip(*bars.values(), strict=True)]
-    assert ends == pytest.approx([rank["residual_p95_ns"] for rank in ranks])
+    assert ends == [rank["residual_p95_ns"] for rank in ranks]
 
 
 def test_steps_are_those_of_the_query(
@@ -204,9 +222,10 @@ def test_steps_are_those_of_the_query(
             assert lines[f"rank {rank}"] == pytest.approx(durs)
         # the matches by count are tested against time, so that arrivals can be told
         # and residuals measured, though base times set the clocks
-        assert report.plots() == ["step-times", "skew", "stragglers", "clock-residuals"]
+        assert report.plots() == ["step-times", "skew"]
+        assert report.names("stragglers") == report.column("stragglers", "label")
         assert set(report.column("clock-residuals", "aligned_by")) == {"base time of the trace"}
-        assert "Nothing ran on a GPU" in report.text("#time")
+        assert "Where the GPU time went (nothing ran on a GPU)" in report.text("#left-out")
         assert report.troubles == []
 
 
@@ -219,7 +238,7 @@ def test_what_is_hidden_is_what_info_says(
     assert of_one.ints("hidden-by-rank", "kernels") == [hidden["kernels"]]
     assert of_one.ints("hidden-by-rank", "kernel_ns") == [hidden["kernel_ns"]]
     (drawn,) = of_one.bars("hidden-by-rank").values()
-    assert drawn == pytest.approx([hidden["kernel_ns"]])
+    assert drawn == [hidden["kernel_ns"]]
     assert f"{hidden['kernels']} kernels" in of_one.text(".tile[href='#hidden']")
 
 
@@ -240,10 +259,14 @@ def test_findings_are_those_of_diagnose(
 
 
 def test_one_rank_says_what_it_cannot(of_one: Report) -> None:
-    """A panel that needs several ranks holds a sentence and no plot."""
-    assert "several ranks" in of_one.text("#skew")
-    assert "one clock" in of_one.text("#clocks")
-    assert not {"skew", "stragglers", "clock-residuals"} & set(of_one.plots())
+    """Panels that need several ranks are left out, and one line says why."""
+    left_out = of_one.text("#left-out")
+    assert "Who came late (it takes traces of several ranks" in left_out
+    assert "(one trace has one clock)" in left_out
+    for key in ("skew", "stragglers", "clocks"):
+        assert of_one.page.locator(f"#{key}").count() == 0
+    for link in of_one.page.locator("a[href^='#']").all():
+        assert of_one.page.locator(link.get_attribute("href") or "").count() == 1
 
 
 def test_every_figure_names_its_source(of_job: Report) -> None:
@@ -257,12 +280,57 @@ def test_sql_can_be_copied(of_job: Report, ask: Callable[..., list[dict[str, Any
     """The button gives what `tp-tools sql` prints, which answers the same when it is pasted."""
     shown_page = of_job.page
     shown_page.evaluate("navigator.clipboard.writeText = async text => { window.copied = text; }")
-    shown_page.locator("#gpu-time button[data-sql]").click()
+    shown_page.locator("#gpu-time button[data-sql=gpu_time]").click()
     copied: str = shown_page.evaluate("window.copied")
     assert copied == library.expand(library.read(library.find("gpu_time")))
-    shown_page.locator("#gpu-time button[data-command]").click()
-    assert shown_page.evaluate("window.copied") == "tp-tools query gpu_time TRACES"
     assert ask("gpu_time", DECODE)
+
+
+def test_commands_name_the_traces(of_job: Report, job: list[Path]) -> None:
+    """What is copied lists each trace; what is shown has a pattern that matches them all."""
+    shown_page = of_job.page
+    shown_page.evaluate("navigator.clipboard.writeText = async text => { window.copied = text; }")
+    shown_page.locator("#gpu-time button[data-command]").click()
+    names = " ".join(file.name for file in job)
+    assert shown_page.evaluate("window.copied") == f"tp-tools query gpu_time {names}"
+    assert "tp-tools query gpu_time rank*.json.gz" in of_job.text("#gpu-time .source")
+
+
+def test_tables_are_sorted_by_their_exact_values(browser: Browser, page: Path) -> None:
+    """A click sorts, the next turns it round, the third restores; unknown values come last."""
+    with shown(browser, page) as report:
+        table = report.page.locator("#stragglers")
+        before = report.column("stragglers", "wait_us")
+        button = table.get_by_role("button", name="it waited for others")
+        button.click()
+        known = [it for it in report.floats("stragglers", "wait_us") if it is not None]
+        assert known == sorted(known, reverse=True)
+        assert table.locator("th[aria-sort=descending]").count() == 1
+        button.click()
+        assert report.floats("stragglers", "wait_us")[: len(known)] == sorted(known)
+        button.click()
+        assert report.column("stragglers", "wait_us") == before
+        table.get_by_role("button", name="cause", exact=True).click()
+        causes = report.column("stragglers", "cause")
+        said = [it for it in causes if it is not None]
+        assert causes == sorted(said) + [None] * (len(causes) - len(said))
+        assert report.troubles == []
+
+
+def test_tables_can_be_filtered(browser: Browser, page: Path) -> None:
+    """Rows with all words stay, full names of kernels included; how many is said."""
+    with shown(browser, page) as report:
+        report.page.locator("#top-kernels summary").click()
+        rows = report.page.locator("#top-kernels tr[data-row]:visible")
+        count, name = rows.count(), report.column("top-kernels", "name")[0] or ""
+        words = report.page.get_by_label("Filter").and_(report.page.locator("#top-kernels input"))
+        words.fill(name)
+        assert 1 <= rows.count() < count
+        assert report.text("#top-kernels output") == f"{rows.count()} of {count} rows"
+        words.fill("no kernel has this name")
+        assert rows.count() == 0
+        words.fill("")
+        assert rows.count() == count
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -283,28 +351,30 @@ def test_nothing_overflows_or_complains(
 def test_plots_follow_the_colour_scheme(browser: Browser, page: Path) -> None:
     """A browser that turns dark at night redraws the plots in the dark palette."""
     with shown(browser, page) as report:
-        before = report.drawn("gpu-time")[0]["color"]
+        before = report.drawn("bandwidth")[0]["color"]
+        bars = report.bar_colors("gpu-time")
         report.page.emulate_media(color_scheme="dark")
         report.page.wait_for_function(
-            "color => document.getElementById('plot-gpu-time').data[0].marker.color !== color",
+            "color => document.getElementById('plot-bandwidth').data[0].marker.color !== color",
             arg=before,
         )
-        assert report.drawn("gpu-time")[0]["color"].startswith("#")
+        assert report.drawn("bandwidth")[0]["color"].startswith("#")
+        assert report.bar_colors("gpu-time") != bars
         assert report.troubles == []
 
 
 def test_print_shows_everything_in_light(browser: Browser, page: Path) -> None:
     """On paper all tables are open, plots fit the sheet, and colours are the light ones."""
     with shown(browser, page, scheme="dark") as report:
-        dark = report.drawn("gpu-time")[0]["color"]
+        dark = report.drawn("bandwidth")[0]["color"]
         report.page.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert report.page.locator("details:not([open])").count() == 0
-        assert report.drawn("gpu-time")[0]["color"] != dark
-        plot = report.page.locator("#plot-gpu-time .main-svg").first.bounding_box()
+        assert report.drawn("bandwidth")[0]["color"] != dark
+        plot = report.page.locator("#plot-bandwidth .main-svg").first.bounding_box()
         assert plot is not None
         assert plot["width"] <= 186 / 25.4 * 96  # A4 between the margins
         report.page.evaluate("dispatchEvent(new Event('afterprint'))")
-        assert report.drawn("gpu-time")[0]["color"] == dark
+        assert report.drawn("bandwidth")[0]["color"] == dark
         assert report.page.locator("details[open]").count() == 0
         assert report.page.pdf(format="A4").startswith(b"%PDF")
         assert report.troubles == []
@@ -316,10 +386,9 @@ def test_names_are_text(browser: Browser, tmp_path: Path) -> None:
     trace = write_trace(tmp_path / "rank0.json", *events, rank=0)
     with shown(browser, made(tmp_path, trace)) as report:
         assert set(report.column("top-kernels", "name")) == set(NAMES)
-        labels = report.page.evaluate(
-            "[...document.querySelectorAll('#plot-top-kernels .ytick')].map(it => it.textContent)"
-        )
-        assert set(labels) == {" ".join(name.split()) for name in short_names(NAMES).values()}
+        assert set(report.names("top-kernels")) == {
+            " ".join(name.split()) for name in short_names(NAMES).values()
+        }
         assert report.page.locator("main img").count() == 0
         assert report.troubles == []
 

@@ -45,7 +45,7 @@ def test_every_recorded_trace_has_a_report(
     ran = tp_tools("report", real_trace(name), "-o", target)
     assert (ran.code, ran.out) == (0, b"")
     assert ran.err.startswith(f"Wrote {target}: ")
-    assert 1_000_000 < target.stat().st_size < 8_000_000
+    assert 200_000 < target.stat().st_size < 8_000_000
 
 
 def test_ranks_that_are_missing_are_told(
@@ -103,11 +103,16 @@ def test_no_secret_is_told(tp_tools: TpTools, tmp_path: Path) -> None:
 
 
 def test_an_empty_trace_has_a_report(tp_tools: TpTools, tmp_path: Path) -> None:
-    """Every section says in a sentence that it has nothing to show; plotly is left out."""
+    """One line names every section that has nothing to show; plotly is left out."""
     trace = write_trace(tmp_path / "t.json")
     ran = tp_tools("report", trace, "-o", "-")
     assert ran.code == 0
-    for line in ("Nothing ran on a GPU", "marks no steps", "no collectives", "one clock"):
+    for line in (
+        "nothing ran on a GPU",
+        "neither ProfilerStep nor",
+        "exchanged no data",
+        "one clock",
+    ):
         assert line.encode() in ran.out
     assert len(ran.out) < 500_000
 

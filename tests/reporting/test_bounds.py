@@ -29,14 +29,17 @@ def test_the_verdict_of_each_gpu() -> None:
         window(1, "all", None, unknown=80),
     ]
     paths = [path(0, "cpu", 1, 99.95), path(0, "copy", None, 0.05)]
-    (section,) = verdict.sections(*report_data(2, verdict=rows, critical_path=paths))
-    bound, critical = section.figures
+    section = verdict.section(*report_data(2, verdict=rows, critical_path=paths))
+    bound, critical = section.shown
     assert bound.table is not None
     assert column(bound.table, "verdict") == ["CPU-bound", None]
     assert column(bound.table, "cpu_ns") == [60, 0]
-    assert bound.plot is not None
-    drawn = [trace["name"] for trace in bound.plot["data"]]
-    assert drawn == ["compute", "CPU busy or launching", "idle, not known why"]
+    assert bound.bars is not None
+    assert [name for name, _ in bound.bars.legend] == [
+        "compute",
+        "CPU busy or launching",
+        "idle, not known why",
+    ]
     assert critical.table is not None
     assert column(critical.table, "on_rank") == ["rank 1"]
     assert critical.table.omitted == "And 1 row more."
@@ -50,15 +53,15 @@ def test_pipeline_bubbles_have_a_figure_where_there_are_messages() -> None:
         about = {"rank": 0, "device": 0, "part": "all", "message": 3, "bubble_ns": bubble}
         bubbles = [{**about, "waiting_ns": None, "bubble_percent": None}]
         data = report_data(verdict=rows, critical_path=[path(0, "cpu", 0, 1)], pipeline=bubbles)
-        return [figure.key for figure in verdict.sections(*data)[0].figures]
+        return [figure.key for figure in verdict.section(*data).shown]
 
-    assert figures(5) == ["verdict", "critical-path", "pipeline"]
-    assert figures(None) == ["verdict", "critical-path"]
+    assert figures(5) == ["gpu-verdict", "critical-path", "pipeline"]
+    assert figures(None) == ["gpu-verdict", "critical-path"]
 
 
 def test_nothing_is_bound_without_a_gpu() -> None:
     """The section is left out."""
-    assert verdict.sections(*report_data(verdict=[])) == []
+    assert verdict.section(*report_data(verdict=[])).is_empty
 
 
 def sync(rank: int, total: int, idle: int) -> dict[str, Any]:
@@ -70,13 +73,13 @@ def sync(rank: int, total: int, idle: int) -> dict[str, Any]:
 def test_the_costliest_waits_are_first() -> None:
     """Those in which the GPU idled longest; twenty are shown, the others counted."""
     rows = [sync(0, 100, 1), sync(1, 50, 40), *(sync(0, 10, 0) for _ in range(20))]
-    (section,) = waits.sections(*report_data(2, syncs=rows, dataloader=[]))
-    (figure,) = section.figures
+    section = waits.section(*report_data(2, syncs=rows, dataloader=[]))
+    (figure,) = section.shown
     assert figure.table is not None
     assert column(figure.table, "gpu_idle_ns")[:2] == [40, 1]
     assert len(figure.table.rows) == 20
     assert figure.table.omitted == "And 2 rows more."
-    assert waits.sections(*report_data(syncs=[], dataloader=[])) == []
+    assert waits.section(*report_data(syncs=[], dataloader=[])).is_empty
 
 
 def test_waiting_for_data_is_summed_over_steps() -> None:
@@ -87,8 +90,8 @@ def test_waiting_for_data_is_summed_over_steps() -> None:
         return {**about, "dataloader_percent": share, "gpu_idle_ns": 1}
 
     rows = [row("a", 10, 10.0), row("b", 30, 30.0), row(None, 5, None)]
-    (section,) = waits.sections(*report_data(syncs=[], dataloader=rows))
-    (figure,) = section.figures
+    section = waits.section(*report_data(syncs=[], dataloader=rows))
+    (figure,) = section.shown
     assert figure.table is not None
     assert list(figure.table.rows) == [("rank 0", 2, 3, 45, 20.0, 3)]
 
@@ -103,11 +106,11 @@ def test_medians_of_phases() -> None:
         return {**about, **tokens, **times, "layers": 36, "layer_ns": None}
 
     rows = [row("decode", "s", ts, dur) for ts, dur in ((0, 10), (20, 30), (60, 11))]
-    (section,) = phases.sections(*report_data(phases=[*rows, row(None, None, 0, None)]))
-    (figure,) = section.figures
+    section = phases.section(*report_data(phases=[*rows, row(None, None, 0, None)]))
+    (figure,) = section.shown
     assert figure.table is not None
     assert list(figure.table.rows) == [("rank 0", "decode", 3, 4, None, 4, 11, 11, 11, 0, 36, None)]
-    assert phases.sections(*report_data(phases=[row(None, None, 0, None)])) == []
+    assert phases.section(*report_data(phases=[row(None, None, 0, None)])).is_empty
 
 
 def test_occupancy_is_shown_where_shapes_are_recorded() -> None:
@@ -120,12 +123,14 @@ def test_occupancy_is_shown_where_shapes_are_recorded() -> None:
         return {**about, "reason": reason, "blocks_per_sm": blocks, **shape}
 
     rows = [row("a", 5, 12.5, 3.0), row("b", 9, None, 4.0)]
-    (section,) = efficiency.sections(*report_data(occupancy=rows, roofline=[]))
-    table = section.figures[0].table
+    section = efficiency.section(*report_data(occupancy=rows, roofline=[]))
+    table = section.shown[0].table
     assert table is not None
     assert [str(name) for name in column(table, "name")] == ["b", "a"]
     assert column(table, "reason") == ["not computed", ""]
-    assert efficiency.sections(*report_data(occupancy=[row("a", 5, None, None)], roofline=[])) == []
+    assert efficiency.section(
+        *report_data(occupancy=[row("a", 5, None, None)], roofline=[])
+    ).is_empty
 
 
 def test_the_roofline_of_ops() -> None:
@@ -138,13 +143,13 @@ def test_the_roofline_of_ops() -> None:
         return {**about, "gpu_ns": total, "flops": flops, "bytes": flops, **rates, "bound": None}
 
     rows = [row("aten::cat", 25, None), row("aten::mm", 70, 5), row("aten::bmm", 5, 5)]
-    (section,) = efficiency.sections(*report_data(roofline=rows, occupancy=[]))
-    (figure,) = section.figures
+    section = efficiency.section(*report_data(roofline=rows, occupancy=[]))
+    (figure,) = section.shown
     assert figure.table is not None
     assert column(figure.table, "op") == ["aten::mm", "aten::bmm"]
     assert "75.0 %" in figure.text
     only = report_data(roofline=[row("aten::cat", 25, None)], occupancy=[])
-    assert efficiency.sections(*only) == []
+    assert efficiency.section(*only).is_empty
 
 
 def test_memory_over_time_and_at_the_peak() -> None:
@@ -167,7 +172,7 @@ def test_memory_over_time_and_at_the_peak() -> None:
         part("CPU", "all", 8, None),
     ]
     data = report_data(memory=rows, memory_timeline=[at(1_000_000, 5), at(3_000_000, 70)])
-    (section,) = memory.sections(*data)
+    section = memory.section(*data)
     over_time, live = section.figures
     assert over_time.table is not None
     assert column(over_time.table, "bytes") == [70]
@@ -176,5 +181,5 @@ def test_memory_over_time_and_at_the_peak() -> None:
     assert list(drawn["x"]) == [0.0, 2.0]
     assert live.table is not None
     assert column(live.table, "bytes") == [60, 10]
-    assert memory.sections(*report_data(memory=[])) == []
-    assert memory.sections(*report_data(memory=rows[3:])) == []
+    assert memory.section(*report_data(memory=[])).is_empty
+    assert memory.section(*report_data(memory=rows[3:])).is_empty

@@ -40,7 +40,7 @@ def test_each_finding_is_a_figure() -> None:
     assert "See: rank 0, ts 5, for 8.000 ms: gap before k." in launches.text
     assert launches.notes == ("The profile was recorded with with_stack, which slows the CPU.",)
     assert (launches.queries, launches.panel) == (("idle",), "gaps")
-    assert (hidden.queries, hidden.command, hidden.panel) == ((), "tp-tools info TRACE", "hidden")
+    assert (hidden.queries, hidden.command, hidden.panel) == ((), "tp-tools info TRACES", "hidden")
     (tile,) = findings.tiles(found)
     assert (tile.label, tile.value, tile.section) == ("Launch-bound", "80.0 %", findings.KEY)
 

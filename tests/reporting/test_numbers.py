@@ -99,9 +99,28 @@ def test_hidden_communication_is_taken_from_compute() -> None:
     section = gpu_time.section(*report_data(gpu_time=[row], streams=[_stream_row()], copies=[]))
     table = section.figures[0].table
     assert table is not None
-    parts = [column(table, key)[0] for key, _, _ in gpu_time.SPLIT]
+    used = ("compute_alone", "hidden_communication", "unsplit", "exposed_copy", "idle")
+    parts = [column(table, f"{key}_ns")[0] for key in used]
     assert parts == [300, 300, 200, 50, 150]
     assert sum(parts) == row["span_ns"]
+
+
+def test_exposed_communication_is_split_where_other_ranks_are_known() -> None:
+    """What verdict calls waiting is taken from it; a rank without shared collectives has none."""
+    row = {"span_ns": 500, "communication_ns": 500, "exposed_communication_ns": 500}
+    verdicts = [
+        {"rank": 0, "device": 0, "part": "all", "waiting_ns": 300, "waiting_percent": 60.0},
+        {"rank": 1, "device": 0, "part": "all", "waiting_ns": 501, "waiting_percent": 100.2},
+        {"rank": 2, "device": 0, "part": "all", "waiting_ns": 0, "waiting_percent": None},
+    ]
+    rows = [gpu_row(rank, **row) for rank in range(3)]
+    data = report_data(3, gpu_time=rows, streams=[_stream_row()], copies=[], verdict=verdicts)
+    figure = gpu_time.section(*data).figures[0]
+    assert figure.table is not None
+    assert column(figure.table, "waiting_ns") == [300, 500, 0]
+    assert column(figure.table, "wire_ns") == [200, 0, 0]
+    assert column(figure.table, "unsplit_ns") == [0, 0, 500]
+    assert figure.notes[0].startswith("Of 1 GPU it is not known")
 
 
 def _stream_row() -> dict[str, Any]:
@@ -141,14 +160,14 @@ def test_families_are_summed_over_ranks() -> None:
         return {"rank": rank, "family": family, **values}
 
     rows = [row(0, "gemm", 20, "a"), row(0, "norm", 40, "n"), row(1, "gemm", 40, "b")]
-    (section,) = families.sections(*report_data(2, kernel_families=rows))
+    section = families.section(*report_data(2, kernel_families=rows))
     table = section.figures[0].table
     assert table is not None
     assert column(table, "family") == ["gemm", "norm"]
     assert column(table, "total_ns") == [60, 40]
     assert column(table, "share") == [60.0, 40.0]
     assert [str(name) for name in column(table, "top_name")] == ["b", "n"]
-    assert families.sections(*report_data(kernel_families=[row(0, "copy", 0, "m")])) == []
+    assert families.section(*report_data(kernel_families=[row(0, "copy", 0, "m")])).is_empty
 
 
 def test_omitted_kernels_are_counted() -> None:
@@ -251,7 +270,7 @@ def test_uncertain_matches_have_no_straggler() -> None:
         *report_data(2, stragglers=[{**row, "collectives": 0, "uncertain": 7}])
     )
     assert figure.plot is None
-    assert figure.text.startswith("No two ranks share a collective whose match is sure (7 matches")
+    assert figure.text.startswith("no two ranks share a collective whose match is sure (7 matches")
 
 
 def test_a_step_on_two_gpus_is_one_step() -> None:

@@ -67,10 +67,11 @@ def test_names_are_escaped() -> None:
 
 def test_single_numbers_have_fitting_units() -> None:
     """Bandwidths have three digits; each duration has a unit of its own."""
-    assert [bandwidth(gbps) for gbps in (0.01234, 1.5, 1234.4, 0.0)] == [
-        "0.0123 GB/s",
+    assert [bandwidth(gbps) for gbps in (0.01234, 1.5, 1234.4, 4e-6, 0.0)] == [
+        "12.3 MB/s",
         "1.50 GB/s",
-        "1,234 GB/s",
-        "0 GB/s",
+        "1.23 TB/s",
+        "4.00 kB/s",
+        "0 B/s",
     ]
     assert [duration(ns) for ns in (17_250, 12)] == ["17.250 \N{MICRO SIGN}s", "12 ns"]

@@ -29,8 +29,25 @@ _TRACES = """
 figure => document.getElementById(`plot-${figure}`).data.map(it =>
     ({name: it.name, x: it.x, y: it.y, z: it.z, color: it.marker?.color}))
 """
-_TICKS = "figure => document.getElementById(`plot-${figure}`).layout.yaxis.ticktext"
-_AXIS = "figure => document.getElementById(`plot-${figure}`).layout.xaxis.title.text"
+_BARS = """
+figure => {
+    const bars = [...document.querySelectorAll(`#${figure} .bar`)];
+    const parts = [...document.querySelectorAll(`#${figure} .part`)];
+    const names = new Set(parts.map(it => it.dataset.part));
+    return Object.fromEntries([...names].map(name => [name, bars.map(bar =>
+        Number(bar.querySelector(`[data-part="${name}"]`)?.dataset.value ?? 0))]));
+}
+"""
+_SHOWN = """
+figure => [...document.querySelectorAll(`#${figure} .bar`)].map(bar =>
+    [...bar.querySelectorAll('.part')]
+        .map(it => it.getBoundingClientRect().width)
+        .reduce((sum, width) => sum + width, 0))
+"""
+_COLORS = """
+figure => [...document.querySelectorAll(`#${figure} .part`)].map(it =>
+    getComputedStyle(it).backgroundColor)
+"""
 
 
 class Report:
@@ -62,16 +79,28 @@ class Report:
         found: list[dict[str, Any]] = self.page.evaluate(_TRACES, figure)
         return found
 
-    def ticks(self, figure: str) -> list[str]:
-        """Return the labels beside the bars, in their order."""
-        found: list[str] = self.page.evaluate(_TICKS, figure)
-        return found
+    def names(self, figure: str) -> list[str]:
+        """Return the names beside the bars, in their order."""
+        return self.page.locator(f"#{figure} .bar-name").all_inner_texts()
+
+    def numbers(self, figure: str) -> list[str]:
+        """Return the numbers at the ends of the bars."""
+        return self.page.locator(f"#{figure} .bar-number").all_inner_texts()
 
     def bars(self, figure: str) -> dict[str, list[float]]:
         """The lengths of bars in ns, by the name of their colour; 0 where nothing is drawn."""
-        title: str = self.page.evaluate(_AXIS, figure)
-        scale = {"s": 1e9, "ms": 1e6, "\N{MICRO SIGN}s": 1e3, "ns": 1}[title.rpartition(", ")[2]]
-        return {it["name"]: [(x or 0) * scale for x in it["x"]] for it in self.drawn(figure)}
+        found: dict[str, list[float]] = self.page.evaluate(_BARS, figure)
+        return found
+
+    def bar_widths(self, figure: str) -> list[float]:
+        """How long the bars are on the screen, in pixels."""
+        found: list[float] = self.page.evaluate(_SHOWN, figure)
+        return found
+
+    def bar_colors(self, figure: str) -> list[str]:
+        """The colours of all parts of bars."""
+        found: list[str] = self.page.evaluate(_COLORS, figure)
+        return found
 
     def plots(self) -> list[str]:
         """The figures that have a plot."""

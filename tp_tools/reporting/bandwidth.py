@@ -64,7 +64,7 @@ def _figure(data: ReportData, queries: list[str]) -> Figure:
         *([f"Left out: {plural(unknown, 'collective')} of unknown size."] if unknown else []),
     ]
     if not speeds:
-        text = "No collective says how many bytes it moved, or none of those is sure."
+        text = "no collective says how many bytes it moved, or none of those is sure"
         return Figure("bandwidth", _TITLE, text, queries, notes=notes)
     sizes = sorted(speeds, key=lambda group: (-group.bytes * len(speeds[group]), group))
     plotted = sorted(sizes[:MAX_SIZES])

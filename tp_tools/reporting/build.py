@@ -22,6 +22,7 @@ from tp_tools.reporting import (
     verdict,
     waits,
 )
+from tp_tools.reporting.commands import Commands
 from tp_tools.reporting.labels import Labels
 
 if TYPE_CHECKING:
@@ -35,33 +36,31 @@ def html(data: ReportData) -> str:
         HTML; equal data gives equal text.
 
     Raises:
-        UsageError: plotly is not installed.
+        UsageError: plotly or Jinja2 is not installed.
     """
     labels, diagnosis = Labels(data), findings.diagnosis(data)
     sections = [
         findings.section(diagnosis),
         overview.section(data),
         gpu_time.section(data, labels),
-        *verdict.sections(data, labels),
-        *families.sections(data, labels),
+        verdict.section(data, labels),
+        families.section(data, labels),
         kernels.section(data, labels),
-        *efficiency.sections(data, labels),
+        efficiency.section(data, labels),
         gaps.section(data, labels),
-        *waits.sections(data, labels),
+        waits.section(data, labels),
         steps.section(data, labels),
-        *phases.sections(data, labels),
-        *memory.sections(data, labels),
+        phases.section(data, labels),
+        memory.section(data, labels),
         collectives.section(data, labels),
         quality.hidden_section(data),
         quality.clocks_section(data),
     ]
-    generator = f"tp-tools {version('tp-tools')}"
-    tiles = [*findings.tiles(diagnosis), *overview.tiles(data, labels)]
-    return page.page(
+    head = page.Head(
         overview.title(data),
         overview.introduction(data),
-        tiles,
-        sections,
-        sql=data.sql,
-        generator=generator,
+        [*findings.tiles(diagnosis), *overview.tiles(data, labels)],
+        f"tp-tools {version('tp-tools')}",
     )
+    commands = Commands([member.file for member in data.members])
+    return page.page(head, sections, data.sql, commands)

@@ -75,13 +75,11 @@ class Collective:
 
 
 def section(data: ReportData, labels: Labels) -> Section:
-    """Build the section; a sentence replaces the figures if there are no collectives."""
+    """Build the section; without figures if there are no collectives."""
     title = "Collectives: ranks waiting for each other"
     collectives = _collectives(data)
     if not collectives:
-        return Section(
-            "collectives", title, "The trace has no collectives: its GPUs exchanged no data."
-        )
+        return Section("collectives", title, "the GPUs exchanged no data")
     ranks = {rank for collective in collectives for rank in collective.arrivals}
     text = (
         "A collective is an exchange of data between several ranks (processes, usually with a GPU "
@@ -188,10 +186,10 @@ def _lateness_figure(collectives: list[Collective], labels: Labels, notes: Seque
     uncertain = len(shared) - len(sure)
     if not sure:
         reason = (
-            f"All that the ranks share ({stragglers.format_matches(uncertain)}) is matched "
-            "uncertainly: not known."
+            f"all that the ranks share ({stragglers.format_matches(uncertain)}) is matched "
+            "uncertainly"
             if uncertain
-            else "This can be told only with traces of several ranks that share collectives."
+            else "it takes traces of several ranks that share collectives"
         )
         return Figure("skew", title, reason, queries=("collectives_by_rank",))
     ranks = sorted(

@@ -15,43 +15,40 @@ if TYPE_CHECKING:
 MAX_ROWS = 20
 
 
-def sections(data: ReportData, labels: Labels) -> list[Section]:
-    """Build the section; none where nothing of it was recorded."""
-    figures = [*_roofline(data, labels), *_occupancy(data, labels)]
-    if not figures:
-        return []
+def section(data: ReportData, labels: Labels) -> Section:
+    """Build the section; without figures where nothing of it was recorded."""
     text = "What kernels make of the GPU while they run, as far as the profiler recorded it."
-    return [Section("efficiency", "How well kernels use the GPU", text, figures)]
+    figures = [_roofline(data, labels), _occupancy(data, labels)]
+    return Section("efficiency", "How well kernels use the GPU", text, figures)
 
 
-def _roofline(data: ReportData, labels: Labels) -> list[Figure]:
-    """Build the figure on operations and bytes of ops; none where no shapes tell of any."""
+def _roofline(data: ReportData, labels: Labels) -> Figure:
+    """Build the figure on operations and bytes of ops; empty where no shapes tell of any."""
+    title = "Roofline of ops"
     if not data.results["roofline"].rows:
-        return []
+        return Figure("roofline", title, "no op launched work")
     keys = [column.key for column in _ROOFLINE_COLUMNS]
     found = sorted(data.rows("roofline", "flops", "bytes", *keys), key=lambda row: -row[7])
     known = [row[2:] for row in found if row[0] is not None and row[1] is not None]
     if not known:
-        return []
+        return Figure("roofline", title, "no shapes of inputs were recorded (record_shapes)")
     time = keys.index("gpu_ns")
     total_ns = sum(row[2 + time] for row in found)
     share = percent(sum(row[time] for row in known) / total_ns) if total_ns else "-"
     rows = [(labels.rank(rank), *rest) for rank, *rest in known[:MAX_ROWS]]
     omitted = len(known) - len(rows)
-    return [
-        Figure(
-            "roofline",
-            "Roofline of ops",
-            "Operations and bytes of ops follow from the recorded shapes of their inputs, rates "
-            "from the time of their kernels. An op is bound by what takes longer at the GPU's "
-            f"peaks. These ops are {share} of the time of GPU work; of the rest, shapes do not "
-            "tell what it did.",
-            queries=("roofline",),
-            table=Table(
-                _ROOFLINE_COLUMNS, rows, f"And {plural(omitted, 'row')} more." if omitted else ""
-            ),
-        )
-    ]
+    return Figure(
+        "roofline",
+        title,
+        "Operations and bytes of ops follow from the recorded shapes of their inputs, rates "
+        "from the time of their kernels. An op is bound by what takes longer at the GPU's "
+        f"peaks. These ops are {share} of the time of GPU work; of the rest, shapes do not "
+        "tell what it did.",
+        queries=("roofline",),
+        table=Table(
+            _ROOFLINE_COLUMNS, rows, f"And {plural(omitted, 'row')} more." if omitted else ""
+        ),
+    )
 
 
 _ROOFLINE_COLUMNS = (
@@ -69,10 +66,11 @@ _ROOFLINE_COLUMNS = (
 )
 
 
-def _occupancy(data: ReportData, labels: Labels) -> list[Figure]:
-    """Build the figure on occupancy; none where no kernel has any."""
+def _occupancy(data: ReportData, labels: Labels) -> Figure:
+    """Build the figure on occupancy; empty where no kernel has any."""
+    title = "Occupancy"
     if not data.results["occupancy"].rows:
-        return []
+        return Figure("occupancy", title, "no kernel ran")
     keys = (
         "name",
         "rank",
@@ -86,7 +84,7 @@ def _occupancy(data: ReportData, labels: Labels) -> list[Figure]:
     )
     found = sorted(data.rows("occupancy", *keys), key=lambda row: (-row[2], row[0]))
     if all(row[5] is None for row in found):
-        return []
+        return Figure("occupancy", title, "grids and blocks of kernels were not recorded")
     columns = [
         Column("name", "kernel", "name"),
         Column("rank", "on", "text"),
@@ -103,17 +101,15 @@ def _occupancy(data: ReportData, labels: Labels) -> list[Figure]:
         for name, rank, *rest in found[:MAX_ROWS]
     ]
     omitted = len(found) - len(rows)
-    return [
-        Figure(
-            "occupancy",
-            "Occupancy",
-            "Warps that a multiprocessor holds at a time, of those that it could, as the profiler "
-            "estimates them from the shape of each launch. Kernels with fewer blocks than the GPU "
-            "has multiprocessors leave some of them idle. GEMMs on tensor cores need few warps.",
-            queries=("occupancy",),
-            table=Table(columns, rows, f"And {plural(omitted, 'row')} more." if omitted else ""),
-        )
-    ]
+    return Figure(
+        "occupancy",
+        title,
+        "Warps that a multiprocessor holds at a time, of those that it could, as the profiler "
+        "estimates them from the shape of each launch. Kernels with fewer blocks than the GPU "
+        "has multiprocessors leave some of them idle. GEMMs on tensor cores need few warps.",
+        queries=("occupancy",),
+        table=Table(columns, rows, f"And {plural(omitted, 'row')} more." if omitted else ""),
+    )
 
 
 def _known(values: list[Any]) -> list[Any]:

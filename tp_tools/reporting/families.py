@@ -6,51 +6,46 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tp_tools.formatting import percent
+from tp_tools.reporting.bars import ranked, share_of
+from tp_tools.reporting.gpu_time import NO_GPU
 from tp_tools.reporting.model import Figure, Section
-from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
     from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
 
-_COLORS = {
+_TITLE = "Kernels by family"
+_COMPUTE = "compute"
+_KINDS = {
+    _COMPUTE: ("compute", "var(--compute)"),
     "communication": ("communication", "var(--exposed)"),
     "copy": ("copy or memset", "var(--copies)"),
 }
-_COMPUTE = ("compute", "var(--compute)")
 
 Family = tuple[str, int, int, str, int]
 """Family, how many kernels ran, their time in ns, the name with the most of it, its time in ns."""
 
 
-def sections(data: ReportData, labels: Labels) -> list[Section]:
-    """Build the section; none if nothing ran on a GPU."""
+def section(data: ReportData, labels: Labels) -> Section:
+    """Build the section; without figures if nothing ran on a GPU."""
     families = _totals(data)
     total_ns = sum(row[2] for row in families)
     if not total_ns:
-        return []
+        return Section("families", _TITLE, NO_GPU)
     text = "What the GPU worked at, by the names of its kernels."
-    return [Section("families", "Kernels by family", text, [_figure(families, total_ns, labels)])]
+    return Section("families", _TITLE, text, [_figure(families, total_ns, labels)])
 
 
 def _figure(families: list[Family], total_ns: int, labels: Labels) -> Figure:
-    scale, unit_name = unit([row[2] for row in families])
-    parts = [
-        BarPart(
-            kind,
-            color,
-            [
-                row[2] / scale if _COLORS.get(row[0], _COMPUTE)[0] == kind else None
-                for row in families
-            ],
-            [
-                f"{row[0]}\n{duration(row[2])}, {percent(row[2] / total_ns)}, {row[1]:,} times"
-                for row in families
-            ],
+    bars = [
+        (
+            family,
+            time_ns,
+            family if family in _KINDS else _COMPUTE,
+            f"{family}\n{duration(time_ns)}, {percent(time_ns / total_ns)}, {count:,} times",
         )
-        for kind, color in (_COMPUTE, *_COLORS.values())
-        if any(_COLORS.get(row[0], _COMPUTE)[0] == kind for row in families)
+        for family, count, time_ns, _, _ in families
     ]
     columns = [
         Column("family", "family", "text"),
@@ -70,7 +65,7 @@ def _figure(families: list[Family], total_ns: int, labels: Labels) -> Figure:
         "All kernels of a family added up, over all ranks; the bars together are all GPU work. "
         "A fused kernel is of one family; other holds kernels whose names no rule knows.",
         queries=("kernel_families",),
-        plot=bars([row[0] for row in families], parts, f"time, {unit_name}"),
+        bars=ranked(bars, _KINDS, lambda ns: share_of(ns, total_ns)),
         table=Table(columns, rows),
     )
 

@@ -60,7 +60,7 @@ def section(found: Diagnosis) -> Section:
     """Build the section: a figure per finding."""
     title = "What made it slow"
     if not found.gpu_ns:
-        return Section(KEY, title, found.summary)
+        return Section(KEY, title, found.summary, stays=True)
     left_out = ""
     if found.left_out:
         left_out = f" {plural(found.left_out, 'smaller finding')} left out."
@@ -82,9 +82,10 @@ def _figure(found: Diagnosis, number: int, finding: Finding) -> Figure:
         f"{finding.says} Next: {finding.next_step.replace('`', '')}"
         + (f" See: {place}." if place else ""),
         queries=tuple(queries),
-        command="" if queries else "tp-tools info TRACE",
+        command="" if queries else "tp-tools info TRACES",
         notes=finding.doubts,
         panel=PANELS[finding.kind],
+        is_words=True,
     )
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tp_tools.formatting import middle, percent, plural
+from tp_tools.formatting import middle, plural
+from tp_tools.reporting.bars import ranked, stacked
 from tp_tools.reporting.gpu_time import NO_GPU
 from tp_tools.reporting.model import Figure, Section
-from tp_tools.reporting.plots import BarPart, bars, unit
-from tp_tools.reporting.tables import Column, KernelName, Table, duration
+from tp_tools.reporting.tables import Column, KernelName, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tp_tools.reporting.bars import Bars
     from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
 
@@ -74,13 +75,13 @@ class _Gap:
 
 
 def section(data: ReportData, labels: Labels) -> Section:
-    """Build the section; a sentence replaces the figures if no GPU was idle."""
+    """Build the section; without figures if no GPU was idle."""
     title = "Gaps: when nothing ran"
     if not data.results["gpu_time"].rows:
         return Section("gaps", title, NO_GPU)
     idle = _idle_by_cause(data, labels)
     if not any(sum(causes.values()) for causes in idle.values()):
-        return Section("gaps", title, "No GPU was idle between its first and its last work.")
+        return Section("gaps", title, "no GPU was idle between its first and its last work")
     text = (
         "A gap is a time between the first and the last work of a GPU in which nothing runs on it. "
         "Its parts say why the next work did not start earlier, its cause is the largest of them."
@@ -104,20 +105,10 @@ def _idle_by_cause(data: ReportData, labels: Labels) -> dict[str, dict[str | Non
 def _cause_figure(idle: dict[str, dict[str | None, int]]) -> Figure:
     reasons = [why for why in CAUSES if any(causes.get(why) for causes in idle.values())]
     totals = {gpu: sum(causes.values()) for gpu, causes in idle.items()}
-    scale, unit_name = unit([max(totals.values())])
-    parts = [
-        BarPart(
-            CAUSES[why][0],
-            CAUSES[why][2],
-            [causes.get(why, 0) / scale for causes in idle.values()],
-            [
-                f"{gpu}: {CAUSES[why][0]}\n{duration(causes.get(why, 0))}, "
-                f"{percent(causes.get(why, 0) / max(totals[gpu], 1))} of its idle time"
-                for gpu, causes in idle.items()
-            ],
-        )
-        for why in reasons
-    ]
+    split = [(str(why), CAUSES[why][0], CAUSES[why][2]) for why in reasons]
+    by_gpu = {
+        gpu: {str(why): causes.get(why, 0) for why in reasons} for gpu, causes in idle.items()
+    }
     meanings = "; ".join(f"{CAUSES[why][0]}: {CAUSES[why][3]}" for why in reasons)
     columns = [
         Column("label", "GPU", "text"),
@@ -132,7 +123,7 @@ def _cause_figure(idle: dict[str, dict[str | None, int]]) -> Figure:
         "Idle time by cause",
         f"All gaps of each GPU added up. {meanings[0].upper()}{meanings[1:]}.",
         queries=("gaps",),
-        plot=bars(list(idle), parts, f"idle, {unit_name}"),
+        bars=stacked(split, by_gpu),
         table=Table(columns, rows, has_one_unit=True),
     )
 
@@ -148,7 +139,7 @@ def _longest_figure(data: ReportData, labels: Labels) -> Figure:
         f"The {plural(len(longest), 'gap')} that took longest, over all GPUs, each in the colour "
         "of its cause, with the work that ended it. The table says the work before it, too.",
         queries=("gaps", "gpu_time"),
-        plot=_longest_plot(longest),
+        bars=_longest_bars(longest),
         table=Table(
             _GAP_COLUMNS,
             [_gap_cells(number, gap) for number, gap in enumerate(longest, 1)],
@@ -175,25 +166,18 @@ def _gaps(data: ReportData, labels: Labels) -> Iterator[_Gap]:
         )
 
 
-def _longest_plot(longest: list[_Gap]) -> dict[str, Any]:
+def _longest_bars(longest: list[_Gap]) -> Bars:
     """Draw a bar per gap, in the colour of its cause."""
-    scale, unit_name = unit([gap.dur for gap in longest])
-    parts = [
-        BarPart(
-            name,
-            color,
-            [gap.dur / scale if gap.why == why else None for gap in longest],
-            [
-                f"{gap.gpu}, {duration(gap.dur)}: {name}\n"
-                f"before: {gap.before.short}\nafter: {gap.after.short}"
-                for gap in longest
-            ],
+    bars = [
+        (
+            f"{gap.gpu}: {middle(gap.after.short, _MAX_LABEL)}",
+            gap.dur,
+            str(gap.why),
+            f"{CAUSES[gap.why][0]}\nbefore: {gap.before.short}\nafter: {gap.after.short}",
         )
-        for why, (name, _, color, _) in CAUSES.items()
-        if any(gap.why == why for gap in longest)
+        for gap in longest
     ]
-    names = [f"{gap.gpu}: {middle(gap.after.short, _MAX_LABEL)}" for gap in longest]
-    return bars(names, parts, f"length, {unit_name}")
+    return ranked(bars, {str(why): (name, color) for why, (name, _, color, _) in CAUSES.items()})
 
 
 def _gap_cells(number: int, gap: _Gap) -> tuple[object, ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tp_tools.formatting import percent, plural
+from tp_tools.formatting import plural
+from tp_tools.reporting.bars import stacked
 from tp_tools.reporting.model import Figure, Section
-from tp_tools.reporting.plots import BarPart, bars, unit
-from tp_tools.reporting.tables import Column, Table, duration
+from tp_tools.reporting.tables import Column, Table
 
 if TYPE_CHECKING:
     from tp_tools.reporting.data import ReportData
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 _MOST_STREAMS = 64
 _MOST_COPIES = 40
-_MIN_LABEL_SHARE = 0.06
-"""Share of the longest bar from which on a part of a bar is wide enough for its number."""
 
-NO_GPU = "Nothing ran on a GPU in what was recorded."
+_EXPOSED = ("wire_ns", "waiting_ns", "unsplit_ns")
+NO_GPU = "nothing ran on a GPU"
 
 SPLIT = (
     ("compute_alone_ns", "compute", "var(--compute)"),
     ("hidden_communication_ns", "compute that hides communication", "var(--hidden)"),
-    ("exposed_communication_ns", "exposed communication", "var(--exposed)"),
+    ("wire_ns", "exposed communication: on the wire", "var(--exposed)"),
+    ("waiting_ns", "exposed communication: waiting for a rank", "var(--waiting)"),
+    ("unsplit_ns", "exposed communication: waiting or on the wire", "var(--exposed)"),
     ("exposed_copy_ns", "copies alone", "var(--copies)"),
     ("idle_ns", "idle", "var(--idle)"),
 )
@@ -31,7 +32,7 @@ SPLIT = (
 
 
 def section(data: ReportData, labels: Labels) -> Section:
-    """Build the section; a sentence replaces the figures if nothing ran on a GPU."""
+    """Build the section; without figures if nothing ran on a GPU."""
     title = "Where the GPU time went"
     gpus = _time_shares(data)
     if not gpus:
@@ -49,8 +50,11 @@ def section(data: ReportData, labels: Labels) -> Section:
 def _time_shares(data: ReportData) -> list[dict[str, Any]]:
     """Compute the parts of `SPLIT` in ns, a dictionary per GPU.
 
-    Hidden communication runs while the GPU computes, so it is taken from compute.
+    Hidden communication runs while the GPU computes, so it is taken from compute. Waiting is that
+    of `verdict`, which is on the common clock of the ranks; of a rank that shares no collective
+    with another one of the traces it is not known.
     """
+    waits = _waits(data)
     columns = (
         "rank",
         "device",
@@ -67,55 +71,59 @@ def _time_shares(data: ReportData) -> list[dict[str, Any]]:
         hidden = gpu["communication_ns"] - gpu["exposed_communication_ns"]
         gpu["hidden_communication_ns"] = hidden
         gpu["compute_alone_ns"] = gpu["compute_ns"] - hidden
+        exposed, waiting = gpu["exposed_communication_ns"], waits.get((gpu["rank"], gpu["device"]))
+        gpu["waiting_ns"] = min(waiting or 0, exposed)  # the clocks' drift is not that of one rank
+        gpu["wire_ns"] = 0 if waiting is None else exposed - gpu["waiting_ns"]
+        gpu["unsplit_ns"] = exposed if waiting is None else 0
     return gpus
 
 
+def _waits(data: ReportData) -> dict[tuple[int | None, int], int]:
+    """Return the time that each GPU waited for another rank in ns, where it is known."""
+    if "verdict" not in data.results:
+        return {}
+    columns = ("rank", "device", "waiting_ns", "waiting_percent", "part")
+    return {
+        (rank, device): waiting
+        for rank, device, waiting, share, part in data.rows("verdict", *columns)
+        if part == "all" and share is not None
+    }
+
+
 def _time_figure(gpus: list[dict[str, Any]], labels: Labels) -> Figure:
-    names = [labels.gpu(gpu["rank"], gpu["device"]) for gpu in gpus]
-    longest = max(gpu["span_ns"] for gpu in gpus)
-    scale, unit_name = unit([longest])
-    parts = [
-        BarPart(
-            name,
-            color,
-            [gpu[key] / scale for gpu in gpus],
-            [
-                f"{label}: {name}\n{duration(gpu[key])}, {_share(gpu[key], gpu['span_ns'])}"
-                for label, gpu in zip(names, gpus, strict=True)
-            ],
-            [
-                _share(gpu[key], gpu["span_ns"]) if gpu[key] >= _MIN_LABEL_SHARE * longest else ""
-                for gpu in gpus
-            ],
-        )
-        for key, name, color in SPLIT
-        if any(gpu[key] for gpu in gpus)
+    by_name = {labels.gpu(gpu["rank"], gpu["device"]): gpu for gpu in gpus}
+    keys = [
+        (key, name)
+        for key, name, _ in SPLIT
+        if key not in _EXPOSED or any(gpu[key] for gpu in gpus)
     ]
     columns = [
         Column("label", "GPU", "text"),
-        *(Column(key, name, "ns") for key, name, _ in SPLIT),
+        *(Column(key, name, "ns") for key, name in keys),
+        Column("exposed_communication_ns", "exposed communication in all", "ns"),
         Column("span_ns", "first to last work", "ns"),
         Column("busy_percent", "busy", "percent"),
     ]
-    cells = [
-        (name, *(gpu[column.key] for column in columns[1:]))
-        for name, gpu in zip(names, gpus, strict=True)
-    ]
+    cells = [(name, *(gpu[column.key] for column in columns[1:])) for name, gpu in by_name.items()]
+    unsplit = sum(gpu["unsplit_ns"] > 0 for gpu in gpus)
     return Figure(
         "gpu-time",
         "GPU time by what the GPU did",
         "A bar per GPU. Exposed communication is time in which the GPU only exchanged data with "
-        "other GPUs and everything else waited; hidden communication ran behind compute and cost "
-        "no time of its own. Idle is time in which nothing ran. Where two kernels run at once, "
-        "their time counts once.",
-        queries=("gpu_time",),
-        plot=bars(names, parts, f"time, {unit_name}"),
+        "other GPUs and everything else waited: first for the last rank to come, then for the "
+        "wire. Hidden communication ran behind compute and cost no time of its own. Idle is time "
+        "in which nothing ran. Where two kernels run at once, their time counts once.",
+        queries=("gpu_time", "verdict"),
+        bars=stacked(SPLIT, by_name),
         table=Table(columns, cells, has_one_unit=True),
+        notes=[_UNSPLIT.format(plural(unsplit, "GPU"))] if unsplit else (),
     )
 
 
-def _share(time_ns: int, span_ns: int) -> str:
-    return percent(time_ns / span_ns) if span_ns else ""
+_UNSPLIT = (
+    "Of {} it is not known how much of the exposed communication was waiting for other ranks: that "
+    "takes the traces of several ranks of one job."
+)
 
 
 def _streams_figure(data: ReportData, labels: Labels) -> Figure:

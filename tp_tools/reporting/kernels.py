@@ -6,14 +6,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tp_tools.formatting import percent, plural
+from tp_tools.reporting.bars import ranked, share_of
 from tp_tools.reporting.gpu_time import NO_GPU
 from tp_tools.reporting.model import Figure, Section
-from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tp_tools.reporting.bars import Bars
     from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
 
@@ -30,7 +31,7 @@ KINDS = {
 
 
 def section(data: ReportData, labels: Labels) -> Section:
-    """Build the section; a sentence replaces the figure if nothing ran on a GPU."""
+    """Build the section; without a figure if nothing ran on a GPU."""
     title = "Top kernels"
     totals = _totals(data)
     if not totals:
@@ -49,7 +50,7 @@ def section(data: ReportData, labels: Labels) -> Section:
         "name added up, so where kernels ran at once it is more than the GPU was busy. Making one "
         "of them faster can save at most the length of its bar.",
         queries=("kernels",),
-        plot=_plot(top, total_ns, labels),
+        bars=_bars(top, total_ns, labels),
         table=Table(
             _COLUMNS if len(data.members) == 1 else (*_COLUMNS, *_RANK_COLUMNS),
             _rows(top, total_ns, data, labels),
@@ -59,24 +60,18 @@ def section(data: ReportData, labels: Labels) -> Section:
     return Section("kernels", title, text, [figure])
 
 
-def _plot(top: list[Kernel], total_ns: int, labels: Labels) -> dict[str, Any]:
+def _bars(top: list[Kernel], total_ns: int, labels: Labels) -> Bars:
     """Draw a bar per kernel, in the colour of its kind."""
-    names = [labels.kernel(row[0]).short for row in top]
-    scale, unit_name = unit([row[3] for row in top])
-    parts = [
-        BarPart(
-            title,
-            color,
-            [row[3] / scale if row[1] == kind else None for row in top],
-            [
-                f"{name}\n{duration(row[3])}, {percent(row[3] / total_ns)}, {row[2]:,} times"
-                for row, name in zip(top, names, strict=True)
-            ],
+    bars = [
+        (
+            labels.kernel(name).short,
+            time_ns,
+            kind,
+            f"{name}\n{duration(time_ns)}, {percent(time_ns / total_ns)}, {count:,} times",
         )
-        for kind, (title, color) in KINDS.items()
-        if any(row[1] == kind for row in top)
+        for name, kind, count, time_ns, _ in top
     ]
-    return bars(names, parts, f"time, {unit_name}")
+    return ranked(bars, KINDS, lambda ns: share_of(ns, total_ns))
 
 
 def _rows(

@@ -81,7 +81,7 @@ def plot_over_sizes(series: Sequence[Points]) -> dict[str, Any]:
         )
     figure.update_xaxes(_log_axis([x for points in series for x in points.x], _format_size))
     speeds = [y for points in series for y in (*points.low, *points.high)]
-    figure.update_yaxes(_log_axis(speeds, "{:g}".format), title_text="bus bandwidth, GB/s")
+    figure.update_yaxes(_log_axis(speeds, _format_speed), title_text="bus bandwidth")
     figure.update_layout(showlegend=True)
     return to_json(figure)
 
@@ -158,9 +158,14 @@ def _log_axis(values: Sequence[float], format_value: Callable[[float], str]) -> 
     }
 
 
+def _format_speed(gbps: float) -> str:
+    """Write a bandwidth without decimals that are 0: 20 MB/s."""
+    return f"{_format_size(gbps * 1e9)}/s"
+
+
 def _format_size(count: float) -> str:
     """Write a number of bytes without decimals that are 0: 20 kB."""
-    for scale, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+    for scale, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if count >= scale:
             return f"{count / scale:g} {name}"
     return f"{count:g} B"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tp_tools.reporting.labels import Labels
 
 MAX_ROWS = 20
+_UNKNOWN = "allocations on a GPU were not recorded (profile_memory)"
 MAX_POINTS = 800
 """Most points of a line; of events in between the one with the most memory is drawn."""
 
@@ -25,21 +26,21 @@ Event: TypeAlias = "tuple[int, int, int]"
 _PARTS = {"live": "allocated in the profile", "before": "allocated before the profile"}
 
 
-def sections(data: ReportData, labels: Labels) -> list[Section]:
-    """Build the section; none where no memory of a GPU was recorded."""
+def section(data: ReportData, labels: Labels) -> Section:
+    """Build the section; without figures where no memory of a GPU was recorded."""
     if not data.results["memory"].rows:
-        return []
+        return Section("memory", "Memory", _UNKNOWN)
     keys = ("device_type", "rank", "device", "part", "bytes", "blocks", "block_bytes", "cpu_op")
     more = ("python_line", "reserved_bytes", "unfreed", "unexplained")
     found = [row[1:] for row in data.rows("memory", *keys, *more) if row[0] != "CPU"]
     if not found:
-        return []
+        return Section("memory", "Memory", _UNKNOWN)
     text = (
         "What PyTorch's allocators held, as the profiler recorded each allocation and free. What "
         "libraries and other programs take themselves is not in it."
     )
     figures = [_timeline_figure(data, labels, found), _live_figure(labels, found)]
-    return [Section("memory", "Memory", text, figures)]
+    return Section("memory", "Memory", text, figures)
 
 
 def _timeline_figure(data: ReportData, labels: Labels, found: list[Any]) -> Figure:
@@ -66,7 +67,7 @@ def _timeline_figure(data: ReportData, labels: Labels, found: list[Any]) -> Figu
         if part == "all"
     ]
     return Figure(
-        "memory",
+        "memory-over-time",
         "Memory over time",
         "Allocated memory of each GPU, from the first event of any; the distance to what is "
         "reserved is what the allocator keeps for later, or cannot use.",

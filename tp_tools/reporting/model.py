@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tp_tools.reporting.bars import Bars
     from tp_tools.reporting.tables import Table
 
 
@@ -18,13 +19,15 @@ class Figure:
     Attributes:
         key: id of its HTML element.
         title: heading.
-        text: how to read the figure, or why there is none.
+        text: how to read the figure; where there is nothing to show, why: "one rank".
         queries: names of the library's queries that its numbers come from.
-        command: command that prints the numbers, if no query does: "tp-tools info TRACE".
+        command: command that prints the numbers, if no query does: "tp-tools info TRACES".
         plot: figure in plotly.js's JSON; None for no plot.
+        bars: chart of bars; None for none.
         table: the numbers; None for no table.
         notes: sentences on data that is left out or uncertain.
         panel: key of the section with details; empty for none.
+        is_words: whether the text is the content.
     """
 
     key: str
@@ -33,9 +36,17 @@ class Figure:
     queries: Sequence[str] = ()
     command: str = ""
     plot: Mapping[str, Any] | None = None
+    bars: Bars | None = None
     table: Table | None = None
     notes: Sequence[str] = ()
     panel: str = ""
+    is_words: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show, for the reason in `text`."""
+        shows = (self.plot, self.bars, self.table)
+        return not self.is_words and all(it is None for it in shows)
 
 
 @dataclass(frozen=True)
@@ -45,14 +56,26 @@ class Section:
     Attributes:
         key: id of its HTML element.
         title: heading.
-        text: introduction, or why there are no figures.
+        text: introduction, or why there are no figures: "the trace marks no steps".
         figures: its figures.
+        stays: whether it is shown without figures.
     """
 
     key: str
     title: str
     text: str
     figures: Sequence[Figure] = field(default_factory=tuple)
+    stays: bool = False
+
+    @property
+    def shown(self) -> list[Figure]:
+        """The figures that show something."""
+        return [figure for figure in self.figures if not figure.is_empty]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not self.stays and not self.shown
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def section(data: ReportData) -> Section:
             "facts",
             "The job",
             "What the profiler wrote down about the job and the machine.",
-            command="tp-tools info TRACE",
+            command="tp-tools info TRACES",
             table=Table(columns, rows),
             notes=list(_losses(data.members)),
         )
@@ -155,7 +155,7 @@ def _traces_figure(data: ReportData) -> Figure:
         "traces",
         "The traces",
         "One per rank. Starts are by each rank's own clock.",
-        command="tp-tools info TRACE",
+        command="tp-tools info TRACES",
         table=Table(columns, rows, is_open=len(rows) <= _MAX_OPEN_TRACES),
         notes=notes,
     )

@@ -6,90 +6,120 @@ import base64
 import gzip
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from tp_tools.reporting import plots, tables, templates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from markupsafe import Markup
 
+    from tp_tools.reporting.commands import Commands
     from tp_tools.reporting.model import Figure, Section, Tile
 
 _GZIP_LEVEL = 9
 _MAX_OPEN_ROWS = 16
-"""Rows up to which a table without a plot is open when the page is loaded."""
+"""Rows up to which a table without a chart is open when the page is loaded."""
+
+_SCRIPTS = ("page.js", "tables.js")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The top of a page.
+
+    Attributes:
+        title: title.
+        lead: first paragraph.
+        tiles: key numbers.
+        generator: name and version of the program: "tp-tools 1.2.0".
+    """
+
+    title: str
+    lead: str
+    tiles: Sequence[Tile]
+    generator: str
 
 
 def page(
-    title: str,
-    lead: str,
-    tiles: Iterable[Tile],
-    sections: Sequence[Section],
-    *,
-    sql: Mapping[str, str],
-    generator: str,
+    head: Head, sections: Sequence[Section], sql: Mapping[str, str], commands: Commands
 ) -> str:
     """Render the page.
 
     Args:
-        title: title.
-        lead: first paragraph.
-        tiles: key numbers.
-        sections: sections, in the order of the page.
+        head: its top.
+        sections: sections, in the order of the page; those with nothing to show are only named.
         sql: text of each query that a figure names, by name.
-        generator: name and version of the program: "tp-tools 1.2.0".
+        commands: writes commands with the names of the traces.
 
     Returns:
         HTML; equal arguments give equal text.
+
+    Raises:
+        UsageError: Jinja2 or plotly is not installed.
     """
-    figures = [figure for section in sections for figure in section.figures]
-    plots_by_key = {figure.key: figure.plot for figure in figures if figure.plot}
-    plotly = plots.plotly_js() if plots_by_key else ""
-    script = (templates.HERE / "page.js").read_text(encoding="utf-8")
-    style = (templates.HERE / "page.css").read_text(encoding="utf-8")
-    queries = {name for figure in figures for name in figure.queries}
+    shown = [section for section in sections if not section.is_empty]
+    scripts = [_file(name) for name in _SCRIPTS]
+    held = _held([figure for section in shown for figure in section.shown], sql)
     return (
         templates.environment()
         .get_template("page.html")
         .render(
+            head=head,
+            sections=shown,
+            keys={section.key for section in shown},
+            left_out=list(_left_out(sections)),
+            commands=commands,
             cells=tables.cells,
             is_open=_is_open,
-            command_of=_command,
-            policy=_security_policy([script, plotly]),
-            generator=generator,
-            title=title,
-            lead=lead,
-            style=_own(style),
-            tiles=list(tiles),
-            sections=sections,
             glyphs=plots.GLYPHS,
-            plots=_script_json(plots_by_key),
-            sql=_script_json({name: sql[name] for name in sorted(queries)}),
-            plotly=_compress(plotly),
-            script=_own(script),
+            style=_own(_file("page.css")),
+            scripts=list(map(_own, scripts)),
+            policy=_security_policy([*scripts, held["plotly"]]),
+            held={**held, "plotly": _compress(held["plotly"])},
         )
     )
+
+
+def _held(figures: Sequence[Figure], sql: Mapping[str, str]) -> dict[str, str]:
+    """Return what the scripts read: the text of plotly.js, plots and queries as JSON."""
+    by_key = {figure.key: figure.plot for figure in figures if figure.plot}
+    queries = sorted({name for figure in figures for name in figure.queries})
+    return {
+        "plotly": plots.plotly_js() if by_key else "",
+        "plots": _script_json(by_key),
+        "sql": _script_json({name: sql[name] for name in queries}),
+    }
+
+
+def _file(name: str) -> str:
+    return (templates.HERE / name).read_text(encoding="utf-8")
+
+
+def _left_out(sections: Iterable[Section]) -> Iterator[tuple[str, str]]:
+    """Yield title and reason of each section and figure that has nothing to show."""
+    for section in sections:
+        if section.is_empty:
+            yield section.title, section.text
+        else:
+            yield from ((it.title, it.text) for it in section.figures if it.is_empty)
 
 
 def _is_open(figure: Figure) -> bool:
     """Tell whether the table of a figure is visible when the page is loaded."""
     if figure.table is None or figure.table.is_open is not None:
         return figure.table is not None and bool(figure.table.is_open)
-    return figure.plot is None and len(figure.table.rows) <= _MAX_OPEN_ROWS
+    has_chart = figure.plot is not None or figure.bars is not None
+    return not has_chart and len(figure.table.rows) <= _MAX_OPEN_ROWS
 
 
-def _command(figure: Figure) -> str:
-    """Return the command that prints the numbers of a figure."""
-    return figure.command or f"tp-tools query {figure.queries[0]} TRACES"
-
-
-def _security_policy(scripts: list[str]) -> str:
+def _security_policy(scripts: list[str]) -> Markup:
     """Make a Content-Security-Policy that allows these scripts and no request."""
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-    return (
+    return _own(
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
@@ -100,7 +130,7 @@ def _compress(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode(), _GZIP_LEVEL, mtime=0)).decode()
 
 
-def _script_json(value: object) -> Markup:
+def _script_json(value: Any) -> Markup:  # noqa: ANN401  any JSON
     """Write JSON for a script element, with every < escaped, so that it cannot end the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return _own(text.replace("<", "\\u003c"))

@@ -30,17 +30,18 @@ _KEYS = (
 )
 
 
-def sections(data: ReportData, labels: Labels) -> list[Section]:
-    """Build the section; none if the traces have no iterations of an inference engine."""
+def section(data: ReportData, labels: Labels) -> Section:
+    """Build the section; without figures if no inference engine marks its iterations."""
     rows = [
         dict(zip(_KEYS, row, strict=True))
         for row in data.rows("phases", *_KEYS)
         if row[_KEYS.index("name")] is not None
     ]
+    title = "Phases of inference"
     if not rows:
-        return []
+        return Section("phases", title, "no engine marks its iterations")
     text = "What the iterations of the inference engine did, by what their annotations say."
-    return [Section("phases", "Phases of inference", text, [_figure(rows, labels)])]
+    return Section("phases", title, text, [_figure(rows, labels)])
 
 
 def _figure(rows: list[dict[str, Any]], labels: Labels) -> Figure:
@@ -71,7 +72,7 @@ def _figure(rows: list[dict[str, Any]], labels: Labels) -> Figure:
         for (rank, phase), own in phases.items()
     ]
     return Figure(
-        "phases",
+        "iterations",
         "Iterations by phase",
         "Medians over the iterations of a rank. What a name does not say is not known. Layers are "
         "kernels that repeat through an iteration: layers of the model, or groups that take turns.",

@@ -1,4 +1,4 @@
-"""Make bar charts and heat maps in plotly.js's JSON.
+"""Make heat maps, and what all plots share, in plotly.js's JSON.
 
 Colours are names of the page's palette, such as `var(--compute)`; page.js replaces them.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _TIME_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "\N{MICRO SIGN}s"), (1.0, "ns"))
-_MAX_LABEL = 46
 _MAX_HOVER_LINE = 110
 _BAR_PX = 30
 _THIN_BAR_PX = 16
@@ -48,30 +46,6 @@ GLYPHS = {
 """Symbols of points as text."""
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star")
-
-
-@dataclass(frozen=True)
-class BarPart:
-    """The parts of one colour in a bar chart.
-
-    Attributes:
-        name: name in the legend.
-        color: name in the palette: "var(--compute)".
-        values: lengths, one per bar; None draws nothing.
-        hover: text per bar that is shown under the mouse.
-        labels: text per bar that is written into the part; empty for none.
-    """
-
-    name: str
-    color: str
-    values: Sequence[float | None]
-    hover: Sequence[str]
-    labels: Sequence[str] = ()
-
-    @property
-    def ink(self) -> str:
-        """Colour of the labels."""
-        return "var(--ink)" if self.color == "var(--idle)" else "var(--on-bar)"
 
 
 def graph_objects() -> Any:  # noqa: ANN401  plotly has no types
@@ -117,49 +91,6 @@ def escape_text(name: str) -> str:
 def hover(text: str) -> str:
     """Format lines of text that are shown under the mouse."""
     return "<br>".join(escape_text(middle(line, _MAX_HOVER_LINE)) for line in text.splitlines())
-
-
-def short(name: str) -> str:
-    """Shorten a name for a label beside a bar."""
-    return escape_text(middle(" ".join(name.split()), _MAX_LABEL))
-
-
-def bars(labels: Sequence[str], parts: Sequence[BarPart], axis: str) -> dict[str, Any]:
-    """Make a chart of horizontal bars, the first one on top, each of stacked parts.
-
-    Args:
-        labels: label of each bar.
-        parts: parts of each colour, from left to right.
-        axis: title of the axis of lengths: "time, ms".
-    """
-    go = graph_objects()
-    figure = go.Figure(layout=layout(_FRAME_PX + len(labels) * _thickness(len(labels)), axis))
-    positions = list(range(len(labels)))
-    for part in parts:
-        figure.add_bar(
-            name=part.name,
-            orientation="h",
-            x=list(part.values),
-            y=positions,
-            marker={"color": part.color, "line": {"color": "var(--card)", "width": 1}},
-            text=list(part.labels) or None,
-            textposition="inside",
-            insidetextanchor="middle",
-            textangle=0,
-            textfont={"color": part.ink, "size": 12},
-            hovertext=[hover(text) for text in part.hover],
-            hoverinfo="text",
-        )
-    figure.update_layout(barmode="stack", bargap=0.25, showlegend=len(parts) > 1)
-    figure.update_layout(uniformtext={"minsize": 10, "mode": "hide"})
-    figure.update_yaxes(
-        tickvals=positions,
-        ticktext=[short(label) for label in labels],
-        range=[len(labels) - 0.5, -0.5],
-        showgrid=False,
-        ticks="",
-    )
-    return to_json(figure)
 
 
 def heat_map(

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import percent, plural
+from tp_tools.reporting.bars import Bar, Bars, Part, ranked
 from tp_tools.reporting.model import Figure, Section
-from tp_tools.reporting.plots import BarPart, bars, unit
 from tp_tools.reporting.tables import Column, KernelName, Table, duration
 from tp_tools.trace.short_names import short_names
 
@@ -30,16 +30,15 @@ def hidden_section(data: ReportData) -> Section:
         return Section(
             "hidden",
             title,
-            "This is known only of traces as the profiler wrote them (Chrome JSON).",
+            "known only of traces as the profiler wrote them (Chrome JSON)",
         )
     text = (
         "Perfetto is the usual viewer of such traces. Its versions 51 to 56 drop what starts "
         "before the work ahead of it ends: it is missing on the screen and in every number that "
         "is taken from there. This page counts it: tp-tools repairs the traces before it asks them."
     )
-    if not any(defects.hidden.slices for _, defects in analyzed):
-        text = "Nothing: Perfetto shows every kernel and call that these traces recorded."
-        return Section("hidden", title, text, [_hidden_figure(analyzed)])
+    if not any(it.hidden.slices or it.overlapping or it.rebase_ns for _, it in analyzed):
+        return Section("hidden", title, "nothing: it shows all that these traces recorded")
     figures = [_hidden_figure(analyzed)]
     if kernels_figure := _kernels_figure(analyzed):
         figures.append(kernels_figure)
@@ -59,31 +58,26 @@ def _hidden_figure(analyzed: list[tuple[str, Defects]]) -> Figure:
         )
         for title, defects in analyzed
     ]
-    times = [defects.hidden.kernel_ns for _, defects in analyzed]
-    scale, unit_name = unit(times)
-    part = BarPart(
-        "hidden kernels",
-        "var(--exposed)",
-        [time / scale for time in times],
-        [
-            f"{title}: {plural(defects.hidden.kernels, 'kernel')}\n"
-            f"{duration(defects.hidden.kernel_ns)}, {percent(defects.hidden.share)} of kernel time"
-            for title, defects in analyzed
-        ],
-        [
-            percent(defects.hidden.share) if defects.hidden.kernels else ""
-            for _, defects in analyzed
-        ],
-    )
+    bars = [
+        (
+            title,
+            defects.hidden.kernel_ns,
+            "hidden",
+            (
+                f"{title}: {plural(defects.hidden.kernels, 'kernel')}, "
+                f"{percent(defects.hidden.share)} of kernel time"
+            ),
+        )
+        for title, defects in analyzed
+    ]
+    kinds = {"hidden": ("hidden kernels", "var(--exposed)")}
     return Figure(
         "hidden-by-rank",
         "Hidden time by rank",
         "The time of the kernels that Perfetto 51 to 56 would not show, with their share of all "
         "kernel time. Later versions show them, on rows beside their stream.",
-        command="tp-tools info TRACE",
-        plot=bars([title for title, _ in analyzed], [part], f"time of hidden kernels, {unit_name}")
-        if any(times)
-        else None,
+        command="tp-tools info TRACES",
+        bars=ranked(bars, kinds) if any(length for _, length, *_ in bars) else None,
         table=Table(_HIDDEN_COLUMNS, rows),
     )
 
@@ -120,7 +114,7 @@ def _kernels_figure(analyzed: list[tuple[str, Defects]]) -> Figure | None:
         "hidden-kernels",
         "The hidden kernels",
         "By name, over all ranks.",
-        command="tp-tools fix TRACE --check",
+        command="tp-tools fix TRACES --check",
         table=Table(
             columns, rows[:MAX_NAMES], f"And {plural(omitted, 'name')} more." if omitted > 0 else ""
         ),
@@ -137,10 +131,9 @@ def clocks_section(data: ReportData) -> Section:
     if data.merge is None:
         merged = data.members[0].info.inventory.merged
         text = (
-            "These ranks were merged before; what is known of their clocks is in the summary of "
-            "that merge."
+            "the ranks were merged before; see the summary of that merge"
             if merged
-            else "There is one trace, so there is one clock."
+            else "one trace has one clock"
         )
         return Section("clocks", title, text)
     text = (
@@ -190,8 +183,8 @@ def _residuals_figure(merge: Any, unaligned: int) -> Figure:  # noqa: ANN401  th
         "Alignment residuals",
         "How far apart the ranks' readings of one and the same moment still are: half of them "
         "within the median, 95 % within the longer bar. Less is better.",
-        command="tp-tools merge TRACES -o OUT --summary json",
-        plot=_residual_plot(measured)
+        command="tp-tools merge TRACES --summary json",
+        bars=_residual_bars(measured)
         if any(rank["residual_p95_ns"] for rank in measured)
         else None,
         table=Table(columns, rows),
@@ -207,21 +200,15 @@ _ALIGNED_BY = {
 }
 
 
-def _residual_plot(ranks: list[Any]) -> dict[str, Any]:
-    scale, unit_name = unit([rank["residual_p95_ns"] for rank in ranks])
-    names = [f"rank {rank['rank']}" for rank in ranks]
-    hover = [
-        f"rank {rank['rank']}: median {duration(rank['residual_ns'])}, "
-        f"95 % within {duration(rank['residual_p95_ns'])}"
-        for rank in ranks
-    ]
-    parts = [
-        BarPart("median", "var(--compute)", [rank["residual_ns"] / scale for rank in ranks], hover),
-        BarPart(
-            "from there to 95 %",
-            "var(--idle)",
-            [(rank["residual_p95_ns"] - rank["residual_ns"]) / scale for rank in ranks],
-            hover,
-        ),
-    ]
-    return bars(names, parts, f"residual, {unit_name}")
+def _residual_bars(ranks: list[Any]) -> Bars:
+    bars = []
+    for rank in ranks:
+        middle_ns, most_ns = rank["residual_ns"], rank["residual_p95_ns"]
+        name = f"rank {rank['rank']}"
+        hover = f"{name}: median {duration(middle_ns)}, 95 % within {duration(most_ns)}"
+        parts = [
+            Part("median", "var(--compute)", middle_ns, hover),
+            Part("from there to 95 %", "var(--idle)", most_ns - middle_ns, hover),
+        ]
+        bars.append(Bar(name, parts, f"{duration(middle_ns)} to {duration(most_ns)}"))
+    return Bars(bars)

@@ -49,15 +49,15 @@ class _Step:
 
 
 def section(data: ReportData, labels: Labels) -> Section:
-    """Build the section; a sentence replaces the figure if the traces mark no steps."""
+    """Build the section; without a figure if the traces mark no steps."""
     title = "Step times"
     steps = _collect_steps(data)
     if not steps:
         return Section(
             "steps",
             title,
-            "The trace has no steps: neither ProfilerStep nor annotations of an inference engine "
-            "or of the program that repeat, nor GPU work that repeats up to its end.",
+            "neither ProfilerStep nor annotations of an inference engine or of the program that "
+            "repeat were recorded, nor GPU work that repeats up to its end",
         )
     text = (
         "A step is what the program repeats: a training iteration, or a round of inference. "

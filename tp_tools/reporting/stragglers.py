@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tp_tools.formatting import plural
+from tp_tools.reporting.bars import ranked
 from tp_tools.reporting.model import Figure
-from tp_tools.reporting.plots import BarPart, bars, unit
-from tp_tools.reporting.tables import Column, Table, duration
+from tp_tools.reporting.tables import Column, Table
 
 if TYPE_CHECKING:
     from tp_tools.reporting.data import ReportData
@@ -40,19 +40,17 @@ def figure(data: ReportData, labels: Labels) -> Figure:
     if not any(row[1] for row in rows):
         uncertain = max((row[2] for row in rows), default=0)
         reason = f" ({format_matches(uncertain)}: all uncertain)" if uncertain else ""
-        text = f"No two ranks share a collective whose match is sure{reason}, so it is not known."
+        text = f"no two ranks share a collective whose match is sure{reason}"
         return Figure("stragglers", title, text, queries=("stragglers",))
-    waits = [round(1000 * row[4]) for row in rows]
-    scale, unit_name = unit(waits)
-    part = BarPart(
-        "others waited for it",
-        "var(--exposed)",
-        [wait / scale for wait in waits],
-        [
-            f"{row[0]}: came last {row[3]:,} of {row[1]:,} times\nothers waited {duration(wait)}"
-            for row, wait in zip(rows, waits, strict=True)
-        ],
-    )
+    bars = [
+        (
+            row[0],
+            round(1000 * row[4]),
+            "waits",
+            f"{row[0]}: came last {row[3]:,} of {row[1]:,} times",
+        )
+        for row in rows
+    ]
     return Figure(
         "stragglers",
         title,
@@ -61,7 +59,7 @@ def figure(data: ReportData, labels: Labels) -> Figure:
         "against the rank in the middle: work, with the kernel that ran longer, or idle time, "
         "with the kernel that did not start. A cause explains at least 20 % of the lateness.",
         queries=("stragglers",),
-        plot=bars([row[0] for row in rows], [part], f"waiting that it caused, {unit_name}"),
+        bars=ranked(bars, {"waits": ("others waited for it", "var(--exposed)")}),
         table=Table(_COLUMNS, rows, is_open=True),
         notes=caveats(data),
     )

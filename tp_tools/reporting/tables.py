@@ -229,9 +229,21 @@ def duration(time_ns: int) -> str:
 
 
 def bandwidth(gbps: float) -> str:
-    """Write a bandwidth in GB/s with three digits: 1.23 GB/s."""
-    decimals = max(0, 2 - math.floor(math.log10(gbps))) if gbps > 0 else 0
-    return f"{gbps:,.{decimals}f} GB/s"
+    """Write a bandwidth with three digits, in the unit that fits: 1.23 GB/s; 4.00 MB/s."""
+    scales = ((1e3, "TB/s"), (1.0, "GB/s"), (1e-3, "MB/s"), (1e-6, "kB/s"))
+    scale, name = next((it for it in scales if gbps >= it[0]), (1e-9, "B/s"))
+    return f"{three_digits(gbps / scale)} {name}"
+
+
+def three_digits(value: float) -> str:
+    """Write a number with three digits: 0.0123, 1.50, 1,234."""
+    decimals = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:,.{max(0, decimals)}f}"
+
+
+def _count(value: float) -> str:
+    """Write a count; one that is a mean has three digits."""
+    return f"{value:,}" if isinstance(value, int) else three_digits(value)
 
 
 _FORMATTERS: dict[Unit, Callable[[Any], str]] = {
@@ -239,7 +251,7 @@ _FORMATTERS: dict[Unit, Callable[[Any], str]] = {
     "name": lambda name: middle(
         " ".join((name.short if isinstance(name, KernelName) else str(name)).split()), _MAX_NAME
     ),
-    "count": "{:,}".format,
+    "count": _count,
     "number": str,
     "ns": duration,
     "us": lambda time_us: duration(round(time_us * 1000)),

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tp_tools.formatting import percent, plural
+from tp_tools.formatting import plural
+from tp_tools.reporting.bars import stacked
+from tp_tools.reporting.gpu_time import NO_GPU
 from tp_tools.reporting.model import Figure, Section
-from tp_tools.reporting.plots import BarPart, bars, unit
-from tp_tools.reporting.tables import Column, Table, duration
+from tp_tools.reporting.tables import Column, Table
 
 if TYPE_CHECKING:
     from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
 
 MAX_ROWS = 40
+_TITLE = "What bounds the time"
+_BUBBLES = "Pipeline bubbles"
 _MIN_PATH_PERCENT = 0.1
 
 PARTS = (
     ("compute_ns", "compute", "var(--compute)"),
     ("communication_ns", "exposed communication", "var(--exposed)"),
-    ("waiting_ns", "waiting for a rank", "var(--hidden)"),
+    ("waiting_ns", "waiting for a rank", "var(--waiting)"),
     ("copy_ns", "copies alone", "var(--copies)"),
     ("cpu_ns", "CPU busy or launching", "var(--launch)"),
     ("sync_ns", "CPU in a call that held it", "var(--sync)"),
@@ -29,16 +32,16 @@ PARTS = (
 """The parts of a GPU's time in `verdict`: column, name and colour. Together they are all of it."""
 
 
-def sections(data: ReportData, labels: Labels) -> list[Section]:
-    """Build the section; none if nothing ran on a GPU."""
+def section(data: ReportData, labels: Labels) -> Section:
+    """Build the section; without figures if nothing ran on a GPU."""
     if not data.results["verdict"].rows:
-        return []
+        return Section("verdict", _TITLE, NO_GPU)
     text = (
         "What a step takes as long as: the largest part of its time, and the chain of work and "
         "waiting that leads to its end. Stacks and shapes slow the CPU while they are recorded."
     )
     figures = [_verdict_figure(data, labels), _path_figure(data, labels)]
-    return [Section("verdict", "What bounds the time", text, [*figures, *_bubbles(data, labels)])]
+    return Section("verdict", _TITLE, text, [*figures, _bubbles(data, labels)])
 
 
 def _verdict_figure(data: ReportData, labels: Labels) -> Figure:
@@ -50,18 +53,6 @@ def _verdict_figure(data: ReportData, labels: Labels) -> Figure:
         )
         if part == "all"
     ]
-    scale, unit_name = unit([row[3] for row in rows])
-    first = 4
-    parts = [
-        BarPart(
-            name,
-            color,
-            [row[number] / scale for row in rows],
-            [_hover(row, name, row[number]) for row in rows],
-        )
-        for number, (_, name, color) in enumerate(PARTS, first)
-        if any(row[number] for row in rows)
-    ]
     columns = [
         Column("label", "GPU", "text"),
         Column("verdict", "verdict", "text"),
@@ -69,19 +60,14 @@ def _verdict_figure(data: ReportData, labels: Labels) -> Figure:
         *(Column(key, name, "ns") for key, name, _ in PARTS),
     ]
     return Figure(
-        "verdict",
+        "gpu-verdict",
         "What bounds each GPU",
         "A bar per GPU, from its first to its last work, by what it did or what kept the next "
         "work. Time of collectives before the last rank had come is waiting for a rank.",
         queries=("verdict",),
-        plot=bars([row[0] for row in rows], parts, f"time, {unit_name}"),
+        bars=stacked(PARTS, {row[0]: dict(zip(keys, row[4:], strict=True)) for row in rows}),
         table=Table(columns, [(*row[:2], *row[3:]) for row in rows], has_one_unit=True),
     )
-
-
-def _hover(row: tuple[Any, ...], name: str, part_ns: int) -> str:
-    share = percent(part_ns / row[3]) if row[3] else ""
-    return f"{row[0]}: {row[1] or 'not known'}\n{name}: {duration(part_ns)}, {share}"
 
 
 def _path_figure(data: ReportData, labels: Labels) -> Figure:
@@ -112,10 +98,10 @@ def _path_figure(data: ReportData, labels: Labels) -> Figure:
     )
 
 
-def _bubbles(data: ReportData, labels: Labels) -> list[Figure]:
-    """Build the figure on pipeline bubbles; none without messages between known ranks."""
+def _bubbles(data: ReportData, labels: Labels) -> Figure:
+    """Build the figure on pipeline bubbles; an empty one without messages between known ranks."""
     if "pipeline" not in data.results:
-        return []
+        return Figure("pipeline", _BUBBLES, "no rank sends another one messages")
     keys = ("rank", "device", "part", "message", "bubble_ns", "waiting_ns", "bubble_percent")
     rows = [
         (labels.gpu(rank, device), *rest)
@@ -123,7 +109,7 @@ def _bubbles(data: ReportData, labels: Labels) -> list[Figure]:
         if part == "all"
     ]
     if all(row[2] is None for row in rows):
-        return []
+        return Figure("pipeline", _BUBBLES, "messages do not say between which ranks")
     columns = [
         Column("label", "GPU", "text"),
         Column("message", "messages"),
@@ -131,12 +117,10 @@ def _bubbles(data: ReportData, labels: Labels) -> list[Figure]:
         Column("waiting_ns", "of them waiting for the other rank", "ns"),
         Column("bubble_percent", "share of its time", "percent"),
     ]
-    return [
-        Figure(
-            "pipeline",
-            "Pipeline bubbles",
-            "Time in a send or receive in which the GPU computes nothing.",
-            queries=("pipeline",),
-            table=Table(columns, rows),
-        )
-    ]
+    return Figure(
+        "pipeline",
+        _BUBBLES,
+        "Time in a send or receive in which the GPU computes nothing.",
+        queries=("pipeline",),
+        table=Table(columns, rows),
+    )

@@ -16,21 +16,20 @@ if TYPE_CHECKING:
 MAX_ROWS = 20
 
 
-def sections(data: ReportData, labels: Labels) -> list[Section]:
-    """Build the section; none if no thread waited for the GPU or for data."""
-    figures = [*_syncs(data, labels), *_dataloader(data, labels)]
-    if not figures:
-        return []
+def section(data: ReportData, labels: Labels) -> Section:
+    """Build the section; without figures if no thread waited for the GPU or for data."""
     text = (
         "While the GPU works a wait costs little; while it idles it costs what it takes, "
         "and the time after it until new work has been launched."
     )
-    return [Section("waits", "Where the CPU waits", text, figures)]
+    figures = [_syncs(data, labels), _dataloader(data, labels)]
+    return Section("waits", "Where the CPU waits", text, figures)
 
 
-def _syncs(data: ReportData, labels: Labels) -> list[Figure]:
+def _syncs(data: ReportData, labels: Labels) -> Figure:
+    title = "Host synchronisations"
     if not data.results["syncs"].rows:
-        return []
+        return Figure("syncs", title, "no thread waited for the GPU")
     keys = ("rank", "name", "cpu_op", "python_line", "count", "total_ns", "gpu_idle_ns")
     found = sorted(data.rows("syncs", *keys), key=lambda row: (-row[6], -row[5]))
     columns = [
@@ -44,20 +43,20 @@ def _syncs(data: ReportData, labels: Labels) -> list[Figure]:
     ]
     rows = [(labels.rank(rank), *rest) for rank, *rest in found[:MAX_ROWS]]
     omitted = len(found) - len(rows)
-    figure = Figure(
+    return Figure(
         "syncs",
-        "Host synchronisations",
+        title,
         "Calls in which a thread of the CPU waited for the GPU, by op and Python line, those first "
         "that let the GPU idle longest.",
         queries=("syncs",),
         table=Table(columns, rows, f"And {plural(omitted, 'row')} more." if omitted else ""),
     )
-    return [figure]
 
 
-def _dataloader(data: ReportData, labels: Labels) -> list[Figure]:
+def _dataloader(data: ReportData, labels: Labels) -> Figure:
+    title = "Waiting for data"
     if not data.results["dataloader"].rows:
-        return []
+        return Figure("dataloader", title, "no DataLoader was asked for a batch")
     keys = ("rank", "step", "count", "dataloader_ns", "dataloader_percent", "gpu_idle_ns")
     found = list(data.rows("dataloader", *keys))
     columns = [
@@ -76,11 +75,10 @@ def _dataloader(data: ReportData, labels: Labels) -> list[Figure]:
         share = median(shares) if shares else None
         steps = sum(row[1] is not None for row in own)
         rows.append((labels.rank(rank), steps, sums[0], sums[1], share, sums[2]))
-    figure = Figure(
+    return Figure(
         "dataloader",
-        "Waiting for data",
+        title,
         "Time in which the program waited for the next batch of its DataLoader.",
         queries=("dataloader",),
         table=Table(columns, rows),
     )
-    return [figure]
