@@ -46,16 +46,7 @@ SELECT
   gap.ts_end - gap.ts AS dur,
   -- the largest part: dependency, sync, cpu, launch or front end, see above; NULL where the trace
   -- has no launch call of the work after it
-  CASE MAX(
-    part.dependency_ns, part.wait_ns, part.cpu_ns, part.launch_call_ns, part.front_end_ns
-  )
-    WHEN 0 THEN NULL
-    WHEN part.dependency_ns THEN 'dependency'
-    WHEN part.wait_ns THEN 'sync'
-    WHEN part.cpu_ns THEN 'cpu'
-    WHEN part.launch_call_ns THEN 'launch'
-    ELSE 'front end'
-  END AS why,
+  part.why,
   -- the thread that launched the work after was in a call that held it, ns
   part.wait_ns,
   -- the call that took most of that; NULL where there is none

@@ -208,7 +208,10 @@ CREATE PERFETTO TABLE tpt_gap_part(
   -- From the return of a call that came too late to the start of the work, ns.
   front_end_ns DURATION,
   -- The trace has no launch of the work, ns.
-  unknown_ns DURATION
+  unknown_ns DURATION,
+  -- The largest part: dependency, sync (wait_ns), cpu, launch (launch_call_ns) or front end; NULL:
+  -- the trace has no launch of the work.
+  why STRING
 ) AS
 WITH
   most AS MATERIALIZED (
@@ -219,21 +222,34 @@ WITH
     )
     WHERE
       place = 1
+  ),
+  part AS (
+    SELECT
+      gap.gap_id,
+      COALESCE(late.ts_call - late.ts - cpu.cpu_ns, 0) AS wait_ns,
+      IIF(late.ts_call - late.ts > cpu.cpu_ns, most.name, NULL) AS waited_in,
+      COALESCE(cpu.cpu_ns, 0) AS cpu_ns,
+      COALESCE(late.ts_launched - late.ts_call, 0) AS launch_call_ns,
+      IIF(
+        late.gap_id IS NULL AND after.launch_ts IS NOT NULL, gap.ts_end - gap.ts, 0
+      ) AS dependency_ns,
+      COALESCE(late.ts_end - late.ts_launched, 0) AS front_end_ns,
+      IIF(after.launch_ts IS NULL, gap.ts_end - gap.ts, 0) AS unknown_ns
+    FROM tpt_gap AS gap
+    CROSS JOIN tpt_launched AS after ON after.id = gap.after_id
+    LEFT JOIN _tpt_late_gap AS late USING (gap_id)
+    LEFT JOIN tpt_gap_cpu AS cpu USING (gap_id)
+    LEFT JOIN most USING (gap_id)
   )
 SELECT
-  gap.gap_id,
-  COALESCE(late.ts_call - late.ts - cpu.cpu_ns, 0) AS wait_ns,
-  IIF(late.ts_call - late.ts > cpu.cpu_ns, most.name, NULL) AS waited_in,
-  COALESCE(cpu.cpu_ns, 0) AS cpu_ns,
-  COALESCE(late.ts_launched - late.ts_call, 0) AS launch_call_ns,
-  IIF(
-    late.gap_id IS NULL AND after.launch_ts IS NOT NULL, gap.ts_end - gap.ts, 0
-  ) AS dependency_ns,
-  COALESCE(late.ts_end - late.ts_launched, 0) AS front_end_ns,
-  IIF(after.launch_ts IS NULL, gap.ts_end - gap.ts, 0) AS unknown_ns
-FROM tpt_gap AS gap
-CROSS JOIN tpt_launched AS after ON after.id = gap.after_id
-LEFT JOIN _tpt_late_gap AS late USING (gap_id)
-LEFT JOIN tpt_gap_cpu AS cpu USING (gap_id)
-LEFT JOIN most USING (gap_id)
-ORDER BY gap.gap_id;
+  *,
+  CASE MAX(dependency_ns, wait_ns, cpu_ns, launch_call_ns, front_end_ns)
+    WHEN 0 THEN NULL
+    WHEN dependency_ns THEN 'dependency'
+    WHEN wait_ns THEN 'sync'
+    WHEN cpu_ns THEN 'cpu'
+    WHEN launch_call_ns THEN 'launch'
+    ELSE 'front end'
+  END AS why
+FROM part
+ORDER BY gap_id;

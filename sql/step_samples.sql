@@ -1,0 +1,136 @@
+-- Samples of steps: what each step spent its time on, by level and name, as `tp-tools diff` asks.
+--
+-- The levels:
+--   time        parts of the step's window on the device, as in verdict: step (all of it), compute,
+--               communication, waiting, copy, cpu, sync, dependency, unknown. The parts add up to
+--               step. cpu_step is the step on the CPU, by its annotation
+--   kernel      kernels, copies and memsets by name; detail says which of the three
+--   collective  kernels of collectives by kind; detail is the process group
+--   gap         idle gaps by the largest part of each, as in gaps, of the step that ended them
+-- Times of kernels, collectives and gaps are sums of durations. A rank without steps is one sample,
+-- without a number. Where a rank has steps, its work of none has rows with a reason.
+--
+-- Grain: one row per rank, step, reason, level, name and detail.
+-- Scope: rank
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
+--   user_annotation, gpu_user_annotation, collective
+-- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only these steps, by their number in steps
+-- Kernel names: name
+-- Paste: what `tp-tools sql step_samples` prints runs in the Query tab of any Perfetto UI.
+
+INCLUDE PERFETTO MODULE tpt.gap;
+
+INCLUDE PERFETTO MODULE tpt.gap_part;
+
+INCLUDE PERFETTO MODULE tpt.gpu_slice;
+
+INCLUDE PERFETTO MODULE tpt.step;
+
+INCLUDE PERFETTO MODULE tpt.step_window;
+
+INCLUDE PERFETTO MODULE tpt.window_part;
+
+INCLUDE PERFETTO MODULE tpt.collective.args;
+
+WITH
+  win AS MATERIALIZED (
+    SELECT
+      win.rank,
+      win.seq,
+      IIF(win.part IN ('step', 'no steps'), NULL, win.part) AS reason,
+      win.ts_end - win.ts AS dur,
+      part.*
+    FROM tpt_step_window AS win
+    CROSS JOIN tpt_window_part AS part USING (window_id)
+  ),
+  sample AS (
+    SELECT
+      rank,
+      seq,
+      reason,
+      'time' AS level,
+      'step' AS name,
+      NULL AS detail,
+      dur AS ns
+    FROM win
+    UNION ALL
+    SELECT rank, seq, reason, 'time', 'compute', NULL, compute_ns FROM win
+    UNION ALL
+    SELECT rank, seq, reason, 'time', 'communication', NULL, communication_ns FROM win
+    UNION ALL
+    SELECT rank, seq, reason, 'time', 'waiting', NULL, waiting_ns FROM win
+    UNION ALL
+    SELECT rank, seq, reason, 'time', 'copy', NULL, copy_ns FROM win
+    UNION ALL
+    SELECT rank, seq, reason, 'time', 'cpu', NULL, cpu_ns FROM win
+    UNION ALL
+    SELECT rank, seq, reason, 'time', 'sync', NULL, sync_ns FROM win
+    UNION ALL
+    SELECT rank, seq, reason, 'time', 'dependency', NULL, dependency_ns FROM win
+    UNION ALL
+    SELECT rank, seq, reason, 'time', 'unknown', NULL, unknown_ns FROM win
+    UNION ALL
+    SELECT rank, seq, NULL, 'time', 'cpu_step', NULL, ts_end - ts FROM tpt_step WHERE NOT on_gpu
+    UNION ALL
+    SELECT work.rank, of_step.seq, of_step.reason, 'kernel', work.name, work.kind, work.dur
+    FROM tpt_gpu_slice AS work
+    LEFT JOIN tpt_step_work AS of_step USING (id)
+    UNION ALL
+    SELECT
+      it.rank,
+      of_step.seq,
+      of_step.reason,
+      'collective',
+      it.collective,
+      COALESCE(NULLIF(it.process_group_desc, ''), it.process_group),
+      it.dur
+    FROM tpt_collective AS it
+    LEFT JOIN tpt_step_work AS of_step USING (id)
+    UNION ALL
+    SELECT
+      after.rank,
+      of_step.seq,
+      of_step.reason,
+      'gap',
+      COALESCE(part.why, 'unknown'),
+      IIF(part.why = 'sync', part.waited_in, NULL),
+      gap.ts_end - gap.ts
+    FROM tpt_gap AS gap
+    CROSS JOIN tpt_gap_part AS part USING (gap_id)
+    CROSS JOIN tpt_gpu_slice AS after ON after.id = gap.after_id
+    LEFT JOIN tpt_step_work AS of_step ON of_step.id = gap.after_id
+  ),
+  total AS (
+    SELECT rank, seq, reason, level, name, detail, COUNT(*) AS count, SUM(ns) AS total_ns
+    FROM sample
+    GROUP BY rank, seq, reason, level, name, detail
+  )
+SELECT
+  -- rank; NULL in the trace of one rank
+  total.rank,
+  -- number of the step on its rank, as in steps; NULL: of no step, or the rank has none
+  step.number,
+  -- start of the step, as in steps, ns; NULL likewise
+  step.ts AS step_ts,
+  -- name of the step; NULL likewise
+  step.name AS step,
+  -- why it is of no step: launch not recorded, outside steps; before the first step, after the last
+  -- step (windows); NULL for steps, and where the rank has none
+  total.reason,
+  -- time, kernel, collective, gap
+  total.level,
+  -- what it is, see above: a part of the window, a kernel, a kind of collective, a cause of gaps
+  total.name,
+  -- compute, collective or copy of a kernel; process group of a collective; of a gap with the cause
+  -- sync the call; else NULL
+  total.detail,
+  -- how many there were in the step: windows, kernels, collectives, gaps
+  total.count,
+  -- their durations, summed, ns
+  total.total_ns
+FROM total
+LEFT JOIN tpt_step AS step USING (seq)
+WHERE
+  (total.rank IS NULL OR tpt_set_rank!(total.rank)) AND tpt_set_steps!(step.number)
+ORDER BY total.rank, step.seq, total.reason, total.level, total_ns DESC, total.name, total.detail;
