@@ -3,7 +3,7 @@
 -- The levels:
 --   time        parts of the step's window on the device, as in verdict: step (all of it), compute,
 --               communication, waiting, copy, cpu, sync, dependency, unknown. The parts add up to
---               step. cpu_step is the step on the CPU, by its annotation
+--               step. cpu_step is the step on the CPU, by its annotation, if it has one
 --   kernel      kernels, copies and memsets by name; detail says which of the three
 --   collective  kernels of collectives by kind; detail is the process group
 --   gap         idle gaps by the largest part of each, as in gaps, of the step that ended them
@@ -71,7 +71,10 @@ WITH
     UNION ALL
     SELECT rank, seq, reason, 'time', 'unknown', NULL, unknown_ns FROM win
     UNION ALL
-    SELECT rank, seq, NULL, 'time', 'cpu_step', NULL, ts_end - ts FROM tpt_step WHERE NOT on_gpu
+    SELECT rank, seq, NULL, 'time', 'cpu_step', NULL, ts_end - ts
+    FROM tpt_step
+    WHERE
+      NOT on_gpu AND rule != 'repetition'
     UNION ALL
     SELECT work.rank, of_step.seq, of_step.reason, 'kernel', work.name, work.kind, work.dur
     FROM tpt_gpu_slice AS work

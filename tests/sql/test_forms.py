@@ -40,6 +40,8 @@ QUERIES = [
     "ops",
     "phases",
     "roofline",
+    "step_modules",
+    "step_ops",
     "step_samples",
     "steps",
     "streams",
@@ -142,7 +144,7 @@ def test_merge_of_ours(fixed: bytes, expected: dict[str, list[Row]], tmp_path: P
         assert differing(expected, unranked) == []
 
 
-TIMES = {"ts", "gpu_ts", "launch_ts", "first_ts", "last_ts", "longest_ts"}
+TIMES = {"ts", "step_ts", "gpu_ts", "launch_ts", "first_ts", "last_ts", "longest_ts"}
 """Columns that a merge moves onto one clock."""
 
 

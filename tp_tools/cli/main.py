@@ -29,6 +29,7 @@ COMMANDS = {
     "query": "Ask a trace, or every rank of a job, in SQL.",
     "sql": "List the queries that come with tp-tools, or print one.",
     "diagnose": "Say what made a trace slow: at most five findings, with numbers and next steps.",
+    "diff": "Compare two recordings: what became slower, by kernel, collective, idle time.",
     "view": "Open a trace in the Perfetto UI, repaired, offline.",
     "report": "Make one page of tables and plots of a trace or a job.",
     "info": "Say what is in a trace: job, GPUs, streams, steps, collectives, defects.",

@@ -1,0 +1,156 @@
+"""Compare two recordings: `tp-tools diff`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from tp_tools.cli.options import (
+    choice_options,
+    complete_files,
+    console_options,
+    engine_option,
+    limit_options,
+)
+
+if TYPE_CHECKING:
+    from tp_tools.cli.console import Console
+    from tp_tools.comparison import Comparison
+    from tp_tools.merging.rank_names import RankChoice
+
+ROWS = 10
+"""Rows of a table by default."""
+
+_WIDTH = 140
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line; see the help texts."""
+
+    a: str
+    b: str
+    choice: RankChoice
+    form: str
+    phase: str | None
+    exact: bool
+    modules: bool
+    rows: int
+    show_all: bool
+    least_change: float
+    engine: str | None
+
+
+@click.command("diff", short_help="Compare two recordings.")
+@click.argument("a", shell_complete=complete_files)
+@click.argument("b", shell_complete=complete_files)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "md"]),
+    default="table",
+    show_default=True,
+    help="json is one object; md is Markdown.",
+)
+@click.option(
+    "--phase",
+    metavar="NAME",
+    help="Compare the steps of this phase (prefill, decode, ...). Default: the one that takes most "
+    "time of those that both have.",
+)
+@click.option("--exact", is_flag=True, help="Tell kernels apart by their full names.")
+@click.option("--modules", is_flag=True, help="Compare modules, too: loads the Python stacks.")
+@click.option(
+    "--rows", type=click.IntRange(0), default=ROWS, show_default=True, help="Rows of a table."
+)
+@click.option("--all", "show_all", is_flag=True, help="Show rows that are the same, too.")
+@click.option(
+    "--threshold",
+    "least_change",
+    type=click.FloatRange(0, 100),
+    default=2,
+    show_default=True,
+    metavar="PERCENT",
+    help="Relative change of a row below which it is within noise.",
+)
+@choice_options
+@engine_option
+@limit_options
+@console_options
+def command(  # noqa: PLR0917  click passes all by name
+    a: str,
+    b: str,
+    form: str,
+    phase: str | None,
+    exact: bool,  # noqa: FBT001  click passes flags by name
+    modules: bool,  # noqa: FBT001
+    rows: int,
+    show_all: bool,  # noqa: FBT001
+    least_change: float,
+    engine: str | None,
+    choice: RankChoice,
+    console: Console,
+) -> None:
+    """Say what became slower from A to B, by kernel, collective and cause of idle time.
+
+    A and B are traces, folders of the ranks of a job, or merges. Their steps are the samples: a
+    difference counts where it stands out of their noise, corrected for the number of rows, and is
+    2 % or more. Kernels of one short name are one row. A kernel that another one replaced at its
+    place in the launch sequence counts as renamed. Where too little is alike, it says why.
+
+    \b
+    Examples:
+      tp-tools diff before.json.gz after.json.gz
+      tp-tools diff before/ after/ --format md
+    """
+    least_change /= 100
+    _run(
+        Options(a, b, choice, form, phase, exact, modules, rows, show_all, least_change, engine),
+        console,
+    )
+
+
+def _run(options: Options, console: Console) -> None:
+    from tp_tools.comparison import Rules, comparing, reading, report  # noqa: PLC0415
+    from tp_tools.querying import LoadOptions  # noqa: PLC0415  not for --help
+
+    a, b = reading.sides(
+        (options.a, options.b),
+        options.choice,
+        options.phase,
+        LoadOptions(options.engine),
+        console,
+        modules=options.modules,
+    )
+    rules = Rules(least_change=options.least_change)
+    found = comparing.compare(a, b, rules, exact=options.exact)
+    found = reading.with_families(found, options.engine)
+    console.over()
+    if options.form == "json":
+        click.echo(json.dumps(report.as_object(found), indent=2))
+    elif options.form == "md":
+        for line in report.markdown(found, options.rows, show_all=options.show_all):
+            click.echo(line)
+    else:
+        _show(found, options)
+
+
+def _show(found: Comparison, options: Options) -> None:
+    """Print the headline and the tables."""
+    from tp_tools.cli.table import table  # noqa: PLC0415  numpy: not for --help
+    from tp_tools.comparison import report  # noqa: PLC0415
+
+    for line in (*report.headline(found), *found.notes):
+        click.echo(line)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
+    for it in report.sections(found, options.rows, show_all=options.show_all):
+        click.echo(f"\n{it.title}")
+        for line in table(it.rows, width).lines:
+            click.echo(line)
+        if it.left_out:
+            click.echo(f"({it.left_out:,} more: --rows)")

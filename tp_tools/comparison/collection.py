@@ -1,0 +1,135 @@
+"""Read the traces of a comparison: run the queries on each, several at a time."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tp_tools import library
+from tp_tools.chrome.metadata import TraceMetadata, metadata
+from tp_tools.comparison import ranks
+from tp_tools.engine import query_rows
+from tp_tools.files import open_source
+from tp_tools.processes import open_pool
+from tp_tools.processes.local import usual_jobs
+from tp_tools.progress import Reporter
+from tp_tools.querying import load_trace, lookup
+from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
+from tp_tools.repair import OverlapOptions, analysis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tp_tools.comparison.ranks import RankSamples
+    from tp_tools.engine.processor import Processor
+    from tp_tools.querying import LoadOptions
+
+QUERIES = (ranks.SAMPLES, ranks.SEQUENCE, ranks.PHASES)
+"""Queries that run on every trace; `ranks.OPS` runs on those without GPU work."""
+
+
+@dataclass
+class _Kept(Reporter):
+    """Keeps what a worker has to say.
+
+    Attributes:
+        notes, warnings: the lines so far.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def note(self, line: str) -> None:
+        """Keep a note."""
+        self.notes.append(line)
+
+    def warn(self, line: str) -> None:
+        """Keep a warning."""
+        self.warnings.append(line)
+
+
+def collect(
+    sides: Sequence[Sequence[str]],
+    how: LoadOptions,
+    reporter: Reporter,
+    *,
+    modules: bool = False,
+) -> list[list[RankSamples]]:
+    """Run the queries on every trace of every side.
+
+    Args:
+        sides: files of each side: the ranks of a job, or one trace.
+        how: options of loading; which categories is decided here.
+        reporter: receives the stages of the work, notes and warnings.
+        modules: whether to take samples by module, for which Python stacks are loaded.
+
+    Returns:
+        The samples of the ranks of each side.
+
+    Raises:
+        InputError: a trace cannot be used.
+        EngineError: TraceProcessor failed.
+    """
+    files = [file for side in sides for file in side]
+    found: list[tuple[list[RankSamples], _Kept]] = []
+    with ExitStack() as held:
+        stage = held.enter_context(reporter.stage(f"reading {len(files)} traces", len(files)))
+        jobs = min(usual_jobs(), len(files))
+        pool = held.enter_context(open_pool(jobs - 1, ahead=1))
+        for it in pool.map_ordered(partial(read, file, how, modules) for file in files):
+            found.append(it)
+            stage.advance(1)
+    for _, kept in found:
+        for line in kept.notes:
+            reporter.note(line)
+        for line in kept.warnings:
+            reporter.warn(line)
+    rest = iter(found)
+    return [[it for _ in side for it in next(rest)[0]] for side in sides]
+
+
+def read(
+    file: str,
+    how: LoadOptions,
+    modules: bool = False,  # noqa: FBT001, FBT002  a call for workers
+) -> tuple[list[RankSamples], _Kept]:
+    """Load one trace and run the queries; a call for workers.
+
+    Args:
+        file: its name.
+        how: options of loading.
+        modules: as in `collect`.
+
+    Returns:
+        The samples of its ranks, and what is to be said.
+
+    Raises:
+        InputError, EngineError: as `collect`.
+    """
+    kept = _Kept()
+    queries = [lookup.from_file(name) for name in (*QUERIES, *[ranks.MODULES] * modules)]
+    ops = lookup.from_file(ranks.OPS)
+    needs = library.combine([it.header for it in (*queries, ops)]).needs
+    with _loaded(file, replace(how, needs=needs), kept) as (tp, stated):
+        answers = {it.title: query_rows(tp, it.sql, it.name) for it in queries}
+        if not answers[ranks.SEQUENCE].rows:
+            answers[ops.title] = query_rows(tp, ops.sql, ops.name)
+    return ranks.of_trace(answers, stated), kept
+
+
+@contextmanager
+def _loaded(
+    file: str, how: LoadOptions, reporter: Reporter
+) -> Iterator[tuple[Processor, TraceMetadata | None]]:
+    """Load a trace while the block runs; with what its header says, if it is Chrome JSON."""
+    with open_source(file) as source:
+        if not is_chrome_json(source):
+            with load_trace(source, how, reporter) as tp:
+                yield tp, None
+            return
+        analyzed = analysis.analyze(source, OverlapOptions(engine=how.engine), reporter)
+        stated = metadata(analyzed.trace)
+        with load_analyzed(source, analyzed, how, reporter) as tp:
+            yield tp, stated

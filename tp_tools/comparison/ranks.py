@@ -1,0 +1,145 @@
+"""Gather the samples of each rank from the rows of queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from statistics import median_low
+from typing import TYPE_CHECKING, Any
+
+from tp_tools.comparison.model import CPU_STEP, KERNEL, STEP, TIME, Key, Launches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from tp_tools.chrome.metadata import TraceMetadata
+    from tp_tools.engine import Rows
+
+SAMPLES, SEQUENCE, PHASES = "step_samples", "launch_sequence", "phases"
+OPS, MODULES = "step_ops", "step_modules"
+
+Row = dict[str, Any]
+
+Place = tuple[int | None, int | None]
+"""Number and start of a step; (None, None) stands for a recording without steps."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One sample of a rank.
+
+    Attributes:
+        number: number of the step; None for a recording without steps.
+        name: its name; "" likewise.
+        phase: prefill, decode, ...; "" where nothing says.
+        rows: (count, ns) by row.
+    """
+
+    number: int | None
+    name: str
+    phase: str
+    rows: Mapping[Key, tuple[int, int]]
+
+    @property
+    def ns(self) -> int:
+        """Its time, on the GPU where it used one, ns."""
+        for name in (STEP, CPU_STEP):
+            if (key := Key(TIME, name)) in self.rows:
+                return self.rows[key][1]
+        return 0
+
+
+@dataclass(frozen=True)
+class RankSamples:
+    """The samples of one rank.
+
+    Attributes:
+        rank: its number; None if unknown.
+        steps: its steps in order, or the one recording.
+        launches: the launch sequence of the median step of each phase.
+        outside_ns: GPU work of no step, ns.
+        stated: what the header of its trace says.
+    """
+
+    rank: int | None
+    steps: Sequence[Step]
+    launches: Mapping[str, Launches] = field(default_factory=dict)
+    outside_ns: int = 0
+    stated: TraceMetadata | None = None
+
+
+def of_trace(answers: Mapping[str, Rows], stated: TraceMetadata | None) -> list[RankSamples]:
+    """Gather the samples of the ranks of a trace: of one, or of several that are merged.
+
+    Args:
+        answers: rows by query: `SAMPLES`, `SEQUENCE`, `PHASES`, and `OPS` or `MODULES`, which have
+            the columns of `SAMPLES`.
+        stated: what the header of the trace says.
+    """
+    phases = {
+        row["name"]: row["phase"] for row in _rows(answers[PHASES]) if row["phase"] is not None
+    }
+    by_rank: dict[int | None, list[Row]] = defaultdict(list)
+    for name, answer in answers.items():
+        if name not in {SEQUENCE, PHASES}:
+            for row in _rows(answer):
+                by_rank[row["rank"]].append(row)
+    launches: dict[int | None, dict[Place, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in _rows(answers[SEQUENCE]):
+        launches[row["rank"]][row["number"], row["step_ts"]].append(row)
+    return [
+        _of_rank(rank, rows, launches[rank], phases, stated)
+        for rank, rows in sorted(by_rank.items(), key=lambda it: (it[0] is not None, it[0] or 0))
+    ]
+
+
+def _rows(answer: Rows) -> Iterator[Row]:
+    for row in answer.rows:
+        yield dict(zip(answer.columns, row, strict=True))
+
+
+def _of_rank(
+    rank: int | None,
+    rows: Iterable[Row],
+    launches: Mapping[Place, Sequence[Row]],
+    phases: Mapping[str, str],
+    stated: TraceMetadata | None,
+) -> RankSamples:
+    steps: dict[Place, dict[Key, tuple[int, int]]] = defaultdict(dict)
+    names = dict[Place, str]()
+    outside = 0
+    for row in rows:
+        if row["reason"] is not None:
+            outside += row["total_ns"] if row["level"] == KERNEL else 0
+            continue
+        place = row["number"], row["step_ts"]
+        key = Key(row["level"], row["name"], row["detail"] or "")
+        steps[place][key] = row["count"], row["total_ns"]
+        names[place] = row["step"] or ""
+    found = {
+        place: Step(place[0], names[place], phases.get(names[place], ""), cells)
+        for place, cells in sorted(steps.items(), key=lambda it: it[0][1] or 0)
+    }
+    return RankSamples(
+        rank, list(found.values()), _median_launches(found, launches), outside, stated
+    )
+
+
+def _median_launches(
+    steps: Mapping[Place, Step], launches: Mapping[Place, Sequence[Row]]
+) -> dict[str, Launches]:
+    """Return the launch sequence of the median step of each phase."""
+    by_phase: dict[str, list[tuple[int, int, Place]]] = defaultdict(list)
+    for order, (place, step) in enumerate(steps.items()):
+        if place in launches:
+            by_phase[step.phase].append((step.ns, order, place))
+    return {phase: _launches(launches[median_low(of)[2]]) for phase, of in by_phase.items()}
+
+
+def _launches(rows: Sequence[Row]) -> Launches:
+    return Launches(
+        names=tuple(row["name"] for row in rows),
+        kinds={row["name"]: row["kind"] for row in rows},
+        grids=tuple(row["grid"] for row in rows),
+        graph_share=sum(row["in_graph"] for row in rows) / len(rows),
+    )

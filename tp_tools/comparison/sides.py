@@ -1,0 +1,90 @@
+"""Make a side of a comparison from the samples of its ranks."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tp_tools.comparison.model import Facts, Key, Samples, Side
+from tp_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tp_tools.comparison.ranks import RankSamples, Step
+
+Number = tuple[int | None, int]
+"""Number of a step, and how many of this number come before."""
+
+
+def phases(ranks: Iterable[RankSamples]) -> Counter[str]:
+    """Return the time of all steps by phase, ns."""
+    found = Counter[str]()
+    for rank in ranks:
+        for step in rank.steps:
+            found[step.phase] += step.ns
+    return found
+
+
+def common_phase(a: Iterable[RankSamples], b: Iterable[RankSamples]) -> str | None:
+    """Return the phase that takes most time of those that both sides have; None if none is."""
+    of_a, of_b = phases(a), phases(b)
+    both = of_a.keys() & of_b.keys()
+    return max(sorted(both), key=lambda it: of_a[it] + of_b[it], default=None)
+
+
+def side(name: str, ranks: Sequence[RankSamples], phase: str) -> Side:
+    """Make a side: a sample is one step, with the mean of its ranks.
+
+    Args:
+        name: as the user gave it.
+        ranks: the samples of its ranks.
+        phase: takes steps of this phase alone.
+
+    Raises:
+        InputError: it has no step of the phase, or its ranks have no step in common.
+    """
+    by_rank = [_numbered(it for it in rank.steps if it.phase == phase) for rank in ranks]
+    common = [it for it in by_rank[0] if all(it in others for others in by_rank)] if by_rank else []
+    if not common:
+        raise InputError(f"{name}: there is no step that all {len(ranks)} ranks recorded.")
+    rows = {
+        key: _samples(key, [[rank[number] for rank in by_rank] for number in common])
+        for key in {key for rank in by_rank for number in common for key in rank[number].rows}
+    }
+    return Side(name, len(common), rows, ranks[0].launches.get(phase), _facts(ranks, phase))
+
+
+def _numbered(steps: Iterable[Step]) -> dict[Number, Step]:
+    seen = Counter[int | None]()
+    found = {}
+    for step in steps:
+        found[step.number, seen[step.number]] = step
+        seen[step.number] += 1
+    return found
+
+
+def _samples(key: Key, steps: Sequence[Sequence[Step]]) -> Samples:
+    """Return the mean of the ranks of each sample; a rank without the row counts 0."""
+    cells = np.array([[step.rows.get(key, (0, 0)) for step in ranks] for ranks in steps], float)
+    mean = cells.mean(axis=1)
+    return Samples(mean[:, 0], mean[:, 1])
+
+
+def _facts(ranks: Sequence[RankSamples], phase: str) -> Facts:
+    stated = [it.stated for it in ranks if it.stated is not None]
+    left_out: dict[str, int] = defaultdict(int)
+    for step in ranks[0].steps:
+        if step.phase != phase:
+            left_out[step.phase] += 1
+    return Facts(
+        gpu=stated[0].gpu_name if stated else "",
+        versions=dict(stated[0].versions) if stated else {},
+        ranks=len(ranks),
+        unit="recording" if ranks[0].steps[0].number is None else "step",
+        phase=phase,
+        left_out=dict(left_out),
+        outside_ns=sum(it.outside_ns for it in ranks) / len(ranks),
+    )
