@@ -31,7 +31,9 @@ INCLUDE PERFETTO MODULE tpt.step_window;
 
 INCLUDE PERFETTO MODULE tpt.window_part;
 
-INCLUDE PERFETTO MODULE tpt.collective.args;
+INCLUDE PERFETTO MODULE tpt.collective.kind;
+
+INCLUDE PERFETTO MODULE tpt.collective.part;
 
 WITH
   win AS MATERIALIZED (
@@ -52,31 +54,32 @@ WITH
       'time' AS level,
       'step' AS name,
       NULL AS detail,
-      dur AS ns
+      dur AS ns,
+      NULL AS bus_bytes
     FROM win
     UNION ALL
-    SELECT rank, seq, reason, 'time', 'compute', NULL, compute_ns FROM win
+    SELECT rank, seq, reason, 'time', 'compute', NULL, compute_ns, NULL FROM win
     UNION ALL
-    SELECT rank, seq, reason, 'time', 'communication', NULL, communication_ns FROM win
+    SELECT rank, seq, reason, 'time', 'communication', NULL, communication_ns, NULL FROM win
     UNION ALL
-    SELECT rank, seq, reason, 'time', 'waiting', NULL, waiting_ns FROM win
+    SELECT rank, seq, reason, 'time', 'waiting', NULL, waiting_ns, NULL FROM win
     UNION ALL
-    SELECT rank, seq, reason, 'time', 'copy', NULL, copy_ns FROM win
+    SELECT rank, seq, reason, 'time', 'copy', NULL, copy_ns, NULL FROM win
     UNION ALL
-    SELECT rank, seq, reason, 'time', 'cpu', NULL, cpu_ns FROM win
+    SELECT rank, seq, reason, 'time', 'cpu', NULL, cpu_ns, NULL FROM win
     UNION ALL
-    SELECT rank, seq, reason, 'time', 'sync', NULL, sync_ns FROM win
+    SELECT rank, seq, reason, 'time', 'sync', NULL, sync_ns, NULL FROM win
     UNION ALL
-    SELECT rank, seq, reason, 'time', 'dependency', NULL, dependency_ns FROM win
+    SELECT rank, seq, reason, 'time', 'dependency', NULL, dependency_ns, NULL FROM win
     UNION ALL
-    SELECT rank, seq, reason, 'time', 'unknown', NULL, unknown_ns FROM win
+    SELECT rank, seq, reason, 'time', 'unknown', NULL, unknown_ns, NULL FROM win
     UNION ALL
-    SELECT rank, seq, NULL, 'time', 'cpu_step', NULL, ts_end - ts
+    SELECT rank, seq, NULL, 'time', 'cpu_step', NULL, ts_end - ts, NULL
     FROM tpt_step
     WHERE
       NOT on_gpu AND rule != 'repetition'
     UNION ALL
-    SELECT work.rank, of_step.seq, of_step.reason, 'kernel', work.name, work.kind, work.dur
+    SELECT work.rank, of_step.seq, of_step.reason, 'kernel', work.name, work.kind, work.dur, NULL
     FROM tpt_gpu_slice AS work
     LEFT JOIN tpt_step_work AS of_step USING (id)
     UNION ALL
@@ -85,10 +88,12 @@ WITH
       of_step.seq,
       of_step.reason,
       'collective',
-      it.collective,
+      it.kind,
       COALESCE(NULLIF(it.process_group_desc, ''), it.process_group),
-      it.dur
-    FROM tpt_collective AS it
+      it.ts_end - it.ts,
+      tpt_bus_factor(it.kind, it.group_size) * it.bytes
+    FROM tpt_collective_part AS it
+    JOIN tpt_gpu_slice AS work USING (id)
     LEFT JOIN tpt_step_work AS of_step USING (id)
     UNION ALL
     SELECT
@@ -98,14 +103,24 @@ WITH
       'gap',
       COALESCE(part.why, 'unknown'),
       IIF(part.why = 'sync', part.waited_in, NULL),
-      gap.ts_end - gap.ts
+      gap.ts_end - gap.ts,
+      NULL
     FROM tpt_gap AS gap
     CROSS JOIN tpt_gap_part AS part USING (gap_id)
     CROSS JOIN tpt_gpu_slice AS after ON after.id = gap.after_id
     LEFT JOIN tpt_step_work AS of_step ON of_step.id = gap.after_id
   ),
   total AS (
-    SELECT rank, seq, reason, level, name, detail, COUNT(*) AS count, SUM(ns) AS total_ns
+    SELECT
+      rank,
+      seq,
+      reason,
+      level,
+      name,
+      detail,
+      COUNT(*) AS count,
+      SUM(ns) AS total_ns,
+      SUM(bus_bytes) AS bus_bytes
     FROM sample
     GROUP BY rank, seq, reason, level, name, detail
   )
@@ -131,7 +146,10 @@ SELECT
   -- how many there were in the step: windows, kernels, collectives, gaps
   total.count,
   -- their durations, summed, ns
-  total.total_ns
+  total.total_ns,
+  -- sizes of the collectives whose size is known, each times the factor of busbw, bytes; NULL where
+  -- none is known, and for other levels. Divided by total_ns it is the busbw that a rank sees, GB/s
+  total.bus_bytes
 FROM total
 LEFT JOIN tpt_step AS step USING (seq)
 WHERE

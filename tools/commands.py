@@ -26,11 +26,12 @@ terminal what it is doing and, where that can be counted, how long it will still
 | exit code | means |
 |---|---|
 | 0 | fine |
-| 1 | `--check` found something to repair |
+| 1 | `--check` found something to repair; `gate` found a regression |
 | 2 | usage: an unknown option, or SQL given with `-e` that TraceProcessor refuses |
 | 3 | an input that cannot be used |
 | 4 | a result failed its own verification or could not be written, or an engine failed |
 | 4 | `--timeout` was reached, memory ran out, or something happened that nobody expected |
+| 125 | `gate` cannot tell: `git bisect run` skips the commit |
 | 130, 143, 129, 131 | SIGINT (Ctrl-C; `view` ends with 0), SIGTERM, SIGHUP or SIGQUIT ended it |
 | 141 | whoever read the output left, as of a program that SIGPIPE ends; nothing is said |
 

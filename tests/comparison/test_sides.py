@@ -55,7 +55,7 @@ def test_a_sample_is_the_mean_of_the_ranks() -> None:
 def test_ranks_without_a_common_step() -> None:
     """They are no side."""
     ranks_of = [*samples(steps({"a": 30})), *samples(steps({"a": 30}, first=7))]
-    with pytest.raises(InputError, match="no step that all 2 ranks recorded"):
+    with pytest.raises(InputError, match="no step of phase unknown that all 2 ranks recorded"):
         side("job", ranks_of, "")
 
 

@@ -148,9 +148,17 @@ TIMES = {"ts", "step_ts", "gpu_ts", "launch_ts", "first_ts", "last_ts", "longest
 """Columns that a merge moves onto one clock."""
 
 
+WAITS = {("time", "communication"), ("time", "waiting")}
+"""Parts of a step that only a merge tells apart: it knows whom a rank waits for."""
+
+
 def unplaced(rows: list[Row]) -> list[Row]:
-    """Rows without their place on the clock, and without a rank."""
-    return [{k: v for k, v in row.items() if k not in {"rank", *TIMES}} for row in rows]
+    """Rows without their place on the clock, without a rank, and without what a merge adds."""
+    return [
+        {k: v for k, v in row.items() if k not in {"rank", *TIMES}}
+        for row in rows
+        if (row.get("level"), row.get("name")) not in WAITS
+    ]
 
 
 @pytest.mark.parametrize("suffix", ["json", "pftrace"])

@@ -16,6 +16,7 @@ from tp_tools.cli.options import (
     console_options,
     engine_option,
     limit_options,
+    percentage,
 )
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ class Options:
 @click.option(
     "--threshold",
     "least_change",
-    type=click.FloatRange(0, 100),
-    default=2,
+    default="2%",
     show_default=True,
+    callback=lambda _ctx, _param, value: percentage(value),
     metavar="PERCENT",
     help="Relative change of a row below which it is within noise.",
 )
@@ -98,17 +99,17 @@ def command(  # noqa: PLR0917  click passes all by name
 ) -> None:
     """Say what became slower from A to B, by kernel, collective and cause of idle time.
 
-    A and B are traces, folders of the ranks of a job, or merges. Their steps are the samples: a
-    difference counts where it stands out of their noise, corrected for the number of rows, and is
-    2 % or more. Kernels of one short name are one row. A kernel that another one replaced at its
-    place in the launch sequence counts as renamed. Where too little is alike, it says why.
+    A and B are traces, folders of the ranks of a job, merges, or baselines of gate. Their steps are
+    the samples: a difference counts where it stands out of their noise, corrected for the number of
+    rows, and is 2 % or more. Kernels of one short name are one row. A kernel that another one
+    replaced at its place in the launch sequence counts as renamed. Where too little is alike, it
+    says why.
 
     \b
     Examples:
       tp-tools diff before.json.gz after.json.gz
       tp-tools diff before/ after/ --format md
     """
-    least_change /= 100
     _run(
         Options(a, b, choice, form, phase, exact, modules, rows, show_all, least_change, engine),
         console,
@@ -119,14 +120,8 @@ def _run(options: Options, console: Console) -> None:
     from tp_tools.comparison import Rules, comparing, reading, report  # noqa: PLC0415
     from tp_tools.querying import LoadOptions  # noqa: PLC0415  not for --help
 
-    a, b = reading.sides(
-        (options.a, options.b),
-        options.choice,
-        options.phase,
-        LoadOptions(options.engine),
-        console,
-        modules=options.modules,
-    )
+    asked = reading.Asked(options.choice, options.phase, options.modules)
+    a, b = reading.pair((options.a, options.b), asked, LoadOptions(options.engine), console)
     rules = Rules(least_change=options.least_change)
     found = comparing.compare(a, b, rules, exact=options.exact)
     found = reading.with_families(found, options.engine)

@@ -24,6 +24,7 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _MILLISECONDS = re.compile(r"-?\d+(\.\d{1,6})?")
+_PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*%?")
 _DURATION = re.compile(r"(\d+)(?:\.(\d{1,9}))?\s*(ns|us|ms|s)")
 
 
@@ -82,6 +83,18 @@ def milliseconds(text: str) -> int:
     if not _MILLISECONDS.fullmatch(text.strip()):
         raise click.BadParameter(f"{text!r} is no number of milliseconds with up to six decimals.")
     return int(Decimal(text.strip()) * 1_000_000)
+
+
+def percentage(text: str) -> float:
+    """Convert a percentage to a share: "5%" and "5" to 0.05.
+
+    Raises:
+        click.BadParameter: the text is no such number, or it is negative.
+    """
+    match = _PERCENTAGE.fullmatch(text.strip())
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no percentage; write 5% or 0.5%.")
+    return float(match[1]) / 100
 
 
 def console_options(command: Command) -> Command:

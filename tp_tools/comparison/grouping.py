@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def by_short_name(side: Side) -> Side:
     """Return the side with a row for the kernels of each short name and kind."""
+    if side.full_names:
+        return side  # it is so already
     short: dict[str, str] = {}
     longest: dict[str, tuple[float, str]] = {}
     groups: dict[Key, list[Samples]] = defaultdict(list)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.comparison import statistics
-from tp_tools.comparison.model import COLLECTIVE, KERNEL, MODULE, OP, Change, Samples
+from tp_tools.comparison.model import BUS, COLLECTIVE, KERNEL, MODULE, OP, Change, Samples
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -63,7 +63,8 @@ def judge(a: Side, b: Side, rules: Rules = DEFAULT) -> list[Change]:
         b: the one after.
         rules: when a difference counts.
     """
-    pairs = {key: (_row(a, key), _row(b, key)) for key in sorted({*a.rows, *b.rows})}
+    keys = sorted(key for key in {*a.rows, *b.rows} if key.level != BUS)
+    pairs = {key: (_row(a, key), _row(b, key)) for key in keys}
     pairs = {key: them for key, them in pairs.items() if any(map(_has_any, them))}
     least_ns = rules.least_share * max(a.mean_ns(a.step), b.mean_ns(b.step))
     tests: dict[Key, _Test] = {}

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float64]
 
 TIME, KERNEL, COLLECTIVE, MODULE, GAP, OP = "time", "kernel", "collective", "module", "gap", "op"
+BUS = "bus"
+"""Level of the bytes of collectives, times the factor of busbw: no time, and in no table."""
+
 LEVELS = (TIME, KERNEL, COLLECTIVE, MODULE, GAP, OP)
 """Levels of a comparison, in the order in which they are shown."""
 

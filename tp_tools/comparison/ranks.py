@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
-from tp_tools.comparison.model import CPU_STEP, KERNEL, STEP, TIME, Key, Launches
+from tp_tools.comparison.model import BUS, CPU_STEP, KERNEL, STEP, TIME, Key, Launches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,16 +32,16 @@ class Step:
         number: number of the step; None for a recording without steps.
         name: its name; "" likewise.
         phase: prefill, decode, ...; "" where nothing says.
-        rows: (count, ns) by row.
+        rows: (count, ns) by row; of the level `BUS` (count, bytes).
     """
 
     number: int | None
     name: str
     phase: str
-    rows: Mapping[Key, tuple[int, int]]
+    rows: Mapping[Key, tuple[int, float]]
 
     @property
-    def ns(self) -> int:
+    def ns(self) -> float:
         """Its time, on the GPU where it used one, ns."""
         for name in (STEP, CPU_STEP):
             if (key := Key(TIME, name)) in self.rows:
@@ -105,7 +105,7 @@ def _of_rank(
     phases: Mapping[str, str],
     stated: TraceMetadata | None,
 ) -> RankSamples:
-    steps: dict[Place, dict[Key, tuple[int, int]]] = defaultdict(dict)
+    steps: dict[Place, dict[Key, tuple[int, float]]] = defaultdict(dict)
     names = dict[Place, str]()
     outside = 0
     for row in rows:
@@ -115,6 +115,8 @@ def _of_rank(
         place = row["number"], row["step_ts"]
         key = Key(row["level"], row["name"], row["detail"] or "")
         steps[place][key] = row["count"], row["total_ns"]
+        if row.get("bus_bytes") is not None:
+            steps[place][replace(key, level=BUS)] = row["count"], row["bus_bytes"]
         names[place] = row["step"] or ""
     found = {
         place: Step(place[0], names[place], phases.get(names[place], ""), cells)
@@ -129,7 +131,7 @@ def _median_launches(
     steps: Mapping[Place, Step], launches: Mapping[Place, Sequence[Row]]
 ) -> dict[str, Launches]:
     """Return the launch sequence of the median step of each phase."""
-    by_phase: dict[str, list[tuple[int, int, Place]]] = defaultdict(list)
+    by_phase: dict[str, list[tuple[float, int, Place]]] = defaultdict(list)
     for order, (place, step) in enumerate(steps.items()):
         if place in launches:
             by_phase[step.phase].append((step.ns, order, place))

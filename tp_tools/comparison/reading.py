@@ -1,19 +1,23 @@
-"""Read the two sides that a command names."""
+"""Read the sides that a command names: baselines, traces, folders of ranks, recordings."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tp_tools import engine, library
+from tp_tools.comparison import baseline
 from tp_tools.comparison.collection import collect
 from tp_tools.comparison.model import KERNEL
-from tp_tools.comparison.sides import common_phase, phases, side
+from tp_tools.comparison.sides import common_phase, largest, phases, pooled, side
 from tp_tools.errors import InputError, UsageError
 from tp_tools.merging import job_files
+from tp_tools.merging.job_files import ANY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tp_tools.comparison.model import Comparison, Side
     from tp_tools.comparison.ranks import RankSamples
     from tp_tools.merging.rank_names import RankChoice
@@ -22,55 +26,114 @@ if TYPE_CHECKING:
 
 _NAMES = library.check("name_families")
 
+UNKNOWN = "unknown"
+"""Stands for the phase of steps that have none."""
 
-def sides(
-    names: tuple[str, str],
-    choice: RankChoice,
-    phase: str | None,
-    how: LoadOptions,
-    reporter: Reporter,
-    *,
-    modules: bool = False,
-) -> tuple[Side, Side]:
-    """Read two sides.
 
-    Args:
-        names: files, folders or globs.
+@dataclass(frozen=True)
+class Asked:
+    """What to read of traces.
+
+    Attributes:
         choice: of several profiles in a folder, this one.
         phase: takes steps of this phase; None for the one that takes most time.
+        modules: whether to read samples by module.
+    """
+
+    choice: RankChoice = ANY
+    phase: str | None = None
+    modules: bool = False
+
+
+def pair(
+    names: tuple[str, str], asked: Asked, how: LoadOptions, reporter: Reporter
+) -> tuple[Side, Side]:
+    """Read two sides, each a baseline, a trace, or a folder of ranks.
+
+    Args:
+        names: baselines, files, folders or globs.
+        asked: what to read of traces.
         how: options of loading.
         reporter: receives the stages of the work, notes and warnings.
-        modules: whether to compare modules, too.
 
     Raises:
         UsageError: there is no such phase.
         InputError: a trace cannot be used, or the sides have no phase in common.
         EngineError: TraceProcessor failed.
     """
-    jobs = [job_files.find([name], choice) for name in names]
-    for job in jobs:
-        job.say_left_out(reporter)
+    kept = {name: baseline.read(name) for name in names if baseline.is_baseline(name)}
+    traces = [name for name in names if name not in kept]
+    read = iter(_ranks([[name] for name in traces], asked, how, reporter))
+    ranks = {i: next(read) for i, name in enumerate(names) if name not in kept}
+    if len(ranks) == len(names):
+        phase = _common(names, ranks[0], ranks[1], asked.phase)
+    else:
+        phase = next((it.facts.phase for it in kept.values()), "")
+    a, b = (
+        kept[name] if name in kept else side(name, ranks[i], phase) for i, name in enumerate(names)
+    )
+    return a, b
+
+
+def job(
+    names: Sequence[str],
+    asked: Asked,
+    how: LoadOptions,
+    reporter: Reporter,
+    *,
+    each: bool = False,
+) -> Side:
+    """Read one side: the ranks of a job, or several recordings of one program.
+
+    Args:
+        names: a baseline, or files, folders or globs.
+        asked: what to read of traces.
+        how: options of loading.
+        reporter: receives the stages of the work, notes and warnings.
+        each: whether each name is a recording of its own.
+
+    Raises:
+        UsageError, InputError, EngineError: as `pair`.
+    """
+    if len(names) == 1 and baseline.is_baseline(names[0]):
+        return baseline.read(names[0])
+    groups = [[name] for name in names] if each else [list(names)]
+    read = _ranks(groups, asked, how, reporter)
+    phase = asked.phase
+    if phase is None:
+        phase = largest(read[0]) or ""
+    phase = "" if phase == UNKNOWN else phase
+    sides = [side(group[0], ranks, phase) for group, ranks in zip(groups, read, strict=True)]
+    return pooled(names[0], sides)
+
+
+def _ranks(
+    groups: Sequence[list[str]], asked: Asked, how: LoadOptions, reporter: Reporter
+) -> list[list[RankSamples]]:
+    """Read the ranks of each job."""
+    jobs = [job_files.find(names, asked.choice) for names in groups]
+    for it in jobs:
+        it.say_left_out(reporter)
     ordered = [
-        [it.file for it in job.in_order()[0]] if len(job.files) > 1 else job.files for job in jobs
+        [rank.file for rank in it.in_order()[0]] if len(it.files) > 1 else it.files for it in jobs
     ]
-    a, b = collect(ordered, how, reporter, modules=modules)
-    chosen = _phase(names, a, b, phase)
-    return side(names[0], a, chosen), side(names[1], b, chosen)
+    found = collect(ordered, how, reporter, modules=asked.modules)
+    for names, ranks in zip(groups, found, strict=True):
+        if not ranks:
+            raise InputError(f"{names[0]}: it has neither steps nor GPU work to compare.")
+    return found
 
 
-def _phase(
+def _common(
     names: tuple[str, str], a: list[RankSamples], b: list[RankSamples], wanted: str | None
 ) -> str:
     """Return the phase to compare; "" where steps have none."""
-    there = [sorted(it or "unknown" for it in phases(side)) for side in (a, b)]
-    for name, ranks in zip(names, (a, b), strict=True):
-        if not ranks:
-            raise InputError(f"{name}: it has neither steps nor GPU work to compare.")
+    there = [sorted(it or UNKNOWN for it in phases(ranks)) for ranks in (a, b)]
     if wanted is not None:
         if not all(wanted in of for of in there):
             said = ", ".join(sorted({*there[0], *there[1]}))
             raise UsageError(f"not both sides have steps of phase {wanted}; there are: {said}.")
-        return "" if wanted == "unknown" else wanted
+        return "" if wanted == UNKNOWN else wanted
     found = common_phase(a, b)
     if found is None:
         raise InputError(

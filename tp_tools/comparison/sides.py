@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,14 +19,23 @@ if TYPE_CHECKING:
 Number = tuple[int | None, int]
 """Number of a step, and how many of this number come before."""
 
+RECORDINGS = 3
+"""Recordings of one program from which on each is a sample."""
 
-def phases(ranks: Iterable[RankSamples]) -> Counter[str]:
+
+def phases(ranks: Iterable[RankSamples]) -> dict[str, float]:
     """Return the time of all steps by phase, ns."""
-    found = Counter[str]()
+    found: dict[str, float] = defaultdict(float)
     for rank in ranks:
         for step in rank.steps:
             found[step.phase] += step.ns
     return found
+
+
+def largest(ranks: Iterable[RankSamples]) -> str | None:
+    """Return the phase that takes most time; None where there are no steps."""
+    found = phases(ranks)
+    return max(sorted(found), key=lambda it: found[it], default=None)
 
 
 def common_phase(a: Iterable[RankSamples], b: Iterable[RankSamples]) -> str | None:
@@ -49,7 +59,12 @@ def side(name: str, ranks: Sequence[RankSamples], phase: str) -> Side:
     by_rank = [_numbered(it for it in rank.steps if it.phase == phase) for rank in ranks]
     common = [it for it in by_rank[0] if all(it in others for others in by_rank)] if by_rank else []
     if not common:
-        raise InputError(f"{name}: there is no step that all {len(ranks)} ranks recorded.")
+        there = ", ".join(sorted(it or "unknown" for it in phases(ranks)))
+        of_all = f" that all {len(ranks)} ranks recorded" if len(ranks) > 1 else ""
+        raise InputError(
+            f"{name}: there is no step of phase {phase or 'unknown'}{of_all}; there are steps of "
+            f"phase {there}."
+        )
     rows = {
         key: _samples(key, [[rank[number] for rank in by_rank] for number in common])
         for key in {key for rank in by_rank for number in common for key in rank[number].rows}
@@ -88,3 +103,38 @@ def _facts(ranks: Sequence[RankSamples], phase: str) -> Facts:
         left_out=dict(left_out),
         outside_ns=sum(it.outside_ns for it in ranks) / len(ranks),
     )
+
+
+def pooled(name: str, recordings: Sequence[Side]) -> Side:
+    """Make one side of several recordings of one program.
+
+    Steps of one recording share its clocks, caches and neighbours on the machine. So of
+    `RECORDINGS` or more the mean of each is a sample; of fewer, steps are, as of one recording.
+
+    Args:
+        name: the name of the side.
+        recordings: a side for each.
+    """
+    first = recordings[0]
+    if len(recordings) == 1:
+        return replace(first, name=name)
+    by_recording = len(recordings) >= RECORDINGS
+    rows = {
+        key: _joined([_row(it, key) for it in recordings], by_recording=by_recording)
+        for key in {key for it in recordings for key in it.rows}
+    }
+    samples = len(recordings) if by_recording else sum(it.samples for it in recordings)
+    unit = "recording" if by_recording else first.facts.unit
+    facts = replace(first.facts, unit=unit)
+    return replace(first, name=name, samples=samples, rows=rows, facts=facts)
+
+
+def _row(side: Side, key: Key) -> Samples:
+    return side.rows.get(key) or Samples(np.zeros(side.samples), np.zeros(side.samples))
+
+
+def _joined(parts: Sequence[Samples], *, by_recording: bool) -> Samples:
+    counts, ns = [it.counts for it in parts], [it.ns for it in parts]
+    if by_recording:
+        return Samples(np.array([it.mean() for it in counts]), np.array([it.mean() for it in ns]))
+    return Samples(np.concatenate(counts), np.concatenate(ns))

@@ -106,3 +106,26 @@ SELECT
     WHEN $arg GLOB '*recv*' THEN 'recv'
     WHEN $arg GLOB '*barrier*' THEN 'barrier'
   END;
+
+-- By how much busbw is above algbw, as in nccl-tests (github.com/NVIDIA/nccl-tests,
+-- doc/PERFORMANCE.md, and for gather, scatter and messages src/*.cu).
+CREATE PERFETTO FUNCTION tpt_bus_factor(
+  -- Which collective it is.
+  kind STRING,
+  -- How many ranks take part.
+  ranks LONG
+)
+-- The factor; NULL where the kind has none, or ranks is NULL.
+RETURNS DOUBLE AS
+SELECT
+  CASE $kind
+    WHEN 'all_reduce' THEN 2.0 * ($ranks - 1) / $ranks
+    WHEN 'all_gather' THEN 1.0 * ($ranks - 1) / $ranks
+    WHEN 'reduce_scatter' THEN 1.0 * ($ranks - 1) / $ranks
+    WHEN 'all_to_all' THEN 1.0 * ($ranks - 1) / $ranks
+    WHEN 'gather' THEN 1.0 * ($ranks - 1) / $ranks
+    WHEN 'scatter' THEN 1.0 * ($ranks - 1) / $ranks
+    WHEN 'broadcast' THEN 1.0
+    WHEN 'reduce' THEN 1.0
+    WHEN 'send_recv' THEN 1.0
+  END;

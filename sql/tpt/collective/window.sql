@@ -1,5 +1,7 @@
 -- Collectives across ranks: rank by rank, and as a whole.
 
+INCLUDE PERFETTO MODULE tpt.collective.kind;
+
 INCLUDE PERFETTO MODULE tpt.collective.part;
 
 INCLUDE PERFETTO MODULE tpt.collective.match;
@@ -243,17 +245,7 @@ WITH
         group_size,
         MAX(COALESCE(group_size, ranks)) OVER (PARTITION BY sequence)
       ) AS ranks_expected,
-      CASE kind
-        WHEN 'all_reduce' THEN 2.0 * (group_size - 1) / group_size
-        WHEN 'all_gather' THEN 1.0 * (group_size - 1) / group_size
-        WHEN 'reduce_scatter' THEN 1.0 * (group_size - 1) / group_size
-        WHEN 'all_to_all' THEN 1.0 * (group_size - 1) / group_size
-        WHEN 'gather' THEN 1.0 * (group_size - 1) / group_size
-        WHEN 'scatter' THEN 1.0 * (group_size - 1) / group_size
-        WHEN 'broadcast' THEN 1.0
-        WHEN 'reduce' THEN 1.0
-        WHEN 'send_recv' THEN 1.0
-      END AS bus_factor
+      tpt_bus_factor(kind, group_size) AS bus_factor
     FROM total
   )
 SELECT

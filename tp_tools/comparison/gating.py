@@ -1,0 +1,272 @@
+"""Decide whether a metric regressed from a baseline: pass, regression, or cannot be judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tp_tools.comparison import statistics
+from tp_tools.comparison.comparing import compare
+from tp_tools.comparison.model import BUS, COLLECTIVE, KERNEL, MODULE, TIME, Key
+from tp_tools.errors import UsageError
+from tp_tools.formatting import span
+
+if TYPE_CHECKING:
+    from tp_tools.comparison.model import Floats, Side
+
+PASS, REGRESSION, UNJUDGED = 0, 1, 125
+"""Exit codes; `git bisect run` skips a commit for which a command returns 125."""
+
+_PARTS = {
+    "gpu_busy": ("compute", "communication", "waiting", "copy"),
+    "exposed_comm": ("communication", "waiting"),
+    "launch_gap": ("cpu",),
+}
+"""Metrics that are sums of parts of a step."""
+
+METRICS = ("step_time", *_PARTS, "busbw", "kernel:GLOB", "module:GLOB")
+"""Names of metrics."""
+
+BUSBW = "busbw"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one metric.
+
+    Attributes:
+        metric: its name.
+        code: `PASS`, `REGRESSION` or `UNJUDGED`.
+        why: one line.
+        before, now: its means, ns of a step; of busbw GB/s. None where it has none.
+        change: how much worse it became, as share of `before`: 0.1 is 10 % slower; None likewise.
+        low, high: 95 % interval of `change`; None with fewer than two samples.
+    """
+
+    metric: str
+    code: int
+    why: str
+    before: float | None = None
+    now: float | None = None
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the verdict as an object for JSON."""
+        return {
+            "metric": self.metric,
+            "verdict": _WORDS[self.code],
+            "why": self.why,
+            "before": self.before,
+            "now": self.now,
+            "change": self.change,
+            "low": self.low,
+            "high": self.high,
+        }
+
+
+def needs_modules(metrics: tuple[str, ...]) -> bool:
+    """Tell whether a metric needs samples by module."""
+    return any(it.startswith(f"{MODULE}:") for it in metrics)
+
+
+def check(metrics: tuple[str, ...]) -> None:
+    """Refuse metrics that there are not.
+
+    Raises:
+        UsageError: there is no such metric.
+    """
+    for it in metrics:
+        level, glob, pattern = it.partition(":")
+        known = it in METRICS or (glob and pattern and level in {KERNEL, MODULE})
+        if not known or it.endswith(":GLOB"):
+            raise UsageError(f"{it}: is no metric. There are {', '.join(METRICS)}.")
+
+
+def judge(baseline: Side, now: Side, metric: str, most: float) -> Verdict:
+    """Judge one metric.
+
+    It is a regression if it is worse by more than `most`, and for sure worse. It cannot be judged
+    where a side lacks it, or noise is as large as what is asked for.
+
+    Args:
+        baseline: the samples before.
+        now: the samples of now.
+        metric: one of `METRICS`, as `check` lets through.
+        most: relative change for the worse that is allowed: 0.05 is 5 %.
+    """
+    before, after = _samples(baseline, metric), _samples(now, metric)
+    if before is None or after is None or not before.mean():
+        return Verdict(metric, UNJUDGED, f"{metric}: {_missing(before, after)}")
+    # of a bandwidth the time per byte, so that larger is worse
+    worse = (_inverse(before), _inverse(after)) if metric == BUSBW else (before, after)
+    change = float(worse[1].mean() / worse[0].mean() - 1)
+    found = _interval(*worse)
+    code, reason = _decide(change, found, most)
+    said = _said(metric, float(before.mean()), float(after.mean()), change, found)
+    return Verdict(
+        metric,
+        code,
+        f"{said}: {reason}",
+        float(before.mean()),
+        float(after.mean()),
+        change,
+        None if found is None else found.low,
+        None if found is None else found.high,
+    )
+
+
+def _decide(change: float, interval: _Interval | None, most: float) -> tuple[int, str]:
+    """Return the exit code and the reason."""
+    limit = f"{100 * most:g} %"
+    if interval is None:
+        if change <= 0:
+            return PASS, "not worse"
+        return UNJUDGED, "cannot be judged: one sample a side says nothing about noise"
+    is_noisy = (interval.high - interval.low) / 2 > most
+    if change > most and interval.is_sure:
+        return REGRESSION, f"regression, more than {limit}"
+    if change > most or (is_noisy and interval.high > most):
+        noise = 50 * (interval.high - interval.low)
+        return UNJUDGED, f"cannot be judged: noise of {noise:.1f} % hides a change of {limit}"
+    return PASS, f"at most {limit}"
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """How much worse a metric became, as share of its mean before.
+
+    Attributes:
+        low, high: of 95 %.
+        is_sure: whether it is worse for sure.
+    """
+
+    low: float
+    high: float
+    is_sure: bool
+
+
+def _interval(before: Floats, after: Floats) -> _Interval | None:
+    if min(len(before), len(after)) < statistics.FEWEST:
+        return None
+    columns = before[:, None], after[:, None]
+    found, p = statistics.intervals(*columns), statistics.welch(*columns)
+    low, high = (float(it[0] / before.mean()) for it in (found.low, found.high))
+    return _Interval(low, high, low > 0 and bool(p[0] < 1 - statistics.CONFIDENCE))
+
+
+def _missing(before: Floats | None, after: Floats | None) -> str:
+    if before is None and after is None:
+        return "cannot be judged: neither the baseline nor the trace has it"
+    return f"cannot be judged: {'the trace' if after is None else 'the baseline'} does not have it"
+
+
+def _said(metric: str, before: float, now: float, change: float, found: _Interval | None) -> str:
+    """Write the numbers: step_time 1.000 ms -> 1.100 ms (+10.0 %, 95 %: +9.0 to +11.0 %)."""
+    if metric == BUSBW:
+        numbers = f"{before:.1f} GB/s -> {now:.1f} GB/s, {100 * change:+.1f} % time per byte"
+    else:
+        numbers = f"{span(round(before))} -> {span(round(now))} ({100 * change:+.1f} %)"
+    if found is None:
+        return f"{metric} {numbers}"
+    return f"{metric} {numbers}, 95 %: {100 * found.low:+.1f} to {100 * found.high:+.1f} %"
+
+
+def _inverse(values: Floats) -> Floats:
+    return 1 / np.maximum(values, 1e-12)
+
+
+def _samples(side: Side, metric: str) -> Floats | None:
+    """Return the values of a metric in each sample; None where the side has none."""
+    if metric == "step_time":
+        return side.rows[side.step].ns
+    if metric == BUSBW:
+        return _busbw(side)
+    if metric in _PARTS:
+        keys = [Key(TIME, name) for name in _PARTS[metric]]
+        return _sum(side, [key for key in keys if key in side.rows])
+    level, _, pattern = metric.partition(":")
+    keys = [key for key in side.rows if key.level == level and _fits(side, key, pattern)]
+    return _sum(side, keys)
+
+
+def _fits(side: Side, key: Key, pattern: str) -> bool:
+    names = {key.name, side.full_names.get(key.name, key.name)}
+    return any(fnmatchcase(name, pattern) for name in names)
+
+
+def _sum(side: Side, keys: list[Key]) -> Floats | None:
+    if not keys:
+        return None
+    whole: Floats = np.sum([side.rows[key].ns for key in keys], axis=0)
+    return whole
+
+
+def _busbw(side: Side) -> Floats | None:
+    """Return the busbw that ranks see: bytes of collectives of known size by their time, GB/s."""
+    known = [key for key in side.rows if key.level == BUS]
+    if not known:
+        return None
+    nbytes = np.sum([side.rows[key].ns for key in known], axis=0)
+    ns = np.sum([side.rows[Key(COLLECTIVE, it.name, it.detail)].ns for it in known], axis=0)
+    found: Floats = nbytes / np.maximum(ns, 1)
+    return found
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The judgement of a recording.
+
+    Attributes:
+        verdicts: of each metric.
+        cannot: why it cannot be judged at all; () where it can.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+    cannot: tuple[str, ...] = ()
+
+    @property
+    def code(self) -> int:
+        """The exit code: a regression of any metric, else what cannot be judged, else 0."""
+        codes = {it.code for it in self.verdicts}
+        if self.cannot:
+            return UNJUDGED
+        return next(it for it in (REGRESSION, UNJUDGED, PASS) if it in codes)
+
+    def lines(self) -> list[str]:
+        """Return a line for each metric."""
+        if self.cannot:
+            return [f"cannot be judged: {'; '.join(self.cannot)}"]
+        return [it.why for it in self.verdicts]
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the judgement as an object for JSON."""
+        return {
+            "verdict": _WORDS[self.code],
+            "why": "; ".join(self.lines()),
+            "metrics": [it.as_object() for it in self.verdicts],
+        }
+
+
+_WORDS = {PASS: "pass", REGRESSION: "regression", UNJUDGED: "cannot be judged"}
+
+
+def gate(
+    baseline: Side, now: Side, metrics: tuple[str, ...] = ("step_time",), most: float = 0.05
+) -> Judgement:
+    """Judge a recording by a baseline.
+
+    Args:
+        baseline: the samples before.
+        now: the samples of now.
+        metrics: what to judge.
+        most: as in `judge`.
+    """
+    compared = compare(baseline, now)
+    if compared.cannot:
+        return Judgement(cannot=compared.cannot)
+    return Judgement(tuple(judge(baseline, now, metric, most) for metric in metrics))
