@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.handmade import Fixed, fixed, loaded, source_of, text
+from tests.support.launch_events import call, flow, work
 from tests.support.perfetto_content import pftrace_of
 from tests.support.strategies import LOADING
 from tp_tools import engine
@@ -26,28 +27,6 @@ if TYPE_CHECKING:
     from tests.support.handmade import Event
 
 Arrows = Counter[tuple[str, str]]
-
-
-def call(name: str, ts: int, dur: int, correlation: int | None = None, **more: Any) -> Event:  # noqa: ANN401
-    """A call of whole microseconds on a CPU thread; `more` are other members."""
-    args = {} if correlation is None else {"args": {"correlation": correlation}}
-    event = {"ph": "X", "cat": "cuda_runtime", "name": name, "pid": 100, "tid": 100, **args}
-    return {**event, "ts": ts, "dur": dur, **more}
-
-
-def work(name: str, ts: int, dur: int, correlation: int | None = None, **more: Any) -> Event:  # noqa: ANN401
-    """A kernel of whole microseconds."""
-    return call(name, ts, dur, correlation, **{"cat": "kernel", "pid": 0, "tid": 7, **more})
-
-
-def flow(number: object, start: Event, end: Event, **more: Any) -> list[Event]:  # noqa: ANN401
-    """The flow events of a launch, where its slices start."""
-    tie = {"cat": "ac2g", "name": "ac2g", "id": number, **more}
-    ends = (("s", start, {}), ("f", end, {"bp": "e"}))
-    return [
-        {"ph": phase, **{key: slice_[key] for key in ("pid", "tid", "ts")}, **tie, **binding}
-        for phase, slice_, binding in ends
-    ]
 
 
 def drawn(data: bytes) -> Arrows:
@@ -203,6 +182,75 @@ def test_ids_of_every_kind_join_what_they_joined(write: Callable[[int], Any]) ->
     flows = [it for i in (0, 1) for it in flow(write(i + 1), calls[i], kernels[i])]
     own = {("launch 1", "kernel 1"): 1, ("launch 2", "kernel 2"): 1}
     assert both([*calls, *kernels, *flows]) == own
+
+
+@pytest.mark.parametrize("write", ["starts", "ends", "steps", "all", "slices"])
+def test_what_is_written_twice_is_one_launch(write: str) -> None:
+    """A step or a second event of a flow neither makes a chain of kernels nor costs the arrow."""
+    events = []
+    for i in (1, 2):
+        start, end = call(f"launch {i}", 5 * i, 3, i), work(f"kernel {i}", 5 * i + 8, 4, i)
+        begin, finish = flow(i, start, end)
+        more: dict[str, list[Event]] = {
+            "starts": [begin],
+            "ends": [finish],
+            "steps": [{**finish, "ph": "t"}],
+            "all": [begin, finish],
+            "slices": [start, end],
+        }
+        events += [start, end, begin, finish, *more[write]]
+    arrows = set(both(events))
+    assert arrows == {("launch 1", "kernel 1"), ("launch 2", "kernel 2")}
+
+
+def test_correlations_tell_launches_of_one_id() -> None:
+    """Two launches before the kernel of the second: the arrow is that of its correlation."""
+    calls = [call("one", 0, 3, 1), call("two", 5, 3, 2)]
+    end = work("kernel", 20, 4, 2)
+    flows = [flow(9, calls[0], end)[0], *flow(9, calls[1], end)]
+    result, *arrows = proved([*calls, end, *flows])
+    assert arrows == [{("two", "kernel"): 1}] * 2
+    assert result.examined.plan.flows.repairs() == {"launch_arrows_bound": 1}
+
+
+def test_kernels_of_one_correlation_that_start_together_are_one_end() -> None:
+    """Nothing tells which of them the arrow means; verification takes any."""
+    start = call("launch", 0, 3, 1)
+    kernels = [work(name, 10, 5, 1) for name in ("a", "b", "a")]
+    (arrow,) = both([start, *kernels, *flow(1, start, kernels[0])])
+    assert arrow[0] == "launch"
+
+
+@st.composite
+def careless(draw: DrawFn) -> list[Event]:
+    """Launches whose flow events moved, were written twice, got another's id or were lost."""
+    count, events = draw(st.integers(1, 4)), []
+    for i in range(1, count + 1):
+        at = draw(st.integers(0, 6))
+        start = call(f"launch {i}", at, draw(st.integers(0, 3)), i)
+        end = work(f"kernel {i}", at + draw(st.integers(0, 8)), draw(st.integers(0, 4)), i)
+        number = draw(st.sampled_from([i, i, *range(1, count + 1)]))
+        written = draw(st.lists(st.sampled_from("stf"), max_size=5)) or ["s", "f"]
+        flows = []
+        for phase in written:
+            begin, finish = flow(number, start, end)
+            event = {**(begin if phase == "s" else finish), "ph": phase}
+            event["ts"] += draw(st.sampled_from([0, 0, 0, -1, 2]))
+            flows.append(event)
+        slices = draw(st.lists(st.sampled_from([start, end]), min_size=1, max_size=3))
+        events += [*slices, *flows]
+    return draw(st.permutations(events))
+
+
+@LOADING
+@given(careless())
+def test_no_arrow_joins_a_launch_to_the_work_of_another(events: list[Event]) -> None:
+    """However careless the profiler was; verification proves it in both forms."""
+    _, *forms = proved(events)
+    for start, end in (pair for arrows in forms for pair in arrows):
+        assert start.split()[0] == "launch"
+        assert end.split()[0] == "kernel"
+        assert start.split()[1] == end.split()[1]
 
 
 def test_an_id_used_again_joins_each_launch_to_its_own_kernel() -> None:

@@ -54,24 +54,18 @@ def members(text: bytes, start: int) -> Iterator[Member]:
     at: int | None = start
     while at is not None:
         comma = _COMMA.match(text, at)
-        if comma is None:
-            if _END.match(text, at):
-                return
-            following = _START.search(text, at)
-            stop = following.start() if following else len(text)
-            yield Member(at - 1, stop, b"")
-            at = following.start() if following else None
-            continue
-        member = _member(text, at, comma.end())
+        if comma is None and _END.match(text, at):
+            return
+        member = _member(text, at, comma.end()) if comma else None
         if member is not None:
             yield member
             at = member.stop
             continue
-        scan = scan_member(text, comma.end())
-        following = _START.search(text, max(at + 1, scan.end))
+        behind = max(at + 1, scan_member(text, comma.end()).end) if comma else at
+        following = _START.search(text, behind)
         stop = following.start() if following else len(text)
-        yield Member(at, stop, b"")
-        at = following.start() if following else None
+        yield Member(at if comma else at - 1, stop, b"")
+        at = stop if following else None
 
 
 def _member(text: bytes, start: int, key: int) -> Member | None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from tp_tools.columns import distinct, is_in
 from tp_tools.repair.flow_bindings import exactly_bound, is_right, launch_pairs, quickly_bound
+from tp_tools.repair.unclear_flows import unclear_flows
 from tp_tools.trace.flow_groups import flow_groups
 from tp_tools.trace.flow_slices import NONE, Launch, LaunchSlices
 from tp_tools.trace.model import NO_ID
@@ -50,14 +51,20 @@ def with_flows(trace: Trace, table: Slices, plan: Plan, external: ExternalIds | 
     if wrong.any():
         pairs = exactly_bound(trace, table, plan, pairs, np.flatnonzero(wrong))
         wrong = ~is_right(trace, pairs)
-    if not wrong.any():
+    unclear = unclear_flows(trace, groups)
+    if not (wrong.any() or unclear):
         return replace(plan, flows=FlowEdits(ids=groups.ids)) if groups.ids else plan
     launches = _as_launches(pairs, is_in(pairs.group, distinct(pairs.group[wrong]).tolist()))
     used = distinct(trace.link[pairs.out[~wrong]]).tolist()
-    recorded = LaunchSlices(trace, table, launches, external, used)
+    indexed = [*launches, *(flow.as_launch() for flow in unclear)]
+    recorded = LaunchSlices(trace, table, indexed, external, used)
     binding = _Binding(trace, plan, groups.ids)
     for launch in launches:
         binding.add(launch, *recorded.of(launch))
+    for flow in unclear:
+        if any(recorded.correlations(event) for event in flow.events):
+            split = flow.split(recorded.correlations)
+            binding.replace(flow.events, [recorded.of(launch) for launch in split], flow.arrows)
     return replace(plan, flows=binding.flows())
 
 
@@ -139,11 +146,25 @@ class _Binding:
         if all(self._may_stay(launch, end, bound, out, work) for end, bound, work in pairs):
             self._undrawn += sum(not self._is_drawn(launch, end, bound) for end, bound, _ in pairs)
             return
-        self._left_out += [launch.start, *launch.ends]
-        works = [work for work in dict.fromkeys(targets) if self._is_forward(out, work)]
-        bound_works = [work for work in works if self._bind(out, work)]
-        self._arrows += [(out, work) for work in bound_works]
-        self._lost += len(launch.ends) - len(bound_works)
+        self.replace([launch.start, *launch.ends], [(out, into)], len(launch.ends))
+
+    def replace(self, events: list[int], joined: list[tuple[int, list[int]]], arrows: int) -> None:
+        """Leave out flow events and bind each launch to its work by identity, where possible.
+
+        Args:
+            events: the flow events.
+            joined: the launches, and the work of each; NONE where it is missing.
+            arrows: how many arrows the events stand for; those that are not bound are lost.
+        """
+        self._left_out += events
+        bound = [
+            (out, work)
+            for out, into in joined
+            for work in dict.fromkeys(into)
+            if self._may_join(out, work) and self._is_forward(out, work) and self._bind(out, work)
+        ]
+        self._arrows += bound
+        self._lost += max(arrows - len(bound), 0)
 
     def _may_stay(self, launch: Launch, end: int, bound: int, out: int, work: int) -> bool:
         """Tell whether Perfetto draws a flow as recorded; or none, where none can be drawn."""

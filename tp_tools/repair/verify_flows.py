@@ -26,7 +26,7 @@ _PLAIN = str.maketrans("", "", '\\"')
 
 
 class SliceKey(NamedTuple):
-    """Identifies a slice that Perfetto shows; `ts` is in ns."""
+    """Identifies a slice that Perfetto shows; `ts` is in ns, `name` "" if it has a correlation."""
 
     pid: int
     tid: int
@@ -37,7 +37,17 @@ class SliceKey(NamedTuple):
     def describe(self) -> str:
         """Describe the slice for a message."""
         thread = f"thread {self.tid} of process {self.pid}"
-        return f"{self.name} (correlation {self.correlation}) at {self.ts} ns on {thread}"
+        what = f"correlation {self.correlation}" if self.correlation else self.name
+        return f"the slice {what} at {self.ts} ns on {thread}"
+
+
+def slice_key(pid: int, tid: int, ts: int, name: str | None, correlation: str | None) -> SliceKey:
+    """Return the key of a slice.
+
+    Slices of one correlation that start together have one key, whatever their names: nothing tells
+    which of them a flow means.
+    """
+    return SliceKey(pid, tid, ts, comparable(name) if correlation is None else "", correlation)
 
 
 Flow: TypeAlias = tuple[SliceKey, SliceKey]
@@ -66,13 +76,10 @@ class Launches:
         flows: number of each flow.
         origin: for each call of a launch, the call that represents the launch: where one call made
             the other, both have its correlation.
-        changed: slices that the repair moved, trimmed or tied by identity; None: all of them, since
-            ids of flows changed. Arrows between other slices are as Perfetto draws the input.
     """
 
     flows: Counter[Flow]
     origin: dict[SliceKey, SliceKey]
-    changed: set[SliceKey] | None
 
     def from_origin(self, flow: Flow) -> Flow:
         """Return the flow from the call that represents its launch."""
@@ -88,11 +95,7 @@ def expected(trace: Trace, table: Slices, plan: Plan, key: Callable[[int], Slice
         plan: the repairs.
         key: returns the key of the slice of an event.
     """
-    edits = plan.flows
-    shown = set(plan.moves) | set(plan.trims) | set(edits.ends)
-    slices = shown.intersection(table.event.tolist()) - set(edits.left_out)
-    changed = None if edits.ids else {key(event) for event in slices}
-    launches = Launches(Counter(), {}, changed)
+    launches = Launches(Counter(), {})
     for calls, work in meant_launches(trace, table, plan):
         keys = [key(call) for call in calls]
         first = launches.origin.get(keys[0], keys[0])
@@ -123,12 +126,7 @@ def check(name: str, tp: Processor, launches: Launches, others: Counter[Flow] | 
     extra = launched - launches.flows
     extra -= Counter(launches.from_origin(flow) for flow in (others or Counter()).elements())
     known = {end for flow in launches.flows for end in flow}
-    wrong = [
-        flow
-        for flow in extra
-        if _is_wrong(flow, known)
-        and (launches.changed is None or not launches.changed.isdisjoint(flow))
-    ]
+    wrong = [flow for flow in extra if _is_wrong(flow, known)]
     if missing or wrong:
         start, end = next(iter(missing), None) or wrong[0]
         raise VerificationError(
@@ -142,7 +140,7 @@ def _shown(end: Sequence[Any]) -> SliceKey:
     """Return the key of a slice from one end of a row of the query."""
     pid, tid, ts, name, correlation = end
     known = str(correlation) if isinstance(correlation, int) else None
-    return SliceKey(pid or 0, tid, ts, comparable(name), known)
+    return slice_key(pid or 0, tid, ts, name, known)
 
 
 def _is_wrong(flow: Flow, known: set[SliceKey]) -> bool:

@@ -19,7 +19,7 @@ from tp_tools.files import Source
 from tp_tools.progress import BUILDING, SILENT
 from tp_tools.repair import verify_flows
 from tp_tools.repair.ids import choose_ids
-from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected
+from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected, slice_key
 from tp_tools.trace.model import NO_ID, UNTIMED, is_phase
 from tp_tools.trace.plan import Plan
 from tp_tools.trace.renaming import renamed
@@ -239,7 +239,7 @@ def _compare_launch_flows(name: str, analyzed: Analysis, result: Trace, tp: Proc
         number = int(number_of[event])
         pid, tid = map(_number, result.tracks[result.track[number]])
         ts, text = int(result.ts[number]), result.names[result.name[number]]
-        return SliceKey(pid, tid, ts, comparable(text), correlation_of(result, number))
+        return slice_key(pid, tid, ts, text, correlation_of(result, number))
 
     launches = expected(analyzed.trace, analyzed.table, analyzed.plan, key)
     verify_flows.check(name, tp, launches, None)

@@ -18,7 +18,7 @@ from tp_tools.errors import TraceLossError, VerificationError
 from tp_tools.files import Source
 from tp_tools.progress import BUILDING, SILENT
 from tp_tools.repair import verify_flows
-from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected
+from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected, slice_key
 from tp_tools.repair.verify_json import check_shown, say_losses
 from tp_tools.trace.categories import has_category
 from tp_tools.trace.flow_groups import LAUNCH_CATS
@@ -96,7 +96,7 @@ def _compare_launch_flows(name: str, analyzed: Analysis, layout: Layout, tp: Pro
         pid, tid = layout.tracks.pids[int(events.track[i])], int(layout.tracks.tids[i])
         text = trace.names[trace.name[event]] or NO_NAME
         ts, correlation = int(events.ts[i]), correlation_of(trace, event)
-        return SliceKey(pid, tid, ts, comparable(text), correlation)
+        return slice_key(pid, tid, ts, text, correlation)
 
     launches = expected(trace, analyzed.table, analyzed.plan, key)
     unbound = replace(layout.plan, flows=replace(layout.plan.flows, arrows=[]))

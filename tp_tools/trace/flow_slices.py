@@ -131,6 +131,11 @@ class LaunchSlices:
         """Return the calls whose correlation is the id of the flow."""
         return self._of_id(launch)[0]
 
+    def correlations(self, flow: int) -> set[int]:
+        """Return the correlations of the slices that start with a flow event."""
+        link = self._trace.link
+        return {int(link[event]) for event in self._at(flow)} - {NO_ID}
+
     def _is_work(self, event: int, launch: Launch) -> bool:
         """Tell whether a slice is launched work: by its track, on other tracks by its category."""
         trace, track = self._trace, int(self._trace.track[event])

@@ -1,0 +1,100 @@
+"""Split flows of launches whose events do not say which end belongs to which start.
+
+Such a flow has several starts (`s`), since an id was used again or an event was written twice, or
+it has steps (`t`), of which Perfetto makes a chain from work to work. The correlations of the
+slices that start with its events tell the launches apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from tp_tools.trace.flow_slices import NONE, Launch
+
+if TYPE_CHECKING:
+    from tp_tools.trace import Trace
+    from tp_tools.trace.flow_groups import FlowGroups
+
+Correlations: TypeAlias = Callable[[int], set[int]]
+"""Returns the correlations of the slices that start with a flow event: indices in Trace.links."""
+
+
+@dataclass(frozen=True)
+class Unclear:
+    """A flow of launches.
+
+    Attributes:
+        starts: its events `s`, one for each place and time, in order of time.
+        ends: its events `t` and `f`, in order of time.
+        events: all of its events, in order of time.
+        arrows: number of places and times of its ends.
+        correlation: index in Trace.links of a correlation that equals its id.
+    """
+
+    starts: list[int]
+    ends: list[int]
+    events: list[int]
+    arrows: int
+    correlation: int
+
+    def as_launch(self) -> Launch:
+        """Return it as one launch, to look up the slices that start with its events."""
+        return self._launch(self.starts[0], [*self.starts[1:], *self.ends])
+
+    def split(self, correlations: Correlations) -> list[Launch]:
+        """Split it into launches with the ends that certainly belong to them.
+
+        With several starts an end belongs to the last one before it that shares a correlation with
+        it.
+        """
+        if len(self.starts) == 1:
+            return [self._launch(self.starts[0], self.ends)]
+        latest: dict[int, int] = {}
+        of_start: dict[int, list[int]] = {start: [] for start in self.starts}
+        for event in self.events:
+            marks = correlations(event)
+            if event in of_start:
+                latest.update(dict.fromkeys(marks, event))
+            elif shared := [latest[mark] for mark in marks if mark in latest]:
+                of_start[max(shared)].append(event)
+        return [self._launch(start, ends) for start, ends in of_start.items() if ends]
+
+    def _launch(self, start: int, ends: list[int]) -> Launch:
+        return Launch(start, ends, self.correlation, NONE, [NONE] * len(ends))
+
+
+def unclear_flows(trace: Trace, groups: FlowGroups) -> list[Unclear]:
+    """Find the flows of launches with several starts, or with steps."""
+    phase, size = trace.phase[groups.event], len(groups.is_launch)
+    starts = np.bincount(groups.group[phase == ord("s")], minlength=size)
+    steps = np.bincount(groups.group[phase == ord("t")], minlength=size)
+    chosen = groups.is_launch & (starts > 0) & ((starts > 1) | (steps > 0))
+    rows = np.flatnonzero(chosen[groups.group])
+    rows = rows[np.lexsort((groups.event[rows], trace.ts[groups.event[rows]], groups.group[rows]))]
+    cuts = np.flatnonzero(np.diff(groups.group[rows])) + 1
+    found = []
+    for group in np.split(rows, cuts) if len(rows) else ():
+        is_start = phase[group] == ord("s")
+        ends = groups.event[group[~is_start]].tolist()
+        found.append(
+            Unclear(
+                starts=_first_of_places(trace, groups.event[group[is_start]].tolist()),
+                ends=ends,
+                events=groups.event[group].tolist(),
+                arrows=len(_first_of_places(trace, ends)),
+                correlation=int(groups.correlation[group[0]]),
+            )
+        )
+    return found
+
+
+def _first_of_places(trace: Trace, events: list[int]) -> list[int]:
+    """Return the first event of each track and time."""
+    first: dict[tuple[int, int], int] = {}
+    for event in events:
+        first.setdefault((int(trace.track[event]), int(trace.ts[event])), event)
+    return list(first.values())
