@@ -100,7 +100,7 @@ def test_the_raw_b200_trace_shows_all(
     with shown(context, real_trace(B200)) as (ui, _):
         assert ui.import_errors() == 0
         assert pinned(ui) == ["stream 7 7", "stream 7 (2) 8"]
-        assert {"Process 0/stream 7 7", "Process 0/stream 7 (2) 8"} <= set(ui.rows())
+        assert {"GPU 0 0/stream 7 7", "GPU 0 0/stream 7 (2) 8"} <= set(ui.rows())
         assert kernels(ui) == 768
 
 
@@ -116,7 +116,7 @@ def test_the_gpu_is_unfolded(decode: Shown) -> None:
     on_screen = decode.ui.page.locator(".pf-track").evaluate_all(
         "tracks => tracks.map(track => track.getAttribute('ref'))"
     )
-    assert "python3 0/stream 7 (2) 8" in on_screen
+    assert "GPU 0 0/stream 7 (2) 8" in on_screen
 
 
 def test_overlaps_are_shown_in_a_tab(decode: Shown) -> None:

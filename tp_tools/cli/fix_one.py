@@ -149,6 +149,7 @@ def repair(
         engine.prepare(options.engine)
     overlap_options = OverlapOptions(options.tolerance_ns, options.engine, engines=pool.size)
     analyzed = analysis.analyze(source, overlap_options, reporter, pool)
+    analyzed = analysis.with_gpu_names(analyzed)
     if options.short_names:
         analyzed = analysis.with_short_names(analyzed)
     _warn(source, analyzed, reporter)

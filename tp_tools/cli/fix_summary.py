@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import middle, percent, plural, span
 from tp_tools.repair.summary import REPAIRS, hidden_of
+from tp_tools.trace.gpu_names import new_gpu_names
 from tp_tools.trace.tracks import default_name, only_category
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def _done(analyzed: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
         short = plural(len(analyzed.plan.short_names), "short name")
         kernels = plural(numbers["short_names"], "kernel")
         yield f"  named    {kernels} by {short}; the full ones are in args"
+    yield from _named_gpus(analyzed)
     for kind, count in numbers["repairs"].items():
         yield f"  mended   {REPAIRS[kind]}" + (f" ({count:,})" if count > 1 else "")
     yield from _misplaced(analyzed)
@@ -108,6 +110,16 @@ def _done(analyzed: Analysis, numbers: dict[str, Any]) -> Iterator[str]:
             "work that starts before its launch"
         )
     yield from _damaged(numbers)
+
+
+def _named_gpus(analyzed: Analysis) -> Iterator[str]:
+    """Yield which processes get the name of their GPU."""
+    names = new_gpu_names(analyzed.trace, analyzed.plan)
+    for name, recorded in [*names.items()][:_MOST_NAMES]:
+        before = middle(recorded, _MOST_CHARACTERS) or f"Process {name.split()[-1]}"
+        yield f"  named    {name}, whose process was called {before}"
+    if len(names) > _MOST_NAMES:
+        yield f"           and {plural(len(names) - _MOST_NAMES, 'more GPU')}"
 
 
 def _misplaced(analyzed: Analysis) -> Iterator[str]:

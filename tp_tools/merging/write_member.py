@@ -11,6 +11,7 @@ from tp_tools.merging.place_rank import on_common_clock
 from tp_tools.merging.read_rank import load_rank
 from tp_tools.repair import verify_json
 from tp_tools.repair.analysis import Analysis
+from tp_tools.trace.gpu_names import with_gpu_names
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.plan import Retimed
 from tp_tools.trace.renaming import is_renamed
@@ -58,7 +59,7 @@ def write_member(
         EngineError: TraceProcessor failed.
     """
     source, trace, recorded_plan, table = load_rank(files.spool)
-    plan = replace(recorded_plan, short_names=short_names)
+    plan = with_gpu_names(trace, replace(recorded_plan, short_names=short_names))
     new_trace, new_plan = _retimed(trace, plan, placement)
     with files.fragment.open("wb") as file:
         file.writelines(rewrite(source, new_trace, new_plan))

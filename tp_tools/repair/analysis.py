@@ -18,6 +18,7 @@ from tp_tools.repair.hidden import find_hidden
 from tp_tools.repair.lanes import assign_lanes
 from tp_tools.repair.launch_flows import with_flows
 from tp_tools.repair.overlaps import decide_repairs
+from tp_tools.trace import gpu_names
 from tp_tools.trace.renaming import kernel_names, new_names
 from tp_tools.trace.slices import slices
 from tp_tools.writing.json import writer as json_writer
@@ -63,6 +64,13 @@ def with_short_names(analysis: Analysis) -> Analysis:
     """Return the analysis with a plan that gives kernels their short names, too."""
     short = new_names(kernel_names(analysis.trace))
     return replace(analysis, plan=replace(analysis.plan, short_names=short))
+
+
+def with_gpu_names(analysis: Analysis) -> Analysis:
+    """Return the analysis with a plan that names GPUs, too, unless there is nothing to repair."""
+    if analysis.is_sound():
+        return analysis
+    return replace(analysis, plan=gpu_names.with_gpu_names(analysis.trace, analysis.plan))
 
 
 @dataclass(frozen=True)

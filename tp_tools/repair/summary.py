@@ -10,6 +10,7 @@ import numpy as np
 
 from tp_tools.columns import indices_of, iterate_rows
 from tp_tools.repair.perfetto_import import hidden_events
+from tp_tools.trace.gpu_names import new_gpu_names
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.renaming import is_kernel, is_renamed
 from tp_tools.trace.slices import subset
@@ -89,6 +90,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "repairs": _repairs(analysis),
         **_damage(analysis),
         **_short_names(analysis),
+        **_gpu_names(analysis),
     }
 
 
@@ -96,6 +98,12 @@ def _short_names(analysis: Analysis) -> dict[str, int]:
     """Count the kernels that get a short name, where the plan gives any."""
     short = analysis.plan.short_names
     return {"short_names": int(is_renamed(analysis.trace, short).sum())} if short else {}
+
+
+def _gpu_names(analysis: Analysis) -> dict[str, list[str]]:
+    """List the GPUs that their processes are named after, where the plan does so."""
+    names = [*new_gpu_names(analysis.trace, analysis.plan)]
+    return {"named_gpus": names} if names else {}
 
 
 def _damage(analysis: Analysis) -> dict[str, Any]:

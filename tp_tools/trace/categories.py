@@ -32,6 +32,11 @@ KERNEL = frozenset({"kernel", "Kernel"})
 GPU_WORK = KERNEL | {"gpu_memcpy", "gpu_memset", "Memcpy", "Memset"}
 """Categories of events that occupy a GPU: kernels, copies, memsets."""
 
+HOST_WORK = frozenset(
+    {"cpu_op", "Operator", "cuda_runtime", "Runtime", "cuda_driver", "python_function"}
+)
+"""Categories of events that occupy a thread of the host."""
+
 GPU_ANNOTATION = "gpu_user_annotation"
 """Category of user annotations that Kineto draws over the GPU work launched within them."""
 

@@ -152,6 +152,8 @@ class Plan:
         names: (metadata event, pid, tid, name) of processes and threads that need a name.
         flows: what changes about flows; found once the rest is planned.
         short_names: new name by name, of kernels, see `renaming`; the recorded one goes into args.
+        process_names: new name by event that names a process, see `gpu_names`; its args keep the
+            recorded one.
         retimed: how times change that go onto another clock; None where they stay on their own.
     """
 
@@ -166,10 +168,11 @@ class Plan:
     names: list[tuple[str, int, int, str]]
     flows: FlowEdits = field(default_factory=FlowEdits)
     short_names: Mapping[str, str] = field(default_factory=dict)
+    process_names: Mapping[int, str] = field(default_factory=dict)
     retimed: Retimed | None = None
 
     def is_empty(self) -> bool:
-        """Tell whether the plan repairs nothing; short names are no repair."""
+        """Tell whether the plan repairs nothing; names that can be read are no repair."""
         return not (
             self.moves
             or self.trims

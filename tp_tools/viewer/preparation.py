@@ -14,6 +14,7 @@ from tp_tools.files import output
 from tp_tools.progress import SILENT
 from tp_tools.querying.trace_loader import is_chrome_json
 from tp_tools.repair import OverlapOptions, analyze, rewrite
+from tp_tools.repair.analysis import with_gpu_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,7 +84,7 @@ def _repair(source: Source, options: ViewOptions, reporter: Reporter) -> ViewFil
     """Write a repaired copy, or return the trace itself if it needs no repair."""
     overlap_options = OverlapOptions(engine=options.engine)
     with batch_pool(source, reading_jobs()) as pool:
-        result = analyze(source, overlap_options, reporter, pool)
+        result = with_gpu_names(analyze(source, overlap_options, reporter, pool))
         if not result.is_sound():
             copy = options.folder / f"{_stem(source)}.fixed.json.gz"
             with reporter.stage(f"repairing {source.name}", source.size()) as stage:

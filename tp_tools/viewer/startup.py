@@ -105,13 +105,18 @@ def _tracks(analysis: Analysis, cats: Collection[str]) -> Iterator[_Track]:
         (pid, tid): name for key, pid, tid, name in plan.names if key == "thread_name"
     }
     processes = process_names(trace)
+    for event, name in plan.process_names.items():
+        processes[trace.tracks[trace.track[event]][0]] = name
+    given: dict[Scalar, str] = {
+        pid: name for key, pid, _, name in plan.names if key == "process_name"
+    }
     ids = {track: (plan.ids.pids[track], plan.ids.tids[track]) for track in tracks_of(trace, cats)}
     for track, (pid, tid) in sorted(ids.items(), key=lambda item: natural_key(str(item[1]))):
-        recorded = processes.get(trace.tracks[track][0])
-        process = f"{recorded} {pid}" if recorded else f"Process {pid}"
-        name = threads.get(track) or added.get((pid, tid))
+        of_process = processes.get(trace.tracks[track][0]) or given.get(pid)
+        process = f"{of_process} {pid}" if of_process else f"Process {pid}"
+        thread = threads.get(track) or added.get((pid, tid))
         weight = int(np.maximum(trace.dur[trace.track == track], 0).sum())
-        yield _Track(f"{name} {tid}" if name else f"Thread {tid}", process, weight)
+        yield _Track(f"{thread} {tid}" if thread else f"Thread {tid}", process, weight)
         for lane in plan.lanes.values():
             if lane.track == track:
                 yield _Track(f"{lane.name} {lane.tid}", process, weight)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.files.gzip_parts import deflate_text
+from tp_tools.trace.renaming import FULL_NAME
 from tp_tools.writing.json.members import event_bounds
 from tp_tools.writing.json.strict import check_events
 
@@ -57,7 +58,18 @@ class ArgsEdit(NamedTuple):
     dur_behind: bool = False
 
 
-Change: TypeAlias = "tuple[MemberEdit | ArgsEdit, ...]"
+class NameArgEdit(NamedTuple):
+    """Sets the name in the args of a metadata event; they keep the recorded one.
+
+    Attributes:
+        name: its JSON text.
+    """
+
+    name: bytes
+
+
+Edit: TypeAlias = "MemberEdit | ArgsEdit | NameArgEdit"
+Change: TypeAlias = "tuple[Edit, ...]"
 
 
 @dataclass(frozen=True)
@@ -223,11 +235,21 @@ def _edited_event(event: bytes, change: Change) -> bytes:
     for step in change:
         if isinstance(step, MemberEdit):
             fields[step.key] = msgspec.Raw(step.value)
+        elif isinstance(step, NameArgEdit):
+            fields["args"] = msgspec.Raw(_with_name(bytes(fields["args"]), step.name))
         else:
             dur = bytes(fields.get("dur", b"null")) if step.dur_behind else b""
             args = bytes(fields.get("args", b"{}"))
             fields["args"] = msgspec.Raw(noted(args, step.members + dur))
     return encoded(fields)
+
+
+def _with_name(args: bytes, name: bytes) -> bytes:
+    """Set the member "name" of args, and keep the recorded one as another member."""
+    members = _FIELDS.decode(args)
+    recorded = members["name"]
+    members["name"] = msgspec.Raw(name)
+    return encoded({**members, FULL_NAME: recorded})
 
 
 def noted(args: bytes, note: bytes) -> bytes:

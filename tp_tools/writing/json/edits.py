@@ -14,7 +14,7 @@ from tp_tools.columns import iterate_rows
 from tp_tools.trace.model import UNTIMED
 from tp_tools.trace.renaming import FULL_NAME, is_renamed
 from tp_tools.trace.tracks import label_in
-from tp_tools.writing.json.apply import ArgsEdit, BatchEdits, MemberEdit
+from tp_tools.writing.json.apply import ArgsEdit, BatchEdits, MemberEdit, NameArgEdit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tp_tools.trace import Plan, Trace
     from tp_tools.trace.model import Batch, Ints, Scalar
+    from tp_tools.writing.json.apply import Edit
 
 _RECORDED_DUR = b'"tpt_recorded_dur": '
 _LEFT_OUT, _SINGLE = -1, -2  # kinds of change: left out; edits of one event only
@@ -44,7 +45,13 @@ class PlanEdits:
         self._opening = {closing: event for event, closing in plan.closings.items()}
         flows = plan.flows
         edited = chain(
-            plan.moves, plan.trims, self._opening, plan.durationless, flows.ids, flows.ends
+            plan.moves,
+            plan.trims,
+            self._opening,
+            plan.durationless,
+            plan.process_names,
+            flows.ids,
+            flows.ends,
         )
         self._is_renamed = is_renamed(trace, plan.short_names)
         named = np.flatnonzero(self._is_renamed)
@@ -91,7 +98,7 @@ class PlanEdits:
         columns = (at + batch.first, track[at], self.trace.ts[here][at], is_rebased[at])
         for number, code, ts, gets_rebased in iterate_rows(*columns):
             times = self._time(number, ts, is_rebased=gets_rebased)
-            others = (*times, *self._flow(number), *self._short_name(number))
+            others = (*times, *self._flow(number), *self._new_name(number))
             changes.append((*self._track_ids(number, code), *others))
         return BatchEdits(batch.count, places, which, changes)
 
@@ -110,7 +117,7 @@ class PlanEdits:
         rebased &= (phase != ord("M")) | (ts >= shift)
         return rebased if shift else np.zeros_like(rebased)
 
-    def _track_ids(self, number: int, track: int) -> Iterator[MemberEdit | ArgsEdit]:
+    def _track_ids(self, number: int, track: int) -> Iterator[Edit]:
         """Set pid and tid; args of a slice that moves to a lane keep the tid and the lane."""
         plan = self.plan
         lane = plan.lanes[track, plan.moves[number]] if number in plan.moves else None
@@ -135,7 +142,7 @@ class PlanEdits:
         is_name = trace.names[trace.name[number]] == "process_name"
         return label_in(trace.tracks[track][0]) if is_name else None
 
-    def _time(self, number: int, ts: int, *, is_rebased: bool) -> Iterator[MemberEdit | ArgsEdit]:
+    def _time(self, number: int, ts: int, *, is_rebased: bool) -> Iterator[Edit]:
         """Set start and duration; args keep a recorded duration that is trimmed or unusable."""
         plan = self.plan
         if is_rebased:
@@ -156,8 +163,10 @@ class PlanEdits:
             end = plan.trims[self._opening[number]] - plan.rebase_ns
             yield MemberEdit("ts", _closing_time(end))
 
-    def _short_name(self, number: int) -> Iterator[MemberEdit | ArgsEdit]:
-        """Set the short name of a kernel; args keep the recorded one."""
+    def _new_name(self, number: int) -> Iterator[Edit]:
+        """Set the new name of a process, or of a kernel; args keep the recorded one."""
+        if number in self.plan.process_names:
+            yield NameArgEdit(encoded(self.plan.process_names[number]))
         if self._is_renamed[number]:
             name = self.trace.names[self.trace.name[number]]
             yield MemberEdit("name", encoded(self.plan.short_names[name]))
