@@ -35,7 +35,7 @@ def test_text_is_the_default(tp_tools: TpTools) -> None:
 def test_json_is_one_object(tp_tools: TpTools) -> None:
     """It has the findings with their evidence."""
     made = json.loads(tp_tools("diagnose", DECODE, "--format", "json").out)
-    assert {"summary", "gpu_ns", "gpus", "parts", "findings", "left_out"} == set(made)
+    assert {"summary", "gpu_ns", "gpus", "parts", "findings", "left_out", "start_ns"} == set(made)
     hidden = made["findings"][-1]
     assert (hidden["kind"], hidden["cost_ns"]) == ("hidden kernels", None)
     assert hidden["evidence"][0]["row"]["kernels"] == 6

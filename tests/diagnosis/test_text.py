@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tp_tools.diagnosis import Diagnosis, Evidence, Finding
 from tp_tools.diagnosis.model import Place
 from tp_tools.diagnosis.text import markdown, plain
@@ -77,3 +79,14 @@ def test_the_object_has_all_and_plain_numbers() -> None:
     assert made["findings"][0]["place"]["ts"] == 12345
     assert made["findings"][0]["evidence"][0]["row"]["mostly"].endswith("y" * 70)
     assert made["left_out"] == 1
+
+
+def test_a_place_comes_with_the_command_that_shows_it() -> None:
+    """Its time counts from the start of the trace, exactly; without a command it is as it was."""
+    known = replace(DIAGNOSIS, start_ns=2_345)
+    lines = list(plain(known, 80, "tp-tools view 'a b.json'"))
+    place = lines.index("   See: rank 3, 10.000 us from the start, for 6.000 ms: gap before k<*>")
+    assert lines[place + 1] == "        tp-tools view 'a b.json' --at 0.010000ms"
+    assert not any("tp-tools view" in line for line in plain(known, 80))
+    assert not any("tp-tools view" in line for line in plain(DIAGNOSIS, 80, "tp-tools view a.json"))
+    assert "   `tp-tools view a.json --at 0.010000ms`" in markdown(known, "tp-tools view a.json")

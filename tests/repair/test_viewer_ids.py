@@ -103,3 +103,14 @@ def test_any_events(tmp_path_factory: pytest.TempPathFactory, found: list[dict[s
     path = tmp_path_factory.mktemp("ids") / "t.json"
     path.write_bytes(text(found))
     check(path, "a", "b flows", "neither", tracks_known=not {*"bneC"} & {it["ph"] for it in found})
+
+
+@pytest.mark.parametrize("path", [*FIXTURES, *RECORDED], ids=lambda path: path.name)
+def test_a_part_knows_the_start_of_the_whole(path: Path) -> None:
+    """It is that of trace_bounds in the whole repaired trace, from which the viewer counts."""
+    source = Source(path, path.name)
+    with load_trace(source, LoadOptions("embedded", needs=frozenset({"kernel"}))) as part:
+        start_ns = part.start_ns
+    with load_trace(source, LoadOptions("embedded")) as whole:
+        [(shown,)] = engine.rows(whole, "SELECT start_ts FROM trace_bounds")
+    assert start_ns == shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -81,6 +82,16 @@ def _run(options: Options, console: Console) -> None:
         click.echo(json.dumps(diagnosis.as_object(), indent=2))
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
-    plain = text.plain(diagnosis, max(min(width, _WIDTH), _NARROWEST))
-    for line in plain if options.form == "text" else text.markdown(diagnosis):
+    view = _view_command(options)
+    plain = text.plain(diagnosis, max(min(width, _WIDTH), _NARROWEST), view)
+    for line in plain if options.form == "text" else text.markdown(diagnosis, view):
         click.echo(line)
+
+
+def _view_command(options: Options) -> str | None:
+    """Return the command that opens what was judged; None where that is no one file or folder."""
+    if len(options.traces) > 1 or options.traces == ("-",):
+        return None
+    chosen = (("--profile", options.choice.profile), ("--stage", options.choice.stage))
+    words = [word for option, value in chosen if value is not None for word in (option, value)]
+    return shlex.join(["tp-tools", "view", *options.traces, *words])

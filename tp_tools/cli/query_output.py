@@ -169,7 +169,8 @@ def _print_layout(answer: Rows, query: Query, options: OutputOptions, console: C
     if layout.omitted:
         console.say(f"{layout.omitted:,} more: -n 0")
     if layout.start_ns is not None:
-        console.say(f"Times count from {layout.start_ns:,} ns, the earliest of these rows.")
+        what = "start of the trace" if layout.starts_trace else "earliest of these rows"
+        console.say(f"Times count from {layout.start_ns:,} ns, the {what}.")
     if layout.empty:
         console.say(f"NULL in every row: {', '.join(layout.empty)}.")
     if layout.left_out:

@@ -22,7 +22,7 @@ _ROWS_TO_MEASURE = 100
 """Rows by which columns are chosen."""
 
 _LATE_NS = 10**9
-"""Times from which on (ns) they count from the earliest: those of a trace are ns since its base."""
+"""Times from which on (ns) they count from the earliest, where the trace's start is unknown."""
 
 _UNITS = ((10**7, 10**6, "ms"), (10**4, 10**3, "us"))
 """From which largest value on (ns) a unit is used, its length in ns, its name."""
@@ -34,11 +34,11 @@ class Layout:
 
     Attributes:
         lines: its text, header first.
-        empty: the columns without any value, which are hidden.
+        empty: the columns without any value, which are hidden; not those of unknown ids.
         left_out: the columns that found no room.
         omitted: rows that are not shown.
-        start_ns: the earliest time, from which the times count; None where no shown time
-            is late enough.
+        start_ns: the time from which the times count; None where no shown time is late enough.
+        starts_trace: whether that is the start of the trace; else it is the earliest of the rows.
     """
 
     lines: list[str]
@@ -46,6 +46,7 @@ class Layout:
     left_out: list[str]
     omitted: int
     start_ns: int | None = None
+    starts_trace: bool = False
 
 
 def lay_out(answer: Rows, header: Header, width: int | None, most_rows: int) -> Layout:
@@ -64,6 +65,7 @@ def lay_out(answer: Rows, header: Header, width: int | None, most_rows: int) -> 
         for place, name in enumerate(shown.columns)
         if rows and all(row[place] is None for row in answer.rows)
     ]
+    unsaid = [name for name in empty if name not in answer.unknown_ids]
     shown = _select(shown, [name for name in shown.columns if name not in empty])
     start_ns = _start(answer)
     shown = shown if start_ns is None else _counted_from(start_ns, shown)
@@ -82,7 +84,14 @@ def lay_out(answer: Rows, header: Header, width: int | None, most_rows: int) -> 
     said = start_ns if any(map(_is_time, kept.columns)) else None
     left_out = [shown.columns[i] for i in order if i not in set(chosen)]
     omitted = len(answer.rows) - len(rows)
-    return Layout(laid_out.lines, empty, [*left_out, *laid_out.left_out], omitted, said)
+    return Layout(
+        laid_out.lines,
+        unsaid,
+        [*left_out, *laid_out.left_out],
+        omitted,
+        said,
+        starts_trace=answer.start_ns is not None,
+    )
 
 
 def sort_rows(answer: Rows, column: str) -> Rows:
@@ -98,7 +107,8 @@ def sort_rows(answer: Rows, column: str) -> Rows:
         row[place] if is_number else str(row[place])
     )
     ordered = sorted(known, key=key, reverse=is_number)  # type: ignore[arg-type]
-    return Rows(answer.columns, [*ordered, *(row for row in answer.rows if row[place] is None)])
+    unknown = (row for row in answer.rows if row[place] is None)
+    return replace(answer, rows=[*ordered, *unknown])
 
 
 def _source(shown: Rows, answer: Rows, place: int) -> str:
@@ -173,11 +183,16 @@ def _with_units(answer: Rows) -> Rows:
 
 
 def _start(answer: Rows) -> int | None:
-    """Return the earliest of all times in ns; None if they can be read as they are."""
+    """Return the time from which times count, ns; None if they can be read as they are.
+
+    It is the start of the trace, or where that is not known, the earliest of these times.
+    """
     places = [place for place, name in enumerate(answer.columns) if _is_time(name)]
     times = [row[place] for row in answer.rows for place in places if row[place] is not None]
     if not times or not all(isinstance(time, int) for time in times):
         return None
+    if answer.start_ns is not None:
+        return answer.start_ns or None
     start: int = min(times)
     return start if start >= _LATE_NS else None
 

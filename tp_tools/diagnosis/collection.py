@@ -72,8 +72,9 @@ def collect(traces: Sequence[str], how: LoadOptions, reporter: Reporter) -> Numb
     tp, plan = job_loader.load_job(list(traces), header, how, reporter=reporter)
     with tp:
         rows = _run(tp, queries, reporter)
+        start_ns = tp.start_ns
     with reporter.stage("looking for hidden kernels"):
-        return Numbers(rows, list(_facts_of_ranks(plan)))
+        return Numbers(rows, list(_facts_of_ranks(plan)), start_ns)
 
 
 def _of_trace(trace: str, queries: list[Query], how: LoadOptions, reporter: Reporter) -> Numbers:
@@ -88,7 +89,7 @@ def _of_trace(trace: str, queries: list[Query], how: LoadOptions, reporter: Repo
         else:
             tp = load_trace(source, how, reporter)
     with tp:
-        return Numbers(_run(tp, queries, reporter), [facts])
+        return Numbers(_run(tp, queries, reporter), [facts], tp.start_ns)
 
 
 def _facts_of_ranks(plan: MergePlan) -> Iterable[TraceFacts]:

@@ -53,6 +53,7 @@ def judge(
         parts=parts,
         findings=(*kept, *last),
         left_out=len(timed) - len(kept),
+        start_ns=numbers.start_ns,
     )
 
 

@@ -87,6 +87,7 @@ class Diagnosis:
         findings: at most five: faults, most time first, then what computes, then what costs no
             time.
         left_out: how many findings more there were.
+        start_ns: start of the trace, ns, as the times of places count; None if unknown.
     """
 
     summary: str
@@ -95,6 +96,7 @@ class Diagnosis:
     parts: Mapping[str, int]
     findings: tuple[Finding, ...] = ()
     left_out: int = 0
+    start_ns: int | None = None
 
     def share(self, finding: Finding) -> float | None:
         """Return the share of the GPU time that a finding costs, 0 to 1; None if it costs none."""
@@ -113,6 +115,7 @@ class Diagnosis:
                 {**asdict(it), "percent": _percent(self.share(it))} for it in self.findings
             ],
             "left_out": self.left_out,
+            "start_ns": self.start_ns,
         }
 
 

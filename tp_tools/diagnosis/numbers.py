@@ -64,15 +64,22 @@ class Idle:
 class Numbers:
     """The numbers of a trace, or of the ranks of a job."""
 
-    def __init__(self, results: Mapping[str, Rows], traces: Iterable[TraceFacts]) -> None:
+    def __init__(
+        self,
+        results: Mapping[str, Rows],
+        traces: Iterable[TraceFacts],
+        start_ns: int | None = None,
+    ) -> None:
         """Keep the rows.
 
         Args:
             results: rows by name of the query, those of `collection.QUERIES`; `pipeline` where
                 ranks send messages.
             traces: the facts of each trace.
+            start_ns: start of the trace, ns; None if unknown.
         """
         self._results = results
+        self.start_ns = start_ns
         self.traces = tuple(traces)
 
     def rows(self, query: str) -> list[Row]:

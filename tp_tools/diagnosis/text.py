@@ -17,12 +17,14 @@ _WIDEST = 60
 """Characters of a value of a row at most; JSON has all of it."""
 
 
-def plain(diagnosis: Diagnosis, width: int) -> Iterator[str]:
+def plain(diagnosis: Diagnosis, width: int, view: str | None = None) -> Iterator[str]:
     """Yield lines of text.
 
     Args:
         diagnosis: the diagnosis.
-        width: characters of a line at most, for all but single long words.
+        width: characters of a line at most, for all but single long words and commands.
+        view: the command that opens the trace, which then shows the place of a finding; None where
+            there is no one command.
     """
     yield from textwrap.wrap(diagnosis.summary, width)
     if not diagnosis.gpu_ns:
@@ -32,7 +34,7 @@ def plain(diagnosis: Diagnosis, width: int) -> Iterator[str]:
         yield ""
         cost = cost_line(diagnosis, finding)
         yield f"{number}. {finding.title}{f': {cost}' if cost else ''}"
-        for head, text in _paragraphs(finding):
+        for head, text in _paragraphs(diagnosis, finding):
             yield from textwrap.wrap(
                 f"{head}{text}",
                 width,
@@ -41,13 +43,15 @@ def plain(diagnosis: Diagnosis, width: int) -> Iterator[str]:
                 break_long_words=False,
                 break_on_hyphens=False,
             )
+        if view is not None and (at := at_option(diagnosis, finding)):
+            yield f"{_INDENT}     {view} {at}"
     if diagnosis.left_out:
         yield ""
         yield f"{plural(diagnosis.left_out, 'smaller finding')} left out."
 
 
-def markdown(diagnosis: Diagnosis) -> Iterator[str]:
-    """Yield lines of Markdown."""
+def markdown(diagnosis: Diagnosis, view: str | None = None) -> Iterator[str]:
+    """Yield lines of Markdown; arguments as for `plain`."""
     yield f"**{_escape(diagnosis.summary)}**"
     if not diagnosis.gpu_ns:
         return
@@ -57,9 +61,12 @@ def markdown(diagnosis: Diagnosis) -> Iterator[str]:
         yield ""
         cost = cost_line(diagnosis, finding)
         yield f"{number}. **{_escape(finding.title)}**{f': {cost}' if cost else ''}"
-        for head, text in _paragraphs(finding):
+        for head, text in _paragraphs(diagnosis, finding):
             yield ""
             yield f"{_INDENT}{head}{_escape(text)}"
+        if view is not None and (at := at_option(diagnosis, finding)):
+            yield ""
+            yield f"{_INDENT}`{view} {at}`"
     if diagnosis.left_out:
         yield ""
         yield f"{plural(diagnosis.left_out, 'smaller finding')} left out."
@@ -87,16 +94,30 @@ def evidence_line(evidence: Evidence) -> str:
     return f"{evidence.command()}: {_cells(evidence.row)}"
 
 
-def place_line(finding: Finding) -> str:
-    """Say where a finding can be seen; empty if in no single place."""
+def place_line(finding: Finding, start_ns: int | None = None) -> str:
+    """Say where a finding can be seen; empty if in no single place.
+
+    Args:
+        finding: the finding.
+        start_ns: start of the trace, ns, from which times count; None to give them as they are.
+    """
     place = finding.place
     if place is None:
         return ""
     on = "" if place.rank is None else f"rank {place.rank}, "
-    return f"{on}ts {place.ts}, for {span(place.dur)}: {place.what}"
+    begins = f"ts {place.ts}" if start_ns is None else f"{span(place.ts - start_ns)} from the start"
+    return f"{on}{begins}, for {span(place.dur)}: {place.what}"
 
 
-def _paragraphs(finding: Finding) -> Iterator[tuple[str, str]]:
+def at_option(diagnosis: Diagnosis, finding: Finding) -> str:
+    """Write the option of `tp-tools view` that shows the place of a finding; empty without one."""
+    if finding.place is None or diagnosis.start_ns is None:
+        return ""
+    whole, rest = divmod(max(finding.place.ts - diagnosis.start_ns, 0), 10**6)
+    return f"--at {whole}.{rest:06d}ms"
+
+
+def _paragraphs(diagnosis: Diagnosis, finding: Finding) -> Iterator[tuple[str, str]]:
     """Yield (head, text) of what is said of a finding."""
     yield "", finding.says
     for doubt in finding.doubts:
@@ -104,7 +125,7 @@ def _paragraphs(finding: Finding) -> Iterator[tuple[str, str]]:
     yield "Next: ", finding.next_step
     for evidence in finding.evidence:
         yield "From: ", evidence_line(evidence)
-    if place := place_line(finding):
+    if place := place_line(finding, diagnosis.start_ns):
         yield "See: ", place
 
 

@@ -26,12 +26,16 @@ class Processor(TraceProcessor):  # type: ignore[misc]
             not those of the viewer.
         gpu: the name of its GPUs, such as "NVIDIA H200"; empty where the trace names none, or
             several.
+        rank: the rank that the header of the trace states; None where it states none.
+        start_ns: start of the whole trace, ns, as the viewer shows it; None if unknown.
         slice_ids, track_ids: of a trace that is partial, ids in the viewer by ids here, int
             (slices,) and (tracks,); None where they are not known.
     """
 
     is_partial = False
     gpu = ""
+    rank: int | None = None
+    start_ns: int | None = None
     slice_ids: "Ints | None" = None
     track_ids: "Ints | None" = None
 

@@ -18,10 +18,14 @@ class Rows:
     Attributes:
         columns: names of the columns, in order.
         rows: a tuple of `int`, `float`, `str`, `bytes` or None per row, as long as `columns`.
+        start_ns: start of the trace that the rows are of, in the ns of its times; None if unknown.
+        unknown_ids: columns that are NULL since the ids of the viewer are not known.
     """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+    start_ns: int | None = None
+    unknown_ids: tuple[str, ...] = ()
 
 
 def query_rows(tp: "Processor", sql: str, name: str | None = None) -> Rows:

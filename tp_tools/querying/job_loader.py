@@ -76,6 +76,7 @@ def load_job(
             blocks = _blocks(file, stage)
             tp = engine.load(blocks, source="the job", engine=how.engine, size=size, reporter=stage)
         tp.is_partial = how.needs is not None
+        tp.start_ns = prepared.first_ns - prepared.start_ns
         return tp, prepared
 
 

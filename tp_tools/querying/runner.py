@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tp_tools import library
 from tp_tools.engine import Rows, query_rows, run_file
@@ -117,7 +117,7 @@ def _all_rows(
 
 def _first_rows(answers: Mapping[Query, Rows], limit: int | None) -> dict[Query, Rows]:
     """Keep this many rows of each answer; None keeps all."""
-    return {query: Rows(it.columns, it.rows[:limit]) for query, it in answers.items()}
+    return {query: replace(it, rows=it.rows[:limit]) for query, it in answers.items()}
 
 
 def _needing(queries: list[Query], how: LoadOptions, *, all_categories: bool) -> LoadOptions:
@@ -150,7 +150,7 @@ def _of_ranks(
         for rank, size in zip(ordered, sizes, strict=True):
             asked = [query for query in queries if query.is_about(rank.rank)]
             for query, rows in _of_trace(asked, rank.file, how, reporter).items():
-                answers[query][rank.rank] = Rows(rows.columns, rows.rows[:limit])
+                answers[query][rank.rank] = replace(rows, rows=rows.rows[:limit])
             stage.advance(size)
     return {query: of_ranks(by_rank) for query, by_rank in answers.items()}
 
@@ -188,7 +188,7 @@ def _of_trace(
 ) -> dict[Query, Rows]:
     """Run queries on one trace."""
     with open_source(trace) as source, load_trace(source, how, reporter) as tp:
-        answers = {query: _rows(query, tp, reporter) for query in queries}
+        answers = {query: _with_rank(_rows(query, tp, reporter), tp.rank) for query in queries}
         if any(
             query.origin == "library" and query.header.scope == "rank" and not rows.rows
             for query, rows in answers.items()
@@ -218,7 +218,19 @@ def _rows(query: Query, tp: Processor, reporter: Reporter) -> Rows:
     """Run a query on a loaded trace; its ids are those of the viewer."""
     with reporter.stage(f"asking {query.name or 'SQL'}"):
         rows = query_rows(tp, query.sql_on(tp.gpu), query.name)
-    return as_in_viewer(rows, tp, reporter)
+    return as_in_viewer(replace(rows, start_ns=tp.start_ns), tp, reporter)
+
+
+def _with_rank(answer: Rows, rank: int | None) -> Rows:
+    """Put the rank that the header of a trace states in place of NULL."""
+    if rank is None or RANK not in answer.columns:
+        return answer
+    index = answer.columns.index(RANK)
+    return replace(answer, rows=[_ranked(row, index, rank) for row in answer.rows])
+
+
+def _ranked(row: tuple[Any, ...], index: int, rank: int | None) -> tuple[Any, ...]:
+    return row if row[index] is not None else (*row[:index], rank, *row[index + 1 :])
 
 
 def of_ranks(answers: Mapping[int | None, Rows]) -> Rows:
@@ -232,9 +244,5 @@ def of_ranks(answers: Mapping[int | None, Rows]) -> Rows:
     index = columns.index(RANK)
     return Rows(
         columns,
-        [
-            row if row[index] is not None else (*row[:index], rank, *row[index + 1 :])
-            for rank, answer in answers.items()
-            for row in answer.rows
-        ],
+        [_ranked(row, index, rank) for rank, answer in answers.items() for row in answer.rows],
     )

@@ -17,7 +17,7 @@ from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError
 from tp_tools.progress import BUILDING, SILENT
 from tp_tools.repair import OverlapOptions, analysis
-from tp_tools.repair.viewer_ids import viewer_ids
+from tp_tools.repair.viewer_ids import start_ns, viewer_ids
 from tp_tools.writing import select_events
 from tp_tools.writing.json import writer as json_writer
 
@@ -88,6 +88,7 @@ def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) ->
                 raise
         if lost := _losses(tp):
             reporter.warn(f"{source.name}: TraceProcessor lost data on loading: {lost}.")
+        [(tp.start_ns,)] = engine.rows(tp, "SELECT start_ts FROM trace_bounds")
         return tp
     analyzed = analysis.analyze(source, OverlapOptions(engine=how.engine), reporter)
     return load_analyzed(source, analyzed, how, reporter)
@@ -121,7 +122,9 @@ def load_analyzed(
             size=_size(analyzed.trace, keep),
         )
     tp.is_partial = keep is not None and not keep.all()
-    tp.gpu = metadata(analyzed.trace).gpu_name
+    stated = metadata(analyzed.trace)
+    tp.gpu, tp.rank = stated.gpu_name, stated.rank
+    tp.start_ns = start_ns(analyzed.trace, analyzed.plan)
     if keep is not None:
         ids = viewer_ids(analyzed.trace, analyzed.plan, keep)
         tp.slice_ids = _if_as_many(ids.slices, tp, "SELECT COUNT(*) FROM slice")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tp_tools.engine import Rows
-
 if TYPE_CHECKING:
+    from tp_tools.engine import Rows
     from tp_tools.engine.processor import Processor
     from tp_tools.progress import Reporter
     from tp_tools.trace.model import Ints
@@ -31,7 +31,8 @@ def as_in_viewer(answer: Rows, tp: Processor, reporter: Reporter) -> Rows:
     known = dict.fromkeys(SLICES, tp.slice_ids) | dict.fromkeys(TRACKS, tp.track_ids)
     if not known.keys() & set(answer.columns):
         return answer
-    if unknown := [it for it in answer.columns if it in known and known[it] is None]:
+    unknown = tuple(it for it in answer.columns if it in known and known[it] is None)
+    if unknown:
         reporter.say(
             f"{', '.join(unknown)}: NULL, since only the events that the query needs were loaded; "
             "--all-categories gives these ids."
@@ -40,7 +41,7 @@ def as_in_viewer(answer: Rows, tp: Processor, reporter: Reporter) -> Rows:
         _renumbered(cells, known[name]) if name in known else cells
         for name, cells in zip(answer.columns, zip(*answer.rows, strict=True), strict=True)
     ]
-    return Rows(answer.columns, list(zip(*columns, strict=True)))
+    return replace(answer, rows=list(zip(*columns, strict=True)), unknown_ids=unknown)
 
 
 def _renumbered(cells: tuple[object, ...], ids: Ints | None) -> list[int | None]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 _SLICES = "XBiIRbn"
+_SHOWN = _SLICES + "C"
 _ON_KNOWN_TRACKS = "XBEiIRstf"
 """Phases of events whose tracks pid, tid and scope tell; tracks of others have names, too."""
 
@@ -61,6 +62,13 @@ def viewer_ids(trace: Trace, plan: Plan, keep: NDArray[np.bool_]) -> ViewerIds:
         part = _sorted(trace, plan, event[keep[event]])
         tracks = _track_ids(trace, plan, order, part)
     return ViewerIds(np.flatnonzero(keep[makers]), tracks)
+
+
+def start_ns(trace: Trace, plan: Plan) -> int | None:
+    """Return the start of the repaired trace as the viewer shows it, ns; None without an event."""
+    event = _written_events(trace, plan)
+    shown = event[is_phase(trace, _SHOWN)[event]]
+    return int(trace.ts[shown].min()) - plan.rebase_ns if len(shown) else None
 
 
 def _written_events(trace: Trace, plan: Plan) -> Ints:
