@@ -10,6 +10,9 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only time in the windows of these steps, by their number in steps, see verdict
+--   (with tpt.step_of needing cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
+--   gpu_user_annotation)
 -- Paste: what `tp-tools sql comm_overlap` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
@@ -18,20 +21,26 @@ INCLUDE PERFETTO MODULE tpt.gpu_state;
 
 WITH
   counted AS (
-    SELECT rank, COUNT(collective) AS collectives FROM tpt_gpu_slice GROUP BY rank
+    SELECT rank, COUNT(collective) AS collectives
+    FROM tpt_gpu_slice AS work
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_work WHERE id = work.id))
+    GROUP BY rank
   ),
   total AS (
     SELECT
       rank,
       SUM(IIF(collective > 0, dur, 0)) AS communication_ns,
       SUM(IIF(collective > 0 AND compute > 0, dur, 0)) AS hidden_ns
-    FROM tpt_gpu_state
+    FROM tpt_gpu_state AS state
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_state WHERE state_id = state.state_id))
     GROUP BY rank
   )
 SELECT
   -- rank; NULL in the trace of one rank
   total.rank,
-  -- how many collectives ran
+  -- how many collectives ran; with --set steps those launched in them
   counted.collectives,
   -- at least one collective ran, ns
   total.communication_ns,

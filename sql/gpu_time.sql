@@ -12,6 +12,9 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only time in the windows of these steps, by their number in steps, see verdict
+--   (with tpt.step_of needing cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
+--   gpu_user_annotation)
 -- Paste: what `tp-tools sql gpu_time` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gpu_state;
@@ -30,7 +33,9 @@ WITH
       SUM(IIF(copy > 0, dur, 0)) AS copy_ns,
       SUM(IIF(copy > 0 AND compute = 0 AND collective = 0, dur, 0)) AS exposed_copy_ns,
       SUM(IIF(compute = 0 AND collective = 0 AND copy = 0, dur, 0)) AS idle_ns
-    FROM tpt_gpu_state
+    FROM tpt_gpu_state AS state
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_state WHERE state_id = state.state_id))
     GROUP BY upid, device
   )
 SELECT
@@ -38,9 +43,9 @@ SELECT
   rank,
   -- device
   device,
-  -- start of its first work, ns
+  -- start of its first work, ns; with --set steps that of the first window
   ts,
-  -- from there to the end of its last work, ns
+  -- from there to the end of its last work, ns; with --set steps all windows together
   span_ns,
   -- at least one kernel, copy or memset ran, ns
   span_ns - idle_ns AS busy_ns,

@@ -22,6 +22,9 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   python_function, user_annotation
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only time in the windows of these steps, by their number in steps, see verdict
+--   (with tpt.step_of needing cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
+--   gpu_user_annotation)
 -- Shown first: rank, device, cause, idle_ns, idle_percent, gaps, mostly, longest_ns
 -- Kernel names: longest_after
 -- Paste: what `tp-tools sql idle` prints runs in the Query tab of any Perfetto UI.
@@ -56,6 +59,8 @@ WITH
     FROM tpt_gap AS gap
     CROSS JOIN tpt_launched AS after ON after.id = gap.after_id
     CROSS JOIN tpt_gap_part AS part USING (gap_id)
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_gap WHERE gap_id = gap.gap_id))
   ),
   -- the time before the launch call of each gap, on the thread that launched
   before_launch AS (

@@ -11,6 +11,8 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   python_function, user_annotation
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only calls that began in these steps, by their number in steps, and work that
+--   was launched in them (with tpt.step_of_module needing gpu_user_annotation)
 -- Set: name TEXT = '*'  only modules whose names match this pattern: * is any text, ? any
 --   character
 -- Shown first: rank, name, depth, calls, gpu_ns, self_gpu_ns, backward_gpu_ns, reason, top_op
@@ -30,9 +32,16 @@ WITH RECURSIVE
       outer_path,
       MIN(name) AS name,
       MIN(depth) AS depth,
-      COUNT(*) AS calls,
-      SUM(dur) AS cpu_ns
-    FROM tpt_module_call
+      SUM(is_asked) AS calls,
+      SUM(IIF(is_asked, dur, 0)) AS cpu_ns
+    FROM (
+      SELECT
+        call.*,
+        COALESCE(
+          tpt_set_steps!((SELECT number FROM tpt_step_of_module WHERE seq = call.seq)), 0
+        ) AS is_asked
+      FROM tpt_module_call AS call
+    )
     GROUP BY rank, path
   ),
   launched AS MATERIALIZED (
@@ -43,7 +52,9 @@ WITH RECURSIVE
       COUNT(*) AS events,
       SUM(dur) AS gpu_ns,
       SUM(IIF(is_backward, dur, 0)) AS backward_gpu_ns
-    FROM tpt_module_work
+    FROM tpt_module_work AS work
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_module_work WHERE id = work.id))
     GROUP BY rank, path, reason
   ),
   -- the work of each path, and again of each path around it
@@ -82,6 +93,8 @@ WITH RECURSIVE
     CROSS JOIN tpt_op_of_work AS of_work USING (id)
     CROSS JOIN tpt_op AS op USING (seq)
     LEFT JOIN tpt_op_dims AS shape USING (seq)
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_module_work WHERE id = work.id))
     GROUP BY work.rank, work.path, work.reason, op.name, shape.dims
   ),
   top_op AS MATERIALIZED (
@@ -104,6 +117,8 @@ WITH RECURSIVE
     FROM called
     LEFT JOIN total ON total.path = called.path AND total.rank IS called.rank
     LEFT JOIN launched ON launched.path = called.path AND launched.rank IS called.rank
+    WHERE
+      called.calls > 0 OR total.events > 0
     UNION ALL
     SELECT
       rank,

@@ -11,6 +11,8 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only ops that began in these steps, by their number in steps, and work of no op
+--   that was launched in them (with tpt.step_of needing user_annotation, gpu_user_annotation)
 -- Set: name TEXT = '*'  only ops whose names match this pattern: * is any text, ? any character
 -- Paste: what `tp-tools sql ops` prints runs in the Query tab of any Perfetto UI.
 
@@ -21,7 +23,10 @@ WITH RECURSIVE
     SELECT seq, parent FROM tpt_op_parent WHERE parent > 0
   ),
   around(work_seq, seq) AS (
-    SELECT seq, seq FROM tpt_op_work
+    SELECT seq, seq
+    FROM tpt_op_work AS work
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_op WHERE seq = work.seq))
     UNION ALL
     SELECT around.work_seq, parent.parent
     FROM around
@@ -48,6 +53,8 @@ WITH RECURSIVE
       SUM(work.gpu_ns) AS self_gpu_ns
     FROM tpt_op_time AS op
     LEFT JOIN tpt_op_work AS work USING (seq)
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_op WHERE seq = op.seq))
     GROUP BY op.rank, op.name
   ),
   answer AS (
@@ -64,7 +71,11 @@ WITH RECURSIVE
     FROM called
     LEFT JOIN total_work ON total_work.rank IS called.rank AND total_work.name IS called.name
     UNION ALL
-    SELECT rank, NULL, 0, 0, 0, events, gpu_ns, gpu_ns, reason FROM tpt_no_op_work
+    SELECT rank, NULL, 0, 0, 0, COUNT(*), SUM(dur), SUM(dur), reason
+    FROM tpt_no_op_work AS work
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_work WHERE id = work.id))
+    GROUP BY rank, reason
   )
 SELECT
   -- rank; NULL in the trace of one rank

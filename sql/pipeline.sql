@@ -16,6 +16,8 @@
 --   user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only messages launched in these steps, by their number in steps, and the
+--   windows of these, see verdict (with tpt.step_of needing cpu_op)
 -- Shown first: rank, part, step, kind, peer, message, dur, bubble_ns, waiting_ns, bubble_percent,
 --   reason
 -- Paste: what `tp-tools sql pipeline` prints runs in the Query tab of any Perfetto UI.
@@ -31,7 +33,9 @@ INCLUDE PERFETTO MODULE tpt.collective.window;
 WITH
   device AS (
     SELECT upid, device, MIN(rank) AS rank, MIN(ts) AS ts, SUM(dur) AS dur
-    FROM tpt_gpu_state
+    FROM tpt_gpu_state AS state
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_state WHERE state_id = state.state_id))
     GROUP BY upid, device
   ),
   told AS MATERIALIZED (
@@ -41,7 +45,9 @@ WITH
       COUNT(*) AS messages,
       SUM(bubble_ns) AS bubble_ns,
       SUM(waiting_ns) AS waiting_ns
-    FROM tpt_message
+    FROM tpt_message AS message
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = message.id))
     GROUP BY upid, device
   ),
   untold AS MATERIALIZED (
@@ -52,6 +58,7 @@ WITH
       part.kind IN ('send', 'recv', 'send_recv')
       AND part.device IS NOT NULL
       AND message.id IS NULL
+      AND tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = part.id))
     GROUP BY part.upid, part.device
   ),
   listed AS (
@@ -98,7 +105,9 @@ WITH
       seq,
       id,
       track_id
-    FROM tpt_message
+    FROM tpt_message AS message
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = message.id))
   )
 SELECT
   -- rank; NULL in the trace of one rank
@@ -122,7 +131,8 @@ SELECT
   listed.bytes,
   -- when the rank came to it, ns; for all the start of the device's first work
   listed.ts,
-  -- from there to its end, ns; for all to the end of the device's last work
+  -- from there to its end, ns; for all to the end of the device's last work, with --set steps the
+  -- windows of these together
   listed.dur,
   -- of that, while nothing was computed and no earlier message was open, ns; NULL: no messages, or
   -- not known

@@ -10,6 +10,8 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
+--   needing user_annotation, gpu_user_annotation)
 -- Set: gpu TEXT = ''  name of the GPU, such as 'NVIDIA H200' or MI300X; that of the trace by itself
 -- Set: peak FLOAT  what it computes at most, of any type, 1e12 operations per second
 -- Set: bandwidth FLOAT  what its memory moves at most, 1e9 bytes per second
@@ -66,7 +68,8 @@ WITH
     CROSS JOIN tpt_launched AS work USING (id)
     LEFT JOIN owner USING (seq)
     WHERE
-      work.rank IS NULL OR tpt_set_rank!(work.rank)
+      (work.rank IS NULL OR tpt_set_rank!(work.rank))
+      AND tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = work.id))
   ),
   -- a call of an op; copies to other places and collectives that it launched are apart
   called AS MATERIALIZED (

@@ -14,6 +14,7 @@
 --   user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only collectives launched in these steps, by their number in steps
 -- Shown first: rank, times_last, caused_wait_us, wait_us, cause, caused_by, late_kernel
 -- Kernel names: late_kernel
 -- Paste: what `tp-tools sql stragglers` prints runs in the Query tab of any Perfetto UI.
@@ -25,12 +26,22 @@ INCLUDE PERFETTO MODULE tpt.collective.approach;
 INCLUDE PERFETTO MODULE tpt.collective.lateness;
 
 WITH
+  approach AS MATERIALIZED (
+    SELECT approach.*
+    FROM tpt_collective_approach AS approach
+    CROSS JOIN tpt_collective_rank AS part USING (id)
+    WHERE
+      tpt_set_steps!(part.step_number)
+  ),
+  lateness AS MATERIALIZED (
+    SELECT * FROM tpt_collective_lateness!(approach)
+  ),
   compared AS (
     SELECT
       part.*,
       part.behind_first - usual.behind_first AS lateness_ns
-    FROM tpt_collective_approach AS part
-    JOIN (SELECT * FROM tpt_collective_approach WHERE is_median) AS usual USING (match_id)
+    FROM approach AS part
+    JOIN (SELECT * FROM approach WHERE is_median) AS usual USING (match_id)
     WHERE
       part.is_sure
   ),
@@ -49,6 +60,8 @@ WITH
     SELECT part.rank, SUM(NOT IFNULL(approach.is_sure, TRUE)) AS uncertain
     FROM tpt_collective_rank AS part
     LEFT JOIN tpt_collective_approach AS approach USING (id)
+    WHERE
+      tpt_set_steps!(part.step_number)
     GROUP BY part.rank
   )
 SELECT
@@ -85,7 +98,7 @@ SELECT
   late.late_kernel_ns / 1e3 AS late_kernel_us
 FROM present
 LEFT JOIN total ON total.rank IS present.rank
-LEFT JOIN tpt_collective_lateness AS late ON late.rank IS present.rank
+LEFT JOIN lateness AS late ON late.rank IS present.rank
 WHERE
   present.rank IS NULL OR tpt_set_rank!(present.rank)
 ORDER BY caused_wait_us DESC, present.rank;

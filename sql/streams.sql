@@ -4,6 +4,8 @@
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
+--   needing cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation, gpu_user_annotation)
 -- Paste: what `tp-tools sql streams` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
@@ -11,8 +13,17 @@ INCLUDE PERFETTO MODULE tpt.gpu_slice;
 INCLUDE PERFETTO MODULE tpt.stream;
 
 WITH
+  chosen AS MATERIALIZED (
+    SELECT *
+    FROM tpt_gpu_slice AS work
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = work.id))
+  ),
+  piece AS MATERIALIZED (
+    SELECT * FROM tpt_stream_busy!(chosen)
+  ),
   until AS MATERIALIZED (
-    SELECT * FROM tpt_shared_until
+    SELECT * FROM tpt_shared_until!(piece)
   ),
   busy AS (
     SELECT
@@ -21,7 +32,7 @@ WITH
       b.stream,
       SUM(b.ts_end - b.ts) AS busy_ns,
       SUM(z.shared_ns - a.shared_ns) AS overlap_ns
-    FROM tpt_stream_busy AS b
+    FROM piece AS b
     CROSS JOIN until AS a ON a.upid = b.upid AND a.device = b.device AND a.at = b.ts
     CROSS JOIN until AS z ON z.upid = b.upid AND z.device = b.device AND z.at = b.ts_end
     GROUP BY b.upid, b.device, b.stream
@@ -37,7 +48,7 @@ WITH
       MIN(ts) AS ts,
       MAX(ts_end) AS ts_end,
       SUM(dur) AS total_ns
-    FROM tpt_gpu_slice
+    FROM chosen
     GROUP BY upid, device, stream
   )
 SELECT

@@ -12,6 +12,8 @@ INCLUDE PERFETTO MODULE tpt.kernel_turn;
 -- Pieces of one device touch and do not overlap. Where all three are 0 it is a gap, or, of 0 ns,
 -- the end.
 CREATE PERFETTO TABLE tpt_gpu_state(
+  -- Number of the piece.
+  state_id LONG,
   -- Rank; NULL in the trace of one rank.
   rank LONG,
   -- The process that the device's rows belong to.
@@ -63,7 +65,10 @@ WITH
     FROM change
     WINDOW device_order AS (PARTITION BY upid, device ORDER BY at)
   )
-SELECT tpt_process_rank.rank, state.*
+SELECT
+  ROW_NUMBER() OVER (ORDER BY state.upid, state.device, state.ts) AS state_id,
+  tpt_process_rank.rank,
+  state.*
 FROM state
 LEFT JOIN tpt_process_rank USING (upid)
-ORDER BY state.upid, state.device, state.ts;
+ORDER BY state_id;

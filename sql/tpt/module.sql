@@ -225,6 +225,8 @@ ORDER BY seq;
 
 -- Each call of a module.
 CREATE PERFETTO TABLE tpt_module_call(
+  -- Number of the call.
+  seq LONG,
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
   -- The modules that it lies in, from the outermost on, and its own name: A_0 > B_0.
@@ -240,7 +242,15 @@ CREATE PERFETTO TABLE tpt_module_call(
   -- Its duration, ns.
   dur DURATION
 ) AS
-SELECT event.rank, path.path, path.outer_path, event.name, path.depth, event.ts, event.dur
+SELECT
+  event.seq,
+  event.rank,
+  path.path,
+  path.outer_path,
+  event.name,
+  path.depth,
+  event.ts,
+  event.dur
 FROM _tpt_module_event AS event
 CROSS JOIN _tpt_module_path AS path USING (seq)
 WHERE

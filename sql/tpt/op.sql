@@ -184,33 +184,32 @@ WHERE
 GROUP BY op.seq
 ORDER BY op.seq;
 
--- GPU work of no op, by the reason.
+-- GPU work of no op, with the reason.
 CREATE PERFETTO TABLE tpt_no_op_work(
+  -- Id of the work's slice.
+  id JOINID(slice.id),
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
   -- launch not recorded; graph replay: a call that launches a graph, outside of ops; outside ops:
   -- any other call outside of ops.
   reason STRING,
-  -- Kernels, copies and memsets.
-  events LONG,
-  -- Their durations, summed, ns.
-  gpu_ns DURATION
+  -- Its duration, ns.
+  dur DURATION
 ) AS
 SELECT
+  work.id,
   work.rank,
   CASE
     WHEN work.launch_id IS NULL THEN 'launch not recorded'
     WHEN work.launch_name GLOB '*GraphLaunch*' THEN 'graph replay'
     ELSE 'outside ops'
   END AS reason,
-  COUNT(*) AS events,
-  SUM(work.dur) AS gpu_ns
+  work.dur
 FROM tpt_op_of_work AS op
 CROSS JOIN tpt_launched AS work USING (id)
 WHERE
   op.seq IS NULL
-GROUP BY 1, 2
-ORDER BY 1, 2;
+ORDER BY work.id;
 
 -- Each op with the time that it spends in no other op, and in no earlier one of its name.
 CREATE PERFETTO TABLE tpt_op_time(
