@@ -138,6 +138,7 @@ def end(
         text=True,
         start_new_session=True,
         env={**os.environ, "TMPDIR": str(folder)},
+        preexec_fn=_default_handlers,  # noqa: PLW1509  it calls only sigaction(2)
     )
     if ready:
         _wait_for_handlers(process)
@@ -160,6 +161,12 @@ def end(
             left.discard(output)
             (folder / output).unlink()
     return Ended(code, took, lines, (*sorted(left), *running))
+
+
+def _default_handlers() -> None:
+    """Have no signal ignored: under nohup, or as a job of a script, the command would ignore it."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _wait_for_handlers(process: subprocess.Popen[str]) -> None:
