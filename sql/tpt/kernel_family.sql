@@ -19,10 +19,14 @@ WITH
     SELECT
       REPLACE(
         REPLACE(
-          LOWER(IIF($name GLOB 'void *', SUBSTR($name, 6), $name)), '(anonymous namespace)::', ''
+          REPLACE(
+            LOWER(IIF($name GLOB 'void *', SUBSTR($name, 6), $name)), '(anonymous namespace)::', ''
+          ),
+          '<unnamed>::',
+          ''
         ),
-        '<unnamed>::',
-        ''
+        'fbgemm', -- a library whose kernels are not GEMMs because of its name
+        'fb'
       ) AS text
   ),
   qualified AS (
@@ -123,7 +127,8 @@ SELECT
       OR fn GLOB '*gammabeta*' OR fn GLOB '*fusedparams*' OR fn GLOB 'cucomputegradinput*' THEN
       'norm'
     WHEN fn GLOB '*quant*' OR fn GLOB '*fp8rowwise*' OR fn GLOB '*to_fp[48]*'
-      OR fn GLOB '*_amax*' OR fn GLOB '*hfp8*' THEN 'quantisation'
+      OR fn GLOB '*_amax*' OR fn GLOB '*hfp8*' OR fn GLOB '*_qparam_*' THEN
+      'quantisation'
     WHEN fn GLOB '*embedding*' OR fn GLOB '*_embs_*' OR fn GLOB '*jagged*'
       OR fn GLOB 'bounds_check_indices*' THEN 'embedding'
     WHEN fn GLOB '*adam*' OR fn GLOB '*_lamb_*' OR fn GLOB '*fused_sgd*' OR fn GLOB '*fusedsgd*'

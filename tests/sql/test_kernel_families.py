@@ -62,6 +62,7 @@ FAMILIES = {
     "quantisation": [
         "void vllm::scaled_fp8_quant_kernel_strided<c10::BFloat16, c10::Float8_e4m3fn>(int)",
         "_per_token_group_quant_8bit",
+        "void fbgemm_gpu::(anonymous namespace)::_get_FP8_qparam_cuda_kernel<float>(float const*)",
     ],
     "embedding": ["split_embedding_codegen_forward_unweighted_kernel<c10::Half>(int)"],
     "optimizer": [
@@ -76,9 +77,16 @@ FAMILIES = {
         "triton_poi_fused_addmm_gelu_view_15",
         "void vllm::act_and_mul_kernel<c10::Half, &(c10::Half vllm::silu_kernel<c10::Half>())>()",
     ],
-    "layout": ["void at::native::(anonymous namespace)::CatArrayBatchedCopy<float>(int)"],
+    "layout": [
+        "void at::native::(anonymous namespace)::CatArrayBatchedCopy<float>(int)",
+        "void fbgemm_gpu::permute_2D_lengths_kernel<int>(int, int, int const*, int*)",
+    ],
     "copy": ["__amd_rocclr_copyBufferAligned"],
-    "other": ["axpy_demo", "void at::native::(anonymous namespace)::normal_demo<float>(int)"],
+    "other": [
+        "axpy_demo",
+        "void fbgemm_gpu::_offsets_range_cuda_kernel<int>(long, long, int const*, int*)",
+        "void at::native::(anonymous namespace)::normal_demo<float>(int)",
+    ],
 }
 
 
