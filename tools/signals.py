@@ -31,7 +31,7 @@ ENDLESS = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM t) SELECT 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 RANKS = 2
 PYTHON_STARTS_S = 0.3
-"""Signals that come sooner may meet Python before it runs anything of this project."""
+"""Seconds until Python runs this project, where the system cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,14 @@ class Ended:
         took_s: from the signal to the end of the last process.
         lines: what it said on stderr that is no warning.
         left: files that are neither input nor output, and processes.
+        early: whether the signal came before the command handled signals, so that it ended Python.
     """
 
     code: int
     took_s: float
     lines: tuple[str, ...]
     left: tuple[str, ...]
+    early: bool
 
 
 def write_ranks(folder: Path) -> None:
@@ -140,9 +142,10 @@ def end(
         env={**os.environ, "TMPDIR": str(folder)},
         preexec_fn=_default_handlers,  # noqa: PLW1509  it calls only sigaction(2)
     )
-    if ready:
-        _wait_for_handlers(process)
+    while ready and not _handles_signals(process.pid) and process.poll() is None:
+        time.sleep(0.002)
     time.sleep(after_s)
+    early = not _handles_signals(process.pid)
     began = time.monotonic()
     if process.poll() is None:
         (os.killpg if group else os.kill)(process.pid, number)
@@ -160,7 +163,7 @@ def end(
         if output in left:
             left.discard(output)
             (folder / output).unlink()
-    return Ended(code, took, lines, (*sorted(left), *running))
+    return Ended(code, took, lines, (*sorted(left), *running), early)
 
 
 def _default_handlers() -> None:
@@ -169,19 +172,16 @@ def _default_handlers() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _wait_for_handlers(process: subprocess.Popen[str]) -> None:
-    """Wait until a process handles all of `SIGNALS`, or has ended; proc(5) shows which it does."""
-    status = Path("/proc") / str(process.pid) / "status"
-    if not status.exists():  # no Linux
-        time.sleep(PYTHON_STARTS_S)
-        return
-    wanted = sum(1 << (number - 1) for number in SIGNALS)
-    until = time.monotonic() + PATIENCE_S
-    while process.poll() is None and time.monotonic() < until:
+def _handles_signals(process: int) -> bool:
+    """Tell whether a process handles all of `SIGNALS`; see proc(5) for its status."""
+    status = Path("/proc") / str(process) / "status"
+    try:
         caught = re.search(r"^SigCgt:\s*(\w+)$", status.read_text(), re.MULTILINE)
-        if caught is None or int(caught[1], 16) & wanted == wanted:
-            return
-        time.sleep(0.002)
+    except OSError:  # no Linux, or it has ended
+        time.sleep(PYTHON_STARTS_S if not status.parents[1].exists() else 0)
+        return True
+    wanted = sum(1 << (number - 1) for number in SIGNALS)
+    return caught is None or int(caught[1], 16) & wanted == wanted
 
 
 def _processes(group: int, until: float) -> list[str]:
@@ -214,7 +214,7 @@ def _running(group: int) -> list[int]:
 
 
 def faults(
-    case: Case, number: int, ended: Ended, *, from_s: float, latest_s: float = LATEST_S
+    case: Case, number: int, ended: Ended, after_s: float, *, latest_s: float = LATEST_S
 ) -> list[str]:
     """List the faults of an end; empty if the command was done before the signal came.
 
@@ -222,10 +222,10 @@ def faults(
         case: the command.
         number: the signal.
         ended: how it went.
-        from_s: when the signal was sent. See `PYTHON_STARTS_S`.
+        after_s: when the signal was sent.
         latest_s: the most seconds that an end may take.
     """
-    early = from_s < PYTHON_STARTS_S and ended.code in {1, 128 + number}
+    early = ended.early and ended.code in {1, 128 + number}
     found = []
     if ended.took_s > latest_s and ended.code != 0:
         found.append(f"{ended.took_s:.1f} s late")
@@ -236,7 +236,7 @@ def faults(
     if ended.left:
         found.append(f"left {', '.join(ended.left)}")
     return [
-        f"{case.name}, {signal.Signals(number).name} after {from_s:.2f} s: {it}" for it in found
+        f"{case.name}, {signal.Signals(number).name} after {after_s:.2f} s: {it}" for it in found
     ]
 
 
@@ -255,9 +255,7 @@ def run(count: int, seed: int, *, kill: bool) -> tuple[Counter[str], list[float]
             ended = end(case, number, after, folder, group=group)
             codes[f"{case.name}: {ended.code}"] += 1
             took.append(ended.took_s)
-            wrong += (
-                _after_kill(case, folder) if kill else faults(case, number, ended, from_s=after)
-            )
+            wrong += _after_kill(case, folder) if kill else faults(case, number, ended, after)
             wrong += [
                 f"{it.name} was touched" for it, was in inputs.items() if it.read_bytes() != was
             ]

@@ -16,7 +16,6 @@ from tools.signals import (
     CASES,
     ENDLESS,
     PATIENCE_S,
-    PYTHON_STARTS_S,
     SIGNALS,
     Case,
     end,
@@ -57,9 +56,9 @@ def test_a_signal_ends_a_command(case: Case, number: signal.Signals, ranks: Path
     `python -m tools.signals` holds every end to a second; a busy machine may take longer.
     """
     choose = random.Random(f"{case.name} {number}")
-    after = choose.uniform(0, case.longest_s - PYTHON_STARTS_S)
+    after = choose.uniform(0, case.longest_s)
     ended = end(case, number, after, ranks, group=choose.choice([True, False]), ready=True)
-    assert faults(case, number, ended, from_s=PYTHON_STARTS_S + after, latest_s=PATIENCE_S) == []
+    assert faults(case, number, ended, after, latest_s=PATIENCE_S) == []
 
 
 def test_a_time_limit_ends_a_command(ranks: Path) -> None:
