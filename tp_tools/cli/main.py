@@ -31,6 +31,7 @@ COMMANDS = {
     "diagnose": "Say what made a trace slow: at most five findings, with numbers and next steps.",
     "diff": "Compare two recordings: what became slower, by kernel, collective, idle time.",
     "gate": "Exit with 1 if a recording is slower than a baseline: for CI and git bisect run.",
+    "bisect": "Find the commit that made a program slower, by git bisect.",
     "view": "Open a trace in the Perfetto UI, repaired, offline.",
     "report": "Make one page of tables and plots of a trace or a job.",
     "info": "Say what is in a trace: job, GPUs, streams, steps, collectives, defects.",

@@ -122,7 +122,7 @@ def judge(baseline: Side, now: Side, metric: str, most: float) -> Verdict:
 
 def _decide(change: float, interval: _Interval | None, most: float) -> tuple[int, str]:
     """Return the exit code and the reason."""
-    limit = f"{100 * most:g} %"
+    limit = f"{100 * most:.3g} %"
     if interval is None:
         if change <= 0:
             return PASS, "not worse"

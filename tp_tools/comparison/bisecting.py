@@ -1,0 +1,210 @@
+"""Find the commit that made a program slower: record, judge, and let git choose the next one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tp_tools.comparison import gating, report
+from tp_tools.comparison.comparing import compare
+from tp_tools.comparison.recording import NotRecorded
+from tp_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from tp_tools.comparison.gating import Judgement
+    from tp_tools.comparison.model import Comparison, Side
+    from tp_tools.comparison.repository import Commit
+    from tp_tools.progress import Reporter
+
+
+class History(Protocol):
+    """What a bisection needs of a repository; `repository.Repository` is one."""
+
+    def start(self, good: Commit, bad: Commit) -> bool:
+        """Begin; return whether there are commits to judge."""
+
+    def next(self) -> Commit:
+        """Return the commit to judge next."""
+
+    def mark(self, commit: Commit, word: str) -> bool:
+        """Say that a commit is good, bad or skipped; return whether there are more to judge."""
+
+    def suspects(self) -> list[Commit]:
+        """Return the commits of which one is the first bad one."""
+
+    def parent(self, commit: Commit) -> Commit:
+        """Return the first parent of a commit."""
+
+
+class Record(Protocol):
+    """Records commits; `recorder.Recorder` is one."""
+
+    def __call__(self, commit: Commit) -> Side:
+        """Record a commit; called again, add recordings.
+
+        Raises:
+            NotRecorded: it does not build or run.
+        """
+
+
+GOOD, BAD, SKIP = "good", "bad", "skip"
+
+_WORDS = {gating.PASS: GOOD, gating.REGRESSION: BAD, gating.UNJUDGED: SKIP}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a commit is judged.
+
+    Attributes:
+        metric: one of `gating.METRICS`.
+        most: how much worse than the good commit a commit may be; None for half of the difference
+            between the good and the bad one.
+        retries: how often more is recorded where noise hides the answer.
+    """
+
+    metric: str = "step_time"
+    most: float | None = None
+    retries: int = 2
+
+
+@dataclass
+class Found:
+    """The outcome of a bisection.
+
+    Attributes:
+        suspects: the first bad commit; several if those between were skipped.
+        judged: good, bad or skip, with the reason, by the commit's hash, in the order of judging.
+        comparison: the first bad commit against its parent; None if one was not recorded.
+        confidence: how the suspect itself compares with its parent; None likewise.
+    """
+
+    suspects: list[Commit]
+    judged: dict[str, tuple[str, str]] = field(default_factory=dict)
+    comparison: Comparison | None = None
+    confidence: Judgement | None = None
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the outcome as an object for JSON."""
+        return {
+            "first_bad": self.suspects[0].id if len(self.suspects) == 1 else None,
+            "suspects": [{"id": it.id, "subject": it.subject} for it in self.suspects],
+            "judged": [
+                {"id": it, "verdict": verdict, "why": why}
+                for it, (verdict, why) in self.judged.items()
+            ],
+            "confidence": self.confidence and self.confidence.as_object(),
+            "diff": self.comparison and report.as_object(self.comparison),
+        }
+
+
+def bisect(
+    history: History,
+    record: Record,
+    ends: tuple[Commit, Commit],
+    rules: Rules,
+    reporter: Reporter,
+) -> Found:
+    """Find the first commit that is bad.
+
+    Args:
+        history: the repository.
+        record: records a commit.
+        ends: a commit that is fast, and a later one that is slow.
+        rules: how a commit is judged.
+        reporter: receives a line for each commit.
+
+    Raises:
+        InputError: the good or the bad commit does not run, the bad one is not worse, or noise
+            hides whether it is.
+    """
+    search = _Search(history, record, rules, reporter)
+    search.begin(*ends)
+    is_open = history.start(*ends)
+    while is_open:
+        commit = history.next()
+        is_open = history.mark(commit, search.judge(commit))
+    return search.end(history.suspects())
+
+
+@dataclass
+class _Search:
+    """A bisection on its way.
+
+    Attributes:
+        sides: what was recorded, by the commit's hash.
+        judged: as in `Found`.
+        most: how much worse than the good commit a commit may be.
+    """
+
+    history: History
+    record: Record
+    rules: Rules
+    reporter: Reporter
+    sides: dict[str, Side] = field(default_factory=dict)
+    judged: dict[str, tuple[str, str]] = field(default_factory=dict)
+    most: float = 0
+    good: str = ""
+
+    def begin(self, good: Commit, bad: Commit) -> None:
+        """Record both ends, and see that they differ."""
+        self.good, self.most = good.id, self.rules.most or 0
+        for it in (good, bad):
+            self.sides[it.id] = self._needed(it)
+        found = self._judgement(bad)
+        if found.code != gating.REGRESSION:
+            raise InputError(f"{bad.short} is not slower than {good.short}: {found.lines()[0]}.")
+        if self.rules.most is None:
+            self.most = (found.verdicts[0].change or 0) / 2
+        self._note(good, GOOD, "taken as good")
+        self._note(bad, BAD, found.lines()[0])
+
+    def _needed(self, commit: Commit) -> Side:
+        """Record a commit without which there is no bisection."""
+        try:
+            return self.record(commit)
+        except NotRecorded as error:
+            raise InputError(f"{commit.short} ({commit.subject}): {error}.") from error
+
+    def judge(self, commit: Commit) -> str:
+        """Record a commit, and return whether it is good, bad or to be skipped."""
+        try:
+            self.sides[commit.id] = self.record(commit)
+            found = self._judgement(commit)
+        except (NotRecorded, InputError) as error:
+            return self._note(commit, SKIP, str(error))
+        return self._note(commit, _WORDS[found.code], found.lines()[0])
+
+    def _judgement(self, commit: Commit) -> Judgement:
+        """Compare a commit with the good one; record both again where noise hides the answer."""
+        for left in range(self.rules.retries, -1, -1):
+            found = gating.gate(
+                self.sides[self.good], self.sides[commit.id], (self.rules.metric,), self.most
+            )
+            if found.code != gating.UNJUDGED or found.cannot or not left:
+                break
+            self.reporter.say(f"{commit.short}: {found.lines()[0]}; recording again")
+            self.sides[commit.id] = self.record(commit)
+        return found
+
+    def _note(self, commit: Commit, verdict: str, why: str) -> str:
+        self.judged[commit.id] = verdict, why
+        self.reporter.say(f"{commit.short} {verdict}: {commit.subject} ({why})")
+        return verdict
+
+    def end(self, suspects: list[Commit]) -> Found:
+        """Compare the commit with its parent, which is recorded if it was not yet."""
+        found = Found(suspects, self.judged)
+        if len(suspects) != 1:
+            return found
+        parent = self.history.parent(suspects[0])
+        try:
+            if parent.id not in self.sides:
+                self.sides[parent.id] = self.record(parent)
+        except NotRecorded as error:
+            self._note(parent, SKIP, str(error))
+            return found
+        before, after = self.sides[parent.id], self.sides[suspects[0].id]
+        found.comparison = compare(before, after)
+        found.confidence = gating.gate(before, after, (self.rules.metric,), self.most)
+        return found
