@@ -1,9 +1,11 @@
 """Cutting a text into head, runs of whole events and tail."""
 
 import json
+import os
 import random
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,10 +13,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.support.asking import TpTools
 from tests.support.strategies import PURE
+from tp_tools.chrome import read
 from tp_tools.chrome.batches import BatchText, split_text
 from tp_tools.chrome.stream import Malformed
 from tp_tools.errors import InputError, UsageError
+from tp_tools.files import Source
 from tp_tools.trace.model import Head, Tail
 
 ADVICE = " Give the file that the profiler wrote."
@@ -426,8 +431,45 @@ def test_text_in_which_no_event_ends_is_held_up_to_a_limit(
     """The error names the variable that raises the limit."""
     monkeypatch.setenv("TP_TOOLS_LONGEST_MIB", "2")
     blocks = (text[at : at + 65_536] for at in range(0, len(text), 65_536))
-    with pytest.raises(InputError, match=r"in 2 MiB of its text.* TP_TOOLS_LONGEST_MIB=4 "):
+    with pytest.raises(InputError, match=r"in 2 MiB of its text.* --longest-event 4 "):
         list(split_text(blocks, DECODER, "trace.json"))
+
+
+@pytest.mark.parametrize("head", [b"", b'[{"name":"', b'{"traceEvents":'])
+def test_text_without_a_comma_is_held_up_to_the_limit(
+    head: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no text yet counts too: white space, a string, brackets."""
+    monkeypatch.setenv("TP_TOOLS_LONGEST_MIB", "2")
+    kinds = {b"": b" ", b'[{"name":"': b"x", b'{"traceEvents":': b"["}
+    path = tmp_path / "t.json"
+    path.write_bytes(head + kinds[head] * (3 << 20))
+    with pytest.raises(InputError, match=r"t\.json: no event ends in 2 MiB"):
+        read(Source(path, "t.json"))
+
+
+def test_brackets_in_runs_are_refused_as_others_are(tmp_path: Path) -> None:
+    """A text of nothing else is not held once per bracket, and is no trace."""
+    path = tmp_path / "t.json"
+    path.write_bytes(b'{"traceEvents":' + b"[ " * 50_000)
+    with pytest.raises(InputError, match="an event is not as"):
+        read(Source(path, "t.json"))
+
+
+def test_the_limit_is_an_option_and_ends_with_the_command(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """A text of 2 MB is refused at 1 MiB, and kept at 4."""
+    monkeypatch.delenv("TP_TOOLS_LONGEST_MIB", raising=False)
+    path = tmp_path / "t.json"
+    event = {"ph": "X", "name": "x" * (2 << 20), "pid": 1, "tid": 1, "ts": 1, "dur": 1}
+    path.write_text(json.dumps({"traceEvents": [event]}))
+    tp_tools = TpTools(capsysbinary)
+    assert tp_tools("fix", path, "--check", "--longest-event", "1").code == 3
+    assert "TP_TOOLS_LONGEST_MIB" not in os.environ
+    assert tp_tools("fix", path, "--check", "--longest-event", "4").code == 0
 
 
 @pytest.mark.parametrize("given", ["", "-1", "2G"])

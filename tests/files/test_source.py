@@ -334,3 +334,12 @@ def test_standard_input_can_be_read_twice() -> None:
 def test_unusable_standard_input_is_refused(redirection: str, message: str) -> None:
     """Closed and empty input have a message each."""
     assert from_stdin(redirection) == message
+
+
+def test_a_zstd_bomb_comes_in_blocks(source_of: Callable[[bytes], Source]) -> None:
+    """No block is longer than what the bytes that are taken at a time may stand for."""
+    source = source_of(zst(bytes(16 << 20)))
+    source.sizes = ReadSizes(zstd=64)
+    lengths = [len(block) for block in source.blocks()]
+    assert sum(lengths) == 16 << 20
+    assert max(lengths) <= 64 // 4 * (128 << 10)

@@ -96,7 +96,7 @@ def _read(
         from tp_tools.chrome.salvage import salvaged  # noqa: PLC0415  only for damaged text
 
         blocks = salvaged(blocks, losses)
-    text = sanitized(blocks, repairs, thorough=thorough, words=words)
+    text = sanitized(blocks, repairs, thorough=thorough, words=words, name=source.name)
     for part in split_text(text, DECODER, source.name, source.sizes.batch):
         if isinstance(part, BatchText):
             check_accepted(part.text, source.name, thorough=thorough)

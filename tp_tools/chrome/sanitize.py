@@ -27,6 +27,8 @@ import msgspec
 import numpy as np
 
 from tp_tools.chrome import sanitize_numbers
+from tp_tools.chrome.replacing import replaced
+from tp_tools.chrome.stream import check_length, longest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +47,9 @@ _ESCAPE = re.compile(
     rb'|\\u[0-9a-fA-F]{0,3}|\\\\"?|\\.',
     re.DOTALL,
 )
+_ZEROS = 1 << 20  # zero bytes in a block
 _QUOTE = ord('"')
+_ESCAPED_QUOTE = b'\\"'
 _ESCAPABLE = frozenset(b'"\\/bfnrt')
 _UNICODE_LENGTH = len(b"\\u0000")
 
@@ -56,6 +60,7 @@ def sanitized(
     *,
     thorough: bool = False,
     words: bool = True,
+    name: str = "the text",
 ) -> Iterator[bytes]:
     """Sanitize the text of a JSON file.
 
@@ -65,14 +70,18 @@ def sanitized(
         thorough: whether to check every token, for text that is invalid JSON otherwise.
         words: whether to search for NaN and Infinity; False if a JSON decoder reads the result,
             since it refuses these words itself.
+        name: the name of the file in messages.
 
     Yields:
         The sanitized text; its blocks may be cut at other bytes than the input.
+
+    Raises:
+        InputError: the text has no comma where more of it would have to be held than is allowed.
     """
     tokens = _token_sanitizer(repairs) if thorough else None
     inside = False  # whether the block begins inside a string
     first = True
-    for block, last in _token_blocks(blocks, repairs):
+    for block, last in _token_blocks(blocks, repairs, name):
         text = _guard_first_key(block, repairs) if first else block
         first = False
         if not text.isascii():
@@ -106,12 +115,16 @@ def encoded(value: object) -> bytes:
     return b"".join(sanitized((text,), Counter(), thorough=True))
 
 
-def _token_blocks(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[tuple[bytes, bool]]:
+def _token_blocks(
+    blocks: Iterable[bytes], repairs: Counter[str], name: str
+) -> Iterator[tuple[bytes, bool]]:
     """Drop the byte order mark and cut before commas; yield (block, whether it is the last)."""
     held: list[bytes] = []
-    for block in _without_bom(blocks, repairs):
+    size, most = 0, longest()
+    for block in _without_zeros(_without_bom(blocks, repairs), repairs):
         comma = block.rfind(b",")
         held.append(block)
+        size += len(block)
         if comma >= 0:
             text = b"".join(held)
             end = len(text) - len(block) + comma
@@ -119,12 +132,25 @@ def _token_blocks(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[tu
             if cut:
                 yield text[:cut], False
             held = [text[cut:]]
-    text = b"".join(held)
-    nonzero = text.rstrip(b"\0")
-    if nonzero != text:
+            size = len(text) - cut
+        check_length(name, size, most)
+    if text := b"".join(held):
+        yield text, True
+
+
+def _without_zeros(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[bytes]:
+    """Drop zero bytes at the end, of which a file may have more than memory holds."""
+    zeros = 0
+    for block in blocks:
+        text = block.rstrip(b"\0")
+        if text:
+            for at in range(0, zeros, _ZEROS):
+                yield bytes(min(zeros - at, _ZEROS))
+            yield text
+            zeros = 0
+        zeros += len(block) - len(text)
+    if zeros:
         repairs["zero_bytes"] += 1
-    if nonzero:
-        yield nonzero, True
 
 
 def _without_bom(blocks: Iterable[bytes], repairs: Counter[str]) -> Iterator[bytes]:
@@ -154,9 +180,9 @@ def _guard_first_key(text: bytes, repairs: Counter[str]) -> bytes:
 
 def _ends_inside(text: bytes, *, inside: bool, has_escapes: bool) -> bool:
     """Tell whether a block ends inside a string, given whether it begins inside one."""
+    quotes = int(np.count_nonzero(np.frombuffer(text, np.uint8) == _QUOTE))
     if has_escapes:
-        text = _ESCAPE.sub(lambda m: b'"' if m[0] == b'\\\\"' else b"", text)
-    quotes = np.count_nonzero(np.frombuffer(text, np.uint8) == _QUOTE)
+        quotes -= sum(match[0] == _ESCAPED_QUOTE for match in _ESCAPE.finditer(text))
     return inside ^ bool(quotes & 1)
 
 
@@ -190,7 +216,7 @@ def _sanitize_escapes(text: bytes, repairs: Counter[str], *, last: bool) -> byte
         repairs["unknown_escapes"] += 1
         return b"\\" + escape
 
-    return _ESCAPE.sub(repair, text)
+    return replaced(_ESCAPE, text, repair)
 
 
 def _decode_unicode(escape: bytes, repairs: Counter[str]) -> bytes:

@@ -19,12 +19,14 @@ import re
 from typing import TYPE_CHECKING
 
 from tp_tools.chrome import sanitize_numbers, timestamps
+from tp_tools.chrome.replacing import replaced
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
 _STRING_END = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_SPACE = b" \t\n\r\f\v"
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _LETTERS = {b"\b": rb"\b", b"\t": rb"\t", b"\n": rb"\n", b"\f": rb"\f", b"\r": rb"\r"}
 
@@ -59,8 +61,8 @@ _TEXT_ID_TWICE = (
 _TOKENS = re.compile(
     b"|".join(
         (
-            rb"(?P<opening>[\[{])",
-            rb"(?P<closing>[\]}])",
+            rb"(?P<opening>[\[{][\[{\s]*)",
+            rb"(?P<closing>[\]}][\]}\s]*)",
             rb"(?P<comma>,(?=\s*[,\]}]))",
             _TWICE,
             _TEXT_ID_TWICE,
@@ -117,22 +119,28 @@ class TokenSanitizer:
         start = 0
         if inside and (end := _STRING_END.match(text)):
             start = end.end()
-        return self._string(text[:start]) + _TOKENS.sub(self._token, text[start:])
+        return self._string(text[:start]) + replaced(_TOKENS, text[start:], self._token)
 
     def _token(self, match: re.Match[bytes]) -> bytes:
         return self.handlers[match.lastgroup](match[0])
 
-    def _opening(self, bracket: bytes) -> bytes:
-        self.depth += 1
-        if bracket == b"[" and (self.depth == 1 or (self.depth, self.key) == (2, b'"traceEvents"')):
-            self.level = self.depth + 1
-        return bracket
+    def _opening(self, run: bytes) -> bytes:
+        """Go deeper by a run of brackets, of which the first two may open the array of events."""
+        brackets = run.translate(None, _SPACE)
+        for bracket in (brackets[:1], brackets[1:2]):
+            self.depth += len(bracket)
+            if bracket == b"[" and (
+                self.depth == 1 or (self.depth, self.key) == (2, b'"traceEvents"')
+            ):
+                self.level = self.depth + 1
+        self.depth += len(brackets[2:])
+        return run
 
-    def _closing(self, bracket: bytes) -> bytes:
-        self.depth -= 1
-        if self.depth == self.level - 2:
+    def _closing(self, run: bytes) -> bytes:
+        before, self.depth = self.depth, self.depth - len(run.translate(None, _SPACE))
+        if self.depth <= self.level - 2 < before:
             self.level = 0
-        return bracket
+        return run
 
     def _comma(self, _comma: bytes) -> bytes:
         self.repairs["stray_commas"] += 1

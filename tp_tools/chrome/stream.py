@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ LONGEST = 256
 """MiB of text that are held at most where no event ends; memory is several times as much."""
 
 LONGEST_VARIABLE = "TP_TOOLS_LONGEST_MIB"
-"""Environment variable that raises `LONGEST`; workers inherit it."""
+"""Environment variable that replaces `LONGEST`; workers inherit it."""
 
 
 def longest() -> int:
@@ -43,6 +44,20 @@ def longest() -> int:
     return int(given) << 20
 
 
+@contextmanager
+def longest_event(mebibytes: int) -> Iterator[None]:
+    """Hold at most so many MiB of text while the block runs, here and in workers."""
+    before = os.environ.get(LONGEST_VARIABLE)
+    os.environ[LONGEST_VARIABLE] = str(mebibytes)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[LONGEST_VARIABLE]
+        else:
+            os.environ[LONGEST_VARIABLE] = before
+
+
 def check_length(name: str, size: int, most: int) -> None:
     """Check that text that has to be held is not too long.
 
@@ -52,7 +67,8 @@ def check_length(name: str, size: int, most: int) -> None:
     if size > most:
         raise InputError(
             f"{name}: no event ends in {most >> 20:,} MiB of its text. If that is no damage, give "
-            f"{LONGEST_VARIABLE}={most >> 19} in the environment, and several times as much memory."
+            f"--longest-event {most >> 19} (from Python: {LONGEST_VARIABLE}={most >> 19} in the "
+            "environment), and several times as much memory."
         )
 
 

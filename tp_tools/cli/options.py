@@ -156,7 +156,10 @@ def engine_option(command: Command) -> Command:
 
 
 def limit_options(command: Command) -> Command:
-    """Add --timeout and --tmp, which hold while the command runs; it receives neither."""
+    """Add --timeout, --tmp and --longest-event, which hold while the command runs.
+
+    It receives none of them.
+    """
 
     def limit_time(ctx: click.Context, _param: click.Parameter, value: float | None) -> None:
         if value is not None:
@@ -166,6 +169,20 @@ def limit_options(command: Command) -> Command:
         if value is not None:
             ctx.with_resource(temporary.in_folder(value))
 
+    def allow_long(ctx: click.Context, _param: click.Parameter, value: int | None) -> None:
+        if value is not None:
+            from tp_tools.chrome.stream import longest_event  # noqa: PLC0415  not for --help
+
+            ctx.with_resource(longest_event(value))
+
+    longest = click.option(
+        "--longest-event",
+        type=click.IntRange(1),
+        metavar="MIB",
+        expose_value=False,
+        callback=allow_long,
+        help="Hold up to so many MiB of text in which no event ends. Default: 256.",
+    )
     timeout = click.option(
         "--timeout",
         type=click.FloatRange(0, min_open=True),
@@ -182,7 +199,7 @@ def limit_options(command: Command) -> Command:
         callback=choose_folder,
         help="Where temporary files go. Default: beside the output, else $TMPDIR.",
     )
-    return timeout(tmp(command))
+    return timeout(tmp(longest(command)))
 
 
 def set_option(command: Command) -> Command:

@@ -48,10 +48,12 @@ class ReadSizes:
     Attributes:
         block: bytes read from disk at a time.
         batch: approximate bytes of text in a batch, and those in which the first event is searched.
+        zstd: bytes that zstd gets at a time: 4 of them may stand for 128 KiB.
     """
 
     block: int = BLOCK
     batch: int = BATCH_BYTES
+    zstd: int = 1 << 12
 
 
 DEFAULT_SIZES = ReadSizes()
@@ -114,7 +116,9 @@ class Source:
             import zstandard  # noqa: PLC0415  few inputs are .zst
 
             new_frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj
-            zstd = _Compression("zstd", _ZSTD_MAGIC, zstandard.ZstdError, new_frame)
+            zstd = _Compression(
+                "zstd", _ZSTD_MAGIC, zstandard.ZstdError, new_frame, self.sizes.zstd
+            )
             yield from self._decompress_members(blocks, zstd)
         elif first.startswith(_ZIP_MAGIC):
             raise InputError(
@@ -146,11 +150,12 @@ class Source:
                         if len(rest) >= _MAX_MAGIC and not compression.magic.match(rest):
                             raise self._damage(compression, "something else follows it")
                         member = compression.new()
-                    text = member.decompress(rest)
+                    piece, rest = rest[: compression.piece], rest[compression.piece :]
+                    text = member.decompress(piece)
                     if text:
                         size += len(text)
                         yield text
-                    rest = member.unused_data if member.eof else b""
+                    rest = member.unused_data + rest if member.eof else rest
                     member = None if member.eof else member
         except compression.error as error:
             raise self._damage(compression, str(error)) from error
@@ -175,12 +180,14 @@ class _Compression:
         magic: the first bytes of each member.
         error: the exception that its decompressor raises.
         new: makes a decompressor of one member.
+        piece: bytes that it gets at a time.
     """
 
     name: str
     magic: re.Pattern[bytes]
     error: type[Exception]
     new: Callable[[], _Member]
+    piece: int = BLOCK
 
 
 class _Member(Protocol):

@@ -67,8 +67,8 @@ def with_short_names(analysis: Analysis) -> Analysis:
 
 
 def with_gpu_names(analysis: Analysis) -> Analysis:
-    """Return the analysis with a plan that names GPUs, too, unless there is nothing to repair."""
-    if analysis.is_sound():
+    """Return the analysis with a plan that names GPUs, too, unless no event has to change."""
+    if analysis.plan.is_empty():
         return analysis
     return replace(analysis, plan=gpu_names.with_gpu_names(analysis.trace, analysis.plan))
 
