@@ -283,8 +283,14 @@ def test_text_behind_the_trace_is_left_out_and_counted(text: bytes, behind: byte
     [
         (b"", "holds no text. Was the profiler stopped before it wrote?"),
         (b" \n\t ", "holds no text. Was the profiler stopped before it wrote?"),
-        (b"null", "is not a Chrome JSON trace: it begins with b'n'." + ADVICE),
-        (b"hello", "is not a Chrome JSON trace: it begins with b'h'." + ADVICE),
+        (
+            b"null",
+            "is not a Chrome JSON trace: it begins with b'n', at byte 0 of its text." + ADVICE,
+        ),
+        (
+            b"hello",
+            "is not a Chrome JSON trace: it begins with b'h', at byte 0 of its text." + ADVICE,
+        ),
         (b"{}", "has no traceEvents array: not a Chrome JSON trace." + ADVICE),
         (
             b'{"a":{"traceEvents":[]}}',

@@ -68,7 +68,7 @@ def test_a_damaged_key_costs_no_event(key: bytes) -> None:
         (b'"a":{"b":1,', {"damaged_members": 1}),
         (b'"a":[1,2,', {"damaged_members": 1}),
         (b'"a":1.2.3,', {"damaged_members": 1}),
-        (b'"a":None,"b":0x12,', {"damaged_members": 2}),
+        (b'"a":None,"b":0z12,', {"damaged_members": 2}),
         (b'"a":,', {"damaged_members": 1}),
     ],
 )
@@ -100,6 +100,17 @@ def test_a_head_that_is_gone_costs_no_event(before: bytes) -> None:
     """The file begins with an event, or has one bracket too many or too few before them."""
     _, repairs = kept(before + EVENTS + b"]}")
     assert repairs == {"damaged_heads": 1}
+
+
+@pytest.mark.parametrize("log", [b"INFO: written\n", b"W1129 {rank 0} [W]\n", b"\x1b[0m"])
+def test_a_log_before_the_trace_costs_no_event(log: bytes, tmp_path: Path) -> None:
+    """Where a profiler's standard output was kept with the trace."""
+    path = tmp_path / "t.json"
+    path.write_bytes(log + b"{" + JOB + b',"traceEvents":[' + EVENTS + b"]}")
+    trace = read(Source(path, path.name))
+    assert len(trace) == 3
+    assert b'"rank":1' in trace.head.text
+    assert trace.repairs
 
 
 HEADS = [

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.handmade import source_of
 from tests.support.strategies import PURE
 from tp_tools.chrome.damage import Losses
 from tp_tools.chrome.quotes import escaped
+from tp_tools.chrome.reader import read
 from tp_tools.chrome.salvage import salvaged
 from tp_tools.chrome.sanitize import sanitized
 
@@ -185,6 +189,35 @@ def test_a_bracket_in_a_damaged_name_does_not_end_the_events(is_array: bool) -> 
     assert found.startswith(head + first)
     assert found.endswith(last + tail)
     assert losses.repairs == Counter(damaged_stretches=1)
+
+
+@PURE
+@given(st.data(), st.booleans())
+def test_damage_in_the_last_event_stays_in_it(data: st.DataObject, is_array: bool) -> None:
+    """The event before it and the members behind the events are as they were, or were cut short."""
+    first, last = (
+        b'{"ph":"X","name":"%s","pid":0,"tid":7,"ts":1,"dur":5,"args":{"x":[1,2]}}' % it
+        for it in (b"a", b"b")
+    )
+    at = data.draw(st.integers(1, len(last) - len('"args":{"x":[1,2]}}')))
+    put = data.draw(st.sampled_from([b"", *(b'" \\ { } [ ] , : \0 "] ],"  "} }]'.split(b" "))]))
+    hit = last[:at] + put + last[at + data.draw(st.sampled_from([0, 1, 3])) :]
+    head, tail = (b"[", b"]") if is_array else (HEAD, TAIL)
+    with tempfile.TemporaryDirectory() as folder:
+        trace = read(source_of(head + first + b"," + hit + tail, Path(folder)))
+    assert trace.names[trace.name[0]] == "a"
+    is_cut = trace.tail.cut_short or trace.tail.lost
+    assert trace.tail.text == (tail if not is_cut else b"]" if is_array else b"]}")
+
+
+@pytest.mark.parametrize("key", [b'"\\u0074s":{}', b'"\\u0074s":{},"\\u0070id":"a"'])
+def test_a_key_written_with_an_escape_costs_one_event(key: bytes) -> None:
+    """It is that of the time, twice; Perfetto would refuse the file."""
+    sound = b'{"ph":"X","name":"a","pid":0,"tid":7,"ts":1,"dur":5}'
+    hit = sound.replace(b'"ts"', key + b',"ts"')
+    found, losses = kept(HEAD + sound + b"," + hit + TAIL)
+    assert found == HEAD + sound + TAIL
+    assert losses.repairs == Counter(damaged_events=1)
 
 
 def test_text_behind_the_events_that_is_no_member_is_noted() -> None:

@@ -198,6 +198,20 @@ THOROUGH = [
         {"bare_texts": 4},
         id="numbers as text",
     ),
+    pytest.param(
+        b'[{"ts":+3,"dur":03,"id":0x10,"args":{"a":3.,"b":[.5,-.5e2 , -007.5],"c":"+3, 03"}},'
+        b'{"ts":0.5,"dur":0,"id":1e5,"args":{"a":-0.5,"b":[100.25]}}]',
+        b'[{"ts":3,"dur":3,"id":16,"args":{"a":3,"b":[0.5,-0.5e2 , -7.5],"c":"+3, 03"}},'
+        b'{"ts":0.5,"dur":0,"id":1e5,"args":{"a":-0.5,"b":[100.25]}}]',
+        {"numbers_not_json": 7},
+        id="numbers as C and Python write them",
+    ),
+    pytest.param(
+        b'[{"a":1e,"b":[--3,1.2.3,1_000,3us,0x]}]',
+        b'[{"a":1e,"b":[--3,1.2.3,1_000,3us,0x]}]',
+        {},
+        id="what is no number",
+    ),
     *MENDED,
 ]
 

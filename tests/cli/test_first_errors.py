@@ -175,7 +175,8 @@ TABLE: list[tuple[str, int, str]] = [
     (
         "fix notes.json",
         INPUT,
-        "notes.json: is not a Chrome JSON trace: it begins with b'h'." + ADVICE,
+        "notes.json: is not a Chrome JSON trace: it begins with b'h', at byte 0 of its text."
+        + ADVICE,
     ),
     (
         "fix other.json",

@@ -390,7 +390,7 @@ REFUSED = [
     (b" \n", "holds no text. Was the profiler stopped before it wrote?"),
     (gzip.compress(b"", mtime=0), "holds no text. Was the profiler stopped before it wrote?"),
     (b"\0" * 100, "holds no text. Was the profiler stopped before it wrote?"),
-    (b"hello", "is not a Chrome JSON trace: it begins with b'h'." + ADVICE),
+    (b"hello", "is not a Chrome JSON trace: it begins with b'h', at byte 0 of its text." + ADVICE),
     (
         b"SQLite format 3\0",
         (
@@ -398,7 +398,7 @@ REFUSED = [
             "prof.export_chrome_trace('trace.json.gz')."
         ),
     ),
-    (b"null", "is not a Chrome JSON trace: it begins with b'n'." + ADVICE),
+    (b"null", "is not a Chrome JSON trace: it begins with b'n', at byte 0 of its text." + ADVICE),
     (b"{}", "has no traceEvents array: not a Chrome JSON trace." + ADVICE),
     (b'{"a":[{"ph":"X"}]}', "has no traceEvents array: not a Chrome JSON trace." + ADVICE),
     (

@@ -174,6 +174,19 @@ def test_what_cannot_be_used(
     assert (ran.code, ran.out, ran.err) == (3, b"", f"tp-tools: {file}: {message}\n")
 
 
+def test_damage_is_in_json(tp_tools: TpTools, tmp_path: Path) -> None:
+    """What stderr says of a damaged file, with the bytes that were left out."""
+    event = '{"ph":"X","cat":"kernel","name":"k","pid":0,"tid":7,"ts":1,"dur":5}'
+    (tmp_path / "t.json").write_text(f'{{"traceEvents":[{event},{{"ph":"X","name":5us}},{event}]}}')
+    (info,) = tp_tools("info", tmp_path / "t.json", "--format", "json").rows()
+    damage = info["damage"]
+    assert (damage["cut_short"], damage["events"]) == (False, 2)
+    assert damage["mended"] == {"damaged_events": 1}
+    assert damage["first"] == [{"byte": 84, "bytes": 21, "name": ""}]
+    (sound,) = tp_tools("info", SOUND, "--format", "json").rows()
+    assert not any(value for key, value in sound["damage"].items() if key != "events")
+
+
 def test_no_trace_is_a_usage_error(tp_tools: TpTools) -> None:
     """Without an argument it says how it is called."""
     ran = tp_tools("info")

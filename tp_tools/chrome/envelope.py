@@ -21,6 +21,10 @@ from tp_tools.trace.model import Head, Tail
 
 EVENTS = "traceEvents"
 
+EVENT_MEMBER = re.compile(rb'"(?:ph|cat|pid|tid|ts|dur|args)"\s*:')
+"""A member of an event that no outermost object has."""
+
+_ENDS_AGAIN = re.compile(rb"\s*\]\s*[,}\]]?")
 _KEY = re.compile(rb'"traceEvents"\s*:\s*(?=\S)')
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ALIKE = 0.75  # of a misspelt key, from 0 to 1
@@ -46,9 +50,11 @@ def read_head(stream: TextStream) -> Head:
     if start == b"[":
         return Head(stream.take(stream.text.index(b"[") + 1))
     if start != b"{":
-        raise InputError(
-            f"{stream.name}: is not a Chrome JSON trace: it begins with {start!r}. "
-            "Give the file that the profiler wrote."
+        kind = Malformed if _KEY.search(stream.text) else InputError  # perhaps behind a log
+        byte = stream.offset + len(stream.text) - len(stream.text.lstrip(SPACE))
+        raise kind(
+            f"{stream.name}: is not a Chrome JSON trace: it begins with {start!r}, at byte "
+            f"{byte:,} of its text. Give the file that the profiler wrote."
         )
     searched, size = 0, stream.batch_bytes
     while True:
@@ -178,6 +184,8 @@ def _tail_of_object(stream: TextStream, text: bytes) -> Tail:
         at = len(text) if at is None else at - len(_INTO_EVENTS)
         if ENDED_BEFORE in why:
             end = text.rindex(b"}", 0, at) + 1
+            if _ENDS_AGAIN.match(text, end) and EVENT_MEMBER.search(text, 0, end):
+                raise stream.damaged(end - len(text), "the events end twice") from error
             tail = _tail_of_object(stream, text[:end])
             return Tail(tail.text, lost=len(text[end:].strip(SPACE)))
         if at < len(text):

@@ -134,6 +134,14 @@ class EventText:
             return scan.has_phase
         return _PHASE.search(self.text, start, min(stop, start + _PHASE_WITHIN)) is not None
 
+    def find_true_tail(self, offset: int) -> int | None:
+        """Find the end of the events behind an event, where it is whole; None where it is not."""
+        for match, _ in zip(_TAIL.finditer(self.text, offset), range(_MOST_TAILS), strict=False):
+            before = self.text[max(match.start() - 64, 0) : match.start()]
+            if before.rstrip()[-1:] == b"}" and is_tail(self.text[match.start() :].rstrip(b"\0")):
+                return match.start()
+        return None
+
     def _find_tail(self, offset: int) -> int:
         """Find the end of the events, if no event follows `offset`; else return the text's end."""
         likely: list[int] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tp_tools.trace.model import UNTIMED, is_phase
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tp_tools.files import Source
     from tp_tools.progress import Reporter
     from tp_tools.trace import Trace
+    from tp_tools.trace.model import TextDamage
 
 _HABITS = frozenset(
     {
@@ -54,6 +55,7 @@ class FileDamage:
         events: number of events with a time.
         mended: counts of repairs of the text by kind, including habits of profilers.
         left_out: a line about damaged text that was left out; "" if there is none.
+        first: the first stretches of damaged text that were left out.
     """
 
     cut_short: bool
@@ -61,6 +63,18 @@ class FileDamage:
     events: int
     mended: dict[str, int]
     left_out: str = ""
+    first: tuple[TextDamage, ...] = ()
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the damage for JSON."""
+        return {
+            "cut_short": self.cut_short,
+            "lost_bytes": self.lost_bytes,
+            "events": self.events,
+            "mended": self.mended,
+            "left_out": self.left_out,
+            "first": [stretch.as_object() for stretch in self.first],
+        }
 
     def losses(self, file: str) -> Iterator[str]:
         """Yield lines about text that was left out."""
@@ -106,7 +120,14 @@ def damage(trace: Trace, source: Source) -> FileDamage:
     timed = (trace.ts != UNTIMED) & ~is_phase(trace, "M")
     cut_short = trace.tail.cut_short or source.truncated
     mended = dict(sorted(trace.repairs.items()))
-    return FileDamage(cut_short, trace.tail.lost, int(timed.sum()), mended, _left_out(trace))
+    return FileDamage(
+        cut_short,
+        trace.tail.lost,
+        int(timed.sum()),
+        mended,
+        left_out=_left_out(trace),
+        first=tuple(trace.damage or ()),
+    )
 
 
 def _left_out(trace: Trace) -> str:

@@ -15,9 +15,13 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from tp_tools.chrome import sanitize
 from tp_tools.chrome.batch_columns import columns_of
 from tp_tools.chrome.batches import BatchText
 from tp_tools.chrome.damage import Losses, event_damage, member_damage
+from tp_tools.chrome.envelope import EVENT_MEMBER
 from tp_tools.chrome.event_text import EventText
 from tp_tools.chrome.grammar import scan_object
 from tp_tools.chrome.members import (
@@ -30,6 +34,7 @@ from tp_tools.chrome.opening import find_opening, is_events
 from tp_tools.chrome.quotes import escaped
 from tp_tools.chrome.refused import check_accepted
 from tp_tools.chrome.schema import DECODER, UNDECODABLE
+from tp_tools.chrome.stream import fault
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -167,6 +172,8 @@ class _Salvage:
 
     def _decodes(self, text: bytes, *, sanitized: bool = False) -> bool:
         """Tell whether a text is an array of events; after damage the first must have a phase."""
+        if b"\\u" in text:  # keys may be others once the reader sanitizes them
+            text = b"".join(sanitize.sanitized((text,), Counter()))
         try:
             events = DECODER.decode(text)
             check_accepted(text[1:-1], "", thorough=sanitized)
@@ -187,12 +194,31 @@ class _Salvage:
             self.count = 2
         elif scan.whole:
             self._leave_out(scan.end, "damaged_events")
-        elif scan.ran_out and self.held.find_start(begin + 1) is None:
+        elif scan.ran_out and self._is_cut_short(begin, scan.end):
             yield self.held.text[self.held.at :]  # the decoder reports that the text is cut short
             self.held.at = len(self.held.text)
         else:
             stop = self.held.start_behind(max(scan.end, begin + 1))
             yield from self._escape_quotes(stop)
+
+    def _is_cut_short(self, begin: int, end: int) -> bool:
+        """Tell whether the text ends in the event at `begin`, rather than in a quote too many.
+
+        Args:
+            begin: offset of the event.
+            end: offset of the last token before the end of the text.
+        """
+        if self.held.find_start(begin + 1) is not None:
+            return False
+        if b'"' in self.held.text[end:] and self.held.find_true_tail(end) is not None:
+            return False
+        try:
+            DECODER.decode(b"[" + self.held.text[begin:])
+        except msgspec.DecodeError as error:
+            return fault(error)[1] is None
+        except UNDECODABLE:
+            return False
+        return True
 
     def _escape_quotes(self, stop: int) -> Iterator[bytes]:
         """Pass on the event before the offset `stop` with its quotes escaped, or leave it out."""
@@ -250,5 +276,10 @@ class _Salvage:
         if can_be_tail(bare[begin:]):
             return tail
         if not can_be_tail(all_sanitized(bare[begin:], Counter())):
+            true = self.held.find_true_tail(begin + 1)
+            if true is not None and EVENT_MEMBER.search(bare, begin, true):
+                self.held.at, self.is_after_damage = begin + 1, False
+                self._leave_out(true, "damaged_events")
+                return all_sanitized(bare[true:], self.losses.repairs)
             tail = b"]" + self._whole_members(bare, begin + 1) + b"}"
         return all_sanitized(tail, self.losses.repairs)

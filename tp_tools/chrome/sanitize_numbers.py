@@ -4,6 +4,8 @@ NaN, Infinity                     as text: "NaN"
 integers over 63 bits             as text, or Perfetto reads -1.0
 numbers too large for a double    as text, or v52 refuses the file: 1e400
 decimals of too many digits       with 18 digits, or Perfetto's parser overflows
+
+`written_as_json` takes numbers that C and Python know, and JSON does not: +3, 03, 3., .5, 0x10.
 """
 
 from __future__ import annotations
@@ -30,6 +32,19 @@ _LONG_NUMBER = re.compile(rb"\d{%d}" % len(_ZEROS))
 _STEP, _BEHIND, _TEN = 6, 13, 10
 _WORDS = (b"NaN", b"Infinity")
 TOKEN = re.compile(rb"-?(?:NaN|Infinity|(\d+)(?:\.(\d+))?([eE][+-]?\d+)?)(?![\w.+-])")
+_EXPONENT = rb"(?:[eE][+-]?\d+)?"
+NOT_JSON = (
+    rb"[+-]?0[xX][0-9a-fA-F]+|[+-]?\.\d+"
+    + _EXPONENT
+    + rb"|[+-]?\d+\."
+    + _EXPONENT
+    + rb"|(?:\+|[+-]?0(?=\d))\d+(?:\.\d*)?"
+    + _EXPONENT
+)
+"""Numbers that JSON does not know and that have one reading."""
+_PARTS = re.compile(
+    rb"(?P<sign>[+-]?)(?P<whole>\d*)\.?(?P<fraction>\d*)(?P<exponent>" + _EXPONENT + rb")"
+)
 _NUMBER_BYTES = frozenset(bytes([byte]) for byte in b"0123456789.")
 _LONGEST = 512  # characters of a number before the digits that caught the eye
 _LARGEST_POWER = 308  # of ten, in a double
@@ -90,6 +105,18 @@ def sanitized_token(token: bytes, repairs: Counter[str], *, is_id: bool) -> byte
         return b'"0x%x"' % int(token) if is_hex else b'"' + token + b'"'
     repairs["long_decimals"] += 1
     return shortened(token)
+
+
+def written_as_json(number: bytes) -> bytes:
+    """Write a number, one of `NOT_JSON` or of JSON, as JSON: 3 for +3, 3. and 03, 16 for 0x10."""
+    if b"x" in number.lower():
+        return b"%d" % int(number, 16)
+    parts = _PARTS.fullmatch(number)
+    if parts is None:
+        return number
+    sign, whole, fraction, exponent = parts.groups()
+    decimals = b"." + fraction if fraction else b""
+    return sign.strip(b"+") + (whole.lstrip(b"0") or b"0") + decimals + exponent
 
 
 def is_misread(token: re.Match[bytes]) -> bool:

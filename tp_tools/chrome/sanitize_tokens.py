@@ -11,6 +11,7 @@ It repairs the numbers of `sanitize_numbers`, and
     "ts": {} before another "ts"    under the key "tpt_ts"; other times too
     "pid": "a" before another       under the key "tpt_pid"; tid too
     numbers as name, cat, ph        as text
+    +3, 03, 3., .5, 0x10            as JSON numbers
 """
 
 from __future__ import annotations
@@ -67,11 +68,14 @@ _TOKENS = re.compile(
             _TWICE,
             _TEXT_ID_TWICE,
             rb"(?P<void>" + _TIME + rb"(?=\s*:\s*" + _VOID + rb"))",
-            rb"(?P<time>" + _TIME + rb'\s*:\s*(?:"-?\d[\d.eE+-]*"|-?\d[\d.eE+-]*))',
+            rb"(?P<time>" + _TIME + rb'\s*:\s*(?:"-?\d[\d.eE+-]*"|-?\d[\d.eE+-]*(?!\w)))',
             rb'(?P<bare>"(?:name|cat|ph)"\s*:\s*(?:-?\d[\d.eE+-]*|true|false))',
             rb'(?P<id>"(?:bind_)?id"\s*:\s*\d{19,}(?![\w.+-]))',
             _STRING,
             rb"(?P<null>\bnull\b)",
+            rb"(?P<not_json>(?<=[:,\[\s])(?:"
+            + sanitize_numbers.NOT_JSON
+            + rb")(?=\s*(?:[,\]}]|\Z)))",
             rb"(?P<number>(?<![\w.+-])(?:"
             + _NONFINITE
             + b"|"
@@ -83,6 +87,7 @@ _TOKENS = re.compile(
     ),
     re.DOTALL,
 )
+_NOT_JSON = re.compile(sanitize_numbers.NOT_JSON)
 _PLAIN_TIME = re.compile(rb"-?\d+(?:\.\d{1,3})?")
 
 
@@ -106,6 +111,7 @@ class TokenSanitizer:
             "id": self._id,
             "string": self._string,
             "null": self._null,
+            "not_json": self._not_json,
             "number": self._number,
         }
 
@@ -159,7 +165,9 @@ class TokenSanitizer:
         return b'"tpt_' + key[1:]
 
     def _time(self, member: bytes) -> bytes:
-        number = member.partition(b":")[2].strip(b' \t\r\n"')
+        written = member.partition(b":")[2].strip(b' \t\r\n"')
+        number = self._as_json(written)
+        member = member.replace(written, number)
         if self.depth != self.level:
             return self._member(member)
         if _PLAIN_TIME.fullmatch(number):
@@ -190,12 +198,23 @@ class TokenSanitizer:
     def _member(self, member: bytes) -> bytes:
         """Sanitize the number of a member that lies deeper than an event's own members."""
         value = member.partition(b":")[2].strip()
-        number = sanitize_numbers.TOKEN.fullmatch(value)
-        return member[: -len(value)] + self._number(value) if number else member
+        number = self._as_json(value)
+        if sanitize_numbers.TOKEN.fullmatch(number):
+            number = self._number(number)
+        return member[: -len(value)] + number
 
     def _id(self, member: bytes) -> bytes:
         number = member.partition(b":")[2].strip()
         return member[: -len(number)] + self._number(number, is_id=True)
+
+    def _not_json(self, token: bytes) -> bytes:
+        return self._number(self._as_json(token))
+
+    def _as_json(self, number: bytes) -> bytes:
+        if not _NOT_JSON.fullmatch(number):
+            return number
+        self.repairs["numbers_not_json"] += 1
+        return sanitize_numbers.written_as_json(number)
 
     def _number(self, token: bytes, *, is_id: bool = False) -> bytes:
         number = sanitize_numbers.TOKEN.fullmatch(token)

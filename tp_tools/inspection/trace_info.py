@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tp_tools.chrome import TraceMetadata
+    from tp_tools.chrome.file_damage import FileDamage
     from tp_tools.engine.processor import Processor
     from tp_tools.files import Source
     from tp_tools.inspection.inventory import Inventory
@@ -67,6 +68,7 @@ class TraceInfo:
         collective_kinds: kind of collective, by name of the kernel.
         defects: the defects that `fix` repairs; None if it is not Chrome JSON.
         losses: counts of lost events by TraceProcessor's name for the loss; empty for Chrome JSON.
+        damage: of the text of the file; None if it is not Chrome JSON.
     """
 
     file: str
@@ -78,6 +80,7 @@ class TraceInfo:
     collective_kinds: Mapping[str, str]
     defects: Defects | None
     losses: Mapping[str, int]
+    damage: FileDamage | None = None
 
     def collectives(self) -> list[Kernels]:
         """Sum the kernels of each kind of collective, most time first."""
@@ -120,6 +123,7 @@ class TraceInfo:
             "collectives": [asdict(kernels) for kernels in self.collectives()],
             "defects": self.defects.as_object() if self.defects is not None else None,
             "lost": dict(self.losses),
+            "damage": self.damage.as_object() if self.damage is not None else None,
         }
 
 
@@ -163,7 +167,8 @@ def of_read(source: Source, trace: Trace, reporter: Reporter = SILENT) -> TraceI
         text_bytes, header = trace.text_size(), metadata(trace)
     with reporter.stage("looking for defects"):
         found = defects(trace, partial(external_ids, source, trace))
-    return _info(source, counts, text_bytes=text_bytes, header=header, defects=found)
+    info = _info(source, counts, text_bytes=text_bytes, header=header, defects=found)
+    return replace(info, damage=damage(trace, source))
 
 
 def of_loaded(source: Source, tp: Processor, reporter: Reporter = SILENT) -> TraceInfo:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ def summary(prepared: MergePlan) -> dict[str, Any]:
                 "collectives": aligned.used,
                 "aligned_by": aligned.how,
                 "not_aligned_because": aligned.why or None,
-                "damage": asdict(summary.damage),
+                "damage": summary.damage.as_object(),
             }
             for rank, summary, aligned in zip(
                 prepared.ranks, prepared.summaries, prepared.alignment.ranks, strict=True

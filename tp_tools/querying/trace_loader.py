@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _ZIP = b"PK\x03\x04"
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]")
+_BEHIND_LOG = re.compile(rb'[^\x00-\x08\x0b\x0c\x0e-\x1f]{0,4096}?"traceEvents"\s*:\s*\[')
 _GECKO = re.compile(rb'\s*\{\s*"(?:meta|libs)"')
 """Start of a Firefox profile, by which TraceProcessor tells it from Chrome JSON."""
 
@@ -154,7 +155,9 @@ def is_chrome_json(source: Source) -> bool:
     if _is_zip(source):
         return False
     start = next(source.blocks())
-    return not start.strip() or (_JSON.match(start) is not None and _GECKO.match(start) is None)
+    if not start.strip() or _BEHIND_LOG.match(start):
+        return True
+    return _JSON.match(start) is not None and _GECKO.match(start) is None
 
 
 def _refuse_damaged(source: Source) -> None:

@@ -112,7 +112,7 @@ def _damage(analysis: Analysis) -> dict[str, Any]:
     unmatched = _unmatched(analysis)
     found: dict[str, Any] = {}
     if damage:
-        found["damage"] = [{"byte": it.byte, "bytes": it.size, "name": it.name} for it in damage]
+        found["damage"] = [stretch.as_object() for stretch in damage]
     if any(unmatched.values()):
         found["unmatched"] = unmatched
     return found
@@ -179,6 +179,7 @@ REPAIRS = {
     "flow_ids": "ids of arrows that other arrows have too, or that are no number: new ones",
     "invalid_utf8": "invalid UTF-8 replaced",
     "large_integers": "integers over 63 bits written as text",
+    "numbers_not_json": "numbers that JSON does not know (+3, 03, 3., .5, 0x10) written as it does",
     "launch_arrows_bound": "launch arrows that would join other slices: tied to their own",
     "launch_arrows_left_out": "launch arrows left out that would join other slices: their own "
     "were not recorded, or the work starts before its launch",

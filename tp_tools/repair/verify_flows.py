@@ -6,6 +6,7 @@ correlation is the id of the flow. Perfetto's rules for binding flow events play
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.trace import Plan, Slices, Trace
 
+_NUL = re.compile(r"\\*(?:\x00|\\u0000)")
 _PLAIN = str.maketrans("", "", '\\"')
 
 
@@ -57,9 +59,11 @@ def comparable(name: str | None) -> str:
     """Return a name that all versions of Perfetto read alike.
 
     Quotes and backslashes are dropped; a name with a backslash or a control character becomes "".
+    v52 cuts a name with both an escaped quote and a NUL at the NUL: all are cut there.
     """
-    plain = (name or "").translate(_PLAIN)
-    return plain if plain.isprintable() and "\\" not in (name or "") else ""
+    text = _NUL.split(name or "", maxsplit=1)[0]
+    plain = text.translate(_PLAIN)
+    return plain if plain.isprintable() and "\\" not in text else ""
 
 
 def correlation_of(trace: Trace, event: int) -> str | None:

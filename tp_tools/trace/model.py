@@ -65,6 +65,10 @@ class TextDamage:
     size: int
     name: str
 
+    def as_object(self) -> dict[str, Any]:
+        """Return the stretch for JSON."""
+        return {"byte": self.byte, "bytes": self.size, "name": self.name}
+
 
 @dataclass(frozen=True)
 class Trace:
