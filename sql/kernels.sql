@@ -39,7 +39,11 @@ SELECT
   -- 99 per cent of them are at most as long, ns, rounded
   CAST(ROUND(PERCENTILE(dur, 99)) AS INT) AS p99_ns,
   -- the longest, ns
-  MAX(dur) AS max_ns
+  MAX(dur) AS max_ns,
+  -- id of the slice of the longest in this trace; in the UI (v55 and later) a link to it
+  id,
+  -- id of its track in this trace
+  track_id
 FROM tpt_gpu_slice AS work
 WHERE
   (rank IS NULL OR tpt_set_rank!(rank))

@@ -4,39 +4,20 @@ INCLUDE PERFETTO MODULE tpt.gap;
 
 INCLUDE PERFETTO MODULE tpt.gap_part;
 
+INCLUDE PERFETTO MODULE tpt.gpu_running;
+
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
-INCLUDE PERFETTO MODULE tpt.kernel_turn;
-
 INCLUDE PERFETTO MODULE tpt.step_window;
-
-INCLUDE PERFETTO MODULE tpt.collective.approach;
 
 -- Time of each window by kind of work. All work ends before a window does, or with it, so that no
 -- piece of it belongs to two windows.
 CREATE PERFETTO TABLE _tpt_window_work AS
 WITH
-  running AS (
-    SELECT upid, device, turn AS ts, ts_end, kind FROM tpt_kernel_turn
-    UNION ALL
-    SELECT upid, device, ts, ts_end, kind FROM tpt_gpu_slice WHERE kind = 'copy'
-    UNION ALL
-    -- a collective waits until the last rank has come, or ends before by a clock that is ahead
-    SELECT
-      part.upid,
-      part.device,
-      part.arrival,
-      MIN(part.arrival + part.wait_ns, work.ts_end),
-      'wait'
-    FROM tpt_collective_approach AS part
-    CROSS JOIN tpt_gpu_slice AS work USING (id)
-    WHERE
-      part.is_sure AND part.wait_ns > 0
-  ),
   edge AS (
-    SELECT upid, device, ts AS at, 1 AS step, kind, 0 AS window_id FROM running
+    SELECT upid, device, ts AS at, 1 AS step, kind, 0 AS window_id FROM tpt_gpu_running
     UNION ALL
-    SELECT upid, device, ts_end, -1, kind, 0 FROM running
+    SELECT upid, device, ts_end, -1, kind, 0 FROM tpt_gpu_running
     UNION ALL
     SELECT upid, device, ts, 0, NULL, window_id FROM tpt_step_window
   ),

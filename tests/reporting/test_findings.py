@@ -33,7 +33,7 @@ def test_each_finding_is_a_figure() -> None:
     found = findings.diagnosis(data_of(window(0, compute=2 * MS, cpu=8 * MS), idle))
     section = findings.section(found)
     assert section.title == "What made it slow"
-    assert section.text.startswith("Launch-bound: 80.0 % of the GPU time; the GPU computes for 20")
+    assert section.text.startswith("GPU time from first to last work: 10.000 ms of 1 GPU: compute")
     launches, hidden = section.figures
     assert launches.title == "1. Launch-bound: 8.000 ms, 80.0 % of the GPU time"
     assert "Next: Record again without with_stack; if it stays so" in launches.text

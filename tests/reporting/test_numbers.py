@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.page_text import column, report_data
+from tests.support.page_text import column, placed, report_data
 from tp_tools.reporting import (
     bandwidth,
     collectives,
@@ -16,6 +16,7 @@ from tp_tools.reporting import (
     steps,
     stragglers,
 )
+from tp_tools.reporting.places import Places
 
 
 def gpu_row(rank: int | None, **more: int) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def kernel_row(rank: int, name: str, total: int, kind: str = "compute") -> dict[
         "count": 2,
         "total_ns": total,
         "max_ns": total - 1,
+        "id": 7,
     }
 
 
@@ -59,6 +61,7 @@ def arrival_row(
         "confidence": confidence,
         "step": None,
         "rank": rank,
+        "device": 0,
         "arrival": arrival,
     }
 
@@ -123,6 +126,21 @@ def test_exposed_communication_is_split_where_other_ranks_are_known() -> None:
     assert figure.notes[0].startswith("Of 1 GPU it is not known")
 
 
+def test_speeds_of_copies_keep_their_digits() -> None:
+    """The query rounds to 1 MB/s; the page does not call 412 kB/s 0."""
+
+    def speed(size: int, time_ns: int, mean: float | None) -> object:
+        keys = ("rank", "name", "count", "bytes", "total_ns", "mean_gbps")
+        copies = [dict(zip(keys, (0, "copy", 1, size, time_ns, mean), strict=True))]
+        data = report_data(gpu_time=[gpu_row(0)], streams=[_stream_row()], copies=copies)
+        table = gpu_time.section(*data).figures[2].table
+        return column(table, "mean_gbps")[0]
+
+    assert speed(1, 2425, 0.0) == 1 / 2425
+    assert speed(100, 10, 4.0) == 4.0  # some copies do not say their bytes
+    assert speed(1, 10, None) is None
+
+
 def _stream_row() -> dict[str, Any]:
     keys = ("rank", "device", "stream", "events", "collectives", "busy_ns", "overlap_ns")
     return dict.fromkeys(keys, 0)
@@ -142,7 +160,7 @@ def test_gpus_of_one_rank_have_names_of_their_own() -> None:
 def test_kernels_are_summed_over_ranks() -> None:
     """A rank that never ran a kernel has the least time: 0."""
     rows = [kernel_row(0, "a", 70), kernel_row(0, "b", 30), kernel_row(1, "a", 100)]
-    (figure,) = kernels.section(*report_data(2, kernels=rows)).figures
+    (figure,) = kernels.section(*placed(2, kernels=rows)).figures
     table = figure.table
     assert table is not None
     assert list(map(str, column(table, "name"))) == ["a", "b"]
@@ -170,10 +188,18 @@ def test_families_are_summed_over_ranks() -> None:
     assert families.section(*report_data(kernel_families=[row(0, "copy", 0, "m")])).is_empty
 
 
+def test_the_longest_of_a_kernel_can_be_seen() -> None:
+    """The command opens the file of the rank where it ran, at its slice."""
+    rows = [kernel_row(0, "a", 70), kernel_row(1, "a", 100) | {"id": 12}]
+    (figure,) = kernels.section(*placed(2, kernels=rows)).figures
+    assert figure.table is not None
+    assert column(figure.table, "view") == ["tp-tools view rank1.json --at 12"]
+
+
 def test_omitted_kernels_are_counted() -> None:
     """The table has the twenty with the most time, and counts the others."""
     rows = [kernel_row(0, f"k{number}", 1000 + number) for number in range(33)]
-    (figure,) = kernels.section(*report_data(kernels=rows)).figures
+    (figure,) = kernels.section(*placed(kernels=rows)).figures
     assert figure.table is not None
     assert list(map(str, column(figure.table, "name")[:2])) == ["k32", "k31"]
     assert len(figure.table.rows) == 20
@@ -182,14 +208,14 @@ def test_omitted_kernels_are_counted() -> None:
 
 def test_gaps_are_split_into_their_parts() -> None:
     """A gap of 30 ns without a launch is not known; one of 10 ns waits for 6 and is busy for 4."""
-    gap = {"rank": 0, "device": 0, "before": "a", "after": "b"}
+    gap = {"rank": 0, "device": 0, "id": 9, "before": "a", "after": "b"}
     gap |= dict.fromkeys(("waited_in", "cpu_op", "python_line"))
     gap |= dict.fromkeys((key for _, key, _, _ in gaps.CAUSES.values()), 0)
     rows = [
         {**gap, "ts": 150, "dur": 30, "why": None, "unknown_ns": 30},
         {**gap, "ts": 300, "dur": 10, "why": "sync", "wait_ns": 6, "cpu_ns": 4},
     ]
-    causes, longest = gaps.section(*report_data(gpu_time=[gpu_row(0)], gaps=rows)).figures
+    causes, longest = gaps.section(*placed(gpu_time=[gpu_row(0)], gaps=rows)).figures
     assert causes.table is not None
     assert longest.table is not None
     assert column(causes.table, "not known") == [30]
@@ -197,6 +223,7 @@ def test_gaps_are_split_into_their_parts() -> None:
     assert column(causes.table, "cpu") == [4]
     assert column(longest.table, "why") == [None, "sync"]
     assert column(longest.table, "at_ns") == [50, 200]
+    assert column(longest.table, "view") == ["tp-tools view rank0.json --at 9"] * 2
 
 
 def test_uncertain_matches_are_left_out_and_counted() -> None:
@@ -208,7 +235,7 @@ def test_uncertain_matches_are_left_out_and_counted() -> None:
         arrival_row(2, 1, 9e9, "uncertain"),
     ]
     data, labels = report_data(2, collectives_by_rank=rows)
-    figure = collectives._lateness_figure(collectives._collectives(data), labels, ())
+    figure = collectives._lateness_figure(collectives._collectives(data), labels, Places(data), ())
     assert figure.table is not None
     assert column(figure.table, "collective") == [1]
     assert column(figure.table, "skew_us") == [0.25]
@@ -220,7 +247,7 @@ def test_the_lowest_of_equal_ranks_came_last() -> None:
     """Of ranks that arrive in the same nanosecond the straggler is the one that SQL names."""
     rows = [arrival_row(1, rank, 100 * (rank > 0)) for rank in range(3)]
     data, labels = report_data(3, collectives_by_rank=rows)
-    figure = collectives._lateness_figure(collectives._collectives(data), labels, ())
+    figure = collectives._lateness_figure(collectives._collectives(data), labels, Places(data), ())
     assert figure.table is not None
     assert column(figure.table, "straggler") == ["rank 1"]
 
@@ -237,7 +264,7 @@ def test_the_plot_keeps_the_largest_skews() -> None:
         )
     ]
     data, labels = report_data(2, collectives_by_rank=rows)
-    figure = collectives._lateness_figure(collectives._collectives(data), labels, ())
+    figure = collectives._lateness_figure(collectives._collectives(data), labels, Places(data), ())
     assert figure.plot is not None
     drawn = [int(title.partition(":")[0]) for title in figure.plot["data"][0]["x"]]
     assert drawn == list(range(5, count))

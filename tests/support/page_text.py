@@ -7,6 +7,7 @@ from typing import Any
 from tp_tools.engine import Rows
 from tp_tools.reporting.data import Member, ReportData
 from tp_tools.reporting.labels import Labels
+from tp_tools.reporting.places import Places
 
 
 def report_data(ranks: int = 1, **queries: list[dict[str, Any]]) -> tuple[ReportData, Labels]:
@@ -19,6 +20,12 @@ def report_data(ranks: int = 1, **queries: list[dict[str, Any]]) -> tuple[Report
     members = [Member(rank, f"rank {rank}", f"rank{rank}.json", None) for rank in range(ranks)]  # type: ignore[arg-type]
     data = ReportData(members, {**empty, **results}, {}, None)
     return data, Labels(data)
+
+
+def placed(ranks: int = 1, **queries: list[dict[str, Any]]) -> tuple[ReportData, Labels, Places]:
+    """Make data as `report_data`, and the places in it."""
+    data, labels = report_data(ranks, **queries)
+    return data, labels, Places(data)
 
 
 def column(table: Any, key: str) -> list[Any]:  # noqa: ANN401  short in tests

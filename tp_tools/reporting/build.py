@@ -14,16 +14,19 @@ from tp_tools.reporting import (
     gpu_time,
     kernels,
     memory,
+    modules,
     overview,
     page,
     phases,
     quality,
     steps,
+    strip,
     verdict,
     waits,
 )
 from tp_tools.reporting.commands import Commands
 from tp_tools.reporting.labels import Labels
+from tp_tools.reporting.places import Places
 
 if TYPE_CHECKING:
     from tp_tools.reporting.data import ReportData
@@ -38,27 +41,30 @@ def html(data: ReportData) -> str:
     Raises:
         UsageError: plotly or Jinja2 is not installed.
     """
-    labels, diagnosis = Labels(data), findings.diagnosis(data)
+    labels, diagnosis, places = Labels(data), findings.diagnosis(data), Places(data)
     sections = [
         findings.section(diagnosis),
         overview.section(data),
         gpu_time.section(data, labels),
         verdict.section(data, labels),
         families.section(data, labels),
-        kernels.section(data, labels),
+        kernels.section(data, labels, places),
+        modules.section(data),
         efficiency.section(data, labels),
-        gaps.section(data, labels),
+        gaps.section(data, labels, places),
         waits.section(data, labels),
         steps.section(data, labels),
         phases.section(data, labels),
         memory.section(data, labels),
-        collectives.section(data, labels),
+        collectives.section(data, labels, places),
         quality.hidden_section(data),
         quality.clocks_section(data),
     ]
     head = page.Head(
         overview.title(data),
         overview.introduction(data),
+        diagnosis.summary,
+        strip.figure(data, labels, places),
         [*findings.tiles(diagnosis), *overview.tiles(data, labels)],
         f"tp-tools {version('tp-tools')}",
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
+    from tp_tools.reporting.places import Places
 
 MAX_COLLECTIVES = 900
 """Columns of the heat map at most: in a window of 1280 pixels, more would hide each other."""
@@ -37,6 +38,7 @@ class Collective:
         number: its number among all collectives.
         kind, seq, group, confidence, step: as in the query `collectives_by_rank`.
         arrivals: time at which the rank arrived in ns, by rank.
+        devices: its device then, by rank; None on the CPU.
     """
 
     number: int
@@ -46,6 +48,7 @@ class Collective:
     confidence: str
     step: str | None
     arrivals: dict[int | None, int] = field(default_factory=dict)
+    devices: dict[int | None, int | None] = field(default_factory=dict)
 
     @property
     def first(self) -> int:
@@ -74,7 +77,7 @@ class Collective:
         return f"{self.number}: {self.kind}{seq}{group}{step} ({self.confidence})"
 
 
-def section(data: ReportData, labels: Labels) -> Section:
+def section(data: ReportData, labels: Labels, places: Places) -> Section:
     """Build the section; without figures if there are no collectives."""
     title = "Collectives: ranks waiting for each other"
     collectives = _collectives(data)
@@ -91,7 +94,7 @@ def section(data: ReportData, labels: Labels) -> Section:
     if data.results["comm_overlap"].rows:
         figures.append(_overlap_figure(data, labels))
     figures += [
-        _lateness_figure(collectives, labels, stragglers.caveats(data)),
+        _lateness_figure(collectives, labels, places, stragglers.caveats(data)),
         *bandwidth.figures(data),
         stragglers.figure(data, labels),
     ]
@@ -102,13 +105,14 @@ def _collectives(data: ReportData) -> list[Collective]:
     """Collect the collectives, in the order of first arrivals."""
     by_number: dict[int, Collective] = {}
     columns = ("collective", "kind", "seq", "process_group", "confidence", "step")
-    rows = data.rows("collectives_by_rank", *columns, "rank", "arrival")
-    for number, kind, seq, group, confidence, step, rank, arrival in rows:
+    rows = data.rows("collectives_by_rank", *columns, "rank", "device", "arrival")
+    for number, kind, seq, group, confidence, step, rank, device, arrival in rows:
         kind_of_all = "send_recv" if kind in ("send", "recv") else kind
         collective = by_number.setdefault(
             number, Collective(number, kind_of_all, seq, group, confidence, step)
         )
-        collective.arrivals[rank] = max(arrival, collective.arrivals.get(rank, arrival))
+        if arrival >= collective.arrivals.get(rank, arrival):
+            collective.arrivals[rank], collective.devices[rank] = arrival, device
     return sorted(by_number.values(), key=lambda collective: (collective.first, collective.number))
 
 
@@ -179,7 +183,9 @@ def _overlap_figure(data: ReportData, labels: Labels) -> Figure:
     )
 
 
-def _lateness_figure(collectives: list[Collective], labels: Labels, notes: Sequence[str]) -> Figure:
+def _lateness_figure(
+    collectives: list[Collective], labels: Labels, places: Places, notes: Sequence[str]
+) -> Figure:
     title = "Who came late"
     shared = [collective for collective in collectives if collective.confidence != ALONE]
     sure = [collective for collective in shared if collective.confidence in SURE]
@@ -218,12 +224,20 @@ def _lateness_figure(collectives: list[Collective], labels: Labels, notes: Seque
             [[collective.lateness_us(rank) for collective in plotted] for rank in ranks],
             [collective.title() for collective in plotted],
         ),
-        table=_skew_table(by_skew, ranks, labels),
+        table=_skew_table(by_skew, ranks, labels, places),
         notes=[*omissions, *notes],
     )
 
 
-def _skew_table(by_skew: list[Collective], ranks: list[int | None], labels: Labels) -> Table:
+def _view(collective: Collective, places: Places) -> str | None:
+    """Return the command that shows the arrival of the last rank."""
+    rank = collective.straggler
+    return places.at_time(rank, collective.devices[rank], collective.arrivals[rank])
+
+
+def _skew_table(
+    by_skew: list[Collective], ranks: list[int | None], labels: Labels, places: Places
+) -> Table:
     rank_columns = ranks if len(ranks) <= MAX_RANK_COLUMNS else []
     columns = [
         Column("collective", "#", "number"),
@@ -235,6 +249,7 @@ def _skew_table(by_skew: list[Collective], ranks: list[int | None], labels: Labe
         Column("ranks", "ranks"),
         Column("skew_us", "skew", "us"),
         Column("straggler", "last", "text"),
+        Column("view", "its arrival, in the timeline", "view"),
         *(Column(f"late_us_{rank}", f"{labels.rank(rank)} late by", "us") for rank in rank_columns),
     ]
     rows = [
@@ -248,6 +263,7 @@ def _skew_table(by_skew: list[Collective], ranks: list[int | None], labels: Labe
             len(collective.arrivals),
             collective.skew_us,
             labels.rank(collective.straggler),
+            _view(collective, places),
             *(collective.lateness_us(rank) for rank in rank_columns),
         )
         for collective in by_skew[:MAX_ROWS]

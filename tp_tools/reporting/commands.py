@@ -31,7 +31,7 @@ class Commands:
 
     def of_figure(self, figure: Figure) -> str:
         """Return the command that prints the numbers of a figure, to be copied."""
-        return self._template(figure).replace(TRACES, " ".join(map(_quoted, self.files)))
+        return self._template(figure).replace(TRACES, " ".join(map(quoted, self.files)))
 
     def shown(self, figure: Figure) -> str:
         """Return the same command as it is shown: with a pattern in place of many names."""
@@ -40,11 +40,11 @@ class Commands:
     def names(self) -> str:
         """Name the traces for a shell: each, or, of many, by a pattern that matches them."""
         if len(self.files) <= _MOST_NAMES:
-            return " ".join(map(_quoted, self.files))
+            return " ".join(map(quoted, self.files))
         start = _common_start(self.files)
         rest = [name[len(start) :][::-1] for name in self.files]
         end = _common_start(rest)[::-1]
-        return f"{_quoted(start) if start else ''}*{_quoted(end) if end else ''}"
+        return f"{quoted(start) if start else ''}*{quoted(end) if end else ''}"
 
     @staticmethod
     def _template(figure: Figure) -> str:
@@ -55,6 +55,6 @@ def _common_start(texts: Sequence[str]) -> str:
     return os.path.commonprefix(list(texts))  # noqa: RUF071  characters, not folders
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """Quote a name for a shell; one that begins with a dash is no option."""
     return shlex.quote(f"./{name}" if name.startswith("-") and name != "-" else name)

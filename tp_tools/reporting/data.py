@@ -14,10 +14,12 @@ from tp_tools.files import open_source
 from tp_tools.files.kept import KeptSource
 from tp_tools.inspection import trace_info
 from tp_tools.merging.summary import summary
-from tp_tools.progress import Once
+from tp_tools.progress import SILENT, Once
 from tp_tools.querying import LoadOptions, job_loader, load_trace, lookup, runner
 from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
+from tp_tools.querying.viewer_ids import as_in_viewer
 from tp_tools.repair import OverlapOptions, analysis
+from tp_tools.reporting.windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
     from tp_tools.engine.processor import Processor
     from tp_tools.inspection import TraceInfo
-    from tp_tools.library import Header
+    from tp_tools.library import Header, Values
     from tp_tools.progress import Reporter
     from tp_tools.querying.lookup import Query
 
@@ -46,10 +48,11 @@ RANK_QUERIES = (
     "dataloader",
     "memory",
     "memory_timeline",
+    "modules",
 )
 """Queries that run on each trace."""
 
-JOB_QUERIES = ("collectives_by_rank", "stragglers", "verdict", "critical_path")
+JOB_QUERIES = ("collectives_by_rank", "stragglers", "verdict", "critical_path", "gpu_timeline")
 """Queries that run on all ranks together."""
 
 MESSAGE_QUERY = "pipeline"
@@ -162,7 +165,7 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
     header, load_options = _without_profiler(header, load_options)
     tp, plan = job_loader.load_job(traces, header, load_options, align, reporter)
     with tp, reporter.stage("asking about the job"):
-        job_rows = _run_job_queries(tp)
+        job_rows = _run_job_queries(tp, len(traces))
     members, rows_by_rank = list[Member](), dict[int | None, dict[str, Rows]]()
     sizes = [Path(rank.file).stat().st_size for rank in plan.ranks]
     with reporter.stage(f"{len(sizes)} ranks", sum(sizes)) as stage:
@@ -184,7 +187,7 @@ def _collect_one(trace: str, options: LoadOptions, reporter: Reporter) -> Report
     rank = info.metadata.rank if info.metadata is not None else None
     rank = info.file_labels.get("RANK") if rank is None else rank
     with tp, reporter.stage("asking SQL"):
-        rows = {**_run(tp, RANK_QUERIES), **_run_job_queries(tp)}
+        rows = {**_run(tp, RANK_QUERIES), **_run_job_queries(tp, 1)}
     title = "this trace" if rank is None else f"rank {rank}"
     member = Member(rank, title, Path(info.file).name, info)
     results = {
@@ -219,9 +222,9 @@ def _without_profiler(header: Header, options: LoadOptions) -> tuple[Header, Loa
     return replace(header, needs=needs, args=args), options
 
 
-def _run_job_queries(tp: Processor) -> dict[str, Rows]:
+def _run_job_queries(tp: Processor, traces: int) -> dict[str, Rows]:
     """Run the queries on the job, those on a kind of collective only if the job has that kind."""
-    rows = _run(tp, JOB_QUERIES)
+    rows = _run(tp, JOB_QUERIES, _values(traces))
     by_rank = rows["collectives_by_rank"]
     kind = by_rank.columns.index("kind")
     kinds = {row[kind] for row in by_rank.rows}
@@ -230,12 +233,21 @@ def _run_job_queries(tp: Processor) -> dict[str, Rows]:
     return {**rows, **_run(tp, sorted(queries))}
 
 
-def _run(tp: Processor, names: Iterable[str]) -> dict[str, Rows]:
-    return {
-        query.name.removesuffix(library.SUFFIX): query_rows(tp, query.sql_on(tp.gpu), query.name)
-        for query in map(lookup.from_file, names)
-        if query.name is not None
-    }
+def _values(traces: int) -> Mapping[str, Values]:
+    """Return the values of parameters of a query, by its name."""
+    return {"gpu_timeline": {"windows": windows(traces)}}
+
+
+def _run(
+    tp: Processor, names: Iterable[str], values: Mapping[str, Values] | None = None
+) -> dict[str, Rows]:
+    """Run queries of the library, each with its values; ids in the rows are those of the viewer."""
+    answers = {}
+    for name in names:
+        query = lookup.from_file(name, (values or {}).get(name, library.NO_VALUES))
+        rows = query_rows(tp, query.sql_on(tp.gpu), query.title)
+        answers[query.title] = as_in_viewer(rows, tp, SILENT)
+    return answers
 
 
 def _report_data(
@@ -244,5 +256,11 @@ def _report_data(
     known = [member.info.metadata for member in members if member.info.metadata is not None]
     gpus = {metadata.gpu_name for metadata in known}
     gpu = gpus.pop() if len(gpus) == 1 else ""
-    scripts = {name: library.expand(lookup.from_file(name).sql_on(gpu)) for name in rows}
+    values = _values(len(members))
+    scripts = {
+        name: library.expand(
+            lookup.from_file(name, values.get(name, library.NO_VALUES)).sql_on(gpu)
+        )
+        for name in rows
+    }
     return ReportData(members, rows, scripts, merge)

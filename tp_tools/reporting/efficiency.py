@@ -29,13 +29,13 @@ def _roofline(data: ReportData, labels: Labels) -> Figure:
         return Figure("roofline", title, "no op launched work")
     keys = [column.key for column in _ROOFLINE_COLUMNS]
     found = sorted(data.rows("roofline", "flops", "bytes", *keys), key=lambda row: -row[7])
-    known = [row[2:] for row in found if row[0] is not None and row[1] is not None]
+    known = [row for row in found if row[0] is not None and row[1] is not None]
     if not known:
         return Figure("roofline", title, "no shapes of inputs were recorded (record_shapes)")
     time = keys.index("gpu_ns")
     total_ns = sum(row[2 + time] for row in found)
-    share = percent(sum(row[time] for row in known) / total_ns) if total_ns else "-"
-    rows = [(labels.rank(rank), *rest) for rank, *rest in known[:MAX_ROWS]]
+    share = percent(sum(row[2 + time] for row in known) / total_ns) if total_ns else "-"
+    rows = [_exact(row, labels) for row in known[:MAX_ROWS]]
     omitted = len(known) - len(rows)
     return Figure(
         "roofline",
@@ -51,6 +51,18 @@ def _roofline(data: ReportData, labels: Labels) -> Figure:
     )
 
 
+def _exact(row: tuple[Any, ...], labels: Labels) -> tuple[Any, ...]:
+    """Return the cells of an op, its rates with all digits: the query rounds to 3 decimals."""
+    flops, size, *cells = row
+    cell = dict(zip([column.key for column in _ROOFLINE_COLUMNS], cells, strict=True))
+    cell["rank"] = labels.rank(cell["rank"])
+    if cell["tflops"] is not None:
+        cell["tflops"] = flops * cell["calls"] / 1e3 / cell["gpu_ns"]
+    if cell["gbps"] is not None:
+        cell["gbps"] = size * cell["calls"] / cell["gpu_ns"]
+    return tuple(cell.values())
+
+
 _ROOFLINE_COLUMNS = (
     Column("rank", "on", "text"),
     Column("op", "op", "text"),
@@ -58,7 +70,7 @@ _ROOFLINE_COLUMNS = (
     Column("dtype", "type", "text"),
     Column("calls", "calls"),
     Column("gpu_ns", "time in all", "ns"),
-    Column("tflops", "TFLOP/s"),
+    Column("tflops", "arithmetic", "tflops"),
     Column("mfu_percent", "of the peak", "percent"),
     Column("gbps", "memory", "gbps"),
     Column("bandwidth_percent", "of the peak", "percent"),

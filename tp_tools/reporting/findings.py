@@ -67,7 +67,7 @@ def section(found: Diagnosis) -> Section:
     return Section(
         KEY,
         title,
-        f"{found.summary} {time_line(found)} No time is counted in two findings.{left_out}",
+        f"{time_line(found)} No time is counted in two findings.{left_out}",
         [_figure(found, number, finding) for number, finding in enumerate(found.findings, 1)],
     )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tp_tools.reporting.bars import Bars
     from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
+    from tp_tools.reporting.places import Places
 
 MAX_GAPS = 20
 _MAX_LABEL = 34
@@ -61,6 +62,7 @@ class _Gap:
         before, after: names of the work before and after it.
         waited_in: call in which the CPU waited; None if it did not.
         cpu_op, python_line: what the CPU did instead of the launch; None if not known.
+        view: command that shows the work after it; None if not known.
     """
 
     dur: int
@@ -72,9 +74,10 @@ class _Gap:
     waited_in: str | None
     cpu_op: str | None
     python_line: str | None
+    view: str | None
 
 
-def section(data: ReportData, labels: Labels) -> Section:
+def section(data: ReportData, labels: Labels, places: Places) -> Section:
     """Build the section; without figures if no GPU was idle."""
     title = "Gaps: when nothing ran"
     if not data.results["gpu_time"].rows:
@@ -86,7 +89,9 @@ def section(data: ReportData, labels: Labels) -> Section:
         "A gap is a time between the first and the last work of a GPU in which nothing runs on it. "
         "Its parts say why the next work did not start earlier, its cause is the largest of them."
     )
-    return Section("gaps", title, text, [_cause_figure(idle), _longest_figure(data, labels)])
+    return Section(
+        "gaps", title, text, [_cause_figure(idle), _longest_figure(data, labels, places)]
+    )
 
 
 def _idle_by_cause(data: ReportData, labels: Labels) -> dict[str, dict[str | None, int]]:
@@ -128,9 +133,9 @@ def _cause_figure(idle: dict[str, dict[str | None, int]]) -> Figure:
     )
 
 
-def _longest_figure(data: ReportData, labels: Labels) -> Figure:
+def _longest_figure(data: ReportData, labels: Labels, places: Places) -> Figure:
     count = len(data.results["gaps"].rows)
-    gaps = _gaps(data, labels)
+    gaps = _gaps(data, labels, places)
     longest = heapq.nsmallest(MAX_GAPS, gaps, key=lambda gap: (-gap.dur, gap.gpu, gap.at_ns))
     omitted = count - len(longest)
     return Figure(
@@ -148,13 +153,15 @@ def _longest_figure(data: ReportData, labels: Labels) -> Figure:
     )
 
 
-def _gaps(data: ReportData, labels: Labels) -> Iterator[_Gap]:
+def _gaps(data: ReportData, labels: Labels, places: Places) -> Iterator[_Gap]:
     """Yield the gaps of all GPUs."""
     first_ts = {
         (rank, device): ts for rank, device, ts in data.rows("gpu_time", "rank", "device", "ts")
     }
-    columns = ("dur", "rank", "device", "ts", "why", "before", "after", *_CPU)
-    for dur, rank, device, ts, why, before, after, *cpu in data.rows("gaps", *columns):
+    columns = ("dur", "rank", "device", "ts", "why", "before", "after", "id", *_CPU)
+    for dur, rank, device, ts, why, before, after, after_id, held, cpu_op, line in data.rows(
+        "gaps", *columns
+    ):
         yield _Gap(
             dur,
             labels.gpu(rank, device),
@@ -162,15 +169,19 @@ def _gaps(data: ReportData, labels: Labels) -> Iterator[_Gap]:
             why,
             labels.kernel(before),
             labels.kernel(after),
-            *cpu,
+            held,
+            cpu_op,
+            line,
+            places.at_slice(rank, after_id),
         )
 
 
 def _longest_bars(longest: list[_Gap]) -> Bars:
     """Draw a bar per gap, in the colour of its cause."""
+    several = len({gap.gpu for gap in longest}) > 1
     bars = [
         (
-            f"{gap.gpu}: {middle(gap.after.short, _MAX_LABEL)}",
+            f"{gap.gpu}: {middle(gap.after.short, _MAX_LABEL)}" if several else gap.after.short,
             gap.dur,
             str(gap.why),
             f"{CAUSES[gap.why][0]}\nbefore: {gap.before.short}\nafter: {gap.after.short}",
@@ -193,6 +204,7 @@ def _gap_cells(number: int, gap: _Gap) -> tuple[object, ...]:
         gap.waited_in,
         gap.cpu_op,
         gap.python_line,
+        gap.view,
     )
 
 
@@ -210,4 +222,5 @@ _GAP_COLUMNS = (
     Column("waited_in", "call in which the CPU waited", "name"),
     Column("cpu_op", "op in which it was busy", "name"),
     Column("python_line", "Python line", "name"),
+    Column("view", "work after, in the timeline", "view"),
 )

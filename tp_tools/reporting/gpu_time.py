@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MOST_STREAMS = 64
 _MOST_COPIES = 40
+_ROUNDED_GBPS = 0.0006  # the query rounds to 3 decimals
 
 _EXPOSED = ("wire_ns", "waiting_ns", "unsplit_ns")
 NO_GPU = "nothing ran on a GPU"
@@ -151,7 +152,10 @@ def _streams_figure(data: ReportData, labels: Labels) -> Figure:
 
 def _copies_figure(data: ReportData, labels: Labels) -> Figure:
     keys = ("rank", "name", "count", "bytes", "total_ns", "mean_gbps")
-    rows = [(labels.rank(rank), *rest) for rank, *rest in data.rows("copies", *keys)]
+    rows = [
+        (labels.rank(rank), name, count, size, time_ns, _speed(size, time_ns, mean))
+        for rank, name, count, size, time_ns, mean in data.rows("copies", *keys)
+    ]
     columns = [
         Column("label", "rank", "text"),
         Column("name", "copy", "name"),
@@ -170,6 +174,14 @@ def _copies_figure(data: ReportData, labels: Labels) -> Figure:
             columns, rows[:_MOST_COPIES], _omitted(len(rows), _MOST_COPIES, "kind of copy")
         ),
     )
+
+
+def _speed(size: int | None, time_ns: int, mean_gbps: float | None) -> float | None:
+    """Return the speed of copies with all its digits where all of them say how many bytes."""
+    if not size or not time_ns or mean_gbps is None:
+        return mean_gbps
+    exact = size / time_ns
+    return exact if abs(exact - mean_gbps) <= _ROUNDED_GBPS else mean_gbps
 
 
 def _omitted(count: int, maximum: int, noun: str) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tp_tools.reporting.bars import Bars
     from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
+    from tp_tools.reporting.places import Places
 
 MAX_KERNELS = 20
 
@@ -30,7 +31,7 @@ KINDS = {
 }
 
 
-def section(data: ReportData, labels: Labels) -> Section:
+def section(data: ReportData, labels: Labels, places: Places) -> Section:
     """Build the section; without a figure if nothing ran on a GPU."""
     title = "Top kernels"
     totals = _totals(data)
@@ -53,7 +54,7 @@ def section(data: ReportData, labels: Labels) -> Section:
         bars=_bars(top, total_ns, labels),
         table=Table(
             _COLUMNS if len(data.members) == 1 else (*_COLUMNS, *_RANK_COLUMNS),
-            _rows(top, total_ns, data, labels),
+            _rows(top, total_ns, data, labels, places),
             f"And {plural(omitted, 'name')} more." if omitted else "",
         ),
     )
@@ -75,11 +76,24 @@ def _bars(top: list[Kernel], total_ns: int, labels: Labels) -> Bars:
 
 
 def _rows(
-    top: list[Kernel], total_ns: int, data: ReportData, labels: Labels
+    top: list[Kernel], total_ns: int, data: ReportData, labels: Labels, places: Places
 ) -> list[tuple[object, ...]]:
     """Return the cells of each kernel; of several ranks also those of `_RANK_COLUMNS`."""
+    views = {
+        (name, kind, longest): (rank, slice_id)
+        for rank, name, kind, longest, slice_id in data.rows("kernels", *_LONGEST)
+    }
     rows: list[tuple[object, ...]] = [
-        (labels.kernel(row[0]), *row[1:4], 100 * row[3] / total_ns, row[4]) for row in top
+        (
+            labels.kernel(name),
+            kind,
+            count,
+            time_ns,
+            100 * time_ns / total_ns,
+            longest,
+            places.at_slice(*views.get((name, kind, longest), (None, None))),
+        )
+        for name, kind, count, time_ns, longest in top
     ]
     if len(data.members) == 1:
         return rows
@@ -121,7 +135,10 @@ _COLUMNS = (
     Column("total_ns", "time in all", "ns"),
     Column("share", "share", "percent"),
     Column("max_ns", "longest", "ns"),
+    Column("view", "the longest, in the timeline", "view"),
 )
+
+_LONGEST = ("rank", "name", "kind", "max_ns", "id")
 
 _RANK_COLUMNS = (
     Column("least_ns", "least on a rank", "ns"),

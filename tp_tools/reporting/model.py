@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tp_tools.reporting.bars import Bars
+    from tp_tools.reporting.strip_cells import Strip
     from tp_tools.reporting.tables import Table
 
 
@@ -27,6 +28,7 @@ class Figure:
         table: the numbers; None for no table.
         notes: sentences on data that is left out or uncertain.
         panel: key of the section with details; empty for none.
+        strip: the strip of the whole profile; None for none.
         is_words: whether the text is the content.
     """
 
@@ -40,12 +42,13 @@ class Figure:
     table: Table | None = None
     notes: Sequence[str] = ()
     panel: str = ""
+    strip: Strip | None = None
     is_words: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to show, for the reason in `text`."""
-        shows = (self.plot, self.bars, self.table)
+        shows = (self.plot, self.bars, self.table, self.strip)
         return not self.is_words and all(it is None for it in shows)
 
 

@@ -7,7 +7,6 @@
     responsive: true,
   };
   const root = document.documentElement;
-  const held = (id) => JSON.parse(document.getElementById(id).textContent);
   const plots = held("plots");
   const sql = held("sql");
   const keys = Object.keys(plots);
@@ -33,16 +32,9 @@
     }));
   };
 
-  const inflated = async () => {
-    const packed = atob(document.getElementById("plotly").textContent);
-    const bytes = Uint8Array.from(packed, (it) => it.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Response(stream).text();
-  };
-
   const start = async () => {
     const script = document.createElement("script");
-    script.textContent = await inflated();
+    script.textContent = new TextDecoder().decode(await inflated("plotly"));
     document.head.append(script);
     await draw();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
@@ -90,6 +82,6 @@
     trouble.hidden = false;
     throw error;
   };
-  const ready = keys.length ? start() : Promise.resolve();
-  ready.then(() => { root.dataset.state = "drawn"; }).catch(failed);
+  if (keys.length) drawing.push(start());
+  Promise.all(drawing).then(() => { root.dataset.state = "drawn"; }).catch(failed);
 })();

@@ -23,7 +23,7 @@ _GZIP_LEVEL = 9
 _MAX_OPEN_ROWS = 16
 """Rows up to which a table without a chart is open when the page is loaded."""
 
-_SCRIPTS = ("page.js", "tables.js")
+_SCRIPTS = ("held.js", "tables.js", "strip.js", "page.js")
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,16 @@ class Head:
     Attributes:
         title: title.
         lead: first paragraph.
+        verdict: what made the traces slow, in one sentence.
+        strip: figure of the whole profile; an empty one is left out.
         tiles: key numbers.
         generator: name and version of the program: "tp-tools 1.2.0".
     """
 
     title: str
     lead: str
+    verdict: str
+    strip: Figure
     tiles: Sequence[Tile]
     generator: str
 
@@ -62,7 +66,8 @@ def page(
     """
     shown = [section for section in sections if not section.is_empty]
     scripts = [_file(name) for name in _SCRIPTS]
-    held = _held([figure for section in shown for figure in section.shown], sql)
+    figures = [head.strip, *(figure for section in shown for figure in section.shown)]
+    held = _held([figure for figure in figures if not figure.is_empty], sql)
     return (
         templates.environment()
         .get_template("page.html")
@@ -78,7 +83,7 @@ def page(
             style=_own(_file("page.css")),
             scripts=list(map(_own, scripts)),
             policy=_security_policy([*scripts, held["plotly"]]),
-            held={**held, "plotly": _compress(held["plotly"])},
+            held={**held, "plotly": _compress(held["plotly"].encode())},
         )
     )
 
@@ -87,7 +92,10 @@ def _held(figures: Sequence[Figure], sql: Mapping[str, str]) -> dict[str, str]:
     """Return what the scripts read: the text of plotly.js, plots and queries as JSON."""
     by_key = {figure.key: figure.plot for figure in figures if figure.plot}
     queries = sorted({name for figure in figures for name in figure.queries})
+    strip = next((figure.strip for figure in figures if figure.strip is not None), None)
     return {
+        "strip": _script_json(strip.as_object() if strip else None),
+        "cells": _compress(strip.cells) if strip else "",
         "plotly": plots.plotly_js() if by_key else "",
         "plots": _script_json(by_key),
         "sql": _script_json({name: sql[name] for name in queries}),
@@ -125,9 +133,9 @@ def _security_policy(scripts: list[str]) -> Markup:
     )
 
 
-def _compress(text: str) -> str:
-    """Compress text for the page's script to inflate; in base64 it has a quarter of its size."""
-    return base64.b64encode(gzip.compress(text.encode(), _GZIP_LEVEL, mtime=0)).decode()
+def _compress(data: bytes) -> str:
+    """Compress what the page's script inflates; text has a quarter of its size in base64."""
+    return base64.b64encode(gzip.compress(data, _GZIP_LEVEL, mtime=0)).decode()
 
 
 def _script_json(value: Any) -> Markup:  # noqa: ANN401  any JSON

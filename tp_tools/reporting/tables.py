@@ -29,15 +29,29 @@ class KernelName:
         return self.full
 
 
-Unit = Literal["text", "name", "count", "number", "ns", "us", "bytes", "percent", "gbps", "ppm"]
+Unit = Literal[
+    "text",
+    "name",
+    "count",
+    "number",
+    "ns",
+    "us",
+    "bytes",
+    "percent",
+    "gbps",
+    "tflops",
+    "ppm",
+    "view",
+]
 """The content of a column: `name` is a name of a kernel, which may be long; `number` is an id, such
-as a rank; `text` is other text; the others are counted or measured."""
+as a rank; `view` is a command that shows the row's place; `text` is other text; the others are
+counted or measured."""
 
 UNKNOWN = "-"
 _MAX_NAME = 72
 _MAX_UNWRAPPED_HEAD = 12
 _MAX_UNWRAPPED_TEXT = 32
-_TEXT_UNITS = ("text", "name")
+_TEXT_UNITS = ("text", "name", "view")
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,7 @@ class Cell:
         css: its classes in the style sheet.
         exact: the exact value; None if it is unknown.
         tooltip: what is said under the mouse; empty for nothing.
+        command: command that the cell offers to be copied; empty for none.
     """
 
     key: str
@@ -105,6 +120,7 @@ class Cell:
     css: str
     exact: str | None
     tooltip: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -186,6 +202,8 @@ def _cell(column: Column, value: Any, scale: _Scale | None) -> Cell:  # noqa: AN
     if css == "text" and len(shown) <= _MAX_UNWRAPPED_TEXT:
         css = "short"
     exact = str(value)
+    if column.unit == "view":
+        return Cell(column.key, shown, css, exact, exact, exact)
     return Cell(
         column.key, shown, css, exact, exact if column.unit == "name" and shown != exact else ""
     )
@@ -230,9 +248,14 @@ def duration(time_ns: int) -> str:
 
 def bandwidth(gbps: float) -> str:
     """Write a bandwidth with three digits, in the unit that fits: 1.23 GB/s; 4.00 MB/s."""
-    scales = ((1e3, "TB/s"), (1.0, "GB/s"), (1e-3, "MB/s"), (1e-6, "kB/s"))
-    scale, name = next((it for it in scales if gbps >= it[0]), (1e-9, "B/s"))
-    return f"{three_digits(gbps / scale)} {name}"
+    return _rate(1e9 * gbps, "B/s")
+
+
+def _rate(per_second: float, noun: str) -> str:
+    """Write a rate with three digits and a prefix that fits."""
+    scales = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+    scale, prefix = next((it for it in scales if per_second >= it[0]), (1.0, ""))
+    return f"{three_digits(per_second / scale)} {prefix}{noun}"
 
 
 def three_digits(value: float) -> str:
@@ -258,5 +281,7 @@ _FORMATTERS: dict[Unit, Callable[[Any], str]] = {
     "bytes": size,
     "percent": "{:.1f} %".format,
     "gbps": bandwidth,
+    "tflops": lambda tflops: _rate(1e12 * tflops, "FLOP/s"),
     "ppm": "{:.3f} ppm".format,
+    "view": lambda command: command[command.index("--at") :],
 }

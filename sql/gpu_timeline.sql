@@ -1,0 +1,125 @@
+-- GPU timeline: what each device did over time, in windows of equal length.
+--
+-- The time from the first to the last GPU work of all ranks is cut into equal windows, the same for
+-- every device. A device has a row for each window between its own first and last work, and
+--   dur = compute_ns + hidden_ns + communication_ns + waiting_ns + copy_ns + idle_ns
+-- where dur is the part of the window that lies there. Sums over windows are those of gpu_time:
+--   compute_ns = SUM(compute_ns + hidden_ns), idle_ns = SUM(idle_ns),
+--   exposed_communication_ns = SUM(communication_ns + waiting_ns), exposed_copy_ns = SUM(copy_ns).
+-- Waits are those of collectives_by_rank.
+--
+-- Grain: one row per device and window.
+-- Scope: job
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
+--   user_annotation, gpu_user_annotation, collective
+-- Args: device, stream, correlation
+-- Set: rank RANGE  only these ranks
+-- Set: windows INT = 1000  how many windows
+-- Shown first: rank, device, window, ts, dur, compute_ns, communication_ns, waiting_ns, idle_ns
+-- Paste: what `tp-tools sql gpu_timeline` prints runs in the Query tab of any Perfetto UI.
+
+INCLUDE PERFETTO MODULE tpt.gpu_running;
+
+INCLUDE PERFETTO MODULE tpt.process_rank;
+
+WITH RECURSIVE
+  extent AS MATERIALIZED (
+    SELECT MIN(ts) AS ts, MAX(ts_end) - MIN(ts) AS dur FROM tpt_gpu_running
+  ),
+  number(window) AS (
+    SELECT 0
+    UNION ALL
+    SELECT window + 1 FROM number WHERE window + 1 < tpt_set_windows!()
+  ),
+  -- the remainder apart, since the product of both may pass 63 bits
+  start AS MATERIALIZED (
+    SELECT
+      number.window,
+      extent.ts
+      + number.window * (extent.dur / tpt_set_windows!())
+      + number.window * (extent.dur % tpt_set_windows!()) / tpt_set_windows!() AS ts
+    FROM number
+    CROSS JOIN extent
+  ),
+  device AS MATERIALIZED (
+    SELECT upid, device, MIN(ts) AS ts, MAX(ts_end) AS ts_end
+    FROM tpt_gpu_running
+    GROUP BY upid, device
+  ),
+  edge AS (
+    SELECT upid, device, ts AS at, 1 AS step, kind, NULL AS window FROM tpt_gpu_running
+    UNION ALL
+    SELECT upid, device, ts_end, -1, kind, NULL FROM tpt_gpu_running
+    UNION ALL
+    -- a device begins within a window
+    SELECT device.upid, device.device, MAX(start.ts, device.ts), 0, NULL, start.window
+    FROM device
+    CROSS JOIN start
+    WHERE
+      start.ts < device.ts_end
+  ),
+  change AS (
+    SELECT
+      upid,
+      device,
+      at,
+      MAX(window) AS window,
+      SUM(IIF(kind = 'compute', step, 0)) AS compute,
+      SUM(IIF(kind = 'collective', step, 0)) AS collective,
+      SUM(IIF(kind = 'copy', step, 0)) AS copy,
+      SUM(IIF(kind = 'wait', step, 0)) AS waiting
+    FROM edge
+    GROUP BY upid, device, at
+  ),
+  state AS (
+    SELECT
+      upid,
+      device,
+      at,
+      MAX(window) OVER so_far AS window,
+      COALESCE(LEAD(at) OVER so_far - at, 0) AS dur,
+      SUM(compute) OVER so_far AS compute,
+      SUM(collective) OVER so_far AS collective,
+      SUM(copy) OVER so_far AS copy,
+      SUM(waiting) OVER so_far AS waiting
+    FROM change
+    WINDOW so_far AS (PARTITION BY upid, device ORDER BY at)
+  )
+SELECT
+  -- rank; NULL in the trace of one rank
+  tpt_process_rank.rank,
+  -- device
+  state.device,
+  -- number of the window, from 0
+  state.window,
+  -- its start, or that of the device's first work in it, ns
+  MIN(state.at) AS ts,
+  -- its duration, or the part of it between the device's first and last work, ns
+  SUM(state.dur) AS dur,
+  -- kernels ran and no collective, ns
+  SUM(IIF(state.compute > 0 AND state.collective = 0, state.dur, 0)) AS compute_ns,
+  -- kernels and collectives ran, ns
+  SUM(IIF(state.compute > 0 AND state.collective > 0, state.dur, 0)) AS hidden_ns,
+  -- a collective ran, no other kernel, and no rank was waited for as far as is known, ns
+  SUM(
+    IIF(state.compute = 0 AND state.collective > 0 AND state.waiting = 0, state.dur, 0)
+  ) AS communication_ns,
+  -- a collective ran, no other kernel, and a rank had not come, ns
+  SUM(
+    IIF(state.compute = 0 AND state.collective > 0 AND state.waiting > 0, state.dur, 0)
+  ) AS waiting_ns,
+  -- copies or memsets ran alone, ns
+  SUM(
+    IIF(state.compute = 0 AND state.collective = 0 AND state.copy > 0, state.dur, 0)
+  ) AS copy_ns,
+  -- nothing ran, ns
+  SUM(
+    IIF(state.compute = 0 AND state.collective = 0 AND state.copy = 0, state.dur, 0)
+  ) AS idle_ns
+FROM state
+LEFT JOIN tpt_process_rank USING (upid)
+WHERE
+  tpt_process_rank.rank IS NULL OR tpt_set_rank!(tpt_process_rank.rank)
+GROUP BY state.upid, state.device, state.window
+HAVING SUM(state.dur) > 0
+ORDER BY tpt_process_rank.rank, state.device, state.upid, state.window;

@@ -1,0 +1,41 @@
+"""Modules of one class are added up; work of none is named by its reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.page_text import column, report_data
+from tp_tools.reporting import modules
+
+
+def row(path: str | None, gpu_ns: int, reason: str | None = None) -> dict[str, Any]:
+    """A row of modules."""
+    name = path and path.rpartition(" > ")[2]
+    times = {"self_gpu_ns": gpu_ns, "self_backward_gpu_ns": gpu_ns // 2}
+    what = {"reason": reason, "top_op": "aten::mm" if path else None}
+    return {"path": path, "name": name, "calls": 1 if path else 0, **times, **what}
+
+
+def test_modules_are_added_up_by_class() -> None:
+    """Numbers at the end of names tell modules of one class apart, here and on other ranks."""
+    rows = [
+        row("Net_0", 0),
+        row("Net_0 > Linear_0", 30),
+        row("Net_0 > Linear_1", 50),
+        row("Net_0 > Linear_0", 20),  # of another rank
+        row(None, 60, "graph replay"),
+    ]
+    (figure,) = modules.section(report_data(modules=rows)[0]).shown
+    assert figure.table is not None
+    assert column(figure.table, "name") == ["Linear", "graph replay"]
+    assert column(figure.table, "modules") == [2, None]
+    assert column(figure.table, "calls") == [3, None]
+    assert column(figure.table, "self_gpu_ns") == [100, 60]
+    assert column(figure.table, "backward_ns") == [50, 30]
+    assert column(figure.table, "top_op") == ["aten::mm", None]
+
+
+def test_without_modules_it_is_left_out() -> None:
+    """Work of which no module is known says nothing about modules; nor does no work."""
+    for rows in ([row("Net_0", 0)], [row(None, 60, "no modules recorded")]):
+        assert modules.section(report_data(modules=rows)[0]).is_empty
