@@ -4,7 +4,9 @@
 -- user's annotations (record_function) instead. Work of the backward pass is of the module of its
 -- forward op, found by autograd's sequence number. All other work has rows without a path, by the
 -- reason, so that self_gpu_ns adds up to all GPU work (total_ns in kernels). GPU times are sums of
--- durations.
+-- durations. Replays of CUDA and HIP graphs are taken apart where traces of their capture are given
+-- (`--capture`, see captures): a replay is one of the graph with the same launches in the same
+-- order.
 --
 -- Grain: one row per rank and path of modules, and per rank and reason for which work is of none.
 -- Scope: rank
@@ -15,6 +17,8 @@
 --   was launched in them (with tpt.step_of_module needing gpu_user_annotation)
 -- Set: name TEXT = '*'  only modules whose names match this pattern: * is any text, ? any
 --   character
+-- Set: captures TEXT = '[]'  captured launches as JSON: rows of graph, node, is_copy, kernel_hash
+--   and path of the query captures; --capture sets it
 -- Shown first: rank, name, depth, calls, gpu_ns, self_gpu_ns, backward_gpu_ns, reason, top_op
 -- Paste: what `tp-tools sql modules` prints runs in the Query tab of any Perfetto UI.
 
@@ -24,7 +28,35 @@ INCLUDE PERFETTO MODULE tpt.module;
 
 INCLUDE PERFETTO MODULE tpt.op;
 
+INCLUDE PERFETTO MODULE tpt.replayed;
+
 WITH RECURSIVE
+  captured AS MATERIALIZED (
+    SELECT * FROM tpt_captured_launch!(tpt_set_captures!())
+  ),
+  replayed AS MATERIALIZED (
+    SELECT id, launch_id, path FROM tpt_replayed!(captured) WHERE path IS NOT NULL
+  ),
+  work AS MATERIALIZED (
+    SELECT
+      work.id,
+      work.rank,
+      work.dur,
+      COALESCE(replayed.path, work.path) AS path,
+      work.is_backward,
+      IIF(replayed.path IS NULL, work.reason, NULL) AS reason
+    FROM tpt_module_work AS work
+    LEFT JOIN replayed USING (id)
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_module_work WHERE id = work.id))
+  ),
+  in_replay AS MATERIALIZED (
+    SELECT DISTINCT work.rank, replayed.launch_id, replayed.path FROM replayed JOIN work USING (id)
+  ),
+  in_trace AS (
+    SELECT *, tpt_set_steps!((SELECT number FROM tpt_step_of_module WHERE seq = call.seq)) AS asked
+    FROM tpt_module_call AS call
+  ),
   called AS MATERIALIZED (
     SELECT
       rank,
@@ -32,15 +64,16 @@ WITH RECURSIVE
       outer_path,
       MIN(name) AS name,
       MIN(depth) AS depth,
-      SUM(is_asked) AS calls,
-      SUM(IIF(is_asked, dur, 0)) AS cpu_ns
+      -- calls that the trace has, else replays
+      COALESCE(NULLIF(SUM(calls), 0), SUM(replays)) AS calls,
+      SUM(cpu_ns) AS cpu_ns
     FROM (
-      SELECT
-        call.*,
-        COALESCE(
-          tpt_set_steps!((SELECT number FROM tpt_step_of_module WHERE seq = call.seq)), 0
-        ) AS is_asked
-      FROM tpt_module_call AS call
+      SELECT rank, path, outer_path, name, depth, asked IS 1 AS calls, 0 AS replays,
+        IIF(asked, dur, 0) AS cpu_ns
+      FROM in_trace
+      UNION ALL
+      SELECT rank, path, outer_path, name, depth, 0, replays, 0
+      FROM tpt_replayed_module!(in_replay)
     )
     GROUP BY rank, path
   ),
@@ -52,9 +85,7 @@ WITH RECURSIVE
       COUNT(*) AS events,
       SUM(dur) AS gpu_ns,
       SUM(IIF(is_backward, dur, 0)) AS backward_gpu_ns
-    FROM tpt_module_work AS work
-    WHERE
-      tpt_set_steps!((SELECT number FROM tpt_step_of_module_work WHERE id = work.id))
+    FROM work
     GROUP BY rank, path, reason
   ),
   -- the work of each path, and again of each path around it
@@ -77,7 +108,7 @@ WITH RECURSIVE
     FROM around
     GROUP BY rank, path
   ),
-  -- by op and the shapes of its inputs, the most GPU time first
+  -- by op and shapes, the most GPU time first
   by_op AS (
     SELECT
       work.rank,
@@ -89,12 +120,10 @@ WITH RECURSIVE
         PARTITION BY work.rank, work.path, work.reason
         ORDER BY SUM(work.dur) DESC, op.name, shape.dims
       ) AS place
-    FROM tpt_module_work AS work
+    FROM work
     CROSS JOIN tpt_op_of_work AS of_work USING (id)
     CROSS JOIN tpt_op AS op USING (seq)
     LEFT JOIN tpt_op_dims AS shape USING (seq)
-    WHERE
-      tpt_set_steps!((SELECT number FROM tpt_step_of_module_work WHERE id = work.id))
     GROUP BY work.rank, work.path, work.reason, op.name, shape.dims
   ),
   top_op AS MATERIALIZED (
@@ -120,18 +149,7 @@ WITH RECURSIVE
     WHERE
       called.calls > 0 OR total.events > 0
     UNION ALL
-    SELECT
-      rank,
-      NULL,
-      NULL,
-      NULL,
-      0,
-      0,
-      events,
-      gpu_ns,
-      gpu_ns,
-      backward_gpu_ns,
-      backward_gpu_ns,
+    SELECT rank, NULL, NULL, NULL, 0, 0, events, gpu_ns, gpu_ns, backward_gpu_ns, backward_gpu_ns,
       reason
     FROM launched
     WHERE
@@ -147,9 +165,10 @@ SELECT
   answer.name,
   -- how many modules the path has
   answer.depth,
-  -- how often it was called; 0 for work of no module
+  -- how often it was called; of a module that only replays of graphs ran how many did; 0 for work
+  -- of no module
   answer.calls,
-  -- CPU time in its calls, summed, ns
+  -- CPU time in its calls, summed, ns; replays have none
   answer.cpu_ns,
   -- kernels, copies and memsets launched in it or in modules that it called
   answer.gpu_events,

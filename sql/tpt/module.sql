@@ -17,7 +17,24 @@ INCLUDE PERFETTO MODULE tpt.step_name;
 
 -- Calls of modules, by rank: of nn.Module, which Python stacks show; in a rank that has none of
 -- these, annotations that mark no steps.
-CREATE PERFETTO TABLE _tpt_module_slice AS
+CREATE PERFETTO TABLE tpt_module_slice(
+  -- Id of its slice.
+  id JOINID(slice.id),
+  -- Its start, ns.
+  ts TIMESTAMP,
+  -- Its duration, ns.
+  dur DURATION,
+  -- Its name.
+  name STRING,
+  -- 1: of nn.Module, 0: an annotation.
+  is_module BOOL,
+  -- Its rank; NULL in the trace of one rank.
+  rank LONG,
+  -- Its process.
+  upid JOINID(process.id),
+  -- The row of its thread, as `tpt_row_id!` has it.
+  row_id LONG
+) AS
 WITH
   named AS MATERIALIZED (
     SELECT
@@ -79,7 +96,7 @@ WITH
   ),
   event AS MATERIALIZED (
     SELECT id, upid, row_id, ts, dur, rank, name, NULL AS op_seq, 1 AS is_call, 0 AS is_backward
-    FROM _tpt_module_slice
+    FROM tpt_module_slice
     UNION ALL
     SELECT
       op.id,
@@ -295,7 +312,7 @@ WITH
     SELECT * FROM found WHERE launch_id IS NOT NULL AND is_inside
   ),
   has_modules AS MATERIALIZED (
-    SELECT DISTINCT rank FROM _tpt_module_slice
+    SELECT DISTINCT rank FROM tpt_module_slice
   )
 SELECT
   work.id,

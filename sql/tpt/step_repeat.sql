@@ -51,7 +51,7 @@ WITH
       COUNT(*) AS events,
       SUM(dur) AS gpu_ns,
       -- the names of all that it launched, in any order
-      SUM(HASH(name) & ((1 << 40) - 1)) AS content
+      SUM(HASH(COALESCE(name, '')) & ((1 << 40) - 1)) AS content
     FROM work
     GROUP BY rank_or_none, launch
   ),

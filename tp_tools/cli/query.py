@@ -37,6 +37,7 @@ class Options:
     raw: bool
     all_categories: bool
     limit: int | None
+    captures: tuple[str, ...]
     values: tuple[str, ...]
     engine: str | None
     written: OutputOptions
@@ -84,6 +85,15 @@ class Options:
     is_flag=True,
     help="Load all events, not only those that QUERY says in its header it needs.",
 )
+@click.option(
+    "--capture",
+    "captures",
+    multiple=True,
+    metavar="TRACE",
+    shell_complete=complete_files,
+    help="For modules: a trace of captured CUDA graphs, or a folder of these, by which replays are "
+    "taken apart. Default: a folder capture_traces beside the traces. Repeatable.",
+)
 @set_option
 @choice_options
 @engine_option
@@ -101,6 +111,7 @@ def command(  # noqa: PLR0917  click passes all by name
     wide: bool,  # noqa: FBT001
     raw: bool,  # noqa: FBT001
     all_categories: bool,  # noqa: FBT001
+    captures: tuple[str, ...],
     values: tuple[str, ...],
     engine: str | None,
     choice: RankChoice,
@@ -133,7 +144,9 @@ def command(  # noqa: PLR0917  click passes all by name
         raise UsageError(_MISSING)
     written = OutputOptions(form or format_of(output), output, force, rows, sort, wide)
     _run(
-        Options(name, sql, traces, choice, raw, all_categories, limit, values, engine, written),
+        Options(
+            name, sql, traces, choice, raw, all_categories, limit, captures, values, engine, written
+        ),
         console,
     )
 
@@ -185,7 +198,7 @@ def _run(options: Options, console: Console) -> None:
             answers = runner.run_queries(
                 queries,
                 job,
-                LoadOptions(options.engine, options.raw),
+                LoadOptions(options.engine, options.raw, captures=options.captures),
                 options.limit,
                 console,
                 all_categories=options.all_categories,

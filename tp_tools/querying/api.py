@@ -86,6 +86,7 @@ def query(
     params: Values = NO_VALUES,
     profile: str | None = None,
     stage: str | None = None,
+    captures: PathLike | Iterable[PathLike] = (),
 ) -> pd.DataFrame:
     """Run a query on a trace, or on each rank of a job.
 
@@ -96,14 +97,14 @@ def query(
         engine: as for `open_trace`.
         raw: whether to load the files as they are, not as repaired.
         all_categories: whether to load all events. Else only those are loaded that the query's
-            header names. The columns id, slice_id, other_id and track_id have the ids of the viewer
-            either way, or NULL where they are not known: where all ranks are asked at once, and of
-            tracks in a trace with counters.
+            header names. Columns of ids have those of the viewer either way, or NULL where they are
+            not known: where all ranks are asked at once, and of tracks in a trace with counters.
         params: values of parameters that the query declares, by name:
             `{"rank": 0, "steps": "3..5"}`; a range may also be a pair, `(3, 5)`, whose ends may be
             None. `tp-tools sql NAME` shows what can be set.
         profile: of several profiles in a folder, this one, as for `tp-tools query --profile`.
         stage: of several stages, this one.
+        captures: for "modules": traces of captured CUDA graphs, or folders of these.
 
     Returns:
         The rows of the query's last statement, with its columns. Of several traces, the rows of
@@ -119,11 +120,10 @@ def query(
         tp_tools.errors.EngineError: TraceProcessor failed otherwise.
     """
     warned = KeptWarnings()
-    how = LoadOptions(engine, raw)
+    how = LoadOptions(engine, raw, captures=_paths(captures))
     files = find_files(traces, profile, stage, warned)
-    answer = runner.run_query(
-        _query(query, params), files, how, reporter=warned, all_categories=all_categories
-    )
+    asked = _query(query, params)
+    answer = runner.run_query(asked, files, how, reporter=warned, all_categories=all_categories)
     warned.warn_caller()
     return frames.frame(answer)
 
@@ -181,11 +181,15 @@ def find_files(
     reporter: Reporter,
 ) -> job_files.JobFiles:
     """Find the traces of one job, and report what lies beside them."""
-    given = [traces] if isinstance(traces, str | os.PathLike) else traces
     choice = RankChoice(profile, stage, allow_missing=True)
-    found = job_files.find([os.fspath(trace) for trace in given], choice)
+    found = job_files.find(_paths(traces), choice)
     found.say_left_out(reporter)
     return found
+
+
+def _paths(given: PathLike | Iterable[PathLike]) -> tuple[str, ...]:
+    paths = [given] if isinstance(given, str | os.PathLike) else given
+    return tuple(os.fspath(path) for path in paths)
 
 
 def _is_sql(query: PathLike) -> TypeGuard[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -56,11 +56,16 @@ class Query:
         Args:
             gpu: the name; empty if it is not known. A value that was given stays.
         """
-        asked = [it for it in self.header.parameters if (it.name, it.type) == (GPU, "TEXT")]
-        if not asked or not gpu:
-            return self.sql
+        return self.with_text(GPU, gpu).sql if gpu else self.sql
+
+    def with_text(self, name: str, text: str) -> Query:
+        """Return the query with the value of a TEXT parameter, if it declares it and has none."""
+        asked = [it for it in self.header.parameters if (it.name, it.type) == (name, "TEXT")]
+        if not asked:
+            return self
         by_default = library.definitions(asked, NO_VALUES, self.title)
-        return self.sql.replace(by_default, library.definitions(asked, {GPU: gpu}, self.title), 1)
+        with_value = library.definitions(asked, {name: text}, self.title)
+        return replace(self, sql=self.sql.replace(by_default, with_value, 1))
 
     @property
     def title(self) -> str:

@@ -14,7 +14,7 @@ from tp_tools.files import open_source
 from tp_tools.merging.probe import probe
 from tp_tools.merging.ranks import some
 from tp_tools.progress import SILENT, Once
-from tp_tools.querying import job_loader
+from tp_tools.querying import captures, job_loader
 from tp_tools.querying.lookup import RANK, Query
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
 from tp_tools.querying.viewer_ids import as_in_viewer
@@ -77,6 +77,7 @@ def run_queries(
         EngineError: TraceProcessor failed, or refused a query.
     """
     reporter = Once(reporter)
+    queries = captures.given(queries, traces.files, how, reporter)
     answers = _all_rows(queries, traces, how, limit, reporter, all_categories=all_categories)
     return [answers[query] for query in queries]
 

@@ -54,12 +54,14 @@ class LoadOptions:
         needs: categories of Chrome JSON to load, as in a query's header; None for all. Ids number
             what is loaded; `Processor.slice_ids` and `track_ids` give those of the viewer.
         patience_s: seconds that an engine works on a raw file before the file is checked.
+        captures: files or folders with traces of captured CUDA graphs, for `modules`.
     """
 
     engine: str | None = None
     raw: bool = False
     needs: frozenset[str] | None = None
     patience_s: float = PATIENCE_S
+    captures: tuple[str, ...] = ()
 
 
 def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) -> Processor:

@@ -1,0 +1,137 @@
+-- Launches while a CUDA or HIP graph is captured: they run nothing, and each replay runs them all.
+
+INCLUDE PERFETTO MODULE tpt.arg;
+
+INCLUDE PERFETTO MODULE tpt.launch;
+
+INCLUDE PERFETTO MODULE tpt.module;
+
+INCLUDE PERFETTO MODULE tpt.nest;
+
+-- The calls that add work to a graph, on the thread that captures, while it does.
+CREATE PERFETTO TABLE _tpt_captured_call AS
+WITH
+  point AS (
+    SELECT
+      rank,
+      upid,
+      row_id,
+      ts,
+      id,
+      name,
+      CASE
+        WHEN name GLOB '*StreamBeginCapture*' THEN 1
+        WHEN name GLOB '*StreamEndCapture*' THEN 0
+      END AS begins,
+      (name GLOB '*Launch*' AND NOT name GLOB '*GraphLaunch*' AND NOT name GLOB '*HostFunc*')
+      OR name GLOB '*Memcpy*'
+      OR name GLOB '*Memset*' AS is_launch,
+      NOT name GLOB '*Launch*' AS is_copy
+    FROM tpt_call
+    WHERE
+      name GLOB '*Launch*'
+      OR name GLOB '*Memcpy*'
+      OR name GLOB '*Memset*'
+      OR name GLOB '*Stream*Capture*'
+  ),
+  counted AS (
+    SELECT
+      *,
+      COUNT(begins) OVER so_far AS marks
+    FROM point
+    WINDOW so_far AS (
+      PARTITION BY upid, row_id ORDER BY ts, id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    )
+  ),
+  inside AS (
+    SELECT
+      *,
+      -- of the marks before it the last begins a capture
+      FIRST_VALUE(COALESCE(begins, 0)) OVER (
+        PARTITION BY upid, row_id, marks ORDER BY ts, id
+      ) AS is_captured,
+      FIRST_VALUE(ts) OVER (PARTITION BY upid, row_id, marks ORDER BY ts, id) AS capture_ts
+    FROM counted
+  )
+SELECT
+  rank,
+  upid,
+  row_id,
+  ts,
+  id,
+  name,
+  is_copy,
+  DENSE_RANK() OVER (ORDER BY rank, capture_ts, upid, row_id) - 1 AS graph
+FROM inside
+WHERE
+  is_launch AND is_captured
+ORDER BY id;
+
+-- These calls, as slices of no time, and calls of modules, on one axis.
+CREATE PERFETTO TABLE _tpt_capture_event AS
+WITH
+  event AS (
+    SELECT id, upid, row_id, ts, 0 AS dur, NULL AS module FROM _tpt_captured_call
+    UNION ALL
+    SELECT id, upid, row_id, ts, dur, name
+    FROM tpt_module_slice
+    WHERE
+      (SELECT COUNT(*) FROM _tpt_captured_call) > 0
+  )
+SELECT seq, start, stop, id, module
+FROM tpt_on_axis!(event)
+ORDER BY seq;
+
+-- Launches while graphs are captured, in the order of their nodes, with the module of each.
+CREATE PERFETTO TABLE tpt_captured(
+  -- Its rank; NULL in the trace of one rank.
+  rank LONG,
+  -- Number of the graph, in the order of captures.
+  graph LONG,
+  -- Number of the launch in its graph, from 0.
+  node LONG,
+  -- Name of the call.
+  call STRING,
+  -- 1: it copies or sets memory, 0: it launches a kernel.
+  is_copy BOOL,
+  -- Name of the kernel, where the profiler writes it beside the call (ROCm); else NULL.
+  kernel STRING,
+  -- The modules around it, from the outermost on: A_0 > B_0; NULL: none.
+  path STRING,
+  -- Id of the call's slice.
+  id JOINID(slice.id)
+) AS
+WITH RECURSIVE
+  parent AS MATERIALIZED (
+    SELECT event.seq, own.parent, event.module, event.id
+    FROM _tpt_capture_event AS event
+    CROSS JOIN tpt_parents!(_tpt_capture_event) AS own USING (seq)
+  ),
+  walk(seq, path) AS (
+    SELECT seq, module FROM parent WHERE parent = 0
+    UNION ALL
+    SELECT it.seq, COALESCE(walk.path || IIF(it.module IS NULL, '', ' > '), '')
+      || COALESCE(it.module, '')
+    FROM walk
+    CROSS JOIN parent AS it ON it.parent = walk.seq
+  ),
+  placed AS MATERIALIZED (
+    SELECT parent.id, NULLIF(walk.path, '') AS path
+    FROM walk
+    CROSS JOIN parent USING (seq)
+    WHERE
+      parent.module IS NULL
+  )
+SELECT
+  it.rank,
+  it.graph,
+  ROW_NUMBER() OVER (PARTITION BY it.graph ORDER BY it.ts, it.id) - 1 AS node,
+  it.name AS call,
+  it.is_copy,
+  IIF(it.is_copy, NULL, tpt_arg!(slice.arg_set_id, 'kernel')) AS kernel,
+  placed.path,
+  it.id
+FROM _tpt_captured_call AS it
+CROSS JOIN slice USING (id)
+LEFT JOIN placed USING (id)
+ORDER BY it.graph, node;

@@ -1,0 +1,118 @@
+-- Replays of CUDA and HIP graphs, taken apart by what was captured.
+
+INCLUDE PERFETTO MODULE tpt.arg;
+
+INCLUDE PERFETTO MODULE tpt.launched;
+
+-- Captured launches, from the JSON that `--capture` makes of rows of `captures`.
+CREATE PERFETTO MACRO tpt_captured_launch(
+  -- An array of arrays of graph, node, is_copy, kernel_hash and path; what is no JSON has none.
+  launches Expr
+)
+-- graph, node, is_copy, kernel_hash, path.
+RETURNS TableOrSubquery AS
+(
+  SELECT
+    value ->> 0 AS graph,
+    value ->> 1 AS node,
+    value ->> 2 AS is_copy,
+    value ->> 3 AS kernel_hash,
+    value ->> 4 AS path
+  FROM JSON_EACH(IIF(JSON_VALID($launches), $launches, '[]'))
+);
+
+-- The modules that replays ran work of, with those around them.
+CREATE PERFETTO MACRO tpt_replayed_module(
+  -- rank, launch_id of the replay, and path of a module.
+  paths TableOrSubquery
+)
+-- rank, path, outer_path (NULL: none), name, depth, and replays: how many ran work of it.
+RETURNS TableOrSubquery AS
+(
+  WITH RECURSIVE
+    prefix(rank, launch_id, rest, path, name, outer_path, depth) AS (
+      SELECT rank, launch_id, path || ' > ', NULL, NULL, NULL, 0 FROM $paths
+      UNION ALL
+      SELECT
+        rank,
+        launch_id,
+        SUBSTR(rest, INSTR(rest, ' > ') + 3),
+        COALESCE(path || ' > ', '') || SUBSTR(rest, 1, INSTR(rest, ' > ') - 1),
+        SUBSTR(rest, 1, INSTR(rest, ' > ') - 1),
+        path,
+        depth + 1
+      FROM prefix
+      WHERE
+        rest != ''
+    )
+  SELECT rank, path, outer_path, name, depth, COUNT(DISTINCT launch_id) AS replays
+  FROM prefix
+  WHERE
+    path IS NOT NULL
+  GROUP BY rank, path
+);
+
+-- The module of each piece of work that a replay ran. A replay is one of a captured graph where
+-- their launches, in order, are as many, of the same kernels where the capture names them, and
+-- copies at the same places. Where several captured graphs fit and are not of the same modules,
+-- nothing is known.
+CREATE PERFETTO MACRO tpt_replayed(
+  -- Captured launches: graph, node, is_copy, kernel_hash (NULL: not known) and path, as `captures`
+  -- gives them.
+  captured TableOrSubquery
+)
+-- id of the work's slice, launch_id of its replay, and path, NULL: of no module.
+RETURNS TableOrSubquery AS
+(
+  WITH
+    work AS MATERIALIZED (
+      SELECT
+        work.id,
+        work.launch_id,
+        work.kind = 'copy' AS is_copy,
+        HASH(COALESCE(work.name, '')) AS kernel_hash,
+        ROW_NUMBER() OVER (
+          PARTITION BY work.launch_id
+          ORDER BY tpt_int_arg!(slice.arg_set_id, 'graph node id'), work.ts, work.id
+        ) - 1 AS node
+      FROM tpt_launched AS work
+      CROSS JOIN slice USING (id)
+      WHERE
+        work.launch_name GLOB '*GraphLaunch*' AND EXISTS (SELECT 1 FROM $captured)
+    ),
+    replay AS MATERIALIZED (
+      SELECT
+        launch_id,
+        COUNT(*) AS nodes,
+        -- sums that depend on the order, for each place is hashed with what is there
+        SUM(HASH(FORMAT('%d %d', node, is_copy)) & ((1 << 40) - 1)) AS places,
+        SUM(HASH(FORMAT('%d %d', node, IIF(is_copy, 0, kernel_hash))) & ((1 << 40) - 1)) AS names
+      FROM work
+      GROUP BY launch_id
+    ),
+    graph AS MATERIALIZED (
+      SELECT
+        graph,
+        COUNT(*) AS nodes,
+        SUM(HASH(FORMAT('%d %d', node, is_copy)) & ((1 << 40) - 1)) AS places,
+        SUM(HASH(FORMAT('%d %d', node, IIF(is_copy, 0, kernel_hash))) & ((1 << 40) - 1)) AS names,
+        MIN(is_copy OR kernel_hash IS NOT NULL) AS is_named,
+        SUM(HASH(FORMAT('%d %s', node, COALESCE(path, ''))) & ((1 << 40) - 1)) AS paths
+      FROM $captured
+      GROUP BY graph
+    ),
+    fitting AS MATERIALIZED (
+      SELECT replay.launch_id, MIN(graph.graph) AS graph
+      FROM replay
+      CROSS JOIN graph USING (nodes)
+      WHERE
+        IIF(graph.is_named, graph.names = replay.names, graph.places = replay.places)
+      GROUP BY replay.launch_id
+      HAVING
+        MIN(graph.paths) = MAX(graph.paths)
+    )
+  SELECT work.id, work.launch_id, captured.path
+  FROM work
+  CROSS JOIN fitting USING (launch_id)
+  CROSS JOIN $captured AS captured USING (graph, node)
+);
