@@ -127,6 +127,32 @@ def test_a_damaged_rank_is_named(
     assert bool(broken["mended"]) == (count > 0)
 
 
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("", "is empty. Was the profiler stopped before it wrote?"),
+        ("\0" * 99, "holds no text. Was the profiler stopped before it wrote?"),
+        (text(1)[:40], "is cut short at byte 40 of its text, before its traceEvents."),
+    ],
+)
+def test_a_rank_that_cannot_be_read_costs_no_other(
+    tp_tools: TpTools, tmp_path: Path, broken: str, said: str
+) -> None:
+    """It is left out with a warning; merge asks for it, unless ranks may be missing."""
+    folder = written(tmp_path / "in", {"rank0.json": text(0), "rank1.json": broken})
+    line = f"warning: Left out: rank1.json: {said}"
+    for command in of_folder(folder):
+        ran = tp_tools(*command)
+        is_merge = command[0] == "merge"
+        assert ran.code == (3 if is_merge else 0)
+        assert ran.err.count(line) == 1
+        assert ("1 of 2 ranks have no file: 1." in ran.err) == is_merge
+    merge = tp_tools(*of_folder(folder)[0], "--allow-missing", "--summary", "json")
+    assert [it["file"] for it in json.loads(merge.out)["left_out"]] == ["rank1.json"]
+    alone = tp_tools("merge", folder / "rank0.json", folder / "rank1.json", "-o", folder / "m.json")
+    assert alone.code == 3
+
+
 def test_brackets_in_names(tp_tools: TpTools, tmp_path: Path) -> None:
     """Names with brackets work as names, as a folder and in a pattern."""
     folder = written(tmp_path / "run[1]", {f"exp[a]-rank[{r}].json": text(r) for r in range(2)})

@@ -148,10 +148,16 @@ def test_a_folder_without_traces_says_what_it_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "version https://git-lfs.github.com/spec/v1\n", '{"a": '])
-def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, text: str) -> None:
-    """An empty file or a pointer in the place of a rank is none that may be left out."""
+def test_a_file_that_cannot_be_read_costs_no_other(tmp_path: Path, text: str) -> None:
+    """An empty file or a pointer in the place of a rank is a missing rank, with a reason."""
+    folder = written(tmp_path, {**TWO, "rank1.json": text})
+    found = job_files.find([str(folder)])
+    (broken,) = found.left_out
+    assert (Path(broken.file).name, broken.is_broken) == ("rank1.json", True)
+    assert broken.why
+    assert not broken.why.startswith(str(folder))
     with pytest.raises(InputError, match=r"rank1\.json: "):
-        job_files.find([str(written(tmp_path, {**TWO, "rank1.json": text}))])
+        job_files.find([str(folder / name) for name in (*TWO, "rank1.json")])
 
 
 def test_a_rank_without_a_number_in_a_job_that_is_not_complete(tmp_path: Path) -> None:

@@ -38,10 +38,12 @@ class LeftOut:
     Attributes:
         file: its path.
         why: the reason in a few words, for users.
+        is_broken: whether it may be the trace of a rank that nothing can be read from.
     """
 
     file: str
     why: str
+    is_broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,12 @@ class JobFiles:
 
     def say_left_out(self, reporter: Reporter) -> None:
         """Report a line per reason, with the files that were left out for it."""
-        by_why = defaultdict[str, list[str]](list)
+        by_why = defaultdict[tuple[str, bool], list[str]](list)
         for it in self.left_out:
-            by_why[it.why].append(Path(it.file).name)
-        for why, names in by_why.items():
-            reporter.note(f"Left out: {ranks.some(names)}: {why}.")
+            by_why[it.why, it.is_broken].append(Path(it.file).name)
+        for (why, is_broken), names in by_why.items():
+            tell = reporter.warn if is_broken else reporter.note
+            tell(f"Left out: {ranks.some(names)}: {why}{'' if why.endswith('?') else '.'}")
 
     def in_order(self, reporter: Reporter = SILENT) -> tuple[list[JobRank], list[int]]:
         """Return the ranks in order, and the numbers of the ranks without a file.
@@ -94,10 +97,8 @@ def find(names: Iterable[str], choice: RankChoice = ANY, besides: str = "") -> J
             stages.
         UsageError: standard input is given among others.
     """
-    found = list_traces(names, besides)
+    found = _without_broken(list_traces(names, besides))
     for it in found.traces:
-        if it.error is not None:
-            raise it.error
         if it.no_trace:
             raise InputError(
                 f"{it.file}: is not a Chrome JSON trace: {it.no_trace}. "
@@ -126,7 +127,7 @@ def list_files(names: Iterable[str], choice: RankChoice, reporter: Reporter = SI
         InputError: there is no trace, or none of the chosen profile and stage.
         UsageError: standard input is given among others.
     """
-    found = list_traces(names)
+    found = _without_broken(list_traces(names))
     found.say_left_out(reporter)
     traces = profiles.chosen(found.traces, choice)
     unranked = _unranked(traces)
@@ -169,6 +170,27 @@ def list_traces(names: Iterable[str], besides: str = "") -> JobFiles:
         reasons = "; ".join(f"{Path(it.file).name}: {it.why}" for it in left_out[:4])
         raise InputError(f"{', '.join(listed)}: holds no trace. {reasons}.")
     return JobFiles(traces, left_out)
+
+
+def _without_broken(found: JobFiles) -> JobFiles:
+    """Leave out files of a folder that cannot be read, beside others that can.
+
+    Raises:
+        InputError: the file was given by name, or is the only one.
+    """
+    broken = [(it.file, it.error) for it in found.traces if it.error is not None]
+    if not broken:
+        return found
+    given = {it.file for it in found.traces if it.is_given}
+    for file, error in broken:
+        if file in given or len(broken) == len(found.traces):
+            raise error
+    left_out = [
+        LeftOut(file, str(error).removeprefix(f"{file}: ").rstrip("."), is_broken=True)
+        for file, error in broken
+    ]
+    sound = [it for it in found.traces if it.error is None]
+    return JobFiles(sound, found.left_out + left_out)
 
 
 def _reasons(probed: Sequence[Probe]) -> dict[str, str]:
