@@ -125,6 +125,30 @@ def test_overlaps_are_shown_in_a_tab(decode: Shown) -> None:
     assert decode.ui.page.get_by_text(f"Query result ({moved} rows)").is_visible()
 
 
+def test_a_click_on_an_overlap_goes_to_its_slice(context: BrowserContext) -> None:
+    """The first id of the tab is a link that selects its slice."""
+    with shown(context, DECODE) as (ui, _):
+        link = ui.page.get_by_title("Go to slice").first
+        wanted = int("".join(filter(str.isdigit, link.inner_text())))  # an icon's name is behind
+        link.click()
+        ui.page.wait_for_function(f"({SELECTED})() === {wanted}")
+
+
+def test_the_report_opens_beside_the_timeline(context: BrowserContext) -> None:
+    """A link in the UI opens it, from the same server; its plots are drawn, and nothing fails."""
+    with shown(context, DECODE, "--report") as (ui, view):
+        with context.expect_page() as opened:
+            ui.page.locator("#tp-report").click()
+        report = opened.value
+        troubles: list[str] = []
+        report.on("pageerror", lambda error: troubles.append(str(error)))
+        report.wait_for_load_state()
+        assert report.url == f"{view.address}report"
+        assert report.get_by_text("What made it slow").first.is_visible()
+        report.wait_for_selector(".js-plotly-plot .main-svg")
+        assert troubles == []
+
+
 SELECTED = "() => self.app.trace.selection.selection.eventId"
 SEEN = """() => {
     const {visibleWindow} = self.app.trace.timeline, {start} = self.app.trace.traceInfo;

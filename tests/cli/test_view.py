@@ -308,6 +308,16 @@ def test_a_place_that_is_none(tp_tools: TpTools, text: str) -> None:
     assert tp_tools("view", SOUND, "--online", "--at", "1").code == 2
 
 
+@pytest.mark.parametrize("options", [(SOUND, "--online"), (SOUND, "--raw"), ("-",)])
+def test_the_report_is_of_a_repaired_file(
+    options: tuple[str | Path, ...], tp_tools: TpTools
+) -> None:
+    """What is not repaired, comes from a pipe, or is shown elsewhere has none beside it."""
+    ran = tp_tools("view", *options, "--report")
+    assert (ran.code, ran.out) == (2, b"")
+    assert "--report is made of a repaired file" in ran.err
+
+
 @pytest.mark.parametrize(
     ("text", "said"), [("76", {"slice": 76}), ("1.5us", {"time": 1500, "around": AROUND_NS})]
 )

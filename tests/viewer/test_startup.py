@@ -116,8 +116,8 @@ def test_a_large_trace_is_shown_without_a_query(tmp_path: Path) -> None:
 
 
 def test_commands_without_an_analysis() -> None:
-    """Streams are pinned by a pattern that threads of the CPU do not match; nothing is expanded."""
+    """Streams are pinned by a pattern that threads of the CPU do not match; no query is run."""
     commands = json.loads(startup.commands(None))
-    assert [command["id"] for command in commands] == [PIN, PIN, QUERY]
+    assert [command["id"] for command in commands] == [PIN, PIN]
     assert any(re.search(pattern, "stream 7  7") for pattern in patterns(commands, PIN))
     assert not any(re.search(pattern, "thread 7 (python)") for pattern in patterns(commands, PIN))

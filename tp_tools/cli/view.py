@@ -54,6 +54,7 @@ class Options:
     raw: bool
     engine: str | None
     place: Place | None = None
+    report: bool = False
 
 
 @click.command("view", short_help="Open a trace in the Perfetto UI.")
@@ -85,6 +86,11 @@ class Options:
     help="Begin there: the id of a slice, as queries print it, or a time from the start of the "
     "trace, such as 19.7ms.",
 )
+@click.option(
+    "--report",
+    is_flag=True,
+    help="Make the page of `tp-tools report`, too: a link in the UI opens it beside the timeline.",
+)
 @choice_options
 @engine_option
 @limit_options
@@ -96,6 +102,7 @@ def command(  # noqa: PLR0917  click passes all by name
     port: int | None,
     raw: bool,  # noqa: FBT001
     at: str | None,
+    report: bool,  # noqa: FBT001
     engine: str | None,
     choice: RankChoice,
     console: Console,
@@ -117,8 +124,13 @@ def command(  # noqa: PLR0917  click passes all by name
         raise UsageError(f"leave out --port: {_ONE_PORT}.")
     if online and at is not None:
         raise UsageError("--at needs the UI that comes with tp-tools: leave out --online.")
+    if report and (online or raw or trace == "-"):
+        raise UsageError(
+            "--report is made of a repaired file, and shown beside the UI of tp-tools: leave out "
+            "--online and --raw, and name the file."
+        )
     place = None if at is None else _place(at)
-    run(Options(trace, choice, online, browser, port, raw, engine, place), console)
+    run(Options(trace, choice, online, browser, port, raw, engine, place, report), console)
 
 
 def _place(text: str) -> Place:
@@ -143,7 +155,7 @@ def run(options: Options, console: Console) -> None:
     """Show a trace until the page is closed, or Ctrl-C ends the server."""
     from tp_tools.files import open_source  # noqa: PLC0415  not for --help
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
-    from tp_tools.viewer import ViewOptions, prepare_view  # noqa: PLC0415
+    from tp_tools.viewer import ViewOptions, perfetto_ui, prepare_view  # noqa: PLC0415
 
     if not any(character in options.trace for character in "*?["):
         refuse_missing(options.trace)
@@ -155,7 +167,10 @@ def run(options: Options, console: Console) -> None:
         how = ViewOptions(folder, options.raw, options.engine)
         view_file = prepare_view(source, how, console)
         _say_repairs(view_file, console)
-        server.site = _site(view_file, options)
+        report = _report(options, console) if options.report else None
+        server.site = _site(view_file, options, report)
+        if report is not None:
+            console.say(f"Report: {server.address(perfetto_ui.REPORT)}")
         with (
             suppress(KeyboardInterrupt),
             signals.interruptible(),
@@ -180,6 +195,17 @@ def _trace(options: Options, folder: Path, console: Console) -> str:
     return str(merged)
 
 
+def _report(options: Options, console: Console) -> bytes:
+    """Build the page of `tp-tools report` about the trace, or the ranks of the job."""
+    from tp_tools.merging import job_files  # noqa: PLC0415
+    from tp_tools.reporting import build, collect  # noqa: PLC0415  not for --help
+
+    files = job_files.find([options.trace], options.choice).files
+    data = collect(files, options.engine, "auto", console)
+    with console.stage("drawing"):
+        return build.html(data).encode()
+
+
 def _server(options: Options) -> Server:
     """Open the server first of all, so that a port in use is reported at once."""
     from tp_tools.viewer import Server  # noqa: PLC0415
@@ -191,14 +217,14 @@ def _server(options: Options) -> Server:
     return Server(options.port or ANY_PORT)
 
 
-def _site(view_file: ViewFile, options: Options) -> Site:
+def _site(view_file: ViewFile, options: Options, report: bytes | None) -> Site:
     from tp_tools.viewer import perfetto_ui, startup  # noqa: PLC0415  not for --help
 
     if options.online:
         port = options.port or perfetto_ui.ONLINE_PORT
         return perfetto_ui.online_site(view_file.path, startup.commands(None), port)
     commands = startup.commands(view_file.analysis)
-    return perfetto_ui.offline_site(view_file.path, view_file.name, commands, options.place)
+    return perfetto_ui.offline_site(view_file.path, view_file.name, commands, options.place, report)
 
 
 def _say_repairs(view_file: ViewFile, console: Console) -> None:

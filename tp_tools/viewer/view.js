@@ -1,7 +1,7 @@
 // Runs in the page before the scripts of the Perfetto UI.
 (() => {
   'use strict';
-  const {trace, commands, at} = document.currentScript.dataset;
+  const {trace, commands, at, report} = document.currentScript.dataset;
 
   // The UI removes the trace's URL from its own once the trace is loaded, so that a reload would
   // show no trace. The URL is put back on each load.
@@ -15,6 +15,15 @@
 
   // The server counts the page as open while this connection is, and stops soon after it closes.
   new EventSource('alive');
+
+  // A link to the report stands in the UI's status bar, and opens beside the timeline.
+  if (report) addEventListener('load', () => {
+    const link = document.createElement('a');
+    Object.assign(link, {href: report, target: '_blank', textContent: 'Report', id: 'tp-report'});
+    link.style.cssText = 'position:fixed;right:12px;bottom:0;z-index:10;padding:2px 8px;' +
+      'font:14px sans-serif;color:#fff;background:#1a5fb4;border-radius:4px 4px 0 0;';
+    document.body.append(link);
+  });
 
   // Up to v54 the UI's command that pins tracks also pins the groups around them, as empty tracks.
   const timer = setInterval(() => {
