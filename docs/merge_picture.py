@@ -41,6 +41,13 @@ def take(ui: PerfettoUi) -> None:
     ui.command("dev.perfetto.ToggleLeftSidebar")
     ui.command("dev.perfetto.ExpandAllGroups")
     ui.command("dev.perfetto.PinTracksByRegex", "^ranks 0-3")
+    # v52 pins the group of the row as well, without anything in it; `tp-tools view` takes that back
+    ui.page.evaluate(
+        """() => {
+            const {workspace} = self.app.trace;
+            workspace.flatTracks.filter(it => it.headless).forEach(it => workspace.unpinTrack(it));
+        }"""
+    )
     ui.page.evaluate("id => self.app.trace.selection.selectSqlEvent('slice', id)", kernel["id"])
     ui.wait_idle()
     ui.page.evaluate("() => self.app.trace.tabs.hideTab?.('current_selection')")

@@ -86,6 +86,7 @@ TESTED_IN = {
     "tp_tools.files.read_ahead": "merging/test_preparation.py",
     "tp_tools.formatting": "cli/test_fix.py",
     "tp_tools.inspection.contents": "cli/test_info.py",
+    "tp_tools.merging.collective_args": "merging/test_find_collectives.py",
     "tp_tools.merging.collective_tracks": "merging/test_preparation.py",
     "tp_tools.merging.json_events": "merging/test_preparation.py",
     "tp_tools.merging.json_fragment": "merging/test_preparation.py",

@@ -116,3 +116,15 @@ def test_only_what_is_open_on_the_thread_of_the_launch_is_around_it(tmp_path: Pa
     kernels = np.flatnonzero([trace.cats[code] == "kernel" for code in trace.cat])
     around = annotations_around(trace, kernels)
     assert around == {6: [2, 1]}
+
+
+def test_a_kernel_with_a_short_name_goes_by_its_full_one(tmp_path: Path) -> None:
+    """That stands in its args; it is no description of the collective, and an annotation counts."""
+    events = launched(1, 15, "short") + launched(2, 1015, "other")
+    for event in events:
+        if event["cat"] == "kernel":
+            event["args"]["tpt_name"] = {"short": SEND_RECV, "other": "gemm"}[event["name"]]
+    table = recognised(tmp_path, events)
+    assert (table.kind, table.recognised) == (["send_recv"], ["name"])
+    annotated = recognised(tmp_path, [x("user_annotation", "nccl:all_to_all", 10, 20), *events])
+    assert (annotated.kind, annotated.recognised) == (["all_to_all"], ["annotation"])

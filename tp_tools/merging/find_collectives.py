@@ -15,14 +15,14 @@ import numpy as np
 from tp_tools import engine, library
 from tp_tools.alignment import Collectives
 from tp_tools.alignment.collectives import UNKNOWN
-from tp_tools.chrome import reread
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.merging.annotations import PARAMS, PREFIX, annotations_around
+from tp_tools.merging.collective_args import CollectiveArgs, read_args
 from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, Scalar, is_phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tp_tools.files import Source
     from tp_tools.trace import Trace
@@ -31,46 +31,7 @@ if TYPE_CHECKING:
 QUERY = library.check("collective_kinds")
 
 _CATS = KERNEL | {"user_annotation"}
-_HAS_COLLECTIVE = b'"Collective name"'
-
-
-class _Args(
-    msgspec.Struct,
-    rename={
-        "name": "Collective name",
-        "nelems_in": "In msg nelems",
-        "nelems_out": "Out msg nelems",
-        "size": "Group size",
-        "group": "Process Group Name",
-        "description": "Process Group Description",
-        "members": "Process Group Ranks",
-        "seq": "Seq",
-        "comms_id": "Comms Id",
-        "stream": "stream",
-    },
-):
-    """The args by which a kernel or annotation describes its collective."""
-
-    name: Scalar = None
-    nelems_in: Scalar = None
-    nelems_out: Scalar = None
-    size: Scalar = None
-    dtype: Scalar = None
-    group: Scalar = None
-    description: Scalar = None
-    members: Scalar = None
-    seq: Scalar = None
-    comms_id: Scalar = None
-    stream: Scalar = None
-
-
-class _Event(msgspec.Struct, gc=False):
-    args: msgspec.Raw = msgspec.Raw(b"")
-
-
-_EVENTS = msgspec.json.Decoder(list[_Event])
-_ARGS = msgspec.json.Decoder(_Args)
-_NO_ARGS = _Args()
+_NO_ARGS = CollectiveArgs()
 _MOST_DIGITS = 18  # of a number in quotes
 
 _Question = tuple[str, str, str | None, str | None]
@@ -106,13 +67,17 @@ class CollectiveFinder:
         """
         may_be = is_phase(trace, "X") & has_category(trace, _CATS) & (trace.ts != UNTIMED)
         events = np.flatnonzero(may_be & (trace.dur >= 0))
-        args = dict(_read_args(source, trace, events))
-        questions = {event: _question(trace, event, args.get(event)) for event in events.tolist()}
+        read = dict(read_args(source, trace, events))
+        args = {event: it for event, it in read.items() if it.name is not None}
+        full = {event: it.full_name for event, it in read.items() if isinstance(it.full_name, str)}
+        questions = {
+            event: _question(trace, event, args.get(event), full) for event in events.tolist()
+        }
         self._ask(questions.values())
         found = [event for event, question in questions.items() if self.known[question]]
         without_args = [event for event in found if event not in args]
         annotated = _args_of_annotations(source, trace, without_args)
-        questions |= {event: _question(trace, event, read) for event, read in annotated.items()}
+        questions |= {event: _question(trace, event, it, full) for event, it in annotated.items()}
         self._ask(questions.values())
         found.sort(key=lambda event: (int(trace.ts[event]), event))
         by = {**dict.fromkeys(args, "args"), **dict.fromkeys(annotated, "annotation")}
@@ -137,7 +102,9 @@ class CollectiveFinder:
                 self.known[unknown[event]] = (kind, element or 0)
 
 
-def _args_of_annotations(source: Source, trace: Trace, events: list[int]) -> dict[int, _Args]:
+def _args_of_annotations(
+    source: Source, trace: Trace, events: list[int]
+) -> dict[int, CollectiveArgs]:
     """Describe kernels without args by the annotations in which they were launched.
 
     The name of the innermost annotation gives the kind, the args of `record_param_comms` the group.
@@ -148,9 +115,7 @@ def _args_of_annotations(source: Source, trace: Trace, events: list[int]) -> dic
     kernels = [event for event in events if trace.cats[trace.cat[event]] in KERNEL]
     around = annotations_around(trace, np.array(kernels, np.int64))
     params = {mark for marks in around.values() for mark in marks if _name(trace, mark) == PARAMS}
-    described = (
-        dict(_read_args(source, trace, np.array(sorted(params), np.int64))) if params else {}
-    )
+    described = dict(read_args(source, trace, np.array(sorted(params), np.int64))) if params else {}
     found = {}
     for kernel, marks in around.items():
         args = next((described[mark] for mark in marks if mark in described), _NO_ARGS)
@@ -167,28 +132,11 @@ def _name(trace: Trace, event: int) -> str:
     return name
 
 
-def _read_args(source: Source, trace: Trace, events: Ints) -> Iterator[tuple[int, _Args]]:
-    """Read the args about collectives of these events, from the text.
-
-    Yields:
-        Event number and args, of the events that have `Collective name`.
-    """
-    chosen = np.zeros(len(trace), np.bool_)
-    chosen[events] = True
-    for batch, text in reread.batch_texts(source, trace):
-        here = chosen[batch.first : batch.first + batch.count]
-        if not here.any() or _HAS_COLLECTIVE not in text:
-            continue
-        decoded = _EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")
-        for i in np.flatnonzero(here).tolist():
-            args = bytes(decoded[i].args)
-            if _HAS_COLLECTIVE in args:
-                yield batch.first + i, _ARGS.decode(args)
-
-
-def _question(trace: Trace, event: int, args: _Args | None) -> _Question:
-    """Return the question that classifies an event."""
-    cat, name = trace.cats[trace.cat[event]], trace.names[trace.name[event]]
+def _question(
+    trace: Trace, event: int, args: CollectiveArgs | None, full_names: Mapping[int, str]
+) -> _Question:
+    """Return the question that classifies an event, by its full name where it has a short one."""
+    cat, name = trace.cats[trace.cat[event]], full_names.get(event) or _name(trace, event)
     return cat, name, _text(args.name) if args else None, _text(args.dtype) if args else None
 
 
@@ -234,7 +182,7 @@ class _Row:
         cls,
         trace: Trace,
         event: int,
-        args: _Args | None,
+        args: CollectiveArgs | None,
         known: tuple[str, int] | None,
         recognised: str,
     ) -> _Row:
