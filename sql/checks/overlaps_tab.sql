@@ -1,5 +1,5 @@
--- The overlaps for the tab of `tp-tools view`: what overlapped what, and what was done about it. The
--- UI makes a link to the slice of `id` where a row has slice_id, ts, dur and track_id.
+-- The overlaps for the tab of `tp-tools view`: what overlapped what, and what was done about it.
+-- The UI makes a link to the slice of `id` where a row has slice_id, ts, dur and track_id.
 --
 -- Grain: one row per slice that moves or is trimmed. The rule stands in sql/overlaps.sql.
 
