@@ -24,7 +24,7 @@ def scaled(ns: list[float] | list[int], by: float) -> list[float]:
 @pytest.mark.parametrize(
     ("before", "after", "code", "said"),
     [
-        (STEADY, STEADY[::-1], PASS, "100.000 us -> 100.000 us (+0.0 %), 95 %: -0."),
+        (STEADY, STEADY[::-1], PASS, "100.000 us -> 100.000 us (+0.0 %), 95 %: -"),
         (STEADY, scaled(STEADY, 1.04), PASS, "at most 5 %"),
         (STEADY, scaled(STEADY, 0.5), PASS, "at most 5 %"),
         (STEADY, scaled(STEADY, 1.06), REGRESSION, "regression, more than 5 %"),

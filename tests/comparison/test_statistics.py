@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tp_tools.comparison.statistics import holm, intervals, welch
+from tp_tools.comparison.statistics import holm, intervals, typical, yuen
 
 
 @pytest.mark.parametrize(
@@ -17,16 +17,38 @@ from tp_tools.comparison.statistics import holm, intervals, welch
         ([1, 2], [3, 4], 1 - 8**0.5 / 10**0.5),
     ],
 )
-def test_welch_known_values(a: list[float], b: list[float], expected: float) -> None:
+def test_known_values_without_trimming(a: list[float], b: list[float], expected: float) -> None:
     """P of Student's distribution at the degrees of freedom of Welch and Satterthwaite."""
     columns = [np.array([it], float).T for it in (a, b)]
-    assert welch(*columns)[0] == pytest.approx(expected, abs=2e-5)
+    assert yuen(*columns, trim=0)[0] == pytest.approx(expected, abs=2e-5)
+
+
+def test_yuen_by_hand() -> None:
+    """Eight samples a side, two left out at either end; the outliers 900 and -500 count as others.
+
+    a: 1..7 and 900, kept 3..6, mean 4.5, winsorized 3 3 3 4 5 6 6 6: squares about their mean 4.5
+    are 14, so that d = 14 / (4 * 3). b: a + 4, but for an outlier at the other end: as much spread.
+    t = 4 / sqrt(28 / 12) = 2.6186 at 6 degrees: P = 0.0396.
+    """
+    a = np.array([[1, 2, 3, 4, 5, 6, 7, 900]], float).T
+    b = np.array([[-500, 6, 7, 8, 9, 10, 11, 12]], float).T
+    assert typical(a).tolist() == [4.5]
+    assert typical(b).tolist() == [8.5]
+    assert yuen(a, b)[0] == pytest.approx(0.0396, abs=2e-4)
+    found = intervals(a, b)
+    assert 0 < found.low[0] < 4 < found.high[0] < 8
+
+
+def test_few_samples_are_not_trimmed() -> None:
+    """Of four the typical value is the mean, of five that of the three in the middle."""
+    assert typical(np.array([[1], [2], [3], [10]], float)).tolist() == [4]
+    assert typical(np.array([[1], [2], [3], [10], [30]], float)).tolist() == [5]
 
 
 def test_samples_that_do_not_vary() -> None:
     """Equal ones are equal; others differ for sure."""
     a, b = np.array([[1.0, 1.0]] * 3), np.array([[1.0, 2.0]] * 3)
-    assert welch(a, b).tolist() == [1.0, 0.0]
+    assert yuen(a, b).tolist() == [1.0, 0.0]
     assert intervals(a, b).low.tolist() == [0.0, 1.0]
 
 
@@ -50,7 +72,7 @@ def test_families_of_tests_cry_wolf_rarely() -> None:
     alarms = 0
     for _ in range(400):
         a, b = random.normal(100, 3, (8, 20)), random.normal(100, 3, (10, 20))
-        alarms += bool((holm(welch(a, b)) < 0.05).any())
+        alarms += bool((holm(yuen(a, b)) < 0.05).any())
     assert alarms <= 0.08 * 400
 
 

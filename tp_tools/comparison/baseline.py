@@ -3,10 +3,11 @@
     {"tp_tools_baseline": 1, "made_by": "0.1.0", "name": "before.json.gz", "samples": 20,
      "facts": {"gpu": "NVIDIA H100", "versions": {"CUDA": "12.4"}, "ranks": 8, "unit": "step", ...},
      "rows": [{"level": "kernel", "name": "attn_fwd", "detail": "compute", "count": 24,
-               "median_ns": 87093, "spread_ns": 411, "ns": [87093, ...]}, ...]}
+               "median_ns": 87093, "spread_ns": 411, "ns": [87093, ...], "counts": null}, ...]}
 
 Kernels have their short names. Times are ns of a step, `spread_ns` from the first to the third
-quartile, `ns` the samples; of the level `bus` they are bytes.
+quartile, `ns` the samples; of the level `bus` they are bytes. `counts` are those of each sample
+where they differ.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ def text(side: Side, most_samples: int = MOST_SAMPLES) -> bytes:
 
 
 def _row(key: Key, samples: Samples, kept: Any) -> dict[str, Any]:  # noqa: ANN401  numpy's indices
+    counts = [round(it, 6) for it in samples.counts[kept].tolist()]
     low, middle, high = np.percentile(samples.ns, (25, 50, 75))
     return {
         "level": key.level,
@@ -73,6 +75,7 @@ def _row(key: Key, samples: Samples, kept: Any) -> dict[str, Any]:  # noqa: ANN4
         "median_ns": round(float(middle)),
         "spread_ns": round(float(high - low)),
         "ns": [round(it) for it in samples.ns[kept].tolist()],
+        "counts": None if len(set(counts)) == 1 else counts,
     }
 
 
@@ -102,11 +105,13 @@ def _side(made: dict[str, Any]) -> Side:
     samples, known = int(made["samples"]), {it.name for it in fields(Facts)}
     rows = {
         Key(row["level"], row["name"], row["detail"]): Samples(
-            np.full(samples, float(row["count"])), np.array(row["ns"], float)
+            np.array(row["counts"] or [row["count"]] * samples, float), np.array(row["ns"], float)
         )
         for row in made["rows"]
     }
-    if samples < 1 or any(it.ns.shape != (samples,) for it in rows.values()):
+    if samples < 1 or any(
+        array.shape != (samples,) for it in rows.values() for array in (it.ns, it.counts)
+    ):
         raise ValueError("a row has another number of samples")
     facts = Facts(**{name: value for name, value in made["facts"].items() if name in known})
     names = {key.name: key.name for key in rows}

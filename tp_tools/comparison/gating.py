@@ -41,7 +41,7 @@ class Verdict:
         metric: its name.
         code: `PASS`, `REGRESSION` or `UNJUDGED`.
         why: one line.
-        before, now: its means, ns of a step; of busbw GB/s. None where it has none.
+        before, now: its typical values, ns of a step; of busbw GB/s. None where it has none.
         change: how much worse it became, as share of `before`: 0.1 is 10 % slower; None likewise.
         low, high: 95 % interval of `change`; None with fewer than two samples.
     """
@@ -100,20 +100,21 @@ def judge(baseline: Side, now: Side, metric: str, most: float) -> Verdict:
         most: relative change for the worse that is allowed: 0.05 is 5 %.
     """
     before, after = _samples(baseline, metric), _samples(now, metric)
-    if before is None or after is None or not before.mean():
+    if before is None or after is None or not _value(before, after)[0]:
         return Verdict(metric, UNJUDGED, f"{metric}: {_missing(before, after)}")
     # of a bandwidth the time per byte, so that larger is worse
     worse = (_inverse(before), _inverse(after)) if metric == BUSBW else (before, after)
-    change = float(worse[1].mean() / worse[0].mean() - 1)
+    values = _value(*worse)
+    change = values[1] / values[0] - 1
     found = _interval(*worse)
     code, reason = _decide(change, found, most)
-    said = _said(metric, float(before.mean()), float(after.mean()), change, found)
+    shown = _value(before, after)
+    said = _said(metric, *shown, change, found)
     return Verdict(
         metric,
         code,
         f"{said}: {reason}",
-        float(before.mean()),
-        float(after.mean()),
+        *shown,
         change,
         None if found is None else found.low,
         None if found is None else found.high,
@@ -154,9 +155,23 @@ def _interval(before: Floats, after: Floats) -> _Interval | None:
     if min(len(before), len(after)) < statistics.FEWEST:
         return None
     columns = before[:, None], after[:, None]
-    found, p = statistics.intervals(*columns), statistics.welch(*columns)
-    low, high = (float(it[0] / before.mean()) for it in (found.low, found.high))
+    trim = _trim(before, after)
+    found, p = statistics.intervals(*columns, trim), statistics.yuen(*columns, trim)
+    whole = _value(before, after)[0]
+    low, high = (float(it[0] / whole) for it in (found.low, found.high))
     return _Interval(low, high, low > 0 and bool(p[0] < 1 - statistics.CONFIDENCE))
+
+
+def _value(before: Floats, after: Floats) -> tuple[float, float]:
+    """Return the typical values of both sides."""
+    trim = _trim(before, after)
+    one, other = (float(statistics.typical(it[:, None], trim)[0]) for it in (before, after))
+    return one, other
+
+
+def _trim(before: Floats, after: Floats) -> float:
+    """Return the share to leave out at either end: none where some samples have nothing."""
+    return statistics.TRIM if before.all() and after.all() else 0
 
 
 def _missing(before: Floats | None, after: Floats | None) -> str:

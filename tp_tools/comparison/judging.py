@@ -23,6 +23,8 @@ _NAMED = (KERNEL, COLLECTIVE, MODULE, OP)
 _USUALLY = 0.5
 """A row is new if this share of the steps has it: some kernels run now and then."""
 
+_TENTH = 10
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -31,8 +33,8 @@ class Rules:
     Attributes:
         significance: chance of any false alarm among all rows.
         least_share: rows that take less of a step on both sides are not tested; a difference that
-            is less of a step is too little.
-        least_change: a relative difference below it is within noise, whatever the samples say: two
+            is less than a tenth of it is too little.
+        least_change: a relative difference counts if the whole interval is beyond it: two
             recordings of one program differ by as much in their clocks.
         least_matched: share of the time of kernels that has to be of kernels that both sides have.
     """
@@ -94,17 +96,31 @@ def _row(side: Side, key: Key) -> Samples:
 
 def _tests(pairs: Pairs, least_ns: float) -> dict[Key, _Test]:
     """Test the rows that take enough of a step on either side; correct for their number."""
-    tested = [
-        key for key, (a, b) in pairs.items() if max(a.ns.mean(), b.ns.mean()) >= max(least_ns, 1)
-    ]
-    if not tested:
-        return {}
-    a: Floats = np.stack([pairs[key][0].ns for key in tested], axis=1)
-    b: Floats = np.stack([pairs[key][1].ns for key in tested], axis=1)
-    p = statistics.holm(statistics.welch(a, b))
-    ends = statistics.intervals(a, b)
-    columns = zip(ends.low.tolist(), ends.high.tolist(), p.tolist(), strict=True)
-    return {key: _Test(*cells) for key, cells in zip(tested, columns, strict=True)}
+    tested = [key for key, (a, b) in pairs.items() if max(_typical(a, b)) >= max(least_ns, 1)]
+    found: dict[Key, tuple[float, float, float]] = {}
+    for trim in (0, statistics.TRIM):
+        keys = [key for key in tested if trim == _trim(*pairs[key])]
+        if keys:
+            a: Floats = np.stack([pairs[key][0].ns for key in keys], axis=1)
+            b: Floats = np.stack([pairs[key][1].ns for key in keys], axis=1)
+            ends = statistics.intervals(a, b, trim)
+            columns = (ends.low.tolist(), ends.high.tolist(), statistics.yuen(a, b, trim).tolist())
+            found.update(zip(keys, zip(*columns, strict=True), strict=True))
+    adjusted = statistics.holm(np.array([found[key][2] for key in tested]))
+    return {
+        key: _Test(*found[key][:2], p) for key, p in zip(tested, adjusted.tolist(), strict=True)
+    }
+
+
+def _trim(a: Samples, b: Samples) -> float:
+    """Return the share of samples to leave out at either end: none if some lack the row."""
+    return statistics.TRIM if a.is_everywhere and b.is_everywhere else 0
+
+
+def _typical(a: Samples, b: Samples) -> tuple[float, float]:
+    """Return the durations of a row in a typical step of both sides, ns."""
+    trim = _trim(a, b)
+    return a.typical_ns(trim), b.typical_ns(trim)
 
 
 def _untested(key: Key, a: Samples, b: Samples) -> str | None:
@@ -121,18 +137,20 @@ def _untested(key: Key, a: Samples, b: Samples) -> str | None:
 
 def _tested(a: Samples, b: Samples, test: _Test, rules: Rules, least_ns: float) -> str:
     """Return the verdict of a row that was tested."""
-    diff = b.ns.mean() - a.ns.mean()
-    if abs(diff) < rules.least_change * a.ns.mean():
+    before, after = _typical(a, b)
+    diff, least = after - before, rules.least_change * before
+    if abs(diff) < least:
         return "within noise"
-    if test.p >= rules.significance or test.low <= 0 <= test.high:
-        are_apart = a.ns.max() < b.ns.min() or b.ns.max() < a.ns.min()
+    if test.p >= rules.significance or -test.high < least > test.low:
+        are_apart = bool(a.ns.max() < b.ns.min() or b.ns.max() < a.ns.min())
         return "unclear" if are_apart else "within noise"
-    if abs(diff) < least_ns:
+    if abs(diff) < least_ns / _TENTH:
         return "too little"
     return "slower" if diff > 0 else "faster"
 
 
 def _change(key: Key, a: Samples, b: Samples, verdict: str, test: _Test | None) -> Change:
+    mean_a, mean_b = _typical(a, b)
     return Change(
         key=key,
         verdict=verdict,
@@ -140,8 +158,8 @@ def _change(key: Key, a: Samples, b: Samples, verdict: str, test: _Test | None) 
         count_b=float(b.counts.mean()),
         total_a=float(a.ns.sum()),
         total_b=float(b.ns.sum()),
-        mean_a=float(a.ns.mean()),
-        mean_b=float(b.ns.mean()),
+        mean_a=mean_a,
+        mean_b=mean_b,
         low=None if test is None else test.low,
         high=None if test is None else test.high,
         p=None if test is None else test.p,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from tp_tools.comparison.statistics import TRIM, typical
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -55,6 +57,19 @@ class Samples:
 
     counts: Floats
     ns: Floats
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether all samples have the row."""
+        return bool((self.counts > 0).all())
+
+    def typical_ns(self, trim: float = TRIM) -> float:
+        """Return the trimmed mean of the durations, ns; the mean where some samples lack the row.
+
+        Args:
+            trim: share of the samples that is left out at either end.
+        """
+        return float(typical(self.ns[:, None], trim if self.is_everywhere else 0)[0])
 
 
 @dataclass(frozen=True)
@@ -125,8 +140,8 @@ class Side:
         return on_gpu if on_gpu in self.rows else Key(TIME, CPU_STEP)
 
     def mean_ns(self, key: Key) -> float:
-        """Return the mean of a row, ns; 0 where the side has none."""
-        return float(self.rows[key].ns.mean()) if key in self.rows else 0.0
+        """Return what a row takes in a typical step, ns; 0 where the side has none."""
+        return self.rows[key].typical_ns() if key in self.rows else 0.0
 
 
 @dataclass(frozen=True)
@@ -142,7 +157,8 @@ class Change:
             a side; new, gone: only one side has it.
         count_a, count_b: how many there are in a step, mean.
         total_a, total_b: their durations in all samples, ns.
-        mean_a, mean_b: their durations in a step, mean, ns.
+        mean_a, mean_b: their durations in a typical step, ns: means without the quarter of the
+            steps at either end, if all steps have them; else means.
         low, high: interval of mean_b - mean_a of 95 %, ns; None where not tested.
         p: chance of such a difference by noise alone, corrected for all rows; None likewise.
         share: mean_b - mean_a as share of the change of the step; None where the step did not
