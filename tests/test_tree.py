@@ -72,7 +72,6 @@ TESTED_IN = {
     "tp_tools.comparison.grouping": "comparison/test_comparing.py",
     "tp_tools.comparison.judging": "comparison/test_comparing.py",
     "tp_tools.comparison.matching": "comparison/test_comparing.py",
-    "tp_tools.comparison.reading": "cli/test_diff.py",
     "tp_tools.comparison.recorder": "cli/test_bisect.py",
     "tp_tools.comparison.report": "cli/test_diff.py",
     "tp_tools.diagnosis.collection": "diagnosis/test_api.py",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def samples(events: list[Event]) -> list[RankSamples]:
     """The samples of the ranks of a trace of these events."""
-    queries = [lookup.from_file(name) for name in QUERIES]
+    queries = [lookup.from_file(name) for name in (*QUERIES, ranks.PHASES)]
     with load([text(events)], source="trace.json") as tp:
         return ranks.of_trace({it.title: query_rows(tp, it.sql, it.name) for it in queries}, None)
 

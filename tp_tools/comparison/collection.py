@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.querying import LoadOptions
 
-QUERIES = (ranks.SAMPLES, ranks.SEQUENCE, ranks.PHASES)
-"""Queries that run on every trace; `ranks.OPS` runs on those without GPU work."""
+QUERIES = (ranks.SAMPLES, ranks.SEQUENCE)
+"""Queries that run on every trace; `ranks.OPS` runs on those without GPU work, `ranks.PHASES` on
+those whose steps may have phases."""
 
 
 @dataclass
@@ -110,12 +111,13 @@ def read(
     """
     kept = _Kept()
     queries = [lookup.from_file(name) for name in (*QUERIES, *[ranks.MODULES] * modules)]
-    ops = lookup.from_file(ranks.OPS)
-    needs = library.combine([it.header for it in (*queries, ops)]).needs
+    ops, phases = lookup.from_file(ranks.OPS), lookup.from_file(ranks.PHASES)
+    needs = library.combine([it.header for it in (*queries, ops, phases)]).needs
     with _loaded(file, replace(how, needs=needs), kept) as (tp, stated):
         answers = {it.title: query_rows(tp, it.sql, it.name) for it in queries}
-        if not answers[ranks.SEQUENCE].rows:
-            answers[ops.title] = query_rows(tp, ops.sql, ops.name)
+        more = [ops] if not answers[ranks.SEQUENCE].rows else []
+        more += [phases] if ranks.may_have_phases(answers[ranks.SAMPLES]) else []
+        answers |= {it.title: query_rows(tp, it.sql, it.name) for it in more}
     return ranks.of_trace(answers, stated), kept
 
 

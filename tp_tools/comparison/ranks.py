@@ -72,13 +72,12 @@ def of_trace(answers: Mapping[str, Rows], stated: TraceMetadata | None) -> list[
     """Gather the samples of the ranks of a trace: of one, or of several that are merged.
 
     Args:
-        answers: rows by query: `SAMPLES`, `SEQUENCE`, `PHASES`, and `OPS` or `MODULES`, which have
-            the columns of `SAMPLES`.
+        answers: rows by query: `SAMPLES`, `SEQUENCE`, and where they were run `PHASES`, and `OPS`
+            and `MODULES`, which have the columns of `SAMPLES`.
         stated: what the header of the trace says.
     """
-    phases = {
-        row["name"]: row["phase"] for row in _rows(answers[PHASES]) if row["phase"] is not None
-    }
+    engine_steps = _rows(answers[PHASES]) if PHASES in answers else ()
+    phases = {row["name"]: row["phase"] for row in engine_steps if row["phase"] is not None}
     by_rank: dict[int | None, list[Row]] = defaultdict(list)
     for name, answer in answers.items():
         if name not in {SEQUENCE, PHASES}:
@@ -91,6 +90,13 @@ def of_trace(answers: Mapping[str, Rows], stated: TraceMetadata | None) -> list[
         _of_rank(rank, rows, launches[rank], phases, stated)
         for rank, rows in sorted(by_rank.items(), key=lambda it: (it[0] is not None, it[0] or 0))
     ]
+
+
+def may_have_phases(samples: Rows) -> bool:
+    """Tell whether some step is neither a ProfilerStep nor without a name."""
+    column = samples.columns.index("step")
+    names = {row[column] for row in samples.rows} - {None}
+    return not all(name.startswith("ProfilerStep") for name in names)
 
 
 def _rows(answer: Rows) -> Iterator[Row]:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _NAMES = library.check("name_families")
 
+_LEAST_SHARE = 0.001
+"""Share of a step below which the family of a kernel is not asked for: 7 ms for each."""
+
 UNKNOWN = "unknown"
 """Stands for the phase of steps that have none."""
 
@@ -154,10 +157,11 @@ def with_families(found: Comparison, engine_name: str | None) -> Comparison:
         EngineError: TraceProcessor failed.
     """
     full = {**found.a.full_names, **found.b.full_names}
+    least_ns = _LEAST_SHARE * max(found.step.mean_a, found.step.mean_b)
     kernels = {
         it.key.name: full.get(it.key.name, it.key.name)
         for it in found.of(KERNEL)
-        if it.key.detail == "compute"
+        if it.key.detail == "compute" and max(it.mean_a, it.mean_b) >= least_ns
     }
     events = [
         {"ph": "X", "cat": "kernel", "name": name, "pid": 0, "tid": 0, "ts": at, "dur": 1}
