@@ -12,7 +12,7 @@ from tests.support.pages import generated, made, shown
 from tests.support.perfetto_ui import launch_browser
 
 IMAGES = Path(__file__).parent / "img"
-WIDTH, HEIGHT = 1280, 1300
+WIDTH, HEIGHT = 1280, 1150
 
 
 def main() -> None:

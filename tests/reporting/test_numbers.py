@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from tests.support.page_text import column, placed, report_data
@@ -124,6 +126,22 @@ def test_exposed_communication_is_split_where_other_ranks_are_known() -> None:
     assert column(figure.table, "wire_ns") == [200, 0, 0]
     assert column(figure.table, "unsplit_ns") == [0, 0, 500]
     assert figure.notes[0].startswith("Of 1 GPU it is not known")
+
+
+def test_ranks_without_a_trace_may_be_waited_for() -> None:
+    """Then what is not waiting for a known rank is not called the wire alone."""
+    data, _ = report_data(2, verdict=[{"rank": 0, "device": 0, **_WAITS}])
+    assert gpu_time.wire_name(data) == gpu_time.ON_THE_WIRE
+    partial = replace(data, merge={"missing_ranks": [2], "ranks": []})
+    assert gpu_time.wire_name(partial) == gpu_time.WIRE_OR_MISSING
+    info: Any = SimpleNamespace(
+        metadata=SimpleNamespace(world_size=2), inventory=SimpleNamespace(merged=[])
+    )
+    one = replace(data, members=[replace(data.members[0], info=info)])
+    assert gpu_time.wire_name(one) == gpu_time.WIRE_OR_MISSING
+
+
+_WAITS = {"part": "all", "waiting_ns": 0, "waiting_percent": 0.0}
 
 
 def test_speeds_of_copies_keep_their_digits() -> None:

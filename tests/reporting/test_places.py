@@ -14,7 +14,8 @@ from tp_tools.reporting.places import Places
 def member(rank: int | None, file: str, start_ns: int | None, rebase_ns: int) -> Member:
     """A trace that begins at a time of its own clock."""
     info: Any = SimpleNamespace(
-        inventory=SimpleNamespace(start_ns=start_ns), defects=SimpleNamespace(rebase_ns=rebase_ns)
+        inventory=SimpleNamespace(start_ns=start_ns, end_ns=start_ns and start_ns + 8_000_000),
+        defects=SimpleNamespace(rebase_ns=rebase_ns),
     )
     return Member(rank, f"rank {rank}", file, info)
 
@@ -37,6 +38,23 @@ def test_times_of_all_ranks_become_times_of_a_file() -> None:
     assert places.at_time(3, 0, 2_500_500) == """tp-tools view 'it'"'"'s 3.json' --at 3.500ms"""
     assert places.at_time(3, 0, -1_000_000) is None
     assert places.at_time(3, 1, 500) is None
+
+
+def test_a_time_is_on_the_clock_that_has_it() -> None:
+    """Its own clock has 2 to 10 ms, the clock of all ranks has its work, from 500 to 505 ns."""
+    places = Places(data(member(3, "a", 9_000_000, 7_000_000), own_ts=3_000_000, common_ts=500))
+    assert places.at(3, 4_500_000) == "tp-tools view a --at 2.500ms"
+    assert places.at(3, 505) == "tp-tools view a --at 1.000ms"
+    assert places.at(3, 700) is None
+    assert places.at(4, 505) is None
+
+
+def test_a_time_on_both_clocks_is_of_neither() -> None:
+    """Clocks that differ by 1 ms: it is not known which one a time of both is on."""
+    known = member(3, "a", 2_000_000, 0)
+    assert Places(data(known, own_ts=3_000_000, common_ts=4_000_000)).at(3, 4_000_002) is None
+    same = Places(data(known, own_ts=4_000_000, common_ts=4_000_000))
+    assert same.at(3, 4_000_002) == "tp-tools view a --at 2.000ms"
 
 
 def test_slices_are_in_the_file_of_their_rank() -> None:

@@ -38,6 +38,22 @@ def test_a_cell_is_the_share_of_a_part() -> None:
     assert figure.command == f"tp-tools query gpu_timeline TRACES --set windows={count}"
 
 
+def test_waiting_is_named_where_it_is_known() -> None:
+    """One rank of several does not say whether it waits; of all ranks the rest is the wire."""
+    rows = [window(0, 0, 0, communication=5), window(1, windows(2) - 1, 9, communication=5)]
+    verdicts = [
+        {"rank": 0, "device": 0, "part": "all", "waiting_ns": 0, "waiting_percent": 0.0},
+    ]
+
+    def name(**queries: Any) -> str:  # noqa: ANN401  rows of queries
+        figure = strip.figure(*placed(2, gpu_timeline=rows, **queries))
+        assert figure.strip is not None
+        return figure.strip.legend[0][0]
+
+    assert name() == "communication: waiting or on the wire"
+    assert name(verdict=verdicts) == "communication: on the wire"
+
+
 def test_what_is_short_is_not_lost() -> None:
     """1 ns of a window of 10 us has a byte of 1."""
     last = windows(1) - 1

@@ -29,7 +29,10 @@ from tp_tools.reporting.labels import Labels
 from tp_tools.reporting.places import Places
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tp_tools.reporting.data import ReportData
+    from tp_tools.reporting.model import Tile
 
 
 def html(data: ReportData) -> str:
@@ -43,7 +46,7 @@ def html(data: ReportData) -> str:
     """
     labels, diagnosis, places = Labels(data), findings.diagnosis(data), Places(data)
     sections = [
-        findings.section(diagnosis),
+        findings.section(diagnosis, places),
         overview.section(data),
         gpu_time.section(data, labels),
         verdict.section(data, labels),
@@ -65,8 +68,14 @@ def html(data: ReportData) -> str:
         overview.introduction(data),
         diagnosis.summary,
         strip.figure(data, labels, places),
-        [*findings.tiles(diagnosis), *overview.tiles(data, labels)],
+        _tiles(findings.tiles(diagnosis), overview.tiles(data, labels)),
         f"tp-tools {version('tp-tools')}",
     )
     commands = Commands([member.file for member in data.members])
     return page.page(head, sections, data.sql, commands)
+
+
+def _tiles(faults: Iterable[Tile], numbers: Iterable[Tile]) -> list[Tile]:
+    """Return the faults, and the key numbers that none of them says."""
+    first = list(faults)
+    return [*first, *(it for it in numbers if it.label not in {tile.label for tile in first})]

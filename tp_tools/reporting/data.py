@@ -134,6 +134,15 @@ class ReportData:
         ranks = self.merge["ranks"] if self.merge is not None else []
         return sum(rank["aligned_by"] in (BY_BASE, UNALIGNED) for rank in ranks)
 
+    def lacks_ranks(self) -> bool:
+        """Tell whether ranks of the job are known to have no trace here."""
+        if self.merge is not None:
+            return bool(self.merge["missing_ranks"])
+        info = self.members[0].info
+        if info is None or info.metadata is None or not info.metadata.world_size:
+            return False
+        return info.metadata.world_size > max(1, len(info.inventory.merged))
+
     def collective_queries(self) -> list[str]:
         """Return the names of the queries that were run on kinds of collectives."""
         return [name for name in dict.fromkeys(KIND_QUERIES.values()) if name in self.results]

@@ -10,12 +10,14 @@ from tp_tools.diagnosis.model import INFO
 from tp_tools.diagnosis.text import cost_line, place_line, time_line
 from tp_tools.formatting import percent, plural
 from tp_tools.reporting.model import Figure, Section, Tile
+from tp_tools.reporting.tables import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tp_tools.diagnosis import Diagnosis, Finding
     from tp_tools.reporting.data import ReportData
+    from tp_tools.reporting.places import Places
 
 KEY = "diagnosis"
 
@@ -56,7 +58,7 @@ def diagnosis(data: ReportData) -> Diagnosis:
     return judge(Numbers(data.results, facts))
 
 
-def section(found: Diagnosis) -> Section:
+def section(found: Diagnosis, places: Places) -> Section:
     """Build the section: a figure per finding."""
     title = "What made it slow"
     if not found.gpu_ns:
@@ -68,13 +70,21 @@ def section(found: Diagnosis) -> Section:
         KEY,
         title,
         f"{time_line(found)} No time is counted in two findings.{left_out}",
-        [_figure(found, number, finding) for number, finding in enumerate(found.findings, 1)],
+        [
+            _figure(found, places, number, finding)
+            for number, finding in enumerate(found.findings, 1)
+        ],
     )
 
 
-def _figure(found: Diagnosis, number: int, finding: Finding) -> Figure:
+def _figure(found: Diagnosis, places: Places, number: int, finding: Finding) -> Figure:
     cost = cost_line(found, finding)
-    place = place_line(finding)
+    place, view = place_line(finding), None
+    if finding.place is not None:
+        view = places.at(finding.place.rank, finding.place.ts)
+        if view is not None:  # it says when
+            on = "" if finding.place.rank is None else f"rank {finding.place.rank}, "
+            place = f"{on}{finding.place.what}, for {duration(finding.place.dur)}"
     queries = dict.fromkeys(it.query for it in finding.evidence if it.query != INFO)
     return Figure(
         f"finding-{number}",
@@ -85,6 +95,7 @@ def _figure(found: Diagnosis, number: int, finding: Finding) -> Figure:
         command="" if queries else "tp-tools info TRACES",
         notes=finding.doubts,
         panel=PANELS[finding.kind],
+        view=view or "",
         is_words=True,
     )
 

@@ -20,12 +20,16 @@ _ROUNDED_GBPS = 0.0006  # the query rounds to 3 decimals
 _EXPOSED = ("wire_ns", "waiting_ns", "unsplit_ns")
 NO_GPU = "nothing ran on a GPU"
 
+ON_THE_WIRE = "on the wire"
+WIRE_OR_MISSING = "on the wire, or waiting for ranks without a trace"
+NOT_SPLIT = "waiting or on the wire"
+
 SPLIT = (
     ("compute_alone_ns", "compute", "var(--compute)"),
     ("hidden_communication_ns", "compute that hides communication", "var(--hidden)"),
-    ("wire_ns", "exposed communication: on the wire", "var(--exposed)"),
+    ("wire_ns", f"exposed communication: {ON_THE_WIRE}", "var(--exposed)"),
     ("waiting_ns", "exposed communication: waiting for a rank", "var(--waiting)"),
-    ("unsplit_ns", "exposed communication: waiting or on the wire", "var(--exposed)"),
+    ("unsplit_ns", f"exposed communication: {NOT_SPLIT}", "var(--exposed)"),
     ("exposed_copy_ns", "copies alone", "var(--copies)"),
     ("idle_ns", "idle", "var(--idle)"),
 )
@@ -42,7 +46,7 @@ def section(data: ReportData, labels: Labels) -> Section:
         "From its first to its last work, a GPU computes, communicates, copies or does nothing. "
         "The more of the bar is compute, the better the hardware is used."
     )
-    figures = [_time_figure(gpus, labels), _streams_figure(data, labels)]
+    figures = [_time_figure(gpus, data, labels), _streams_figure(data, labels)]
     if data.results["copies"].rows:
         figures.append(_copies_figure(data, labels))
     return Section("time", title, text, figures)
@@ -79,6 +83,15 @@ def _time_shares(data: ReportData) -> list[dict[str, Any]]:
     return gpus
 
 
+def wire_name(data: ReportData) -> str:
+    """Say what a collective does while no rank is known to be waited for."""
+    return _wire(data) if _waits(data) else NOT_SPLIT
+
+
+def _wire(data: ReportData) -> str:
+    return WIRE_OR_MISSING if data.lacks_ranks() else ON_THE_WIRE
+
+
 def _waits(data: ReportData) -> dict[tuple[int | None, int], int]:
     """Return the time that each GPU waited for another rank in ns, where it is known."""
     if "verdict" not in data.results:
@@ -91,17 +104,21 @@ def _waits(data: ReportData) -> dict[tuple[int | None, int], int]:
     }
 
 
-def _time_figure(gpus: list[dict[str, Any]], labels: Labels) -> Figure:
+def _time_figure(gpus: list[dict[str, Any]], data: ReportData, labels: Labels) -> Figure:
     by_name = {labels.gpu(gpu["rank"], gpu["device"]): gpu for gpu in gpus}
+    split = [
+        (key, name.replace(ON_THE_WIRE, _wire(data)) if key == "wire_ns" else name, color)
+        for key, name, color in SPLIT
+    ]
     keys = [
-        (key, name)
-        for key, name, _ in SPLIT
+        (key, name.removeprefix("exposed communication: "))
+        for key, name, _ in split
         if key not in _EXPOSED or any(gpu[key] for gpu in gpus)
     ]
     columns = [
         Column("label", "GPU", "text"),
         *(Column(key, name, "ns") for key, name in keys),
-        Column("exposed_communication_ns", "exposed communication in all", "ns"),
+        Column("exposed_communication_ns", "exposed in all", "ns"),
         Column("span_ns", "first to last work", "ns"),
         Column("busy_percent", "busy", "percent"),
     ]
@@ -115,7 +132,7 @@ def _time_figure(gpus: list[dict[str, Any]], labels: Labels) -> Figure:
         "wire. Hidden communication ran behind compute and cost no time of its own. Idle is time "
         "in which nothing ran. Where two kernels run at once, their time counts once.",
         queries=("gpu_time", "verdict"),
-        bars=stacked(SPLIT, by_name),
+        bars=stacked(split, by_name),
         table=Table(columns, cells, has_one_unit=True),
         notes=[_UNSPLIT.format(plural(unsplit, "GPU"))] if unsplit else (),
     )

@@ -28,6 +28,7 @@ class Figure:
         table: the numbers; None for no table.
         notes: sentences on data that is left out or uncertain.
         panel: key of the section with details; empty for none.
+        view: command that shows in the timeline what the text is about; empty for none.
         strip: the strip of the whole profile; None for none.
         is_words: whether the text is the content.
     """
@@ -42,6 +43,7 @@ class Figure:
     table: Table | None = None
     notes: Sequence[str] = ()
     panel: str = ""
+    view: str = ""
     strip: Strip | None = None
     is_words: bool = False
 

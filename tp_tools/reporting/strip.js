@@ -64,7 +64,8 @@
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((it) => it * power).find((it) => it >= rough);
     const marks = [];
-    for (let ns = Math.ceil(at(from) / step) * step; ns <= at(to); ns += step) {
+    // a mark whose text would be cut at the end is left out
+    for (let ns = Math.ceil(at(from) / step) * step; ns <= at(to) - shown * (60 / ticks.clientWidth); ns += step) {
       const mark = document.createElement("span");
       mark.style.left = `${(100 * (ns - at(from))) / shown}%`;
       mark.textContent = ns === 0 ? "0" : time(Math.round(ns)).replace(/\.?0+ /, " ");

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import percent
-from tp_tools.reporting.gpu_time import NO_GPU
+from tp_tools.reporting.gpu_time import NO_GPU, ON_THE_WIRE, wire_name
 from tp_tools.reporting.model import Figure
 from tp_tools.reporting.strip_cells import PARTS, Row, Strip, cells
 from tp_tools.reporting.tables import duration
@@ -32,14 +32,15 @@ def figure(data: ReportData, labels: Labels, places: Places) -> Figure:
     by_gpu: dict[tuple[int | None, int], list[tuple[Any, ...]]] = {}
     for rank, device, *window in found:
         by_gpu.setdefault((rank, device), []).append(tuple(window))
+    parts = [(name.replace(ON_THE_WIRE, wire_name(data)), color) for _, name, color in PARTS]
     rows = []
     for gpu, own in by_gpu.items():
         origin = places.origin(*gpu)
-        says = f"{labels.gpu(*gpu)}: {_says(own)}"
+        says = f"{labels.gpu(*gpu)}: {_says(own, [name for name, _ in parts])}"
         file, offset_ns = (origin.file, origin.offset_ns + start_ns) if origin else ("", 0)
         shares = cells(own, count, span_ns / count)
         rows.append(Row(labels.gpu(*gpu), says, file, offset_ns, shares))
-    used = [part for number, part in enumerate(PARTS, 3) if _total(by_gpu, number)]
+    used = [part for number, part in enumerate(parts, 3) if _total(by_gpu, number)]
     return Figure(
         "strip",
         title,
@@ -48,7 +49,7 @@ def figure(data: ReportData, labels: Labels, places: Places) -> Figure:
         "there.",
         queries=(QUERY,),
         command=f"tp-tools query {QUERY} TRACES --set windows={count}",
-        strip=Strip(count, span_ns, [(name, color) for _, name, color in used], rows),
+        strip=Strip(count, span_ns, parts, used, rows),
     )
 
 
@@ -56,12 +57,12 @@ def _total(by_gpu: dict[tuple[int | None, int], list[tuple[Any, ...]]], number: 
     return sum(window[number] for own in by_gpu.values() for window in own)
 
 
-def _says(own: list[tuple[Any, ...]]) -> str:
+def _says(own: list[tuple[Any, ...]], names: list[str]) -> str:
     """Write the parts of a GPU in words, for those who do not see the strip."""
     whole = sum(window[2] for window in own)
     sums = [sum(window[number] for window in own) for number in range(3, 3 + len(PARTS))]
     return ", ".join(
         f"{name} {percent(part_ns / whole)}"
-        for (_, name, _), part_ns in zip(PARTS, sums, strict=True)
+        for name, part_ns in zip(names, sums, strict=True)
         if part_ns
     )

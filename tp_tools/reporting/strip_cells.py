@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 PARTS = (
     ("compute_ns", "compute", "var(--compute)"),
     ("hidden_ns", "compute that hides communication", "var(--hidden)"),
-    ("communication_ns", "communication on the wire", "var(--exposed)"),
+    ("communication_ns", "communication: on the wire", "var(--exposed)"),
     ("waiting_ns", "waiting for a rank", "var(--waiting)"),
     ("copy_ns", "copies alone", "var(--copies)"),
     ("idle_ns", "idle", "var(--idle)"),
@@ -48,12 +48,14 @@ class Strip:
     Attributes:
         windows: number of windows.
         span_ns: time of all windows, ns.
-        legend: name and color of the parts that there are.
+        parts: name and color of each part.
+        legend: those of the parts that there are.
         rows: a row per GPU.
     """
 
     windows: int
     span_ns: int
+    parts: Sequence[tuple[str, str]]
     legend: Sequence[tuple[str, str]]
     rows: Sequence[Row]
 
@@ -62,7 +64,7 @@ class Strip:
         return {
             "windows": self.windows,
             "span": self.span_ns,
-            "parts": [[name, color] for _, name, color in PARTS],
+            "parts": [list(part) for part in self.parts],
             "rows": [[row.name, row.file, row.offset_ns] for row in self.rows],
         }
 
