@@ -105,7 +105,6 @@ TESTED_IN = {
     "tp_tools.repair.verify_flows": "repair/test_launch_flows.py",
     "tp_tools.reporting.build": "cli/test_report.py",
     "tp_tools.reporting.labels": "cli/test_report.py",
-    "tp_tools.reporting.line_plots": "cli/test_report.py",
     "tp_tools.reporting.page": "cli/test_report.py",
     "tp_tools.reporting.plots": "cli/test_report.py",
     "tp_tools.reporting.quality": "cli/test_report.py",

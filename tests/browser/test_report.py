@@ -115,10 +115,10 @@ def test_kernels_are_those_of_the_query(
     times = of_job.ints("top-kernels", "total_ns")
     names = of_job.column("top-kernels", "name")
     assert dict(zip(names, times, strict=True)) == dict(
-        sorted(totals.items(), key=lambda pair: -pair[1])[:20]
+        sorted(totals.items(), key=lambda pair: -pair[1])[:100]
     )
     drawn = [sum(lengths) for lengths in zip(*of_job.bars("top-kernels").values(), strict=True)]
-    assert drawn == times
+    assert drawn == times[:20]
     assert of_job.numbers("top-kernels")[0].startswith(duration(times[0] or 0))
 
 
@@ -127,7 +127,7 @@ def test_gaps_are_those_of_the_query(
 ) -> None:
     """The longest gaps come with their cause; causes add up to all that the rank was idle."""
     rows = ask("gaps", *job)
-    longest = sorted((row["dur"] for row in rows), reverse=True)[:20]
+    longest = sorted((row["dur"] for row in rows), reverse=True)[:100]
     assert of_job.ints("longest-gaps", "dur") == longest
     by_cause: dict[tuple[str, str], int] = defaultdict(int)
     for row in rows:

@@ -215,13 +215,15 @@ def test_the_longest_of_a_kernel_can_be_seen() -> None:
 
 
 def test_omitted_kernels_are_counted() -> None:
-    """The table has the twenty with the most time, and counts the others."""
-    rows = [kernel_row(0, f"k{number}", 1000 + number) for number in range(33)]
+    """The table has a hundred with the most time, the chart twenty; the others are counted."""
+    rows = [kernel_row(0, f"k{number}", 1000 + number) for number in range(133)]
     (figure,) = kernels.section(*placed(kernels=rows)).figures
     assert figure.table is not None
-    assert list(map(str, column(figure.table, "name")[:2])) == ["k32", "k31"]
-    assert len(figure.table.rows) == 20
-    assert figure.table.omitted == "And 13 names more."
+    assert list(map(str, column(figure.table, "name")[:2])) == ["k132", "k131"]
+    assert len(figure.table.rows) == 100
+    assert figure.bars is not None
+    assert len(figure.bars.bars) == 20
+    assert figure.table.omitted == "And 33 names more."
 
 
 def test_gaps_are_split_into_their_parts() -> None:

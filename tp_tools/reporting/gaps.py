@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tp_tools.reporting.labels import Labels
     from tp_tools.reporting.places import Places
 
-MAX_GAPS = 20
+MAX_BARS = 20
+MAX_ROWS = 100
 _MAX_LABEL = 34
 
 CAUSES: dict[str | None, tuple[str, str, str, str]] = {
@@ -136,15 +137,15 @@ def _cause_figure(idle: dict[str, dict[str | None, int]]) -> Figure:
 def _longest_figure(data: ReportData, labels: Labels, places: Places) -> Figure:
     count = len(data.results["gaps"].rows)
     gaps = _gaps(data, labels, places)
-    longest = heapq.nsmallest(MAX_GAPS, gaps, key=lambda gap: (-gap.dur, gap.gpu, gap.at_ns))
-    omitted = count - len(longest)
+    longest = heapq.nsmallest(MAX_ROWS, gaps, key=lambda gap: (-gap.dur, gap.gpu, gap.at_ns))
+    omitted, drawn = count - len(longest), longest[:MAX_BARS]
     return Figure(
         "longest-gaps",
         "The longest gaps",
-        f"The {plural(len(longest), 'gap')} that took longest, over all GPUs, each in the colour "
-        "of its cause, with the work that ended it. The table says the work before it, too.",
+        f"The {plural(len(drawn), 'gap')} that took longest, over all GPUs, each in the colour of "
+        "its cause, with the work that ended it. The table says the work before it, too.",
         queries=("gaps", "gpu_time"),
-        bars=_longest_bars(longest),
+        bars=_longest_bars(drawn),
         table=Table(
             _GAP_COLUMNS,
             [_gap_cells(number, gap) for number, gap in enumerate(longest, 1)],

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tp_tools.reporting.labels import Labels
     from tp_tools.reporting.places import Places
 
-MAX_KERNELS = 20
+MAX_BARS = 20
+MAX_ROWS = 100
 
 Kernel: TypeAlias = "tuple[str, str, int, int, int]"
 """All runs of a kernel: name, kind (a key of `KINDS`), count, total ns, longest ns."""
@@ -42,16 +43,16 @@ def section(data: ReportData, labels: Labels, places: Places) -> Section:
         f"A kernel is a program that runs on the GPU. {plural(len(totals), 'name')} ran, "
         f"{duration(total_ns)} in all."
     )
-    top = totals[:MAX_KERNELS]
+    top, drawn = totals[:MAX_ROWS], totals[:MAX_BARS]
     omitted = len(totals) - len(top)
     figure = Figure(
         "top-kernels",
         "Kernels by their time",
-        f"The {plural(len(top), 'kernel')} with the most time, over all ranks: all runs of one "
+        f"The {plural(len(drawn), 'kernel')} with the most time, over all ranks: all runs of one "
         "name added up, so where kernels ran at once it is more than the GPU was busy. Making one "
         "of them faster can save at most the length of its bar.",
         queries=("kernels",),
-        bars=_bars(top, total_ns, labels),
+        bars=_bars(drawn, total_ns, labels),
         table=Table(
             _COLUMNS if len(data.members) == 1 else (*_COLUMNS, *_RANK_COLUMNS),
             _rows(top, total_ns, data, labels, places),

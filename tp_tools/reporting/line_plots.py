@@ -94,27 +94,13 @@ def plot_over_steps(lines: Sequence[Points], names: Sequence[str], unit: str) ->
         names: label of each step.
         unit: name of the unit of the durations.
     """
-    figure = graph_objects().Figure(layout=layout(_HEIGHT_PX - 60, "step"))
-    for number, points in enumerate(lines):
-        color = SERIES[number % len(SERIES)]
-        figure.add_scatter(
-            name=points.name,
-            mode="lines+markers",
-            x=list(points.x),
-            y=list(points.y),
-            hovertext=[hover(text) for text in points.hover],
-            hoverinfo="text",
-            line={"color": color, "width": 2},
-            marker={"color": color, "symbol": SYMBOLS[number % len(SYMBOLS)], "size": 7},
-        )
+    figure = _lines(lines, "step", f"duration, {unit}", has_markers=True)
     stride = max(1, len(names) // 16)
     figure.update_xaxes(
         tickvals=list(range(0, len(names), stride)),
         ticktext=[escape_text(name) for name in names[::stride]],
         showgrid=False,
     )
-    figure.update_yaxes(title_text=f"duration, {unit}", rangemode="tozero")
-    figure.update_layout(showlegend=len(lines) > 1)
     return to_json(figure)
 
 
@@ -124,20 +110,28 @@ def plot_over_time(lines: Sequence[Points]) -> dict[str, Any]:
     Args:
         lines: x in ms, y in GB.
     """
-    figure = graph_objects().Figure(layout=layout(_HEIGHT_PX - 60, "time, ms"))
+    return to_json(_lines(lines, "time, ms", "allocated, GB", has_markers=False))
+
+
+def _lines(lines: Sequence[Points], x_title: str, y_title: str, *, has_markers: bool) -> Any:  # noqa: ANN401  plotly has no types
+    """Make a figure of lines from 0 on: from point to point with markers, else as steps."""
+    figure = graph_objects().Figure(layout=layout(_HEIGHT_PX - 60, x_title))
     for number, points in enumerate(lines):
+        color, symbol = SERIES[number % len(SERIES)], SYMBOLS[number % len(SYMBOLS)]
+        marker = {"color": color, "symbol": symbol, "size": 7}
         figure.add_scatter(
             name=points.name,
-            mode="lines",
+            mode="lines+markers" if has_markers else "lines",
             x=list(points.x),
             y=list(points.y),
             hovertext=[hover(text) for text in points.hover],
             hoverinfo="text",
-            line={"color": SERIES[number % len(SERIES)], "width": 2, "shape": "hv"},
+            line={"color": color, "width": 2, "shape": "linear" if has_markers else "hv"},
+            marker=marker if has_markers else {"color": color},
         )
-    figure.update_yaxes(title_text="allocated, GB", rangemode="tozero")
+    figure.update_yaxes(title_text=y_title, rangemode="tozero")
     figure.update_layout(showlegend=len(lines) > 1)
-    return to_json(figure)
+    return figure
 
 
 def _log_axis(values: Sequence[float], format_value: Callable[[float], str]) -> dict[str, Any]:
