@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.make import HERE as FIXTURES
-from tests.support.asking import TpTools, kernel, write_trace
+from tests.support.asking import TpTools, kernel, run, write_trace
 from tests.support.pages import generated, made, shown
 from tp_tools import library
 from tp_tools.reporting.gaps import CAUSES
@@ -36,17 +36,40 @@ NAMES = (
 )
 
 
-@pytest.fixture
-def ask(capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., list[dict[str, Any]]]:
-    """Runs `tp-tools query`."""
-    tp_tools = TpTools(capsysbinary)
-    return lambda name, *traces: tp_tools("query", name, *traces, "--format", "json").rows()
+ABOUT_THE_JOB = ("allreduce", "gaps", "gpu_time", "kernels", "stragglers", "verdict")
 
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The traces of eight ranks."""
     return generated(tmp_path_factory.mktemp("job"), 8, 6)
+
+
+@pytest.fixture(scope="module")
+def of_the_job(
+    job: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of queries on them, which one `tp-tools query` gives: they are loaded once."""
+    folder = tmp_path_factory.mktemp("rows")
+    run("query", ",".join(ABOUT_THE_JOB), *job, "--format", "json", "-q", "-o", folder)
+    return {name: json.loads((folder / f"{name}.json").read_text()) for name in ABOUT_THE_JOB}
+
+
+@pytest.fixture
+def ask(
+    job: list[Path],
+    of_the_job: dict[str, list[dict[str, Any]]],
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> Callable[..., list[dict[str, Any]]]:
+    """Gives the rows of `tp-tools query`."""
+    tp_tools = TpTools(capsysbinary)
+
+    def rows(name: str, *traces: Path) -> list[dict[str, Any]]:
+        if list(traces) == job:
+            return of_the_job[name]
+        return tp_tools("query", name, *traces, "--format", "json").rows()
+
+    return rows
 
 
 @pytest.fixture(scope="module")

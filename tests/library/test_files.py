@@ -40,6 +40,8 @@ def test_unknown_names_are_answered_with_close_ones() -> None:
         find("overlap.sql")
     with pytest.raises(UsageError, match="tp-tools sql"):
         find("zzz")
+    with pytest.raises(UsageError, match="no query and no file"):
+        find("far_too_long_for_a_file" * 99)
 
 
 def test_a_file_runs(tmp_path: Path, engine_name: str) -> None:

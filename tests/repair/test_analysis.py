@@ -32,15 +32,16 @@ from tests.support.handmade import (
     source_of,
     text,
 )
-from tests.support.strategies import LOADING, events_of, laminar, traces
+from tests.support.strategies import LOADING, LOADING_MANY, MANY, events_of, laminar, traces
 from tp_tools import engine
 from tp_tools.repair.analysis import analyze
 from tp_tools.repair.verify_json import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tests.support.overlap_model import Slice
+    from tp_tools.engine.processor import Processor
 
 Row = tuple[object, object]
 End = tuple[int, str]
@@ -66,13 +67,23 @@ FIXED_UP = (*sorted(name.removesuffix(".json.gz") for name in FIXTURES), "torch_
 
 @dataclass(frozen=True)
 class Case:
-    """A trace before and after its repair; times are ns."""
+    """A trace before and after its repair; times are ns.
+
+    Attributes:
+        name: of its file.
+        data: its text.
+        before: its events.
+        base: its base time.
+        after: what `fix` made of it.
+        tp: that, loaded.
+    """
 
     name: str
     data: bytes
     before: list[Event]
     base: int
     after: Fixed
+    tp: Processor
 
     def shift(self) -> int:
         """Return the ns subtracted from all times, from the base times."""
@@ -86,7 +97,7 @@ class Case:
 
 
 @pytest.fixture(scope="module", params=[*FIXED_UP, *RECORDED])
-def case(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) -> Case:
+def case(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) -> Iterator[Case]:
     """Give each trace in turn."""
     name = request.param
     path = HERE / f"{name}.json.gz" if name in FIXED_UP else real_trace(f"{name}.json.gz")
@@ -97,7 +108,9 @@ def case(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) -> C
         for key in ("ts", "dur"):
             if key in event:
                 event[key] = int(Decimal(event[key]) * 1000)
-    return Case(name, data, events, top.get("baseTimeNanoseconds", 0), fixed(data))
+    after = fixed(data)
+    with loaded(after.data) as tp:
+        yield Case(name, data, events, top.get("baseTimeNanoseconds", 0), after, tp)
 
 
 def slices(events: Iterable[Event]) -> list[Event]:
@@ -222,18 +235,16 @@ def test_perfetto_shows_everything(case: Case) -> None:
     """The result loads without a loss, with the name, start and duration of every slice."""
     events = [it for it in case.after.events if it["ph"] in "Xi"]
     wanted = Counter((plain(it["name"]), it["ts"], it.get("dur", 0)) for it in events)
-    with loaded(case.after.data) as tp:
-        rows = engine.rows(tp, "SELECT name, ts, dur FROM slice")
+    rows = engine.rows(case.tp, "SELECT name, ts, dur FROM slice")
     assert Counter((plain(name), ts, dur) for name, ts, dur in rows) == wanted
     assert len(rows) == sum(it["ph"] in "Xi" for it in case.before)
 
 
 def test_every_kernel_is_visible(case: Case) -> None:
     """All recorded kernels are shown, 768 of 768 on the B200."""
-    with loaded(case.after.data) as tp:
-        ((shown, time),) = engine.rows(
-            tp, "SELECT COUNT(*), COALESCE(SUM(dur), 0) FROM slice WHERE category = 'kernel'"
-        )
+    ((shown, time),) = engine.rows(
+        case.tp, "SELECT COUNT(*), COALESCE(SUM(dur), 0) FROM slice WHERE category = 'kernel'"
+    )
     kernels = [it["dur"] for it in slices(case.before) if it["cat"] == "kernel"]
     assert (shown, time) == (len(kernels), sum(kernels))
 
@@ -251,8 +262,7 @@ def test_every_arrow_keeps_its_ends(case: Case) -> None:
         "SELECT a.ts, a.name, b.ts, b.name FROM flow "
         "JOIN slice AS a ON a.id = flow.slice_out JOIN slice AS b ON b.id = flow.slice_in"
     )
-    with loaded(case.after.data) as tp:
-        rows = engine.rows(tp, query)
+    rows = engine.rows(case.tp, query)
     assert Counter(((ts, plain(a)), (to, plain(b))) for ts, a, to, b in rows) == wanted
 
 
@@ -305,8 +315,8 @@ def with_launches(trace: list[list[Slice]]) -> tuple[list[Event], set[tuple[str,
     return events + more, joins
 
 
-@LOADING
-@given(traces(), st.sampled_from([0, 500, 1000, 2000]))
+@LOADING_MANY
+@given(traces(MANY), st.sampled_from([0, 500, 1000, 2000]))
 def test_generated_traces_are_repaired(trace: list[list[Slice]], tolerance: int) -> None:
     """No pair overlaps, GPU work keeps its times, trims stay within the tolerance."""
     events, joins = with_launches(trace)
@@ -327,8 +337,8 @@ def test_generated_traces_are_repaired(trace: list[list[Slice]], tolerance: int)
         assert set(engine.rows(tp, query)) == joins
 
 
-@LOADING
-@given(traces(), st.sampled_from([0, 500, 1000, 2000]))
+@LOADING_MANY
+@given(traces(MANY), st.sampled_from([0, 500, 1000, 2000]))
 def test_generated_repairs_are_verified_and_final(trace: list[list[Slice]], tolerance: int) -> None:
     """Repairs pass verification, and a second repair with any tolerance changes nothing."""
     result = fixed(text(with_launches(trace)[0]), tolerance)
@@ -354,8 +364,8 @@ def test_generated_stacks_stay_as_they_are(rows: list[list[tuple[int, int]]]) ->
     assert result is None or len(result.examined.hidden) == 0
 
 
-@LOADING
-@given(traces(most_rows=2), st.sampled_from([0, 1_712_188_800_123_456_789, 1 << 52]))
+@LOADING_MANY
+@given(traces(most_rows=4), st.sampled_from([0, 1_712_188_800_123_456_789, 1 << 52]))
 def test_when_a_trace_was_recorded_does_not_matter(trace: list[list[Slice]], epoch: int) -> None:
     """At epoch times, which a double cannot hold, the repair is the same."""
     events = events_of(trace)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support import overlap_model
 from tests.support.handmade import Event, cpu, fixed, judge, kernel, repairs_in, text, x
-from tests.support.strategies import LOADING, events_of, traces
+from tests.support.strategies import LOADING_MANY, MANY, events_of, traces
 from tp_tools import engine, library
 from tp_tools.errors import VerificationError
 
@@ -226,8 +226,8 @@ def test_a_finished_track_does_not_change_in_later_rounds() -> None:
     assert (result.lanes(), result.durs()) == ({"k2": 2}, {"a": 9_800, "b": 8_800})
 
 
-@LOADING
-@given(traces(), st.sampled_from([0, 500, 1000, 2000]))
+@LOADING_MANY
+@given(traces(MANY), st.sampled_from([0, 500, 1000, 2000]))
 def test_the_rule_done_by_hand_agrees(trace: list[list[Slice]], tolerance: int) -> None:
     """Plain loops over all pairs, by the rule in the header of the query, give the same repairs."""
     assert repairs_in(text(events_of(trace)), judge(tolerance)) == overlap_model.repairs_of(
@@ -235,16 +235,16 @@ def test_the_rule_done_by_hand_agrees(trace: list[list[Slice]], tolerance: int) 
     )
 
 
-@LOADING
-@given(traces())
+@LOADING_MANY
+@given(traces(MANY))
 def test_a_full_load_gives_the_same(trace: list[list[Slice]]) -> None:
     """SQL decides the same from all slices as from those near overlaps."""
     data = text(events_of(trace))
     assert repairs_in(data, judge()) == repairs_in(data, judge(everything=True))
 
 
-@LOADING
-@given(traces())
+@LOADING_MANY
+@given(traces(MANY))
 def test_group_by_group_gives_the_same(trace: list[list[Slice]]) -> None:
     """SQL decides the same if it is asked about a few slices at a time."""
     data = text(events_of(trace))
@@ -252,8 +252,8 @@ def test_group_by_group_gives_the_same(trace: list[list[Slice]]) -> None:
     assert repairs_in(data, replace(judge(), engines=2, min_group=1, max_group=3)) == together
 
 
-@LOADING
-@given(traces(), st.randoms(use_true_random=False))
+@LOADING_MANY
+@given(traces(MANY), st.randoms(use_true_random=False))
 def test_the_order_of_the_file_does_not_matter(trace: list[list[Slice]], random: object) -> None:
     """Shuffled events get the same repairs."""
     events = events_of(trace)

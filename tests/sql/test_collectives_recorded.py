@@ -127,7 +127,7 @@ def test_two_ranks_of_a_large_job(real_trace: Callable[[str], Path]) -> None:
         assert abs(first - second) < 400_000
 
 
-@pytest.mark.parametrize("name", ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0"])
+@pytest.mark.parametrize("name", ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0.cut1500"])
 def test_copies_of_a_rank_as_ranks(
     name: str, real_trace: Callable[[str], Path], loaded_recording: LoadedRecording
 ) -> None:

@@ -19,7 +19,14 @@ PARTS = ("wait_ns", "cpu_ns", "launch_call_ns", "dependency_ns", "front_end_ns",
 BUSY = ("compute_ns", "exposed_communication_ns", "exposed_copy_ns")
 # its arrows are damaged, so that it is refused
 REFUSED = {"text_tids_2021.json.gz"}
-LARGE = {"mi300_xdit_sd35_rank0.json.gz": "mi300_xdit_sd35_rank0.cut3000.json.gz"}
+LARGE = {
+    "epoch_decimals_rank0.json.gz": "epoch_decimals_rank0.cut.json.gz",
+    "mi300_resnet_ddp8_rank0.json.gz": "mi300_resnet_ddp8_rank0.cut1500.json.gz",
+    "mi300_xdit_sd35_rank0.json.gz": "mi300_xdit_sd35_rank0.cut3000.json.gz",
+    "nccl_args_rank0.json.gz": "nccl_args_rank0.cut.json.gz",
+}
+"""Parts of large traces."""
+
 NAMES = sorted(
     LARGE.get(path.name, str(path.relative_to(TRACES)))
     for path in TRACES.rglob("*.json.gz")

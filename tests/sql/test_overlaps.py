@@ -15,7 +15,7 @@ from fixtures.make import HERE
 from tests.support.handmade import US, Event, cpu, fixed, kernel, text, x
 from tests.support.native import NATIVE_VARIABLE
 from tests.support.overlap_model import Slice, repair
-from tests.support.strategies import LOADING, events_of, traces
+from tests.support.strategies import LOADING_MANY, MANY, events_of, traces
 from tp_tools import engine, library
 
 if TYPE_CHECKING:
@@ -252,8 +252,8 @@ def test_a_spilled_annotation_changes_places_with_work() -> None:
     assert found(rows_of(spilled([(0, 7, slices)]))) == {"note": (2, 9000)}
 
 
-@LOADING
-@given(traces())
+@LOADING_MANY
+@given(traces(MANY))
 def test_each_form_has_the_same_rows(trace: list[list[Slice]]) -> None:
     """Spilled tracks and lanes on threads of their own; both are as the rule says, done by hand."""
     lanes: list[list[int]] = [_lanes(row) for row in trace]
@@ -322,8 +322,8 @@ def in_rows(rows: Iterable[Row]) -> list[tuple[str, int, int | None]]:
     )
 
 
-@LOADING
-@given(traces())
+@LOADING_MANY
+@given(traces(MANY))
 def test_our_output_shows_what_was_done(trace: list[list[Slice]]) -> None:
     """The slices that moved on their lanes, and those that were trimmed as they were recorded."""
     result = fixed(text(events_of(trace)))

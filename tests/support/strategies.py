@@ -21,6 +21,10 @@ PURE = settings(_SLOW_MACHINE, max_examples=100)
 """For tests that stay in this process."""
 LOADING = settings(_SLOW_MACHINE, max_examples=20)
 """For tests that load a TraceProcessor, a tenth of a second each."""
+LOADING_MANY = settings(_SLOW_MACHINE, max_examples=10)
+"""The same where each example holds many tracks: as many tracks are loaded in half the time."""
+MANY = 12
+"""The most tracks of such an example; others have half as many."""
 
 WORK = ("cpu_op", "python_function", "kernel", "gpu_memcpy")
 ANNOTATIONS = ("user_annotation", "gpu_user_annotation")
@@ -57,7 +61,7 @@ def rows(draw: DrawFn, length: int = 20_000) -> list[Slice]:
     return [Slice(start, end, draw(cats)) for start, end in intervals]
 
 
-def traces(most_rows: int = 6) -> SearchStrategy[list[list[Slice]]]:
+def traces(most_rows: int = MANY // 2) -> SearchStrategy[list[list[Slice]]]:
     """Several rows."""
     return st.lists(rows(), min_size=1, max_size=most_rows)
 

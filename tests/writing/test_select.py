@@ -23,8 +23,8 @@ TRACES = (
     "fixtures/amd_stream0.json.gz",
     "fixtures/torch_cpu_with_stack.json.gz",
     "b200_vllm_tp8_rank0.json.gz",
-    "mi300_resnet_ddp8_rank0.json.gz",
-    "nccl_args_rank0.json.gz",
+    "mi300_resnet_ddp8_rank0.cut1500.json.gz",
+    "nccl_args_rank0.cut.json.gz",
     "train128_rank0.json.gz",
 )
 ARROWS = """

@@ -9,6 +9,7 @@ from tp_tools.library.files import (
     SUFFIX,
     check,
     find,
+    is_file,
     queries,
     read,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "expand",
     "find",
     "includes_modules",
+    "is_file",
     "limits",
     "modules",
     "parse",

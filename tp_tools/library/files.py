@@ -43,11 +43,19 @@ def find(name_or_path: str) -> Path:
     if name in known:
         return known[name]
     path = Path(name_or_path).expanduser()
-    if path.is_file():
+    if is_file(path):
         return path
     close = difflib.get_close_matches(Path(name).name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else "`tp-tools sql` lists the library"
     raise UsageError(f"no query and no file is named {name_or_path!r}; {hint}")
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a path is that of a file; what is too long for a name is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def read(path: Path, values: Values = NO_VALUES) -> str:

@@ -102,7 +102,7 @@ def from_names(names: str, values: Values = NO_VALUES) -> list[Query]:
         UsageError: there is no such query, two have one name, or one does not declare a parameter.
         InputError: a file cannot be read, or its header is wrong.
     """
-    if "," not in names or Path(names).expanduser().is_file():
+    if "," not in names or library.is_file(Path(names).expanduser()):
         return [from_file(names, values)]
     return distinct([from_file(name.strip(), values) for name in names.split(",") if name.strip()])
 
