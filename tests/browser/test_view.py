@@ -35,6 +35,7 @@ PINNED = "self.app.trace.workspace.pinnedTracks.map(track => track.name)"
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh browser profile."""
     fresh = browser.new_context(permissions=CLIPBOARD)
+    fresh.set_default_timeout(LOAD_TIMEOUT_MS)
     yield fresh
     fresh.close()
 
@@ -75,6 +76,7 @@ def decode(browser: Browser) -> Iterator[Shown]:
         requests.append(request)
 
     with closing(browser.new_context(permissions=CLIPBOARD)) as context:
+        context.set_default_timeout(LOAD_TIMEOUT_MS)
         context.on("request", remember)
         with shown(context, DECODE) as (ui, view):
             context.remove_listener("request", remember)

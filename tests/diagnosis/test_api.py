@@ -9,7 +9,7 @@ import pytest
 import tp_tools
 from tests.support.gpu_traces import call, work
 from tests.support.handmade import text
-from tests.support.places import TRACES
+from tests.support.places import recorded
 from tp_tools.diagnosis import collect
 from tp_tools.diagnosis.rules import RULES
 from tp_tools.progress import SILENT
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # its arrows are damaged, of which loading warns
-DAMAGED = {"text_tids_2021.json.gz"}
-NAMES = sorted(path.name for path in TRACES.glob("*.json.gz") if path.name not in DAMAGED)
+DAMAGED = frozenset({"text_tids_2021.json.gz"})
 
 
 def test_a_made_trace(tmp_path: Path) -> None:
@@ -49,7 +48,7 @@ def test_a_made_trace(tmp_path: Path) -> None:
     assert (found.place.ts, found.place.dur) == (110, 700)
 
 
-@pytest.mark.parametrize("name", NAMES or ["mi250_toy.json.gz"])
+@pytest.mark.parametrize("name", recorded(without=DAMAGED))
 def test_costs_add_up_to_the_gpu_time(name: str, real_trace: Callable[[str], Path]) -> None:
     """On recorded traces, too, all time is of one rule, and none of two."""
     numbers = collect([str(real_trace(name))], LoadOptions(), SILENT)

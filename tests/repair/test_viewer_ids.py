@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fixtures.make import HERE
 from tests.support.handmade import micros, text
-from tests.support.places import TRACES
+from tests.support.places import recorded
 from tests.support.strategies import LOADING
 from tp_tools import engine
 from tp_tools.files.source import Source
@@ -19,12 +19,11 @@ from tp_tools.querying.trace_loader import LoadOptions, load_trace
 from tp_tools.querying.viewer_ids import as_in_viewer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tp_tools.engine.processor import Processor
 
-RECORDED = sorted(path for path in TRACES.rglob("*.json.gz") if path.stat().st_size < 3 << 20)
-FIXTURES = sorted(HERE.glob("*.json.gz"))
 SLICES = "SELECT id, ts, name, category, track_id FROM slice"
 KINDS = ("a", "b")
 
@@ -60,13 +59,19 @@ def check(path: Path, *needs: str, tracks_known: bool) -> None:
             assert is_known
 
 
-@pytest.mark.recorded
-@pytest.mark.parametrize("path", [*FIXTURES, *RECORDED], ids=lambda path: path.name)
-def test_recorded(path: Path) -> None:
+PARTS = ("user_annotation", "kernel cuda_runtime flows", "cpu_op gpu_memcpy")
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("*.json.gz")), ids=lambda path: path.name)
+def test_fixtures(path: Path) -> None:
+    """Ids are those of the whole trace in every fixture, with arrows and without."""
+    check(path, *PARTS, tracks_known=True)
+
+
+@pytest.mark.parametrize("name", recorded("**/*.json.gz"))
+def test_recorded(name: str, real_trace: Callable[[str], Path]) -> None:
     """Ids are those of the whole trace in every recorded trace, with arrows and without."""
-    check(
-        path, "user_annotation", "kernel cuda_runtime flows", "cpu_op gpu_memcpy", tracks_known=True
-    )
+    check(real_trace(name), *PARTS, tracks_known=True)
 
 
 @st.composite

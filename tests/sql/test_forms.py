@@ -166,6 +166,7 @@ def test_merged_by_tp_tools(
     real_trace: Callable[[str], Path],
     tmp_path: Path,
     capfdbinary: pytest.CaptureFixture[bytes],
+    loaded_recording: LoadedRecording,
     suffix: str,
 ) -> None:
     """Of two recorded ranks in one file each has the rows that it has alone, under its rank."""
@@ -175,7 +176,7 @@ def test_merged_by_tp_tools(
     assert ran.code == 0, ran.err
     together = answers(out.read_bytes())
     for rank, path in paths.items():
-        alone = answers(repaired(path))
         for query in QUERIES:
             of_rank = [row for row in together[query] if row["rank"] == rank]
-            assert unplaced(of_rank) == unplaced(alone[query]), query
+            alone = loaded_recording.rows(path, query)
+            assert unplaced(of_rank) == unplaced(alone), query

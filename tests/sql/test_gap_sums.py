@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.gpu_traces import answer
-from tests.support.places import TRACES
+from tests.support.places import recorded
 from tp_tools import open_trace
 
 if TYPE_CHECKING:
@@ -18,23 +18,10 @@ if TYPE_CHECKING:
 PARTS = ("wait_ns", "cpu_ns", "launch_call_ns", "dependency_ns", "front_end_ns", "unknown_ns")
 BUSY = ("compute_ns", "exposed_communication_ns", "exposed_copy_ns")
 # its arrows are damaged, so that it is refused
-REFUSED = {"text_tids_2021.json.gz"}
-LARGE = {
-    "epoch_decimals_rank0.json.gz": "epoch_decimals_rank0.cut.json.gz",
-    "mi300_resnet_ddp8_rank0.json.gz": "mi300_resnet_ddp8_rank0.cut1500.json.gz",
-    "mi300_xdit_sd35_rank0.json.gz": "mi300_xdit_sd35_rank0.cut3000.json.gz",
-    "nccl_args_rank0.json.gz": "nccl_args_rank0.cut.json.gz",
-}
-"""Parts of large traces."""
-
-NAMES = sorted(
-    LARGE.get(path.name, str(path.relative_to(TRACES)))
-    for path in TRACES.rglob("*.json.gz")
-    if path.name not in REFUSED
-)
+REFUSED = frozenset({"text_tids_2021.json.gz"})
 
 
-@pytest.mark.parametrize("name", NAMES or ["mi250_toy.json.gz"])
+@pytest.mark.parametrize("name", recorded("**/*.json.gz", REFUSED))
 def test_time_adds_up(name: str, real_trace: Callable[[str], Path]) -> None:
     """Gaps by cause are the idle time; span is busy and idle time, to the nanosecond."""
     with open_trace(real_trace(name)) as tp:

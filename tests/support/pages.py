@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ColorScheme: TypeAlias = Literal["light", "dark"]
 
-DRAWN_MS = 60_000
+DRAWN_MS = 120_000
 
 _ROWS = """
 figure => [...document.querySelectorAll(`#${figure} tr[data-row]`)].map(row =>
@@ -127,6 +127,7 @@ def shown(
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
     )
+    context.set_default_timeout(DRAWN_MS)
     page, troubles = context.new_page(), list[str]()
     page.on("console", lambda message: troubles.append(message.text))
     page.on("pageerror", lambda error: troubles.append(str(error)))

@@ -175,6 +175,7 @@ def new_tab(
     context = browser.new_context(
         viewport=viewport, device_scale_factor=scale, permissions=permissions
     )
+    context.set_default_timeout(LOAD_TIMEOUT_MS)
     try:
         yield PerfettoUi(context.new_page())
     finally:
