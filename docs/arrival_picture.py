@@ -1,6 +1,6 @@
 """Draws the picture of `docs/collectives.md`: `python -m docs.arrival_picture`, from the root.
 
-A small job of two ranks is asked with the library's own SQL, and what it says is drawn.
+Runs the library's own SQL on a small job of two ranks, and draws its rows.
 """
 
 import json
@@ -63,7 +63,7 @@ def trace() -> bytes:
     return json.dumps({"traceEvents": events}).encode()
 
 
-def asked() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def answers() -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What SQL says: each rank in the all-reduce, and the whole."""
     found = []
     with engine.load([trace()], source="the example") as tp:
@@ -101,7 +101,7 @@ def mark(ns: int, row: int, rows: int, text: str) -> str:
 
 def drawn() -> str:
     """The picture."""
-    parts, whole = asked()
+    parts, whole = answers()
     last, end = whole["last_arrival"], whole["window_end"]
     names = {0: "rank 0, stream 7", 1: "stream 7 (2)", 3: "rank 1, stream 7"}
     shapes = [label(4, TOP + row * ROW + 18, name) for row, name in names.items()]

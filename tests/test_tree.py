@@ -306,3 +306,62 @@ def test_tests_set_no_constant(path: Path) -> None:
 def test_a_constant_that_is_set_is_found(line: str, found: list[str]) -> None:
     """A constant or private name is found however a test sets it; to read one is no matter."""
     assert [name for _, name in set_names(ast.parse(line))] == found
+
+
+FORMER = {"asked", "asking", "examine", "examined", "judge"}
+"""Words that names had before those of CONTRIBUTING: a thing is called what it is."""
+
+JUDGES = ("comparison", "diagnosis")
+"""Packages in which to judge is what a function does, as in the files that name them."""
+
+NOT_YET = {"comparison", "diff", "gate"}
+"""Folders and stems of files in which "asked" is still a name."""
+
+NAMING = sorted(
+    path
+    for folder in ("tp_tools", "tests", "tools", "benchmarks", "docs", "fixtures")
+    for path in (ROOT / folder).rglob("*.py")
+    if not NOT_YET & {path.stem.removeprefix("test_"), path.parent.name}
+)
+"""Files whose names are looked at."""
+
+
+def names_in(tree: ast.AST) -> set[str]:
+    """Collect the names of a program: of variables, attributes, arguments, functions, classes."""
+    fields = ("id", "attr", "arg", "name")
+    found = (getattr(node, field, None) for node in ast.walk(tree) for field in fields)
+    return {name.strip("_").lower() for name in found if isinstance(name, str)}
+
+
+@pytest.mark.parametrize("path", NAMING, ids=lambda it: str(it.relative_to(ROOT)))
+def test_former_words_do_not_come_back(path: Path) -> None:
+    """No name is one of the participles and metaphors that the words of the house replaced."""
+    text = path.read_text("utf-8")
+    allowed = {"judge"} if any(name in text for name in JUDGES) else set()
+    assert (names_in(ast.parse(text)) | {path.stem}) & FORMER <= allowed
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("asked = 1", {"asked"}),
+        ("class Asked: pass", {"asked"}),
+        ("def _judge(examined): pass", {"judge", "examined"}),
+        ("print(it.asked, 'what is asked for')", {"print", "it", "asked"}),
+    ],
+)
+def test_names_are_told_from_text(line: str, found: set[str]) -> None:
+    """Names count wherever they stand, and words in texts do not."""
+    assert names_in(ast.parse(line)) == found
+
+
+def test_helpers_that_tests_import_are_there() -> None:
+    """Whatever tests import of `tests` is there, also where another change moved it."""
+    modules = {dotted(path) for path in TESTS.rglob("*.py")}
+    imported = {name for path in TESTS.rglob("*.py") for name in imports(path)}
+    lost = {
+        name
+        for name in imported
+        if name.startswith("tests.") and not modules & {name, name.rpartition(".")[0]}
+    }
+    assert lost - {"tests.support"} == set()

@@ -11,7 +11,7 @@ import pytest
 
 from fixtures import generate_ranks
 from tests.support import generated
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tests.support.handmade import text
 from tests.support.rank_traces import custom, foreign, work
 

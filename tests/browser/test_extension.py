@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.make import HERE
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tp_tools.library import extension
 
 if TYPE_CHECKING:

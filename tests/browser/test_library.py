@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import HERE
-from tests.support.asking import TpTools, run
+from tests.support.command_line import TpTools, run
 from tp_tools import library
 
 if TYPE_CHECKING:
@@ -50,11 +50,20 @@ def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", list(library.queries()))
 def test_the_page_shows_what_the_command_prints(
-    name: str, answers: Path, ui: PerfettoUi, capsysbinary: pytest.CaptureFixture[bytes]
+    name: str,
+    recorded: Path,
+    answers: Path,
+    ui: PerfettoUi,
+    capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    """The text of `tp-tools sql`, pasted, gives the rows of `tp-tools query`, in their order."""
+    """The text of `tp-tools sql`, pasted, gives the rows of `tp-tools query`, in their order.
+
+    On a recorded trace the engine of the page gets it past the tab.
+    """
     printed = json.loads((answers / f"{name}.json").read_text())
-    shown = ui.query(TpTools(capsysbinary)("sql", name).out.decode())
+    text = TpTools(capsysbinary)("sql", name).out.decode()
+    # into the tab it goes once: what the tab does with a text does not depend on the trace
+    shown = ui.query(text) if recorded.name in FIXTURES else ui.run(text)
     assert shown == printed
     assert [list(row) for row in shown] == [list(row) for row in printed]
 

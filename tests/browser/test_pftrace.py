@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import FIXTURES, HERE, truth_of
-from tests.support.asking import run
+from tests.support.command_line import run
 from tests.support.kernels_in_ui import ARROWS, DECODE, kernels_in
 
 if TYPE_CHECKING:

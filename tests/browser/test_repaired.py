@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from fixtures.make import FIXTURES, HERE, truth_of
-from tests.support.asking import run
+from tests.support.command_line import run
 from tests.support.kernels_in_ui import ARROWS, DECODE, Opener, kernels_in
 
 pytestmark = pytest.mark.browser

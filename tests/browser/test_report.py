@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.make import HERE as FIXTURES
-from tests.support.asking import TpTools, kernel, run, write_trace
+from tests.support.command_line import TpTools, kernel, run, write_trace
 from tests.support.pages import generated, made, shown
 from tp_tools import library
 from tp_tools.reporting.gaps import CAUSES

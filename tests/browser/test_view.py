@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import HERE, truth_of
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tests.support.perfetto_ui import LOAD_TIMEOUT_MS, LOADED_OR_FAILED, PerfettoUi, ui_folder
 from tests.support.viewing import SECONDS, Viewing, viewing
 from tp_tools.viewer.perfetto_ui import ONLINE, ONLINE_PORT

@@ -63,7 +63,7 @@ def test_what_perfetto_reads_stays(members: str) -> None:
     """Times given twice as numbers, and the like inside of args and strings, change nothing."""
     result = fixed(traced(members))
     assert result.data.startswith(b'{"traceEvents"')
-    assert not result.examined.trace.repairs
+    assert not result.analysis.trace.repairs
     assert members.encode() in result.data
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import HERE
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import HERE
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tp_tools.merging import read_rank
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from fixtures.make import HERE
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tests.support.handmade import US, cpu, kernel, text
 from tp_tools.cli.fix import default_output
 from tp_tools.errors import UsageError, VerificationError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.asking import Ran
+    from tests.support.command_line import Ran
 
 BROKEN = text([kernel("early", 0, 12 * US, 1), kernel("late", 10 * US, 22 * US, 2)])
 JITTER = text([cpu("head", 0, 20_700), cpu("tail", 20_000, 40_000)])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import zstandard
 
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tests.support.handmade import US, arrows, kernel, loaded, text
 from tp_tools.chrome import sanitize
 from tp_tools.repair import ids
@@ -26,7 +26,7 @@ from tp_tools.repair.summary import REPAIRS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.asking import Ran
+    from tests.support.command_line import Ran
 
 ADVICE = " Give the file that the profiler wrote."
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tests.support.handmade import US, kernel, text
 from tp_tools.cli import view
 from tp_tools.cli.fix import is_several

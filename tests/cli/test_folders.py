@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.asking import TpTools, kernel
+from tests.support.command_line import TpTools, kernel
 from tests.support.viewing import viewing
 
 if TYPE_CHECKING:

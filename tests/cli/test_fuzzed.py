@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tools.fuzz.check import run
 from tools.fuzz.corpus import corpus
 from tp_tools import engine

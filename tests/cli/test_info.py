@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import HERE, truth_of
-from tests.support.asking import TpTools, kernel, write_trace
+from tests.support.command_line import TpTools, kernel, write_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tests.support.generated import write_rank
 from tests.support.launched import info, kernel, launched
 from tp_tools import engine

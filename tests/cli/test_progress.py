@@ -15,7 +15,7 @@ import pytest
 from fixtures import generate_ranks
 from fixtures.make import HERE
 from tests.support import generated, terminal
-from tests.support.asking import kernel
+from tests.support.command_line import kernel
 from tp_tools.chrome.parallel_reader import WORTH_IT
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DECODE = HERE / "pdl_decode.json.gz"
 BUILDING = "building TraceProcessor's tables"
-EXAMINED = ["reading {}", "placing slices", "asking SQL about overlaps"]
+ANALYSIS = ["reading {}", "placing slices", "asking SQL about overlaps"]
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +38,19 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stages_of(ranks: Path) -> dict[str, tuple[list[str], list[str]]]:
     """By command: its arguments, and what it says that it does."""
     one, two = sorted(map(str, ranks.iterdir()))
-    loaded = [*EXAMINED, "loading {}", BUILDING]
+    loaded = [*ANALYSIS, "loading {}", BUILDING]
     job = ["reading 2 ranks", "aligning clocks", "merging the ranks", "writing collectives"]
     written = [f"{it} out.json" for it in ("writing", "verifying: reading", "verifying: loading")]
     comparing = "verifying: comparing slices and arrows"
     return {
         "fix": (
             ["fix", str(DECODE), "-o", "out.json", "--verify"],
-            [*EXAMINED, *written, BUILDING, comparing],
+            [*ANALYSIS, *written, BUILDING, comparing],
         ),
         "fix to .pftrace": (
             ["fix", str(DECODE), "-o", "out.pftrace", "--verify"],
             [
-                *EXAMINED,
+                *ANALYSIS,
                 "writing out.pftrace",
                 "verifying: loading out.pftrace",
                 BUILDING,
@@ -132,7 +132,7 @@ def test_view_names_its_stages_and_then_waits_without_one(folder: Path) -> None:
     seen = terminal.on_terminal(
         terminal.PROGRAM, "0", "view", DECODE, "--no-browser", until="Ctrl-C", then=signal.SIGINT
     )
-    wanted = [*(it.format(DECODE) for it in EXAMINED), f"repairing {DECODE}"]
+    wanted = [*(it.format(DECODE) for it in ANALYSIS), f"repairing {DECODE}"]
     assert (seen.code, seen.stages) == (0, wanted)
     assert seen.lines[0] == "371 events, 222 slices, 64 kernels"
     assert seen.lines[-1] == "Ctrl-C ends this; so does closing the page."

@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from fixtures.make import HERE, truth_of
-from tests.support.asking import KERNELS, TpTools, kernel, write_trace
+from tests.support.command_line import KERNELS, TpTools, kernel, write_trace
 from tests.support.reporters import Recorder
 from tp_tools.merging import job_files
 from tp_tools.querying import LoadOptions, lookup, runner

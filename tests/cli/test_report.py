@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import HERE as FIXTURES
-from tests.support.asking import TpTools, kernel, write_trace
+from tests.support.command_line import TpTools, kernel, write_trace
 from tests.support.pages import generated
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.asking import TpTools, kernel, write_trace
+from tests.support.command_line import TpTools, kernel, write_trace
 from tp_tools import library
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def tp_tools(capsysbinary: pytest.CaptureFixture[bytes]) -> TpTools:
     return TpTools(capsysbinary)
 
 
-def asked(instruction: str, words: str = "", place: int = 0) -> str:
+def completions(instruction: str, words: str = "", place: int = 0) -> str:
     """Runs tp-tools as a shell does that completes a word."""
     more = {COMPLETE: instruction, "COMP_WORDS": words, "COMP_CWORD": str(place)}
     return subprocess.run(
@@ -40,16 +40,16 @@ def asked(instruction: str, words: str = "", place: int = 0) -> str:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_gets_its_script(shell: str) -> None:
     """The script asks tp-tools for completions of each word."""
-    assert f"{COMPLETE}={shell}_complete" in asked(f"{shell}_source")
+    assert f"{COMPLETE}={shell}_complete" in completions(f"{shell}_source")
 
 
 def test_words_are_completed() -> None:
     """The first word is a command or a file, that of query a query of the library, others files."""
-    assert asked("bash_complete", "tp-tools f", 1).splitlines() == ["plain,fix", "file,f"]
+    assert completions("bash_complete", "tp-tools f", 1).splitlines() == ["plain,fix", "file,f"]
     names = [f"plain,{name}" for name in library.queries() if name.startswith("a")]
-    assert asked("bash_complete", "tp-tools query a", 2).splitlines() == [*names, "file,a"]
-    assert asked("bash_complete", "tp-tools query gaps a", 3).splitlines() == ["file,a"]
-    assert asked("bash_complete", "tp-tools fix -o a", 3).splitlines() == ["file,a"]
+    assert completions("bash_complete", "tp-tools query a", 2).splitlines() == [*names, "file,a"]
+    assert completions("bash_complete", "tp-tools query gaps a", 3).splitlines() == ["file,a"]
+    assert completions("bash_complete", "tp-tools fix -o a", 3).splitlines() == ["file,a"]
 
 
 def test_a_file_is_opened(tp_tools: TpTools, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tp_tools import library
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pytest
 import zstandard
 
 from fixtures.make import HERE
-from tests.support.asking import TpTools, kernel, write_trace
+from tests.support.command_line import TpTools, kernel, write_trace
 from tests.support.viewing import SECONDS, TP_TOOLS, viewing
 from tp_tools.cli import view
 from tp_tools.cli.console import Console

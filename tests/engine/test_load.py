@@ -242,23 +242,23 @@ def test_every_slice_of_a_recorded_trace_arrives(
 
 
 @pytest.mark.parametrize(
-    ("asked", "limit", "is_taken"),
+    ("chosen", "limit", "is_taken"),
     [("embedded", None, True), ("embedded64", None, False), ("embedded", 1 << 30, False)],
 )
 def test_an_engine_that_was_opened_ahead_serves_one_trace(
-    asked: str, limit: int | None, is_taken: bool
+    chosen: str, limit: int | None, is_taken: bool
 ) -> None:
     """The first that wants such a one: its errors name that trace, and the next has its own."""
     loader._ahead.clear()
     get_ready("embedded")
     get_ready("embedded")
     ((ahead, _),) = loader._ahead[32]
-    with load([SOUND], source="first", engine=asked, memory_limit=limit) as tp:
+    with load([SOUND], source="first", engine=chosen, memory_limit=limit) as tp:
         assert (tp is ahead) == is_taken
         assert rows(tp, "SELECT COUNT(*) FROM slice") == [(2,)]
         with pytest.raises(SqlError, match="first"):
             tp.query("SELECT nothing")
-        with load([OVERLAPPING], source="second", engine=asked, allow_loss=True) as other:
+        with load([OVERLAPPING], source="second", engine=chosen, allow_loss=True) as other:
             assert other is not tp
     ahead.close()
 

@@ -10,7 +10,7 @@ import pytest
 
 import tp_tools
 from fixtures.make import HERE
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tp_tools import engine, library
 from tp_tools.library import extension
 
@@ -39,7 +39,7 @@ def served() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[Processor]:
+def plain() -> Iterator[Processor]:
     """The same trace in an engine of its own, with the built-in package."""
     with tp_tools.open_trace(TRACE) as tp:
         yield tp
@@ -92,10 +92,10 @@ def test_sql_modules_are_as_documented(served: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", list(library.queries()))
-def test_a_question_is_a_view_of_its_name(name: str, opened: Processor, asked: Processor) -> None:
+def test_a_question_is_a_view_of_its_name(name: str, opened: Processor, plain: Processor) -> None:
     """INCLUDE and SELECT give the columns and rows of `tp-tools query`, in their order."""
     view = f"INCLUDE PERFETTO MODULE tpt.{name}; SELECT * FROM tpt_{name};"  # noqa: S608
-    assert engine.query_rows(opened, view) == engine.run_file(asked, library.find(name))
+    assert engine.query_rows(opened, view) == engine.run_file(plain, library.find(name))
 
 
 def test_all_modules_load_in_one_session(opened: Processor) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fixtures import generate_ranks
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tests.support.generated import STEP, write_rank
 from tests.support.launched import launched
 from tests.support.small_traces import in_pieces

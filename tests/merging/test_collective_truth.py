@@ -37,7 +37,7 @@ Number = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Answers:
     """A job and what SQL says about its merge.
 
     Attributes:
@@ -88,54 +88,56 @@ class Asked:
         ),
     ],
 )
-def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Asked:
+def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Answers:
     """A job on clocks that differ, with stragglers, cut profiles and lost collectives."""
     job = generated.job(**{"steps": 40, "straggling": 0.2, **request.param})
     return _merged(job, tmp_path_factory.mktemp("job"))
 
 
-def _merged(job: Job, folder: Path) -> Asked:
+def _merged(job: Job, folder: Path) -> Answers:
     """The job merged by `tp-tools merge`."""
     files = [str(path) for path in generate_ranks.written(job, folder)]
     wishes = preparation.MergeOptions(choice=RankChoice(allow_missing=True))
     with TemporaryDirectory() as temporary:
         prepared = preparation.prepare(files, wishes, ALONE, folder=Path(temporary))
         text = b"".join(merge_output.blocks(prepared, ALONE, summary(prepared)))
-    return _asked(job, prepared.start_ns, text)
+    return _answers(job, prepared.start_ns, text)
 
 
-def _asked(job: Job, start_ns: int, text: bytes) -> Asked:
+def _answers(job: Job, start_ns: int, text: bytes) -> Answers:
     by_rank: dict[int, list[Row]] = defaultdict(list)
     with engine.load([text], source="the merge") as tp:
         for row in sorted(answer("collectives_by_rank", tp), key=lambda row: row["ts"]):
             by_rank[row["rank"]].append(row)
         whole = {row["collective"]: row for row in answer("allreduce", tp)}
         ranks = {row["rank"]: row for row in answer("stragglers", tp)}
-    return Asked(job, start_ns, by_rank, whole, ranks)
+    return Answers(job, start_ns, by_rank, whole, ranks)
 
 
-def test_every_recorded_collective_is_there(asked: Asked) -> None:
+def test_every_recorded_collective_is_there(answers: Answers) -> None:
     """Each rank has as many rows as it recorded collectives, each in one collective."""
-    for rank, it in enumerate(asked.job.ranks):
-        assert len(asked.by_rank[rank]) == (it.number >= 0).sum()
-    assert asked.whole.keys() == asked.found().keys()
+    for rank, it in enumerate(answers.job.ranks):
+        assert len(answers.by_rank[rank]) == (it.number >= 0).sum()
+    assert answers.whole.keys() == answers.found().keys()
 
 
-def test_no_sure_match_is_wrong(asked: Asked) -> None:
+def test_no_sure_match_is_wrong(answers: Answers) -> None:
     """Lost collectives and cut profiles shift nothing: what is sure is one collective."""
-    sure = {n: parts for n, parts in asked.found().items() if asked.whole[n]["confidence"] in SURE}
+    sure = {
+        n: parts for n, parts in answers.found().items() if answers.whole[n]["confidence"] in SURE
+    }
     assert all(len(set(parts.values())) == 1 for parts in sure.values())
-    truth = asked.truth()
+    truth = answers.truth()
     shared = [number for number, parts in truth.items() if len(parts) > 1]
     assert len(sure) >= 0.95 * len(shared)
     whole = [n for n, parts in sure.items() if len(parts) == len(truth[min(parts.values())])]
     assert len(whole) >= 0.95 * len(sure)
 
 
-def test_arrivals_and_ends(asked: Asked) -> None:
+def test_arrivals_and_ends(answers: Answers) -> None:
     """Arrival and end of each rank are those of the job, as far as clocks can tell."""
-    truth, found = asked.truth(), asked.found()
-    for rank, rows in asked.by_rank.items():
+    truth, found = answers.truth(), answers.found()
+    for rank, rows in answers.by_rank.items():
         for row in rows:
             arrival, end = truth[found[row["collective"]][rank]][rank]
             assert abs(row["arrival"] - arrival) <= CLOCK_NS
@@ -143,11 +145,11 @@ def test_arrivals_and_ends(asked: Asked) -> None:
             assert row["is_pdl_start"] == 0
 
 
-def test_windows_and_stragglers(asked: Asked) -> None:
+def test_windows_and_stragglers(answers: Answers) -> None:
     """First and last arrival, end, skew, transfer, straggler and waits of each all-reduce."""
-    truth = asked.truth()
-    for number, parts in asked.found().items():
-        row = asked.whole[number]
+    truth = answers.truth()
+    for number, parts in answers.found().items():
+        row = answers.whole[number]
         known = {rank: truth[n][rank] for rank, n in parts.items()}
         arrivals = sorted(arrival for arrival, _ in known.values())
         last, end = arrivals[-1], max(end for _, end in known.values())
@@ -166,12 +168,12 @@ def test_windows_and_stragglers(asked: Asked) -> None:
             assert last - arrivals[-2] <= 2 * CLOCK_NS
 
 
-def test_blame(asked: Asked) -> None:
+def test_blame(answers: Answers) -> None:
     """Who is made to wait, and by whom, over the whole job; clear stragglers are all found."""
-    truth, found = asked.truth(), asked.found()
+    truth, found = answers.truth(), answers.found()
     waits, caused, clear = defaultdict[int, int](int), defaultdict[int, int](int), 0
     for number, parts in found.items():
-        if asked.whole[number]["confidence"] not in SURE:
+        if answers.whole[number]["confidence"] not in SURE:
             continue
         arrivals = sorted((truth[n][rank][0], rank) for rank, n in parts.items())
         last, straggler = arrivals[-1]
@@ -180,13 +182,13 @@ def test_blame(asked: Asked) -> None:
         if last - arrivals[-2][0] > 2 * CLOCK_NS:
             clear += 1
             caused[straggler] += sum(last - arrival for arrival, _ in arrivals)
-            assert asked.whole[number]["straggler"] == straggler
+            assert answers.whole[number]["straggler"] == straggler
     assert clear > 0
-    for rank, row in asked.ranks.items():
+    for rank, row in answers.ranks.items():
         slack = 2 * CLOCK_NS * row["collectives"]
         assert abs(row["wait_us"] * 1000 - waits[rank]) <= slack
         # what close arrivals cause is little, but may be another rank's
-        assert row["caused_wait_us"] * 1000 >= caused[rank] - slack * len(asked.ranks)
+        assert row["caused_wait_us"] * 1000 >= caused[rank] - slack * len(answers.ranks)
 
 
 @pytest.mark.parametrize("args", ["none", "sizes"])
@@ -206,11 +208,13 @@ def test_a_merge_of_others_on_one_clock(args: str, cut: float) -> None:
         for rank in range(job.wishes.ranks)
         for it in generate_ranks.trace(job, rank).slices
     ]
-    asked = _asked(job, generate_ranks.BASE_NS, text(events))
-    test_every_recorded_collective_is_there(asked)
-    test_arrivals_and_ends(asked)
-    sure = {n: parts for n, parts in asked.found().items() if asked.whole[n]["confidence"] in SURE}
+    answers = _answers(job, generate_ranks.BASE_NS, text(events))
+    test_every_recorded_collective_is_there(answers)
+    test_arrivals_and_ends(answers)
+    sure = {
+        n: parts for n, parts in answers.found().items() if answers.whole[n]["confidence"] in SURE
+    }
     assert all(len(set(parts.values())) == 1 for parts in sure.values())
     # rank 1 lost 5 % of them: those matches are uncertain, and the ends of cut profiles too
-    complete = [parts for parts in asked.truth().values() if len(parts) == job.wishes.ranks]
+    complete = [parts for parts in answers.truth().values() if len(parts) == job.wishes.ranks]
     assert len(sure) >= 0.95 * len(complete)

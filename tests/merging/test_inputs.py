@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.asking import kernel, write_trace
+from tests.support.command_line import kernel, write_trace
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files import ReadSizes
 from tp_tools.merging.inputs import expand

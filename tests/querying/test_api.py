@@ -15,7 +15,7 @@ from perfetto.trace_processor import TraceProcessor
 
 import tp_tools
 from fixtures.make import HERE, truth_of
-from tests.support.asking import KERNELS, kernel, write_trace
+from tests.support.command_line import KERNELS, kernel, write_trace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import zstandard
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2
 
 from fixtures.make import HERE
-from tests.support.asking import kernel, write_trace
+from tests.support.command_line import kernel, write_trace
 from tests.support.reporters import Recorder
 from tp_tools import engine, library
 from tp_tools.errors import InputError

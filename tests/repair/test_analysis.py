@@ -26,9 +26,9 @@ from tests.support.handmade import (
     arrow,
     cpu,
     fixed,
-    judge,
     loaded,
     micros,
+    overlap_options,
     source_of,
     text,
 )
@@ -91,7 +91,7 @@ class Case:
 
     def pairs(self) -> Iterable[tuple[Event, Event]]:
         """Pair each event with its repaired one."""
-        left_out = set(self.after.examined.plan.flows.left_out)
+        left_out = set(self.after.analysis.plan.flows.left_out)
         kept = [event for i, event in enumerate(self.before) if i not in left_out]
         return zip(kept, self.after.events, strict=False)
 
@@ -269,20 +269,20 @@ def test_every_arrow_keeps_its_ends(case: Case) -> None:
 def test_fixing_twice_changes_nothing_more(case: Case) -> None:
     """A second repair finds no defect and writes the same bytes."""
     again = fixed(case.after.data)
-    assert again.examined.is_sound()
+    assert again.analysis.is_sound()
     assert again.data == case.after.data
 
 
 def test_a_sound_trace_keeps_its_bytes(case: Case) -> None:
     """The output has the bytes of the input only if there is nothing to repair."""
-    assert (case.after.data == case.data) == case.after.examined.is_sound()
-    assert case.after.examined.is_sound() == (case.name == "sound")
+    assert (case.after.data == case.data) == case.after.analysis.is_sound()
+    assert case.after.analysis.is_sound() == (case.name == "sound")
 
 
 def test_the_plan_is_that_of_a_full_load(case: Case, tmp_path: Path) -> None:
     """SQL decides the same from all slices of the trace."""
-    whole = analyze(source_of(case.data, tmp_path), judge(everything=True))
-    part = case.after.examined
+    whole = analyze(source_of(case.data, tmp_path), overlap_options(everything=True))
+    part = case.after.analysis
     assert whole.repairs == part.repairs
     assert (whole.plan.moves, whole.plan.trims) == (part.plan.moves, part.plan.trims)
     assert whole.plan.lanes == part.plan.lanes
@@ -343,10 +343,10 @@ def test_generated_repairs_are_verified_and_final(trace: list[list[Slice]], tole
     """Repairs pass verification, and a second repair with any tolerance changes nothing."""
     result = fixed(text(with_launches(trace)[0]), tolerance)
     with tempfile.TemporaryDirectory() as folder:
-        verify(source_of(result.data, Path(folder)).path, "t", result.examined, None)
+        verify(source_of(result.data, Path(folder)).path, "t", result.analysis, None)
     for other in (tolerance, 0, 5000):
         again = fixed(result.data, other)
-        assert again.examined.is_sound()
+        assert again.analysis.is_sound()
         assert again.data == result.data
 
 
@@ -360,8 +360,8 @@ def test_generated_stacks_stay_as_they_are(rows: list[list[tuple[int, int]]]) ->
         for i, (start, end) in enumerate(stack)
     )
     result = fixed(data) if any(rows) else None
-    assert result is None or (result.data == data and result.examined.is_sound())
-    assert result is None or len(result.examined.hidden) == 0
+    assert result is None or (result.data == data and result.analysis.is_sound())
+    assert result is None or len(result.analysis.hidden) == 0
 
 
 @LOADING_MANY

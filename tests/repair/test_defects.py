@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 
 from fixtures.make import FIXTURES, HERE
-from tests.support.handmade import judge, kernel, mark, text, trace_of, x
+from tests.support.handmade import kernel, mark, overlap_options, text, trace_of, x
 from tests.support.strategies import PURE, events_of, traces
 from tp_tools.chrome.reader import read
 from tp_tools.files.source import Source
-from tp_tools.repair import analysis
+from tp_tools.repair.analysis import analyze
 from tp_tools.repair.defects import defects
 from tp_tools.repair.perfetto_import import hidden_events
 from tp_tools.repair.summary import hidden_of, summary
@@ -35,9 +35,9 @@ RECORDED = (
 
 def agree(source: Source) -> None:
     """Compare the defects that `info` reports with the repairs that `fix` makes."""
-    examined = analysis.analyze(source, judge())
-    found, done = defects(read(source)), summary(examined)
-    assert found.is_sound() == examined.is_sound()
+    analysis = analyze(source, overlap_options())
+    found, done = defects(read(source)), summary(analysis)
+    assert found.is_sound() == analysis.is_sound()
     assert (found.overlapping > 0) == (done["overlaps"]["concurrent"] + done["trimmed"] > 0)
     assert found.as_object()["hidden"] == done["hidden"]
     assert (found.rebase_ns, found.mended) == (done["rebased_ns"], done["repairs"])

@@ -211,7 +211,7 @@ def test_what_was_apart_is_apart_and_named_as_recorded(seed: int) -> None:
     events = [*slices, *names]
     rnd.shuffle(events)
     result = fixed(text(events))
-    trace, choice = result.examined.trace, result.examined.plan.ids
+    trace, choice = result.analysis.trace, result.analysis.plan.ids
     shown = rows(result.data)
     assert len(shown) == len(slices)
     by_number = {e["args"]["n"]: i for i, e in enumerate(events) if "n" in e.get("args", {})}
@@ -251,11 +251,11 @@ def test_fixed_ids_need_no_fixing() -> None:
     pairs = [(pid, tid) for pid in POOL for tid in POOL]
     events = [event(pid, tid, ts=10 * n, args={"n": n}) for n, (pid, tid) in enumerate(pairs)]
     once = fixed(text(events))
-    assert once.examined.plan.ids.changed.any()
+    assert once.analysis.plan.ids.changed.any()
     again = fixed(once.data)
-    assert not again.examined.plan.ids.changed.any()
+    assert not again.analysis.plan.ids.changed.any()
     assert again.data == once.data
-    assert not len(hidden_events(again.examined.trace))
+    assert not len(hidden_events(again.analysis.trace))
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_recorded_tracks_stay_apart(name: str, real_trace: Callable[[str], Path]
     """Each (pid, tid) that holds a slice, also "Spans" and pid -1, is one thread in the result."""
     data = gzip.decompress(real_trace(f"{name}.json.gz").read_bytes())
     result = fixed(data)
-    trace = result.examined.trace
+    trace = result.analysis.trace
     of_slices = trace.track[is_phase(trace, "XiIR") & (trace.bound == 0)]
     recorded = {trace.tracks[i] for i in of_slices}
     query = f"SELECT DISTINCT utid {ON_THREADS} WHERE thread.name NOT GLOB '* ([2-9])'"

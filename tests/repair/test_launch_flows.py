@@ -45,12 +45,12 @@ def proved(events: Iterable[Event]) -> tuple[Fixed, Arrows, Arrows]:
     result, packets, part = fixed(data), pftrace_of(data), PftraceOptions()
     with tempfile.TemporaryDirectory() as folder:
         path = source_of(result.data, Path(folder)).path
-        verify_json.verify(path, "t.json", result.examined, None)
+        verify_json.verify(path, "t.json", result.analysis, None)
         path = Path(folder) / "t.pftrace"
         path.write_bytes(packets)
-        verify_pftrace.verify(path, "t.pftrace", result.examined, None, options=part)
+        verify_pftrace.verify(path, "t.pftrace", result.analysis, None, options=part)
     again = fixed(result.data)
-    assert again.examined.is_sound()
+    assert again.analysis.is_sound()
     assert again.data == result.data
     return result, drawn(result.data), drawn(packets)
 
@@ -125,7 +125,7 @@ def test_launches_are_joined_to_their_own_work(
     events, starts = made
     result, as_json, as_packets = proved(events)
     sure = {pair for pair, (start, end) in starts.items() if start < end}
-    flows = result.examined.plan.flows
+    flows = result.analysis.plan.flows
     for arrows in (as_json, as_packets):
         assert set(arrows) <= set(starts)
         assert sure <= set(arrows)
@@ -210,7 +210,7 @@ def test_correlations_tell_launches_of_one_id() -> None:
     flows = [flow(9, calls[0], end)[0], *flow(9, calls[1], end)]
     result, *arrows = proved([*calls, end, *flows])
     assert arrows == [{("two", "kernel"): 1}] * 2
-    assert result.examined.plan.flows.repairs() == {"launch_arrows_bound": 1}
+    assert result.analysis.plan.flows.repairs() == {"launch_arrows_bound": 1}
 
 
 def test_kernels_of_one_correlation_that_start_together_are_one_end() -> None:
@@ -279,7 +279,7 @@ def test_a_launch_that_was_not_recorded_draws_no_arrow_from_another() -> None:
     lone = [ended, end, *flow(2, {**ended, "ts": 9}, end)]
     result, *arrows = proved(lone)
     assert arrows == [{}, {}]
-    assert result.examined.plan.flows.repairs() == {"launch_arrows_left_out": 1}
+    assert result.analysis.plan.flows.repairs() == {"launch_arrows_left_out": 1}
 
 
 def test_an_arrow_whose_end_has_no_slice_stays_as_recorded() -> None:
@@ -288,10 +288,10 @@ def test_an_arrow_whose_end_has_no_slice_stays_as_recorded() -> None:
     data = text([start, *flow(7, start, work("gone", 30, 1, 7))])
     result = fixed(data)
     assert result.data == data
-    assert result.examined.plan.flows.undrawn == 1
+    assert result.analysis.plan.flows.undrawn == 1
     with tempfile.TemporaryDirectory() as folder:
         path = source_of(result.data, Path(folder)).path
-        verify_json.verify(path, "t.json", result.examined, None)
+        verify_json.verify(path, "t.json", result.analysis, None)
 
 
 def test_a_start_outside_of_its_launch_is_bound_to_it() -> None:
@@ -329,11 +329,11 @@ def test_verification_misses_a_launch_without_its_arrow() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = source_of(wrong, Path(folder)).path
         with pytest.raises(verify_json.VerificationError, match="1 launch arrows are missing"):
-            verify_json.verify(path, "t.json", result.examined, None)
+            verify_json.verify(path, "t.json", result.analysis, None)
 
 
 def test_repairs_of_arrows_are_counted() -> None:
     """In the summary, by kind."""
     result = fixed(text(together(0, "cls")))
-    assert result.examined.plan.flows.repairs() == {"launch_arrows_bound": 1}
-    assert analysis.Analysis.is_sound(result.examined) is False
+    assert result.analysis.plan.flows.repairs() == {"launch_arrows_bound": 1}
+    assert analysis.Analysis.is_sound(result.analysis) is False

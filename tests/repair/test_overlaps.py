@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import overlap_model
-from tests.support.handmade import Event, cpu, fixed, judge, kernel, repairs_in, text, x
+from tests.support.handmade import Event, cpu, fixed, kernel, overlap_options, repairs_in, text, x
 from tests.support.strategies import LOADING_MANY, MANY, events_of, traces
 from tp_tools import engine, library
 from tp_tools.errors import VerificationError
@@ -230,9 +230,9 @@ def test_a_finished_track_does_not_change_in_later_rounds() -> None:
 @given(traces(MANY), st.sampled_from([0, 500, 1000, 2000]))
 def test_the_rule_done_by_hand_agrees(trace: list[list[Slice]], tolerance: int) -> None:
     """Plain loops over all pairs, by the rule in the header of the query, give the same repairs."""
-    assert repairs_in(text(events_of(trace)), judge(tolerance)) == overlap_model.repairs_of(
-        trace, tolerance
-    )
+    assert repairs_in(
+        text(events_of(trace)), overlap_options(tolerance)
+    ) == overlap_model.repairs_of(trace, tolerance)
 
 
 @LOADING_MANY
@@ -240,7 +240,7 @@ def test_the_rule_done_by_hand_agrees(trace: list[list[Slice]], tolerance: int) 
 def test_a_full_load_gives_the_same(trace: list[list[Slice]]) -> None:
     """SQL decides the same from all slices as from those near overlaps."""
     data = text(events_of(trace))
-    assert repairs_in(data, judge()) == repairs_in(data, judge(everything=True))
+    assert repairs_in(data, overlap_options()) == repairs_in(data, overlap_options(everything=True))
 
 
 @LOADING_MANY
@@ -248,8 +248,11 @@ def test_a_full_load_gives_the_same(trace: list[list[Slice]]) -> None:
 def test_group_by_group_gives_the_same(trace: list[list[Slice]]) -> None:
     """SQL decides the same if it is asked about a few slices at a time."""
     data = text(events_of(trace))
-    together = repairs_in(data, judge())
-    assert repairs_in(data, replace(judge(), engines=2, min_group=1, max_group=3)) == together
+    together = repairs_in(data, overlap_options())
+    assert (
+        repairs_in(data, replace(overlap_options(), engines=2, min_group=1, max_group=3))
+        == together
+    )
 
 
 @LOADING_MANY
@@ -257,9 +260,9 @@ def test_group_by_group_gives_the_same(trace: list[list[Slice]]) -> None:
 def test_the_order_of_the_file_does_not_matter(trace: list[list[Slice]], random: object) -> None:
     """Shuffled events get the same repairs."""
     events = events_of(trace)
-    found = repairs_in(text(events), judge())
+    found = repairs_in(text(events), overlap_options())
     random.shuffle(events)  # type: ignore[attr-defined]
-    assert repairs_in(text(events), judge()) == found
+    assert repairs_in(text(events), overlap_options()) == found
 
 
 def test_sql_alone_decides(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -247,7 +247,7 @@ def test_a_trimmed_pair_ends_earlier() -> None:
 def base_of(events: list[Event], **top: object) -> tuple[int, object]:
     """Return the ns subtracted from all times, and the base time in the result."""
     result = fixed(text(events, **top))
-    return result.examined.plan.rebase_ns, result.top.get("baseTimeNanoseconds")
+    return result.analysis.plan.rebase_ns, result.top.get("baseTimeNanoseconds")
 
 
 def late_kernel(ts: str) -> Event:
@@ -309,13 +309,13 @@ def test_a_pair_trimmed_between_whole_microseconds() -> None:
     pair = [whole(mark("B", 0, name="pair")), whole(mark("E", 21 * US, name="pair"))]
     start = whole(cpu("next", 20 * US, 50 * US), dur=30)
     kept = fixed(times(*pair, start))
-    assert kept.examined.plan.rebase_ns == 0
+    assert kept.analysis.plan.rebase_ns == 0
     assert kept.events[1]["ts"] == epoch + 20 * US
     assert fixed(kept.data).data == kept.data
     parent = whole(cpu("parent", 0, 20_500), name="parent", dur=20.5)
     inner = [whole(mark("B", 10 * US, name="pair")), whole(mark("E", 21 * US, name="pair"))]
     shifted = fixed(times(parent, *inner))
-    assert shifted.examined.plan.rebase_ns > 0
+    assert shifted.analysis.plan.rebase_ns > 0
     assert shifted.events[2]["ts"] - shifted.events[0]["ts"] == 20_500
     assert fixed(shifted.data).data == shifted.data
 
@@ -332,14 +332,14 @@ def test_an_event_without_a_time_is_left_out() -> None:
     untimed = [{**EARLY, "ts": None}, {key: LATE[key] for key in LATE if key != "ts"}]
     result = fixed(text([untimed[0], named("thread_name", "stream 7"), untimed[1], EARLY]))
     assert [it["name"] for it in result.events] == ["thread_name", "early"]
-    assert result.examined.plan.untimed == [0, 2]
+    assert result.analysis.plan.untimed == [0, 2]
 
 
 def test_a_plan_that_changes_nothing_is_empty() -> None:
     """A plan without edits is empty, and each kind of edit makes it not empty."""
 
     def empty(*events: Event) -> bool:
-        return fixed(text(events)).examined.plan.is_empty()
+        return fixed(text(events)).analysis.plan.is_empty()
 
     assert empty(EARLY, kernel("k", 12 * US, 20 * US, 2))
     assert not empty(EARLY, LATE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.make import HERE, truth_of
-from tests.support.handmade import US, cpu, fixed, judge, kernel, text, x
+from tests.support.handmade import US, cpu, fixed, kernel, overlap_options, text, x
 from tp_tools.files.source import Source
 from tp_tools.repair.analysis import analyze
 from tp_tools.repair.summary import hidden_of, summary
@@ -21,12 +21,12 @@ EPOCH = 1_712_188_800_123_456 * US
 
 def numbers(*events: dict[str, Any]) -> dict[str, Any]:
     """Return the summary of a repair of these events."""
-    return summary(fixed(text(events)).examined)
+    return summary(fixed(text(events)).analysis)
 
 
 def of_file(path: Path) -> dict[str, Any]:
     """Return the summary of a repair of a file."""
-    return summary(analyze(Source(path, path.name), judge()))
+    return summary(analyze(Source(path, path.name), overlap_options()))
 
 
 def test_the_keys_are_those_of_the_contract() -> None:
@@ -84,8 +84,8 @@ def test_the_worst_names_come_first() -> None:
         for i, (early, length) in enumerate(pairs)
         for name, at, time in (("base", 0, 12), (early, 10, length))
     ]
-    examined = fixed(text(work)).examined
-    hidden = hidden_of(examined.trace, examined.hidden)
+    analysis = fixed(text(work)).analysis
+    hidden = hidden_of(analysis.trace, analysis.hidden)
     assert hidden.names == [("long", 1, 50 * US), ("short", 2, 40 * US)]
     assert (hidden.slices, hidden.kernels, hidden.kernel_ns) == (3, 3, 90 * US)
 
@@ -104,7 +104,7 @@ def test_precision_is_what_rounding_alone_hides() -> None:
     assert (rounded["moved"], rounded["trimmed"]) == (0, 0)
     note = x("note", EPOCH, EPOCH + 5_001, cat="gpu_user_annotation", tid=20)
     work = kernel("work", EPOCH + 2_001, EPOCH + 9_001, 99, tid=20)
-    assert fixed(text([note, work])).examined.hidden.tolist() == [1]
+    assert fixed(text([note, work])).analysis.hidden.tolist() == [1]
     both = numbers(*touching, note, work)
     assert both["overlaps"] == {
         "concurrent": 1,

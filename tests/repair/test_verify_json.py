@@ -36,7 +36,7 @@ def verified(result: Fixed, data: bytes, folder: Path) -> None:
     """Verifies these bytes against the plan of that repair."""
     path = folder / "out.json"
     path.write_bytes(data)
-    verify(path, "out.json", result.examined, None)
+    verify(path, "out.json", result.analysis, None)
 
 
 def test_a_right_result_passes(tmp_path: Path) -> None:
@@ -165,8 +165,8 @@ def test_a_loss_on_loading_is_refused(tmp_path: Path) -> None:
     """Even if all is as planned; the loss is named as TraceProcessor names it."""
     data = text(work())
     result = fixed(data)
-    empty = replace(fixed(text(work()[:1])).examined.plan, ids=result.examined.plan.ids)
-    unplanned = replace(result, examined=replace(result.examined, plan=empty))
+    empty = replace(fixed(text(work()[:1])).analysis.plan, ids=result.analysis.plan.ids)
+    unplanned = replace(result, analysis=replace(result.analysis, plan=empty))
     with pytest.raises(VerificationError, match="slice_drop_overlapping_complete_event"):
         verified(unplanned, data, tmp_path)
 
@@ -183,7 +183,7 @@ def test_trimmed_and_moved_pairs_pass(tmp_path: Path) -> None:
         cpu("x", 0, 1, tid=30),
     ]
     result = fixed(text(pairs))
-    assert result.examined.plan.trims == {0: 20_000}
+    assert result.analysis.plan.trims == {0: 20_000}
     assert result.lanes() == {"moved": 2}
     verified(result, result.data, tmp_path)
 
@@ -213,7 +213,7 @@ def test_rebased_times_pass(tmp_path: Path) -> None:
     base = 1_712_188_800_000_000 * US
     events = [kernel("early", base, base + 1500, 1), kernel("late", base + 1499, base + 2500, 2)]
     result = fixed(text(events))
-    assert result.examined.plan.rebase_ns
+    assert result.analysis.plan.rebase_ns
     verified(result, result.data, tmp_path)
 
 

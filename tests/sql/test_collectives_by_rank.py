@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.support.gpu_traces import answer, ask, process_name
-from tests.support.handmade import judge, source_of, text
+from tests.support.handmade import overlap_options, source_of, text
 from tests.support.rank_traces import (
     CUSTOM,
     NCCL,
@@ -140,7 +140,7 @@ def test_repairs_keep_the_ranks_of_other_mergers(tmp_path: Path) -> None:
     parts = foreign([custom(0, 0, 30), custom(1, 10, 30), custom(1, 25, 40, row=8)])
     names = [process_name(event["pid"], "python3") for event in parts]
     found = source_of(text([*names, *parts]), tmp_path)
-    it = analysis.analyze(found, judge())
+    it = analysis.analyze(found, overlap_options())
     forms = (
         b"".join(analysis.rewrite(found, it)),
         b"".join(writer.rewrite(found, it.trace, it.table, it.plan)),

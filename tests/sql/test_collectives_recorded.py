@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.gpu_traces import Row, answer
-from tests.support.handmade import judge
+from tests.support.handmade import overlap_options
 from tests.support.recorded import (
     CALLS,
     GPU,
@@ -37,10 +37,10 @@ ELEMENT = {"Float": 4, "BFloat16": 2, "Long": 8}
 def answers(trace: bytes) -> dict[str, list[Row]]:
     """The rows of the queries."""
     with load([trace], source="trace") as tp:
-        return asked(tp)
+        return rows_of(tp)
 
 
-def asked(tp: Processor) -> dict[str, list[Row]]:
+def rows_of(tp: Processor) -> dict[str, list[Row]]:
     """The rows of the queries on a trace that is loaded."""
     return {query: answer(query, tp) for query in QUERIES}
 
@@ -69,7 +69,7 @@ def test_bandwidths(
 ) -> None:
     """Each all-reduce and broadcast with full args has the busbw that Python computes."""
     path = real_trace(f"{name}.json.gz")
-    rows = asked(loaded_recording(path))
+    rows = rows_of(loaded_recording(path))
     found = {
         row["first_arrival"]: row for query in ("allreduce", "broadcast") for row in rows[query]
     }
@@ -91,7 +91,7 @@ def test_compute_that_hides_all_reduces(
 ) -> None:
     """The time in which other kernels run beside each all-reduce of DDP, to the nanosecond."""
     path = real_trace("nccl_args_rank0.json.gz")
-    rows = asked(loaded_recording(path))["allreduce"]
+    rows = rows_of(loaded_recording(path))["allreduce"]
     everything = [it for it in slices(path) if it.cat == "kernel"]
     reductions = [it for it in everything if "AllReduce" in it.name]
     compute = [it for it in everything if not it.is_collective()]
@@ -133,7 +133,7 @@ def test_copies_of_a_rank_as_ranks(
 ) -> None:
     """Eight copies arrive at the same ns everywhere: all match, nobody waits for anybody."""
     path = real_trace(f"{name}.json.gz")
-    alone, together = asked(loaded_recording(path)), answers(merged([repaired(path)] * 8))
+    alone, together = rows_of(loaded_recording(path)), answers(merged([repaired(path)] * 8))
     assert len(together["allreduce"]) == len(alone["allreduce"]) > 0
     for one, all_ in zip(alone["allreduce"], together["allreduce"], strict=True):
         assert (all_["ranks"], all_["confidence"], all_["matched_by"]) == (8, "tested", "order")
@@ -150,6 +150,6 @@ def test_pftrace(
 ) -> None:
     """Perfetto's own format gives the same rows."""
     source = Source(path := real_trace(f"{name}.json.gz"), path.name)
-    it = analysis.analyze(source, judge())
+    it = analysis.analyze(source, overlap_options())
     written = b"".join(writer.rewrite(source, it.trace, it.table, it.plan))
-    assert answers(written) == asked(loaded_recording(path))
+    assert answers(written) == rows_of(loaded_recording(path))

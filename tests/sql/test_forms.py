@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tests.support.gpu_traces import Row, answer
-from tests.support.handmade import judge, source_of
+from tests.support.handmade import overlap_options, source_of
 from tests.support.recorded import LoadedRecording, repaired
 from tp_tools.engine import load
 from tp_tools.files.source import Source
@@ -54,10 +54,10 @@ TRACES = ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0.cut1500"]
 def answers(trace: bytes) -> dict[str, list[Row]]:
     """The rows of every query."""
     with load([trace], source="trace") as tp:
-        return asked(tp)
+        return rows_of(tp)
 
 
-def asked(tp: Processor) -> dict[str, list[Row]]:
+def rows_of(tp: Processor) -> dict[str, list[Row]]:
     """The rows of every query on a trace that is loaded."""
     return {query: answer(query, tp) for query in QUERIES}
 
@@ -77,7 +77,7 @@ def fixed(recorded: Path) -> bytes:
 @pytest.fixture(scope="module")
 def expected(recorded: Path, loaded_recording: LoadedRecording) -> dict[str, list[Row]]:
     """The rows of every query on that."""
-    return asked(loaded_recording(recorded))
+    return rows_of(loaded_recording(recorded))
 
 
 def differing(one: Mapping[str, list[Row]], other: Mapping[str, list[Row]]) -> list[str]:
@@ -88,7 +88,7 @@ def differing(one: Mapping[str, list[Row]], other: Mapping[str, list[Row]]) -> l
 def test_pftrace(recorded: Path, expected: dict[str, list[Row]]) -> None:
     """Perfetto's own format: args are `debug.args`, streams are named tracks of a process."""
     source = Source(recorded, recorded.name)
-    it = analysis.analyze(source, judge())
+    it = analysis.analyze(source, overlap_options())
     written = b"".join(writer.rewrite(source, it.trace, it.table, it.plan))
     assert differing(expected, answers(written)) == []
 
@@ -136,7 +136,7 @@ def test_merge_of_ours(fixed: bytes, expected: dict[str, list[Row]], tmp_path: P
     """Of a merge with "rank 5 (TP1 DP2) GPU 0" for names the rank is told; as .pftrace too."""
     data = named(fixed)
     source = source_of(data, tmp_path)
-    it = analysis.analyze(source, judge())
+    it = analysis.analyze(source, overlap_options())
     for form in (data, b"".join(writer.rewrite(source, it.trace, it.table, it.plan))):
         rows = answers(form)
         assert {row["rank"] for query in QUERIES for row in rows[query]} == {5}

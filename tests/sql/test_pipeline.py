@@ -23,7 +23,7 @@ def message(kind: str, rank: int, peer: int, ts: float, end: float, *, row: int 
     return Slice(rank, SEND_RECV, ts, end, "kernel", row, told(kind, **other))
 
 
-def asked(slices: Iterable[Slice]) -> list[Row]:
+def rows_of(slices: Iterable[Slice]) -> list[Row]:
     """The rows of a merged trace."""
     return ask("pipeline", foreign(slices))
 
@@ -52,7 +52,7 @@ def test_every_column_by_hand() -> None:
         work(1, 12, 22),
         work(1, 34, 50),
     ]
-    first, *sends, second, one, two = asked(slices)
+    first, *sends, second, one, two = rows_of(slices)
     assert second == {
         "rank": 1,
         "device": 1,
@@ -103,7 +103,7 @@ def test_messages_that_are_open_at_once() -> None:
         message("send", 1, 0, 6, 8, row=22),
         work(1, 20, 30),
     ]
-    rows = asked(slices)
+    rows = rows_of(slices)
     assert columns(rows, "kind", "peer", "bubble_ns") == [
         (None, None, 20_000),
         ("recv", 0, 10_000),
@@ -114,7 +114,7 @@ def test_messages_that_are_open_at_once() -> None:
 
 def test_ranks_of_which_nothing_is_known() -> None:
     """Without messages, and where a kernel does not say with whom, there is no number."""
-    rows = asked([work(0, 0, 10), Slice(1, SEND_RECV, 0, 10), message("recv", 1, 0, 10, 20)])
+    rows = rows_of([work(0, 0, 10), Slice(1, SEND_RECV, 0, 10), message("recv", 1, 0, 10, 20)])
     assert columns(rows, "rank", "part", "bubble_ns", "reason") == [
         (0, "all", None, "no messages"),
         (1, "all", None, "messages without a peer"),
@@ -124,7 +124,7 @@ def test_ranks_of_which_nothing_is_known() -> None:
 
 def test_the_other_end_is_not_in_the_trace() -> None:
     """The bubble is known, and not how much of it was waiting."""
-    rows = asked([message("recv", 1, 0, 0, 10), work(1, 10, 20)])
+    rows = rows_of([message("recv", 1, 0, 0, 10), work(1, 10, 20)])
     assert columns(rows, "bubble_ns", "waiting_ns") == [(10_000, None)] * 2
 
 
@@ -143,7 +143,7 @@ def test_bubbles_are_the_time_in_messages_without_compute(
         for i, (kind, (ts, dur)) in enumerate(messages)
     ]
     slices += [work(1, ts, ts + dur, row=50 + i) for i, (ts, dur) in enumerate(gemms)]
-    rows = asked([work(1, 100, 101), *slices])
+    rows = rows_of([work(1, 100, 101), *slices])
 
     def within(intervals: Iterable[tuple[int, int]]) -> set[int]:
         return {at for ts, dur in intervals for at in range(ts, ts + dur)}

@@ -22,14 +22,14 @@ Row = dict[str, Any]
 def ask() -> Callable[[str, str], list[Row]]:
     """Gives the rows of a query on a case, or skips the test without it."""
 
-    def asked(case: str, query: str) -> list[Row]:
+    def rows_of(case: str, query: str) -> list[Row]:
         path = CASES / case
         if not path.is_file():
             pytest.skip(f"the case {case} is not in {CASES}")
         with open_trace(path) as tp:
             return answer(query, tp)
 
-    return asked
+    return rows_of
 
 
 def columns(rows: list[Row], *names: str) -> list[tuple[Any, ...]]:

@@ -20,7 +20,7 @@ PARTS = ("wait_ns", "cpu_ns", "launch_call_ns", "dependency_ns", "front_end_ns",
 def ask() -> Callable[..., list[Any]]:
     """Gives columns of a query's rows on a case, or skips the test without the case."""
 
-    def asked(case: str, name: str, *columns: str) -> list[Any]:
+    def rows_of(case: str, name: str, *columns: str) -> list[Any]:
         path = CASES / case
         if not path.exists():
             pytest.skip(f"the case {case} is not in {CASES}")
@@ -29,7 +29,7 @@ def ask() -> Callable[..., list[Any]]:
         rows = frame.where(frame.notna(), None).itertuples(index=False, name=None)
         return [row if len(columns) > 1 else row[0] for row in rows]
 
-    return asked
+    return rows_of
 
 
 def test_time_after_the_launch(ask: Callable[..., list[Any]]) -> None:

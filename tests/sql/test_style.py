@@ -134,8 +134,8 @@ def categories(path: Path) -> set[str]:
 def categories_in(sql: str) -> set[str]:
     """List the categories that a script compares `category` with."""
     text = code(sql)
-    asked = re.findall(r"category (?:IN \(([^)]*)\)|= ('[^']*'))", text)
-    return {name for some in asked for name in re.findall(r"'([^']*)'", "".join(some))}
+    named = re.findall(r"category (?:IN \(([^)]*)\)|= ('[^']*'))", text)
+    return {name for some in named for name in re.findall(r"'([^']*)'", "".join(some))}
 
 
 @pytest.mark.parametrize("path", QUESTIONS, ids=name_of)

@@ -14,7 +14,7 @@ import msgspec
 from tp_tools import engine
 from tp_tools.chrome.reader import read
 from tp_tools.files.source import DEFAULT_SIZES, ReadSizes, Source
-from tp_tools.repair import analysis
+from tp_tools.repair.analysis import analyze, rewrite
 from tp_tools.repair.overlaps import OverlapOptions, decide_repairs
 from tp_tools.trace.slices import slices
 
@@ -83,13 +83,13 @@ class Fixed:
     """A trace that went through `fix`.
 
     Attributes:
-        examined: what was found.
+        analysis: what was found.
         data: the bytes that were written.
         top: the keys of the output but the events.
         events: the events of the output; `ts` and `dur` in ns where they are numbers.
     """
 
-    examined: Analysis
+    analysis: Analysis
     data: bytes
     top: Event
     events: list[Event]
@@ -137,7 +137,7 @@ def trace_of(data: bytes) -> Trace:
         return read(source_of(data, Path(folder)))
 
 
-def judge(tolerance_ns: int = US, *, everything: bool = False) -> OverlapOptions:
+def overlap_options(tolerance_ns: int = US, *, everything: bool = False) -> OverlapOptions:
     """How SQL is asked: the default engine, in silence."""
     return OverlapOptions(tolerance_ns, None, everything)
 
@@ -153,8 +153,8 @@ def fixed(data: bytes, tolerance_ns: int = US, *, everything: bool = False) -> F
     """The trace, repaired."""
     with tempfile.TemporaryDirectory() as folder:
         source = source_of(data, Path(folder))
-        examined = analysis.analyze(source, judge(tolerance_ns, everything=everything))
-        written = b"".join(analysis.rewrite(source, examined))
+        analysis = analyze(source, overlap_options(tolerance_ns, everything=everything))
+        written = b"".join(rewrite(source, analysis))
     top = json.loads(written, parse_float=Decimal)
     top = top if isinstance(top, dict) else {"traceEvents": top}
     events = top.pop("traceEvents")
@@ -162,7 +162,7 @@ def fixed(data: bytes, tolerance_ns: int = US, *, everything: bool = False) -> F
         for key in ("ts", "dur"):
             if isinstance(event.get(key), int | Decimal):
                 event[key] = int(Decimal(event[key]) * 1000)
-    return Fixed(examined, written, top, events)
+    return Fixed(analysis, written, top, events)
 
 
 def loaded(data: bytes) -> Processor:

@@ -19,13 +19,13 @@ class Slow:
     """A worker that does a task every few times it is asked, and may be killed after some."""
 
     def __init__(self, every: int, lives: int | None = None) -> None:
-        self.every, self.lives, self.asked = every, lives, 0
+        self.every, self.lives, self.calls = every, lives, 0
         self.tasks: list[Task[Any]] = []
 
     def pending_count(self) -> int:
         """Same as of a worker."""
-        self.asked += 1
-        if self.tasks and self.asked % self.every == 0:
+        self.calls += 1
+        if self.tasks and self.calls % self.every == 0:
             self.receive()
         return LOST if self.lives is not None and self.lives < 0 else len(self.tasks)
 

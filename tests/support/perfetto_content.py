@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.handmade import judge, source_of
+from tests.support.handmade import overlap_options, source_of
 from tp_tools import engine
 from tp_tools.files.source import DEFAULT_SIZES, ReadSizes
-from tp_tools.repair import analysis
+from tp_tools.repair.analysis import analyze, rewrite
 from tp_tools.writing.pftrace.header import HEADER_CATEGORY
 from tp_tools.writing.pftrace.options import PftraceOptions
 
@@ -109,11 +109,11 @@ def both(
         part: how the `.pftrace` is to look.
         lossy: whether the JSON may be one of which TraceProcessor loses something.
     """
-    examined = analysis.analyze(source, judge())
-    blocks = analysis.rewrite(source, examined)
+    analysis = analyze(source, overlap_options())
+    blocks = rewrite(source, analysis)
     with engine.load(blocks, source="as JSON", allow_loss=lossy) as tp:
         as_json = content(tp)
-    with engine.load(analysis.rewrite(source, examined, pftrace=part), source="as .pftrace") as tp:
+    with engine.load(rewrite(source, analysis, pftrace=part), source="as .pftrace") as tp:
         return as_json, content(tp)
 
 
@@ -125,10 +125,10 @@ def pftrace_of(
     """The repaired trace as `.pftrace`."""
     with tempfile.TemporaryDirectory() as folder:
         source = source_of(data, Path(folder), sizes)
-        return b"".join(analysis.rewrite(source, analysis.analyze(source, judge()), pftrace=part))
+        return b"".join(rewrite(source, analyze(source, overlap_options()), pftrace=part))
 
 
-def asked(data: bytes | Iterable[bytes], sql: str) -> list[tuple[Any, ...]]:
+def rows_in(data: bytes | Iterable[bytes], sql: str) -> list[tuple[Any, ...]]:
     """Rows of a query on a `.pftrace`, of which nothing may be lost."""
     chunks = [data] if isinstance(data, bytes) else data
     with engine.load(chunks, source="as .pftrace") as tp:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tests.support.gpu_traces import Row, answer
-from tests.support.handmade import judge
+from tests.support.handmade import overlap_options
 from tp_tools.engine import load
 from tp_tools.files.source import Source
 from tp_tools.repair import analysis
@@ -78,7 +78,7 @@ def _ns(micros: str | int) -> int:
 def repaired(path: Path) -> bytes:
     """The trace as `tp-tools fix` writes it."""
     source = Source(path, path.name)
-    return b"".join(analysis.rewrite(source, analysis.analyze(source, judge())))
+    return b"".join(analysis.rewrite(source, analysis.analyze(source, overlap_options())))
 
 
 class LoadedRecording:

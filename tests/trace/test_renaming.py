@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.asking import TpTools, kernel, write_trace
+from tests.support.command_line import TpTools, kernel, write_trace
 from tests.support.gpu_traces import answer
 from tp_tools.chrome import read
 from tp_tools.engine import load, query_rows

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from tests.support.handmade import cpu, judge, kernel, source_of, text, x
+from tests.support.handmade import cpu, kernel, overlap_options, source_of, text, x
 from tp_tools.repair import analysis
 from tp_tools.viewer import startup
 
@@ -23,7 +23,7 @@ PIN, EXPAND, QUERY = (
 
 def commands_for(folder: Path, *events: Event) -> list[dict[str, Any]]:
     """Analyze a trace of these events; return the startup commands."""
-    result = analysis.analyze(source_of(text(events), folder), judge())
+    result = analysis.analyze(source_of(text(events), folder), overlap_options())
     commands: list[dict[str, Any]] = json.loads(startup.commands(result))
     return commands
 
@@ -110,7 +110,7 @@ def test_collectives_of_a_merge_come_first(tmp_path: Path) -> None:
 def test_a_large_trace_is_shown_without_a_query(tmp_path: Path) -> None:
     """The overlaps of a few events are listed; of more than the bound they wait to be asked for."""
     events = [kernel("a", 0, 90_000, 1), kernel("b", 50_000, 120_000, 2)]
-    result = analysis.analyze(source_of(text(events), tmp_path), judge())
+    result = analysis.analyze(source_of(text(events), tmp_path), overlap_options())
     listed = [json.loads(startup.commands(result, most)) for most in (2, 1)]
     assert [[it["id"] for it in one].count(QUERY) for one in listed] == [1, 0]
 

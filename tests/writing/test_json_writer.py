@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.handmade import fixed, judge, shown
+from tests.support.handmade import fixed, overlap_options, shown
 from tp_tools.errors import InputError
 from tp_tools.files import ReadSizes, Source
 from tp_tools.repair.analysis import analyze, rewrite
@@ -164,7 +164,7 @@ def test_edits_across_runs(tmp_path: Path) -> None:
 
     def written(sizes: ReadSizes) -> bytes:
         file = Source(path, path.name, sizes=sizes)
-        return b"".join(rewrite(file, analyze(file, judge())))
+        return b"".join(rewrite(file, analyze(file, overlap_options())))
 
     whole = written(ReadSizes())
     assert written(ReadSizes(70, 200)) == whole
@@ -176,10 +176,10 @@ def test_a_file_that_changes_meanwhile_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     path.write_bytes(trace(EARLY, LATE))
     file = Source(path, path.name)
-    examined = analyze(file, judge())
+    analysis = analyze(file, overlap_options())
     path.write_bytes(trace(EARLY))
     with pytest.raises(InputError, match="changed while it was being read"):
-        b"".join(rewrite(file, examined))
+        b"".join(rewrite(file, analysis))
 
 
 def test_rebased_times_are_exact() -> None:

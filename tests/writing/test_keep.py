@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from fixtures.make import HERE
+from tp_tools.chrome.reader import read
 from tp_tools.files.source import DEFAULT_SIZES, ReadSizes, Source
-from tp_tools.repair import analysis
+from tp_tools.repair.analysis import analyze
 from tp_tools.repair.overlaps import OverlapOptions
 from tp_tools.writing.json import writer as json_writer
 
@@ -25,9 +26,9 @@ def kept(
 ) -> list[dict[str, Any]]:
     """The events that are written when those are wanted."""
     file = Source(path, path.name, sizes=sizes)
-    examined = analysis.analyze(file, OverlapOptions(1000, "embedded"))
+    analysis = analyze(file, OverlapOptions(1000, "embedded"))
     keep = None if flags is None else np.array(flags)
-    blocks = json_writer.rewrite(file, examined.trace, examined.plan, keep=keep)
+    blocks = json_writer.rewrite(file, analysis.trace, analysis.plan, keep=keep)
     events: list[dict[str, Any]] = json.loads(b"".join(blocks))["traceEvents"]
     return events
 
@@ -37,7 +38,7 @@ def kept(
 def test_what_is_wanted_is_what_is_written(name: str, fraction: int) -> None:
     """The wanted events are those that the whole repair has in their places; lanes keep names."""
     whole = kept(HERE / name, None)
-    recorded = len(analysis.read(Source(HERE / name, name)))
+    recorded = len(read(Source(HERE / name, name)))
     flags = [number % fraction == 0 for number in range(recorded)]
     wanted = [event for event, flag in zip(whole, flags, strict=False) if flag]
     assert kept(HERE / name, flags) == [*wanted, *whole[recorded:]]

@@ -11,13 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.make import FIXTURES, HERE
-from tests.support.handmade import US, arrow, cpu, judge, kernel, mark, micros, source_of, text, x
-from tests.support.perfetto_content import asked, both, pftrace_of
+from tests.support.handmade import (
+    US,
+    arrow,
+    cpu,
+    kernel,
+    mark,
+    micros,
+    overlap_options,
+    source_of,
+    text,
+    x,
+)
+from tests.support.perfetto_content import both, pftrace_of, rows_in
 from tests.support.strategies import LOADING, laminar
 from tp_tools import engine, library
 from tp_tools.errors import InputError
 from tp_tools.files import ReadSizes, Source
-from tp_tools.repair import analysis
+from tp_tools.repair.analysis import analyze
+from tp_tools.repair.analysis import rewrite as rewrite_trace
 from tp_tools.writing.pftrace.options import Lanes, PftraceOptions
 from tp_tools.writing.pftrace.writer import rewrite
 
@@ -234,8 +246,8 @@ OVERLAPPING = [
 def test_lanes_share_the_row_of_their_stream() -> None:
     """The tracks of both slices are one group, shown as one row, on the stream's thread."""
     data = pftrace_of(text(OVERLAPPING))
-    (early,) = asked(data, ROW_OF_KERNEL.format("early"))
-    (late,) = asked(data, ROW_OF_KERNEL.format("late"))
+    (early,) = rows_in(data, ROW_OF_KERNEL.format("early"))
+    (late,) = rows_in(data, ROW_OF_KERNEL.format("late"))
     assert early == late
     assert early[0] is not None
     assert early[1:4] == (7, "stream 7 ", "GPU 0")
@@ -244,8 +256,8 @@ def test_lanes_share_the_row_of_their_stream() -> None:
 def test_lanes_can_have_rows_of_their_own() -> None:
     """With --lanes rows a lane is a thread next to the stream's, as in JSON."""
     data = pftrace_of(text(OVERLAPPING), ROWS)
-    (early,) = asked(data, ROW_OF_KERNEL.format("early"))
-    (late,) = asked(data, ROW_OF_KERNEL.format("late"))
+    (early,) = rows_in(data, ROW_OF_KERNEL.format("early"))
+    (late,) = rows_in(data, ROW_OF_KERNEL.format("late"))
     assert early[1:3] == (7, "stream 7 ")
     assert late[1:3] == (8, "stream 7 (2)")
 
@@ -253,7 +265,7 @@ def test_lanes_can_have_rows_of_their_own() -> None:
 def test_a_lane_says_why_it_is_there() -> None:
     """The description of a lane's track, which the viewer shows, says which slices moved."""
     query = "SELECT EXTRACT_ARG(source_arg_set_id, 'description') FROM track"
-    found = [it for (it,) in asked(pftrace_of(text(OVERLAPPING)), query) if it]
+    found = [it for (it,) in rows_in(pftrace_of(text(OVERLAPPING)), query) if it]
     assert len(found) == 1
     assert found[0].startswith("1 slice of stream 7 that overlaps others")
 
@@ -262,7 +274,7 @@ def test_no_process_has_pid_0() -> None:
     """GPU 0 gets a free pid, since pid 0 is the idle process to Perfetto."""
     other = cpu("op", 0, US, pid=1, tid=2)
     query = "SELECT pid, process.name FROM process JOIN thread USING (upid) WHERE tid = 7"
-    ((pid, name),) = asked(pftrace_of(text([*OVERLAPPING, other])), query)
+    ((pid, name),) = rows_in(pftrace_of(text([*OVERLAPPING, other])), query)
     assert pid not in {0, 1, 2, 7, 8}
     assert name == "GPU 0"
 
@@ -276,14 +288,14 @@ def test_ids_beyond_31_bits() -> None:
         "SELECT COUNT(DISTINCT utid), COUNT(DISTINCT upid), MAX(tid) < 1 << 31 "
         "FROM thread JOIN thread_track USING (utid)"
     )
-    assert asked(pftrace_of(text(large)), query) == [(4, 2, 1)]
+    assert rows_in(pftrace_of(text(large)), query) == [(4, 2, 1)]
 
 
 def test_args_are_exact() -> None:
     """Integers above 2^53 stay exact, keys keep their dots, lists and objects are flattened."""
     args = {"id": 2**53 + 1, "est. occupancy %": 50, "grid": [1, [2]], "of": {"a": -(2**62)}}
     query = "SELECT key, int_value FROM args WHERE key GLOB 'debug.args.*' ORDER BY key"
-    assert asked(pftrace_of(text([x("k", 0, US, args=args)])), query) == [
+    assert rows_in(pftrace_of(text([x("k", 0, US, args=args)])), query) == [
         ("debug.args.est. occupancy %", 50),
         ("debug.args.grid[0]", 1),
         ("debug.args.grid[1][0]", 2),
@@ -295,7 +307,7 @@ def test_args_are_exact() -> None:
 def test_stacks_deeper_than_perfetto_stacks() -> None:
     """All of 1,300 nested slices keep their times, though a track of Perfetto holds 512 levels."""
     deep = [cpu(str(i), i * US, (2600 - i) * US) for i in range(1300)]
-    found = asked(
+    found = rows_in(
         pftrace_of(text(deep)), "SELECT ts, dur, depth FROM slice WHERE category = 'cpu_op'"
     )
     assert sorted(found) == [(i * US, (2600 - 2 * i) * US, i % 512) for i in range(1300)]
@@ -309,7 +321,7 @@ def test_a_parent_is_read_after_its_child(*, child_takes_time: bool) -> None:
     parent = cpu("parent", 0, 5 * US, args={"is": "outer"})
     query = "SELECT p.name FROM slice AS c JOIN slice AS p ON p.id = c.parent_id"
     data = pftrace_of(text([child, *between, parent]), sizes=ReadSizes(batch=500))
-    assert asked(data, query) == [("parent",)]
+    assert rows_in(data, query) == [("parent",)]
 
 
 ENDS = """
@@ -327,14 +339,14 @@ def test_an_arrow_within_one_moment(kernel_ns: int, launch_ns: int) -> None:
     launch = cpu("launch", 0, launch_ns, cat="cuda_runtime")
     work = kernel("work", 0, kernel_ns, 1)
     data = text([work, launch, *arrow(1, launch, work)])
-    assert asked(pftrace_of(data), ENDS) == [("launch", "work")]
+    assert rows_in(pftrace_of(data), ENDS) == [("launch", "work")]
 
 
 def test_arrows_that_slices_carry_themselves() -> None:
     """Version 2 flows, `bind_id` with `flow_out` and `flow_in`, join their slices."""
     out = cpu("out", 0, US, bind_id="0x7", flow_out=True)
     into = cpu("in", 5 * US, 6 * US, bind_id="0x7", flow_in=True)
-    assert asked(pftrace_of(text([into, out])), ENDS) == [("out", "in")]
+    assert rows_in(pftrace_of(text([into, out])), ENDS) == [("out", "in")]
 
 
 @pytest.mark.parametrize("phase", "XBbn")
@@ -355,9 +367,9 @@ def test_events_of_any_phase_carry_flows_as_in_json(phase: str, goes_out: bool) 
         mark("B", 20 * US, name="none"),
         mark("E", 21 * US),
     ]
-    shown = asked(text(events), ENDS)
+    shown = rows_in(text(events), ENDS)
     assert shown == [("own", "other") if goes_out else ("other", "own")]
-    assert asked(pftrace_of(text(events)), ENDS) == shown
+    assert rows_in(pftrace_of(text(events)), ENDS) == shown
 
 
 def test_a_slice_without_an_end() -> None:
@@ -365,7 +377,7 @@ def test_a_slice_without_an_end() -> None:
     inner, outer = mark("B", US, name="inner"), cpu("outer", 0, 5 * US)
     never = mark("B", 9 * US, name="never")
     query = "SELECT name, dur FROM slice WHERE name != 'trace header' ORDER BY ts"
-    assert asked(pftrace_of(text([outer, inner, never])), query) == [
+    assert rows_in(pftrace_of(text([outer, inner, never])), query) == [
         ("outer", 5 * US),
         ("inner", 4 * US),
         ("never", -1),
@@ -388,21 +400,21 @@ def test_nothing_of_the_header_is_lost() -> None:
         "EXTRACT_ARG(arg_set_id, 'debug.args.metadataEvents[0].args.labels') "
         "FROM slice WHERE category = 'tpt_header'"
     )
-    assert asked(data, query) == [(3, HEADER["baseTimeNanoseconds"], "GPU 0")]
+    assert rows_in(data, query) == [(3, HEADER["baseTimeNanoseconds"], "GPU 0")]
 
 
 def test_the_time_of_day() -> None:
     """The clock snapshot ties trace time to the base time of the header."""
     data = pftrace_of(text([kernel("k", 5 * US, 6 * US, 1)], **HEADER))
     query = "SELECT ts, clock_value FROM clock_snapshot WHERE clock_name = 'REALTIME'"
-    assert asked(data, query) == [(5 * US, HEADER["baseTimeNanoseconds"] + 5 * US)]
+    assert rows_in(data, query) == [(5 * US, HEADER["baseTimeNanoseconds"] + 5 * US)]
 
 
 @pytest.mark.parametrize("header", [{}, {"baseTimeNanoseconds": "noon"}])
 def test_a_trace_without_a_time_of_day(header: dict[str, str]) -> None:
     """Times that do not count from 1970 are not taken for dates."""
     query = "SELECT COUNT(*) FROM clock_snapshot"
-    assert asked(pftrace_of(text([kernel("k", 5 * US, 6 * US, 1)], **header)), query) == [(0,)]
+    assert rows_in(pftrace_of(text([kernel("k", 5 * US, 6 * US, 1)], **header)), query) == [(0,)]
 
 
 def test_two_traces_in_one_file() -> None:
@@ -426,7 +438,7 @@ def test_two_traces_in_one_file() -> None:
         "JOIN slice b ON b.id = slice_in JOIN thread_track t ON t.id = b.track_id "
         "JOIN thread USING (utid) JOIN process USING (upid) ORDER BY 1"
     )
-    assert asked(files_in_order, query) == [
+    assert rows_in(files_in_order, query) == [
         ("launch 0", "work 0", "rank 0 GPU 0"),
         ("launch 1", "work 1", "rank 1 GPU 100"),
     ]
@@ -434,7 +446,7 @@ def test_two_traces_in_one_file() -> None:
 
 def test_an_empty_trace() -> None:
     """A trace without events holds only its header."""
-    assert asked(pftrace_of(text([], **HEADER)), "SELECT name FROM slice") == [("trace header",)]
+    assert rows_in(pftrace_of(text([], **HEADER)), "SELECT name FROM slice") == [("trace header",)]
 
 
 @pytest.mark.parametrize("name", ["pdl_decode.json.gz", "amd_stream0.json.gz"])
@@ -442,11 +454,11 @@ def test_queries_give_the_same_rows(name: str) -> None:
     """Every query of the library gives the same rows, except for ids of TraceProcessor."""
     own = {"id", "other_id", "slice_id", "track_id", "launch_id", "kernel_id"}
     source = Source(HERE / name, name)
-    examined = analysis.analyze(source, judge())
+    analysis = analyze(source, overlap_options())
     with (
-        engine.load(analysis.rewrite(source, examined), source="as JSON") as as_json,
+        engine.load(rewrite_trace(source, analysis), source="as JSON") as as_json,
         engine.load(
-            analysis.rewrite(source, examined, pftrace=PftraceOptions()), source="as .pftrace"
+            rewrite_trace(source, analysis, pftrace=PftraceOptions()), source="as .pftrace"
         ) as tp,
     ):
         for query, path in library.queries().items():
@@ -460,7 +472,7 @@ def test_queries_give_the_same_rows(name: str) -> None:
 def test_the_file_changed_meanwhile(tmp_path: Path) -> None:
     """A file that changed since it was read is refused."""
     source = source_of(text(OVERLAPPING), tmp_path)
-    examined = analysis.analyze(source, judge())
+    analysis = analyze(source, overlap_options())
     source.path.write_bytes(source.path.read_bytes().replace(b"args", b"a[gs"))
     with pytest.raises(InputError, match=r"trace\.json: changed while it was being read"):
-        list(rewrite(source, examined.trace, examined.table, examined.plan))
+        list(rewrite(source, analysis.trace, analysis.table, analysis.plan))

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from fixtures.make import HERE, truth_of
-from tests.support.asking import TpTools
-from tests.support.handmade import US, judge, kernel, source_of, text
+from tests.support.command_line import TpTools
+from tests.support.handmade import US, kernel, overlap_options, source_of, text
 from tp_tools import engine
 from tp_tools.errors import VerificationError
 from tp_tools.files.source import Source
-from tp_tools.repair import analysis, verify_pftrace
+from tp_tools.repair import verify_pftrace
+from tp_tools.repair.analysis import analyze
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.options import PftraceOptions
 from tp_tools.writing.pftrace.writer import rewrite
@@ -104,22 +105,22 @@ def test_verification_misses_a_slice(tmp_path: Path) -> None:
     """A file that lacks one slice of its input is refused with the name of the slice."""
     data = text([kernel("shown", 0, US, 1), kernel("lost", 2 * US, 3 * US, 2)])
     source = source_of(data, tmp_path)
-    examined = analysis.analyze(source, judge())
+    analysis = analyze(source, overlap_options())
     path = tmp_path / "out.pftrace"
     keep = np.array([True, False])
-    blocks = rewrite(source, examined.trace, examined.table, examined.plan, keep=keep)
+    blocks = rewrite(source, analysis.trace, analysis.table, analysis.plan, keep=keep)
     path.write_bytes(b"".join(blocks))
     with pytest.raises(VerificationError, match=r"1 slices are not shown and 0 .*'lost'"):
-        verify_pftrace.verify(path, "out.pftrace", examined, None, options=PftraceOptions())
+        verify_pftrace.verify(path, "out.pftrace", analysis, None, options=PftraceOptions())
 
 
 def test_only_selected_events_are_written() -> None:
     """Only selected slices are written, and no flows without their slices."""
     source = Source(DECODE, DECODE.name)
-    examined = analysis.analyze(source, judge())
-    trace = examined.trace
+    analysis = analyze(source, overlap_options())
+    trace = analysis.trace
     keep = np.array([trace.cats[cat] == "kernel" for cat in trace.cat])
-    blocks = rewrite(source, trace, examined.table, examined.plan, keep=keep)
+    blocks = rewrite(source, trace, analysis.table, analysis.plan, keep=keep)
     with engine.load(blocks, source="kernels.pftrace") as tp:
         counted = engine.rows(tp, "SELECT category, COUNT(*) FROM slice GROUP BY category")
         assert dict(counted) == {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import HERE
-from tests.support.asking import kernel, write_trace
+from tests.support.command_line import kernel, write_trace
 from tp_tools import engine, library
 from tp_tools.engine import Rows
 from tp_tools.files.source import Source

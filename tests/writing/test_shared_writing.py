@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.handmade import judge
+from tests.support.handmade import overlap_options
 from tests.support.helping import Slow, here, kill_one
 from tp_tools.chrome.parallel_reader import batch_pool
 from tp_tools.errors import InputError
 from tp_tools.files import ReadSizes, Source
 from tp_tools.processes import local
 from tp_tools.processes.pool import ALONE, Pool
-from tp_tools.repair import analysis
+from tp_tools.repair.analysis import analyze, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,16 +48,16 @@ def runs(tmp_path: Path) -> tuple[Source, Analysis]:
     path = tmp_path / "t.json"
     path.write_bytes(trace(200))
     file = Source(path, path.name, sizes=ReadSizes(500, 900))
-    examined = analysis.analyze(file, judge())
-    assert len(examined.trace.batches) > 20
-    assert examined.plan.moves
-    assert examined.plan.untimed
-    return file, examined
+    analysis = analyze(file, overlap_options())
+    assert len(analysis.trace.batches) > 20
+    assert analysis.plan.moves
+    assert analysis.plan.untimed
+    return file, analysis
 
 
 def made(runs: tuple[Source, Analysis], pool: Pool, *, packed: bool) -> bytes:
     """The repaired trace."""
-    return b"".join(analysis.rewrite(*runs, pool=pool, packed=packed))
+    return b"".join(rewrite(*runs, pool=pool, packed=packed))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -80,11 +80,11 @@ def test_a_file_that_changes_meanwhile_is_an_error(
     size: int, runs: tuple[Source, Analysis]
 ) -> None:
     """Whoever meets it."""
-    file, examined = runs
+    file, analysis = runs
     file.path.write_bytes(file.path.read_bytes().replace(b'"dur": 14', b'"dur":,{}', 3))
     file.stamp = (file.path.stat().st_size, file.path.stat().st_mtime_ns)
     with pytest.raises(InputError, match="changed while it was being read"):
-        made((file, examined), here(size), packed=True)
+        made((file, analysis), here(size), packed=True)
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_a_recorded_trace_is_written_by_processes(
     file = Source(path, "t")
     with batch_pool(file, jobs, least) as pool:
         assert pool.size == jobs
-        examined = analysis.analyze(file, judge(), pool=pool)
+        analysis = analyze(file, overlap_options(), pool=pool)
         if is_killed:
             kill_one(pool)
-        shared = made((file, examined), pool, packed=True)
-    assert shared == made((file, examined), ALONE, packed=True)
+        shared = made((file, analysis), pool, packed=True)
+    assert shared == made((file, analysis), ALONE, packed=True)
 
 
 def test_a_text_longer_than_a_pipe_is_written_by_a_worker(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_text_longer_than_a_pipe_is_written_by_a_worker(tmp_path: Path) -> Non
     path.write_text(json.dumps([event] * 6))
     file = Source(path, "t")
     with batch_pool(file, 2, least=0) as pool:
-        examined = analysis.analyze(file, judge(), pool=pool)
-        shared = made((file, examined), pool, packed=False)
-    assert shared == made((file, examined), ALONE, packed=False)
+        analysis = analyze(file, overlap_options(), pool=pool)
+        shared = made((file, analysis), pool, packed=False)
+    assert shared == made((file, analysis), ALONE, packed=False)
     assert [it["tid"] for it in json.loads(shared)][:6] == [2] * 6

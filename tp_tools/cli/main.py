@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "fix": "Repair one trace: hidden kernels, inexact times, wrong arrows.",
     "merge": "Merge all ranks of a job on one clock, with right arrows.",
-    "query": "Ask a trace, or every rank of a job, in SQL.",
+    "query": "Run SQL on a trace, or on every rank of a job.",
     "sql": "List the queries that come with tp-tools, or print one.",
     "diagnose": "Say what made a trace slow: at most five findings, with numbers and next steps.",
     "diff": "Compare two recordings: what became slower, by kernel, collective, idle time.",

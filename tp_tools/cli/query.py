@@ -43,7 +43,7 @@ class Options:
     written: OutputOptions
 
 
-@click.command("query", short_help="Ask traces in SQL.")
+@click.command("query", short_help="Run SQL on traces.")
 @click.argument("arguments", nargs=-1, metavar="QUERY TRACE...", shell_complete=complete_queries)
 @click.option("--execute", "-e", "sql", metavar="SQL", help="SQL to run instead of QUERY.")
 @click.option(
@@ -77,9 +77,9 @@ class Options:
     "--limit",
     type=click.IntRange(0),
     metavar="N",
-    help="Ask for only the first N rows of each trace.",
+    help="Read only the first N rows of each trace.",
 )
-@click.option("--raw", is_flag=True, help="Ask the file as it is, not as repaired.")
+@click.option("--raw", is_flag=True, help="Load the file as it is, not as repaired.")
 @click.option(
     "--all-categories",
     is_flag=True,
@@ -121,8 +121,8 @@ def command(  # noqa: PLR0917  click passes all by name
 
     QUERY is a name in the library (`tp-tools sql` lists it) or the path of a .sql file, or several
     with commas between them, for which each trace is loaded once. TRACE is a file, a folder, a
-    glob, or - for stdin: Chrome JSON, asked as `tp-tools fix` would write it, or anything else that
-    TraceProcessor reads. Several traces are the ranks of a job: their rows come
+    glob, or - for stdin: Chrome JSON, loaded as `tp-tools fix` would write it, or anything else
+    that TraceProcessor reads. Several traces are the ranks of a job: their rows come
     with a column `rank`. A query about the job itself, such as allreduce, gets all ranks at once,
     on one clock as by `tp-tools merge`.
 

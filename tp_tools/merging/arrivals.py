@@ -32,9 +32,9 @@ def arrivals(trace: Trace, events: Ints) -> Ints:
     turns = trace.ts[events].astype(np.int64)
     is_kernel = is_phase(trace, "X") & has_category(trace, KERNEL)
     for track in np.unique(trace.track[events]).tolist():
-        asked = np.flatnonzero((trace.track[events] == track) & is_kernel[events])
+        chosen = np.flatnonzero((trace.track[events] == track) & is_kernel[events])
         kernels = np.flatnonzero(is_kernel & (trace.track == track))
-        if not len(asked):
+        if not len(chosen):
             continue
         ts, end = trace.ts[kernels], trace.ts[kernels] + trace.dur[kernels]
         order = np.lexsort((kernels, end, ts))
@@ -44,5 +44,5 @@ def arrivals(trace: Trace, events: Ints) -> Ints:
         waits = (ahead > ts[1:]) & (ahead < end[1:])
         turn[1:][waits] = ahead[waits]
         by_event = np.argsort(kernels)
-        turns[asked] = turn[by_event][np.searchsorted(kernels[by_event], events[asked])]
+        turns[chosen] = turn[by_event][np.searchsorted(kernels[by_event], events[chosen])]
     return turns

@@ -60,11 +60,11 @@ class Query:
 
     def with_text(self, name: str, text: str) -> Query:
         """Return the query with the value of a TEXT parameter, if it declares it and has none."""
-        asked = [it for it in self.header.parameters if (it.name, it.type) == (name, "TEXT")]
-        if not asked:
+        parameters = [it for it in self.header.parameters if (it.name, it.type) == (name, "TEXT")]
+        if not parameters:
             return self
-        by_default = library.definitions(asked, NO_VALUES, self.title)
-        with_value = library.definitions(asked, {name: text}, self.title)
+        by_default = library.definitions(parameters, NO_VALUES, self.title)
+        with_value = library.definitions(parameters, {name: text}, self.title)
         return replace(self, sql=self.sql.replace(by_default, with_value, 1))
 
     @property

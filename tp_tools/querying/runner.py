@@ -149,8 +149,8 @@ def _of_ranks(
     answers: dict[Query, dict[int | None, Rows]] = {query: {} for query in queries}
     with reporter.stage(f"{len(ordered)} ranks", sum(sizes)) as stage:
         for rank, size in zip(ordered, sizes, strict=True):
-            asked = [query for query in queries if query.is_about(rank.rank)]
-            for query, rows in _of_trace(asked, rank.file, how, reporter).items():
+            relevant = [query for query in queries if query.is_about(rank.rank)]
+            for query, rows in _of_trace(relevant, rank.file, how, reporter).items():
                 answers[query][rank.rank] = replace(rows, rows=rows.rows[:limit])
             stage.advance(size)
     return {query: of_ranks(by_rank) for query, by_rank in answers.items()}

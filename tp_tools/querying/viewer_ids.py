@@ -23,7 +23,7 @@ def as_in_viewer(answer: Rows, tp: Processor, reporter: Reporter) -> Rows:
 
     Args:
         answer: rows of a query, with ids in columns of the names in `SLICES` and `TRACKS`.
-        tp: what was asked.
+        tp: the trace that the query ran on.
         reporter: receives a note where ids are unknown.
     """
     if not tp.is_partial or not answer.rows:
