@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 FLOW = "stf"
+BACKWARD = "fwdbwd"
+"""Category of arrows between forward and backward ops, whose ids are no correlations."""
 
 LAUNCHES = 1500
 """How many calls that launched GPU work a cut keeps."""
@@ -64,7 +66,9 @@ def _part(events: list[Event], first: int) -> list[Event]:
     points: dict[object, list[bool]] = {}
     for it in events:
         if it["ph"] in FLOW:
-            points.setdefault(it["id"], []).append(runs_meanwhile(it) or it["id"] in chosen)
+            is_launch = it["id"] in on_gpu and it["cat"] != BACKWARD
+            is_kept = it["id"] in chosen if is_launch else runs_meanwhile(it)
+            points.setdefault(it["id"], []).append(is_kept)
     return [
         it
         for it in events
