@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tests.support.strategies import PURE
 from tp_tools.chrome import read
 from tp_tools.chrome.batches import BatchText, split_text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.slow_repository import BROKEN, SLOW, Plan, make
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tp_tools.comparison.repository import Repository
 
 if TYPE_CHECKING:

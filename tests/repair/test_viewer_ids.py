@@ -36,17 +36,20 @@ def seen(tp: Processor) -> dict[int | None, Row]:
     return {row[0]: row[1:] for row in rows}
 
 
-def check(path: Path, *needs: str, tracks_known: bool) -> None:
+def check(path: Path, *needs: str, tracks_known: bool, start_known: bool = False) -> None:
     """Compare parts of a trace with the whole.
 
     Args:
         path: the trace.
         needs: categories of each part.
         tracks_known: whether ids of tracks have to be known.
+        start_known: whether the start of the whole has to be, from which the viewer counts: that
+            of trace_bounds.
     """
     source = Source(path, path.name)
     with load_trace(source, LoadOptions("embedded")) as tp:
         whole = seen(tp)
+        [(start_ns,)] = engine.rows(tp, "SELECT start_ts FROM trace_bounds")
     for need in needs:
         how = LoadOptions("embedded", needs=frozenset(need.split()))
         with load_trace(source, how) as tp:
@@ -55,6 +58,7 @@ def check(path: Path, *needs: str, tracks_known: bool) -> None:
         last = None if is_known else -1
         assert part.keys() <= whole.keys()
         assert all(row[:last] == whole[number][:last] for number, row in part.items())
+        assert not start_known or tp.start_ns == start_ns
         if tracks_known:
             assert is_known
 
@@ -64,14 +68,14 @@ PARTS = ("user_annotation", "kernel cuda_runtime flows", "cpu_op gpu_memcpy")
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*.json.gz")), ids=lambda path: path.name)
 def test_fixtures(path: Path) -> None:
-    """Ids are those of the whole trace in every fixture, with arrows and without."""
-    check(path, *PARTS, tracks_known=True)
+    """Ids and start are those of the whole in every fixture, with arrows and without."""
+    check(path, *PARTS, tracks_known=True, start_known=True)
 
 
 @pytest.mark.parametrize("name", recorded("**/*.json.gz"))
 def test_recorded(name: str, real_trace: Callable[[str], Path]) -> None:
-    """Ids are those of the whole trace in every recorded trace, with arrows and without."""
-    check(real_trace(name), *PARTS, tracks_known=True)
+    """Ids and start are those of the whole in every recorded trace, with arrows and without."""
+    check(real_trace(name), *PARTS, tracks_known=True, start_known=True)
 
 
 @st.composite
@@ -108,14 +112,3 @@ def test_any_events(tmp_path_factory: pytest.TempPathFactory, found: list[dict[s
     path = tmp_path_factory.mktemp("ids") / "t.json"
     path.write_bytes(text(found))
     check(path, "a", "b flows", "neither", tracks_known=not {*"bneC"} & {it["ph"] for it in found})
-
-
-@pytest.mark.parametrize("path", [*FIXTURES, *RECORDED], ids=lambda path: path.name)
-def test_a_part_knows_the_start_of_the_whole(path: Path) -> None:
-    """It is that of trace_bounds in the whole repaired trace, from which the viewer counts."""
-    source = Source(path, path.name)
-    with load_trace(source, LoadOptions("embedded", needs=frozenset({"kernel"}))) as part:
-        start_ns = part.start_ns
-    with load_trace(source, LoadOptions("embedded")) as whole:
-        [(shown,)] = engine.rows(whole, "SELECT start_ts FROM trace_bounds")
-    assert start_ns == shown
