@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.make import HERE as FIXTURES
 from tests.support import axe
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tests.support.pages import generated, made, shown
 
 if TYPE_CHECKING:
