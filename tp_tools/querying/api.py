@@ -123,8 +123,8 @@ def query(
     warned = KeptWarnings()
     how = LoadOptions(engine, raw, captures=_paths(captures))
     files = find_files(traces, profile, stage, warned)
-    asked = _query(query, params)
-    answer = runner.run_query(asked, files, how, reporter=warned, all_categories=all_categories)
+    found = _query(query, params)
+    answer = runner.run_query(found, files, how, reporter=warned, all_categories=all_categories)
     warned.warn_caller()
     return frames.frame(answer)
 
