@@ -98,8 +98,7 @@ def query(
         raw: whether to load the files as they are, not as repaired.
         all_categories: whether to load all events. Else only those are loaded that the query's
             header names. Columns of ids have those of the viewer either way, or NULL where they are
-            not known: where a query runs on all ranks at once, and of tracks in a trace with
-            counters.
+            not known: of all ranks at once, and of tracks in a trace with counters.
         params: values of parameters that the query declares, by name:
             `{"rank": 0, "steps": "3..5"}`; a range may also be a pair, `(3, 5)`, whose ends may be
             None. `tp-tools sql NAME` shows what can be set.

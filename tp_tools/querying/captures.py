@@ -41,7 +41,7 @@ def given(
 
     Args:
         queries: all queries.
-        traces: the traces that they are asked on; a folder `capture_traces` beside the first is
+        traces: the traces that they run on; a folder `capture_traces` beside the first is
             read, if `how.captures` names nothing.
         how: the engine, and files or folders of captures.
         reporter: receives what was read, and what of the folder beside could not be.
@@ -53,11 +53,11 @@ def given(
         UsageError: `how.captures` names something, and no query asks for it.
         InputError: what `how.captures` names cannot be read, or holds no captured graph.
     """
-    asking = [it for it in queries if any(p.name == PARAMETER for p in it.header.parameters)]
-    if how.captures and not asking:
+    takers = [it for it in queries if any(p.name == PARAMETER for p in it.header.parameters)]
+    if how.captures and not takers:
         raise UsageError("--capture is for the query modules, which takes replays of graphs apart.")
     files = _named(how.captures) if how.captures else _beside(traces)
-    if not asking or not files:
+    if not takers or not files:
         return list(queries)
     read = _graphs if how.captures else _graphs_or_none
     graphs = [graph for file in files for graph in read(file, how, reporter)]
@@ -72,7 +72,7 @@ def given(
     text = msgspec.json.encode(
         [[number, *launch] for number, graph in enumerate(graphs) for launch in graph]
     ).decode()
-    return [it.with_text(PARAMETER, text) if it in asking else it for it in queries]
+    return [it.with_text(PARAMETER, text) if it in takers else it for it in queries]
 
 
 def _named(names: Iterable[str]) -> list[Path]:
