@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import HERE
-from tests.support.asking import TpTools
+from tests.support.command_line import TpTools
 from tests.support.viewing import SECONDS, viewing
 from tp_tools.errors import EngineUnavailable, UsageError
 from tp_tools.viewer.native_shell import PAGE_PORT, RPC_PORT, serving, shell_of
