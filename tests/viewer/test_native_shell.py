@@ -47,8 +47,8 @@ def free_port() -> int:
 
 def is_open(port: int) -> bool:
     """Tell whether somebody listens there."""
-    with socket.socket() as asked:
-        return asked.connect_ex(("127.0.0.1", port)) == 0
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_it_gets_the_trace_and_ends_with_the_block(tmp_path: Path) -> None:
