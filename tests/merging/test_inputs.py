@@ -35,6 +35,16 @@ def test_a_folder_holds_its_traces(tmp_path: Path) -> None:
     assert expand([str(tmp_path)]) == [str(tmp_path / name) for name in kept]
 
 
+def test_a_folder_of_folders_names_them(tmp_path: Path) -> None:
+    """Each is a job of its own, as prefill and decode servers leave them."""
+    for name in ("prefill/rank0.json", "decode/rank0.json", "logs/server.log"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    shown = rf"its folders do: {tmp_path}/decode, {tmp_path}/prefill\. Give one of them\."
+    with pytest.raises(InputError, match=shown):
+        expand([str(tmp_path)])
+
+
 def test_a_name_is_a_file_before_it_is_a_pattern(tmp_path: Path) -> None:
     """Brackets in a file's name do no harm; a file that is meant twice is taken once."""
     odd = tmp_path / "rank[0].json"

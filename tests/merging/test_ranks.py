@@ -104,7 +104,7 @@ def test_the_name_of_a_pod_is_no_rank() -> None:
     assert [it.rank for it in found] == [0, 1, 2, 3]
     assert missing == []
     assert [line.split(":")[0] for line in lines] == [
-        "Rank by distributedInfo alone, their names say none"
+        "Rank by distributedInfo alone, numbers in their names repeat"
     ]
 
 

@@ -6,12 +6,12 @@ import json
 import shlex
 import shutil
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from tp_tools.cli.options import (
+    TraceOptions,
     choice_options,
     console_options,
     engine_option,
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 _NARROWEST = 40
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of the command line; see the help texts."""
-
-    traces: tuple[str, ...]
-    choice: RankChoice
-    form: str
-    engine: str | None
 
 
 @click.command("diagnose", short_help="Say what made a trace slow.")
@@ -66,10 +56,10 @@ def command(
       tp-tools diagnose rank0.json.gz
       tp-tools diagnose traces/ --format md
     """
-    _run(Options(traces, choice, form, engine), console)
+    _run(TraceOptions(traces, choice, form, engine), console)
 
 
-def _run(options: Options, console: Console) -> None:
+def _run(options: TraceOptions, console: Console) -> None:
     from tp_tools.diagnosis import collect, judge, text  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
     from tp_tools.querying import LoadOptions  # noqa: PLC0415
@@ -88,7 +78,7 @@ def _run(options: Options, console: Console) -> None:
         click.echo(line)
 
 
-def _view_command(options: Options) -> str | None:
+def _view_command(options: TraceOptions) -> str | None:
     """Return the command that opens what was judged; None where that is no one file or folder."""
     if len(options.traces) > 1 or options.traces == ("-",):
         return None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from tp_tools.cli.options import (
+    TraceOptions,
     choice_options,
     console_options,
     engine_option,
@@ -24,16 +24,6 @@ if TYPE_CHECKING:
 
 _LABEL = 13
 """Characters of the label before a fact, and of the spaces around it."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of the command line; see the help texts."""
-
-    traces: tuple[str, ...]
-    choice: RankChoice
-    form: str
-    engine: str | None
 
 
 @click.command("info", short_help="Say what is in a trace.")
@@ -63,10 +53,10 @@ def command(
       tp-tools info rank0.json.gz
       tp-tools info traces/ --format json
     """
-    _run(Options(traces, choice, form, engine), console)
+    _run(TraceOptions(traces, choice, form, engine), console)
 
 
-def _run(options: Options, console: Console) -> None:
+def _run(options: TraceOptions, console: Console) -> None:
     from tp_tools.files import open_source  # noqa: PLC0415
     from tp_tools.inspection import facts, trace_info  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help

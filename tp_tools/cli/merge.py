@@ -145,8 +145,8 @@ def command(  # noqa: PLR0917  click passes all by name
 ) -> None:
     """Merge the ranks of a job: each repaired as by fix, all on one clock.
 
-    INPUT: traces, folders or globs, in any order. Ranks are told by distributedInfo and by the
-    names of the files.
+    INPUT: traces, folders or globs, in any order. The rank of a file is that of its
+    distributedInfo, or that in its name.
 
     \b
     Examples:

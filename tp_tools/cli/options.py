@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,12 +21,24 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from tp_tools.merging.rank_names import RankChoice
+
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _MILLISECONDS = re.compile(r"-?\d+(\.\d{1,6})?")
 _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*%?")
 _DURATION = re.compile(r"(\d+)(?:\.(\d{1,9}))?\s*(ns|us|ms|s)")
+
+
+@dataclass(frozen=True)
+class TraceOptions:
+    """Options of a command that describes traces; see the help texts."""
+
+    traces: tuple[str, ...]
+    choice: RankChoice
+    form: str
+    engine: str | None
 
 
 def complete_files(

@@ -193,8 +193,8 @@ def communication(numbers: Numbers) -> Finding | None:
     doubts = list(_one_collective(numbers))
     if not numbers.knows_waiting():
         doubts.append(
-            "How much of it is waiting for a rank that comes late is not told by one rank: give "
-            "the traces of all ranks."
+            "One rank does not show how much of it is waiting for a rank that comes late: give the "
+            "traces of all ranks."
         )
     known = ", all ranks having come as far as is known" if numbers.knows_waiting() else ""
     return Finding(

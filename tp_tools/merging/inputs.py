@@ -28,6 +28,7 @@ SUFFIXES = (
 
 _FIXED = ".fixed"
 _MAGIC = "*?["
+_MOST_FOLDERS = 5
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,13 @@ def _in_folder(folder: Path) -> list[Input]:
     files = sorted(it for it in folder.iterdir() if it.name.endswith(SUFFIXES) and it.is_file())
     if not files:
         names = ", ".join(SUFFIXES[:4])
+        below = sorted({it.parent for it in folder.glob("*/*") if it.name.endswith(SUFFIXES)})
+        shown = ", ".join(map(str, below[:_MOST_FOLDERS])) + ", ..." * (len(below) > _MOST_FOLDERS)
         raise InputError(
-            f"{folder}: holds no trace ({names}...). Give the folder that does, or files by name."
+            f"{folder}: holds no trace itself, its folders do: {shown}. Give one of them."
+            if below
+            else f"{folder}: holds no trace ({names}...). Give the folder that does, or files by "
+            "name."
         )
     return _with_copies([str(it) for it in files])
 

@@ -272,18 +272,15 @@ def _say_sources(ranks: list[JobRank], candidates: list[_Candidate], reporter: R
         for rank, file in pairs
         if rank.by == BY_INFO and file.is_hinted and hints[file.by_name] == 1
     ]
-    unnamed = [
-        rank
-        for rank, file in pairs
-        if file.by_name is None or (file.is_hinted and hints[file.by_name] > 1)
-    ]
+    unnamed = [rank for rank, file in pairs if file.by_name is None]
+    repeated = [rank for rank, file in pairs if file.is_hinted and hints[file.by_name] > 1]
     if another:
         reporter.say(f"Rank by distributedInfo, names say another: {some(another)}.")
     by_name = [rank for rank in ranks if rank.by == BY_NAME]
-    by_info = [rank for rank in unnamed if rank.by != BY_NAME]
     for by, why, listed in (
         (BY_NAME, "they have no distributedInfo", by_name),
-        (BY_INFO, "their names say none", by_info),
+        (BY_INFO, "their names say none", [it for it in unnamed if it.by != BY_NAME]),
+        (BY_INFO, "numbers in their names repeat", [it for it in repeated if it.by != BY_NAME]),
     ):
         if listed:
             names = [Path(rank.file).name for rank in listed]
