@@ -94,7 +94,7 @@ WITH
       IIF(
         called.reason IS NULL AND cost.flops IS NOT NULL,
         IIF(
-          cost.dtype = 'fp32' AND called.is_tf32 AND cost.kind != 'elementwise', 'tf32', cost.dtype
+          cost.dtype = 'fp32' AND called.is_tf32 AND cost.uses_matrix_units, 'tf32', cost.dtype
         ),
         NULL
       ) AS dtype,
@@ -143,7 +143,8 @@ SELECT
   -- the op whose formula it is: the one that launched the work, or that this one is part of, as
   -- aten::convolution of aten::cudnn_convolution; NULL: work of no op
   op,
-  -- gemm, grouped gemm, attention, convolution, elementwise; NULL without a formula
+  -- gemm, grouped gemm, attention, convolution, norm, softmax, reduction, elementwise; NULL without
+  -- a formula
   kind,
   -- shapes of the inputs; NULL where what it does is not known
   dims,

@@ -11,6 +11,12 @@
 --                       FlashAttention's own benchmark counts. Backward: five products, q k' again,
 --                       dv, dp, dq, dk. Heads of k and v count once in bytes, however many heads of
 --                       q share them (GQA)
+--   norm                per element 3 for mean and variance (of a batch where it trains), and 2 to
+--                       normalise, weight and bias folded in, as in TraceLens (Normalization); RMS
+--                       norm: 4 (square, sum, two products), 5 with the sum before it; backward 9
+--   softmax             5 per element: maximum, difference, exponential, sum, quotient, as in
+--                       PyTorch's softmax; backward 4: product, sum, difference, product
+--   reduction           1 per element that goes in, as in TraceLens (Reduce)
 --   convolution         2 c_in/groups k_1 k_2.. per element of the output, of the input where
 --                       transposed; backward the same for each gradient that is asked for
 
@@ -335,12 +341,74 @@ SELECT
   IIF(out_bytes IS NULL, 'output type not recorded', NULL) AS reason
 FROM judged;
 
+-- Whether a reduction takes a dimension away, by the list of dimensions that it was given: "[-1]".
+CREATE PERFETTO MACRO _tpt_is_taken(list Expr, rank Expr, n Expr)
+RETURNS Expr AS
+INSTR(', ' || TRIM($list, '[]') || ',', ', ' || ($n) || ',') > 0
+OR INSTR(', ' || TRIM($list, '[]') || ',', ', ' || ($n - $rank) || ',') > 0;
+
+-- Norms, softmax and reductions. Statistics of rows are not counted in bytes; those of batch norms
+-- are: mean and variance, read, and written where it trains.
+CREATE PERFETTO TABLE _tpt_row_cost AS
+WITH
+  judged AS (
+    SELECT
+      *,
+      CASE
+        WHEN kind != 'reduction' THEN a_count
+        WHEN COALESCE(d_value, '') IN ('', '[]') THEN 1
+        ELSE IIF(a_rank < 1 OR _tpt_is_taken!(d_value, a_rank, 0), 1, a0)
+          * IIF(a_rank < 2 OR _tpt_is_taken!(d_value, a_rank, 1), 1, a1)
+          * IIF(a_rank < 3 OR _tpt_is_taken!(d_value, a_rank, 2), 1, a2)
+          * IIF(a_rank < 4 OR _tpt_is_taken!(d_value, a_rank, 3), 1, a3)
+          * IIF(a_rank < 5 OR _tpt_is_taken!(d_value, a_rank, 4), 1, a4)
+      END AS out_count,
+      CASE
+        WHEN kind = 'softmax' AND form = 'forward' AND d_value = 'True' THEN 4
+        -- integers are summed in 64 bits
+        WHEN kind = 'reduction' AND form = 'sum' AND NOT a_float THEN 8
+        ELSE a_bytes
+      END AS out_bytes,
+      a_count * COALESCE(a_bytes, 0) + b_count * COALESCE(b_bytes, 0)
+      + c_count * COALESCE(c_bytes, 0) AS in_bytes
+    FROM _tpt_sized_input
+    WHERE
+      kind IN ('norm', 'softmax', 'reduction')
+  )
+SELECT
+  seq,
+  a_count * CASE form
+    WHEN 'batch' THEN IIF(d_value = 'True', 5, 2)
+    WHEN 'layer' THEN 5
+    WHEN 'rms' THEN 4
+    WHEN 'rms added' THEN 5
+    WHEN 'backward' THEN IIF(kind = 'norm', 9, 4)
+    WHEN 'forward' THEN 5
+    ELSE 1
+  END AS flops,
+  in_bytes + out_count * out_bytes + CASE
+    WHEN form = 'batch' THEN IIF(d_value = 'True', 4, 2) * b_count * COALESCE(b_bytes, 0)
+    -- gradients of weight and bias
+    WHEN kind = 'norm' AND form = 'backward' THEN 2 * c_count * COALESCE(c_bytes, 0)
+    -- the sum is kept too
+    WHEN form = 'rms added' THEN b_count * b_bytes
+    ELSE 0
+  END AS bytes,
+  CASE
+    WHEN form = 'batch' AND COALESCE(d_value, '') NOT IN ('True', 'False')
+      THEN 'training or not is not recorded'
+    WHEN kind = 'reduction' AND d_value IS NULL THEN 'dimensions not recorded'
+  END AS reason
+FROM judged;
+
 -- Each op that has a formula, with what it does, as far as the recorded shapes tell.
 CREATE PERFETTO TABLE tpt_op_cost(
   -- The op, as in `tpt_op`.
   seq LONG,
-  -- gemm, grouped gemm, attention, convolution, elementwise.
+  -- gemm, grouped gemm, attention, convolution, norm, softmax, reduction, elementwise.
   kind STRING,
+  -- 1: a kind that matrix units compute, 0: norm, softmax, reduction, elementwise.
+  uses_matrix_units BOOL,
   -- Shapes of its inputs, as `tpt_dims!` writes them.
   dims STRING,
   -- Which peak of a GPU it computes at: fp64, fp32, fp16, bf16, fp8, fp4, int8; NULL for others.
@@ -352,7 +420,8 @@ CREATE PERFETTO TABLE tpt_op_cost(
   -- Why one of these is NULL: shapes not recorded; shapes do not fit (they are those of no such
   -- product, as where weights are packed); output type not recorded; lengths not recorded (of
   -- sequences that are packed or lie in pages); causal or not is not recorded; causal, of unlike
-  -- lengths; stride not recorded; gradients not recorded; experts not recorded (bytes only: which
+  -- lengths; stride not recorded; gradients not recorded; training or not is not recorded;
+  -- dimensions not recorded (of a reduction); experts not recorded (bytes only: which
   -- experts got tokens); counted inside (another op of the list, in it, did the arithmetic); NULL
   -- where both are known.
   reason STRING
@@ -366,14 +435,16 @@ WITH
     SELECT * FROM _tpt_convolution_cost
     UNION ALL
     SELECT * FROM _tpt_elementwise_cost
+    UNION ALL
+    SELECT * FROM _tpt_row_cost
   ),
   judged AS (
     SELECT
       input.seq,
       input.kind,
       input.dims,
-      -- elementwise ops do not use matrix units
-      IIF(input.kind = 'elementwise', 'fp32', input.a_peak) AS dtype,
+      input.kind IN ('gemm', 'grouped gemm', 'attention', 'convolution') AS uses_matrix_units,
+      input.a_peak,
       cost.flops,
       cost.bytes,
       CASE
@@ -388,8 +459,9 @@ WITH
 SELECT
   seq,
   kind,
+  uses_matrix_units,
   dims,
-  dtype,
+  IIF(uses_matrix_units, a_peak, 'fp32') AS dtype,
   IIF(COALESCE(reason, 'output type not recorded') IN ('output type not recorded',
     'experts not recorded'), flops, NULL) AS flops,
   IIF(reason IS NULL, bytes, NULL) AS bytes,

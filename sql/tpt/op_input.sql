@@ -8,7 +8,9 @@ INCLUDE PERFETTO MODULE tpt.op_rule;
 
 -- Ops that have a rule.
 CREATE PERFETTO TABLE _tpt_rule_op AS
-SELECT op.seq, rule.kind = 'elementwise' AS is_elementwise
+SELECT
+  op.seq,
+  rule.kind IN ('elementwise', 'norm', 'softmax', 'reduction') AS is_elementwise
 FROM tpt_op AS op
 CROSS JOIN tpt_op_rule AS rule USING (name)
 ORDER BY op.seq;

@@ -2,12 +2,12 @@
 
 -- Positions are those of the ops' schemas, from 0 on: aten/src/ATen/native/native_functions.yaml of
 -- PyTorch, flash_attn/flash_attn_interface.py of FlashAttention, and
--- vllm/model_executor/layers/fused_moe/fused_moe.py of vLLM. -1: the op has no such input. Ops with
--- a formula for one direction only have no row for the other.
+-- vllm/model_executor/layers/fused_moe/fused_moe.py and csrc/torch_bindings.cpp of vLLM. -1: the op
+-- has no such input. Ops with a formula for one direction only have no row for the other.
 CREATE PERFETTO TABLE tpt_op_rule(
   -- Name of the op.
   name STRING,
-  -- gemm, grouped gemm, attention, convolution, elementwise.
+  -- gemm, grouped gemm, attention, convolution, norm, softmax, reduction, elementwise.
   kind STRING,
   -- The formula, see tpt.op_cost.
   form STRING,
@@ -18,7 +18,8 @@ CREATE PERFETTO TABLE tpt_op_rule(
   -- Third input: bias, value, operand.
   c LONG,
   -- Attention: is_causal. Convolution: stride, followed by padding and dilation. Scaled product:
-  -- type of the output.
+  -- type of the output. Norm: whether it trains. Softmax: whether half becomes float. Reduction:
+  -- dimensions that it takes away.
   d LONG,
   -- Attention: ends of the sequences of a packed batch. Convolution: transposed, followed by output
   -- padding, groups and, backward, which gradients are asked for. Grouped products: ends of the
@@ -70,6 +71,27 @@ WITH
       ('aten::convolution', 'convolution', 'forward', 0, 1, 2, 3, 6),
       ('aten::_convolution', 'convolution', 'forward', 0, 1, 2, 3, 6),
       ('aten::convolution_backward', 'convolution', 'backward', 1, 2, 0, 4, 7),
+      ('aten::native_batch_norm', 'norm', 'batch', 0, 1, 2, 5, -1),
+      ('aten::cudnn_batch_norm', 'norm', 'batch', 0, 1, 2, 5, -1),
+      ('aten::miopen_batch_norm', 'norm', 'batch', 0, 1, 2, 5, -1),
+      ('aten::native_batch_norm_backward', 'norm', 'backward', 0, 1, 2, -1, -1),
+      ('aten::cudnn_batch_norm_backward', 'norm', 'backward', 0, 1, 2, -1, -1),
+      ('aten::miopen_batch_norm_backward', 'norm', 'backward', 0, 1, 2, -1, -1),
+      ('aten::native_layer_norm', 'norm', 'layer', 0, 2, 3, -1, -1),
+      ('aten::native_layer_norm_backward', 'norm', 'backward', 0, 1, 5, -1, -1),
+      ('aten::native_group_norm', 'norm', 'layer', 0, 1, 2, -1, -1),
+      ('aten::native_group_norm_backward', 'norm', 'backward', 0, 1, 4, -1, -1),
+      ('aten::_fused_rms_norm', 'norm', 'rms', 0, 2, -1, -1, -1),
+      ('_C::rms_norm', 'norm', 'rms', 1, 2, -1, -1, -1),
+      ('_C::fused_add_rms_norm', 'norm', 'rms added', 0, 1, 2, -1, -1),
+      ('aten::_softmax', 'softmax', 'forward', 0, -1, -1, 2, -1),
+      ('aten::_log_softmax', 'softmax', 'forward', 0, -1, -1, 2, -1),
+      ('aten::_softmax_backward_data', 'softmax', 'backward', 0, 1, -1, -1, -1),
+      ('aten::_log_softmax_backward_data', 'softmax', 'backward', 0, 1, -1, -1, -1),
+      ('aten::sum', 'reduction', 'sum', 0, -1, -1, 1, -1),
+      ('aten::mean', 'reduction', 'sum', 0, -1, -1, 1, -1),
+      ('aten::amax', 'reduction', 'amax', 0, -1, -1, 1, -1),
+      ('aten::amin', 'reduction', 'amax', 0, -1, -1, 1, -1),
       ('aten::fill_', 'elementwise', 'write', 0, -1, -1, -1, -1),
       ('aten::zero_', 'elementwise', 'write', 0, -1, -1, -1, -1),
       ('aten::copy_', 'elementwise', 'copy', 0, 1, -1, -1, -1),

@@ -112,6 +112,7 @@ IMAGE, FILTER = [3, 4, 10, 8], [6, 2, 3, 1]  # two groups
 # (10 + 2 - 2 - 1) / 2 + 1 = 5 by (8 + 0 - 0 - 1) / 1 + 1 = 8
 STRIDES = ["[2, 1]", "[1, 0]", "[1, 1]"]
 CONVOLVED = 3 * 6 * 5 * 8
+NORM = ["", "", "", "", "", "True", "0.1", "1e-05"]
 
 COSTS = {
     "addmm adds": (
@@ -307,6 +308,66 @@ COSTS = {
         "aten::where",
         shapes([[4, 5], [4, 5], [1]], ["bool", FLOAT, FLOAT]),
         (20, 20 + 80 + 4 + 80, None),
+    ),
+    "a batch norm that trains": (
+        # 5 per element; input and output, weight, bias, mean and variance, these written too
+        "aten::native_batch_norm",
+        shapes([[2, 3, 4, 5], [3], [3], [3], [3], [], [], []], [HALF, *[FLOAT] * 4], NORM),
+        (5 * 120, 2 * 2 * 120 + 4 * 3 * (2 + 4), None),
+    ),
+    "a batch norm that does not": (
+        "aten::cudnn_batch_norm",
+        shapes([[2, 3, 4, 5], [3], [3], [3], [3]], [HALF, *[FLOAT] * 4], [*NORM[:5], "False"]),
+        (2 * 120, 2 * 2 * 120 + 4 * 3 * (2 + 2), None),
+    ),
+    "a batch norm without its values": (
+        "aten::native_batch_norm",
+        shapes([[2, 3, 4, 5], [3], [3]], [HALF, FLOAT, FLOAT]),
+        (None, None, "training or not is not recorded"),
+    ),
+    "a layer norm": (
+        "aten::native_layer_norm",
+        shapes([[7, 6], [], [6], [6], []], [HALF, LISTS, HALF, HALF, SCALAR]),
+        (5 * 42, 2 * (42 + 6 + 6 + 42), None),
+    ),
+    "a layer norm backward": (
+        "aten::native_layer_norm_backward",
+        shapes(
+            [[7, 6], [7, 6], [], [7, 1], [7, 1], [6], [6], []],
+            [HALF, HALF, LISTS, FLOAT, FLOAT, HALF, HALF, LISTS],
+        ),
+        (9 * 42, 2 * (42 + 42 + 6 + 42 + 2 * 6), None),
+    ),
+    "vLLM's norm with the sum before it": (
+        "_C::fused_add_rms_norm",
+        shapes([[7, 6], [7, 6], [6], []], [HALF, HALF, HALF, SCALAR]),
+        (5 * 42, 2 * (4 * 42 + 6), None),
+    ),
+    "softmax to float": (
+        "aten::_softmax",
+        shapes([[4, 5], [], []], [HALF, SCALAR, SCALAR], ["", "-1", "True"]),
+        (5 * 20, 20 * 2 + 20 * 4, None),
+    ),
+    "softmax backward": (
+        "aten::_softmax_backward_data",
+        shapes([[4, 5], [4, 5], [], []], [FLOAT, FLOAT, SCALAR, SCALAR]),
+        (4 * 20, 4 * 60, None),
+    ),
+    "a sum of all": ("aten::sum", shapes([[4, 5], []], [FLOAT, NONE], ["", ""]), (20, 84, None)),
+    "a mean over the last": (
+        "aten::mean",
+        shapes([[3, 4, 5], [], [], []], [HALF, LISTS, SCALAR, NONE], ["", "[-1]", "True", ""]),
+        (60, 2 * (60 + 12), None),
+    ),
+    "a sum over two": (
+        "aten::sum",
+        shapes([[3, 4, 5], []], ["bool", LISTS], ["", "[0, 2]", "False", ""]),
+        (60, 60 + 8 * 4, None),
+    ),
+    "a reduction over what is not known": (
+        "aten::amax",
+        shapes([[3, 4], []], [FLOAT, LISTS]),
+        (None, None, "dimensions not recorded"),
     ),
     "whole numbers": (
         "aten::div",
