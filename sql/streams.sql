@@ -22,20 +22,8 @@ WITH
   piece AS MATERIALIZED (
     SELECT * FROM tpt_stream_busy!(chosen)
   ),
-  until AS MATERIALIZED (
-    SELECT * FROM tpt_shared_until!(piece)
-  ),
   busy AS (
-    SELECT
-      b.upid,
-      b.device,
-      b.stream,
-      SUM(b.ts_end - b.ts) AS busy_ns,
-      SUM(z.shared_ns - a.shared_ns) AS overlap_ns
-    FROM piece AS b
-    CROSS JOIN until AS a ON a.upid = b.upid AND a.device = b.device AND a.at = b.ts
-    CROSS JOIN until AS z ON z.upid = b.upid AND z.device = b.device AND z.at = b.ts_end
-    GROUP BY b.upid, b.device, b.stream
+    SELECT * FROM tpt_stream_overlap!(piece)
   ),
   work AS (
     SELECT

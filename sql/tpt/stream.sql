@@ -37,44 +37,58 @@ RETURNS TableOrSubquery AS
   ORDER BY upid, device, ts, stream
 );
 
--- Each moment at which a stream begins or ends to be busy.
-CREATE PERFETTO MACRO tpt_shared_until(
+-- How long each stream was busy, and for how long of that others were, too.
+CREATE PERFETTO MACRO tpt_stream_overlap(
   -- The pieces, as `tpt_stream_busy!` makes them.
   busy TableOrSubquery
 )
--- upid, device; at, the moment, ns; shared_ns, for how long several streams were busy until then,
--- ns.
+-- upid, device, stream; busy_ns, its pieces, summed, ns; overlap_ns, of that while another stream
+-- of the device was busy too, ns.
 RETURNS TableOrSubquery AS
 (
   WITH
     edge AS (
-      SELECT upid, device, ts AS at, 1 AS step FROM $busy
+      SELECT upid, device, stream, ts AS at, 1 AS step FROM $busy
       UNION ALL
-      SELECT upid, device, ts_end, -1 FROM $busy
+      SELECT upid, device, stream, ts_end, -1 FROM $busy
     ),
-    change AS (
-      SELECT upid, device, at, SUM(step) AS step FROM edge GROUP BY upid, device, at
-    ),
+    -- no time passes between edges at one moment, so that their order is of no account
     state AS (
       SELECT
         upid,
         device,
+        stream,
         at,
+        step,
         LEAD(at) OVER device_order - at AS dur,
         SUM(step) OVER device_order AS streams
-      FROM change
-      WINDOW device_order AS (PARTITION BY upid, device ORDER BY at)
+      FROM edge
+      WINDOW device_order AS (PARTITION BY upid, device ORDER BY at, stream, step)
+    ),
+    -- for how long several streams were busy until each edge
+    shared AS (
+      SELECT
+        upid,
+        device,
+        stream,
+        at,
+        step,
+        COALESCE(
+          SUM(IIF(streams > 1, dur, 0)) OVER (
+            PARTITION BY upid, device
+            ORDER BY at, stream, step
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+          ),
+          0
+        ) AS shared_ns
+      FROM state
     )
   SELECT
     upid,
     device,
-    at,
-    COALESCE(
-      SUM(IIF(streams > 1, dur, 0)) OVER (
-        PARTITION BY upid, device ORDER BY at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-      ),
-      0
-    ) AS shared_ns
-  FROM state
-  ORDER BY upid, device, at
+    stream,
+    SUM(-step * at) AS busy_ns,
+    SUM(-step * shared_ns) AS overlap_ns
+  FROM shared
+  GROUP BY upid, device, stream
 );
