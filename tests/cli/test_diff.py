@@ -80,6 +80,20 @@ def test_markdown(tp_tools: TpTools, tmp_path: Path, before: Path) -> None:
     assert any(line.startswith("| slower | norm | norm |") for line in lines)
 
 
+def test_a_page(tp_tools: TpTools, tmp_path: Path, before: Path) -> None:
+    """--format html is written whole, to a file of that suffix, or to stdout."""
+    after, out = write(tmp_path / "after.json", training(gemm=60_000)), tmp_path / "diff.html"
+    command = ("diff", before, after, "--format", "html")
+    ran = tp_tools(*command, "-o", out)
+    assert (ran.code, ran.out, ran.err) == (0, b"", "")
+    assert "B is slower. Step time" in out.read_text("utf-8")
+    assert tp_tools(*command).out.decode() == out.read_text("utf-8")
+    assert tp_tools(*command, "-o", out).code == 2
+    assert tp_tools(*command, "-o", out, "--force").code == 0
+    assert tp_tools(*command, "-o", tmp_path / "diff.txt").code == 2
+    assert tp_tools("diff", before, after, "-o", out, "--force").code == 2
+
+
 def test_a_trace_against_itself(tp_tools: TpTools, before: Path) -> None:
     """Nothing changed; --all shows that each row is the same."""
     said = tp_tools("diff", before, before).out.decode()

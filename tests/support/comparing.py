@@ -34,9 +34,11 @@ def kernel(name: str) -> Key:
 def a_side(
     kernels: Mapping[str, Sequence[float]],
     launches: Sequence[str] | None = None,
+    *,
     facts: Facts | None = None,
     grids: Sequence[str | None] | None = None,
     graph_share: float = 0,
+    spans: Sequence[tuple[int, int]] = (),
 ) -> Side:
     """A side whose steps hold kernels, ns in each step; a step takes as long as they together."""
     rows = {
@@ -52,6 +54,7 @@ def a_side(
         kinds=dict.fromkeys(order, "compute"),
         grids=tuple(grids or [None] * len(order)),
         graph_share=graph_share,
+        spans=tuple(spans),
     )
     return Side("side", count, rows, sequence, facts or Facts())
 

@@ -18,6 +18,7 @@ from tp_tools.cli.options import (
     limit_options,
     percentage,
 )
+from tp_tools.errors import UsageError
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
@@ -38,6 +39,8 @@ class Options:
     b: str
     choice: RankChoice
     form: str
+    output: str
+    force: bool
     phase: str | None
     exact: bool
     modules: bool
@@ -53,11 +56,20 @@ class Options:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "md"]),
+    type=click.Choice(["table", "json", "md", "html"]),
     default="table",
     show_default=True,
-    help="json is one object; md is Markdown.",
+    help="json is one object; md is Markdown; html is a page with pictures.",
 )
+@click.option(
+    "--output",
+    "-o",
+    default="-",
+    metavar="OUT",
+    shell_complete=complete_files,
+    help="Where html goes. Default: stdout.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing OUT.")
 @click.option(
     "--phase",
     metavar="NAME",
@@ -87,8 +99,10 @@ def command(  # noqa: PLR0917  click passes all by name
     a: str,
     b: str,
     form: str,
+    output: str,
+    force: bool,  # noqa: FBT001  click passes flags by name
     phase: str | None,
-    exact: bool,  # noqa: FBT001  click passes flags by name
+    exact: bool,  # noqa: FBT001
     modules: bool,  # noqa: FBT001
     rows: int,
     show_all: bool,  # noqa: FBT001
@@ -109,17 +123,35 @@ def command(  # noqa: PLR0917  click passes all by name
     Examples:
       tp-tools diff before.json.gz after.json.gz
       tp-tools diff before/ after/ --format md
+      tp-tools diff before/ after/ --format html -o diff.html
     """
-    _run(
-        Options(a, b, choice, form, phase, exact, modules, rows, show_all, least_change, engine),
-        console,
+    options = Options(
+        a=a,
+        b=b,
+        choice=choice,
+        form=form,
+        output=output,
+        force=force,
+        phase=phase,
+        exact=exact,
+        modules=modules,
+        rows=rows,
+        show_all=show_all,
+        least_change=least_change,
+        engine=engine,
     )
+    _run(options, console)
 
 
 def _run(options: Options, console: Console) -> None:
     from tp_tools.comparison import Rules, comparing, reading, report  # noqa: PLC0415
+    from tp_tools.files import output as outputs  # noqa: PLC0415
     from tp_tools.querying import LoadOptions  # noqa: PLC0415  not for --help
 
+    if options.form != "html" and options.output != outputs.STDOUT:
+        raise UsageError("-o is for --format html; redirect the others.")
+    if options.form == "html":
+        outputs.check(options.output, force=options.force, suffixes=(".html", ".htm"))
     asked = reading.Asked(options.choice, options.phase, options.modules)
     a, b = reading.pair((options.a, options.b), asked, LoadOptions(options.engine), console)
     rules = Rules(least_change=options.least_change)
@@ -131,8 +163,20 @@ def _run(options: Options, console: Console) -> None:
     elif options.form == "md":
         for line in report.markdown(found, options.rows, show_all=options.show_all):
             click.echo(line)
+    elif options.form == "html":
+        _write_page(found, options)
     else:
         _show(found, options)
+
+
+def _write_page(found: Comparison, options: Options) -> None:
+    """Write the page."""
+    from tp_tools.files import output as outputs  # noqa: PLC0415  not for --help
+    from tp_tools.reporting import comparison_page  # noqa: PLC0415
+
+    page = comparison_page.html(found, options.rows, show_all=options.show_all).encode()
+    with outputs.written(options.output, [page]):
+        pass
 
 
 def _show(found: Comparison, options: Options) -> None:

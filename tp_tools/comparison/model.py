@@ -81,12 +81,14 @@ class Launches:
         kinds: compute, collective or copy, by name.
         grids: blocks of the grid of each launch; None where not recorded.
         graph_share: share of the launches that are of a graph, 0 to 1.
+        spans: start and duration of each, ns, from the first start on; empty if unknown.
     """
 
     names: tuple[str, ...]
     kinds: Mapping[str, str]
     grids: tuple[str | None, ...]
     graph_share: float
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

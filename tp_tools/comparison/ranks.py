@@ -145,9 +145,11 @@ def _median_launches(
 
 
 def _launches(rows: Sequence[Row]) -> Launches:
+    first = min(row["ts"] for row in rows)
     return Launches(
         names=tuple(row["name"] for row in rows),
         kinds={row["name"]: row["kind"] for row in rows},
         grids=tuple(row["grid"] for row in rows),
         graph_share=sum(row["in_graph"] for row in rows) / len(rows),
+        spans=tuple((row["ts"] - first, row["dur"]) for row in rows),
     )

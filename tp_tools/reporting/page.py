@@ -80,8 +80,8 @@ def page(
             cells=tables.cells,
             is_open=_is_open,
             glyphs=plots.GLYPHS,
-            style=_own(_file("page.css")),
-            scripts=list(map(_own, scripts)),
+            style=own(_file("page.css")),
+            scripts=list(map(own, scripts)),
             policy=_security_policy([*scripts, held["plotly"]]),
             held={**held, "plotly": _compress(held["plotly"].encode())},
         )
@@ -127,7 +127,7 @@ def _security_policy(scripts: list[str]) -> Markup:
     """Make a Content-Security-Policy that allows these scripts and no request."""
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-    return _own(
+    return own(
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
@@ -141,10 +141,10 @@ def _compress(data: bytes) -> str:
 def _script_json(value: Any) -> Markup:  # noqa: ANN401  any JSON
     """Write JSON for a script element, with every < escaped, so that it cannot end the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return _own(text.replace("<", "\\u003c"))
+    return own(text.replace("<", "\\u003c"))
 
 
-def _own(text: str) -> Markup:
+def own(text: str) -> Markup:
     """Mark text that holds nothing of a trace, or holds it escaped, as such."""
     from markupsafe import Markup  # noqa: PLC0415  comes with Jinja2, an extra
 
