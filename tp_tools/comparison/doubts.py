@@ -53,7 +53,8 @@ def cannot(
     yield from _reasons(a, b, matched)
     names = min(sum(getattr(it, of) > 0 for it in rows) for of in ("count_a", "count_b"))
     if len(both) < _MOST * names:
-        yield f"both sides have {len(both):,} of {plural(len(rows), noun)} by name: another model?"
+        of_all = f"{len(both):,} of {plural(len(rows), noun)} by name"
+        yield f"both sides have {of_all}: perhaps another model"
 
 
 def notes(a: Side, b: Side, matched: Matched) -> Iterator[str]:
@@ -107,5 +108,5 @@ def _reasons(a: Side, b: Side, matched: Matched) -> Iterator[str]:
     if known and differing >= _MOST * len(known):
         yield (
             f"{percent(differing / len(known))} of the launches that match have another grid: "
-            "other shapes?"
+            "perhaps other shapes"
         )
