@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,11 @@ from tests.support.handmade import text
 from tools import sql_table
 from tp_tools import engine, library
 from tp_tools.engine import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tp_tools.engine.processor import Processor
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 QUESTIONS = sorted(SQL.glob("*.sql"))
@@ -94,14 +100,20 @@ def of_windows() -> dict[str, str]:
     return {name: comment for comment, name in DECLARED.findall(body)}
 
 
+@pytest.fixture(scope="module")
+def session() -> Iterator[Processor]:
+    """One kernel, loaded, for queries of which only the columns count."""
+    with load([text([work("k", 0, 1)])], source="trace.json") as tp:
+        yield tp
+
+
 @pytest.mark.parametrize("path", QUESTIONS, ids=name_of)
-def test_every_column_is_explained(path: Path) -> None:
+def test_every_column_is_explained(path: Path, session: Processor) -> None:
     """Above each column of the answer stands what it is; times say their unit.
 
     Columns that are those of `tpt_collective_window` may be explained there alone.
     """
-    with load([text([work("k", 0, 1)])], source="trace.json") as tp:
-        names = engine.run_file(tp, path).columns
+    names = engine.run_file(session, path).columns
     described = columns(path)
     assert len(described) == len(names)
     shared = of_windows() if "FROM tpt_collective_window\n" in path.read_text("utf-8") else {}
@@ -216,14 +228,13 @@ def test_parameters_are_used_and_need_what_their_modules_ask_for(path: Path) -> 
 
 
 @pytest.mark.parametrize("path", QUESTIONS, ids=name_of)
-def test_it_runs_with_values(path: Path) -> None:
+def test_it_runs_with_values(path: Path, session: Processor) -> None:
     """With a value for each parameter the printed text runs, and has the columns that it has."""
     examples: dict[str, str | int] = {"RANGE": "3..5", "INT": 7, "FLOAT": 1, "TEXT": "it's"}
     said = library.parse(path.read_text("utf-8"), path.name)
     values = {it.name: examples[it.type] for it in said.parameters}
-    with load([text([work("k", 0, 1)])], source="trace.json") as tp:
-        set_to = engine.query_rows(tp, library.expand(library.read(path, values)))
-        assert set_to.columns == engine.run_file(tp, path).columns
+    set_to = engine.query_rows(session, library.expand(library.read(path, values)))
+    assert set_to.columns == engine.run_file(session, path).columns
 
 
 def test_private_helpers_stay_in_their_module() -> None:
