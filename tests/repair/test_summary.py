@@ -29,6 +29,13 @@ def of_file(path: Path) -> dict[str, Any]:
     return summary(analyze(Source(path, path.name), overlap_options()))
 
 
+def test_a_kernel_without_a_time_is_no_kernel() -> None:
+    """One whose time was never filled in is left out, and not counted."""
+    found = numbers(kernel("a", EPOCH, EPOCH + US, 1), kernel("b", 0, 5 * US, 2))
+    assert (found["slices"], found["kernels"]) == (1, 1)
+    assert found["repairs"] == {"unfilled_times": 1}
+
+
 def test_the_keys_are_those_of_the_contract() -> None:
     """The keys have the documented order; the command adds input, output and verified."""
     assert list(numbers(kernel("k", 0, 1, 1))) == [

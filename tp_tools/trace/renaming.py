@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.trace.categories import KERNEL, has_category
-from tp_tools.trace.model import is_phase
+from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.short_names import short_names
 
 if TYPE_CHECKING:
@@ -67,5 +67,7 @@ def renamed(trace: Trace, short: Mapping[str, str]) -> Trace:
 
 
 def is_kernel(trace: Trace) -> NDArray[np.bool_]:
-    """Mark the kernels: bool array (events,)."""
-    return is_phase(trace, "X") & has_category(trace, KERNEL)
+    """Mark the kernels that have a time: bool array (events,)."""
+    kernels = is_phase(trace, "X") & has_category(trace, KERNEL)
+    kernels &= trace.ts != UNTIMED
+    return kernels
