@@ -104,25 +104,26 @@ ORDER BY track_id;
 CREATE PERFETTO TABLE _tpt_near AS
 WITH
   own AS (
-    SELECT s.id, s.ts, s.ts_end, t.track_id, t.upid, t.row_tid, t.place
+    SELECT s.id, s.ts, s.ts_end, s.moved_to, t.track_id, t.upid, t.row_tid, t.place
     FROM tpt_overlap_slice AS s
     JOIN _tpt_row_track AS t USING (track_id)
+  ),
+  -- the larger tracks of its row; of a slice that a repair moved 32 of them, or thousands that all
+  -- overlap would make millions of pairs
+  larger AS (
+    SELECT t.track_id, own.id, own.ts, own.ts_end
+    FROM own
+    JOIN _tpt_row_track AS t USING (upid, row_tid)
+    WHERE
+      t.place < own.place AND (t.place <= 32 OR own.moved_to IS NULL)
   ),
   -- kinds of points: 0 a slice of the track itself, 1 a start and 2 an end on a smaller track
   point AS (
     SELECT track_id, ts AS at, 0 AS what, id FROM own
     UNION ALL
-    SELECT t.track_id, own.ts, 1, own.id
-    FROM own
-    JOIN _tpt_row_track AS t USING (upid, row_tid)
-    WHERE
-      t.place < own.place
+    SELECT track_id, ts, 1, id FROM larger
     UNION ALL
-    SELECT t.track_id, own.ts_end, 2, own.id
-    FROM own
-    JOIN _tpt_row_track AS t USING (upid, row_tid)
-    WHERE
-      t.place < own.place
+    SELECT track_id, ts_end, 2, id FROM larger
   ),
   latest AS (
     SELECT

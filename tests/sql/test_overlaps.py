@@ -427,3 +427,17 @@ def test_many_at_a_time_take_as_many_lanes() -> None:
     tasks = [cpu(f"t{i}", i * 10 * US, (i + 400) * 10 * US) for i in range(300)]
     events = [on_lane(it, i + 1, 100 + i) if i else it for i, it in enumerate(tasks)]
     assert found(rows_of(text(events))) == {f"t{i}": (i + 1, 4000 * US) for i in range(1, 300)}
+
+
+def test_more_lanes_than_are_compared_have_an_other_each() -> None:
+    """In a repaired row of 50 lanes each slice still names one that it overlaps, and how long."""
+    count = 50
+    events = [kernel(f"k{i}", i * US, (i + 100) * US, i) for i in range(count)]
+    lanes = [repaired(it, i + 1, 100 + i) if i else it for i, it in enumerate(events)]
+    rows = rows_of(text(lanes))
+    assert len(rows) == count - 1
+    for row in rows:
+        own, other = int(row["name"][1:]), int(row["other_name"][1:])
+        later, earlier = max(own, other), min(own, other)
+        assert row["overlap_ns"] == (100 + earlier - later) * US
+        assert row["repair"] == "move"
