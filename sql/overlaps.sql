@@ -40,8 +40,9 @@ SELECT
   s.ts,
   -- its recorded duration, ns
   IIF(row.is_trimmed, row.recorded_end - s.ts, s.dur) AS dur,
-  -- id of the slice that it overlaps; the longest such overlap if several, in a repaired row of more
-  -- than 32 lanes among 32 of them. NULL: it was repaired, and the other slice is not in this trace
+  -- id of the slice that it overlaps; the longest such overlap if several, in a repaired row of
+  -- more than 32 lanes among 32 of them. NULL: it was repaired, and the other slice is not in this
+  -- trace
   cause.other AS other_id,
   -- name of that slice; NULL likewise
   other.name AS other_name,
