@@ -97,3 +97,18 @@ def test_a_sound_trace_keeps_every_byte(tp_tools: TpTools, tmp_path: Path) -> No
     assert tp_tools("fix", out, "--check").code == 0
     assert tp_tools("fix", out, "-o", tmp_path / "again.json").code == 0
     assert (tmp_path / "again.json").read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize("args", [{"sort_index": 3}, {}, [1], None, {"name": 5}])
+def test_an_event_that_names_nothing_gets_the_name(
+    tp_tools: TpTools, tmp_path: Path, args: object
+) -> None:
+    """Its args may hold anything, or be missing."""
+    event = {**named(1, ""), "args": args}
+    if args is None:
+        del event["args"]
+    trace = write_trace(tmp_path / "t.json", *overlapping(1), event)
+    out = tmp_path / "out.json"
+    ran = tp_tools("fix", trace, "-o", out, "--verify")
+    assert ran.code == 0, ran.err
+    assert shown(out) == {1: "GPU 1"}

@@ -236,7 +236,7 @@ def _edited_event(event: bytes, change: Change) -> bytes:
         if isinstance(step, MemberEdit):
             fields[step.key] = msgspec.Raw(step.value)
         elif isinstance(step, NameArgEdit):
-            fields["args"] = msgspec.Raw(_with_name(bytes(fields["args"]), step.name))
+            fields["args"] = msgspec.Raw(_with_name(bytes(fields.get("args", b"{}")), step.name))
         else:
             dur = bytes(fields.get("dur", b"null")) if step.dur_behind else b""
             args = bytes(fields.get("args", b"{}"))
@@ -245,11 +245,11 @@ def _edited_event(event: bytes, change: Change) -> bytes:
 
 
 def _with_name(args: bytes, name: bytes) -> bytes:
-    """Set the member "name" of args, and keep the recorded one as another member."""
-    members = _FIELDS.decode(args)
-    recorded = members["name"]
-    members["name"] = msgspec.Raw(name)
-    return encoded({**members, FULL_NAME: recorded})
+    """Set the member "name" of args, and keep the recorded one, if any, as another member."""
+    is_object = args.lstrip().startswith(b"{")
+    members = _FIELDS.decode(args) if is_object else {"args": msgspec.Raw(args)}
+    recorded = {FULL_NAME: members["name"]} if "name" in members else {}
+    return encoded({**members, "name": msgspec.Raw(name), **recorded})
 
 
 def noted(args: bytes, note: bytes) -> bytes:
