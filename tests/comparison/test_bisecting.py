@@ -110,6 +110,7 @@ def test_the_first_slow_commit_is_found(data: st.DataObject) -> None:
     assert found.comparison is not None
     assert found.confidence is not None
     assert found.confidence.code == 1
+    assert found.is_sure
     (changed,) = (it for it in found.comparison.of("kernel") if it.verdict == "slower")
     assert changed.key.name == "mlp"
     assert len(fake.calls) <= 3 + count.bit_length()
@@ -160,3 +161,19 @@ def test_the_parent_may_not_run() -> None:
     found = bisect(line, fake, (commits[0], commits[1]), Rules(), SILENT)
     assert found.comparison is not None
     assert [it.id for it in found.suspects] == [commits[1].id]
+
+
+def test_load_that_came_and_went_is_a_doubt() -> None:
+    """A commit that is as its parent, which was taken as good in a quieter moment, is not sure."""
+    load = iter([1, 1.3, 1.18])  # a step, half of it `mlp`, takes 15 % longer, then 9 %
+
+    def record(_: Commit) -> Side:
+        by = next(load)
+        return a_side({"mlp": [by * it for it in STEADY], "norm": STEADY})
+
+    commits = [Commit(f"{number:010}", "") for number in range(3)]
+    ends = commits[0], commits[-1]
+    found = bisect(Line(commits), record, ends, Rules(most=0.1), SILENT)
+    assert found.suspects == [commits[2]]
+    assert not found.is_sure
+    assert found.as_object()["is_sure"] is False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.comparing import STEP_KEY, kernel, steps
-from tests.support.gpu_traces import Event, note, work
+from tests.support.gpu_traces import Event, note, op, work
 from tests.support.handmade import text
 from tp_tools.comparison import common_phase, ranks, side
 from tp_tools.comparison.collection import QUERIES
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tp_tools.comparison.ranks import RankSamples
 
 
-def samples(events: list[Event]) -> list[RankSamples]:
-    """The samples of the ranks of a trace of these events."""
-    queries = [lookup.from_file(name) for name in (*QUERIES, ranks.PHASES)]
+def samples(events: list[Event], *more: str) -> list[RankSamples]:
+    """The samples of the ranks of a trace of these events, by the usual queries and more."""
+    queries = [lookup.from_file(name) for name in (*QUERIES, ranks.PHASES, *more)]
     with load([text(events)], source="trace.json") as tp:
         return ranks.of_trace({it.title: query_rows(tp, it.sql, it.name) for it in queries}, None)
 
@@ -98,3 +98,9 @@ def test_a_step_of_the_cpu_alone() -> None:
     assert made.step == Key(TIME, CPU_STEP)
     assert made.rows[made.step].ns.tolist() == [90, 110]
     assert not [key for key in made.rows if key.level == OP]
+
+
+def test_ops_alone_are_no_side() -> None:
+    """Without steps and GPU work there is no time to compare."""
+    with pytest.raises(InputError, match="neither steps nor GPU work"):
+        side("a", samples([op("aten::mul", 0, 10)], ranks.OPS), "")

@@ -228,6 +228,11 @@ def _show(found: Found) -> None:
     if found.comparison is None or found.confidence is None:
         return
     click.echo(f"Against its parent: {found.confidence.lines()[0]}")
+    if not found.is_sure:
+        click.echo(
+            "But that is no regression: noise, or load that came and went, misled the search. "
+            "Bisect again on a quiet machine, with more --runs."
+        )
     for line in report.headline(found.comparison):
         click.echo(line)
     for it in report.sections(found.comparison, ROWS):

@@ -84,10 +84,16 @@ class Found:
     comparison: Comparison | None = None
     confidence: Judgement | None = None
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether the first bad commit is alone, and worse than its parent by as much as asked."""
+        return self.confidence is not None and self.confidence.code == gating.REGRESSION
+
     def as_object(self) -> dict[str, Any]:
         """Return the outcome as an object for JSON."""
         return {
             "first_bad": self.suspects[0].id if len(self.suspects) == 1 else None,
+            "is_sure": self.is_sure,
             "suspects": [{"id": it.id, "subject": it.subject} for it in self.suspects],
             "judged": [
                 {"id": it, "verdict": verdict, "why": why}

@@ -123,7 +123,7 @@ def _ranks(
     found = collect(ordered, how, reporter, modules=asked.modules)
     for names, ranks in zip(groups, found, strict=True):
         if not ranks:
-            raise InputError(f"{names[0]}: it has neither steps nor GPU work to compare.")
+            raise InputError(f"{names[0]}: has neither steps nor GPU work to compare.")
     return found
 
 

@@ -54,7 +54,8 @@ def side(name: str, ranks: Sequence[RankSamples], phase: str) -> Side:
         phase: takes steps of this phase alone.
 
     Raises:
-        InputError: it has no step of the phase, or its ranks have no step in common.
+        InputError: it has no step of the phase, its ranks have no step in common, or it has neither
+            steps nor GPU work.
     """
     by_rank = [_numbered(it for it in rank.steps if it.phase == phase) for rank in ranks]
     common = [it for it in by_rank[0] if all(it in others for others in by_rank)] if by_rank else []
@@ -69,7 +70,10 @@ def side(name: str, ranks: Sequence[RankSamples], phase: str) -> Side:
         key: _samples(key, [[rank[number] for rank in by_rank] for number in common])
         for key in {key for rank in by_rank for number in common for key in rank[number].rows}
     }
-    return Side(name, len(common), rows, ranks[0].launches.get(phase), _facts(ranks, phase))
+    made = Side(name, len(common), rows, ranks[0].launches.get(phase), _facts(ranks, phase))
+    if made.step not in rows:
+        raise InputError(f"{name}: has neither steps nor GPU work to compare.")
+    return made
 
 
 def _numbered(steps: Iterable[Step]) -> dict[Number, Step]:
