@@ -107,7 +107,7 @@ def command(  # noqa: PLR0917  click passes all by name
     Examples:
       tp-tools gate good.json.gz --baseline perf.json --update
       tp-tools gate new.json.gz --baseline perf.json --max-regression 3%
-      git bisect run sh -c './record.sh && tp-tools gate t.json.gz --baseline perf.json'
+      git bisect run sh -c './record.sh || exit 125; tp-tools gate t.json.gz --baseline p.json'
     """
     _run(
         Options(traces, baseline, most, metrics, choice, phase, each, update, summary, engine),
