@@ -135,8 +135,8 @@ def check(name: str, tp: Processor, launches: Launches, others: Counter[Flow] | 
         start, end = next(iter(missing), None) or wrong[0]
         raise VerificationError(
             f"{name}: {missing.total()} launch arrows are missing and {len(wrong)} are wrong, such "
-            f"as one from {start.describe()} to {end.describe()}. The result was not kept; please "
-            "report this with the trace."
+            f"as one from {start.describe()} to {end.describe()}. The result was not kept; without "
+            "--verify it is."
         )
 
 

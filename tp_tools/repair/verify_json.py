@@ -270,6 +270,4 @@ def say_losses(name: str, tp: Processor, reporter: Reporter) -> None:
 
 def failed(name: str, what: str) -> VerificationError:
     """Return the error for a file that differs from the plan; `what` describes the difference."""
-    return VerificationError(
-        f"{name}: {what}. The result was not kept; please report this with the trace."
-    )
+    return VerificationError(f"{name}: {what}. The result was not kept; without --verify it is.")
