@@ -75,3 +75,12 @@ def test_single_numbers_have_fitting_units() -> None:
         "0 B/s",
     ]
     assert [duration(ns) for ns in (17_250, 12)] == ["17.250 \N{MICRO SIGN}s", "12 ns"]
+
+
+def test_columns_of_which_nothing_is_known_are_named() -> None:
+    """They take no room, and do not look as if they were 0."""
+    columns = [Column("a", "op", "text"), Column("b", "Python line", "text"), Column("c", "count")]
+    text = html(Table(columns, [(None, None, 1), (None, None, 2)], "And 3 more."), "label")
+    assert cells(text) == ["1", "2"]
+    assert "And 3 more. Not known of any row: op; Python line." in text
+    assert cells(html(Table(columns, [(None, "x", 1)]), "label")) == ["x", "1"]

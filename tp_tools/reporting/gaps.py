@@ -199,13 +199,13 @@ def _gap_cells(number: int, gap: _Gap) -> tuple[object, ...]:
         gap.gpu,
         gap.dur,
         CAUSES[gap.why][0] if gap.why is not None else None,
+        gap.view,
         gap.at_ns,
         gap.before,
         gap.after,
         gap.waited_in,
         gap.cpu_op,
         gap.python_line,
-        gap.view,
     )
 
 
@@ -217,11 +217,11 @@ _GAP_COLUMNS = (
     Column("label", "GPU", "text"),
     Column("dur", "length", "ns"),
     Column("why", "cause", "text"),
+    Column("view", "in the timeline", "view"),
     Column("at_ns", "after the GPU's first work", "ns"),
     Column("before", "work before", "name"),
     Column("after", "work after", "name"),
     Column("waited_in", "call in which the CPU waited", "name"),
     Column("cpu_op", "op in which it was busy", "name"),
     Column("python_line", "Python line", "name"),
-    Column("view", "work after, in the timeline", "view"),
 )

@@ -45,16 +45,17 @@
   const filterable = (table) => {
     const rows = [...table.tBodies[0].rows];
     const texts = rows.map((row) => [...row.cells]
-      .map((cell) => `${cell.textContent} ${cell.dataset.value ?? ""}`).join(" ").toLowerCase());
+      .map((cell) => `${cell.textContent} ${cell.dataset.value ?? ""}`).join("\n").toLowerCase());
     const label = document.createElement("label");
     label.className = "filter";
     const input = document.createElement("input");
     input.type = "search";
     input.setAttribute("autocomplete", "off");
+    input.title = "Rows that hold this text; with commas, all of several";
     const said = document.createElement("output");
     label.append("Filter ", input, said);
     input.addEventListener("input", () => {
-      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const words = input.value.toLowerCase().split(",").map((it) => it.trim()).filter(Boolean);
       let shown = 0;
       rows.forEach((row, number) => {
         row.hidden = !words.every((word) => texts[number].includes(word));

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tp_tools.formatting import middle, size, span
 from tp_tools.reporting import templates
+from tp_tools.reporting.units import count, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -158,7 +158,12 @@ def html(table: Table, label: str) -> str:
 
 
 def cells(table: Table) -> Cells:
-    """Format the values of a table. All times of a column have the same unit."""
+    """Format the values of a table.
+
+    All times of a column have the same unit. Columns of which no value is known are left out, and
+    named below the table.
+    """
+    table = _known(table)
     values_by_column = [[row[index] for row in table.rows] for index in range(len(table.columns))]
     scales = [
         _scale(column, values)
@@ -173,6 +178,25 @@ def cells(table: Table) -> Cells:
         list(map(_head, table.columns, scales)),
         [list(map(_cell, table.columns, row, scales)) for row in table.rows],
         table.omitted,
+    )
+
+
+def _known(table: Table) -> Table:
+    """Leave out the columns of which no value is known."""
+    known = [
+        number
+        for number in range(len(table.columns))
+        if not table.rows or any(row[number] is not None for row in table.rows)
+    ]
+    if len(known) == len(table.columns):
+        return table
+    heads = [it.head for number, it in enumerate(table.columns) if number not in known]
+    said = f"Not known of any row: {'; '.join(heads)}."
+    return replace(
+        table,
+        columns=[table.columns[number] for number in known],
+        rows=[[row[number] for number in known] for row in table.rows],
+        omitted=f"{table.omitted} {said}".strip(),
     )
 
 
@@ -248,25 +272,7 @@ def duration(time_ns: int) -> str:
 
 def bandwidth(gbps: float) -> str:
     """Write a bandwidth with three digits, in the unit that fits: 1.23 GB/s; 4.00 MB/s."""
-    return _rate(1e9 * gbps, "B/s")
-
-
-def _rate(per_second: float, noun: str) -> str:
-    """Write a rate with three digits and a prefix that fits."""
-    scales = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-    scale, prefix = next((it for it in scales if per_second >= it[0]), (1.0, ""))
-    return f"{three_digits(per_second / scale)} {prefix}{noun}"
-
-
-def three_digits(value: float) -> str:
-    """Write a number with three digits: 0.0123, 1.50, 1,234."""
-    decimals = 2 - math.floor(math.log10(abs(value))) if value else 0
-    return f"{value:,.{max(0, decimals)}f}"
-
-
-def _count(value: float) -> str:
-    """Write a count; one that is a mean has three digits."""
-    return f"{value:,}" if isinstance(value, int) else three_digits(value)
+    return rate(1e9 * gbps, "B/s")
 
 
 _FORMATTERS: dict[Unit, Callable[[Any], str]] = {
@@ -274,14 +280,14 @@ _FORMATTERS: dict[Unit, Callable[[Any], str]] = {
     "name": lambda name: middle(
         " ".join((name.short if isinstance(name, KernelName) else str(name)).split()), _MAX_NAME
     ),
-    "count": _count,
+    "count": count,
     "number": str,
     "ns": duration,
     "us": lambda time_us: duration(round(time_us * 1000)),
     "bytes": size,
     "percent": "{:.1f} %".format,
     "gbps": bandwidth,
-    "tflops": lambda tflops: _rate(1e12 * tflops, "FLOP/s"),
+    "tflops": lambda tflops: rate(1e12 * tflops, "FLOP/s"),
     "ppm": "{:.3f} ppm".format,
     "view": lambda command: command[command.index("--at") :],
 }
