@@ -213,6 +213,13 @@ def test_correlations_tell_launches_of_one_id() -> None:
     assert result.analysis.plan.flows.repairs() == {"launch_arrows_bound": 1}
 
 
+def test_a_start_written_twice_is_no_end() -> None:
+    """Of a launch whose call and `s` stand there twice, and another `s`, no arrow is made."""
+    start = call("launch", 1, 0, 1)
+    begin = flow(1, start, start)[0]
+    assert both([start, begin, dict(start), dict(begin), {**begin, "ts": 0}]) == {}
+
+
 def test_kernels_of_one_correlation_that_start_together_are_one_end() -> None:
     """Nothing tells which of them the arrow means; verification takes any."""
     start = call("launch", 0, 3, 1)
@@ -337,3 +344,31 @@ def test_repairs_of_arrows_are_counted() -> None:
     result = fixed(text(together(0, "cls")))
     assert result.analysis.plan.flows.repairs() == {"launch_arrows_bound": 1}
     assert analysis.Analysis.is_sound(result.analysis) is False
+
+
+LAUNCHES = [call("a", 10, 5, 7), call("b", 20, 5, 8), work("k", 30, 5, 7), work("l", 40, 5, 8)]
+
+
+def waiting(number: int, ts: int, cat: str = "ac2g") -> Event:
+    """An `f` without `bp`: it binds to the next kernel that starts."""
+    return {"ph": "f", "cat": cat, "name": cat, "id": number, "pid": 0, "tid": 7, "ts": ts}
+
+
+@pytest.mark.parametrize("cat", ["ac2g", "other"])
+def test_an_end_without_a_start_draws_no_arrow(cat: str) -> None:
+    """Perfetto draws one from the first slice to the next; `tp_tools.repair.invented_flows`."""
+    events = [*LAUNCHES, *flow(7, LAUNCHES[0], LAUNCHES[2]), waiting(8, 39, cat)]
+    assert drawn(text(events)) == {("a", "k"): 1, ("a", "l"): 1}
+    result, as_json, as_packets = proved(events)
+    assert as_json == as_packets == {("a", "k"): 1}
+    assert result.analysis.plan.flows.repairs() == {"flow_ends_left_out": 1}
+
+
+@pytest.mark.parametrize("ts", [19, 25, 39])
+def test_an_end_that_waits_for_a_slice_behind_its_start_stays(ts: int) -> None:
+    """Whether it comes before or behind its start in time, Perfetto draws its arrow as recorded."""
+    start = {**flow(8, LAUNCHES[1], LAUNCHES[3])[0], "cat": "other"}
+    events = [*LAUNCHES, {**waiting(8, ts), "cat": "other"}, start]
+    result, as_json, as_packets = proved(events)
+    assert result.analysis.is_sound()
+    assert as_json == as_packets == drawn(text(events))

@@ -154,11 +154,11 @@ def exactly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs, which: 
     The model sees the slices near the flow events first, and whole tracks where that is not enough.
     """
     event = np.unique(np.concatenate([pairs.start[which], pairs.end[which]]))
-    top = _tops(trace, table, plan, event, _near(trace, table, event))
+    top = bound_slices(trace, table, plan, event, _near(trace, table, event))
     far = np.flatnonzero(top == NONE)
     if len(far):
         tracks = distinct(trace.track[event[far]]).tolist()
-        top[far] = _tops(trace, table, plan, event[far], is_in(trace.track, tracks))
+        top[far] = bound_slices(trace, table, plan, event[far], is_in(trace.track, tracks))
     slices = []
     for flows, bound in ((pairs.start, pairs.out), (pairs.end, pairs.into)):
         place = np.minimum(np.searchsorted(event, flows), len(event) - 1)
@@ -166,8 +166,17 @@ def exactly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs, which: 
     return replace(pairs, out=slices[0], into=slices[1])
 
 
-def _tops(trace: Trace, table: Slices, plan: Plan, flows: Ints, is_seen: NDArray[np.bool_]) -> Ints:
+def bound_slices(
+    trace: Trace, table: Slices, plan: Plan, flows: Ints, is_seen: NDArray[np.bool_]
+) -> Ints:
     """Bind flow events to slices among the events of the file that `is_seen` marks.
+
+    Args:
+        trace: the trace.
+        table: its slices, with recorded ends.
+        plan: the other repairs.
+        flows: int (flows,), numbers of flow events.
+        is_seen: bool (events,).
 
     Returns:
         int (flows,), event number of the slice, NONE for none.

@@ -17,6 +17,7 @@ import numpy as np
 
 from tp_tools.columns import distinct, is_in
 from tp_tools.repair.flow_bindings import exactly_bound, is_right, launch_pairs, quickly_bound
+from tp_tools.repair.invented_flows import invented_ends
 from tp_tools.repair.unclear_flows import unclear_flows
 from tp_tools.trace.flow_groups import flow_groups
 from tp_tools.trace.flow_slices import NONE, Launch, LaunchSlices
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from tp_tools.repair.flow_bindings import Pairs
     from tp_tools.trace import Plan, Slices, Trace
+    from tp_tools.trace.flow_groups import FlowGroups
     from tp_tools.trace.flow_slices import ExternalIds
 
 _FIRST_BIND_ID = 1 << 39
@@ -46,6 +48,20 @@ def with_flows(trace: Trace, table: Slices, plan: Plan, external: ExternalIds | 
         external: reads the External ids of events; None if they cannot be read.
     """
     groups = flow_groups(trace)
+    plan = replace(plan, flows=_launches_bound(trace, table, plan, external, groups))
+    invented = invented_ends(trace, table, plan, groups)
+    if not invented:
+        return plan
+    flows = plan.flows
+    ids = {event: flows.ids[event] for event in flows.ids.keys() - set(invented)}
+    left_out = sorted([*flows.left_out, *invented])
+    return replace(plan, flows=replace(flows, ids=ids, left_out=left_out, invented=len(invented)))
+
+
+def _launches_bound(
+    trace: Trace, table: Slices, plan: Plan, external: ExternalIds | None, groups: FlowGroups
+) -> FlowEdits:
+    """Plan the repairs of launch flows; see `with_flows`."""
     pairs = quickly_bound(trace, table, plan, launch_pairs(trace, groups))
     wrong = ~(pairs.sure & is_right(trace, pairs))
     if wrong.any():
@@ -53,7 +69,7 @@ def with_flows(trace: Trace, table: Slices, plan: Plan, external: ExternalIds | 
         wrong = ~is_right(trace, pairs)
     unclear = unclear_flows(trace, groups)
     if not (wrong.any() or unclear):
-        return replace(plan, flows=FlowEdits(ids=groups.ids)) if groups.ids else plan
+        return FlowEdits(ids=groups.ids)
     launches = _as_launches(pairs, is_in(pairs.group, distinct(pairs.group[wrong]).tolist()))
     used = distinct(trace.link[pairs.out[~wrong]]).tolist()
     indexed = [*launches, *(flow.as_launch() for flow in unclear)]
@@ -65,7 +81,7 @@ def with_flows(trace: Trace, table: Slices, plan: Plan, external: ExternalIds | 
         if any(recorded.correlations(event) for event in flow.events):
             split = flow.split(recorded.correlations)
             binding.replace(flow.events, [recorded.of(launch) for launch in split], flow.arrows)
-    return replace(plan, flows=binding.flows())
+    return binding.flows()
 
 
 def meant_launches(trace: Trace, table: Slices, plan: Plan) -> Iterator[tuple[list[int], int]]:

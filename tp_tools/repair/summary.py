@@ -176,6 +176,8 @@ REPAIRS = {
     "escapes": r"\u escapes written as UTF-8",
     "fine_times": "times finer than a nanosecond rounded to one",
     "first_keys": "a first key by which Perfetto mistakes the format: no longer the first",
+    "flow_ends_left_out": "ends of arrows without a start left out: Perfetto would draw them from "
+    "the first slice of the trace",
     "flow_ids": "ids of arrows that other arrows have too, or that are no number: new ones",
     "invalid_utf8": "invalid UTF-8 replaced",
     "large_integers": "integers over 63 bits written as text",

@@ -55,10 +55,13 @@ class Unclear:
             return [self._launch(self.starts[0], self.ends)]
         latest: dict[int, int] = {}
         of_start: dict[int, list[int]] = {start: [] for start in self.starts}
+        ends = set(self.ends)
         for event in self.events:
             marks = correlations(event)
             if event in of_start:
                 latest.update(dict.fromkeys(marks, event))
+            elif event not in ends:  # a start that was written twice
+                continue
             elif shared := [latest[mark] for mark in marks if mark in latest]:
                 of_start[max(shared)].append(event)
         return [self._launch(start, ends) for start, ends in of_start.items() if ends]

@@ -100,6 +100,7 @@ class FlowEdits:
         lost: how many launch arrows are left out: one of their slices was not recorded, or starts
             too early.
         undrawn: how many launch arrows stay as recorded, though Perfetto draws none of them.
+        invented: how many ends of flows that never began are left out.
     """
 
     ids: dict[int, int] = field(default_factory=dict)
@@ -108,6 +109,7 @@ class FlowEdits:
     left_out: list[int] = field(default_factory=list)
     lost: int = 0
     undrawn: int = 0
+    invented: int = 0
 
     def is_empty(self) -> bool:
         """Tell whether no flow changes."""
@@ -119,6 +121,7 @@ class FlowEdits:
             "flow_ids": len(self.ids),
             "launch_arrows_bound": len(self.arrows),
             "launch_arrows_left_out": self.lost,
+            "flow_ends_left_out": self.invented,
         }
         return {kind: count for kind, count in counts.items() if count}
 
