@@ -18,7 +18,7 @@ import numpy as np
 from tp_tools.columns import distinct, is_in
 from tp_tools.repair.flow_bindings import exactly_bound, is_right, launch_pairs, quickly_bound
 from tp_tools.repair.invented_flows import invented_ends
-from tp_tools.repair.unclear_flows import unclear_flows
+from tp_tools.repair.unclear_flows import joining_unlike, unclear_flows
 from tp_tools.trace.flow_groups import flow_groups
 from tp_tools.trace.flow_slices import NONE, Launch, LaunchSlices
 from tp_tools.trace.model import NO_ID
@@ -77,10 +77,15 @@ def _launches_bound(
     binding = _Binding(trace, plan, groups.ids)
     for launch in launches:
         binding.add(launch, *recorded.of(launch))
+    unknown = []
     for flow in unclear:
         if any(recorded.correlations(event) for event in flow.events):
             split = flow.split(recorded.correlations)
             binding.replace(flow.events, [recorded.of(launch) for launch in split], flow.arrows)
+        else:
+            unknown.append(flow)
+    for flow in joining_unlike(trace, table, plan, unknown):
+        binding.replace(flow.events, [], flow.arrows)
     return binding.flows()
 
 

@@ -7,16 +7,19 @@ slices that start with its events tell the launches apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from tp_tools.columns import distinct, is_in
+from tp_tools.repair.flow_bindings import bound_slices
 from tp_tools.trace.flow_slices import NONE, Launch
+from tp_tools.trace.model import NO_ID
 
 if TYPE_CHECKING:
-    from tp_tools.trace import Trace
+    from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.trace.flow_groups import FlowGroups
 
 Correlations: TypeAlias = Callable[[int], set[int]]
@@ -93,6 +96,22 @@ def unclear_flows(trace: Trace, groups: FlowGroups) -> list[Unclear]:
             )
         )
     return found
+
+
+def joining_unlike(
+    trace: Trace, table: Slices, plan: Plan, flows: list[Unclear]
+) -> Iterator[Unclear]:
+    """List the flows whose events Perfetto binds to slices of unlike correlations."""
+    event = np.array([number for flow in flows for number in flow.events], np.int64)
+    if not len(event):
+        return
+    tracks = is_in(trace.track, distinct(trace.track[event]).tolist())
+    bound = bound_slices(trace, table, plan, event, tracks)
+    link = np.where(bound == NONE, NO_ID, trace.link[bound])
+    ends = np.cumsum([len(flow.events) for flow in flows])
+    for flow, links in zip(flows, np.split(link, ends[:-1]), strict=True):
+        if len(set(links.tolist()) - {NO_ID}) > 1:
+            yield flow
 
 
 def _first_of_places(trace: Trace, events: list[int]) -> list[int]:
