@@ -14,6 +14,7 @@ from tp_tools.chrome.stream import (
     Malformed,
     TextStream,
     fault,
+    is_bad_utf8,
     last_end,
 )
 from tp_tools.errors import InputError
@@ -108,7 +109,9 @@ def _decoded(stream: TextStream, text: bytes) -> dict[str, msgspec.Raw]:
     """
     try:
         return _MEMBERS.decode(text)
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        if isinstance(error, msgspec.DecodeError) and not is_bad_utf8(error):
+            raise
         raise Malformed(f"{stream.name}: a key in it is no UTF-8.") from error
 
 

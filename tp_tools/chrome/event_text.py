@@ -11,7 +11,7 @@ from tp_tools.chrome.grammar import scan_object
 from tp_tools.chrome.members import is_tail
 from tp_tools.chrome.quotes import MEMBERS
 from tp_tools.chrome.schema import UNDECODABLE
-from tp_tools.chrome.stream import check_length, fault, longest
+from tp_tools.chrome.stream import check_length, fault, is_bad_utf8, longest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ class EventText:
         try:
             _MEMBERS.decode(b'{"":[' + self.text[bracket:event])
         except msgspec.DecodeError as error:
-            return fault(error)[1] is not None
+            return not is_bad_utf8(error) and fault(error)[1] is not None
         except UNDECODABLE:
             return False
         return False

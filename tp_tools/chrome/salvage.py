@@ -34,7 +34,7 @@ from tp_tools.chrome.opening import find_opening, is_events
 from tp_tools.chrome.quotes import escaped
 from tp_tools.chrome.refused import check_accepted
 from tp_tools.chrome.schema import DECODER, UNDECODABLE
-from tp_tools.chrome.stream import fault
+from tp_tools.chrome.stream import fault, is_bad_utf8
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class _Salvage:
         try:
             DECODER.decode(b"[" + self.held.text[begin:])
         except msgspec.DecodeError as error:
-            return fault(error)[1] is None
+            return not is_bad_utf8(error) and fault(error)[1] is None
         except UNDECODABLE:
             return False
         return True

@@ -144,8 +144,19 @@ def lead_of(text: bytes) -> int:
     return lead.end() if lead else 0
 
 
+def is_bad_utf8(error: msgspec.DecodeError) -> bool:
+    """Tell whether an error says that a text is no UTF-8, as that of msgspec from 0.23 on does."""
+    return "UTF-8" in str(error)
+
+
 def fault(error: msgspec.DecodeError) -> tuple[str, int | None]:
-    """Return the reason of a decoding error and its byte, from 0; None if the text ends early."""
+    """Return the reason of a decoding error and its byte, from 0; None if the text ends early.
+
+    Raises:
+        UnicodeDecodeError: a text is no UTF-8; msgspec before 0.23 raises this itself.
+    """
+    if is_bad_utf8(error):
+        raise UnicodeDecodeError("utf-8", b"", 0, 0, str(error)) from error
     match = _FAULT.match(str(error))
     if match is None:
         return str(error), None
