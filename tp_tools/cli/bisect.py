@@ -12,8 +12,10 @@ import click
 from tp_tools.cli.options import (
     console_options,
     engine_option,
+    judged_phase_option,
     limit_options,
     percentage,
+    verdict_option,
 )
 from tp_tools.errors import UsageError
 
@@ -115,14 +117,8 @@ class Options:
     metavar="N",
     help="Record N times more where noise hides the answer, before a commit is skipped.",
 )
-@click.option("--phase", metavar="NAME", help="Judge steps of this phase (prefill, decode, ...).")
-@click.option(
-    "--summary",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json is one object.",
-)
+@judged_phase_option
+@verdict_option
 @engine_option
 @limit_options
 @console_options

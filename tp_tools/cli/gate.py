@@ -13,9 +13,11 @@ from tp_tools.cli.options import (
     complete_files,
     console_options,
     engine_option,
+    judged_phase_option,
     limit_options,
     percentage,
     traces_argument,
+    verdict_option,
 )
 from tp_tools.errors import EngineError, InputError, UsageError
 from tp_tools.formatting import plural
@@ -69,16 +71,10 @@ class Options:
     help="step_time, gpu_busy, kernel:GLOB, module:GLOB, busbw, exposed_comm or launch_gap. "
     "Repeatable: the worst decides.",
 )
-@click.option("--phase", metavar="NAME", help="Judge steps of this phase (prefill, decode, ...).")
+@judged_phase_option
 @click.option("--each", is_flag=True, help="Each TRACE is a recording of one program, not a rank.")
 @click.option("--update", is_flag=True, help="Write FILE from TRACE, and judge nothing.")
-@click.option(
-    "--summary",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json is one object.",
-)
+@verdict_option
 @choice_options
 @engine_option
 @limit_options

@@ -168,6 +168,24 @@ def engine_option(command: Command) -> Command:
     )(command)
 
 
+def judged_phase_option(command: Command) -> Command:
+    """Add --phase, whose steps are judged; the command receives `phase`."""
+    return click.option(
+        "--phase", metavar="NAME", help="Judge steps of this phase (prefill, decode, ...)."
+    )(command)
+
+
+def verdict_option(command: Command) -> Command:
+    """Add --summary, the form of a verdict; the command receives `summary`."""
+    return click.option(
+        "--summary",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="json is one object.",
+    )(command)
+
+
 def limit_options(command: Command) -> Command:
     """Add --timeout, --tmp and --longest-event, which hold while the command runs.
 
