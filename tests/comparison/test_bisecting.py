@@ -73,19 +73,27 @@ class Fake:
         broken: commits that do not run.
         noisy: commits whose first recording is noise.
         calls: recordings so far, by commit.
+        sides: what they hold, by hash.
     """
 
     slow: int
     broken: set[int] = field(default_factory=set)
     noisy: set[int] = field(default_factory=set)
     calls: dict[int, int] = field(default_factory=dict)
+    sides: dict[str, Side] = field(default_factory=dict)
 
-    def __call__(self, commit: Commit) -> Side:
-        """Record it."""
+    def __call__(self, before: Commit, after: Commit, *, more: bool = False) -> tuple[Side, Side]:
+        """Record what was not recorded yet, and of `after` more."""
+        for it in (before, after):
+            if it.id not in self.sides or (more and it == after):
+                self.sides[it.id] = self._record(it)
+        return self.sides[before.id], self.sides[after.id]
+
+    def _record(self, commit: Commit) -> Side:
         number = int(commit.id)
         self.calls[number] = self.calls.get(number, 0) + 1
         if number in self.broken:
-            raise NotRecorded("the build ended with 1: no rule")
+            raise NotRecorded("the build ended with 1: no rule", commit)
         if number in self.noisy and self.calls[number] == 1:
             return a_side({"mlp": [20_000, 200_000, 10_000, 400_000, 50_000], "norm": STEADY})
         factor = 1.4 if number >= self.slow else 1
@@ -167,9 +175,15 @@ def test_load_that_came_and_went_is_a_doubt() -> None:
     """A commit that is as its parent, which was taken as good in a quieter moment, is not sure."""
     load = iter([1, 1.3, 1.18])  # a step, half of it `mlp`, takes 15 % longer, then 9 %
 
-    def record(_: Commit) -> Side:
-        by = next(load)
-        return a_side({"mlp": [by * it for it in STEADY], "norm": STEADY})
+    sides: dict[str, Side] = {}
+
+    def record(before: Commit, after: Commit, *, more: bool = False) -> tuple[Side, Side]:
+        assert not more
+        for commit in (before, after):
+            if commit.id not in sides:
+                by = next(load)
+                sides[commit.id] = a_side({"mlp": [by * it for it in STEADY], "norm": STEADY})
+        return sides[before.id], sides[after.id]
 
     commits = [Commit(f"{number:010}", "") for number in range(3)]
     ends = commits[0], commits[-1]

@@ -43,6 +43,7 @@ class Options:
     metric: str
     most: float | None
     retries: int
+    in_turn: bool | None
     phase: str | None
     summary: str
     engine: str | None
@@ -117,6 +118,12 @@ class Options:
     metavar="N",
     help="Record N times more where noise hides the answer, before a commit is skipped.",
 )
+@click.option(
+    "--in-turn/--in-blocks",
+    default=None,
+    help="Record a commit and the good one in turn, so that load that comes and goes hits both; "
+    "or each commit once, all runs in a row. Default: in turn where there is no --build.",
+)
 @judged_phase_option
 @verdict_option
 @engine_option
@@ -135,6 +142,7 @@ def command(  # noqa: PLR0917  click passes all by name
     metric: str,
     most: float | None,
     retries: int,
+    in_turn: bool | None,  # noqa: FBT001  click passes flags by name
     phase: str | None,
     summary: str,
     engine: str | None,
@@ -166,6 +174,7 @@ def command(  # noqa: PLR0917  click passes all by name
             metric=metric,
             most=most,
             retries=retries,
+            in_turn=in_turn,
             phase=phase,
             summary=summary,
             engine=engine,
@@ -193,8 +202,16 @@ def _run(options: Options, console: Console) -> None:
     )
     rules = bisecting.Rules(options.metric, options.most, options.retries)
     with temporary.folder() as folder, repository.kept():
+        in_turn = not options.build if options.in_turn is None else options.in_turn
         record = Recorder(
-            repository, recipe, options.runs, folder, LoadOptions(options.engine), console, asked
+            repository,
+            recipe,
+            options.runs,
+            folder,
+            LoadOptions(options.engine),
+            console,
+            asked,
+            in_turn,
         )
         found = bisecting.bisect(
             repository,

@@ -39,11 +39,16 @@ class History(Protocol):
 class Record(Protocol):
     """Records commits; `recorder.Recorder` is one."""
 
-    def __call__(self, commit: Commit) -> Side:
-        """Record a commit; called again, add recordings.
+    def __call__(self, before: Commit, after: Commit, *, more: bool = False) -> tuple[Side, Side]:
+        """Record two commits to compare.
+
+        Args:
+            before: the commit to compare with.
+            after: the commit to judge.
+            more: whether to add recordings to those that the two have.
 
         Raises:
-            NotRecorded: it does not build or run.
+            NotRecorded: one does not build or run.
         """
 
 
@@ -138,26 +143,26 @@ class _Search:
     """A bisection on its way.
 
     Attributes:
-        sides: what was recorded, by the commit's hash.
         judged: as in `Found`.
         most: how much worse than the good commit a commit may be.
+        good: the commit that all others are compared with.
     """
 
     history: History
     record: Record
     rules: Rules
     reporter: Reporter
-    sides: dict[str, Side] = field(default_factory=dict)
     judged: dict[str, tuple[str, str]] = field(default_factory=dict)
     most: float = 0
-    good: str = ""
+    good: Commit = field(init=False)
 
     def begin(self, good: Commit, bad: Commit) -> None:
         """Record both ends, and see that they differ."""
-        self.good, self.most = good.id, self.rules.most or 0
-        for it in (good, bad):
-            self.sides[it.id] = self._needed(it)
-        found = self._judgement(bad)
+        self.good, self.most = good, self.rules.most or 0
+        try:
+            found = self._judgement(bad)
+        except NotRecorded as error:
+            raise InputError(f"{error.commit or bad}: {error}.") from error
         if found.code != gating.REGRESSION:
             raise InputError(f"{bad.short} is not slower than {good.short}: {found.lines()[0]}.")
         if self.rules.most is None:
@@ -165,32 +170,22 @@ class _Search:
         self._note(good, GOOD, "taken as good")
         self._note(bad, BAD, found.lines()[0])
 
-    def _needed(self, commit: Commit) -> Side:
-        """Record a commit without which there is no bisection."""
-        try:
-            return self.record(commit)
-        except NotRecorded as error:
-            raise InputError(f"{commit.short} ({commit.subject}): {error}.") from error
-
     def judge(self, commit: Commit) -> str:
         """Record a commit, and return whether it is good, bad or to be skipped."""
         try:
-            self.sides[commit.id] = self.record(commit)
             found = self._judgement(commit)
         except (NotRecorded, InputError) as error:
             return self._note(commit, SKIP, str(error))
         return self._note(commit, _WORDS[found.code], found.lines()[0])
 
     def _judgement(self, commit: Commit) -> Judgement:
-        """Compare a commit with the good one; record both again where noise hides the answer."""
-        for left in range(self.rules.retries, -1, -1):
-            found = gating.gate(
-                self.sides[self.good], self.sides[commit.id], (self.rules.metric,), self.most
-            )
-            if found.code != gating.UNJUDGED or found.cannot or not left:
+        """Compare a commit with the good one; record more of both where noise hides the answer."""
+        for done in range(self.rules.retries + 1):
+            before, after = self.record(self.good, commit, more=done > 0)
+            found = gating.gate(before, after, (self.rules.metric,), self.most)
+            if found.code != gating.UNJUDGED or found.cannot or done == self.rules.retries:
                 break
             self.reporter.say(f"{commit.short}: {found.lines()[0]}; recording again")
-            self.sides[commit.id] = self.record(commit)
         return found
 
     def _note(self, commit: Commit, verdict: str, why: str) -> str:
@@ -205,12 +200,10 @@ class _Search:
             return found
         parent = self.history.parent(suspects[0])
         try:
-            if parent.id not in self.sides:
-                self.sides[parent.id] = self.record(parent)
+            before, after = self.record(parent, suspects[0])
         except NotRecorded as error:
-            self._note(parent, SKIP, str(error))
+            self._note(error.commit or parent, SKIP, str(error))
             return found
-        before, after = self.sides[parent.id], self.sides[suspects[0].id]
         found.comparison = compare(before, after)
         found.confidence = gating.gate(before, after, (self.rules.metric,), self.most)
         return found

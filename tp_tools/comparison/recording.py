@@ -14,6 +14,8 @@ from tp_tools.files import temporary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tp_tools.comparison.repository import Commit
+
 FOLDER = "TP_TOOLS_TRACE_DIR"
 """Environment variable that names the folder in which a command is to write its traces."""
 
@@ -22,7 +24,15 @@ _TAIL = 3
 
 
 class NotRecorded(Exception):  # noqa: N818  the name reads as the fact it states
-    """A commit did not build, or its command failed or wrote no trace."""
+    """A commit did not build, or its command failed or wrote no trace.
+
+    Attributes:
+        commit: the commit; None where it is not known.
+    """
+
+    def __init__(self, message: str, commit: Commit | None = None) -> None:
+        super().__init__(message)
+        self.commit = commit
 
 
 @dataclass(frozen=True)

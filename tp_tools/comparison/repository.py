@@ -41,6 +41,10 @@ class Commit:
         """The first ten digits of its hash."""
         return self.id[:10]
 
+    def __str__(self) -> str:
+        """Return its short hash and subject, for messages."""
+        return f"{self.short} ({self.subject})"
+
 
 @dataclass(frozen=True)
 class Repository:
