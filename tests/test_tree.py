@@ -72,7 +72,6 @@ TESTED_IN = {
     "tp_tools.comparison.grouping": "comparison/test_comparing.py",
     "tp_tools.comparison.judging": "comparison/test_comparing.py",
     "tp_tools.comparison.matching": "comparison/test_comparing.py",
-    "tp_tools.comparison.recorder": "cli/test_bisect.py",
     "tp_tools.diagnosis.collection": "diagnosis/test_api.py",
     "tp_tools.diagnosis.evidence": "diagnosis/test_gpu_findings.py",
     "tp_tools.engine._perfetto": "engine/test_processor.py",
