@@ -160,27 +160,8 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools bisect --good v0.5.0 -- python bench.py
       tp-tools bisect --good v0.5.0 --bad pr/1234 --build 'pip install -e .' -- ./record.sh
     """
-    _run(
-        Options(
-            command=command,
-            good=good,
-            bad=bad,
-            tree=tree,
-            build=build,
-            pattern=pattern,
-            runs=runs,
-            warm_ups=warm_ups,
-            limit_s=limit_s,
-            metric=metric,
-            most=most,
-            retries=retries,
-            in_turn=in_turn,
-            phase=phase,
-            summary=summary,
-            engine=engine,
-        ),
-        console,
-    )
+    recipe = (command, good, bad, tree, build, pattern, runs, warm_ups, limit_s)
+    _run(Options(*recipe, metric, most, retries, in_turn, phase, summary, engine), console)
 
 
 def _run(options: Options, console: Console) -> None:
