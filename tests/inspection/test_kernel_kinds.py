@@ -46,3 +46,18 @@ def test_a_library_without_the_function(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(library, "modules", dict)
     with pytest.raises(InputError, match=r"defines no tpt_collective_by_name\. Install tp-tools"):
         kernel_kinds.collectives(["k"])
+
+
+def test_semicolons_in_comments_and_texts_end_no_statement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The body of the function ends with its statement, whatever its comments and texts hold."""
+    text = library.modules()[kernel_kinds.MODULE]
+    changed = text.replace(
+        "RETURNS STRING AS\nWITH",
+        "RETURNS STRING AS\n-- one kernel; 'all' of them\nWITH /* ; */\n  a AS (SELECT '-- ;'),",
+    )
+    assert changed != text
+    expected = kernel_kinds.collectives(NAMES)
+    monkeypatch.setattr(library, "modules", lambda: {kernel_kinds.MODULE: changed})
+    assert kernel_kinds.collectives(NAMES) == expected

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MODULE = "tpt.collective.kind"
-_BODY = re.compile(
-    r"PERFETTO FUNCTION tpt_collective_by_name\([^)]*\)\s+(?:--[^\n]*\s+)*"
-    r"RETURNS STRING AS\s+([^;]+);"
+_SIGNATURE = re.compile(
+    r"^CREATE .*\bFUNCTION tpt_collective_by_name\(.*?^RETURNS STRING AS$", re.MULTILINE | re.DOTALL
 )
 
 
@@ -35,7 +34,7 @@ def collectives(names: Iterable[str]) -> dict[str, str]:
     Raises:
         InputError: the installed library does not define the function.
     """
-    body = _BODY.search(library.modules().get(MODULE, ""))
+    body = _body(library.modules().get(MODULE, ""))
     if body is None:
         raise InputError(
             f"the SQL module {MODULE} defines no tpt_collective_by_name. Install tp-tools again."
@@ -43,10 +42,23 @@ def collectives(names: Iterable[str]) -> dict[str, str]:
     database = sqlite3.connect(":memory:")
     try:
         database.create_function("REGEXP_EXTRACT", 2, _regexp_extract, deterministic=True)
-        kinds = {name: database.execute(body[1], {"name": name}).fetchone()[0] for name in names}
+        kinds = {name: database.execute(body, {"name": name}).fetchone()[0] for name in names}
     finally:
         database.close()
     return {name: kind for name, kind in kinds.items() if kind is not None}
+
+
+def _body(module: str) -> str | None:
+    """Return the SELECT of the function in a module; None where the module does not define it.
+
+    It ends with the first `;` that SQLite takes for an end, as those in comments and texts are not.
+    """
+    signature = _SIGNATURE.search(module)
+    if signature is None:
+        return None
+    rest = module[signature.end() :]
+    upto = (rest[: match.end()] for match in re.finditer(";", rest))
+    return next(filter(sqlite3.complete_statement, upto), None)
 
 
 def _regexp_extract(text: str | None, pattern: str) -> str | None:
