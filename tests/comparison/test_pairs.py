@@ -15,7 +15,7 @@ from tests.support.comparing import steps as trace_of
 from tests.support.handmade import text
 from tp_tools.comparison import compare
 from tp_tools.comparison.model import CHANGED
-from tp_tools.comparison.reading import Asked, pair
+from tp_tools.comparison.reading import Selection, pair
 from tp_tools.progress import SILENT
 from tp_tools.querying import LoadOptions
 
@@ -96,5 +96,5 @@ def test_through_traces(tmp_path: Path) -> None:
         random = np.random.default_rng(seed)
         slow = f"op{10 + seed}"
         names = write("a.json", recorded(random, 8)), write("b.json", recorded(random, 8, slow))
-        found = compare(*pair(names, Asked(), LoadOptions(), SILENT))
+        found = compare(*pair(names, Selection(), LoadOptions(), SILENT))
         assert changed(found)[:1] == [slow]

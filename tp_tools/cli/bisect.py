@@ -177,7 +177,9 @@ def _run(options: Options, console: Console) -> None:
         raise UsageError("--good and --bad are the same commit.")
     repository = Repository(options.tree.resolve())
     repository.check_clean()
-    asked = reading.Asked(phase=options.phase, modules=gating.needs_modules((options.metric,)))
+    selection = reading.Selection(
+        phase=options.phase, modules=gating.needs_modules((options.metric,))
+    )
     recipe = Recipe(
         options.command, options.build, options.pattern, options.warm_ups, options.limit_s
     )
@@ -191,7 +193,7 @@ def _run(options: Options, console: Console) -> None:
             folder,
             LoadOptions(options.engine),
             console,
-            asked,
+            selection,
             in_turn,
         )
         found = bisecting.bisect(

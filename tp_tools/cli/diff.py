@@ -152,8 +152,8 @@ def _run(options: Options, console: Console) -> None:
         raise UsageError("-o is for --format html; redirect the others.")
     if options.form == "html":
         outputs.check(options.output, force=options.force, suffixes=(".html", ".htm"))
-    asked = reading.Asked(options.choice, options.phase, options.modules)
-    a, b = reading.pair((options.a, options.b), asked, LoadOptions(options.engine), console)
+    selection = reading.Selection(options.choice, options.phase, options.modules)
+    a, b = reading.pair((options.a, options.b), selection, LoadOptions(options.engine), console)
     rules = Rules(least_change=options.least_change)
     found = comparing.compare(a, b, rules, exact=options.exact)
     found = reading.with_families(found, options.engine)

@@ -118,21 +118,23 @@ def _run(options: Options, console: Console) -> None:
 
     gating.check(options.metrics)
     how = LoadOptions(options.engine)
-    asked = reading.Asked(options.choice, options.phase, gating.needs_modules(options.metrics))
+    selection = reading.Selection(
+        options.choice, options.phase, gating.needs_modules(options.metrics)
+    )
     if options.update:
         output.check(options.baseline, force=True, suffixes=(".json",))
-        side = reading.job(options.traces, asked, how, console, each=options.each)
+        side = reading.job(options.traces, selection, how, console, each=options.each)
         with output.written(options.baseline, [baseline.text(side)]):
             pass
         console.say(f"Wrote {options.baseline}: {plural(side.samples, side.facts.unit)}.")
         return
-    before = reading.job([options.baseline], asked, how, console)
+    before = reading.job([options.baseline], selection, how, console)
     phase = before.facts.phase or reading.UNKNOWN
     if options.phase not in {None, phase}:
         raise UsageError(f"{options.baseline}: is of phase {phase}, not of {options.phase}.")
-    asked = replace(asked, phase=phase)
+    selection = replace(selection, phase=phase)
     try:
-        now = reading.job(options.traces, asked, how, console, each=options.each)
+        now = reading.job(options.traces, selection, how, console, each=options.each)
         found = gating.gate(before, now, options.metrics, options.most)
     except (InputError, EngineError) as error:
         found = gating.Judgement(cannot=(str(error),))

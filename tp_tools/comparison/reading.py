@@ -34,7 +34,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Selection:
     """What to read of traces.
 
     Attributes:
@@ -49,13 +49,13 @@ class Asked:
 
 
 def pair(
-    names: tuple[str, str], asked: Asked, how: LoadOptions, reporter: Reporter
+    names: tuple[str, str], selection: Selection, how: LoadOptions, reporter: Reporter
 ) -> tuple[Side, Side]:
     """Read two sides, each a baseline, a trace, or a folder of ranks.
 
     Args:
         names: baselines, files, folders or globs.
-        asked: what to read of traces.
+        selection: what to read of traces.
         how: options of loading.
         reporter: receives the stages of the work, notes and warnings.
 
@@ -66,10 +66,10 @@ def pair(
     """
     kept = {name: baseline.read(name) for name in names if baseline.is_baseline(name)}
     traces = [name for name in names if name not in kept]
-    read = iter(_ranks([[name] for name in traces], asked, how, reporter))
+    read = iter(_ranks([[name] for name in traces], selection, how, reporter))
     ranks = {i: next(read) for i, name in enumerate(names) if name not in kept}
     if len(ranks) == len(names):
-        phase = _common(names, ranks[0], ranks[1], asked.phase)
+        phase = _common(names, ranks[0], ranks[1], selection.phase)
     else:
         phase = next((it.facts.phase for it in kept.values()), "")
     a, b = (
@@ -80,7 +80,7 @@ def pair(
 
 def job(
     names: Sequence[str],
-    asked: Asked,
+    selection: Selection,
     how: LoadOptions,
     reporter: Reporter,
     *,
@@ -90,7 +90,7 @@ def job(
 
     Args:
         names: a baseline, or files, folders or globs.
-        asked: what to read of traces.
+        selection: what to read of traces.
         how: options of loading.
         reporter: receives the stages of the work, notes and warnings.
         each: whether each name is a recording of its own.
@@ -101,8 +101,8 @@ def job(
     if len(names) == 1 and baseline.is_baseline(names[0]):
         return baseline.read(names[0])
     groups = [[name] for name in names] if each else [list(names)]
-    read = _ranks(groups, asked, how, reporter)
-    phase = asked.phase
+    read = _ranks(groups, selection, how, reporter)
+    phase = selection.phase
     if phase is None:
         phase = largest(read[0]) or ""
     phase = "" if phase == UNKNOWN else phase
@@ -111,16 +111,16 @@ def job(
 
 
 def _ranks(
-    groups: Sequence[list[str]], asked: Asked, how: LoadOptions, reporter: Reporter
+    groups: Sequence[list[str]], selection: Selection, how: LoadOptions, reporter: Reporter
 ) -> list[list[RankSamples]]:
     """Read the ranks of each job."""
-    jobs = [job_files.find(names, asked.choice) for names in groups]
+    jobs = [job_files.find(names, selection.choice) for names in groups]
     for it in jobs:
         it.say_left_out(reporter)
     ordered = [
         [rank.file for rank in it.in_order()[0]] if len(it.files) > 1 else it.files for it in jobs
     ]
-    found = collect(ordered, how, reporter, modules=asked.modules)
+    found = collect(ordered, how, reporter, modules=selection.modules)
     for names, ranks in zip(groups, found, strict=True):
         if not ranks:
             raise InputError(f"{names[0]}: has neither steps nor GPU work to compare.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tp_tools.comparison import reading, recording
-from tp_tools.comparison.reading import Asked
+from tp_tools.comparison.reading import Selection
 from tp_tools.comparison.recording import NotRecorded
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Recorder:
         folder: where traces are kept while this runs.
         how: options of loading them.
         reporter: receives stages.
-        asked: what to read of traces.
+        selection: what to read of traces.
         in_turn: whether both commits of a pair are recorded anew, in turn; else a commit is
             recorded once, for all pairs.
         kept: the folders with recordings, by the hash of the commit and the pair that they are for.
@@ -47,7 +47,7 @@ class Recorder:
     folder: Path
     how: LoadOptions
     reporter: Reporter
-    asked: Asked = field(default_factory=Asked)
+    selection: Selection = field(default_factory=Selection)
     in_turn: bool = True
     kept: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     built: tuple[str, str] | None = None
@@ -60,7 +60,7 @@ class Recorder:
             InputError: their traces cannot be used.
         """
         first, second = (
-            reading.job(folders, self.asked, self.how, self.reporter, each=True)
+            reading.job(folders, self.selection, self.how, self.reporter, each=True)
             for folders in self.folders(before, after, more=more)
         )
         return first, second

@@ -76,7 +76,7 @@ class Places:
 
         Args:
             rank: the rank.
-            time_ns: the time; which clock it is on is told by the range of each.
+            time_ns: the time. It is on the clock whose range of times holds it.
 
         Returns:
             The command; None where the time is on neither, or on both and not the same there.
