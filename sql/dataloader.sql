@@ -35,7 +35,7 @@ WITH
       ) AS seq
     FROM point
   ),
-  asked AS (
+  wait AS (
     SELECT it.*, step.seq, IIF(step.is_open, NULL, step.ts_end - step.ts) AS step_dur
     FROM latest
     CROSS JOIN tpt_dataloader_next AS it USING (id)
@@ -43,7 +43,7 @@ WITH
   )
 SELECT
   -- rank; NULL in the trace of one rank
-  asked.rank,
+  wait.rank,
   -- number of the step on its rank, as in steps; NULL: outside of steps
   step.number,
   -- name of the step, as in steps; NULL: outside of steps
@@ -51,27 +51,27 @@ SELECT
   -- its start, ns; NULL likewise
   step.ts,
   -- its duration, ns; NULL likewise, and for a repetition that nothing follows
-  asked.step_dur AS dur,
+  wait.step_dur AS dur,
   -- how often it asked for a batch
   COUNT(*) AS count,
   -- how long it waited for these, ns
-  SUM(asked.ts_end - asked.ts) AS dataloader_ns,
+  SUM(wait.ts_end - wait.ts) AS dataloader_ns,
   -- that, per cent of dur, 3 decimals; NULL where dur is
   ROUND(
-    100.0 * SUM(asked.ts_end - asked.ts) / NULLIF(asked.step_dur, 0), 3
+    100.0 * SUM(wait.ts_end - wait.ts) / NULLIF(wait.step_dur, 0), 3
   ) AS dataloader_percent,
   -- the longest of these, ns
-  MAX(asked.ts_end - asked.ts) AS longest_ns,
+  MAX(wait.ts_end - wait.ts) AS longest_ns,
   -- of dataloader_ns, while no GPU of the rank ran anything, ns
-  SUM(asked.ts_end - asked.ts - asked.busy_ns) AS gpu_idle_ns,
+  SUM(wait.ts_end - wait.ts - wait.busy_ns) AS gpu_idle_ns,
   -- id of the step's slice in this trace; in the UI (v55 and later) a link to it; NULL outside of
   -- steps
   step.id,
   -- id of its track in this trace; NULL likewise
   step.track_id
-FROM asked
+FROM wait
 LEFT JOIN tpt_step AS step USING (seq)
 WHERE
-  (asked.rank IS NULL OR tpt_set_rank!(asked.rank)) AND tpt_set_steps!(step.number)
-GROUP BY asked.rank, asked.seq
-ORDER BY asked.rank, step.ts, asked.seq;
+  (wait.rank IS NULL OR tpt_set_rank!(wait.rank)) AND tpt_set_steps!(step.number)
+GROUP BY wait.rank, wait.seq
+ORDER BY wait.rank, step.ts, wait.seq;

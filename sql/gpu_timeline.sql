@@ -22,6 +22,8 @@ INCLUDE PERFETTO MODULE tpt.gpu_running;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
+INCLUDE PERFETTO MODULE tpt.state;
+
 WITH RECURSIVE
   extent AS MATERIALIZED (
     SELECT MIN(ts) AS ts, MAX(ts_end) - MIN(ts) AS dur FROM tpt_gpu_running
@@ -46,10 +48,11 @@ WITH RECURSIVE
     FROM tpt_gpu_running
     GROUP BY upid, device
   ),
+  running AS MATERIALIZED (
+    SELECT upid AS owner, device, ts, ts_end, kind FROM tpt_gpu_running
+  ),
   edge AS (
-    SELECT upid, device, ts AS at, 1 AS step, kind, NULL AS window FROM tpt_gpu_running
-    UNION ALL
-    SELECT upid, device, ts_end, -1, kind, NULL FROM tpt_gpu_running
+    SELECT * FROM tpt_edges!(running)
     UNION ALL
     -- a device begins within a window
     SELECT device.upid, device.device, MAX(start.ts, device.ts), 0, NULL, start.window
@@ -57,69 +60,33 @@ WITH RECURSIVE
     CROSS JOIN start
     WHERE
       start.ts < device.ts_end
-  ),
-  change AS (
-    SELECT
-      upid,
-      device,
-      at,
-      MAX(window) AS window,
-      SUM(IIF(kind = 'compute', step, 0)) AS compute,
-      SUM(IIF(kind = 'collective', step, 0)) AS collective,
-      SUM(IIF(kind = 'copy', step, 0)) AS copy,
-      SUM(IIF(kind = 'wait', step, 0)) AS waiting
-    FROM edge
-    GROUP BY upid, device, at
-  ),
-  state AS (
-    SELECT
-      upid,
-      device,
-      at,
-      MAX(window) OVER so_far AS window,
-      COALESCE(LEAD(at) OVER so_far - at, 0) AS dur,
-      SUM(compute) OVER so_far AS compute,
-      SUM(collective) OVER so_far AS collective,
-      SUM(copy) OVER so_far AS copy,
-      SUM(waiting) OVER so_far AS waiting
-    FROM change
-    WINDOW so_far AS (PARTITION BY upid, device ORDER BY at)
   )
 SELECT
   -- rank; NULL in the trace of one rank
   tpt_process_rank.rank,
   -- device
-  state.device,
+  it.device,
   -- number of the window, from 0
-  state.window,
+  it.mark AS window,
   -- its start, or that of the device's first work in it, ns
-  MIN(state.at) AS ts,
+  it.ts,
   -- its duration, or the part of it between the device's first and last work, ns
-  SUM(state.dur) AS dur,
+  it.dur,
   -- kernels ran and no collective, ns
-  SUM(IIF(state.compute > 0 AND state.collective = 0, state.dur, 0)) AS compute_ns,
+  it.compute_ns,
   -- kernels and collectives ran, ns
-  SUM(IIF(state.compute > 0 AND state.collective > 0, state.dur, 0)) AS hidden_ns,
+  it.hidden_ns,
   -- a collective ran, no other kernel, and no rank was waited for as far as is known, ns
-  SUM(
-    IIF(state.compute = 0 AND state.collective > 0 AND state.waiting = 0, state.dur, 0)
-  ) AS communication_ns,
+  it.communication_ns,
   -- a collective ran, no other kernel, and a rank had not come, ns
-  SUM(
-    IIF(state.compute = 0 AND state.collective > 0 AND state.waiting > 0, state.dur, 0)
-  ) AS waiting_ns,
+  it.waiting_ns,
   -- copies or memsets ran alone, ns
-  SUM(
-    IIF(state.compute = 0 AND state.collective = 0 AND state.copy > 0, state.dur, 0)
-  ) AS copy_ns,
+  it.copy_ns,
   -- nothing ran, ns
-  SUM(
-    IIF(state.compute = 0 AND state.collective = 0 AND state.copy = 0, state.dur, 0)
-  ) AS idle_ns
-FROM state
-LEFT JOIN tpt_process_rank USING (upid)
+  it.idle_ns
+FROM tpt_time_by_mark!(edge) AS it
+LEFT JOIN tpt_process_rank ON tpt_process_rank.upid = it.owner
 WHERE
-  tpt_process_rank.rank IS NULL OR tpt_set_rank!(tpt_process_rank.rank)
-GROUP BY state.upid, state.device, state.window
-HAVING SUM(state.dur) > 0
-ORDER BY tpt_process_rank.rank, state.device, state.upid, state.window;
+  it.dur > 0
+  AND (tpt_process_rank.rank IS NULL OR tpt_set_rank!(tpt_process_rank.rank))
+ORDER BY tpt_process_rank.rank, it.device, it.owner, it.mark;

@@ -66,14 +66,14 @@ WITH
   before_launch AS (
     SELECT
       gap_id AS id,
-      cpu.launch_upid || ' ' || cpu.launch_row AS key,
+      cpu.launch_upid || ' ' || cpu.launch_track_key AS key,
       gap.ts,
       MAX(gap.ts, MIN(gap.launch_ts, gap.ts_end)) AS ts_end
     FROM gap
     CROSS JOIN tpt_gap_cpu AS cpu USING (gap_id)
   ),
   next_batch AS (
-    SELECT upid || ' ' || row_id AS key, ts, ts_end FROM tpt_dataloader_next
+    SELECT upid || ' ' || track_key AS key, ts, ts_end FROM tpt_dataloader_next
   ),
   loading AS MATERIALIZED (
     SELECT id AS gap_id, busy_ns FROM tpt_busy_in!(next_batch, before_launch)

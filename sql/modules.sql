@@ -54,7 +54,9 @@ WITH RECURSIVE
     SELECT DISTINCT work.rank, replayed.launch_id, replayed.path FROM replayed JOIN work USING (id)
   ),
   in_trace AS (
-    SELECT *, tpt_set_steps!((SELECT number FROM tpt_step_of_module WHERE seq = call.seq)) AS asked
+    SELECT
+      *,
+      tpt_set_steps!((SELECT number FROM tpt_step_of_module WHERE seq = call.seq)) AS in_steps
     FROM tpt_module_call AS call
   ),
   called AS MATERIALIZED (
@@ -68,8 +70,8 @@ WITH RECURSIVE
       COALESCE(NULLIF(SUM(calls), 0), SUM(replays)) AS calls,
       SUM(cpu_ns) AS cpu_ns
     FROM (
-      SELECT rank, path, outer_path, name, depth, asked IS 1 AS calls, 0 AS replays,
-        IIF(asked, dur, 0) AS cpu_ns
+      SELECT rank, path, outer_path, name, depth, in_steps IS 1 AS calls, 0 AS replays,
+        IIF(in_steps, dur, 0) AS cpu_ns
       FROM in_trace
       UNION ALL
       SELECT rank, path, outer_path, name, depth, 0, replays, 0

@@ -1,7 +1,7 @@
--- Overlaps: which slices partly overlap another one of their row, and how each is repaired.
+-- Overlaps: which slices partly overlap another one of their track, and how each is repaired.
 --
 -- Perfetto v51 to v56 drops such a slice on import, v57 and later show it on an extra track and
--- draw its launch arrow to the wrong slice. A row is a (process, thread or stream).
+-- draw its launch arrow to the wrong slice. A track is a (process, thread or stream).
 --
 -- Grain: one row per slice that moves or is trimmed. No rows: nothing overlaps.
 -- Scope: rank
@@ -10,7 +10,7 @@
 -- Paste: what `tp-tools sql overlaps` prints runs in the Query tab of any Perfetto UI.
 --
 -- The rule. Slices are placed in this order: work before annotations, then by start, longest
--- first. Each goes to the lowest lane on which it nests or stands free; lane 1 is the row itself.
+-- first. Each goes to the lowest lane on which it nests or stands free; lane 1 is the track itself.
 -- Where two overlap by at most the tolerance and the one to shorten is no GPU work, it is jitter:
 -- the earlier one is cut where the later one starts near its end, else the later one is cut
 -- where the earlier one ends. GPU work is never trimmed, and nothing by more than the tolerance.
@@ -30,8 +30,8 @@ SELECT
   -- pid of its process, as in this trace: a merge gives ranks pids of their own. In the .pftrace of
   -- one rank as recorded, where that of GPU 0 cannot be 0
   COALESCE(EXTRACT_ARG(s.arg_set_id, 'debug.args.tpt_pid'), process.pid) AS pid,
-  -- tid of its row, not of the lane: on a GPU the stream; in a merge as the merge numbers rows
-  row.row_tid AS tid,
+  -- tid of its track, not of the lane: on a GPU the stream; in a merge as the merge numbers tracks
+  timed.track_tid AS tid,
   -- its name
   s.name,
   -- its category
@@ -39,8 +39,8 @@ SELECT
   -- its start, ns
   s.ts,
   -- its recorded duration, ns
-  IIF(row.is_trimmed, row.recorded_end - s.ts, s.dur) AS dur,
-  -- id of the slice that it overlaps; the longest such overlap if several, in a repaired row of
+  IIF(timed.is_trimmed, timed.recorded_end - s.ts, s.dur) AS dur,
+  -- id of the slice that it overlaps; the longest such overlap if several, in a repaired track of
   -- more than 32 lanes among 32 of them. NULL: it was repaired, and the other slice is not in this
   -- trace
   cause.other AS other_id,
@@ -50,7 +50,7 @@ SELECT
   cause.overlap_ns,
   -- concurrent: both really ran; jitter: at most the tolerance, from reading clocks
   IIF(p.lane IS NULL, 'jitter', 'concurrent') AS kind,
-  -- lane on which it is shown: 1 is the row itself
+  -- lane on which it is shown: 1 is the track itself
   COALESCE(p.lane, 1) AS lane,
   -- the repair: move, trim, or both
   CASE
@@ -62,8 +62,8 @@ SELECT
   COALESCE(p.ts_end - s.ts, s.dur) AS repaired_dur
 FROM tpt_overlap_repair AS p
 JOIN slice AS s ON s.id = p.id
-JOIN tpt_overlap_slice AS row ON row.id = p.id
+JOIN tpt_overlap_slice AS timed ON timed.id = p.id
 LEFT JOIN tpt_overlap_cause AS cause ON cause.id = p.id
 LEFT JOIN slice AS other ON other.id = cause.other
-LEFT JOIN process ON process.upid = row.upid
+LEFT JOIN process ON process.upid = timed.upid
 ORDER BY s.ts, s.id;

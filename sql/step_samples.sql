@@ -46,33 +46,40 @@ WITH
     FROM tpt_step_window AS win
     CROSS JOIN tpt_window_part AS part USING (window_id)
   ),
+  part(name) AS (
+    VALUES
+      ('step'),
+      ('compute'),
+      ('communication'),
+      ('waiting'),
+      ('copy'),
+      ('cpu'),
+      ('sync'),
+      ('dependency'),
+      ('unknown')
+  ),
   sample AS (
     SELECT
-      rank,
-      seq,
-      reason,
+      win.rank,
+      win.seq,
+      win.reason,
       'time' AS level,
-      'step' AS name,
+      part.name,
       NULL AS detail,
-      dur AS ns,
+      CASE part.name
+        WHEN 'step' THEN win.dur
+        WHEN 'compute' THEN win.compute_ns
+        WHEN 'communication' THEN win.communication_ns
+        WHEN 'waiting' THEN win.waiting_ns
+        WHEN 'copy' THEN win.copy_ns
+        WHEN 'cpu' THEN win.cpu_ns
+        WHEN 'sync' THEN win.sync_ns
+        WHEN 'dependency' THEN win.dependency_ns
+        WHEN 'unknown' THEN win.unknown_ns
+      END AS ns,
       NULL AS bus_bytes
     FROM win
-    UNION ALL
-    SELECT rank, seq, reason, 'time', 'compute', NULL, compute_ns, NULL FROM win
-    UNION ALL
-    SELECT rank, seq, reason, 'time', 'communication', NULL, communication_ns, NULL FROM win
-    UNION ALL
-    SELECT rank, seq, reason, 'time', 'waiting', NULL, waiting_ns, NULL FROM win
-    UNION ALL
-    SELECT rank, seq, reason, 'time', 'copy', NULL, copy_ns, NULL FROM win
-    UNION ALL
-    SELECT rank, seq, reason, 'time', 'cpu', NULL, cpu_ns, NULL FROM win
-    UNION ALL
-    SELECT rank, seq, reason, 'time', 'sync', NULL, sync_ns, NULL FROM win
-    UNION ALL
-    SELECT rank, seq, reason, 'time', 'dependency', NULL, dependency_ns, NULL FROM win
-    UNION ALL
-    SELECT rank, seq, reason, 'time', 'unknown', NULL, unknown_ns, NULL FROM win
+    CROSS JOIN part
     UNION ALL
     SELECT rank, seq, NULL, 'time', 'cpu_step', NULL, ts_end - ts, NULL
     FROM tpt_step

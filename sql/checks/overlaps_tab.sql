@@ -16,7 +16,7 @@ SELECT
   (s.ts - trace_start()) / 1e6 AS at_ms,
   -- how long it and the other one overlap, us; NULL: the other one is not in this trace
   cause.overlap_ns / 1e3 AS overlap_us,
-  -- move: it is on a row of its own, below that of its track; trim: it ends earlier
+  -- move: it is on a lane of its own, below its track; trim: it ends earlier
   CASE
     WHEN p.ts_end IS NULL THEN 'move'
     WHEN p.lane IS NULL THEN 'trim'

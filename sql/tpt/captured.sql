@@ -15,7 +15,7 @@ WITH
     SELECT
       rank,
       upid,
-      row_id,
+      track_key,
       ts,
       id,
       name,
@@ -40,7 +40,7 @@ WITH
       COUNT(begins) OVER so_far AS marks
     FROM point
     WINDOW so_far AS (
-      PARTITION BY upid, row_id ORDER BY ts, id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      PARTITION BY upid, track_key ORDER BY ts, id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     )
   ),
   inside AS (
@@ -48,20 +48,20 @@ WITH
       *,
       -- of the marks before it the last begins a capture
       FIRST_VALUE(COALESCE(begins, 0)) OVER (
-        PARTITION BY upid, row_id, marks ORDER BY ts, id
+        PARTITION BY upid, track_key, marks ORDER BY ts, id
       ) AS is_captured,
-      FIRST_VALUE(ts) OVER (PARTITION BY upid, row_id, marks ORDER BY ts, id) AS capture_ts
+      FIRST_VALUE(ts) OVER (PARTITION BY upid, track_key, marks ORDER BY ts, id) AS capture_ts
     FROM counted
   )
 SELECT
   rank,
   upid,
-  row_id,
+  track_key,
   ts,
   id,
   name,
   is_copy,
-  DENSE_RANK() OVER (ORDER BY rank, capture_ts, upid, row_id) - 1 AS graph
+  DENSE_RANK() OVER (ORDER BY rank, capture_ts, upid, track_key) - 1 AS graph
 FROM inside
 WHERE
   is_launch AND is_captured
@@ -71,9 +71,9 @@ ORDER BY id;
 CREATE PERFETTO TABLE _tpt_capture_event AS
 WITH
   event AS (
-    SELECT id, upid, row_id, ts, 0 AS dur, NULL AS module FROM _tpt_captured_call
+    SELECT id, upid, track_key, ts, 0 AS dur, NULL AS module FROM _tpt_captured_call
     UNION ALL
-    SELECT id, upid, row_id, ts, dur, name
+    SELECT id, upid, track_key, ts, dur, name
     FROM tpt_module_slice
     WHERE
       (SELECT COUNT(*) FROM _tpt_captured_call) > 0

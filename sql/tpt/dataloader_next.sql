@@ -8,7 +8,7 @@ INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 -- Each time that a torch.utils.data.DataLoader was asked for its next batch: the annotation
 -- `enumerate(DataLoader)#...` (in PyTorch 1.8 and 1.9 an op); for ranks without, the Python
@@ -24,8 +24,8 @@ CREATE PERFETTO TABLE tpt_dataloader_next(
   rank LONG,
   -- The process of the thread that asked.
   upid JOINID(process.id),
-  -- The row of that thread, as `tpt_row_id!` has it.
-  row_id LONG,
+  -- The track of that thread, as `tpt_track_key!` has it.
+  track_key LONG,
   -- Of its time, while some GPU of the rank ran anything, ns.
   busy_ns DURATION
 ) AS
@@ -36,11 +36,11 @@ WITH
       s.ts,
       s.ts + tpt_recorded_dur!(s.arg_set_id, s.dur) AS ts_end,
       tpt_process_rank.rank,
-      tpt_row.upid,
-      tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id,
+      tpt_track.upid,
+      tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key,
       s.category = 'python_function' AS is_python
     FROM slice AS s
-    CROSS JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_track USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.dur >= 0
@@ -60,14 +60,14 @@ WITH
       *,
       MIN(is_python) OVER (PARTITION BY rank) AS all_python,
       MAX(ts_end) OVER (
-        PARTITION BY rank, upid, row_id, is_python
+        PARTITION BY rank, upid, track_key, is_python
         ORDER BY ts, ts_end DESC, id
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
       ) AS covered_until
     FROM found
   ),
   outermost AS MATERIALIZED (
-    SELECT id, ts, ts_end, rank, upid, row_id
+    SELECT id, ts, ts_end, rank, upid, track_key
     FROM nested
     WHERE
       is_python = all_python AND (covered_until IS NULL OR covered_until < ts_end)
@@ -75,10 +75,10 @@ WITH
   work AS (
     SELECT COALESCE(rank, -1) AS key, ts, ts_end FROM tpt_gpu_slice
   ),
-  asked AS (
+  wait AS (
     SELECT id, COALESCE(rank, -1) AS key, ts, ts_end FROM outermost
   )
 SELECT outermost.*, busy.busy_ns
 FROM outermost
-CROSS JOIN tpt_busy_in!(work, asked) AS busy USING (id)
+CROSS JOIN tpt_busy_in!(work, wait) AS busy USING (id)
 ORDER BY outermost.id;

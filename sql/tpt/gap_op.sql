@@ -1,6 +1,6 @@
 -- Ops and Python lines that ran on the CPU in idle gaps.
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 INCLUDE PERFETTO MODULE tpt.gap_part;
 
@@ -18,17 +18,17 @@ CREATE PERFETTO TABLE tpt_gap_op(
 WITH
   point AS (
     SELECT
-      tpt_row.upid,
-      tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id,
+      tpt_track.upid,
+      tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key,
       s.ts AS at,
       s.id,
       NULL AS gap_id
     FROM slice AS s
-    CROSS JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_track USING (track_id)
     WHERE
       s.category IN ('cpu_op', 'Operator', 'python_function') AND s.dur > 0
     UNION ALL
-    SELECT launch_upid, launch_row, (ts + ts_end) / 2, NULL, gap_id
+    SELECT launch_upid, launch_track_key, (ts + ts_end) / 2, NULL, gap_id
     FROM tpt_gap_cpu
     WHERE
       ts_end > ts
@@ -38,7 +38,7 @@ WITH
       gap_id,
       -- TraceProcessor numbers slices in the order of their starts
       MAX(id) OVER (
-        PARTITION BY upid, row_id
+        PARTITION BY upid, track_key
         ORDER BY at, gap_id IS NOT NULL
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS id

@@ -17,7 +17,7 @@ SELECT
   after.upid,
   after.device,
   after.launch_upid,
-  after.launch_row,
+  after.launch_track_key,
   gap.ts,
   gap.ts_end,
   -- the thread has time for other things until the call begins
@@ -33,7 +33,7 @@ ORDER BY gap.gap_id;
 -- The calls that hold their thread: they wait for the GPU or for a copy, take, map or give back
 -- memory, load code or build graphs.
 CREATE PERFETTO TABLE _tpt_hold AS
-SELECT upid, row_id, ts, ts_end, name
+SELECT upid, track_key, ts, ts_end, name
 FROM tpt_call
 WHERE
   tpt_is_sync_call!(name)
@@ -51,30 +51,39 @@ WHERE
   OR name GLOB '*LibraryLoad*'
   OR name GLOB '*GraphInstantiate*'
   OR launch_key IN (SELECT launch_key FROM tpt_launched WHERE is_blocking)
-ORDER BY upid, row_id, ts;
+ORDER BY upid, track_key, ts;
 
 -- Calls that held the thread in a late gap before it launched, clipped to that time: those that
 -- began in it, and of those that began before it the one that ended last.
 CREATE PERFETTO TABLE _tpt_gap_hold AS
 WITH
-  lane AS MATERIALIZED (
-    SELECT DISTINCT upid, device, launch_upid, launch_row FROM _tpt_late_gap
+  launching AS MATERIALIZED (
+    SELECT DISTINCT upid, device, launch_upid, launch_track_key FROM _tpt_late_gap
   ),
   point AS (
-    SELECT upid, device, launch_upid, launch_row, ts AS at, gap_id, NULL AS hold_end, NULL AS name
+    SELECT
+      upid,
+      device,
+      launch_upid,
+      launch_track_key,
+      ts AS at,
+      gap_id,
+      NULL AS hold_end,
+      NULL AS name
     FROM _tpt_late_gap
     UNION ALL
     SELECT
-      lane.upid,
-      lane.device,
-      lane.launch_upid,
-      lane.launch_row,
+      launching.upid,
+      launching.device,
+      launching.launch_upid,
+      launching.launch_track_key,
       it.ts,
       NULL,
       it.ts_end,
       it.name
     FROM _tpt_hold AS it
-    CROSS JOIN lane ON lane.launch_upid = it.upid AND lane.launch_row = it.row_id
+    CROSS JOIN launching
+      ON launching.launch_upid = it.upid AND launching.launch_track_key = it.track_key
   ),
   latest AS (
     SELECT
@@ -86,7 +95,7 @@ WITH
       MAX(FORMAT('%020d%s', hold_end, name)) OVER so_far AS latest_hold
     FROM point
     WINDOW so_far AS (
-      PARTITION BY upid, device, launch_upid, launch_row
+      PARTITION BY upid, device, launch_upid, launch_track_key
       ORDER BY at, gap_id IS NOT NULL
       ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     )
@@ -142,8 +151,8 @@ CREATE PERFETTO TABLE tpt_gap_cpu(
   gap_id LONG,
   -- The process of the thread that launched the work after it.
   launch_upid JOINID(process.id),
-  -- The row of that thread, as `tpt_row_id!` has it.
-  launch_row LONG,
+  -- The track of that thread, as `tpt_track_key!` has it.
+  launch_track_key LONG,
   -- All of that time, ns.
   cpu_ns DURATION,
   -- Start of its longest stretch, ns.
@@ -173,7 +182,7 @@ WITH
     SELECT
       gap.gap_id,
       gap.launch_upid,
-      gap.launch_row,
+      gap.launch_track_key,
       COALESCE(covered.since, gap.ts) AS ts,
       MAX(0, covered.ts - COALESCE(covered.since, gap.ts)) AS dur
     FROM covered
@@ -183,7 +192,7 @@ WITH
 SELECT
   gap_id,
   launch_upid,
-  launch_row,
+  launch_track_key,
   cpu_ns,
   ts,
   ts + MAX(dur) AS ts_end

@@ -8,7 +8,7 @@ INCLUDE PERFETTO MODULE tpt.collective.approach;
 
 -- Kernels from their turn on, copies, and the part of each collective in which it waits.
 CREATE PERFETTO TABLE tpt_gpu_running(
-  -- The process that the device's rows belong to.
+  -- The process that the device's tracks belong to.
   upid JOINID(process.id),
   -- Device.
   device LONG,

@@ -5,14 +5,14 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 INCLUDE PERFETTO MODULE tpt.launch_key;
 
 INCLUDE PERFETTO MODULE tpt.collective.kind;
 
 -- Each piece of GPU work that has ended. Annotations are no work. Device and stream come
--- from its args, else from its row.
+-- from its args, else from its track.
 CREATE PERFETTO TABLE tpt_gpu_slice(
   -- Id of its slice.
   id JOINID(slice.id),
@@ -28,7 +28,7 @@ CREATE PERFETTO TABLE tpt_gpu_slice(
   track_id JOINID(track.id),
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
-  -- The process that its row belongs to.
+  -- The process that its track belongs to.
   upid JOINID(process.id),
   -- Its device.
   device LONG,
@@ -72,9 +72,9 @@ SELECT
   work.name,
   work.track_id,
   tpt_process_rank.rank,
-  tpt_row.upid,
+  tpt_track.upid,
   CAST(COALESCE(work.device, process.pid) AS INT) AS device,
-  CAST(COALESCE(work.stream, tpt_row.row_id) AS INT) AS stream,
+  CAST(COALESCE(work.stream, tpt_track.track_key) AS INT) AS stream,
   tpt_launch_key!(tpt_process_rank.rank, work.correlation) AS launch_key,
   CASE
     WHEN NOT work.is_kernel THEN 'copy'
@@ -91,7 +91,7 @@ SELECT
     NULL
   ) AS collective
 FROM work
-CROSS JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_track USING (track_id)
 LEFT JOIN process USING (upid)
 LEFT JOIN tpt_process_rank USING (upid)
 LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name

@@ -4,7 +4,7 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 INCLUDE PERFETTO MODULE tpt.step_mark;
 
@@ -112,11 +112,11 @@ WITH
       s.ts,
       s.ts + tpt_recorded_dur!(s.arg_set_id, s.dur) AS ts_end,
       tpt_process_rank.rank,
-      tpt_row.upid,
-      tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id,
+      tpt_track.upid,
+      tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key,
       FALSE AS on_gpu
     FROM slice AS s
-    CROSS JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_track USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category = 'user_annotation' AND s.dur >= 0 AND tpt_is_iteration(s.name)
@@ -124,7 +124,7 @@ WITH
   every AS (
     SELECT * FROM cpu
     UNION ALL
-    SELECT id, track_id, name, ts, ts_end, rank, upid, row_id, on_gpu
+    SELECT id, track_id, name, ts, ts_end, rank, upid, track_key, on_gpu
     FROM tpt_step_mark
     WHERE
       on_gpu AND kind = 'round'
@@ -163,8 +163,8 @@ CREATE PERFETTO TABLE tpt_iteration(
   rank LONG,
   -- Its process; NULL for annotations of the GPU.
   upid JOINID(process.id),
-  -- The row of its thread, as `tpt_row_id!` has it; NULL likewise.
-  row_id LONG,
+  -- The track of its thread, as `tpt_track_key!` has it; NULL likewise.
+  track_key LONG,
   -- 1: an annotation of the GPU, 0: of the CPU.
   on_gpu BOOL,
   -- prefill, decode, mixed, verify and draft (of speculative decoding), idle; NULL: the name does
@@ -186,7 +186,7 @@ WITH
     SELECT
       *,
       MAX(ts_end) OVER (
-        PARTITION BY rank, upid, row_id
+        PARTITION BY rank, upid, track_key
         ORDER BY ts, ts_end DESC, id
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
       ) AS covered_until
@@ -201,7 +201,7 @@ SELECT
   nested.ts_end,
   nested.rank,
   nested.upid,
-  nested.row_id,
+  nested.track_key,
   nested.on_gpu,
   told.phase,
   told.requests,

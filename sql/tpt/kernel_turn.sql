@@ -7,7 +7,7 @@ INCLUDE PERFETTO MODULE tpt.gpu_slice;
 CREATE PERFETTO TABLE tpt_kernel_turn(
   -- Id of the kernel's slice.
   id JOINID(slice.id),
-  -- The process that its row belongs to.
+  -- The process that its track belongs to.
   upid JOINID(process.id),
   -- Its device.
   device LONG,

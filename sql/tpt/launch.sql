@@ -4,7 +4,7 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 INCLUDE PERFETTO MODULE tpt.launch_key;
 
@@ -26,8 +26,8 @@ CREATE PERFETTO TABLE tpt_call(
   rank LONG,
   -- Its process.
   upid JOINID(process.id),
-  -- The row of its thread, as `tpt_row_id!` has it.
-  row_id LONG
+  -- The track of its thread, as `tpt_track_key!` has it.
+  track_key LONG
 ) AS
 WITH
   call AS (
@@ -37,11 +37,11 @@ WITH
       tpt_recorded_dur!(s.arg_set_id, s.dur) AS dur,
       s.name,
       tpt_process_rank.rank,
-      tpt_row.upid,
-      tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id,
+      tpt_track.upid,
+      tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key,
       tpt_int_arg!(s.arg_set_id, 'correlation') AS correlation
     FROM slice AS s
-    CROSS JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_track USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category IN ('cuda_runtime', 'cuda_driver', 'xpu_runtime', 'Runtime')
@@ -55,7 +55,7 @@ SELECT
   name,
   rank,
   upid,
-  row_id
+  track_key
 FROM call
 ORDER BY launch_key;
 
@@ -79,14 +79,14 @@ CREATE PERFETTO TABLE tpt_launch(
   rank LONG,
   -- Its process.
   upid JOINID(process.id),
-  -- The row of its thread, as `tpt_row_id!` has it.
-  row_id LONG,
+  -- The track of its thread, as `tpt_track_key!` has it.
+  track_key LONG,
   -- 1: another process has a call of this key too, else 0.
   is_shared BOOL
 ) AS
 WITH
   first AS (
-    SELECT launch_key, MIN(ts) AS ts, dur, ts_end, name, rank, upid, row_id
+    SELECT launch_key, MIN(ts) AS ts, dur, ts_end, name, rank, upid, track_key
     FROM tpt_call
     WHERE
       launch_key IS NOT NULL

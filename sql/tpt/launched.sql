@@ -6,16 +6,16 @@ INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
 INCLUDE PERFETTO MODULE tpt.launch;
 
--- The process whose calls launch the work of a GPU row, where several processes of the trace call
--- the runtime: the row's own process if it does; else, where processes count their correlation ids
--- alike, the only one whose calls fit. They do not where most begin after the work that has their
--- id. Rows for which several fit are not here.
-CREATE PERFETTO TABLE _tpt_row_caller AS
+-- The process whose calls launch the work of a stream, where several processes of the trace call
+-- the runtime: the stream's own process if it does; else, where processes count their correlation
+-- ids alike, the only one whose calls fit. They do not where most begin after the work that has
+-- their id. Streams for which several fit are not here.
+CREATE PERFETTO TABLE _tpt_stream_caller AS
 WITH
   caller AS MATERIALIZED (
     SELECT DISTINCT upid FROM tpt_launch
   ),
-  gpu_row AS (
+  gpu_stream AS (
     SELECT DISTINCT upid, device, stream
     FROM tpt_gpu_slice
     WHERE
@@ -33,7 +33,7 @@ WITH
       SUM(IIF(shared.ts <= work.ts, 1, -1)) >= 0
   )
 SELECT upid, device, stream, upid AS caller
-FROM gpu_row
+FROM gpu_stream
 WHERE
   upid IN (SELECT upid FROM caller)
 UNION ALL
@@ -46,8 +46,8 @@ HAVING
   COUNT(*) = 1;
 
 -- Each piece of GPU work, with the call that launched it: the call of its `launch_key`. Where calls
--- of several processes have this key, the one of the process whose row it is; none where nothing
--- tells.
+-- of several processes have this key, the one that `_tpt_stream_caller` tells; none where it tells
+-- none.
 CREATE PERFETTO TABLE tpt_launched(
   -- Id of the work's slice.
   id JOINID(slice.id),
@@ -63,7 +63,7 @@ CREATE PERFETTO TABLE tpt_launched(
   track_id JOINID(track.id),
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
-  -- The process that its row belongs to.
+  -- The process that its track belongs to.
   upid JOINID(process.id),
   -- Its device.
   device LONG,
@@ -83,8 +83,8 @@ CREATE PERFETTO TABLE tpt_launched(
   launch_dur DURATION,
   -- Name of that call; NULL likewise.
   launch_name STRING,
-  -- The row of that call's thread, as `tpt_row_id!` has it; NULL likewise.
-  launch_row LONG,
+  -- The track of that call's thread, as `tpt_track_key!` has it; NULL likewise.
+  launch_track_key LONG,
   -- The process of that call; NULL likewise.
   launch_upid JOINID(process.id),
   -- 1: a copy whose call returned only after it, else 0; NULL for copies without a call.
@@ -96,8 +96,8 @@ CREATE PERFETTO TABLE tpt_launched(
   graph_id LONG
 ) AS
 WITH
-  row_caller AS MATERIALIZED (
-    SELECT * FROM _tpt_row_caller
+  stream_caller AS MATERIALIZED (
+    SELECT * FROM _tpt_stream_caller
   )
 SELECT
   work.*,
@@ -105,7 +105,7 @@ SELECT
   launch.ts AS launch_ts,
   launch.dur AS launch_dur,
   launch.name AS launch_name,
-  launch.row_id AS launch_row,
+  launch.track_key AS launch_track_key,
   launch.upid AS launch_upid,
   work.kind = 'copy' AND launch.ts_end >= work.ts_end AS is_blocking,
   IIF(
@@ -116,11 +116,11 @@ SELECT
   tpt_int_arg!(slice.arg_set_id, 'graph id') AS graph_id
 FROM tpt_gpu_slice AS work
 CROSS JOIN slice USING (id)
-LEFT JOIN row_caller
-  ON row_caller.upid = work.upid
-  AND row_caller.device = work.device
-  AND row_caller.stream = work.stream
+LEFT JOIN stream_caller
+  ON stream_caller.upid = work.upid
+  AND stream_caller.device = work.device
+  AND stream_caller.stream = work.stream
 LEFT JOIN tpt_launch AS launch
   ON launch.launch_key = work.launch_key
-  AND IIF(row_caller.caller IS NULL, NOT launch.is_shared, launch.upid = row_caller.caller)
+  AND IIF(stream_caller.caller IS NULL, NOT launch.is_shared, launch.upid = stream_caller.caller)
 ORDER BY work.id;

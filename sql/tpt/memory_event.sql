@@ -4,7 +4,7 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 -- Each allocation and free that says how much its allocator then holds. An allocation and the next
 -- event of its address on its device are a pair if that is a free.
@@ -49,7 +49,7 @@ WITH
       s.ts,
       s.track_id,
       tpt_process_rank.rank,
-      tpt_row.upid,
+      tpt_track.upid,
       tpt_int_arg!(s.arg_set_id, 'Device Type') AS type,
       tpt_int_arg!(s.arg_set_id, 'Device Id') AS device,
       tpt_int_arg!(s.arg_set_id, 'Addr') AS address,
@@ -57,7 +57,7 @@ WITH
       tpt_int_arg!(s.arg_set_id, 'Total Allocated') AS allocated,
       tpt_int_arg!(s.arg_set_id, 'Total Reserved') AS reserved
     FROM slice AS s
-    CROSS JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_track USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category = 'cpu_instant_event' AND s.name = '[memory]'

@@ -59,7 +59,7 @@ CREATE PERFETTO TABLE tpt_message(
   track_id JOINID(track.id),
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
-  -- The process that its row belongs to.
+  -- The process that its track belongs to.
   upid JOINID(process.id),
   -- Its device.
   device LONG,
@@ -92,7 +92,7 @@ WITH
       kind = 'compute'
   ),
   -- two intervals of each: until both ends had come, and all of it
-  asked AS (
+  meeting AS (
     SELECT 2 * id AS id, upid || ' ' || device AS key, since AS ts, ts_end FROM _tpt_message_end
     UNION ALL
     SELECT 2 * id + 1, upid || ' ' || device, since, MAX(since, met)
@@ -101,7 +101,7 @@ WITH
       met IS NOT NULL
   ),
   busy AS MATERIALIZED (
-    SELECT * FROM tpt_busy_in!(compute, asked)
+    SELECT * FROM tpt_busy_in!(compute, meeting)
   )
 SELECT
   it.id,

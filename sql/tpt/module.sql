@@ -5,7 +5,7 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 INCLUDE PERFETTO MODULE tpt.nest;
 
@@ -32,8 +32,8 @@ CREATE PERFETTO TABLE tpt_module_slice(
   rank LONG,
   -- Its process.
   upid JOINID(process.id),
-  -- The row of its thread, as `tpt_row_id!` has it.
-  row_id LONG
+  -- The track of its thread, as `tpt_track_key!` has it.
+  track_key LONG
 ) AS
 WITH
   named AS MATERIALIZED (
@@ -44,10 +44,10 @@ WITH
       IIF(s.category = 'python_function', SUBSTR(s.name, 12), s.name) AS name,
       s.category = 'python_function' AS is_module,
       tpt_process_rank.rank,
-      tpt_row.upid,
-      tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id
+      tpt_track.upid,
+      tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key
     FROM slice AS s
-    CROSS JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_track USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.dur > 0
@@ -95,13 +95,13 @@ WITH
       work.seq IS NOT NULL
   ),
   event AS MATERIALIZED (
-    SELECT id, upid, row_id, ts, dur, rank, name, NULL AS op_seq, 1 AS is_call, 0 AS is_backward
+    SELECT id, upid, track_key, ts, dur, rank, name, NULL AS op_seq, 1 AS is_call, 0 AS is_backward
     FROM tpt_module_slice
     UNION ALL
     SELECT
       op.id,
       op.upid,
-      op.row_id,
+      op.track_key,
       op.ts,
       IIF(numbered.forward_thread > 0, op.dur, 0),
       op.rank,
@@ -115,7 +115,7 @@ WITH
     WHERE
       op.launch_id IS NOT NULL OR numbered.op_seq IS NOT NULL OR unlaunched.op_seq IS NOT NULL
   )
-SELECT seq, start, stop, ts, upid, row_id, rank, dur, name, op_seq, is_call, is_backward
+SELECT seq, start, stop, ts, upid, track_key, rank, dur, name, op_seq, is_call, is_backward
 FROM tpt_on_axis!(event)
 ORDER BY seq;
 
@@ -131,34 +131,39 @@ FROM tpt_parents!(_tpt_module_event);
 CREATE PERFETTO TABLE _tpt_forward_of AS
 WITH
   numbered AS MATERIALIZED (
-    SELECT event.seq, event.upid, event.row_id, event.ts, op.number, op.forward_thread
+    SELECT event.seq, event.upid, event.track_key, event.ts, op.number, op.forward_thread
     FROM _tpt_numbered_op AS op
     CROSS JOIN _tpt_module_event AS event USING (op_seq)
   ),
   forward AS MATERIALIZED (
-    SELECT upid, row_id, number, seq, MAX(ts) AS ts
+    SELECT upid, track_key, number, seq, MAX(ts) AS ts
     FROM numbered
     WHERE
       forward_thread = 0
-    GROUP BY upid, row_id, number
+    GROUP BY upid, track_key, number
   ),
   candidate AS MATERIALIZED (
-    SELECT backward.seq, backward.upid, backward.forward_thread, forward.row_id, forward.seq AS made
+    SELECT
+      backward.seq,
+      backward.upid,
+      backward.forward_thread,
+      forward.track_key,
+      forward.seq AS made
     FROM numbered AS backward
     CROSS JOIN forward USING (upid, number)
     WHERE
       backward.forward_thread > 0 AND forward.ts < backward.ts
   ),
   thread AS (
-    SELECT upid, forward_thread, row_id, COUNT(*) AS numbers
+    SELECT upid, forward_thread, track_key, COUNT(*) AS numbers
     FROM candidate
-    GROUP BY upid, forward_thread, row_id
+    GROUP BY upid, forward_thread, track_key
   ),
   ranked AS MATERIALIZED (
     SELECT
       upid,
       forward_thread,
-      row_id,
+      track_key,
       ROW_NUMBER() OVER by_numbers AS place,
       numbers = LEAD(numbers) OVER by_numbers AS is_tied
     FROM thread
@@ -166,7 +171,7 @@ WITH
   )
 SELECT candidate.seq, candidate.made
 FROM candidate
-CROSS JOIN ranked USING (upid, forward_thread, row_id)
+CROSS JOIN ranked USING (upid, forward_thread, track_key)
 WHERE
   ranked.place = 1 AND COALESCE(ranked.is_tied, 0) = 0
 ORDER BY candidate.seq;

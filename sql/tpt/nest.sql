@@ -3,7 +3,7 @@
 -- Slices, thread after thread on one time axis, numbered in the order of their starts. Of those
 -- with equal start and end the one with the lowest id is around the others.
 CREATE PERFETTO MACRO tpt_on_axis(
-  -- The slices: a table with columns id, upid, row_id (their thread), ts and dur, and any others.
+  -- The slices: a table with columns id, upid, track_key (their thread), ts, dur, and any others.
   source TableOrSubquery
 )
 -- Its columns, and seq (the number), start and stop (on that axis, ns).
@@ -17,14 +17,14 @@ RETURNS TableOrSubquery AS
         MAX(ts + dur) - MIN(ts) + 10000 AS length
       FROM $source
     ),
-    thread_row AS MATERIALIZED (
-      SELECT upid, row_id, ROW_NUMBER() OVER (ORDER BY upid, row_id) AS number
-      FROM (SELECT DISTINCT upid, row_id FROM $source)
+    numbered AS MATERIALIZED (
+      SELECT upid, track_key, ROW_NUMBER() OVER (ORDER BY upid, track_key) AS number
+      FROM (SELECT DISTINCT upid, track_key FROM $source)
     ),
     placed AS (
-      SELECT it.*, it.ts - axis.first + thread_row.number * axis.length AS start
+      SELECT it.*, it.ts - axis.first + numbered.number * axis.length AS start
       FROM $source AS it
-      CROSS JOIN thread_row USING (upid, row_id)
+      CROSS JOIN numbered USING (upid, track_key)
       CROSS JOIN axis
     )
   SELECT *, ROW_NUMBER() OVER (ORDER BY start, dur DESC, id) AS seq, start + dur AS stop

@@ -4,7 +4,7 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 INCLUDE PERFETTO MODULE tpt.nest;
 
@@ -29,20 +29,20 @@ CREATE PERFETTO TABLE _tpt_op_or_launch AS
 SELECT
   s.id,
   tpt_process_rank.rank,
-  tpt_row.upid,
-  tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id,
+  tpt_track.upid,
+  tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key,
   s.ts,
   tpt_recorded_dur!(s.arg_set_id, s.dur) AS dur,
   s.name,
   NULLIF(tpt_int_arg!(s.arg_set_id, 'External id'), 0) AS external_id,
   NULL AS launch_id
 FROM slice AS s
-CROSS JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_track USING (track_id)
 LEFT JOIN tpt_process_rank USING (upid)
 WHERE
   s.category IN ('cpu_op', 'Operator') AND s.dur >= 0
 UNION ALL
-SELECT NULL, rank, upid, row_id, ts, 0, NULL, NULL, launch_id
+SELECT NULL, rank, upid, track_key, ts, 0, NULL, NULL, launch_id
 FROM tpt_launch
 CROSS JOIN _tpt_work_of_launch USING (launch_id);
 
@@ -63,8 +63,8 @@ CREATE PERFETTO TABLE tpt_op(
   rank LONG,
   -- Its process.
   upid JOINID(process.id),
-  -- The row of its thread, as `tpt_row_id!` has it.
-  row_id LONG,
+  -- The track of its thread, as `tpt_track_key!` has it.
+  track_key LONG,
   -- Its recorded duration, ns; 0 for calls.
   dur DURATION,
   -- Its name; NULL for calls.
@@ -74,7 +74,7 @@ CREATE PERFETTO TABLE tpt_op(
   -- The call, as in `tpt_launch`; NULL for ops.
   launch_id LONG
 ) AS
-SELECT seq, start, stop, ts, id, rank, upid, row_id, dur, name, external_id, launch_id
+SELECT seq, start, stop, ts, id, rank, upid, track_key, dur, name, external_id, launch_id
 FROM tpt_on_axis!(_tpt_op_or_launch)
 ORDER BY seq;
 

@@ -1,4 +1,4 @@
--- Slices that partly overlap on their row, and how each is repaired. The rule stands in
+-- Slices that partly overlap on their track, and how each is repaired. The rule stands in
 -- `sql/overlaps.sql`. A repair that was done before is read from the args that it left: `tpt_lane`,
 -- `tpt_tid` and `tpt_recorded_dur`. In the trace that `tp-tools fix` asks about, whose slices have
 -- `tpt_event`, these args place slices for the question, and the rule alone decides.
@@ -10,12 +10,12 @@ CREATE PERFETTO FUNCTION tpt_tolerance_ns()
 RETURNS LONG AS
 SELECT 1000;
 
--- Every slice that takes time, with its row: moved slices carry the tid of theirs in args, trimmed
--- ones the duration that was recorded, in us.
+-- Every slice that takes time, with its track: moved slices carry the tid of theirs in args,
+-- trimmed ones the duration that was recorded, in us.
 CREATE PERFETTO TABLE tpt_overlap_slice(
   -- Id of the slice.
   id JOINID(slice.id),
-  -- Its track.
+  -- The lane that it is on.
   track_id JOINID(track.id),
   -- Its start, ns.
   ts TIMESTAMP,
@@ -29,8 +29,8 @@ CREATE PERFETTO TABLE tpt_overlap_slice(
   is_trimmed BOOL,
   -- Its process.
   upid JOINID(process.id),
-  -- The tid of its row.
-  row_tid LONG,
+  -- The tid of its track.
+  track_tid LONG,
   -- 1: a kernel, copy or memset, else 0.
   is_gpu_work BOOL,
   -- 1: an annotation, else 0.
@@ -45,7 +45,7 @@ WITH
       s.ts + s.dur AS ts_end,
       s.ts + MAX(s.dur, tpt_recorded_dur!(s.arg_set_id, s.dur)) AS recorded_end,
       thread.upid,
-      COALESCE(tpt_arg!(s.arg_set_id, 'tpt_tid'), thread.tid) AS row_tid,
+      COALESCE(tpt_arg!(s.arg_set_id, 'tpt_tid'), thread.tid) AS track_tid,
       tpt_arg!(s.arg_set_id, 'tpt_lane') AS lane,
       tpt_arg!(s.arg_set_id, 'tpt_event') IS NULL AS is_repaired,
       COALESCE(s.category, '') IN (
@@ -68,56 +68,56 @@ SELECT
   IIF(is_repaired, lane, NULL) AS moved_to,
   is_repaired AND recorded_end > ts_end AS is_trimmed,
   upid,
-  row_tid,
+  track_tid,
   is_gpu_work,
   is_annotation
 FROM timed
 ORDER BY id;
 
--- The tracks of each row that has several, the one with the most slices first.
-CREATE PERFETTO TABLE _tpt_row_track AS
+-- The lanes of each track that has several, the one with the most slices first.
+CREATE PERFETTO TABLE _tpt_overlap_lane AS
 WITH
-  track_size AS (
-    SELECT upid, row_tid, track_id, COUNT(*) AS slices
+  lane_size AS (
+    SELECT upid, track_tid, track_id, COUNT(*) AS slices
     FROM tpt_overlap_slice
-    GROUP BY upid, row_tid, track_id
+    GROUP BY upid, track_tid, track_id
   ),
   ranked AS (
     SELECT
       track_id,
       upid,
-      row_tid,
+      track_tid,
       ROW_NUMBER() OVER (
-        PARTITION BY upid, row_tid ORDER BY slices DESC, track_id
+        PARTITION BY upid, track_tid ORDER BY slices DESC, track_id
       ) AS place,
-      COUNT(*) OVER (PARTITION BY upid, row_tid) AS tracks
-    FROM track_size
+      COUNT(*) OVER (PARTITION BY upid, track_tid) AS lanes
+    FROM lane_size
   )
-SELECT track_id, upid, row_tid, place
+SELECT track_id, upid, track_tid, place
 FROM ranked
 WHERE
-  tracks > 1
+  lanes > 1
 ORDER BY track_id;
 
--- For the start and the end of each slice, and each larger track of its row: the slice there that
+-- For the start and the end of each slice, and each larger lane of its track: the slice there that
 -- started last. Only it and its ancestors can be open at that point. Ids grow with ts.
 CREATE PERFETTO TABLE _tpt_near AS
 WITH
   own AS (
-    SELECT s.id, s.ts, s.ts_end, s.moved_to, t.track_id, t.upid, t.row_tid, t.place
+    SELECT s.id, s.ts, s.ts_end, s.moved_to, t.track_id, t.upid, t.track_tid, t.place
     FROM tpt_overlap_slice AS s
-    JOIN _tpt_row_track AS t USING (track_id)
+    JOIN _tpt_overlap_lane AS t USING (track_id)
   ),
-  -- the larger tracks of its row; of a slice that a repair moved 32 of them, or thousands that all
+  -- the larger lanes of its track; of a slice that a repair moved 32 of them, or thousands that all
   -- overlap would make millions of pairs
   larger AS (
     SELECT t.track_id, own.id, own.ts, own.ts_end
     FROM own
-    JOIN _tpt_row_track AS t USING (upid, row_tid)
+    JOIN _tpt_overlap_lane AS t USING (upid, track_tid)
     WHERE
       t.place < own.place AND (t.place <= 32 OR own.moved_to IS NULL)
   ),
-  -- kinds of points: 0 a slice of the track itself, 1 a start and 2 an end on a smaller track
+  -- kinds of points: 0 a slice of the lane itself, 1 a start and 2 an end on a smaller lane
   point AS (
     SELECT track_id, ts AS at, 0 AS what, id FROM own
     UNION ALL
@@ -207,7 +207,7 @@ SELECT
   s.id,
   s.is_annotation,
   ROW_NUMBER() OVER (
-    ORDER BY s.is_annotation, s.upid, s.row_tid, s.ts, s.ts_end DESC, s.id
+    ORDER BY s.is_annotation, s.upid, s.track_tid, s.ts, s.ts_end DESC, s.id
   ) AS seq
 FROM tpt_overlap_slice AS s
 WHERE
@@ -234,7 +234,7 @@ ORDER BY 1, 2;
 -- The first slice of its kind whose lane a slice or any later one still asks for.
 CREATE PERFETTO TABLE _tpt_walk AS
 WITH
-  first_asked AS (
+  first_conflict AS (
     SELECT seq, MIN(earlier) AS earlier
     FROM _tpt_conflict
     WHERE
@@ -248,16 +248,16 @@ SELECT
     ORDER BY c.seq ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
   ) AS keep_from
 FROM _tpt_conflicting AS c
-LEFT JOIN first_asked AS f USING (seq)
+LEFT JOIN first_conflict AS f USING (seq)
 ORDER BY c.seq;
 
 -- Placing, one slice after the other: each takes the lowest lane that is free of conflicts.
--- `walk`: slices (seq without gaps, keep_from). `asked`: conflicts among them (seq, earlier).
+-- `walk`: slices (seq without gaps, keep_from). `conflicts`: conflicts among them (seq, earlier).
 -- `taken`: lanes that others have (seq, lane). `lanes` holds a character per slice from `base` on,
 -- its code the lane.
 CREATE PERFETTO MACRO _tpt_first_fit(
   walk TableOrSubquery,
-  asked TableOrSubquery,
+  conflicts TableOrSubquery,
   taken TableOrSubquery
 )
 RETURNS TableOrSubquery AS
@@ -277,10 +277,10 @@ RETURNS TableOrSubquery AS
               SELECT lane, ROW_NUMBER() OVER (ORDER BY lane) AS place
               FROM (
                 SELECT
-                  UNICODE(SUBSTR(placed.lanes, asked.earlier - placed.base + 1, 1)) - 64 AS lane
-                FROM $asked AS asked
+                  UNICODE(SUBSTR(placed.lanes, conflict.earlier - placed.base + 1, 1)) - 64 AS lane
+                FROM $conflicts AS conflict
                 WHERE
-                  asked.seq = walk.seq
+                  conflict.seq = walk.seq
                 UNION
                 SELECT taken.lane
                 FROM $taken AS taken

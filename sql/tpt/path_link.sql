@@ -66,7 +66,7 @@ ORDER BY id;
 CREATE PERFETTO TABLE _tpt_path_sync AS
 WITH
   launching AS MATERIALIZED (
-    SELECT DISTINCT launch_upid AS upid, launch_row AS row_id
+    SELECT DISTINCT launch_upid AS upid, launch_track_key AS track_key
     FROM tpt_launched
     WHERE
       launch_upid IS NOT NULL
@@ -95,7 +95,7 @@ SELECT
   work.ts_end AS work_end
 FROM latest
 CROSS JOIN tpt_sync AS sync USING (id)
-CROSS JOIN launching USING (upid, row_id)
+CROSS JOIN launching USING (upid, track_key)
 CROSS JOIN _tpt_path_work AS work USING (number)
 WHERE
   latest.id IS NOT NULL AND work.ts_end > sync.ts

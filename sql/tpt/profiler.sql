@@ -4,7 +4,7 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 -- The options of the profiler that cost CPU time with every op or call of a rank, recognised by the
 -- events and args that they add to the trace. Ranks without such options have no row.
@@ -31,7 +31,7 @@ WITH
   told AS (
     SELECT DISTINCT tpt_process_rank.rank, sign.option
     FROM sign
-    CROSS JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_track USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       sign.option IS NOT NULL

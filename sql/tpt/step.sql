@@ -27,8 +27,8 @@ CREATE PERFETTO TABLE tpt_step(
   rank LONG,
   -- Its process; NULL for steps on the GPU.
   upid JOINID(process.id),
-  -- The row of its thread, as `tpt_row_id!` has it; NULL likewise.
-  row_id LONG,
+  -- The track of its thread, as `tpt_track_key!` has it; NULL likewise.
+  track_key LONG,
   -- 1: a step on the GPU, 0: on the CPU.
   on_gpu BOOL,
   -- What made it a step: ProfilerStep, engine, annotation, or repetition.
@@ -38,7 +38,7 @@ CREATE PERFETTO TABLE tpt_step(
 ) AS
 WITH
   every AS (
-    SELECT id, track_id, name, ts, ts_end, rank, upid, row_id, on_gpu, rule, 0 AS is_open
+    SELECT id, track_id, name, ts, ts_end, rank, upid, track_key, on_gpu, rule, 0 AS is_open
     FROM tpt_step_marked
     UNION ALL
     SELECT
@@ -49,7 +49,7 @@ WITH
       ts_end,
       rank,
       upid,
-      row_id,
+      track_key,
       on_gpu,
       'repetition',
       is_open
@@ -70,7 +70,7 @@ SELECT
   ts_end,
   rank,
   upid,
-  row_id,
+  track_key,
   on_gpu,
   rule,
   is_open
@@ -92,3 +92,36 @@ SELECT work.id, work.seq, step.number, REPLACE(work.reason, 'marks', 'steps') AS
 FROM tpt_work_in!(tpt_step) AS work
 LEFT JOIN tpt_step AS step USING (seq)
 ORDER BY work.id;
+
+-- The step in which each of some moments of the CPU lies: of those that are open on several threads
+-- the one that began last.
+CREATE PERFETTO MACRO tpt_step_at(
+  -- The moments: id, rank, ts.
+  moments TableOrSubquery
+)
+-- id; seq and number of the step, as in `tpt_step`, NULL: of none.
+RETURNS TableOrSubquery AS
+(
+  WITH
+    point AS (
+      SELECT rank, ts AS at, seq, NULL AS id FROM tpt_step WHERE NOT on_gpu
+      UNION ALL
+      SELECT rank, ts, NULL, id FROM $moments
+    ),
+    latest AS (
+      SELECT
+        id,
+        at,
+        MAX(seq) OVER (
+          PARTITION BY rank
+          ORDER BY at, id IS NOT NULL
+          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS seq
+      FROM point
+    )
+  SELECT latest.id, step.seq, step.number
+  FROM latest
+  LEFT JOIN tpt_step AS step ON step.seq = latest.seq AND latest.at < step.ts_end
+  WHERE
+    latest.id IS NOT NULL
+);

@@ -4,7 +4,7 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 INCLUDE PERFETTO MODULE tpt.step_name;
 
@@ -38,14 +38,14 @@ WITH
       s.ts,
       s.ts + tpt_recorded_dur!(s.arg_set_id, s.dur) AS ts_end,
       tpt_process_rank.rank,
-      tpt_row.upid,
-      tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id,
+      tpt_track.upid,
+      tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key,
       s.category = 'gpu_user_annotation' AS on_gpu,
       NULLIF(tpt_int_arg!(s.arg_set_id, 'External id'), 0) AS external_id,
       s.category IN ('cpu_op', 'Operator') AS is_op,
       s.name GLOB 'ProfilerStep*' AS is_profiler_step
     FROM slice AS s
-    CROSS JOIN tpt_row USING (track_id)
+    CROSS JOIN tpt_track USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.dur >= 0
@@ -110,7 +110,7 @@ SELECT
   id,
   ts,
   ts_end,
-  ' ' || upid || ':' || row_id || ' ' AS stream
+  ' ' || upid || ':' || track_key || ' ' AS stream
 FROM keyed
 WINDOW key_order AS (ORDER BY key, ts, id)
 ORDER BY number;
@@ -164,8 +164,8 @@ CREATE PERFETTO TABLE tpt_step_mark(
   rank LONG,
   -- Its process; NULL for annotations of the GPU.
   upid JOINID(process.id),
-  -- The row of its thread, as `tpt_row_id!` has it; NULL likewise.
-  row_id LONG,
+  -- The track of its thread, as `tpt_track_key!` has it; NULL likewise.
+  track_key LONG,
   -- 1: an annotation of the GPU, 0: of the CPU.
   on_gpu BOOL,
   -- ProfilerStep, round (of an inference engine), or user (any other that is not PyTorch's).
@@ -173,7 +173,7 @@ CREATE PERFETTO TABLE tpt_step_mark(
 ) AS
 WITH
   joined AS (
-    SELECT id, ts_end, upid, row_id FROM _tpt_mark WHERE NOT on_gpu
+    SELECT id, ts_end, upid, track_key FROM _tpt_mark WHERE NOT on_gpu
     UNION ALL
     SELECT id, ts_end, NULL, NULL FROM _tpt_gpu_group
   )
@@ -186,7 +186,7 @@ SELECT
   joined.ts_end,
   mark.rank,
   joined.upid,
-  joined.row_id,
+  joined.track_key,
   mark.on_gpu,
   CASE
     WHEN mark.is_profiler_step THEN 'ProfilerStep'

@@ -22,8 +22,8 @@ CREATE PERFETTO TABLE tpt_step_marked(
   rank LONG,
   -- Its process; NULL for annotations of the GPU.
   upid JOINID(process.id),
-  -- The row of its thread, as `tpt_row_id!` has it; NULL likewise.
-  row_id LONG,
+  -- The track of its thread, as `tpt_track_key!` has it; NULL likewise.
+  track_key LONG,
   -- 1: an annotation of the GPU, 0: of the CPU.
   on_gpu BOOL,
   -- What it is: ProfilerStep, engine (a round of an inference engine) or annotation (the user's).
@@ -34,7 +34,7 @@ WITH
     SELECT
       *,
       MAX(ts_end) OVER (
-        PARTITION BY rank, upid, row_id
+        PARTITION BY rank, upid, track_key
         ORDER BY ts, ts_end DESC, id
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
       ) AS covered_until
@@ -49,10 +49,10 @@ WITH
   counted AS (
     SELECT
       *,
-      COUNT(*) OVER (PARTITION BY rank, upid, row_id, family) AS count,
+      COUNT(*) OVER (PARTITION BY rank, upid, track_key, family) AS count,
       MIN(family) OVER thread = MAX(family) OVER thread AS is_only
     FROM outermost
-    WINDOW thread AS (PARTITION BY rank, upid, row_id)
+    WINDOW thread AS (PARTITION BY rank, upid, track_key)
   ),
   repeated AS (
     SELECT
@@ -60,7 +60,7 @@ WITH
       MIN(IIF(count > 1, family, NULL)) OVER thread
       = MAX(IIF(count > 1, family, NULL)) OVER thread AS is_only_repeated
     FROM counted
-    WINDOW thread AS (PARTITION BY rank, upid, row_id)
+    WINDOW thread AS (PARTITION BY rank, upid, track_key)
   )
 SELECT
   id,
@@ -70,7 +70,7 @@ SELECT
   ts_end,
   rank,
   upid,
-  row_id,
+  track_key,
   on_gpu,
   CASE kind
     WHEN 'round' THEN 'engine'

@@ -12,39 +12,6 @@ INCLUDE PERFETTO MODULE tpt.step;
 
 INCLUDE PERFETTO MODULE tpt.step_window;
 
--- The step in whose window each of some moments of a device lies. A window ends when work ends, so
--- that no piece of `tpt_gpu_state` and no gap lies in two.
-CREATE PERFETTO MACRO _tpt_window_of(
-  -- The moments: upid, device, ts, and id.
-  moments TableOrSubquery
-)
--- id and number: that of the step on its rank, NULL: of none.
-RETURNS TableOrSubquery AS
-(
-  WITH
-    point AS (
-      SELECT upid, device, ts AS at, window_id, NULL AS id FROM tpt_step_window
-      UNION ALL
-      SELECT upid, device, ts, NULL, id FROM $moments
-    ),
-    latest AS (
-      SELECT
-        id,
-        MAX(window_id) OVER (
-          PARTITION BY upid, device
-          ORDER BY at, id IS NOT NULL
-          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS window_id
-      FROM point
-    )
-  SELECT latest.id, step.number
-  FROM latest
-  CROSS JOIN tpt_step_window AS win USING (window_id)
-  LEFT JOIN tpt_step AS step USING (seq)
-  WHERE
-    latest.id IS NOT NULL
-);
-
 -- The step of each piece of the time of devices.
 CREATE PERFETTO TABLE tpt_step_of_state(
   -- The piece, as in `tpt_gpu_state`.
@@ -56,8 +23,10 @@ WITH
   moment AS (
     SELECT upid, device, ts, state_id AS id FROM tpt_gpu_state
   )
-SELECT id AS state_id, number
-FROM _tpt_window_of!(moment)
+SELECT at.id AS state_id, step.number
+FROM tpt_window_of!(moment) AS at
+CROSS JOIN tpt_step_window AS win USING (window_id)
+LEFT JOIN tpt_step AS step USING (seq)
 ORDER BY state_id;
 
 -- The step of each gap.
@@ -73,42 +42,11 @@ WITH
     FROM tpt_gap AS gap
     CROSS JOIN tpt_gpu_slice AS work ON work.id = gap.after_id
   )
-SELECT id AS gap_id, number
-FROM _tpt_window_of!(moment)
+SELECT at.id AS gap_id, step.number
+FROM tpt_window_of!(moment) AS at
+CROSS JOIN tpt_step_window AS win USING (window_id)
+LEFT JOIN tpt_step AS step USING (seq)
 ORDER BY gap_id;
-
--- The step in which each of some moments of the CPU lies: of those that are open on several threads
--- the one that began last.
-CREATE PERFETTO MACRO tpt_step_at(
-  -- The moments: id, rank, ts.
-  moments TableOrSubquery
-)
--- id and number: that of the step on its rank, NULL: of none.
-RETURNS TableOrSubquery AS
-(
-  WITH
-    point AS (
-      SELECT rank, ts AS at, seq, NULL AS id FROM tpt_step WHERE NOT on_gpu
-      UNION ALL
-      SELECT rank, ts, NULL, id FROM $moments
-    ),
-    latest AS (
-      SELECT
-        id,
-        at,
-        MAX(seq) OVER (
-          PARTITION BY rank
-          ORDER BY at, id IS NOT NULL
-          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS seq
-      FROM point
-    )
-  SELECT latest.id, step.number
-  FROM latest
-  LEFT JOIN tpt_step AS step ON step.seq = latest.seq AND latest.at < step.ts_end
-  WHERE
-    latest.id IS NOT NULL
-);
 
 -- The step that launched each piece of GPU work.
 CREATE PERFETTO TABLE tpt_step_of_work(

@@ -4,8 +4,6 @@ INCLUDE PERFETTO MODULE tpt.module;
 
 INCLUDE PERFETTO MODULE tpt.step;
 
-INCLUDE PERFETTO MODULE tpt.step_of;
-
 -- The step in which each call of a module began.
 CREATE PERFETTO TABLE tpt_step_of_module(
   -- The call, as in `tpt_module_call`.

@@ -47,7 +47,7 @@ WITH
       MIN(id) AS id,
       track_id,
       launch_upid AS upid,
-      launch_row AS row_id,
+      launch_track_key AS track_key,
       COUNT(*) AS events,
       SUM(dur) AS gpu_ns,
       -- the names of all that it launched, in any order
@@ -200,8 +200,8 @@ CREATE PERFETTO TABLE tpt_step_repeat(
   rank LONG,
   -- The process that launches; NULL where no launches are recorded.
   upid JOINID(process.id),
-  -- The row of the thread of the rank's first launch, as `tpt_row_id!` has it; NULL likewise.
-  row_id LONG,
+  -- The track of the thread of the rank's first launch, as `tpt_track_key!` has it; NULL likewise.
+  track_key LONG,
   -- 1: no launches are recorded, else 0.
   on_gpu BOOL,
   -- 1: nothing was launched after it, else 0.
@@ -214,7 +214,7 @@ SELECT
   COALESCE(next.at, MAX(inner_launch.at_end)) AS ts_end,
   launch.rank,
   launch.upid,
-  FIRST_VALUE(launch.row_id) OVER (PARTITION BY cycle.series ORDER BY launch.place) AS row_id,
+  FIRST_VALUE(launch.track_key) OVER (PARTITION BY cycle.series ORDER BY launch.place) AS track_key,
   launch.on_gpu,
   next.at IS NULL AS is_open
 FROM _tpt_repeat_cycle AS cycle

@@ -14,7 +14,7 @@ INCLUDE PERFETTO MODULE tpt.step;
 CREATE PERFETTO TABLE tpt_step_window(
   -- Number of the window, in the order of devices and starts.
   window_id LONG,
-  -- The process that the device's rows belong to.
+  -- The process that the device's tracks belong to.
   upid JOINID(process.id),
   -- Device.
   device LONG,
@@ -107,3 +107,34 @@ SELECT
 FROM piece
 CROSS JOIN device USING (upid, device)
 ORDER BY window_id;
+
+-- The window in which each of some moments of a device lies. A window ends when work ends, so that
+-- no piece of `tpt_gpu_state` and no gap lies in two.
+CREATE PERFETTO MACRO tpt_window_of(
+  -- The moments: upid, device, ts, and id, which is never NULL.
+  moments TableOrSubquery
+)
+-- id and window_id; NULL before the first window.
+RETURNS TableOrSubquery AS
+(
+  WITH
+    point AS (
+      SELECT upid, device, ts AS at, window_id, NULL AS id FROM tpt_step_window
+      UNION ALL
+      SELECT upid, device, ts, NULL, id FROM $moments
+    ),
+    latest AS (
+      SELECT
+        id,
+        MAX(window_id) OVER (
+          PARTITION BY upid, device
+          ORDER BY at, id IS NOT NULL
+          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS window_id
+      FROM point
+    )
+  SELECT id, window_id
+  FROM latest
+  WHERE
+    id IS NOT NULL
+);

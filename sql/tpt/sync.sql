@@ -12,7 +12,7 @@ INCLUDE PERFETTO MODULE tpt.sync_call;
 
 -- The calls that wait by their name, or launched a copy and returned only after it.
 CREATE PERFETTO TABLE _tpt_sync_call AS
-SELECT id, ts, ts_end, name, rank, upid, row_id
+SELECT id, ts, ts_end, name, rank, upid, track_key
 FROM tpt_call
 WHERE
   tpt_is_sync_call!(name)
@@ -33,8 +33,8 @@ CREATE PERFETTO TABLE tpt_sync(
   rank LONG,
   -- Its process.
   upid JOINID(process.id),
-  -- The row of its thread, as `tpt_row_id!` has it.
-  row_id LONG,
+  -- The track of its thread, as `tpt_track_key!` has it.
+  track_key LONG,
   -- Of its time, while some GPU of the rank ran anything, ns.
   busy_ns DURATION
 ) AS
@@ -50,10 +50,10 @@ WITH
   work AS (
     SELECT COALESCE(rank, -1) AS key, ts, ts_end FROM tpt_gpu_slice
   ),
-  asked AS (
+  wait AS (
     SELECT id, COALESCE(rank, -1) AS key, ts, ts_end FROM outermost
   )
 SELECT outermost.*, busy.busy_ns
 FROM outermost
-CROSS JOIN tpt_busy_in!(work, asked) AS busy USING (id)
+CROSS JOIN tpt_busy_in!(work, wait) AS busy USING (id)
 ORDER BY outermost.id;

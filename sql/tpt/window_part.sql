@@ -8,73 +8,38 @@ INCLUDE PERFETTO MODULE tpt.gpu_running;
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
+INCLUDE PERFETTO MODULE tpt.state;
+
 INCLUDE PERFETTO MODULE tpt.step_window;
 
 -- Time of each window by kind of work. All work ends before a window does, or with it, so that no
 -- piece of it belongs to two windows.
 CREATE PERFETTO TABLE _tpt_window_work AS
 WITH
+  running AS MATERIALIZED (
+    SELECT upid AS owner, device, ts, ts_end, kind FROM tpt_gpu_running
+  ),
   edge AS (
-    SELECT upid, device, ts AS at, 1 AS step, kind, 0 AS window_id FROM tpt_gpu_running
-    UNION ALL
-    SELECT upid, device, ts_end, -1, kind, 0 FROM tpt_gpu_running
+    SELECT * FROM tpt_edges!(running)
     UNION ALL
     SELECT upid, device, ts, 0, NULL, window_id FROM tpt_step_window
-  ),
-  change AS (
-    SELECT
-      upid,
-      device,
-      at,
-      MAX(window_id) AS window_id,
-      SUM(IIF(kind = 'compute', step, 0)) AS compute,
-      SUM(IIF(kind = 'collective', step, 0)) AS collective,
-      SUM(IIF(kind = 'copy', step, 0)) AS copy,
-      SUM(IIF(kind = 'wait', step, 0)) AS waiting
-    FROM edge
-    GROUP BY upid, device, at
-  ),
-  state AS (
-    SELECT
-      MAX(window_id) OVER so_far AS window_id,
-      COALESCE(LEAD(at) OVER so_far - at, 0) AS dur,
-      SUM(compute) OVER so_far AS compute,
-      SUM(collective) OVER so_far AS collective,
-      SUM(copy) OVER so_far AS copy,
-      SUM(waiting) OVER so_far AS waiting
-    FROM change
-    WINDOW so_far AS (PARTITION BY upid, device ORDER BY at)
   )
 SELECT
-  window_id,
-  SUM(IIF(compute > 0, dur, 0)) AS compute_ns,
-  SUM(IIF(compute = 0 AND collective > 0 AND waiting = 0, dur, 0)) AS communication_ns,
-  SUM(IIF(compute = 0 AND collective > 0 AND waiting > 0, dur, 0)) AS waiting_ns,
-  SUM(IIF(compute = 0 AND collective = 0 AND copy > 0, dur, 0)) AS copy_ns
-FROM state
-GROUP BY window_id
+  mark AS window_id,
+  compute_ns + hidden_ns AS compute_ns,
+  communication_ns,
+  waiting_ns,
+  copy_ns
+FROM tpt_time_by_mark!(edge)
 ORDER BY window_id;
 
--- Idle time of each window by the cause that kept the work at the end of each gap. A window ends
--- when work ends, so that no gap belongs to two.
+-- Idle time of each window by the cause that kept the work at the end of each gap.
 CREATE PERFETTO TABLE _tpt_window_gap AS
 WITH
-  point AS (
-    SELECT upid, device, ts AS at, window_id, NULL AS gap_id FROM tpt_step_window
-    UNION ALL
-    SELECT work.upid, work.device, gap.ts, NULL, gap.gap_id
+  moment AS (
+    SELECT work.upid, work.device, gap.ts, gap.gap_id AS id
     FROM tpt_gap AS gap
     CROSS JOIN tpt_gpu_slice AS work ON work.id = gap.after_id
-  ),
-  placed AS (
-    SELECT
-      gap_id,
-      MAX(window_id) OVER (
-        PARTITION BY upid, device
-        ORDER BY at, gap_id IS NOT NULL
-        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-      ) AS window_id
-    FROM point
   )
 SELECT
   placed.window_id,
@@ -82,10 +47,8 @@ SELECT
   SUM(part.wait_ns) AS sync_ns,
   SUM(part.dependency_ns + part.front_end_ns) AS dependency_ns,
   SUM(part.unknown_ns) AS unknown_ns
-FROM placed
-CROSS JOIN tpt_gap_part AS part USING (gap_id)
-WHERE
-  placed.gap_id IS NOT NULL
+FROM tpt_window_of!(moment) AS placed
+CROSS JOIN tpt_gap_part AS part ON part.gap_id = placed.id
 GROUP BY placed.window_id
 ORDER BY placed.window_id;
 

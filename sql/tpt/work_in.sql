@@ -9,7 +9,7 @@ INCLUDE PERFETTO MODULE tpt.launched;
 -- reason: launch not recorded, or outside marks, NULL for work of a mark.
 CREATE PERFETTO MACRO tpt_work_in(
   -- The marks, none within another one of its thread: seq, in the order of ranks and starts, ts,
-  -- ts_end, rank, upid, row_id, on_gpu, as in `tpt_step`.
+  -- ts_end, rank, upid, track_key, on_gpu, as in `tpt_step`.
   marks TableOrSubquery
 )
 RETURNS TableOrSubquery AS
@@ -20,9 +20,9 @@ RETURNS TableOrSubquery AS
         ROW_NUMBER() OVER () AS thread,
         COALESCE(rank, -1) AS rank_or_none,
         upid,
-        row_id,
+        track_key,
         on_gpu
-      FROM (SELECT DISTINCT rank, upid, row_id, on_gpu FROM $marks)
+      FROM (SELECT DISTINCT rank, upid, track_key, on_gpu FROM $marks)
     ),
     rule AS MATERIALIZED (
       SELECT
@@ -42,7 +42,8 @@ RETURNS TableOrSubquery AS
         own.thread AS own_thread
       FROM tpt_launched AS work
       CROSS JOIN rule ON rule.rank_or_none = COALESCE(work.rank, -1)
-      LEFT JOIN thread AS own ON own.upid = work.launch_upid AND own.row_id = work.launch_row
+      LEFT JOIN thread AS own
+        ON own.upid = work.launch_upid AND own.track_key = work.launch_track_key
     ),
     point AS (
       SELECT thread.thread, mark.ts AS at, 0 AS is_work, mark.seq, NULL AS id
@@ -50,7 +51,7 @@ RETURNS TableOrSubquery AS
       CROSS JOIN thread
         ON thread.rank_or_none = COALESCE(mark.rank, -1)
         AND thread.upid IS mark.upid
-        AND thread.row_id IS mark.row_id
+        AND thread.track_key IS mark.track_key
       UNION ALL
       SELECT thread.thread, work.at, 1, NULL, work.id
       FROM work

@@ -59,14 +59,14 @@ def test_a_script_without_modules_registers_nothing(monkeypatch: pytest.MonkeyPa
     """An engine that takes no packages still runs all other scripts."""
     monkeypatch.setattr(library, "modules", None)
     with engine.load([TRACE], source="t") as tp:
-        assert engine.rows(tp, "-- INCLUDE PERFETTO MODULE tpt.row;\nSELECT 'x'") == [("x",)]
+        assert engine.rows(tp, "-- INCLUDE PERFETTO MODULE tpt.track;\nSELECT 'x'") == [("x",)]
 
 
 def test_expanded_text_holds_each_module_once_after_what_it_needs() -> None:
     """Included twice or by several, a module stands where it is first needed."""
     sql = library.expand(
         "-- Mine.\n\n"
-        "INCLUDE PERFETTO MODULE tpt.launch;\ninclude perfetto module tpt.row;\n"
+        "INCLUDE PERFETTO MODULE tpt.launch;\ninclude perfetto module tpt.track;\n"
         "INCLUDE PERFETTO MODULE tpt.launch;\n\nSELECT 1;\n"
     )
     assert made(sql) == [
@@ -74,8 +74,8 @@ def test_expanded_text_holds_each_module_once_after_what_it_needs() -> None:
         "tpt_int_arg",
         "tpt_recorded_dur",
         "tpt_process_rank",
-        "tpt_row",
-        "tpt_row_id",
+        "tpt_track",
+        "tpt_track_key",
         "tpt_launch_key",
         "tpt_call",
         "tpt_launch",
@@ -100,10 +100,10 @@ def test_a_star_stands_for_all_modules_below() -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "-- INCLUDE PERFETTO MODULE tpt.row;\nSELECT 1;",
-        "/* see\nINCLUDE PERFETTO MODULE tpt.row;\n*/ SELECT 1;",
-        "SELECT 'it''s INCLUDE PERFETTO MODULE tpt.row;' AS text;",
-        'SELECT 1 AS "INCLUDE PERFETTO MODULE tpt.row;";',
+        "-- INCLUDE PERFETTO MODULE tpt.track;\nSELECT 1;",
+        "/* see\nINCLUDE PERFETTO MODULE tpt.track;\n*/ SELECT 1;",
+        "SELECT 'it''s INCLUDE PERFETTO MODULE tpt.track;' AS text;",
+        'SELECT 1 AS "INCLUDE PERFETTO MODULE tpt.track;";',
         "INCLUDE PERFETTO MODULE slices.with_context;\nSELECT 1;",
         "INCLUDE PERFETTO MODULE tpts.row;\nSELECT 1;",
     ],
@@ -116,9 +116,9 @@ def test_other_text_stays(sql: str) -> None:
 
 def test_statements_on_one_line() -> None:
     """Text that follows an INCLUDE on its line is kept."""
-    sql = library.expand("INCLUDE PERFETTO MODULE tpt.row; SELECT 1")
+    sql = library.expand("INCLUDE PERFETTO MODULE tpt.track; SELECT 1")
     assert sql.endswith(";\n\nSELECT 1")
-    assert library.expand("INCLUDE PERFETTO MODULE tpt.row").endswith(";\n\n")
+    assert library.expand("INCLUDE PERFETTO MODULE tpt.track").endswith(";\n\n")
 
 
 @pytest.mark.parametrize("name", ["tpt.gpu_slices", "tpt.collectives.*", "tpt"])

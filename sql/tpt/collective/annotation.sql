@@ -2,7 +2,7 @@
 
 INCLUDE PERFETTO MODULE tpt.arg;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 INCLUDE PERFETTO MODULE tpt.launched;
 
@@ -17,10 +17,10 @@ SELECT
   s.ts + tpt_recorded_dur!(s.arg_set_id, s.dur) AS ts_end,
   s.depth,
   s.name = 'record_param_comms' AS is_op,
-  tpt_row.upid,
-  tpt_row_id!(tpt_row.tid, tpt_row.row_id, s.arg_set_id) AS row_id
+  tpt_track.upid,
+  tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key
 FROM slice AS s
-CROSS JOIN tpt_row USING (track_id)
+CROSS JOIN tpt_track USING (track_id)
 WHERE
   (
     (s.category = 'user_annotation' AND s.name GLOB 'nccl:*')
@@ -46,7 +46,7 @@ CREATE PERFETTO TABLE tpt_collective_annotation(
 ) AS
 WITH
   silent AS (
-    SELECT work.id, work.launch_ts, work.launch_upid, work.launch_row
+    SELECT work.id, work.launch_ts, work.launch_upid, work.launch_track_key
     FROM tpt_launched AS work
     CROSS JOIN slice USING (id)
     WHERE
@@ -55,23 +55,23 @@ WITH
       AND tpt_arg!(slice.arg_set_id, 'Collective name') IS NULL
   ),
   level AS MATERIALIZED (
-    SELECT DISTINCT upid, row_id, depth, is_op FROM _tpt_collective_mark
+    SELECT DISTINCT upid, track_key, depth, is_op FROM _tpt_collective_mark
   ),
   point AS (
-    SELECT upid, row_id, depth, is_op, ts AS at, number, NULL AS id
+    SELECT upid, track_key, depth, is_op, ts AS at, number, NULL AS id
     FROM _tpt_collective_mark
     UNION ALL
-    SELECT level.upid, level.row_id, level.depth, level.is_op, silent.launch_ts, NULL, silent.id
+    SELECT level.upid, level.track_key, level.depth, level.is_op, silent.launch_ts, NULL, silent.id
     FROM silent
     CROSS JOIN level
-      ON level.upid = silent.launch_upid AND level.row_id = silent.launch_row
+      ON level.upid = silent.launch_upid AND level.track_key = silent.launch_track_key
   ),
   latest AS (
     SELECT
       id,
       at,
       MAX(number) OVER (
-        PARTITION BY upid, row_id, depth, is_op
+        PARTITION BY upid, track_key, depth, is_op
         ORDER BY at, id IS NOT NULL
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS number

@@ -11,7 +11,7 @@ CREATE PERFETTO TABLE tpt_collective_approach(
   match_id JOINID(slice.id),
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
-  -- The process that its row belongs to.
+  -- The process that its track belongs to.
   upid JOINID(process.id),
   -- Its device; NULL on the CPU.
   device LONG,

@@ -44,7 +44,7 @@ CREATE PERFETTO TABLE tpt_collective(
   track_id JOINID(track.id),
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
-  -- The process that its row belongs to.
+  -- The process that its track belongs to.
   upid JOINID(process.id),
   -- Its device.
   device LONG,

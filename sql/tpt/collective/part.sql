@@ -4,7 +4,7 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
-INCLUDE PERFETTO MODULE tpt.row;
+INCLUDE PERFETTO MODULE tpt.track;
 
 INCLUDE PERFETTO MODULE tpt.kernel_turn;
 
@@ -22,14 +22,14 @@ CREATE PERFETTO TABLE tpt_collective_part(
   name STRING,
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
-  -- The process that its row belongs to.
+  -- The process that its track belongs to.
   upid JOINID(process.id),
   -- Its device; NULL on the CPU.
   device LONG,
-  -- Its stream; on the CPU the row of the thread.
+  -- Its stream; on the CPU the track of the thread.
   stream LONG,
-  -- The row of its track, as `tpt_row_id!` has it.
-  row_id LONG,
+  -- Its track, as `tpt_track_key!` has it.
+  track_key LONG,
   -- Its start, ns.
   ts TIMESTAMP,
   -- 1 where that may be a PDL start, so that the rank arrives later; else 0.
@@ -102,9 +102,9 @@ WITH
       s.track_id,
       s.name,
       tpt_process_rank.rank,
-      tpt_row.upid,
+      tpt_track.upid,
       NULL,
-      tpt_row.row_id,
+      tpt_track.track_key,
       s.ts,
       s.ts + s.dur,
       s.ts,
@@ -121,7 +121,7 @@ WITH
       NULL,
       NULL
     FROM slice AS s
-    JOIN tpt_row USING (track_id)
+    JOIN tpt_track USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
     WHERE
       s.category = 'user_annotation' AND s.name GLOB 'gloo:*' AND s.dur >= 0
@@ -134,7 +134,7 @@ SELECT
   kernel.upid,
   kernel.device,
   kernel.stream,
-  tpt_row_id!(tpt_row.tid, tpt_row.row_id, slice.arg_set_id) AS row_id,
+  tpt_track_key!(tpt_track.tid, tpt_track.track_key, slice.arg_set_id) AS track_key,
   kernel.ts,
   kernel.arrival > kernel.ts AS is_pdl_start,
   kernel.arrival,
@@ -158,5 +158,5 @@ SELECT
   tpt_int_arg!(slice.arg_set_id, 'tpt_collective') AS merged_as
 FROM kernel
 JOIN slice USING (id)
-JOIN tpt_row ON tpt_row.track_id = kernel.track_id
+JOIN tpt_track ON tpt_track.track_id = kernel.track_id
 ORDER BY kernel.id;

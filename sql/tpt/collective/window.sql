@@ -18,11 +18,11 @@ CREATE PERFETTO TABLE tpt_collective_rank(
   name STRING,
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
-  -- The process that its row belongs to.
+  -- The process that its track belongs to.
   upid JOINID(process.id),
   -- Its device; NULL on the CPU.
   device LONG,
-  -- Its stream; on the CPU the row of the thread.
+  -- Its stream; on the CPU the track of the thread.
   stream LONG,
   -- Its start, ns.
   ts TIMESTAMP,
