@@ -20,7 +20,13 @@ INCLUDE PERFETTO MODULE tpt.kernel_family;
 
 WITH
   by_name AS (
-    SELECT work.rank, family.family, name, COUNT(*) AS count, SUM(work.dur) AS total_ns
+    SELECT
+      work.rank,
+      family.family,
+      name,
+      COUNT(*) AS count,
+      SUM(work.dur) AS total_ns,
+      SUM(IIF(family.is_plain_product, work.dur, 0)) AS plain_product_ns
     FROM tpt_gpu_slice AS work
     CROSS JOIN tpt_name_family AS family USING (name, kind)
     WHERE
@@ -57,7 +63,10 @@ SELECT
   -- the name with the most time of them
   MAX(IIF(place = 1, name, NULL)) AS top_name,
   -- its durations, summed, ns
-  MAX(IIF(place = 1, total_ns, NULL)) AS top_ns
+  MAX(IIF(place = 1, total_ns, NULL)) AS top_ns,
+  -- of total_ns, in products of fp32 that no tensor core computes, as their names say
+  -- (ampere_sgemm_..., cudnn_..._scudnn_...), ns; kernels whose names say nothing do not count
+  SUM(plain_product_ns) AS plain_product_ns
 FROM ranked
 GROUP BY rank, family
 ORDER BY rank, total_ns DESC, family;

@@ -63,6 +63,7 @@ WITH
         AS blocks_per_sm,
       SUM(warps_per_sm * dur) / NULLIF(SUM(IIF(warps_per_sm IS NULL, 0, dur)), 0) AS warps_per_sm,
       SUM(IIF(blocks_per_sm < 1, dur, 0)) AS underfilled_ns,
+      SUM(IIF(blocks_per_sm < 1, dur * (1 - blocks_per_sm), 0)) AS empty_ns,
       COUNT(blocks_per_sm) AS with_blocks,
       -- the reason of the most time
       IIF(
@@ -104,6 +105,9 @@ SELECT
   -- of total_ns, in kernels with fewer blocks than the GPU has multiprocessors, ns; NULL where
   -- blocks_per_sm is recorded of none
   IIF(total.with_blocks, total.underfilled_ns, NULL) AS underfilled_ns,
+  -- of underfilled_ns, the share of the multiprocessors that have no block, as time of a whole GPU,
+  -- ns, rounded; NULL likewise. 1 - empty_ns / total_ns is the TensorBoard plugin's SM efficiency
+  IIF(total.with_blocks, CAST(ROUND(total.empty_ns) AS INT), NULL) AS empty_ns,
   -- in how many different shapes it was launched
   shape.shapes,
   -- of the shape with the most time, blocks in x, y, z; NULL where not recorded

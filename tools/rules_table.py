@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from tp_tools.diagnosis.rules import HIDDEN, RULES
+from tp_tools.diagnosis.rules import ALL
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "diagnose.md"
 _TABLE = re.compile(r"(?<=\n)(?:\|[^\n]*\n)*<!-- end of rules -->")
@@ -22,7 +22,7 @@ def table() -> str:
         "|---|---|---|---|",
         *(
             f"| {rule.kind} | {rule.min_percent:g} % | {rule.counts} | {rule.source} |"
-            for rule in (*RULES, HIDDEN)
+            for rule in ALL
         ),
     ]
     return "\n".join(rows) + "\n"

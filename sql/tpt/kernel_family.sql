@@ -15,7 +15,8 @@ CREATE PERFETTO FUNCTION tpt_kernel_family(
 -- other: no rule knows the name.
 RETURNS STRING AS
 WITH
-  declared AS (
+  -- materialized, else each pattern below unfolds all of the name once more: 7 ms for a name
+  declared AS MATERIALIZED (
     SELECT
       REPLACE(
         REPLACE(
@@ -29,7 +30,7 @@ WITH
         'fb'
       ) AS text
   ),
-  qualified AS (
+  qualified AS MATERIALIZED (
     SELECT
       text,
       COALESCE(
@@ -39,10 +40,10 @@ WITH
       ) AS path
     FROM declared
   ),
-  called AS (
+  called AS MATERIALIZED (
     SELECT text, path, COALESCE(REGEXP_EXTRACT(path, '([^:]+)$'), path) AS fn FROM qualified
   ),
-  subject AS (
+  subject AS MATERIALIZED (
     SELECT
       text,
       fn,
@@ -157,6 +158,26 @@ SELECT
   END
 FROM subject;
 
+-- Whether a kernel is a product of fp32 (GEMM, convolution) that no tensor core computes, as names
+-- of NVIDIA's libraries say: sgemm of cuBLAS and CUTLASS (s884, s1688 and tensorop are others),
+-- scudnn and the engines in float of cuDNN. Other names say nothing of it. None of them is on the
+-- list of kernels that use tensor cores of NVIDIA's PyProf (pyprof/prof/tc.py), which PyTorch's
+-- TensorBoard plugin has.
+CREATE PERFETTO FUNCTION tpt_is_plain_product(
+  -- Name of the kernel.
+  name STRING
+)
+RETURNS BOOL AS
+WITH
+  lowered AS MATERIALIZED (
+    SELECT LOWER($name) AS text
+  )
+SELECT
+  text GLOB '*_sgemm_*' OR text GLOB '*_scudnn_*' OR text GLOB '*convolve_sgemm<float,*'
+  OR text GLOB '*dgrad_engine<float,*' OR text GLOB '*wgrad_alg[0-9]_engine<float,*'
+  OR text GLOB '*cudnn::winograd_nonfused::*<float, float>*'
+FROM lowered;
+
 -- Each name of GPU work with its family.
 CREATE PERFETTO TABLE tpt_name_family(
   -- Name of the kernel, or the profiler's name of the copy.
@@ -164,7 +185,9 @@ CREATE PERFETTO TABLE tpt_name_family(
   -- compute, collective, or copy (a memset too).
   kind STRING,
   -- As `tpt_kernel_family()` says; communication: collectives; copy: copies and memsets.
-  family STRING
+  family STRING,
+  -- As `tpt_is_plain_product()` says of a kernel that is no collective.
+  is_plain_product BOOL
 ) AS
 SELECT
   name,
@@ -173,6 +196,7 @@ SELECT
     WHEN 'collective' THEN 'communication'
     WHEN 'copy' THEN 'copy'
     ELSE tpt_kernel_family(name)
-  END AS family
+  END AS family,
+  kind = 'compute' AND tpt_is_plain_product(name) AS is_plain_product
 FROM (SELECT DISTINCT name, kind FROM tpt_gpu_slice)
 ORDER BY name, kind;

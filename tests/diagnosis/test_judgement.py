@@ -28,6 +28,7 @@ CAUSES = {
 COPY = {"rank": 0, "name": "Memcpy DtoD", "kind": "DtoD", "count": 1, "bytes": None}
 COPY |= {"total_ns": 9, "mean_gbps": None}
 FAMILY = {"rank": 0, "family": "gemm", "total_ns": 9, "top_name": "k", "top_ns": 9}
+FAMILY |= {"plain_product_ns": 0}
 
 
 def whole(rank: int, split: dict[str, int], **parts: int) -> tuple[dict[str, Any], list[Any]]:
@@ -115,6 +116,12 @@ def test_a_sound_trace_is_called_sound() -> None:
     assert [it.kind for it in diagnosis.findings] == ["compute"]
     said = "Nothing wrong stands out: the GPU computes for 99.0 % of the time."
     assert diagnosis.summary == said
+    products = numbers(
+        window(compute=990, copy=10),
+        kernel_families=[FAMILY | {"plain_product_ns": 6}],
+        kernels=[{"name": "k", "total_ns": 9}],
+    )
+    assert judge(products).summary == f"{said} But products without tensor cores take 66.0 % of it."
     hiding = numbers(window(compute=9), traces=(facts(hidden_percent=9.0),), kernels=[])
     assert judge(hiding).summary.endswith("100.0 % of the time. But the timeline hides kernels.")
 

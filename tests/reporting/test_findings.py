@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.diagnosing import MS, cause, facts, window
 from tests.support.page_text import report_data
-from tp_tools.diagnosis.rules import HIDDEN, RULES
+from tp_tools.diagnosis.rules import ALL
 from tp_tools.reporting import findings
 from tp_tools.reporting.places import Places
 
@@ -60,4 +60,4 @@ def test_without_gpu_work_the_section_is_a_sentence() -> None:
 
 def test_every_kind_has_a_panel() -> None:
     """The page leads from each finding to its details."""
-    assert set(findings.PANELS) == {rule.kind for rule in (*RULES, HIDDEN)}
+    assert set(findings.PANELS) == {rule.kind for rule in ALL}

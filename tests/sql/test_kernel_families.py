@@ -101,7 +101,7 @@ def test_every_column_by_hand() -> None:
     ]
     rows = ask("kernel_families", events)
     assert [tuple(row.values()) for row in rows] == [
-        (None, "gemm", 3, 2, 60, 60.0, 20, "ampere_sgemm_64x64_nn", 50),
+        (None, "gemm", 3, 2, 60, 60.0, 20, "ampere_sgemm_64x64_nn", 50, 60),
         (
             None,
             "communication",
@@ -112,9 +112,35 @@ def test_every_column_by_hand() -> None:
             30,
             "ncclDevKernel_AllReduce_Sum_f32_RING_LL(int)",
             30,
+            0,
         ),
-        (None, "copy", 1, 1, 10, 10.0, 10, "Memcpy DtoD (Device -> Device)", 10),
+        (None, "copy", 1, 1, 10, 10.0, 10, "Memcpy DtoD (Device -> Device)", 10, 0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_plain"),
+    [
+        ("volta_sgemm_64x64_nt", True),
+        ("cudnn_infer_ampere_scudnn_128x64_relu_medium_nn_v1", True),
+        ("void cutlass::Kernel2<cutlass_80_simt_sgemm_128x32_8x5_nn_align1>(int)", True),
+        ("void cudnn::detail::dgrad_engine<float, 512, 6, 5, 3, 3, 3, false>(int)", True),
+        ("void wgrad_alg0_engine<float, 128, 6, 7, 3, 3, 5, false, 512>(int)", True),
+        ("void cudnn::winograd_nonfused::winogradForwardData4x4<float, float>(int)", True),
+        ("void wgrad_alg0_engine<__half, 128, 6, 7, 3, 3, 5, false, 512>(int)", False),
+        ("volta_s884gemm_fp16_128x128_ldg8_f2f_nn", False),
+        ("void cutlass::Kernel<cutlass_80_tensorop_s1688gemm_256x64_16x4_nn_align4>(int)", False),
+        ("sm80_xmma_fprop_implicit_gemm_tf32f32_tf32f32_f32_nhwckrsc_nhwc_tilesize64x", False),
+        ("Cijk_Ailk_Bljk_SB_MT64x64x16_MI16x16x4x1", False),
+        ("nvjet_hsh_128x256_64x4_2x1_v_bz_coopB_TNN", False),
+    ],
+)
+def test_products_of_which_the_name_says_that_no_tensor_core_computes_them(
+    name: str, is_plain: bool
+) -> None:
+    """Those of fp32 by NVIDIA's libraries; names that do not say it do not count."""
+    (row,) = ask("kernel_families", [work(name, 0, 10)])
+    assert row["plain_product_ns"] == (10 if is_plain else 0)
 
 
 def test_a_kernel_is_communication_by_its_args() -> None:

@@ -54,6 +54,7 @@ def test_every_column_by_hand() -> None:
             "blocks_per_sm": 1.625,  # (30 * 2 + 10 * 0.5) / 40
             "warps_per_sm": 13.0,
             "underfilled_ns": 10,
+            "empty_ns": 5,  # 10 * (1 - 0.5)
             "shapes": 2,
             "grid": "264 x 1 x 1",
             "block": "256 x 1 x 1",
@@ -74,6 +75,7 @@ def test_every_column_by_hand() -> None:
             "blocks_per_sm": None,
             "warps_per_sm": None,
             "underfilled_ns": None,
+            "empty_ns": None,
             "shapes": 1,
             "grid": None,
             "block": None,

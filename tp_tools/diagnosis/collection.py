@@ -34,6 +34,8 @@ QUERIES = (
     "syncs",
     "kernels",
     "kernel_families",
+    "roofline",
+    "occupancy",
     "copies",
     "stragglers",
     "collectives_by_rank",
@@ -71,7 +73,7 @@ def collect(traces: Sequence[str], how: LoadOptions, reporter: Reporter) -> Numb
     header, how = replace(header, needs=needs, args=args), replace(how, needs=needs)
     tp, plan = job_loader.load_job(list(traces), header, how, reporter=reporter)
     with tp:
-        rows = _run(tp, queries, reporter)
+        rows = _run(tp, queries, _gpu_of(plan), reporter)
         start_ns = tp.start_ns
     with reporter.stage("looking for hidden kernels"):
         return Numbers(rows, list(_facts_of_ranks(plan)), start_ns)
@@ -89,7 +91,7 @@ def _of_trace(trace: str, queries: list[Query], how: LoadOptions, reporter: Repo
         else:
             tp = load_trace(source, how, reporter)
     with tp:
-        return Numbers(_run(tp, queries, reporter), [facts], tp.start_ns)
+        return Numbers(_run(tp, queries, tp.gpu, reporter), [facts], tp.start_ns)
 
 
 def _facts_of_ranks(plan: MergePlan) -> Iterable[TraceFacts]:
@@ -104,13 +106,19 @@ def _facts_of_ranks(plan: MergePlan) -> Iterable[TraceFacts]:
         yield TraceFacts(rank.rank, stated.world_size, hidden, tuple(stated.options), is_aligned)
 
 
-def _run(tp: Processor, queries: list[Query], reporter: Reporter) -> dict[str, Rows]:
+def _gpu_of(plan: MergePlan) -> str:
+    """Return the name of the GPUs of all ranks; empty where they are not known to be the same."""
+    names = {summary.metadata.gpu_name for summary in plan.summaries}
+    return names.pop() if len(names) == 1 else ""
+
+
+def _run(tp: Processor, queries: list[Query], gpu: str, reporter: Reporter) -> dict[str, Rows]:
     """Run the queries; the one on messages only where there are any."""
     answers = dict[str, Rows]()
     with reporter.stage("asking SQL"):
         for query in queries:
             if query.title != MESSAGE_QUERY or _has_messages(answers["collectives_by_rank"]):
-                answers[query.title] = query_rows(tp, query.sql, query.name)
+                answers[query.title] = query_rows(tp, query.sql_on(gpu), query.name)
     return answers
 
 

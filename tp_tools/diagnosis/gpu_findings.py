@@ -116,4 +116,5 @@ def hidden(numbers: Numbers) -> Finding | None:
         next_step="Look at the repaired trace: `tp-tools fix`, or `tp-tools view`.",
         cost_ns=None,
         evidence=(Evidence(INFO, row),),
+        weight=counts.share,
     )

@@ -116,6 +116,7 @@ def launches(numbers: Numbers) -> Finding | None:
         if is_long
         else "mostly in pieces shorter than 1 ms"
     )
+    title = "CPU-bound" if is_long else "Launch-bound"
     options = numbers.profiler_options()
     advice = (
         "see what the CPU does in the longest gaps: `tp-tools query gaps` names the op and the "
@@ -125,7 +126,7 @@ def launches(numbers: Numbers) -> Finding | None:
     )
     return Finding(
         kind="launches",
-        title="CPU-bound" if is_long else "Launch-bound",
+        title=title if idle.ns >= numbers.part("compute") else "Late launches",
         says=f"{_idles(numbers, idle)} because the CPU launches work late, {spread}{most}.",
         next_step=f"Record again without {options}; if it stays so, {advice}"
         if options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tp_tools.diagnosis.model import Diagnosis
-from tp_tools.diagnosis.rules import HIDDEN, RULES
+from tp_tools.diagnosis.rules import HIDDEN, KERNELS, RULES
 from tp_tools.formatting import percent
 
 if TYPE_CHECKING:
@@ -20,18 +20,24 @@ MOST = 5
 
 
 def judge(
-    numbers: Numbers, rules: Sequence[Rule] = RULES, hidden: Rule = HIDDEN, most: int = MOST
+    numbers: Numbers,
+    rules: Sequence[Rule] = RULES,
+    kernels: Sequence[Rule] = KERNELS,
+    hidden: Rule = HIDDEN,
+    most: int = MOST,
 ) -> Diagnosis:
     """Apply the rules.
 
     Args:
         numbers: of a trace, or of the ranks of a job.
         rules: the rules about time.
+        kernels: the rules about kernels that use little of the GPU.
         hidden: the rule about hidden kernels.
         most: how many findings to give at most.
 
     Returns:
-        The findings: faults, most time first, then what computes, then hidden kernels.
+        The findings: faults, most time first, then what computes, then kernels that use little of
+        the GPU, most time first, then hidden kernels.
     """
     whole = numbers.gpu_ns
     parts = {
@@ -44,15 +50,16 @@ def judge(
     if not whole:
         return Diagnosis(_NOTHING_RAN, whole, len(numbers.devices), parts)
     timed = sorted(_costly(numbers, rules), key=lambda it: (not it.is_fault, -(it.cost_ns or 0)))
-    last = list(_hidden(numbers, hidden))
-    kept = timed[: most - len(last)]
+    weighty = sorted(_weighty(numbers, kernels), key=lambda it: -(it.weight or 0))
+    found, last = [*timed, *weighty], list(_weighty(numbers, [hidden]))
+    kept = found[: most - len(last)]
     return Diagnosis(
         summary=_summary(numbers, [*kept, *last]),
         gpu_ns=whole,
         gpus=len(numbers.devices),
         parts=parts,
         findings=(*kept, *last),
-        left_out=len(timed) - len(kept),
+        left_out=len(found) - len(kept),
         start_ns=numbers.start_ns,
     )
 
@@ -70,11 +77,12 @@ def _costly(numbers: Numbers, rules: Sequence[Rule]) -> Iterator[Finding]:
             yield finding
 
 
-def _hidden(numbers: Numbers, rule: Rule) -> Iterator[Finding]:
-    shares = [it.hidden.share for it in numbers.traces if it.hidden is not None]
-    finding = rule.find(numbers)
-    if finding is not None and 100 * max(shares, default=0.0) >= rule.min_percent:
-        yield finding
+def _weighty(numbers: Numbers, rules: Sequence[Rule]) -> Iterator[Finding]:
+    """Yield the findings without a cost that weigh as much as the thresholds of their rules."""
+    for rule in rules:
+        finding = rule.find(numbers)
+        if finding is not None and 100 * (finding.weight or 0.0) >= rule.min_percent:
+            yield finding
 
 
 def _summary(numbers: Numbers, findings: list[Finding]) -> str:
@@ -83,9 +91,16 @@ def _summary(numbers: Numbers, findings: list[Finding]) -> str:
     computing = f"{gpus} for {percent(numbers.part('compute') / numbers.gpu_ns)} of the time"
     faults = [it for it in findings if it.is_fault and it.cost_ns is not None]
     if not faults:
-        hides = any(it.cost_ns is None for it in findings)
-        but = " But the timeline hides kernels." if hides else ""
+        but = "".join(f" But {_aside(it)}." for it in findings if it.cost_ns is None)
         return f"Nothing wrong stands out: {computing}.{but}"
     worst = faults[0]
     share = percent((worst.cost_ns or 0) / numbers.gpu_ns)
     return f"{worst.title}: {share} of the GPU time; {computing}."
+
+
+def _aside(finding: Finding) -> str:
+    """Name a finding without a cost within a sentence."""
+    name = finding.title[0].lower() + finding.title[1:]
+    if finding.kind == HIDDEN.kind:
+        return name
+    return f"{name} take {percent(finding.weight or 0.0)} of it"

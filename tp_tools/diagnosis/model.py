@@ -61,6 +61,8 @@ class Finding:
         place: where it can be seen; None where no single place stands for it.
         doubts: why the numbers may mean less than they say.
         is_fault: whether something is wrong; False for computing.
+        weight: of a finding without a cost, the share, 0 to 1, that its rule's threshold is about:
+            of the GPU time, or of hidden kernels that of the time of all kernels.
     """
 
     kind: str
@@ -72,6 +74,7 @@ class Finding:
     place: Place | None = None
     doubts: tuple[str, ...] = ()
     is_fault: bool = True
+    weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,8 @@ class Diagnosis:
         gpus: how many GPUs.
         parts: gpu_ns by what the GPUs did, ns: compute, communication, waiting (for a rank),
             copies, idle.
-        findings: at most five: faults, most time first, then what computes, then what costs no
-            time.
+        findings: at most five: faults, most time first, then what computes, then kernels that
+            use little of the GPU, then hidden kernels.
         left_out: how many findings more there were.
         start_ns: start of the trace, ns, as the times of places count; None if unknown.
     """

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tp_tools.diagnosis import collective_findings, gpu_findings, idle_findings
+from tp_tools.diagnosis import (
+    collective_findings,
+    gpu_findings,
+    idle_findings,
+    kernel_findings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +26,8 @@ class Rule:
     Attributes:
         kind: its name, and the kind of its findings.
         find: makes the finding from the numbers; None where there is nothing.
-        min_percent: the finding is given if it costs at least this share of the GPU time, per cent.
+        min_percent: the finding is given if it costs at least this share of the GPU time, per cent;
+            where it costs none, if it weighs as much.
         counts: what its cost is, in the words of the queries.
         source: where the threshold comes from.
     """
@@ -70,6 +76,33 @@ RULES = (
 )
 """Rules about time. Their costs are parts of the GPU time that do not overlap."""
 
+KERNELS = (
+    Rule(
+        "tensor cores",
+        kernel_findings.plain_products,
+        10,
+        "part of compute: `kernel_families`: plain_product_ns",
+        f"own choice; {TENSORBOARD} advises where no kernel uses tensor cores",
+    ),
+    Rule(
+        "far from the peak",
+        kernel_findings.far_from_peak,
+        10,
+        f"part of compute: `roofline`: gpu_ns below {kernel_findings.FAR_PERCENT} % of both peaks",
+        "own choice; half of the 60 % below which Nsight Compute (SpeedOfLight) says that latency "
+        "holds a kernel back, since the peaks are those of data sheets",
+    ),
+    Rule(
+        "few blocks",
+        kernel_findings.few_blocks,
+        10,
+        "part of compute: `occupancy`: empty_ns",
+        "own choice; Nsight Compute (LaunchStatistics) tells of kernels with fewer blocks than the "
+        "GPU has multiprocessors",
+    ),
+)
+"""Rules about kernels that use little of the GPU; their time is part of computing."""
+
 HIDDEN = Rule(
     "hidden kernels",
     gpu_findings.hidden,
@@ -78,3 +111,6 @@ HIDDEN = Rule(
     "own choice: less hardly changes the picture",
 )
 """The rule about what the timeline does not show."""
+
+ALL = (*RULES, *KERNELS, HIDDEN)
+"""Every rule, in the order of the page about them."""

@@ -34,6 +34,9 @@ PANELS = {
     "communication": "collectives",
     "pipeline": "verdict",
     "compute": "kernels",
+    "tensor cores": "kernels",
+    "far from the peak": "efficiency",
+    "few blocks": "efficiency",
     "hidden kernels": "hidden",
 }
 """The section of the page with the details of a finding, by the kind of the finding."""
