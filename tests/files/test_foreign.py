@@ -55,17 +55,24 @@ def test_what_is_no_trace_is_named(tmp_path: Path, name: str, content: bytes, is
 @pytest.mark.parametrize(
     ("table", "is_a"),
     [
-        ("CUPTI_ACTIVITY_KIND_KERNEL", "an Nsight Systems database"),
         ("rocpd_info_agent", r"a database of rocprofv3 .* convert -i .*\.json --output-format"),
         ("other", "an SQLite database"),
     ],
 )
 def test_databases_are_told_apart_by_their_tables(tmp_path: Path, table: str, is_a: str) -> None:
-    """A database of nsys and one of rocprofv3 have tables that no other has; names do not count."""
+    """A database of rocprofv3 has tables that no other has; names do not count."""
     path = tmp_path / "t.json"
     path.write_bytes(database(tmp_path, table))
     with pytest.raises(InputError, match=f": is {is_a}"):
         refuse_foreign(str(path))
+
+
+@pytest.mark.parametrize("table", ["CUPTI_ACTIVITY_KIND_KERNEL", "NVTX_EVENTS"])
+def test_exports_of_nsight_systems_are_traces(tmp_path: Path, table: str) -> None:
+    """They are told by their tables, whatever their name."""
+    path = tmp_path / "t.json"
+    path.write_bytes(database(tmp_path, table))
+    refuse_foreign(str(path))
 
 
 @pytest.mark.parametrize(

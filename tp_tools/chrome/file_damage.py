@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tp_tools.chrome.metadata import metadata
 from tp_tools.trace.model import UNTIMED, is_phase
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class FileDamage:
         mended: counts of repairs of the text by kind, including habits of profilers.
         left_out: a line about damaged text that was left out; "" if there is none.
         first: the first stretches of damaged text that were left out.
+        notes: what the reader of an export says of it, a line each.
     """
 
     cut_short: bool
@@ -64,6 +66,7 @@ class FileDamage:
     mended: dict[str, int]
     left_out: str = ""
     first: tuple[TextDamage, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def as_object(self) -> dict[str, Any]:
         """Return the damage for JSON."""
@@ -113,6 +116,8 @@ class FileDamage:
             reporter.warn(f"{file}: holds no events. Was the profiler stopped before it recorded?")
         for line in self.mends(file):
             reporter.note(line)
+        for line in self.notes:
+            reporter.note(f"{file}: {line}")
 
 
 def damage(trace: Trace, source: Source) -> FileDamage:
@@ -127,6 +132,7 @@ def damage(trace: Trace, source: Source) -> FileDamage:
         mended,
         left_out=_left_out(trace),
         first=tuple(trace.damage or ()),
+        notes=metadata(trace).notes,
     )
 
 

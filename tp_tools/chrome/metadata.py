@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 MERGED_KEY = "tpToolsMerge"
 """A top-level key that `tp-tools merge` writes."""
 
+EXPORT_KEY = "nsys"
+"""A top-level key of the text of an export of Nsight Systems: its versions."""
+
+NOTES_KEY = "nsysNotes"
+"""A top-level key of that text: lines on what the export lacks."""
+
 OPTIONS = ("record_shapes", "profile_memory", "with_stack", "with_flops", "with_modules")
 """Options of torch.profiler.profile that a trace records."""
 
@@ -69,6 +75,7 @@ class TraceMetadata:
         base_ns: ns to add to times to get ns since the epoch.
         wrong_base: repr of a base time that is not an integer.
         is_merged: whether `tp-tools merge` wrote the trace.
+        notes: what the reader of an export says of it, a line each.
     """
 
     rank: int | None = None
@@ -83,6 +90,7 @@ class TraceMetadata:
     base_ns: int | None = None
     wrong_base: str = ""
     is_merged: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def gpu_name(self) -> str:
@@ -161,6 +169,13 @@ def _metadata(members: _Object) -> TraceMetadata:
         base_ns=base_ns,
         wrong_base=repr(base) if base is not None and base_ns is None else "",
         is_merged=MERGED_KEY in members,
+        notes=tuple(_lines(members.get(NOTES_KEY))),
+    )
+
+
+def _lines(notes: object) -> Iterator[str]:
+    return (
+        (note for note in notes if isinstance(note, str)) if isinstance(notes, list) else iter(())
     )
 
 
@@ -202,6 +217,10 @@ def _versions(members: _Object, job: _Object) -> Iterator[tuple[str, str]]:
     nccl = _text(job, "nccl_version")
     if nccl is not None:
         yield "NCCL", nccl
+    export = members.get(EXPORT_KEY)
+    product = _text(export, "product") if isinstance(export, dict) else None
+    if product:
+        yield "Nsight Systems", product
 
 
 def _cuda(value: float) -> str:
@@ -230,7 +249,9 @@ _DECODED_KEYS = (
     "distributedInfo",
     "host_name",
     "schemaVersion",
+    EXPORT_KEY,
     MERGED_KEY,
+    NOTES_KEY,
     *OPTIONS,
     *(key for key, _, _ in _VERSIONS),
 )

@@ -160,11 +160,14 @@ def repair(
 
 
 def _warn(source: Source, analyzed: Analysis, reporter: Reporter) -> None:
-    """Warn of each part of the file that could not be kept."""
+    """Warn of each part of the file that could not be kept, and pass on what an export lacks."""
     from tp_tools.chrome.file_damage import damage  # noqa: PLC0415
 
-    for line in damage(analyzed.trace, source).losses(source.name):
+    found = damage(analyzed.trace, source)
+    for line in found.losses(source.name):
         reporter.warn(line)
+    for line in found.notes:
+        reporter.note(f"{source.name}: {line}")
 
 
 def _write(

@@ -42,7 +42,7 @@ INTERRUPTED = 130
 COMPLETE = "_TP_TOOLS_COMPLETE"
 """Environment variable by which a shell asks for completions, as click names it."""
 
-_TRACES = (".json", ".gz", ".zst", ".pftrace", ".perfetto-trace")
+_TRACES = (".json", ".gz", ".zst", ".pftrace", ".perfetto-trace", ".sqlite")
 """Suffixes of words that stand for a file, there or not, rather than for a command."""
 
 READER_LEFT = 141

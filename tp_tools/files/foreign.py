@@ -47,13 +47,14 @@ class Kind:
 
 
 _SQLITE = rb"SQLite format 3\0"
+_NSYS = rb"CUPTI_ACTIVITY_|TARGET_INFO_|META_DATA_EXPORT|EXPORT_META_DATA|NVTX_EVENTS|OSRT_API"
 _PICKLE = rb"\x80[\x02-\x05]"
 _NO_JSON = rb"(?!\s*[{\[])"
 
 KINDS = (
     Kind(
         "an Nsight Systems report",
-        f"Open it with nsys-ui. {_RECORD}",
+        "Export it, then give that: nsys export --type sqlite FILE.",
         suffixes=(".nsys-rep", ".qdrep"),
         start=_NO_JSON,
     ),
@@ -64,18 +65,17 @@ KINDS = (
         start=_NO_JSON,
     ),
     Kind(
-        "an Nsight Systems database (nsys export)",
-        f"Ask it with sqlite3, or open its .nsys-rep with nsys-ui. {_RECORD}",
-        start=_SQLITE,
-        holds=rb"CUPTI_ACTIVITY_|TARGET_INFO_|META_DATA_EXPORT",
-    ),
-    Kind(
         "a database of rocprofv3 (rocpd)",
         "Convert it, then view that: rocpd convert -i FILE --output-format pftrace.",
         start=_SQLITE,
         holds=rb"rocpd_",
     ),
-    Kind("an SQLite database", _RECORD, start=_SQLITE),
+    Kind(
+        "an SQLite database",
+        _RECORD,
+        start=_SQLITE,
+        lacks=_NSYS,
+    ),
     Kind(
         "a memory snapshot of PyTorch",
         "Open it on https://pytorch.org/memory_viz, which draws it in your browser.",
@@ -136,7 +136,7 @@ def refuse_foreign(name: str, *, by_perfetto: bool = True) -> None:
 
 def _beginning(source: Source) -> bytes:
     """Read the first bytes; more only of a file that is not JSON."""
-    blocks = source.blocks()
+    blocks = source.stored()
     first = next(blocks, b"")
     if re.match(_NO_JSON, first) is None or not first:
         return first

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from isal import isal_zlib
 
 from tp_tools.errors import InputError
-from tp_tools.files import temporary
+from tp_tools.files.spool import spooled
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _COPY = 1 << 20
 _GZIP_MAGIC = re.compile(rb"\x1f\x8b")
 _ZSTD_MAGIC = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # or pzstd's skippable frame
 _ZIP_MAGIC = b"PK\x03\x04"
+_SQLITE_MAGIC = b"SQLite format 3\0"
 _GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stub has no type
 _UTF16_START = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0|\0[{\[]")
 _MAX_HEADER = 4096
@@ -82,7 +83,7 @@ class Source:
         return self.path.stat().st_size
 
     def blocks(self, reporter: Reporter = SILENT) -> Iterator[bytes]:
-        """Read the decompressed text from the start.
+        """Read the decompressed text from the start; of an export the trace that it holds.
 
         Args:
             reporter: receives the number of bytes of each block read from disk.
@@ -93,6 +94,28 @@ class Source:
         Raises:
             InputError: the file cannot be read, or is not gzip, zstd or plain text.
         """
+        stored = self.stored(reporter)
+        first = next(stored, b"")
+        while len(first) < len(_SQLITE_MAGIC) and (block := next(stored, b"")):
+            first += block
+        blocks: Iterator[bytes] = itertools.chain((first,), stored)
+        if first.startswith(_SQLITE_MAGIC):
+            from tp_tools.files import exports  # noqa: PLC0415  few inputs are exports
+
+            blocks = exports.read(self.path, self.name, blocks, lambda: self.truncated)
+        yield from blocks
+
+    def is_database(self) -> bool:
+        """Tell whether the file is an SQLite database: its bytes are not those of `blocks`.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        start = b"".join(itertools.islice(self.stored(), len(_SQLITE_MAGIC)))
+        return start.startswith(_SQLITE_MAGIC)
+
+    def stored(self, reporter: Reporter = SILENT) -> Iterator[bytes]:
+        """Read the file as it is but for its compression; see `blocks`."""
         self.truncated = False
         try:
             with self.path.open("rb") as file:
@@ -233,7 +256,7 @@ def open_source(name: str) -> Iterator[Source]:
     if name == "-":
         if sys.stdin is None:
             raise InputError("-: standard input is closed.")
-        with _spool("-", sys.stdin.buffer) as path:
+        with spooled(_read_blocks("-", sys.stdin.buffer)) as path:
             yield Source(path, "-")
         return
     path = Path(name)
@@ -252,20 +275,8 @@ def open_source(name: str) -> Iterator[Source]:
         pipe = path.open("rb")
     except OSError as error:
         raise _read_error(name, error) from error
-    with pipe, _spool(name, pipe) as copy:
+    with pipe, spooled(_read_blocks(name, pipe)) as copy:
         yield Source(copy, name)
-
-
-@contextmanager
-def _spool(name: str, stream: BinaryIO) -> Iterator[Path]:
-    """Copy a stream to a temporary file, which is removed at the end of the block."""
-    with ExitStack() as stack:
-        with temporary.full_disk_named():
-            handle, path = stack.enter_context(temporary.file())
-            with os.fdopen(handle, "wb") as copy:
-                for block in _read_blocks(name, stream):
-                    copy.write(block)
-        yield path
 
 
 def _read_blocks(name: str, stream: BinaryIO) -> Iterator[bytes]:

@@ -23,6 +23,9 @@ SUFFIXES = (
     ".pftrace.gz",
     ".pftrace.zst",
     ".perfetto-trace",
+    ".sqlite",
+    ".sqlite.gz",
+    ".sqlite.zst",
 )
 """Suffixes of files in a folder that count as traces."""
 

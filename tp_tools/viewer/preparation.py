@@ -27,7 +27,7 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _START_BYTES = 1 << 20
 """Bytes at the beginning of a file that are shown to TraceProcessor to recognize its format."""
 
-_SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace")
+_SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace", ".sqlite")
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,13 @@ def _repair(source: Source, options: ViewOptions, reporter: Reporter) -> ViewFil
 def _without_repair(
     source: Source, options: ViewOptions, analysis: Analysis | None, reporter: Reporter
 ) -> ViewFile:
-    """Return the trace itself, or a gzip copy if it is zstd, which the UI does not read."""
-    if not _is_zstd(source):
+    """Return the trace itself, or a copy if it is zstd or an export, which the UI does not read."""
+    if _is_zstd(source):
+        copy = options.folder / f"{_name(source).removesuffix('.zst')}.gz"
+    elif source.is_database():
+        copy = options.folder / f"{_stem(source)}.json.gz"
+    else:
         return ViewFile(source.path.absolute(), _name(source), analysis)
-    copy = options.folder / f"{_name(source).removesuffix('.zst')}.gz"
     with reporter.stage(f"repacking {source.name}", source.size()) as stage:
         _write(copy, source.blocks(stage))
     return ViewFile(copy, copy.name, analysis)

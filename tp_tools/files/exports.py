@@ -1,0 +1,62 @@
+"""Read databases that profilers export as the traces that they hold."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from tp_tools import nsys
+from tp_tools.errors import InputError
+from tp_tools.files.spool import spooled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_BLOCK = 1 << 20
+_MAGIC = b"SQLite format 3\0"
+
+
+def read(
+    path: Path, name: str, stored: Iterator[bytes], is_cut: Callable[[], bool]
+) -> Iterator[bytes]:
+    """Yield the text of the trace that an SQLite database holds.
+
+    A compressed one is copied to a temporary file, since SQLite wants to seek.
+
+    Args:
+        path: the file.
+        name: its name in messages.
+        stored: its decompressed bytes.
+        is_cut: tells, once these were read, whether their compressed stream ended too early.
+
+    Returns:
+        Chrome JSON; of a database that is no export of Nsight Systems its bytes.
+
+    Raises:
+        InputError: it is damaged, locked, or of an unknown version.
+    """
+    if _is_database(path):
+        yield from _text(path, name)
+        for _ in stored:  # so that its bytes are counted
+            pass
+        return
+    with spooled(stored) as copy:
+        if is_cut():
+            raise InputError(f"{name}: was cut short. Copy the file again.")
+        yield from _text(copy, name)
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def _text(path: Path, name: str) -> Iterator[bytes]:
+    if nsys.is_export(path, name):
+        with closing(nsys.read_text(path, name)) as text:
+            yield from text
+        return
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block

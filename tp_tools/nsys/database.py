@@ -1,0 +1,140 @@
+"""Read tables of an SQLite export whose tables and columns depend on version and recording."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tp_tools.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+Row: TypeAlias = "tuple[Any, ...]"
+
+MAGIC = b"SQLite format 3\0"
+"""The first bytes of an SQLite database (sqlite.org/fileformat.html)."""
+
+ROWS = 4096
+"""Rows that are handled at a time."""
+
+_BUSY_S = 5.0  # until a database that another program writes is given up
+_AGAIN = "Export it again: nsys export --type sqlite REPORT.nsys-rep."
+
+
+class Database:
+    """An SQLite export, open for reading.
+
+    Attributes:
+        name: its name in messages.
+        columns: the columns of each table, as the file has them.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+        self.name = name
+        self._connection = connection
+        self.columns = {table: self._columns_of(table) for table in self._tables()}
+
+    def _tables(self) -> list[str]:
+        sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name"
+        return [name for (name,) in self._connection.execute(sql)]
+
+    def _columns_of(self, table: str) -> frozenset[str]:
+        sql = "SELECT name FROM pragma_table_info(?)"
+        return frozenset(name for (name,) in self._connection.execute(sql, (table,)))
+
+    def has(self, table: str, *columns: str) -> bool:
+        """Tell whether there is a table with these columns."""
+        return table in self.columns and self.columns[table].issuperset(columns)
+
+    def rows(
+        self, table: str, columns: Sequence[str], *, distinct: bool = False
+    ) -> Iterator[list[Row]]:
+        """Yield the rows of a table in their order, some thousand at a time.
+
+        Args:
+            table: its name; no rows if there is none.
+            columns: names of columns; NULL for those that it lacks.
+            distinct: whether to leave out rows that are equal to others.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if table not in self.columns:
+            return
+        chosen = ", ".join(self._column(table, column) for column in columns)
+        sql = f'SELECT {"DISTINCT " * distinct}{chosen} FROM "{table}"'  # noqa: S608  names of ours
+        with reading(self.name), closing(self._connection.execute(sql)) as cursor:
+            while rows := cursor.fetchmany(ROWS):
+                yield rows
+
+    def all(self, table: str, columns: Sequence[str], *, distinct: bool = False) -> list[Row]:
+        """Return the rows of a small table, as `rows` gives them."""
+        return [row for rows in self.rows(table, columns, distinct=distinct) for row in rows]
+
+    def extreme(self, function: str, table: str, column: str) -> int | None:
+        """Return MIN or MAX of a column; None where there is no value."""
+        if not self.has(table, column):
+            return None
+        sql = f'SELECT {function}("{column}") FROM "{table}"'  # noqa: S608  names of ours
+        with reading(self.name):
+            [(value,)] = self._connection.execute(sql)
+        return value if isinstance(value, int) else None
+
+    def count(self, table: str) -> int:
+        """Return the number of rows; 0 where there is no such table."""
+        if table not in self.columns:
+            return 0
+        with reading(self.name):
+            [(count,)] = self._connection.execute(f'SELECT COUNT(*) FROM "{table}"')  # noqa: S608
+        return int(count)
+
+    def _column(self, table: str, column: str) -> str:
+        return f'"{column}"' if column in self.columns[table] else "NULL"
+
+
+@contextmanager
+def opened(path: Path, name: str) -> Iterator[Database]:
+    """Open a database read-only; text that is no UTF-8 is read with replacement characters.
+
+    Args:
+        path: the file.
+        name: its name in messages.
+
+    Raises:
+        InputError: it cannot be read, or is locked.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    with reading(name):
+        # blocks of a trace are read on a thread ahead of their consumer, which may close them
+        connection = sqlite3.connect(address, _BUSY_S, check_same_thread=False, uri=True)
+    with closing(connection):
+        connection.text_factory = _text
+        with reading(name):
+            database = Database(connection, name)
+        yield database
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Turn errors of SQLite into ones that say what to do.
+
+    Raises:
+        InputError: instead of any error of SQLite.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            raise InputError(
+                f"{name}: another program writes this database. Wait for its end, or copy the file."
+            ) from error
+        raise InputError(f"{name}: its database cannot be read ({error}). {_AGAIN}") from error
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{name}: its database is damaged ({error}). {_AGAIN}") from error
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")

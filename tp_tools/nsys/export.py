@@ -1,0 +1,110 @@
+"""Read an export of Nsight Systems as the text of a Kineto trace, block by block.
+
+The order is fixed: head, GPU work, calls, annotations, names, notes. So it is the same text each
+time, and may be read as often as a file.
+"""
+
+from __future__ import annotations
+
+from json import dumps
+from typing import TYPE_CHECKING, Any
+
+from tp_tools.nsys import tables
+from tp_tools.nsys.database import opened
+from tp_tools.nsys.devices import properties
+from tp_tools.nsys.facts import read_facts
+from tp_tools.nsys.gpu import gpu_events
+from tp_tools.nsys.host import call_events, system_events
+from tp_tools.nsys.launches import find_launches
+from tp_tools.nsys.layout import layout
+from tp_tools.nsys.naming import name_events
+from tp_tools.nsys.notes import notes
+from tp_tools.nsys.nvtx import nvtx_events
+from tp_tools.nsys.recording import Recording
+from tp_tools.nsys.waits import wait_events
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from tp_tools.nsys.database import Database
+    from tp_tools.nsys.facts import Facts
+    from tp_tools.nsys.layout import Layout
+
+
+def is_export(path: Path, name: str) -> bool:
+    """Tell by its tables whether an SQLite database is an export of Nsight Systems.
+
+    Args:
+        path: the file.
+        name: its name in messages.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with opened(path, name) as database:
+        known = (*tables.META, *tables.DRAWN, tables.START)
+        return any(database.has(table) for table in known)
+
+
+def read_text(path: Path, name: str) -> Generator[bytes]:
+    """Yield the text of the trace that an export holds.
+
+    Args:
+        path: the SQLite database.
+        name: its name in messages.
+
+    Returns:
+        Blocks of Chrome JSON, some hundred kilobytes each.
+
+    Raises:
+        InputError: the file is damaged, locked, or of an unknown version.
+    """
+    with opened(path, name) as database:
+        facts, found = read_facts(database), layout(database)
+        recording = Recording(
+            database, found, find_launches(database, found), _strings(database), facts.shift_ns
+        )
+        gpus = properties(database)
+        yield (_head(facts, found, gpus) + '"traceEvents":[\n').encode()
+        separator = ""
+        for lines in _event_lines(recording, gpus):
+            if lines:
+                yield (separator + ",\n".join(lines)).encode()
+                separator = ",\n"
+        yield f'\n],"nsysNotes":{dumps(notes(recording, facts))}}}\n'.encode()
+
+
+def _event_lines(recording: Recording, gpus: list[dict[str, Any]]) -> Iterator[list[str]]:
+    processors = {gpu["id"]: gpu["numSms"] for gpu in gpus if gpu.get("numSms") and "id" in gpu}
+    yield from gpu_events(recording, processors)
+    yield from wait_events(recording)
+    yield from call_events(recording)
+    yield from nvtx_events(recording)
+    yield from system_events(recording)
+    yield list(name_events(recording))
+
+
+def _strings(database: Database) -> dict[int, str]:
+    """Return the JSON text of each string by its id."""
+    return {
+        key: dumps(value)
+        for rows in database.rows(tables.STRINGS, ["id", "value"])
+        for key, value in rows
+        if isinstance(value, str)
+    }
+
+
+def _head(facts: Facts, found: Layout, gpus: list[dict[str, Any]]) -> str:
+    """Return the start of the trace, with the members of Kineto that the export knows."""
+    head: dict[str, Any] = {"deviceProperties": gpus}
+    users = {process for process, *_ in found.streams}
+    if facts.rank is not None and len(users) < 2:  # noqa: PLR2004  else it is one of several
+        head["distributedInfo"] = {"rank": facts.rank}
+        if facts.world_size is not None:
+            head["distributedInfo"]["world_size"] = facts.world_size
+    head["nsys"] = {"product": facts.product, "schema": facts.schema}
+    head["displayTimeUnit"] = "ms"
+    if facts.base_ns is not None:
+        head["baseTimeNanoseconds"] = facts.base_ns
+    return dumps(head)[:-1] + ","

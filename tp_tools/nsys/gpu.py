@@ -1,0 +1,173 @@
+"""Write the work of GPUs as Kineto does: kernels, copies, memsets, and replays of graphs.
+
+Names and arguments: Kineto, libkineto/src/CuptiActivity.cpp and MetadataFieldCatalog.h.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from json import dumps, loads
+from typing import TYPE_CHECKING, Any
+
+from tp_tools.nsys import tables
+from tp_tools.nsys.layout import stream_key
+from tp_tools.nsys.recording import arrow
+from tp_tools.nsys.values import members
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tp_tools.nsys.database import Row
+    from tp_tools.nsys.layout import Stream
+    from tp_tools.nsys.recording import Recording
+
+_PLACE = ["start", "end", "globalPid", "deviceId", "contextId", "streamId"]
+_COMMON = [*_PLACE, "correlationId", "graphNodeId"]
+
+_NAMES = ["demangledName", "shortName", "mangledName"]
+_SHAPE = ["gridX", "gridY", "gridZ", "blockX", "blockY", "blockZ"]
+_USE = ["registersPerThread", "staticSharedMemory", "dynamicSharedMemory", "gridId", "graphId"]
+_COPY = ["bytes", "copyKind", "srcKind", "dstKind"]
+_SET = ["bytes", "value", "memKind"]
+_GRAPH = ["graphId", "graphExecId"]
+
+_COPY_KINDS = {
+    1: "HtoD",
+    2: "DtoH",
+    3: "HtoA",
+    4: "AtoH",
+    5: "AtoA",
+    6: "AtoD",
+    7: "DtoA",
+    8: "DtoD",
+    9: "HtoH",
+    10: "PtoP",
+    11: "HtoD",
+    12: "DtoH",
+    13: "DtoD",
+}
+"""CUpti_ActivityMemcpyKind; Nsight Systems adds 11 to 13, migrations of managed memory."""
+
+_MEMORIES = {0: "Pageable", 1: "Pinned", 2: "Device", 3: "Array", 4: "Managed", 5: "Device Static"}
+"""ENUM_CUDA_MEM_KIND."""
+
+_WARP = 32
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A table of GPU work.
+
+    Attributes:
+        table: its name.
+        category: of its events.
+        columns: its own columns, behind the common ones.
+        describe: returns the name (JSON) and the arguments of a row, by its own columns.
+    """
+
+    table: str
+    category: str
+    columns: list[str]
+    describe: Callable[[Recording, Row, int | None], tuple[str, dict[str, Any]]]
+
+
+def gpu_events(recording: Recording, processors: dict[int, int]) -> Iterator[list[str]]:
+    """Yield the events of all GPU work as JSON, and the ends of their arrows.
+
+    Args:
+        recording: the export.
+        processors: number of multiprocessors of each GPU whose properties are known.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    for kind in _KINDS:
+        for rows in recording.database.rows(kind.table, _COMMON + kind.columns):
+            yield list(_events(recording, kind, rows, processors))
+
+
+def _events(
+    recording: Recording, kind: _Kind, rows: list[Row], processors: dict[int, int]
+) -> Iterator[str]:
+    keys = [recording.layout.key(row[2], row[6]) for row in rows]
+    launched = recording.launches.contain(keys).tolist()
+    for row, key, is_launched in zip(rows, keys, launched, strict=True):
+        times = recording.times(row[0], row[1], kind.category)
+        if times is None:
+            continue
+        place = recording.layout.streams[stream_key(*row[2:6])]
+        own = row[len(_COMMON) :]
+        name, described = kind.describe(recording, own, processors.get(place.device))
+        args = _common_args(row, key, place) | described
+        yield (
+            f'{{"ph":"X","cat":"{kind.category}","name":{name},"pid":{place.pid},'
+            f'"tid":{place.tid},{times},"args":{members(args)}}}'
+        )
+        if is_launched:
+            ts = recording.moment(row[0])
+            yield arrow(key, place.pid, place.tid, ts, is_start=False)
+        recording.drawn[kind.table] += 1
+
+
+def _common_args(row: Row, key: int, place: Stream) -> dict[str, Any]:
+    """Return the arguments of all GPU work; numbers that were changed also as recorded."""
+    device, context, stream, correlation, node = row[3:8]
+    return {
+        "device": place.device,
+        "context": context,
+        "stream": place.tid,
+        "correlation": key or None,
+        "graph node id": node or None,
+        "nsys device": device if device != place.device else None,
+        "nsys stream": stream if stream != place.tid else None,
+        "nsys correlation": correlation if correlation != key else None,
+    }
+
+
+def _kernel(recording: Recording, own: Row, processors: int | None) -> tuple[str, dict[str, Any]]:
+    names, sizes, (registers, fixed, dynamic, grid_id, graph) = own[:3], own[3:9], own[9:]
+    known = [recording.strings[name] for name in names if name in recording.strings]
+    short = loads(recording.strings[names[1]]) if names[1] in recording.strings else None
+    args: dict[str, Any] = {"registers per thread": registers}
+    if isinstance(fixed, int) and isinstance(dynamic, int):
+        args["shared memory"] = fixed + dynamic
+    if all(isinstance(size, int) for size in sizes):
+        x, y, z, *block = sizes
+        if processors:
+            args["blocks per SM"] = x * y * z / processors
+            args["warps per SM"] = x * y * z * block[0] * block[1] * block[2] / _WARP / processors
+        args["grid"], args["block"] = [x, y, z], block
+    args["graph id"] = graph or None
+    args["short name"] = short
+    args["nsys grid id"] = grid_id
+    return known[0] if known else '"kernel"', args
+
+
+def _copy(recording: Recording, own: Row, _: int | None) -> tuple[str, dict[str, Any]]:
+    del recording
+    size, kind, source, target = own
+    ways = f"{_MEMORIES.get(source, 'Unknown')} -> {_MEMORIES.get(target, 'Unknown')}"
+    return dumps(f"Memcpy {_COPY_KINDS.get(kind, 'Unknown')} ({ways})"), {"bytes": size}
+
+
+def _set(recording: Recording, own: Row, _: int | None) -> tuple[str, dict[str, Any]]:
+    del recording
+    size, value, memory = own
+    return dumps(f"Memset ({_MEMORIES.get(memory, 'Unknown')})"), {"bytes": size, "value": value}
+
+
+def _graph(recording: Recording, own: Row, _: int | None) -> tuple[str, dict[str, Any]]:
+    del recording
+    graph, executable = own
+    return dumps(f"CUDA graph {graph}, its kernels not recorded"), {
+        "graph id": graph,
+        "graph exec id": executable,
+    }
+
+
+_KINDS = (
+    _Kind(tables.KERNEL, "kernel", _NAMES + _SHAPE + _USE, _kernel),
+    _Kind(tables.MEMCPY, "gpu_memcpy", _COPY, _copy),
+    _Kind(tables.MEMSET, "gpu_memset", _SET, _set),
+    _Kind(tables.GRAPH, "cuda_graph", _GRAPH, _graph),
+)

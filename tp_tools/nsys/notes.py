@@ -1,0 +1,81 @@
+"""Say what an export lacks, and what its reader left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tp_tools.nsys import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tp_tools.nsys.database import Database
+    from tp_tools.nsys.facts import Facts
+    from tp_tools.nsys.recording import Recording
+
+_WARNING = 2
+"""Severity from which on a diagnostic is passed on: 1 is information."""
+
+_MOST_DIAGNOSTICS = 20
+
+
+def notes(recording: Recording, facts: Facts) -> list[str]:
+    """Return lines on the export, once all of it was read.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    database = recording.database
+    return [
+        *facts.notes,
+        *recording.layout.notes,
+        *_missing(recording, facts),
+        *_left_out(recording),
+        *_diagnostics(database),
+    ]
+
+
+def _missing(recording: Recording, facts: Facts) -> Iterator[str]:
+    drawn = recording.drawn
+    if not any(drawn[table] for table in (*tables.GPU_WORK, tables.API)):
+        yield "It holds no CUDA activity: record with nsys profile --trace=cuda,nvtx."
+    if drawn[tables.GRAPH]:
+        yield (
+            f"{_counted(drawn[tables.GRAPH], 'replay')} of CUDA graphs were recorded as a whole: "
+            "their kernels are not in it. Record with --cuda-graph-trace=node to have them."
+        )
+    elif facts.graphs_whole and not drawn[tables.KERNEL]:
+        yield "It was recorded with --cuda-graph-trace=graph: kernels of graphs are not in it."
+
+
+def _left_out(recording: Recording) -> Iterator[str]:
+    database = recording.database
+    counts = [
+        f"{count:,} {what}"
+        for table, what in tables.LEFT_OUT.items()
+        if (count := database.count(table))
+    ]
+    if counts:
+        yield f"Not shown: {', '.join(counts)}."
+    lacking = [f"{what} ({count:,})" for what, count in sorted(recording.left_out.items())]
+    if lacking:
+        yield f"Left out: {', '.join(lacking)}."
+    if recording.open_ranges:
+        yield (
+            f"{_counted(recording.open_ranges, 'NVTX range')} never ended while it was recorded: "
+            "a mark stands where each begins."
+        )
+
+
+def _diagnostics(database: Database) -> Iterator[str]:
+    rows = database.all(tables.DIAGNOSTIC, ["severity", "text"])
+    texts = [text for severity, text in rows if isinstance(severity, int) and severity >= _WARNING]
+    known = list(dict.fromkeys(" ".join(str(text).split()) for text in texts))
+    for text in known[:_MOST_DIAGNOSTICS]:
+        yield f"Nsight Systems says: {text}"
+    if len(known) > _MOST_DIAGNOSTICS:
+        yield f"Nsight Systems says {len(known) - _MOST_DIAGNOSTICS} things more."
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
