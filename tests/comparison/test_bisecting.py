@@ -155,6 +155,12 @@ def test_a_bad_commit_that_is_not_slower() -> None:
         found_by(Fake(slow=99), 10)
 
 
+def test_a_bad_commit_that_noise_hides() -> None:
+    """It is not said to be as fast as the good one."""
+    with pytest.raises(InputError, match=r"0000000009 may or may not be slower than .* noise of"):
+        found_by(Fake(slow=5, noisy={9}), 10, Rules(retries=0))
+
+
 def test_ends_have_to_run() -> None:
     """Without the good and the bad one nothing can be judged."""
     with pytest.raises(InputError, match=r"0000000009 \(Change 9\): the build ended with 1"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +19,6 @@ from tp_tools.cli.options import (
     traces_argument,
     verdict_option,
 )
-from tp_tools.errors import EngineError, InputError, UsageError
 from tp_tools.formatting import plural
 
 if TYPE_CHECKING:
@@ -112,32 +111,19 @@ def command(  # noqa: PLR0917  click passes all by name
 
 
 def _run(options: Options, console: Console) -> None:
-    from tp_tools.comparison import baseline, gating, reading  # noqa: PLC0415
-    from tp_tools.files import output  # noqa: PLC0415
-    from tp_tools.querying import LoadOptions  # noqa: PLC0415  not for --help
+    from tp_tools.comparison import judged_traces  # noqa: PLC0415  not for --help
+    from tp_tools.querying import LoadOptions  # noqa: PLC0415
 
-    gating.check(options.metrics)
     how = LoadOptions(options.engine)
-    selection = reading.Selection(
-        options.choice, options.phase, gating.needs_modules(options.metrics)
+    limit = judged_traces.Limit(options.baseline, options.metrics, options.most)
+    recordings = judged_traces.Recordings(
+        options.traces, options.each, options.choice, options.phase
     )
     if options.update:
-        output.check(options.baseline, force=True, suffixes=(".json",))
-        side = reading.job(options.traces, selection, how, console, each=options.each)
-        with output.written(options.baseline, [baseline.text(side)]):
-            pass
+        side = judged_traces.write_baseline(recordings, limit, how, console)
         console.say(f"Wrote {options.baseline}: {plural(side.samples, side.facts.unit)}.")
         return
-    before = reading.job([options.baseline], selection, how, console)
-    phase = before.facts.phase or reading.UNKNOWN
-    if options.phase not in {None, phase}:
-        raise UsageError(f"{options.baseline}: is of phase {phase}, not of {options.phase}.")
-    selection = replace(selection, phase=phase)
-    try:
-        now = reading.job(options.traces, selection, how, console, each=options.each)
-        found = gating.gate(before, now, options.metrics, options.most)
-    except (InputError, EngineError) as error:
-        found = gating.Judgement(cannot=(str(error),))
+    found = judged_traces.judge(recordings, limit, how, console)
     console.over()
     if options.summary == "json":
         click.echo(json.dumps(found.as_object(), indent=2))

@@ -163,12 +163,15 @@ class _Search:
             found = self._judgement(bad)
         except NotRecorded as error:
             raise InputError(f"{error.commit or bad}: {error}.") from error
-        if found.code != gating.REGRESSION:
-            raise InputError(f"{bad.short} is not slower than {good.short}: {found.lines()[0]}.")
+        why = found.lines()[0]
+        if found.code == gating.UNJUDGED:
+            raise InputError(f"{bad.short} may or may not be slower than {good.short}: {why}.")
+        if found.code == gating.PASS:
+            raise InputError(f"{bad.short} is not slower than {good.short}: {why}.")
         if self.rules.most is None:
             self.most = (found.verdicts[0].change or 0) / 2
         self._note(good, GOOD, "taken as good")
-        self._note(bad, BAD, found.lines()[0])
+        self._note(bad, BAD, why)
 
     def judge(self, commit: Commit) -> str:
         """Record a commit, and return whether it is good, bad or to be skipped."""

@@ -252,6 +252,11 @@ class Judgement:
             return UNJUDGED
         return next(it for it in (REGRESSION, UNJUDGED, PASS) if it in codes)
 
+    @property
+    def verdict(self) -> str:
+        """The code as a word: "pass", "regression" or "cannot be judged"."""
+        return _WORDS[self.code]
+
     def lines(self) -> list[str]:
         """Return a line for each metric."""
         if self.cannot:
@@ -261,7 +266,7 @@ class Judgement:
     def as_object(self) -> dict[str, Any]:
         """Return the judgement as an object for JSON."""
         return {
-            "verdict": _WORDS[self.code],
+            "verdict": self.verdict,
             "why": "; ".join(self.lines()),
             "metrics": [it.as_object() for it in self.verdicts],
         }
