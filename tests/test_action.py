@@ -17,7 +17,7 @@ from tests.support.comparing import steps
 from tests.support.handmade import text
 
 ACTION = yaml.safe_load((Path(__file__).parent.parent / "action.yml").read_text())
-CHECK, JUDGE = ACTION["runs"]["steps"][1:]
+CHECK, GATE = ACTION["runs"]["steps"][1:]
 
 
 @pytest.fixture
@@ -58,10 +58,10 @@ def run(step: dict[str, Any], folder: Path, **inputs: str) -> tuple[int, str, st
 
 def test_judging(runner: Path) -> None:
     """Equal speed passes, a slower one fails, and the workflow's summary says why."""
-    code, said, _ = run(JUDGE, runner, traces="good one.json\n", baseline="good one.json")
+    code, said, _ = run(GATE, runner, traces="good one.json\n", baseline="good one.json")
     assert code == 0, said
     code, said, summary = run(
-        JUDGE,
+        GATE,
         runner,
         traces="slow one.json",
         baseline="good one.json",
@@ -74,11 +74,11 @@ def test_judging(runner: Path) -> None:
 
 def test_noise(runner: Path) -> None:
     """What cannot be judged is a warning, or fails where that is asked for."""
-    code, said, _ = run(JUDGE, runner, traces="noisy one.json", baseline="good one.json")
+    code, said, _ = run(GATE, runner, traces="noisy one.json", baseline="good one.json")
     assert code == 0, said
     assert "::warning::tp-tools cannot judge this recording: step_time" in said
     code, _, _ = run(
-        JUDGE, runner, traces="noisy one.json", baseline="good one.json", unjudged="fail"
+        GATE, runner, traces="noisy one.json", baseline="good one.json", unjudged="fail"
     )
     assert code == 125
 

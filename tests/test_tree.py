@@ -70,6 +70,7 @@ TESTED_IN = {
     "tp_tools.cli.query_output": "cli/test_query.py",
     "tp_tools.comparison.doubts": "comparison/test_comparing.py",
     "tp_tools.comparison.grouping": "comparison/test_comparing.py",
+    "tp_tools.comparison.judged_traces": "comparison/test_api.py",
     "tp_tools.comparison.judging": "comparison/test_comparing.py",
     "tp_tools.comparison.matching": "comparison/test_comparing.py",
     "tp_tools.diagnosis.collection": "diagnosis/test_api.py",
