@@ -61,7 +61,7 @@ def diff(
         tp_tools.errors.EngineError: TraceProcessor failed.
     """
     kept = api.KeptWarnings()
-    wanted = reading.Asked(_choice(profile, stage), phase, modules)
+    wanted = reading.Selection(_choice(profile, stage), phase, modules)
     sides = reading.pair((os.fspath(a), os.fspath(b)), wanted, LoadOptions(engine), kept)
     found = compare(*sides, Rules(least_change=threshold), exact=exact)
     found = reading.with_families(found, engine)

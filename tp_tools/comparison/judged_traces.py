@@ -40,7 +40,7 @@ class Recordings:
         self, phase: str | None, how: LoadOptions, reporter: Reporter, *, modules: bool
     ) -> Side:
         """Read the samples of a phase; see `reading.job`."""
-        wanted = reading.Asked(self.choice, phase, modules)
+        wanted = reading.Selection(self.choice, phase, modules)
         return reading.job(self.names, wanted, how, reporter, each=self.each)
 
 
@@ -80,7 +80,7 @@ def judge(
     """
     gating.check(limit.metrics)
     modules = gating.needs_modules(limit.metrics)
-    wanted = reading.Asked(recordings.choice, recordings.phase, modules)
+    wanted = reading.Selection(recordings.choice, recordings.phase, modules)
     before = reading.job([limit.baseline], wanted, how, reporter)
     phase = before.facts.phase or reading.UNKNOWN
     if recordings.phase not in {None, phase}:
