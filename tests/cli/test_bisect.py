@@ -64,7 +64,7 @@ def test_what_is_not_slower(tp_tools: TpTools, tmp_path: Path) -> None:
     command = ("--", sys.executable, "bench.py")
     ran = tp_tools("bisect", "--good", commits[0], "--runs", "3", "-C", folder, *command)
     assert ran.code == 3
-    assert "is not slower than" in ran.err
+    assert "is not measurably slower than" in ran.err
     assert Repository(folder).head() == "main"
 
 

@@ -164,10 +164,8 @@ class _Search:
         except NotRecorded as error:
             raise InputError(f"{error.commit or bad}: {error}.") from error
         why = found.lines()[0]
-        if found.code == gating.UNJUDGED:
-            raise InputError(f"{bad.short} may or may not be slower than {good.short}: {why}.")
-        if found.code == gating.PASS:
-            raise InputError(f"{bad.short} is not slower than {good.short}: {why}.")
+        if found.code != gating.REGRESSION:
+            raise InputError(f"{bad.short} is not measurably slower than {good.short}: {why}.")
         if self.rules.most is None:
             self.most = (found.verdicts[0].change or 0) / 2
         self._note(good, GOOD, "taken as good")

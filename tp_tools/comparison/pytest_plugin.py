@@ -60,7 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def trace_gate(pytestconfig: pytest.Config) -> TraceGate:
-    """Judges recordings by baselines; see `TraceGate`."""
+    """Judge recordings by baselines; see `TraceGate`."""
     import tp_tools  # noqa: PLC0415  only where it is used
 
     def judge(
