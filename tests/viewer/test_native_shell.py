@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
 import sys
+import time
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -59,6 +61,38 @@ def test_it_gets_the_trace_and_ends_with_the_block(tmp_path: Path) -> None:
     assert not is_open(port)
     given = (tmp_path / "shell.args").read_text().splitlines()
     assert given == ["-D", "--http-port", str(port), str(DECODE)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not end it")
+def test_it_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    """SIGKILL lets nobody clean up, so the system ends the shell: no port stays taken."""
+    port = free_port()
+    program = (
+        "import os, pathlib, signal\n"
+        "from tp_tools.viewer.native_shell import serving\n"
+        f"shell = pathlib.Path({str(shell(tmp_path, LISTENS))!r})\n"
+        f"with serving(shell, pathlib.Path('trace'), {port}):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / "shell.args").exists()
+    deadline = time.monotonic() + SECONDS
+    while is_open(port) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_open(port)
+
+
+def test_a_program_that_cannot_run_is_named(tmp_path: Path) -> None:
+    """Not a shell of this machine: what the system says of it."""
+    path = tmp_path / "shell"
+    path.write_bytes(b"\x7fELF of another machine")
+    path.chmod(0o755)
+    with (
+        pytest.raises(EngineUnavailable, match=f"^{path} ended: Exec format error$"),
+        serving(path, DECODE, free_port()),
+    ):
+        pass
 
 
 def test_a_shell_that_ends_is_quoted(tmp_path: Path) -> None:

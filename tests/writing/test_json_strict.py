@@ -10,7 +10,7 @@ import pytest
 from tp_tools import engine
 from tp_tools.errors import InputError, VerificationError
 from tp_tools.writing.json.apply import BatchEdits, MemberEdit, apply_edits
-from tp_tools.writing.json.strict import check_events, check_object
+from tp_tools.writing.json.strict import check_events, check_object, checks_of
 
 EVENT = b'{"ph":"X","name":"k","cat":"c","pid":1,"tid":1,"ts":10,"dur":2}'
 
@@ -80,3 +80,13 @@ def test_edits_are_checked(edit: MemberEdit) -> None:
     edits = BatchEdits(1, np.array([0]), np.array([0]), [(edit,)])
     with pytest.raises(VerificationError):
         apply_edits(EVENT, edits)
+
+
+def test_a_refusal_names_the_trace_and_a_way_out() -> None:
+    """Whose text it is, whose fault, and what to do; nobody is asked for a report."""
+    with pytest.raises(VerificationError) as refusal, checks_of("a.json"):
+        check_events([REFUSED[0]])
+    said = str(refusal.value)
+    assert said.startswith("a.json: tp-tools made text of it that Perfetto would refuse (")
+    assert "a fault of tp-tools, not of the trace" in said
+    assert said.endswith("Nothing was written; -o NAME.pftrace writes no such text.")

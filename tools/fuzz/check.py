@@ -31,7 +31,7 @@ EXACT_US = 1 << 42
 """Times up to which Perfetto's double holds nanoseconds."""
 
 REFUSED = 3
-_BAD_WORDS = ("Traceback", "does not know", "report that", "report this")
+_BAD_WORDS = ("Traceback", "does not know", "a fault of", "report that", "report this")
 
 Times = Counter[tuple[int, int]]
 """Slices by start and duration, ns."""

@@ -8,7 +8,7 @@ from tp_tools.chrome import reread
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.merging.json_events import Writer
 from tp_tools.progress import SILENT
-from tp_tools.writing import check_events
+from tp_tools.writing import check_events, checks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +43,8 @@ def fragment(
         VerificationError: Perfetto would refuse a text that is new.
     """
     for block in _fragment(source, placed, placement, matched, reporter):
-        check_events([block.removesuffix(_COMMA)])
+        with checks_of(source.name):
+            check_events([block.removesuffix(_COMMA)])
         yield block
 
 

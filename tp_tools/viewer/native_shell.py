@@ -17,6 +17,7 @@ from tp_tools.engine.names import is_embedded, name_of
 from tp_tools.engine.native import given_shell, pinned_shell
 from tp_tools.errors import EngineUnavailable, UsageError
 from tp_tools.processes import signals
+from tp_tools.processes.bound import bound
 from tp_tools.viewer.site import LOOPBACK
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def shell_of(engine: str | None) -> Path:
 
 @contextmanager
 def serving(shell: Path, trace: Path, port: int = RPC_PORT) -> Iterator[None]:
-    """Run a shell that holds the trace while the block runs.
+    """Run a shell that holds the trace while the block runs, and no longer than this process.
 
     Args:
         shell: the trace_processor_shell.
@@ -66,7 +67,7 @@ def serving(shell: Path, trace: Path, port: int = RPC_PORT) -> Iterator[None]:
         raise UsageError(f"port {port}, where the UI looks, is taken by another program. Stop it.")
     with tempfile.TemporaryFile() as said:
         command = [str(shell), "-D", "--http-port", str(port), str(trace)]
-        with Popen(command, stdin=DEVNULL, stdout=said, stderr=said) as process:  # noqa: S603  the user's
+        with Popen(bound(command), stdin=DEVNULL, stdout=said, stderr=said) as process:  # noqa: S603  the user's
             forget = signals.at_end(process.kill)
             try:
                 while not _is_open(port):

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
-    from tp_tools.writing.json.strict import check_events
+    from tp_tools.writing.json.strict import check_events, checks_of
     from tp_tools.writing.pftrace.options import PftraceOptions
     from tp_tools.writing.select import select_events
 
-__all__ = ["PftraceOptions", "check_events", "select_events"]
+__all__ = ["PftraceOptions", "check_events", "checks_of", "select_events"]
 
 __getattr__ = exporter(
     __name__,
     {
         "PftraceOptions": "pftrace.options",
         "check_events": "json.strict",
+        "checks_of": "json.strict",
         "select_events": "select",
     },
 )

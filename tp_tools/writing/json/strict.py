@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -25,7 +26,7 @@ from tp_tools.chrome.sanitize_numbers import is_huge
 from tp_tools.errors import VerificationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _Number = int | float | Annotated[str, Meta(pattern=r"^-?\d+(\.\d+)?([eE][+-]?\d+)?$")] | UnsetType
 
@@ -63,6 +64,19 @@ def check_events(events: Iterable[bytes]) -> None:
         json.loads(text, parse_float=_double)
 
 
+@contextmanager
+def checks_of(name: str) -> Iterator[None]:
+    """Put the name of the trace before what the checks in the block refuse.
+
+    Raises:
+        VerificationError: a check refused a text.
+    """
+    try:
+        yield
+    except VerificationError as error:
+        raise VerificationError(f"{name}: {error}") from error
+
+
 def check_object(text: bytes) -> None:
     """Make sure that Perfetto v52 reads new text around the events, a whole object.
 
@@ -96,6 +110,6 @@ def _double(number: str) -> float:
 
 def _refused(why: str) -> VerificationError:
     return VerificationError(
-        f"tp-tools made text that Perfetto would refuse ({why}); nothing was written. "
-        "Please report this with the trace."
+        f"tp-tools made text of it that Perfetto would refuse ({why}): a fault of tp-tools, not "
+        "of the trace. Nothing was written; -o NAME.pftrace writes no such text."
     )

@@ -15,7 +15,7 @@ from tp_tools.progress import SILENT
 from tp_tools.writing.json.apply import write_batch
 from tp_tools.writing.json.base_time import rebased
 from tp_tools.writing.json.edits import PlanEdits
-from tp_tools.writing.json.strict import check_events, check_object
+from tp_tools.writing.json.strict import check_events, check_object, checks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -58,7 +58,8 @@ def rewrite(
         VerificationError: Perfetto would refuse a text that is new.
     """
     parts = _parts(source, PlanEdits(trace, plan, keep), reporter, pool, packed=packed)
-    yield from gzip_parts.gzip(parts) if packed else gzip_parts.text(parts)
+    with checks_of(source.name):
+        yield from gzip_parts.gzip(parts) if packed else gzip_parts.text(parts)
 
 
 def _parts(

@@ -1,0 +1,37 @@
+"""Start a program that ends with this process, however this process ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_LAUNCHER = """\
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the program that started it is gone")
+try:
+    os.execv(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(error.strerror)
+"""
+"""Asks the kernel for SIGKILL at the end of its parent (PR_SET_PDEATHSIG, 1, in prctl(2)), and then
+becomes the program, which keeps that. It is no `preexec_fn`, since a fork of a process with threads
+may run no Python."""
+
+
+def bound(command: list[str]) -> list[str]:
+    """Return the command that runs `command` and is killed when the thread that starts it ends.
+
+    The thread counts, not the process: start it from one that lasts. On other systems than Linux
+    the program outlives a process that SIGKILL ends.
+
+    Args:
+        command: path of a program, and its arguments.
+
+    Example:
+        `Popen(bound(["/usr/bin/sleep", "9"]))` has the process id of `sleep` itself.
+    """
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command]
