@@ -69,9 +69,12 @@ class _Lent(RpcBackend):
     ) -> None:
         super().__init__(protos)
         self._kind = bits, memory_limit, signals.is_ending()
-        if _free[self._kind] and next(_loads) % FRESH:
-            self._engine: _Engine | None = _free[self._kind].pop()
+        kept = _free[self._kind].pop() if _free[self._kind] else None
+        if kept and next(_loads) % FRESH:
+            self._engine: _Engine | None = kept
             return
+        if kept:
+            kept.close()
         self._engine = _Engine(protos, bits=bits, memory_limit=memory_limit, reporter=reporter)
         self._engine.begin()
 
