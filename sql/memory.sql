@@ -4,25 +4,44 @@
 -- themselves (NCCL, cuBLAS workspaces of their own, other processes) is in none. What was allocated
 -- before the profile began, and never freed in it, is known by its sum only.
 --   bytes of part all = those of part live + those of part before
+-- Of some steps it is the peak between their first and last event; blocks of earlier steps are live
+-- as well.
 --
 -- Grain: one row per rank and device for its peak, one per op, Python line and size of the blocks
 --   that were allocated in the profile and live at the peak, and one for those allocated before.
 -- Scope: rank
 -- Needs: cpu_instant_event, cpu_op, python_function
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only the peak within these steps, by their number in steps (with
+--   tpt.step_of_memory needing kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver,
+--   xpu_runtime, user_annotation, gpu_user_annotation)
 -- Shown first: rank, device_type, device, part, bytes, blocks, cpu_op, python_line,
 --   reserved_bytes, unfreed, unexplained
 -- Paste: what `tp-tools sql memory` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.code_around;
 
+INCLUDE PERFETTO MODULE tpt.memory_event;
+
 INCLUDE PERFETTO MODULE tpt.memory_peak;
 
 WITH
+  event AS (
+    SELECT *
+    FROM tpt_memory_event
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_memory WHERE id = tpt_memory_event.id))
+  ),
+  peak AS MATERIALIZED (
+    SELECT * FROM tpt_memory_peak!(event)
+  ),
+  block AS MATERIALIZED (
+    SELECT * FROM tpt_memory_live!(peak)
+  ),
   live AS MATERIALIZED (
-    SELECT live.*, code.cpu_op, code.python_line
-    FROM tpt_memory_live AS live
-    LEFT JOIN tpt_code_around!(tpt_memory_live) AS code USING (id)
+    SELECT block.*, code.cpu_op, code.python_line
+    FROM block
+    LEFT JOIN tpt_code_around!(block) AS code USING (id)
   ),
   by_device AS MATERIALIZED (
     SELECT upid, device_type, device, SUM(bytes) AS bytes
@@ -42,7 +61,7 @@ WITH
       NULL AS cpu_op,
       NULL AS python_line,
       peak.ts
-    FROM tpt_memory_peak AS peak
+    FROM peak
     UNION ALL
     SELECT
       rank,
@@ -71,7 +90,7 @@ WITH
       NULL,
       NULL,
       NULL
-    FROM tpt_memory_peak AS peak
+    FROM peak
     LEFT JOIN by_device
       ON by_device.upid = peak.upid
       AND by_device.device_type = peak.device_type
@@ -98,11 +117,12 @@ SELECT
   -- innermost Python function around it that is no part of PyTorch, else the innermost, as
   -- file(line): name; NULL likewise, and without stacks
   part.python_line,
-  -- when the peak was, or the first of the blocks was allocated, ns; NULL for before
+  -- when the peak was, or the first of the blocks was allocated, ns; NULL for before. Where most
+  -- was allocated before the first event, that of the event
   part.ts,
   -- most that the allocator held of the device's memory, bytes; NULL but for all
   peak.reserved_bytes,
-  -- allocated when the profile began, bytes; NULL likewise
+  -- allocated before its first event, bytes; NULL likewise
   peak.start_bytes,
   -- allocated after its last event, bytes; NULL likewise
   peak.end_bytes,
@@ -118,7 +138,7 @@ SELECT
   -- the numbers above hold to the byte; NULL likewise
   peak.unexplained
 FROM part
-LEFT JOIN tpt_memory_peak AS peak
+LEFT JOIN peak
   ON part.part = 'all'
   AND peak.upid = part.upid
   AND peak.device_type = part.device_type

@@ -16,6 +16,8 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   user_annotation, gpu_user_annotation
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only iterations that began in these steps, by their number in steps, and work
+--   of none that was launched in them (with tpt.step_of_iteration needing user_annotation)
 -- Shown first: rank, phase, requests, prefill_tokens, dur, gpu_dur, exposed_communication_ns,
 --   idle_ns, layers, layer_ns, reason
 -- Paste: what `tp-tools sql phases` prints runs in the Query tab of any Perfetto UI.
@@ -48,6 +50,9 @@ WITH
     FROM tpt_gpu_slice AS work
     CROSS JOIN tpt_iteration_work AS it USING (id)
     LEFT JOIN tpt_kernel_turn AS kernel USING (id)
+    WHERE
+      it.seq IS NOT NULL
+      OR tpt_set_steps!((SELECT number FROM tpt_step_of_iteration_work WHERE id = work.id))
   ),
   busy AS MATERIALIZED (
     SELECT * FROM tpt_busy!(work)
@@ -67,7 +72,10 @@ WITH
     GROUP BY seq, device
   ),
   iteration AS (
-    SELECT *, NULL AS reason FROM tpt_iteration
+    SELECT *, NULL AS reason
+    FROM tpt_iteration
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_iteration WHERE seq = tpt_iteration.seq))
     UNION ALL
     SELECT DISTINCT
       seq,

@@ -47,6 +47,7 @@ NAMES = {
         "void tensorrt_llm::kernels::lamport_style_one_shot_all_reduce_norm_kernel<half>(p)",
         "void quickreduce::allreduce_prototype_twoshot<quickreduce::X<1>>(a)",
         "allreduce_1shotLL_kernel",
+        "_ZN4vllm26cross_device_reduce_1stageIfLi8EEEvPNS_8RankDataE",
     ],
     "reduce_scatter": [
         "void userbuffers_fp16_sum_inplace_gpu_rr_rs_oop_fp8<8, __nv_fp8_e4m3>(int)",
@@ -105,6 +106,7 @@ NAMES = {
         "void deep_ep::intranode::barrier<4>(p)",
         "void barrier_on_stream_kernel_threadgroup<(threadgroup_t)1>(int, int)",
         "void deep_ep::elastic::barrier_impl<8>(p)",
+        "void c10d::symmetric_memory::barrier_kernel(unsigned int**, int, int)",
     ],
     None: [
         "void cub::DeviceReduceKernel<cub::AllReducePolicy>(x)",
@@ -112,6 +114,7 @@ NAMES = {
         "void DeviceAllReduceSingleTileKernel<float>(x)",
         "void blockAllReduceSumKernel<float>(x)",
         "WarpAllReduceMax(float*)",
+        "void clusterAllReduce<float>(x)",
         "void mori::moe::EpDispatchCombineResetKernel<float>(x)",
         "void hybrid_ep::scan<8>(x)",
         "void deep_ep::elastic::dispatch_copy_epilogue_impl<true, 8>(p)",

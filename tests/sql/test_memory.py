@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tests.support.gpu_traces import PROCESS, THREAD, Event, answer, ask, op, slice_of
+from tests.support.gpu_traces import PROCESS, THREAD, Event, answer, ask, note, op, slice_of
 from tests.support.handmade import micros
 
 if TYPE_CHECKING:
@@ -153,6 +153,51 @@ def test_blocks_of_one_op_and_size_are_one_row() -> None:
     ]
     live = [row for row in ask("memory", events) if row["part"] == "live"]
     assert [(row["blocks"], row["block_bytes"], row["bytes"]) for row in live] == [(3, 10, 30)]
+
+
+def test_the_peak_may_be_before_the_first_event() -> None:
+    """Of a profile that only frees most was allocated when it began."""
+    (peak, before) = ask("memory", [event(100, 7, -30, 70), event(200, 8, -20, 50)])
+    assert (peak["bytes"], peak["ts"], peak["start_bytes"], peak["end_bytes"]) == (
+        100,
+        100,
+        100,
+        50,
+    )
+    assert (before["part"], before["bytes"]) == ("before", 100)
+
+
+def test_the_peak_of_a_step() -> None:
+    """A block of step 1 is live in step 2, which frees it; what lies in no step is in no peak."""
+    events = [
+        note("ProfilerStep#1", 0, 1000),
+        note("ProfilerStep#2", 1000, 2000),
+        event(100, 1, 100, 600),
+        event(200, 2, 50, 650),
+        event(300, 2, -50, 600),
+        event(1100, 1, -100, 500),
+        event(1200, 3, 30, 530),
+        event(2500, 4, 900, 1430),
+    ]
+
+    def of(number: int) -> list[tuple[object, ...]]:
+        rows = ask("memory", events, {"steps": number})
+        columns = ("part", "bytes", "ts", "start_bytes", "end_bytes", "allocations", "frees")
+        return [tuple(row[key] for key in columns) for row in rows]
+
+    none = (None,) * 4
+    assert of(1) == [
+        ("all", 650, 200, 500, 600, 2, 1),
+        ("live", 100, 100, *none),
+        ("live", 50, 200, *none),
+        ("before", 500, None, *none),
+    ]
+    assert of(2) == [
+        ("all", 600, 1100, 600, 530, 1, 1),
+        ("live", 100, 100, *none),
+        ("before", 500, None, *none),
+    ]
+    assert of(3) == []
 
 
 def test_events_that_are_missing_are_counted() -> None:

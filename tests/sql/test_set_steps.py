@@ -80,6 +80,35 @@ def test_steps_add_up(real_trace: Callable[[str], Path]) -> None:
                 assert sum(row[column] for row in parts) == sum(row[column] for row in whole)
 
 
+def test_iterations_of_some_steps(real_trace: Callable[[str], Path]) -> None:
+    """Each is of the step in which it began, and work of none of the step that launched it."""
+    events = [
+        note("ProfilerStep#1", 0, 100),
+        note("ProfilerStep#2", 100, 200),
+        note("execute_context_2(512)_generation_0(0)", 10, 90),
+        note("execute_context_0(0)_generation_8(8)", 110, 190),
+        call("cudaLaunchKernel", 20, 25, 1),
+        call("cudaLaunchKernel", 95, 96, 2),
+        call("cudaLaunchKernel", 120, 125, 3),
+        work("gemm", 30, 130, correlation=1),
+        work("sample", 130, 140, correlation=2),
+        work("gemm", 140, 150, correlation=3),
+    ]
+
+    def of(number: int) -> list[tuple[object, ...]]:
+        rows = ask("phases", events, {"steps": number})
+        return [(row["phase"], row["reason"], row["gpu_dur"], row["kernels"]) for row in rows]
+
+    assert of(1) == [("prefill", None, 100, 1), (None, "outside iterations", 10, 1)]
+    assert of(2) == [("decode", None, 10, 1)]
+    assert of(3) == []
+    with open_trace(real_trace("b200_vllm_tp8_rank0.json.gz")) as tp:
+        steps = [row["number"] for row in answer("steps", tp) if row["number"] is not None]
+        parts = [row for number in steps for row in answer("phases", tp, {"steps": number})]
+        whole = [row for row in answer("phases", tp) if row["reason"] is None]
+        assert sum(it["kernels"] for it in parts) >= sum(it["kernels"] for it in whole) > 0
+
+
 def test_stragglers_of_some_steps() -> None:
     """Rank 1 is late in step 1, rank 0 in step 2."""
     late = {1: 1, 2: 0}

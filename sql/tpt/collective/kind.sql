@@ -28,6 +28,7 @@ SELECT
     WHEN fn GLOB 'paged_attention*' OR fn GLOB '*splitKreduce*' OR fn GLOB 'kn_mla_reduce*'
       OR fn = 'reduce_kernel' OR fn GLOB 'triton_*_fused*' OR fn GLOB 'Device*'
       OR fn GLOB '*[Bb]lock*[Aa]ll*[Rr]educe*' OR fn GLOB '*[Ww]arp*[Aa]ll*[Rr]educe*'
+      OR fn GLOB '*[Cc]luster*[Aa]ll*[Rr]educe*'
       OR path GLOB 'cub::*' OR path GLOB '*::cub::*' OR path GLOB 'hipcub::*'
       OR path GLOB '*rocprim::*' OR path GLOB 'thrust::*' OR fn GLOB '*Metadata*'
       OR fn GLOB 'EpDispatchCombineReset*' OR fn GLOB 'userbuffers_*_null' THEN NULL
@@ -52,10 +53,13 @@ SELECT
     WHEN fn GLOB 'userbuffers_*_sum_*' THEN 'all_reduce'
     -- vLLM, SGLang, AITER, PyTorch, TensorRT-LLM, FlashInfer, quickreduce
     WHEN fn GLOB 'cross_device_reduce_[12]stage*' OR fn GLOB '*[Aa]ll[Rr]educe*'
-      OR fn GLOB '*[Aa]ll_[Rr]educe*' THEN 'all_reduce'
+      OR fn GLOB '*[Aa]ll_[Rr]educe*' OR fn GLOB '_ZN*cross_device_reduce_[12]stage*'
+      THEN 'all_reduce'
     WHEN fn GLOB '*[Rr]educe[Ss]catter*' OR fn GLOB '*[Rr]educe_[Ss]catter*' THEN 'reduce_scatter'
     WHEN fn GLOB '*[Aa]ll[Gg]ather*' OR fn GLOB '*[Aa]ll_[Gg]ather*' THEN 'all_gather'
     WHEN fn GLOB '*[Aa]ll[Tt]o[Aa]ll*' OR fn GLOB '*[Aa]ll_[Tt]o_[Aa]ll*' THEN 'all_to_all'
+    -- PyTorch's symmetric memory
+    WHEN path GLOB '*symmetric_memory::barrier_kernel' THEN 'barrier'
     -- NVSHMEM's own, which its host functions launch
     WHEN fn GLOB 'barrier_on_stream_kernel*' OR fn GLOB 'sync_on_stream_kernel*'
       OR fn GLOB 'sync_all_on_stream_kernel*' OR fn GLOB 'barrier_all_on_stream_kernel*'
