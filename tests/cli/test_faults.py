@@ -17,8 +17,7 @@ from tp_tools.engine.wasm_module import cache_folder
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PROGRAM = Path(sys.executable).parent / "tp-tools"
-FAILED = 4
-NOBODY = 65_534
+UNUSABLE, FAILED = 3, 4
 
 LIMITS = {
     "address space": (resource.RLIMIT_AS, 1 << 30, FAILED),
@@ -101,25 +100,59 @@ def test_another_environment(environment: dict[str, str], plain: bytes, tmp_path
     assert run("info", "job", environment=environment).returncode == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_folder_that_another_user_may_not_write(tmp_path: Path) -> None:
-    """One line before any work, and nothing left."""
-    try:
-        subprocess.run([PROGRAM, "--version"], user=NOBODY, check=True, capture_output=True)
-    except (PermissionError, subprocess.CalledProcessError):
-        pytest.skip("that user may not run this Python")
-    tmp_path.chmod(0o555)
-    done = subprocess.run(
-        [PROGRAM, "fix", "a.json.gz", "-o", "o.json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        user=NOBODY,
+AS_NOBODY = ("unshare", "-U")
+"""A user without a name, who has the rights of the owner of files and none beyond."""
+
+
+def as_nobody(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as another user, or as one in a name space of users of its own."""
+    if subprocess.run([*AS_NOBODY, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine gives nobody a name space of users")
+    return subprocess.run(
+        [*AS_NOBODY, PROGRAM, *words], capture_output=True, text=True, check=False
     )
+
+
+def test_a_user_without_a_name(plain: bytes) -> None:
+    """Who is not root, nor in the list of users: the same bytes."""
+    done = as_nobody("fix", "a.json.gz", "-q", "--verify", "-o", "o.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path("o.json").read_bytes() == plain
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
+    """One line before any work, and nothing left."""
+    tmp_path.chmod(0o555)
+    done = as_nobody("fix", "a.json.gz", "-o", "o.json")
     assert (done.returncode, left()) == (FAILED, set())
     assert (
         done.stderr == "tp-tools: o.json: its folder may not be written to. Name another with -o.\n"
     )
+
+
+def test_a_file_that_may_not_be_read() -> None:
+    """The file and the reason, and nothing left."""
+    Path("a.json.gz").chmod(0)
+    done = as_nobody("fix", "a.json.gz", "-o", "o.json")
+    assert (done.returncode, left()) == (UNUSABLE, set())
+    assert done.stderr == "tp-tools: a.json.gz: cannot be read: Permission denied.\n"
+
+
+def test_a_limit_of_a_control_group() -> None:
+    """The whole output, or one line and exit code 4: the system never has to kill the command."""
+    group = ["systemd-run", "--quiet", "--scope", "-p", "MemoryMax=300M", "-p", "MemorySwapMax=0"]
+    if (
+        not shutil.which(group[0])
+        or subprocess.run([*group, "true"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("no systemd here that makes control groups")
+    done = subprocess.run(
+        [*group, PROGRAM, "fix", "a.json.gz", "-q", "--verify", "-o", "o.json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, len(done.stderr.splitlines())) in {(0, 0), (FAILED, 1)}, done.stderr
 
 
 def test_a_slow_pipe() -> None:

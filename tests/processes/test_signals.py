@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -202,9 +203,10 @@ def test_a_pipe_is_written_to(folder: Path) -> None:
     assert (folder / "out.json").is_fifo()
 
 
-def test_a_full_folder_of_temporary_files_is_named(folder: Path) -> None:
-    """The folder that is full, and the option that names another."""
-    full = OSError(28, "No space left on device")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_folder_of_temporary_files_is_named(number: int, folder: Path) -> None:
+    """The folder whose disk or quota is full, and the option that names another."""
+    full = OSError(number, "full")
     with (
         temporary.in_folder(folder),
         pytest.raises(OutputError, match=f"^{folder}: no room .* --tmp"),
