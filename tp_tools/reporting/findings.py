@@ -10,7 +10,7 @@ from tp_tools.diagnosis.model import INFO
 from tp_tools.diagnosis.text import cost_line, place_line, time_line
 from tp_tools.formatting import percent, plural
 from tp_tools.reporting.model import Figure, Section, Tile
-from tp_tools.reporting.tables import duration
+from tp_tools.reporting.tables import duration, micro
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ def _figure(found: Diagnosis, places: Places, number: int, finding: Finding) -> 
     return Figure(
         f"finding-{number}",
         f"{number}. {finding.title}{f': {cost}' if cost else ''}",
-        f"{finding.says} Next: {finding.next_step.replace('`', '')}"
+        micro(f"{finding.says} Next: {finding.next_step.replace('`', '')}")
         + (f" See: {place}." if place else ""),
         queries=tuple(queries),
         command="" if queries else "tp-tools info TRACES",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -257,6 +258,7 @@ _SCALES = (
     _Scale(10**3, "\N{MICRO SIGN}s", 2),
     _Scale(1, "ns", 0),
 )
+_MICROSECONDS = re.compile(r"(?<=\d )us\b")
 _TIME_UNITS_NS: dict[Unit, int] = {"ns": 1, "us": 1000}
 
 
@@ -267,7 +269,12 @@ def format_value(value: Any, unit: Unit) -> str:  # noqa: ANN401  a cell of SQL
 
 def duration(time_ns: int) -> str:
     """Write a duration in ns: 2.346 ms; 17.250 \N{MICRO SIGN}s."""
-    return span(time_ns).replace(" us", " \N{MICRO SIGN}s")
+    return micro(span(time_ns))
+
+
+def micro(text: str) -> str:
+    """Write "17 us" in a text as "17 \N{MICRO SIGN}s", as pages have it."""
+    return _MICROSECONDS.sub("\N{MICRO SIGN}s", text)
 
 
 def bandwidth(gbps: float) -> str:
