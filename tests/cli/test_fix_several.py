@@ -135,7 +135,7 @@ def test_a_result_can_be_shown(
 ) -> None:
     """--open goes on as `view` of the result."""
     shown: list[str] = []
-    monkeypatch.setattr(view, "run", lambda options, _: shown.append(options.trace))
+    monkeypatch.setattr(view, "run", lambda options, _: shown.extend(options.traces))
     assert tp_tools("fix", "traces/a.json", "--open").code == 0
     assert shown == ["traces/a.fixed.json.gz"]
     assert (folder / shown[0]).exists()

@@ -172,3 +172,11 @@ def test_a_folder_is_viewed_as_its_job(tmp_path: Path) -> None:
     (one,) = written(tmp_path / "one", {"17-TP-0.trace.json": text(0, 1)}).iterdir()
     with viewing(one.parent) as view:
         assert view.data("trace") == f"trace/{one.name}"
+
+
+def test_several_files_are_viewed_as_one_job(tmp_path: Path) -> None:
+    """As by `merge`, so that `diagnose` of several files can name the command that shows a place."""
+    ranks = sorted(written(tmp_path / "in", {f"rank{r}.json": text(r) for r in range(2)}).iterdir())
+    with viewing(*ranks) as view:
+        events = json.loads(view.fetch(view.data("trace")))["traceEvents"]
+    assert {it["pid"] // 100_000 for it in events if it["ph"] == "X"} == {1, 2}

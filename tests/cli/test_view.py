@@ -191,7 +191,7 @@ def online(trace: Path, port: int) -> view.Options:
     """Return the options of `view --online --no-browser`, with a port for that of Perfetto's UI."""
     choice = RankChoice(None, None, allow_missing=True)
     return view.Options(
-        str(trace), choice, online=True, browser=False, port=port, raw=False, engine=None
+        (str(trace),), choice, online=True, browser=False, port=port, raw=False, engine=None
     )
 
 

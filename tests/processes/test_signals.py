@@ -122,7 +122,7 @@ def test_handlers_are_put_back() -> None:
     [
         (MemoryError(), "this machine has no more memory"),
         (RecursionError(), "an input is nested too deeply"),
-        (ValueError("a\nb"), "came upon what it does not know (ValueError: a b): its own fault"),
+        (ValueError("a\nb"), "an error of tp-tools itself: ValueError: a b. --debug"),
     ],
 )
 def test_no_traceback_reaches_a_user(

@@ -79,8 +79,8 @@ def _run(options: TraceOptions, console: Console) -> None:
 
 
 def _view_command(options: TraceOptions) -> str | None:
-    """Return the command that opens what was judged; None where that is no one file or folder."""
-    if len(options.traces) > 1 or options.traces == ("-",):
+    """Return the command that opens what was judged; None where that came from stdin."""
+    if "-" in options.traces:
         return None
     chosen = (("--profile", options.choice.profile), ("--stage", options.choice.stage))
     words = [word for option, value in chosen if value is not None for word in (option, value)]

@@ -154,7 +154,7 @@ def _open(output: str, engine: str | None, console: Console) -> None:
     from tp_tools.merging.rank_names import RankChoice  # noqa: PLC0415
 
     options = view.Options(
-        output, RankChoice(), online=False, browser=True, port=None, raw=False, engine=engine
+        (output,), RankChoice(), online=False, browser=True, port=None, raw=False, engine=engine
     )
     view.run(options, console)
 

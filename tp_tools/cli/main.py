@@ -200,7 +200,7 @@ def _report(error: Exception) -> int:
         why = "an input is nested too deeply to be read."
     else:
         named = " ".join(f"{type(error).__name__}: {error}".split())
-        why = f"came upon what it does not know ({named}): its own fault. --debug shows where."
+        why = f"an error of tp-tools itself: {named}. --debug shows where."
     click.echo(f"tp-tools: {why}", err=True)
     return TpToolsError.exit_code
 

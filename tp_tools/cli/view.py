@@ -13,11 +13,11 @@ import click
 
 from tp_tools.cli.options import (
     choice_options,
-    complete_files,
     console_options,
     duration,
     engine_option,
     limit_options,
+    traces_argument,
 )
 from tp_tools.errors import UsageError
 from tp_tools.files import temporary
@@ -25,7 +25,6 @@ from tp_tools.processes import signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tp_tools.cli.console import Console
     from tp_tools.merging.rank_names import RankChoice
@@ -47,7 +46,7 @@ class Options:
         port: of the server; None for any that is free, or the one that ui.perfetto.dev needs.
     """
 
-    trace: str
+    traces: tuple[str, ...]
     choice: RankChoice
     online: bool
     browser: bool
@@ -60,7 +59,7 @@ class Options:
 
 
 @click.command("view", short_help="Open a trace in the Perfetto UI.")
-@click.argument("trace", shell_complete=complete_files)
+@traces_argument
 @click.option(
     "--online",
     is_flag=True,
@@ -104,7 +103,7 @@ class Options:
 @limit_options
 @console_options
 def command(  # noqa: PLR0917  click passes all by name
-    trace: str,
+    traces: tuple[str, ...],
     online: bool,  # noqa: FBT001  click passes flags by name
     browser: bool,  # noqa: FBT001
     port: int | None,
@@ -119,8 +118,9 @@ def command(  # noqa: PLR0917  click passes all by name
     """Open TRACE in the Perfetto UI, repaired if it needs that.
 
     The UI comes with tp-tools and runs in your browser; no network is needed. It ends when the page
-    is closed, or with Ctrl-C. TRACE is anything that Perfetto opens; - is stdin. Of a folder or a
-    glob that holds the ranks of a job, all are shown, as by `tp-tools merge`.
+    is closed, or with Ctrl-C. TRACE is anything that Perfetto opens; - is stdin. Several traces, or
+    a folder or glob that holds several, are the ranks of a job: all are shown, as by `tp-tools
+    merge`.
 
     \b
     Examples:
@@ -133,7 +133,7 @@ def command(  # noqa: PLR0917  click passes all by name
         raise UsageError(f"leave out --port: {_ONE_PORT}.")
     if online and at is not None:
         raise UsageError("--at needs the UI that comes with tp-tools: leave out --online.")
-    if report and (online or raw or trace == "-"):
+    if report and (online or raw or "-" in traces):
         raise UsageError(
             "--report is made of a repaired file, and shown beside the UI of tp-tools: leave out "
             "--online and --raw, and name the file."
@@ -144,7 +144,7 @@ def command(  # noqa: PLR0917  click passes all by name
             "and --port."
         )
     place = None if at is None else _place(at)
-    options = Options(trace, choice, online, browser, port, raw, engine, place, report, native)
+    options = Options(traces, choice, online, browser, port, raw, engine, place, report, native)
     run(options, console)
 
 
@@ -168,7 +168,8 @@ def _place(text: str) -> Place:
 
 def run(options: Options, console: Console) -> None:
     """Show a trace until the page is closed, or Ctrl-C ends the server."""
-    from tp_tools.files import open_source  # noqa: PLC0415  not for --help
+    from tp_tools.cli import view_inputs  # noqa: PLC0415  not for --help
+    from tp_tools.files import open_source  # noqa: PLC0415
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
     from tp_tools.viewer import (  # noqa: PLC0415
         ViewOptions,
@@ -177,19 +178,21 @@ def run(options: Options, console: Console) -> None:
         prepare_view,
     )
 
-    if not any(character in options.trace for character in "*?["):
-        refuse_missing(options.trace)
+    for name in options.traces:
+        if not any(character in name for character in "*?["):
+            refuse_missing(name)
     if options.native:
         native_shell.shell_of(options.engine)  # before any work is done
+    inputs = view_inputs.Inputs(options.traces, options.choice, options.engine, options.raw)
     with (
         _server(options) as server,
         temporary.folder() as folder,
-        open_source(_trace(options, folder, console)) as source,
+        open_source(view_inputs.trace(inputs, folder, console)) as source,
     ):
         how = ViewOptions(folder, options.raw, options.engine)
         view_file = prepare_view(source, how, console)
-        _say_repairs(view_file, console)
-        report = _report(options, console) if options.report else None
+        view_inputs.say_repairs(view_file, console)
+        report = view_inputs.report(inputs, console) if options.report else None
         server.site = _site(view_file, options, report)
         if report is not None:
             console.say(f"Report: {server.address(perfetto_ui.REPORT)}")
@@ -200,33 +203,6 @@ def run(options: Options, console: Console) -> None:
         ):  # Ctrl-C is the usual way to end the server
             _open(server.address(), options, console)
             server.serve_until_closed()
-
-
-def _trace(options: Options, folder: Path, console: Console) -> str:
-    """Return the file to show: the given one, or the ranks of a job, merged."""
-    from tp_tools.library.header import Header  # noqa: PLC0415
-    from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
-    from tp_tools.querying import LoadOptions, job_loader  # noqa: PLC0415  not for --help
-
-    job = job_files.find([options.trace], options.choice)
-    job.say_left_out(console)
-    if len(job.files) == 1:
-        return job.files[0]
-    how = LoadOptions(options.engine, options.raw)
-    merged = folder / "job.json"
-    job_loader.write(job.files, Header("", "", "job", None), how, merged, reporter=console)
-    return str(merged)
-
-
-def _report(options: Options, console: Console) -> bytes:
-    """Build the page of `tp-tools report` about the trace, or the ranks of the job."""
-    from tp_tools.merging import job_files  # noqa: PLC0415
-    from tp_tools.reporting import build, collect  # noqa: PLC0415  not for --help
-
-    files = job_files.find([options.trace], options.choice).files
-    data = collect(files, options.engine, "auto", console)
-    with console.stage("drawing"):
-        return build.html(data).encode()
 
 
 @contextmanager
@@ -268,19 +244,6 @@ def _site(view_file: ViewFile, options: Options, report: bytes | None) -> Site:
     return perfetto_ui.offline_site(
         None if options.native else view_file.path, view_file.name, commands, options.place, report
     )
-
-
-def _say_repairs(view_file: ViewFile, console: Console) -> None:
-    """Print the slices that Perfetto would have hidden, and the repairs."""
-    from tp_tools.cli import fix_summary  # noqa: PLC0415  not for --help
-    from tp_tools.repair.summary import summary  # noqa: PLC0415
-    from tp_tools.viewer.startup import MOST_EVENTS, is_overlapping  # noqa: PLC0415
-
-    if view_file.analysis is not None:
-        for line in fix_summary.lines(view_file.analysis, summary(view_file.analysis)):
-            console.say(line)
-        if is_overlapping(view_file.analysis) and len(view_file.analysis.trace) > MOST_EVENTS:
-            console.say("Paste `tp-tools sql overlaps` into the Query tab to see each overlap.")
 
 
 def _open(address: str, options: Options, console: Console) -> None:

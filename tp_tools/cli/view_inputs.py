@@ -1,0 +1,79 @@
+"""Make what `tp-tools view` shows of its traces: one file, the report, the lines on repairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tp_tools.cli import fix_summary
+from tp_tools.library.header import Header
+from tp_tools.merging import job_files
+from tp_tools.querying import LoadOptions, job_loader
+from tp_tools.repair.summary import summary
+from tp_tools.viewer.startup import MOST_EVENTS, is_overlapping
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tp_tools.cli.console import Console
+    from tp_tools.merging.rank_names import RankChoice
+    from tp_tools.viewer import ViewFile
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The traces to show.
+
+    Attributes:
+        traces: files, folders or globs; several are the ranks of a job.
+        choice: which profile of several in a folder.
+        engine: the TraceProcessor.
+        raw: whether files are shown as they are, not as repaired.
+    """
+
+    traces: Sequence[str]
+    choice: RankChoice
+    engine: str | None
+    raw: bool
+
+
+def trace(inputs: Inputs, folder: Path, console: Console) -> str:
+    """Return the file to show: the given one, or the ranks of a job, merged.
+
+    Args:
+        inputs: the traces.
+        folder: where the merge goes.
+        console: receives stages, notes and warnings.
+
+    Raises:
+        InputError: a trace cannot be used, or the ranks do not fit together.
+        EngineError: TraceProcessor failed.
+    """
+    job = job_files.find(inputs.traces, inputs.choice)
+    job.say_left_out(console)
+    if len(job.files) == 1:
+        return job.files[0]
+    how = LoadOptions(inputs.engine, inputs.raw)
+    merged = folder / "job.json"
+    job_loader.write(job.files, Header("", "", "job", None), how, merged, reporter=console)
+    return str(merged)
+
+
+def report(inputs: Inputs, console: Console) -> bytes:
+    """Build the page of `tp-tools report` about the trace, or the ranks of the job."""
+    from tp_tools.reporting import build, collect  # noqa: PLC0415  only where it is asked for
+
+    files = job_files.find(inputs.traces, inputs.choice).files
+    data = collect(files, inputs.engine, "auto", console)
+    with console.stage("drawing"):
+        return build.html(data).encode()
+
+
+def say_repairs(view_file: ViewFile, console: Console) -> None:
+    """Print the slices that Perfetto would have hidden, and the repairs."""
+    if view_file.analysis is not None:
+        for line in fix_summary.lines(view_file.analysis, summary(view_file.analysis)):
+            console.say(line)
+        if is_overlapping(view_file.analysis) and len(view_file.analysis.trace) > MOST_EVENTS:
+            console.say("Paste `tp-tools sql overlaps` into the Query tab to see each overlap.")
