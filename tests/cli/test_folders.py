@@ -175,7 +175,7 @@ def test_a_folder_is_viewed_as_its_job(tmp_path: Path) -> None:
 
 
 def test_several_files_are_viewed_as_one_job(tmp_path: Path) -> None:
-    """As by `merge`, so that `diagnose` of several files can name the command that shows a place."""
+    """As by `merge`, so that `diagnose` of several files can name the command to see them."""
     ranks = sorted(written(tmp_path / "in", {f"rank{r}.json": text(r) for r in range(2)}).iterdir())
     with viewing(*ranks) as view:
         events = json.loads(view.fetch(view.data("trace")))["traceEvents"]
