@@ -9,4 +9,4 @@ SELECT
   COUNT(*) AS events
 FROM slice
 WHERE
-  category IN ('kernel', 'gpu_memcpy', 'gpu_memset', 'Kernel', 'Memcpy', 'Memset');
+  category IN ('kernel', 'gpu_memcpy', 'gpu_memset', 'cuda_graph', 'Kernel', 'Memcpy', 'Memset');

@@ -36,7 +36,7 @@ WHERE
     SELECT 1
     FROM slice
     WHERE
-      category IN ('kernel', 'gpu_memcpy', 'gpu_memset', 'Kernel', 'Memcpy', 'Memset')
+      category IN ('kernel', 'gpu_memcpy', 'gpu_memset', 'cuda_graph', 'Kernel', 'Memcpy', 'Memset')
   )
 GROUP BY device
 ORDER BY events DESC, device;

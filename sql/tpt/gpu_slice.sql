@@ -36,7 +36,7 @@ CREATE PERFETTO TABLE tpt_gpu_slice(
   stream LONG,
   -- The launch that it comes from, see `tpt_launch`; NULL where the profiler gives none.
   launch_key LONG,
-  -- compute, collective, or copy (a memset too).
+  -- compute (a graph recorded as a whole, too), collective, or copy (a memset too).
   kind STRING,
   -- Which collective it is (all_reduce, ...), unknown where nothing says; NULL: it is none.
   collective STRING
@@ -50,14 +50,18 @@ WITH
       -- a repair that shortens names leaves the full one in args
       COALESCE(tpt_arg!(s.arg_set_id, 'tpt_name'), s.name) AS name,
       s.track_id,
-      s.category IN ('kernel', 'Kernel') AS is_kernel,
+      -- cuda_graph: a replay that was recorded without its kernels, which an export of Nsight
+      -- Systems has, and which is busy time like them
+      s.category IN ('kernel', 'Kernel', 'cuda_graph') AS is_kernel,
       tpt_arg!(s.arg_set_id, 'device') AS device,
       COALESCE(tpt_arg!(s.arg_set_id, 'stream'), tpt_arg!(s.arg_set_id, 'tpt_tid')) AS stream,
       tpt_int_arg!(s.arg_set_id, 'correlation') AS correlation,
       tpt_arg!(s.arg_set_id, 'Collective name') AS collective_name
     FROM slice AS s
     WHERE
-      s.category IN ('kernel', 'gpu_memcpy', 'gpu_memset', 'Kernel', 'Memcpy', 'Memset')
+      s.category IN (
+        'kernel', 'gpu_memcpy', 'gpu_memset', 'cuda_graph', 'Kernel', 'Memcpy', 'Memset'
+      )
       AND s.dur >= 0
   ),
   kernel_name AS MATERIALIZED (

@@ -49,7 +49,7 @@ WITH
       tpt_arg!(s.arg_set_id, 'tpt_lane') AS lane,
       tpt_arg!(s.arg_set_id, 'tpt_event') IS NULL AS is_repaired,
       COALESCE(s.category, '') IN (
-        'kernel', 'gpu_memcpy', 'gpu_memset', 'Kernel', 'Memcpy', 'Memset'
+        'kernel', 'gpu_memcpy', 'gpu_memset', 'cuda_graph', 'Kernel', 'Memcpy', 'Memset'
       ) AS is_gpu_work,
       COALESCE(s.category, '') IN ('user_annotation', 'gpu_user_annotation')
       OR s.name GLOB 'ProfilerStep*' AS is_annotation

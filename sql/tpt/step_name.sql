@@ -13,8 +13,8 @@ SELECT
   OR $name GLOB '_forward_step*'
   OR $name GLOB '[[]Executor] _forward_step*';
 
--- Whether PyTorch itself writes an annotation of this name: it marks a part of a step, a collective
--- or compiled code, never a step.
+-- Whether PyTorch itself writes an annotation of this name, or NCCL by NVTX: it marks a part of a
+-- step, a collective or compiled code, never a step.
 CREATE PERFETTO FUNCTION tpt_is_part_of_step(
   -- Name of the annotation.
   name STRING
@@ -30,6 +30,7 @@ SELECT
   OR $name GLOB 'torch.distributed*'
   OR $name GLOB 'c10d::*'
   OR $name GLOB 'nccl:*'
+  OR $name GLOB 'nccl[A-Z]*'
   OR $name GLOB 'gloo:*'
   OR $name GLOB 'ucc:*'
   OR $name GLOB 'mpi:*'

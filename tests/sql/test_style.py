@@ -157,7 +157,7 @@ def test_it_needs_what_it_asks_for(path: Path) -> None:
     if needs is None:
         return
     former = {"Kernel", "Memcpy", "Memset", "Runtime", "Operator"}
-    shared_by_all = {"kernel", "gpu_memcpy", "gpu_memset"}
+    shared_by_all = {"kernel", "gpu_memcpy", "gpu_memset", "cuda_graph"}  # it comes with kernel
     assert needs <= categories(path)
     assert categories(path) - former - shared_by_all <= needs
 
@@ -220,7 +220,7 @@ def test_parameters_are_used_and_need_what_their_modules_ask_for(path: Path) -> 
     assert {f"tpt_set_{it.name}" for it in said.parameters} == set(
         re.findall(r"\btpt_set_\w+", sql)
     )
-    all_have = {"Kernel", "Memcpy", "Memset", "Runtime", "Operator", "kernel"}
+    all_have = {"Kernel", "Memcpy", "Memset", "Runtime", "Operator", "kernel", "cuda_graph"}
     for parameter in said.parameters:
         if parameter.module is not None and said.needs is not None:
             include = f"INCLUDE PERFETTO MODULE {parameter.module};"

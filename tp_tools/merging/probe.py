@@ -38,7 +38,7 @@ _PHASE = re.compile(rb'"ph"\s*:')
 _LABELLED_PID = re.compile(rb'"pid"\s*:\s*"\[[^"\]]*\d[^"\]]*\]\s*[^"]*"')
 """A process as tools that merge ranks name it, for example "[TP00] 1000"."""
 
-_GPU_WORK = re.compile(rb'"cat"\s*:\s*"(?:[Kk]ernel|gpu_mem\w+|Mem(?:cpy|set))"')
+_GPU_WORK = re.compile(rb'"cat"\s*:\s*"(?:[Kk]ernel|gpu_mem\w+|cuda_graph|Mem(?:cpy|set))"')
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tp_tools.columns import indices_of, is_in, iterate_rows, take
+from tp_tools.trace.categories import GPU_WORK
 from tp_tools.trace.flow_groups import rank_labels
 from tp_tools.trace.model import NO_ID
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 NONE = -1
 ExternalIds: TypeAlias = Callable[[Iterable[int]], dict[int, bytes]]
 """Reads JSON text of External ids by event; events without an id are missing."""
-
-GPU_CATS = frozenset({"kernel", "gpu_memcpy", "gpu_memset", "Kernel", "Memcpy", "Memset"})
-"""Categories of work on GPUs, those until 2021 included."""
 
 _Key: TypeAlias = "tuple[int, int]"
 
@@ -143,7 +141,7 @@ class LaunchSlices:
             return False
         if track in {int(trace.track[end]) for end in launch.ends}:
             return True
-        return trace.cats[trace.cat[event]] in GPU_CATS
+        return trace.cats[trace.cat[event]] in GPU_WORK
 
     def _at(self, flow: int) -> list[int]:
         """Return the slices that start at the time and on the track of a flow event."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tp_tools.columns import is_in
-from tp_tools.trace.categories import FORMER
+from tp_tools.trace.categories import FORMER, GRAPH
 from tp_tools.trace.flows import flows_of
 from tp_tools.trace.model import is_phase
 
@@ -23,7 +23,8 @@ def select_events(trace: Trace, table: Slices, needs: frozenset[str]) -> NDArray
     """Select metadata, and the events of the categories that a query needs.
 
     A flow event is selected if the query needs flows and the slice that it belongs to is selected:
-    on a track without its slice, Perfetto would draw the flow to another slice.
+    on a track without its slice, Perfetto would draw the flow to another slice. Who needs kernels
+    gets replays of graphs, too, that stand for theirs.
 
     Args:
         trace: the trace.
@@ -33,7 +34,8 @@ def select_events(trace: Trace, table: Slices, needs: frozenset[str]) -> NDArray
     Returns:
         bool array (events,).
     """
-    codes = [code for code, cat in enumerate(trace.cats) if FORMER.get(cat, cat) in needs]
+    wanted = needs | {GRAPH} if "kernel" in needs else needs
+    codes = [code for code, cat in enumerate(trace.cats) if FORMER.get(cat, cat) in wanted]
     keep: NDArray[np.bool_] = is_in(trace.cat, codes) & ~is_phase(trace, "stf")
     pairs = table.closing >= 0
     keep[table.closing[pairs]] = keep[table.event[pairs]]
