@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +214,15 @@ def test_correlations_tell_launches_of_one_id() -> None:
     assert result.analysis.plan.flows.repairs() == {"launch_arrows_bound": 1}
 
 
+def test_a_launch_that_two_uses_of_an_id_join_to_its_kernel_has_one_arrow() -> None:
+    """Both ends of the second use lie behind its slices; repairing it again changes nothing."""
+    start, end = call("launch", 0, 0, 4), work("kernel", 0, 0, 4)
+    again = flow(4, {**start, "ts": 1}, {**end, "ts": 2})
+    result, *arrows = proved([start, end, *flow(4, start, end), *again])
+    assert arrows == [{("launch", "kernel"): 1}] * 2
+    assert result.analysis.plan.flows.repairs() == {"launch_arrows_left_out": 1}
+
+
 def test_a_start_written_twice_is_no_end() -> None:
     """Of a launch whose call and `s` stand there twice, and another `s`, no arrow is made."""
     start = call("launch", 1, 0, 1)
@@ -372,3 +382,49 @@ def test_an_end_that_waits_for_a_slice_behind_its_start_stays(ts: int) -> None:
     result, as_json, as_packets = proved(events)
     assert result.analysis.is_sound()
     assert as_json == as_packets == drawn(text(events))
+
+
+@pytest.mark.parametrize("dur", [0, 5])
+@pytest.mark.parametrize("order", list(permutations(["first", "later", "kernel"])))
+def test_the_start_that_perfetto_reads_first_begins_the_flow(
+    order: tuple[str, ...], dur: int
+) -> None:
+    """By time, then by its place in the file; a slice with a duration comes before all of them."""
+    start = {**flow(8, LAUNCHES[1], LAUNCHES[3])[0], "cat": "other"}
+    named = {"first": start, "later": {**start, "ts": 22}, "kernel": work("m", 20, dur, 9)}
+    events = [*LAUNCHES, {**waiting(8, 19), "cat": "other"}, *(named[key] for key in order)]
+    is_begun = not dur and order.index("first") < order.index("kernel")
+    assert drawn(text(events)) == {("b" if is_begun else "a", "m"): 1}
+    assert both(events) == ({("b", "m"): 1} if is_begun else {})
+
+
+@pytest.mark.parametrize("elsewhere", [{"tid": 999}, {"ts": 9}])
+def test_a_start_in_no_slice_begins_no_flow(elsewhere: Event) -> None:
+    """Perfetto draws the arrow of its end from the first slice."""
+    start = {**flow(8, LAUNCHES[1], LAUNCHES[3])[0], "cat": "other", **elsewhere}
+    events = [*LAUNCHES, start, {**waiting(8, 39), "cat": "other"}]
+    assert drawn(text(events)) == {("a", "l"): 1}
+    assert both(events) == {}
+
+
+@st.composite
+def waits(draw: DrawFn) -> list[Event]:
+    """Launches, and flows of another category whose starts and waiting ends lie anywhere."""
+    events = [call("first", 1, 1, tid=99), *LAUNCHES]
+    for number in draw(st.lists(st.integers(1, 3), max_size=6)):
+        phase, at = draw(st.sampled_from("ssft")), draw(st.sampled_from([9, 10, 20, 30, 39, 40]))
+        track = draw(st.sampled_from([{"pid": 100, "tid": 100}, {}]))
+        events.append({**waiting(number, at, "other"), "ph": phase, **track})
+    events += [work(f"m{at}", at, draw(st.sampled_from([0, 3])), at) for at in (9, 20)]
+    return draw(st.permutations(events))
+
+
+@LOADING
+@given(waits())
+def test_an_end_that_waits_takes_no_arrow_from_the_first_slice(events: list[Event]) -> None:
+    """No flow begins in it; arrows of ids that begin once stay as Perfetto draws them."""
+    recorded = drawn(text(events))
+    arrows = both(events)
+    assert all(start != "first" for start, _ in arrows)
+    if max(Counter(it["id"] for it in events if it["ph"] == "s").values(), default=1) == 1:
+        assert arrows >= Counter({pair: n for pair, n in recorded.items() if pair[0] != "first"})

@@ -150,6 +150,7 @@ class _Binding:
         self._ids = ids
         self._ends: dict[int, FlowEnd] = {}
         self._arrows: list[tuple[int, int]] = []
+        self._kept: set[tuple[int, int]] = set()  # launches and their work that flow events join
         self._left_out: list[int] = []
         self._lost = self._undrawn = 0
         self._free = _free_bind_ids(trace.bind_ids.values())
@@ -165,7 +166,9 @@ class _Binding:
         targets = [work if self._may_join(out, work) else NONE for work in into]
         pairs = list(zip(launch.ends, launch.into, targets, strict=True))
         if all(self._may_stay(launch, end, bound, out, work) for end, bound, work in pairs):
-            self._undrawn += sum(not self._is_drawn(launch, end, bound) for end, bound, _ in pairs)
+            drawn = [bound for end, bound, _ in pairs if self._is_drawn(launch, end, bound)]
+            self._kept.update((out, bound) for bound in drawn)
+            self._undrawn += len(pairs) - len(drawn)
             return
         self.replace([launch.start, *launch.ends], [(out, into)], len(launch.ends))
 
@@ -190,7 +193,7 @@ class _Binding:
     def _may_stay(self, launch: Launch, end: int, bound: int, out: int, work: int) -> bool:
         """Tell whether Perfetto draws a flow as recorded; or none, where none can be drawn."""
         if self._is_drawn(launch, end, bound):
-            return (launch.out, bound) == (out, work)
+            return (launch.out, bound) == (out, work) and (out, work) not in self._kept
         return not self._is_later(launch.start, end) or not self._is_forward(out, work)
 
     def _may_join(self, out: int, work: int) -> bool:
@@ -229,10 +232,10 @@ class _Binding:
         return ts, ts - plan.trims.get(event, ts + max(int(trace.dur[event]), 0)), event
 
     def _bind(self, out: int, work: int) -> bool:
-        """Bind two slices by `bind_id`; False if one of them has another `bind_id` already."""
+        """Bind two slices by `bind_id`; False if they are joined, or one has a `bind_id` already."""
         end = self._ends.get(out)
         taken = work in self._ends or work in self._trace.bind_ids or out in self._trace.bind_ids
-        if taken or (end is not None and end.is_in):
+        if taken or (out, work) in self._kept or (end is not None and end.is_in):
             return False
         bind_id = next(self._free) if end is None else end.bind_id
         self._ends[out] = FlowEnd(bind_id, is_out=True, is_in=False)

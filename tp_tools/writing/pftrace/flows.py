@@ -203,12 +203,14 @@ def _neighbours(events: ThreadEvents, entries: Ints, flows: _FlowEvents, here: I
 def _in_order(events: ThreadEvents, flows: _FlowEvents) -> tuple[Ints, Ints]:
     """Return numbers and slices of flow events that bind, in the order of binding.
 
-    A flow event that waits for the next slice binds when that starts.
+    A flow event that waits for the next slice binds when that starts: of events of one time, X
+    events with a duration come first, and all others in the order of the file.
     """
     binds = flows.slice != NONE
     event, slices, waited = flows.event[binds], flows.slice[binds], flows.is_next[binds]
     ts = np.where(waited, events.ts[slices], flows.ts[binds])
-    order = np.lexsort((event, ~waited, ts))
+    is_first = waited & events.complete[slices] & (events.end[slices] > ts)
+    order = np.lexsort((event, np.where(waited, events.event[slices], event), ~is_first, ts))
     return event[order], slices[order]
 
 
