@@ -10,6 +10,7 @@ joins such a call and such work of one correlation.
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 import subprocess
@@ -97,16 +98,30 @@ def drawn(path: Path) -> tuple[Arrows, int]:
     return own, other
 
 
-def main(folder: str) -> None:
+def main() -> None:
     """Print a line for each trace and each form."""
+    description, _, details = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.launch_arrows",
+        description=description,
+        epilog=details,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, help="holds traces, *.json.gz, at any depth")
+    folder = parser.parse_args().folder
+    paths = sorted(folder.rglob("*.json.gz"))
+    if not paths:
+        parser.error(f"{folder}: holds no trace, *.json.gz.")
     totals: Counter[tuple[str, str]] = Counter()
-    for path in sorted(Path(folder).rglob("*.json.gz")):
+    for path in paths:
         wanted = recorded(path)
         with tempfile.TemporaryDirectory() as temporary:
             for suffix in ("json", "pftrace"):
                 out = Path(temporary) / f"out.{suffix}"
                 fix = [sys.executable, "-m", "tp_tools", "fix", str(path), "-o", str(out)]
-                subprocess.run([*fix, "--verify"], check=True, capture_output=True)  # noqa: S603  ours
+                done = subprocess.run([*fix, "--verify"], capture_output=True, check=False)  # noqa: S603  ours
+                if done.returncode:
+                    sys.exit(f"{path}: fix ended with {done.returncode}: {done.stderr.decode()}")
                 own, other = drawn(out)
                 count = Counter(
                     recorded=wanted.total(),
@@ -120,4 +135,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

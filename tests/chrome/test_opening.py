@@ -50,6 +50,9 @@ def kept(text: bytes) -> tuple[dict[str, object], Counter[str]]:
         b"\0" * 16 + b": [",
         b"\n ",
         b'"host_nam\\"traceEvents": [',
+        b'"tr[": [',
+        b'"\xffts": [',
+        b'"host_name{aceEvents": [',
     ],
 )
 def test_a_damaged_key_costs_no_event(key: bytes) -> None:
@@ -199,3 +202,14 @@ def test_an_event_of_thousands_of_digits_costs_no_other(tmp_path: Path) -> None:
     assert trace.repairs == {"damaged_events": 1}
     assert trace.damage is not None
     assert [it.byte for it in trace.damage] == [16]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b'{"tr[":[', b'{"]ts":[', b'{"nts":[', b'{"n":1,"traceEvents":[]}', b'{\0"traceEvents":['],
+)
+def test_a_damaged_key_in_sound_json_costs_no_event(head: bytes, tmp_path: Path) -> None:
+    """The text is JSON and holds no array of that name, or an empty one; or seems to be UTF-16."""
+    path = tmp_path / "t.json"
+    path.write_bytes(head + EVENTS + b'],"a":1}')
+    assert len(read(Source(path, path.name))) == 3

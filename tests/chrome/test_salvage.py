@@ -191,6 +191,36 @@ def test_a_bracket_in_a_damaged_name_does_not_end_the_events(is_array: bool) -> 
     assert losses.repairs == Counter(damaged_stretches=1)
 
 
+ENDS = [
+    b'"}]],"pid":0,"args":{"l":[1]}}',
+    b'"}],"pid":0,"args":{"l":[1]}}',
+    b'"}]rgs":{"l":[1]}}',
+    b'"}],"rgs":{"l":[1]}}',
+    b'"}]}rgs":{"l":[1]}}',
+    b'"}]}}',
+]
+"""What may stand behind the name of a damaged event; each looks like the end of the events."""
+
+
+@pytest.mark.parametrize("rest", ENDS)
+@pytest.mark.parametrize("is_array", [False, True])
+@pytest.mark.parametrize("is_last", [False, True])
+def test_brackets_in_a_damaged_event_do_not_end_the_events(
+    rest: bytes, is_array: bool, is_last: bool, tmp_path: Path
+) -> None:
+    """Members of the event are not those of the trace, and events behind it stay."""
+    first, last = (
+        b'{"ph":"X","name":"%s","pid":0,"tid":7,"ts":1,"dur":5}' % it for it in (b"a", b"c")
+    )
+    hit = b'{"ph":"X","name":"b' + rest
+    written = [first, hit] if is_last else [first, hit, last]
+    head, tail = (b"[", b"]") if is_array else (HEAD, TAIL)
+    trace = read(source_of(head + b",".join(written) + tail, tmp_path))
+    names = [trace.names[code] for code in trace.name[trace.ts >= 0].tolist()]
+    assert [name for name in names if name != "b"] == ["a"] + ["c"] * (not is_last)
+    assert trace.tail.text == tail or (is_last and trace.tail.lost)
+
+
 @PURE
 @given(st.data(), st.booleans())
 def test_damage_in_the_last_event_stays_in_it(data: st.DataObject, is_array: bool) -> None:

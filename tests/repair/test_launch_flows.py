@@ -223,6 +223,27 @@ def test_a_launch_that_two_uses_of_an_id_join_to_its_kernel_has_one_arrow() -> N
     assert result.analysis.plan.flows.repairs() == {"launch_arrows_left_out": 1}
 
 
+@pytest.mark.parametrize("work_of_it", [[], [work("kernel 2", 4, 0, 2)]])
+@pytest.mark.parametrize("more", ["s", "tt"])
+def test_unclear_flows_between_slices_of_another_launch_draw_nothing(
+    work_of_it: list[Event], more: str
+) -> None:
+    """Their events start with no slice, and lie behind a launch and work that have an arrow."""
+    start, end = call("launch 1", 0, 0, 1), work("kernel 1", 7, 0, 1)
+    begin, finish = flow(2, {**start, "ts": 1}, {**end, "ts": 8})
+    unclear = [begin, finish, *({**(begin if it == "s" else finish), "ph": it} for it in more)]
+    events = [start, end, *flow(1, start, end), *work_of_it, *unclear]
+    assert both(events) == {("launch 1", "kernel 1"): 1}
+
+
+def test_steps_amid_work_make_no_chain() -> None:
+    """Perfetto draws one from the work to itself; the launch keeps one arrow."""
+    start, end = call("launch", 0, 5, 1), work("kernel", 10, 9, 1)
+    begin, finish = flow("word", {**start, "ts": 2}, {**end, "ts": 12})
+    events = [start, end, begin, {**finish, "ph": "t"}, {**finish, "ph": "t", "ts": 13}]
+    assert both(events) == {("launch", "kernel"): 1}
+
+
 def test_a_start_written_twice_is_no_end() -> None:
     """Of a launch whose call and `s` stand there twice, and another `s`, no arrow is made."""
     start = call("launch", 1, 0, 1)

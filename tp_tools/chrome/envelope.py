@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+import string
+from itertools import takewhile
 
 import msgspec
 
+from tp_tools.chrome.quotes import MEMBERS
 from tp_tools.chrome.schema import UNDECODABLE
 from tp_tools.chrome.stream import (
     ENDED_BEFORE,
@@ -26,9 +29,14 @@ EVENT_MEMBER = re.compile(rb'"(?:ph|cat|pid|tid|ts|dur|args)"\s*:')
 """A member of an event that no outermost object has."""
 
 _ENDS_AGAIN = re.compile(rb"\s*\]\s*[,}\]]?")
+_CLOSES_AGAIN = re.compile(rb'\s*\]\s*(?:,\s*"|\}\s*\Z)')
+_EVENT = re.compile(rb"\{\s*" + MEMBERS)
 _KEY = re.compile(rb'"traceEvents"\s*:\s*(?=\S)')
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ALIKE = 0.75  # of a misspelt key, from 0 to 1
+_NEAR = 64  # bytes before an event in which the mark before it stands
+_LEAST_END = len("Events")  # letters at the end of a key that was joined to another
+_NO_LETTERS = string.punctuation + string.whitespace + "\0\ufffd"
 _INTO_EVENTS = b'{"":['
 _DELETE = b"\x7f"
 _TEXTS = ("displayTimeUnit", "systemTraceEvents")
@@ -142,12 +150,25 @@ def _headless(stream: TextStream) -> InputError:
         if ENDED_BEFORE not in why:
             return stream.damaged(at, why)
         members = {EVENTS: msgspec.Raw()}  # perhaps behind the bracket that is too many
-    alike = difflib.get_close_matches(EVENTS, members, 1, _ALIKE)
-    kind = Malformed if alike or any(EVENTS in key for key in members) else InputError
+    kind = Malformed if any(map(_is_damaged_key, members)) else InputError
     return kind(
         f"{stream.name}: has no {EVENTS} array: not a Chrome JSON trace. "
         "Give the file that the profiler wrote."
     )
+
+
+def _is_damaged_key(key: str) -> bool:
+    """Tell whether a key of the outermost object is what damage left of the key of the events.
+
+    Either most of it is left, or the beginning and the end, with no letter between them.
+    """
+    if EVENTS in key or key.endswith(EVENTS[-_LEAST_END:]):
+        return True
+    begin = sum(takewhile(bool, map(str.__eq__, EVENTS, key)))
+    rest = key[begin:].lstrip(_NO_LETTERS)
+    if EVENTS.endswith(rest) and (begin or rest):
+        return True
+    return bool(difflib.get_close_matches(EVENTS, [key], 1, _ALIKE))
 
 
 def read_tail(stream: TextStream, head: Head) -> Tail:
@@ -160,14 +181,29 @@ def read_tail(stream: TextStream, head: Head) -> Tail:
     stream.grow(1 << 62)
     text = stream.take(len(stream.text))
     is_array = head.text.lstrip(SPACE)[:1] == b"["
-    return _tail_of_array(text) if is_array else _tail_of_object(stream, text)
+    return _tail_of_array(stream, text) if is_array else _tail_of_object(stream, text)
 
 
-def _tail_of_array(text: bytes) -> Tail:
+def _tail_of_array(stream: TextStream, text: bytes) -> Tail:
+    """Check the text behind the events of an array; raise as `read_tail` does."""
     if not text.startswith(b"]"):
         return _cut_short(b"]", text)
+    if again := _event_again(text, 0):
+        raise stream.damaged(again - len(text), "events go on behind their end")
     behind = text[1:].strip(SPACE)
     return Tail(b"]", lost=len(behind)) if behind else Tail(text)
+
+
+def _event_again(text: bytes, end: int) -> int:
+    """Return the offset of an event that goes on behind an end of the events; 0 if none does.
+
+    In a second array it would follow a bracket, and as a value of a member a colon.
+    """
+    for match in _EVENT.finditer(text, end):
+        before = text[max(match.start() - _NEAR, 0) : match.start()].rstrip()[-1:]
+        if before != b":":
+            return match.start() if before in (b",", b"}") else 0
+    return 0
 
 
 def _cut_short(kept: bytes, left_out: bytes) -> Tail:
@@ -187,7 +223,7 @@ def _tail_of_object(stream: TextStream, text: bytes) -> Tail:
         at = len(text) if at is None else at - len(_INTO_EVENTS)
         if ENDED_BEFORE in why:
             end = text.rindex(b"}", 0, at) + 1
-            if _ENDS_AGAIN.match(text, end) and EVENT_MEMBER.search(text, 0, end):
+            if _is_early_end(text, end):
                 raise stream.damaged(end - len(text), "the events end twice") from error
             tail = _tail_of_object(stream, text[:end])
             return Tail(tail.text, lost=len(text[end:].strip(SPACE)))
@@ -198,6 +234,13 @@ def _tail_of_object(stream: TextStream, text: bytes) -> Tail:
         raise InputError(f"{stream.name}: has two arrays named {EVENTS}. Give one trace.")
     _check_members(stream, members)
     return Tail(text)
+
+
+def _is_early_end(text: bytes, end: int) -> bool:
+    """Tell whether an object that ends at `end` does so since an event in it is damaged."""
+    if _ENDS_AGAIN.match(text, end) and EVENT_MEMBER.search(text, 0, end):
+        return True
+    return bool(_CLOSES_AGAIN.match(text, end) or _event_again(text, end))
 
 
 def _tail_cut_short(text: bytes) -> Tail:

@@ -37,13 +37,14 @@ class EventText:
         at: the offset in `text` up to which the text is passed on.
         offset: the offset of `text` in the file.
         ended: whether the file is read to its end.
+        is_array: whether the events stand in no object.
         window: bytes of text to look at first.
     """
 
     def __init__(self, stream: Iterator[bytes], window: int) -> None:
         self.stream, self.window = stream, window
         self.text, self.at, self.offset = b"", 0, 0
-        self.ended = False
+        self.ended = self.is_array = False
         self.longest = longest()
 
     def grow(self, size: int) -> None:
@@ -80,15 +81,17 @@ class EventText:
         if _STRAY.match(self.text, bracket):
             return True
         event = self.find_start(bracket + 1)
-        if event is None or self.text[bracket + 1 : event].rstrip()[-1:] != b",":
+        if event is None or self.text[bracket + 1 : event].rstrip()[-1:] not in (b",", b"}"):
             return False
+        if self.is_array:
+            return True
         try:
             _MEMBERS.decode(b'{"":[' + self.text[bracket:event])
         except msgspec.DecodeError as error:
             return not is_bad_utf8(error) and fault(error)[1] is not None
         except UNDECODABLE:
             return False
-        return False
+        return True  # the object around the events ends, and they go on behind it
 
     def begin(self) -> int:
         """Return the offset behind the separator at `at`."""

@@ -50,6 +50,7 @@ _FEWER = 16
 
 _HEAD = re.compile(rb'(?:\xef\xbb\xbf)?\s*\[|[\s\S]*?"traceEvents"\s*:\s*\[')
 _BOM_AND_SPACE = b"\xef\xbb\xbf \t\r\n"  # a byte order mark and blanks
+_TAIL_START = re.compile(rb'\]\s*(?:,\s*"|\})')
 _NULL = re.compile(rb"null(?=\s*[,\]])")
 
 
@@ -79,10 +80,11 @@ class _Salvage:
 
     def blocks(self) -> Iterator[bytes]:
         head = self._head()
+        self.held.is_array = head.lstrip(_BOM_AND_SPACE) == b"["
         yield head
         while self.held.is_before_event():
             yield from self._next()
-        yield self._tail(head)
+        yield self._tail()
 
     def _head(self) -> bytes:
         """Return the text up to the first event, without damaged members."""
@@ -259,7 +261,7 @@ class _Salvage:
             self.losses.note(kind, damage)
         self.held.at, self.is_after_damage = end, True
 
-    def _tail(self, head: bytes) -> bytes:
+    def _tail(self) -> bytes:
         """Return the text behind the events, without damaged members."""
         self.held.grow(1 << 62)
         tail = self.held.text[self.held.at :]
@@ -267,7 +269,7 @@ class _Salvage:
         self.held.text, self.held.at = tail, 0
         bare = tail.rstrip(b"\0")
         begin = self.held.begin()
-        if head.lstrip(_BOM_AND_SPACE) == b"[" or bare[begin : begin + 1] != b"]":
+        if self.held.is_array or bare[begin : begin + 1] != b"]":
             return tail
         stray = bare.count(b",", 0, begin)
         if stray:
@@ -277,9 +279,21 @@ class _Salvage:
             return tail
         if not can_be_tail(all_sanitized(bare[begin:], Counter())):
             true = self.held.find_true_tail(begin + 1)
-            if true is not None and EVENT_MEMBER.search(bare, begin, true):
+            if true is not None and _is_of_event(bare, begin, true):
                 self.held.at, self.is_after_damage = begin + 1, False
                 self._leave_out(true, "damaged_events")
                 return all_sanitized(bare[true:], self.losses.repairs)
             tail = b"]" + self._whole_members(bare, begin + 1) + b"}"
         return all_sanitized(tail, self.losses.repairs)
+
+
+def _is_of_event(text: bytes, begin: int, end: int) -> bool:
+    """Tell whether the text between two brackets that may end the events is that of an event.
+
+    It has a member that no outermost object has, begins as no rest of an object does, or holds the
+    end of an object.
+    """
+    if EVENT_MEMBER.search(text, begin, end) or not _TAIL_START.match(text, begin):
+        return True
+    scan = scan_object(b'{"":[' + text[begin:end] + b"]}", 0)
+    return scan.whole and scan.end <= len(b'{"":[') + end - begin

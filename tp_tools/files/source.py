@@ -36,7 +36,7 @@ _ZSTD_MAGIC = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # or pzs
 _ZIP_MAGIC = b"PK\x03\x04"
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stub has no type
-_UTF16_START = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0|\0[{\[]")
+_UTF16_START = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0.\0|\0[{\[]\0", re.DOTALL)
 _MAX_HEADER = 4096
 _MAX_MAGIC = 4
 _MAX_WINDOW = 1 << 31  # the window of zstd --long=31

@@ -90,4 +90,5 @@ def _is_before(trace: Trace, plan: Plan, start: Ints, bound: Ints) -> NDArray[np
     lasts = (trace.phase[bound] == ord("X")) & (ends > trace.ts[bound])
     together = (trace.ts[start] == trace.ts[bound]) & ~lasts & (start < bound)
     before: NDArray[np.bool_] = (trace.ts[start] < trace.ts[bound]) | together
-    return before & (start != NONE) & (bound != NONE)
+    before &= (start != NONE) & (bound != NONE)
+    return before

@@ -18,7 +18,7 @@ import numpy as np
 from tp_tools.columns import distinct, is_in
 from tp_tools.repair.flow_bindings import exactly_bound, is_right, launch_pairs, quickly_bound
 from tp_tools.repair.invented_flows import invented_ends
-from tp_tools.repair.unclear_flows import joining_unlike, unclear_flows
+from tp_tools.repair.unclear_flows import rebound, unclear_flows
 from tp_tools.trace.flow_groups import flow_groups
 from tp_tools.trace.flow_slices import NONE, Launch, LaunchSlices
 from tp_tools.trace.model import NO_ID
@@ -70,11 +70,12 @@ def _launches_bound(
     unclear = unclear_flows(trace, groups)
     if not (wrong.any() or unclear):
         return FlowEdits(ids=groups.ids)
-    launches = _as_launches(pairs, is_in(pairs.group, distinct(pairs.group[wrong]).tolist()))
+    is_changed = is_in(pairs.group, distinct(pairs.group[wrong]).tolist())
+    launches = _as_launches(pairs, is_changed)
     used = distinct(trace.link[pairs.out[~wrong]]).tolist()
     indexed = [*launches, *(flow.as_launch() for flow in unclear)]
     recorded = LaunchSlices(trace, table, indexed, external, used)
-    binding = _Binding(trace, plan, groups.ids)
+    binding = _Binding(trace, plan, groups.ids, pairs.into[~is_changed].tolist())
     for launch in launches:
         binding.add(launch, *recorded.of(launch))
     unknown = []
@@ -84,8 +85,8 @@ def _launches_bound(
             binding.replace(flow.events, [recorded.of(launch) for launch in split], flow.arrows)
         else:
             unknown.append(flow)
-    for flow in joining_unlike(trace, table, plan, unknown):
-        binding.replace(flow.events, [], flow.arrows)
+    for flow, joined in rebound(trace, table, plan, unknown):
+        binding.replace(flow.events, joined, flow.arrows)
     return binding.flows()
 
 
@@ -145,9 +146,12 @@ def _as_launches(pairs: Pairs, chosen: NDArray[np.bool_]) -> list[Launch]:
 class _Binding:
     """Collects the repairs of flows, launch by launch."""
 
-    def __init__(self, trace: Trace, plan: Plan, ids: dict[int, int]) -> None:
+    def __init__(
+        self, trace: Trace, plan: Plan, ids: dict[int, int], drawn: Iterable[int] = ()
+    ) -> None:
+        """Hold the trace, its plan, the new ids of flows, and work whose flow is right."""
         self._trace, self._plan = trace, plan
-        self._ids = ids
+        self._ids, self._drawn = ids, set(drawn)
         self._ends: dict[int, FlowEnd] = {}
         self._arrows: list[tuple[int, int]] = []
         self._kept: set[tuple[int, int]] = set()  # launches and their work that flow events join
@@ -232,10 +236,11 @@ class _Binding:
         return ts, ts - plan.trims.get(event, ts + max(int(trace.dur[event]), 0)), event
 
     def _bind(self, out: int, work: int) -> bool:
-        """Bind two slices by `bind_id`; False if they are joined, or one has a `bind_id` already."""
+        """Bind two slices by `bind_id`; False if they are joined, or one has another `bind_id`."""
         end = self._ends.get(out)
         taken = work in self._ends or work in self._trace.bind_ids or out in self._trace.bind_ids
-        if taken or (out, work) in self._kept or (end is not None and end.is_in):
+        taken |= work in self._drawn or (out, work) in self._kept
+        if taken or (end is not None and end.is_in):
             return False
         bind_id = next(self._free) if end is None else end.bind_id
         self._ends[out] = FlowEnd(bind_id, is_out=True, is_in=False)

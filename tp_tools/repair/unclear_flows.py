@@ -16,12 +16,14 @@ import numpy as np
 from tp_tools.columns import distinct, is_in
 from tp_tools.repair.flow_bindings import bound_slices
 from tp_tools.trace.flow_slices import NONE, Launch
-from tp_tools.trace.model import NO_ID
+from tp_tools.trace.model import NO_ID, is_phase
 
 if TYPE_CHECKING:
     from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.trace.flow_groups import FlowGroups
 
+Joined: TypeAlias = tuple[int, list[int]]
+"""A launch and its work, as event numbers; NONE where there is none."""
 Correlations: TypeAlias = Callable[[int], set[int]]
 """Returns the correlations of the slices that start with a flow event: indices in Trace.links."""
 
@@ -98,20 +100,37 @@ def unclear_flows(trace: Trace, groups: FlowGroups) -> list[Unclear]:
     return found
 
 
-def joining_unlike(
+def rebound(
     trace: Trace, table: Slices, plan: Plan, flows: list[Unclear]
-) -> Iterator[Unclear]:
-    """List the flows whose events Perfetto binds to slices of unlike correlations."""
+) -> Iterator[tuple[Unclear, list[Joined]]]:
+    """Find what flows join whose events Perfetto binds to slices with correlations.
+
+    Args:
+        trace: the trace.
+        table: its slices, with recorded ends.
+        plan: all other repairs.
+        flows: flows none of whose events starts with a slice that has a correlation.
+
+    Yields:
+        Each flow, with its launch and its work; with nothing where its slices have unlike
+        correlations, or another one than its id, which is that of other slices.
+    """
     event = np.array([number for flow in flows for number in flow.events], np.int64)
     if not len(event):
         return
     tracks = is_in(trace.track, distinct(trace.track[event]).tolist())
-    bound = bound_slices(trace, table, plan, event, tracks)
-    link = np.where(bound == NONE, NO_ID, trace.link[bound])
-    ends = np.cumsum([len(flow.events) for flow in flows])
-    for flow, links in zip(flows, np.split(link, ends[:-1]), strict=True):
-        if len(set(links.tolist()) - {NO_ID}) > 1:
-            yield flow
+    slices = bound_slices(trace, table, plan, event, tracks)
+    bound = dict(zip(event.tolist(), slices.tolist(), strict=True))
+    known = set(distinct(trace.link[is_phase(trace, "XB") & (trace.link != NO_ID)]).tolist())
+    for flow in flows:
+        ends = {bound[event] for event in flow.events} - {NONE}
+        links = {int(trace.link[slice_]) for slice_ in ends} - {NO_ID}
+        if not links:
+            continue
+        starts = [bound[start] for start in flow.starts if bound[start] != NONE]
+        is_own = len(links) == 1 and flow.correlation not in known - links
+        joined = [(starts[0], [bound[end] for end in flow.ends])] if starts and is_own else []
+        yield flow, joined
 
 
 def _first_of_places(trace: Trace, events: list[int]) -> list[int]:

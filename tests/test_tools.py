@@ -1,0 +1,51 @@
+"""The commands that measure the project: what they print, and how they are called."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import damage
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def tool(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a measuring command."""
+    command = [sys.executable, "-m", f"tools.{name}", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", ["damage", "launch_arrows"])
+def test_the_help_has_an_example(name: str) -> None:
+    """A command line that can be pasted stands in it."""
+    done = tool(name, "--help")
+    assert done.returncode == 0
+    assert f"\n    python -m tools.{name} " in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("no such folder",), ("tests/support",)])
+def test_arrows_are_counted_in_a_folder_that_holds_traces(arguments: tuple[str, ...]) -> None:
+    """Anything else is an error of usage, in words."""
+    done = tool("launch_arrows", *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_few_damages_cost_more_than_they_hit() -> None:
+    """Of a few of each place, drawn by a seed: none; `python -m tools.damage` reads more."""
+    done = tool("damage", "--count", "15", "--seed", "3")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("15 damages, 0 cost more than they hit") == len(damage.PLACES)
+
+
+def test_a_damage_that_costs_more_is_shown(tmp_path: Path) -> None:
+    """The number of damages, and a line with the text of each that lost anything."""
+    whole = damage.HEADS[-1] + damage.BEFORE + damage.TAIL
+    lost = damage.Damaged(whole, (damage.BEFORE, damage.BEHIND), damage.TAIL)
+    count, wrong = damage.measure("event", [lost], tmp_path / "t.json")
+    assert count == 1
+    assert wrong[0].startswith("event: lost b'")
