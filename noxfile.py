@@ -1,4 +1,9 @@
-"""Tasks of the project: `nox -l` lists them. They run in the environment that nox runs in."""
+"""Tasks of the project: `nox -l` lists them.
+
+They run in the environment that nox runs in; `versions` and `lowest` make their own.
+"""
+
+import socket
 
 import nox
 
@@ -7,6 +12,21 @@ nox.options.sessions = ["lint", "fast"]
 
 PYTEST = ("pytest", "-q", "-n", "auto", "--dist", "worksteal")
 """Runs tests on all cores; neighbours, which share traces and pages, mostly in one process."""
+
+FAST = "not browser and not recorded"
+"""Marks the tests that need neither a browser nor recorded traces."""
+
+EVERYTHING = "parquet,report,docs,dev"
+"""All extras."""
+
+RESOLVE = (
+    *("uv", "pip", "compile", "--quiet", "--python-version", "3.10", "pyproject.toml"),
+    "--all-extras",
+)
+"""Chooses versions of all packages."""
+
+WEAKNESSES = "api.osv.dev"
+"""Knows the weaknesses of packages; without it, `pip-audit` would find none."""
 
 LINT = (
     ("ruff", "check", "."),
@@ -27,7 +47,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def fast(session: nox.Session) -> None:
     """Run the tests that need neither a browser nor recorded traces: a minute and a half."""
-    session.run(*PYTEST, "-m", "not browser and not recorded")
+    session.run(*PYTEST, "-m", FAST)
 
 
 @nox.session
@@ -40,6 +60,41 @@ def tests(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Run all tests and fail where they reach under 95 % of the lines."""
     session.run(*PYTEST, "--cov", *session.posargs)
+
+
+@nox.session(venv_backend="virtualenv", python=["3.10", "3.13"])
+def versions(session: nox.Session) -> None:
+    """Run the fast tests on the oldest and the newest Python, with the newest packages."""
+    session.install("-e", f".[{EVERYTHING}]")
+    session.run(*PYTEST, "-m", FAST, *session.posargs)
+
+
+@nox.session(venv_backend="virtualenv", python="3.10")
+def lowest(session: nox.Session) -> None:
+    """Run the fast tests on the oldest Python with the lowest versions that are allowed."""
+    lowest_versions = f"{session.create_tmp()}/lowest.txt"
+    session.install("uv")
+    session.run(*RESOLVE, "--resolution", "lowest-direct", "-o", lowest_versions, silent=True)
+    session.install("-r", lowest_versions)
+    session.install("--no-deps", "-e", ".")
+    session.run(*PYTEST, "-m", FAST, *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write requirements-dev.txt: the newest version of each package, for any Python."""
+    everywhere = ("--universal", "--no-annotate", "--upgrade")
+    session.run(*RESOLVE, *everywhere, "-o", "requirements-dev.txt")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look for known weaknesses of what is installed, where a database of them can be reached."""
+    try:
+        socket.create_connection((WEAKNESSES, 443), timeout=10).close()
+    except OSError as error:
+        session.skip(f"{WEAKNESSES}, which lists weaknesses, cannot be reached: {error}")
+    session.run("pip-audit", "--vulnerability-service", "osv", "--strict", "--skip-editable")
 
 
 @nox.session

@@ -149,7 +149,7 @@ def test_truncated_describes_the_last_read(tmp_path: Path) -> None:
 
 
 CHECKSUMMED = zstandard.ZstdCompressor(write_checksum=True).compress(TEXT)
-DAMAGED = gzip.compress(random.Random(7).randbytes(4000))
+DAMAGED = gzip.compress(random.Random(7).randbytes(4000), mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_files_without_text_are_refused_with_advice(
     ("data", "kind"),
     [
         (DAMAGED[:2000] + b"\xff" * 50 + DAMAGED[2050:], "gzip"),
-        (gzip.compress(TEXT)[:-8] + b"\0" * 8, "gzip"),
-        (gzip.compress(TEXT) + b"garbage", "gzip"),
+        (gzip.compress(TEXT, mtime=0)[:-8] + b"\0" * 8, "gzip"),
+        (gzip.compress(TEXT, mtime=0) + b"garbage", "gzip"),
         (b"\x1f\x8b is no gzip at all", "gzip"),
         (CHECKSUMMED[:300] + b"\xff" * 50 + CHECKSUMMED[350:], "zstd"),
         (zst(TEXT) + b"garbage", "zstd"),
