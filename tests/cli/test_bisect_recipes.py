@@ -48,7 +48,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in SCRIPTS.items():
         (tmp_path / name).write_text(text)
     monkeypatch.setenv("PATH", f"{tools}:{Path('/usr/bin')}:{Path('/bin')}")
-    for name, value in {"LOG": f"{tmp_path}/log", "MODEL": "m", "HOME": str(tmp_path)}.items():
+    for name, value in {
+        "LOG": f"{tmp_path}/log",
+        "MODEL": "m",
+        "FLASHINFER_WORKSPACE_BASE": f"{tmp_path}",
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("BENCH_SEED", "20")
     return tmp_path
