@@ -244,6 +244,15 @@ def test_steps_amid_work_make_no_chain() -> None:
     assert both(events) == {("launch", "kernel"): 1}
 
 
+def test_an_arrow_known_by_its_id_alone_does_not_depend_on_a_new_id() -> None:
+    """Of two uses of an id each end belongs to the start of the other; twice is once."""
+    calls = [call(f"launch {i}", 1, 0, i) for i in (1, 2, 3)]
+    end = work("kernel 2", 1, 1, 2)
+    begin, finish = flow(2, calls[1], end)
+    events = [*calls[:2], end, begin, finish, calls[2], {**begin, "ts": 0}, {**finish, "ts": 4}]
+    assert both(events).keys() <= {("launch 2", "kernel 2")}
+
+
 def test_a_start_written_twice_is_no_end() -> None:
     """Of a launch whose call and `s` stand there twice, and another `s`, no arrow is made."""
     start = call("launch", 1, 0, 1)

@@ -15,7 +15,9 @@ from tests.support.handmade import (
     US,
     arrow,
     cpu,
+    fixed,
     kernel,
+    loaded,
     mark,
     micros,
     overlap_options,
@@ -476,3 +478,18 @@ def test_the_file_changed_meanwhile(tmp_path: Path) -> None:
     source.path.write_bytes(source.path.read_bytes().replace(b"args", b"a[gs"))
     with pytest.raises(InputError, match=r"trace\.json: changed while it was being read"):
         list(rewrite(source, analysis.trace, analysis.table, analysis.plan))
+
+
+def test_of_arguments_given_twice_the_last_count() -> None:
+    """In the input as in both results: nothing that Perfetto shows is lost."""
+    data = (
+        b'{"traceEvents":[{"ph":"X","cat":"kernel","name":"k","pid":0,"tid":7,"ts":1,"dur":2,'
+        b'"args":{"stream":7},"args":{"correlation":5,"correlation":6}}]}'
+    )
+    query = (
+        "SELECT REPLACE(key, 'debug.', ''), display_value FROM slice JOIN args USING (arg_set_id) "
+        "WHERE slice.name = 'k'"
+    )
+    for form in (data, fixed(data).data, pftrace_of(data)):
+        with loaded(form) as tp:
+            assert list(engine.rows(tp, query)) == [("args.correlation", "6")]

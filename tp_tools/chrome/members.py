@@ -22,9 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KEYS = (
+    b"schemaVersion|deviceProperties|distributedInfo|record_shapes|profile_memory|with_stack"
+    b"|with_modules|with_flops|trace_id|displayTimeUnit|baseTimeNanoseconds|traceName|host_name"
+)
+"""Members of the outermost object that Kineto writes: none of them stands in another one."""
 _START = re.compile(rb'[,{]\s*(?="[^"\\\x00-\x1f]{1,100}"\s*:)')
 _COMMA = re.compile(rb"[,{]\s*")
 _END = re.compile(rb"[\s},]*\Z")
+_LIKELY_END = re.compile(rb'\}(?=\s*,\s*"(?:' + _KEYS + rb')"\s*:|\s*\}\s*\Z)')
+_MOST_ENDS = 8  # ends of a damaged member that are tried
 _LONGEST = 1 << 20  # bytes of a damaged member that is read again
 
 
@@ -73,9 +80,14 @@ def _member(text: bytes, start: int, key: int) -> Member | None:
     scan = scan_member(text, key)
     if scan.whole and _decodes(text[key : scan.end]):
         return Member(start, scan.end, text[key : scan.end])
-    quoted = escaped_member(text[key : key + _LONGEST])
-    if quoted and _decodes(quoted.text):
-        return Member(start, key + quoted.length, quoted.text, quoted.count)
+    near = text[key : key + _LONGEST]
+    ends = [
+        match.end() for match, _ in zip(_LIKELY_END.finditer(near), range(_MOST_ENDS), strict=False)
+    ]
+    for stretch in (near, *(near[:end] for end in ends)):
+        quoted = escaped_member(stretch)
+        if quoted and _decodes(quoted.text):
+            return Member(start, key + quoted.length, quoted.text, quoted.count)
     return None
 
 

@@ -20,17 +20,13 @@ import msgspec
 from tp_tools.chrome import sanitize
 from tp_tools.chrome.batch_columns import columns_of
 from tp_tools.chrome.batches import BatchText
-from tp_tools.chrome.damage import Losses, event_damage, member_damage
+from tp_tools.chrome.damage import Losses, event_damage
 from tp_tools.chrome.envelope import EVENT_MEMBER
 from tp_tools.chrome.event_text import EventText
 from tp_tools.chrome.grammar import scan_object
-from tp_tools.chrome.members import (
-    all_sanitized,
-    can_be_head,
-    can_be_tail,
-    members,
-)
-from tp_tools.chrome.opening import find_opening, is_events
+from tp_tools.chrome.kept_members import whole_members
+from tp_tools.chrome.members import all_sanitized, can_be_head, can_be_tail
+from tp_tools.chrome.opening import find_opening
 from tp_tools.chrome.quotes import escaped
 from tp_tools.chrome.refused import check_accepted
 from tp_tools.chrome.schema import DECODER, UNDECODABLE
@@ -115,23 +111,11 @@ class _Salvage:
         """Return a head with the whole members before the events; note what is damaged."""
         stop = opening.events if opening.key is None else opening.key
         brace = text.find(b"{", 0, stop)
-        kept = self._whole_members(text[:stop], brace) if brace >= 0 else b""
+        offset = self.held.offset
+        kept = whole_members(text[:stop], brace, offset, self.losses) if brace >= 0 else b""
         if not self.losses.repairs:
             self.losses.repairs["damaged_heads"] += 1
         return b"{" + kept[1:] + b"," * bool(kept) + b'"traceEvents":['
-
-    def _whole_members(self, text: bytes, start: int) -> bytes:
-        """Return the whole members of an object, each behind a comma; note the damaged ones."""
-        kept = []
-        for member in members(text, start):
-            if member.text and not is_events(member.text):
-                kept.append(b"," + member.text)
-                if member.quoted:
-                    self.losses.repairs["unescaped_quotes"] += member.quoted
-            elif damaged := text[member.start + 1 : member.stop].lstrip():
-                byte = self.held.offset + member.stop - len(damaged)
-                self.losses.note("damaged_members", member_damage(byte, damaged))
-        return b"".join(kept)
 
     def _next(self) -> Iterator[bytes]:
         """Pass on the next events, or leave out the damaged text before them."""
@@ -283,7 +267,8 @@ class _Salvage:
                 self.held.at, self.is_after_damage = begin + 1, False
                 self._leave_out(true, "damaged_events")
                 return all_sanitized(bare[true:], self.losses.repairs)
-            tail = b"]" + self._whole_members(bare, begin + 1) + b"}"
+            kept = whole_members(bare, begin + 1, self.held.offset, self.losses)
+            tail = b"]" + kept + b"}"
         return all_sanitized(tail, self.losses.repairs)
 
 

@@ -77,7 +77,8 @@ def _launches_bound(
     recorded = LaunchSlices(trace, table, indexed, external, used)
     binding = _Binding(trace, plan, groups.ids, pairs.into[~is_changed].tolist())
     for launch in launches:
-        binding.add(launch, *recorded.of(launch))
+        is_firm = launch.start not in groups.ids or recorded.is_known_by_place(launch)
+        binding.add(launch, *recorded.of(launch), is_firm=is_firm)
     unknown = []
     for flow in unclear:
         if any(recorded.correlations(event) for event in flow.events):
@@ -159,17 +160,18 @@ class _Binding:
         self._lost = self._undrawn = 0
         self._free = _free_bind_ids(trace.bind_ids.values())
 
-    def add(self, launch: Launch, out: int, into: list[int]) -> None:
+    def add(self, launch: Launch, out: int, into: list[int], *, is_firm: bool) -> None:
         """Plan the flows of one launch.
 
         Args:
             launch: the flow events and the slices that Perfetto binds them to.
             out: the recorded launch, NONE if it is missing.
             into: the recorded work of each `f`, NONE where it is missing.
+            is_firm: whether the flow events name these slices under a new id as well.
         """
         targets = [work if self._may_join(out, work) else NONE for work in into]
         pairs = list(zip(launch.ends, launch.into, targets, strict=True))
-        if all(self._may_stay(launch, end, bound, out, work) for end, bound, work in pairs):
+        if is_firm and all(self._may_stay(launch, *pair[:2], out, pair[2]) for pair in pairs):
             drawn = [bound for end, bound, _ in pairs if self._is_drawn(launch, end, bound)]
             self._kept.update((out, bound) for bound in drawn)
             self._undrawn += len(pairs) - len(drawn)

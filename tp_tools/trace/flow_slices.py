@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.slices import Slices
 
 NONE = -1
+_NO_CORRELATION = -2
 ExternalIds: TypeAlias = Callable[[Iterable[int]], dict[int, bytes]]
 """Reads JSON text of External ids by event; events without an id are missing."""
 
@@ -223,6 +224,10 @@ class LaunchSlices:
             taken.add(work)
             into.append(work)
         return out, into
+
+    def is_known_by_place(self, launch: Launch) -> bool:
+        """Tell whether `of` finds the same slices under an id that is no correlation."""
+        return self.of(replace(launch, correlation=_NO_CORRELATION)) == self.of(launch)
 
     def _chosen(self, flow: int, candidates: list[int]) -> int:
         """Return the candidate nearest in time, then in the file; those on its track come first."""
