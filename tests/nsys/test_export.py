@@ -382,7 +382,7 @@ def test_an_export_without_cuda_is_told(tmp_path: Path) -> None:
 def test_exports_of_2022_are_read(tmp_path: Path) -> None:
     """Schema 2.9.1 names its facts by another table."""
     trace = trace_of(tmp_path, made.job(), schema="2.9.1", meta="EXPORT_META_DATA")
-    assert trace["nsys"] == {"product": "2026.2.1.210", "schema": "2.9.1"}
+    assert trace["nsys"] == {"product": "2026.2.1.210", "schema": "2.9.1", "processes": 1}
     assert trace["nsysNotes"] == []
 
 

@@ -75,6 +75,7 @@ class TraceMetadata:
         base_ns: ns to add to times to get ns since the epoch.
         wrong_base: repr of a base time that is not an integer.
         is_merged: whether `tp-tools merge` wrote the trace.
+        exported_ranks: number of processes with GPU work in an export of Nsight Systems, else 0.
         notes: what the reader of an export says of it, a line each.
     """
 
@@ -90,6 +91,7 @@ class TraceMetadata:
     base_ns: int | None = None
     wrong_base: str = ""
     is_merged: bool = False
+    exported_ranks: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -169,8 +171,14 @@ def _metadata(members: _Object) -> TraceMetadata:
         base_ns=base_ns,
         wrong_base=repr(base) if base is not None and base_ns is None else "",
         is_merged=MERGED_KEY in members,
+        exported_ranks=_whole(_export(members), "processes") or 0,
         notes=tuple(_lines(members.get(NOTES_KEY))),
     )
+
+
+def _export(members: _Object) -> _Object:
+    export = members.get(EXPORT_KEY)
+    return export if isinstance(export, dict) else {}
 
 
 def _lines(notes: object) -> Iterator[str]:
@@ -217,8 +225,7 @@ def _versions(members: _Object, job: _Object) -> Iterator[tuple[str, str]]:
     nccl = _text(job, "nccl_version")
     if nccl is not None:
         yield "NCCL", nccl
-    export = members.get(EXPORT_KEY)
-    product = _text(export, "product") if isinstance(export, dict) else None
+    product = _text(_export(members), "product")
     if product:
         yield "Nsight Systems", product
 

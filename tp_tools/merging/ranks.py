@@ -108,6 +108,12 @@ def resolve(
     Raises:
         InputError: ranks are unknown, not unique, contradictory or missing; or of several jobs.
     """
+    for name, stated in files:
+        if stated.exported_ranks > 1:
+            raise InputError(
+                f"{name}: holds {stated.exported_ranks} ranks on one clock: other commands take "
+                "it as it is. To merge machines record each rank: nsys profile -o rank%q{RANK}."
+            )
     candidates = _candidates(files)
     for file in candidates:
         if file.rank is None:

@@ -50,7 +50,12 @@ class Database:
         return table in self.columns and self.columns[table].issuperset(columns)
 
     def rows(
-        self, table: str, columns: Sequence[str], *, distinct: bool = False
+        self,
+        table: str,
+        columns: Sequence[str],
+        *,
+        distinct: bool = False,
+        only: tuple[str, Sequence[int]] | None = None,
     ) -> Iterator[list[Row]]:
         """Yield the rows of a table in their order, some thousand at a time.
 
@@ -58,6 +63,7 @@ class Database:
             table: its name; no rows if there is none.
             columns: names of columns; NULL for those that it lacks.
             distinct: whether to leave out rows that are equal to others.
+            only: a column, and the values that it has in the rows to read.
 
         Raises:
             InputError: the file is damaged.
@@ -66,7 +72,10 @@ class Database:
             return
         chosen = ", ".join(self._column(table, column) for column in columns)
         sql = f'SELECT {"DISTINCT " * distinct}{chosen} FROM "{table}"'  # noqa: S608  names of ours
-        with reading(self.name), closing(self._connection.execute(sql)) as cursor:
+        column, values = only or ("", ())
+        if only:
+            sql += f" WHERE {self._column(table, column)} IN ({', '.join('?' * len(values))})"
+        with reading(self.name), closing(self._connection.execute(sql, values)) as cursor:
             while rows := cursor.fetchmany(ROWS):
                 yield rows
 

@@ -6,7 +6,6 @@ time, and may be read as often as a file.
 
 from __future__ import annotations
 
-from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.nsys import tables
@@ -21,6 +20,7 @@ from tp_tools.nsys.naming import name_events
 from tp_tools.nsys.notes import notes
 from tp_tools.nsys.nvtx import nvtx_events
 from tp_tools.nsys.recording import Recording
+from tp_tools.nsys.values import json_text
 from tp_tools.nsys.waits import wait_events
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from tp_tools.nsys.database import Database
     from tp_tools.nsys.facts import Facts
-    from tp_tools.nsys.layout import Layout
 
 
 def is_export(path: Path, name: str) -> bool:
@@ -61,18 +60,19 @@ def read_text(path: Path, name: str) -> Generator[bytes]:
         InputError: the file is damaged, locked, or of an unknown version.
     """
     with opened(path, name) as database:
-        facts, found = read_facts(database), layout(database)
+        facts, gpus = read_facts(database), properties(database)
+        # first of all, since many readers want no more than the beginning
+        yield (_head(facts, _busy_processes(database), gpus) + '"traceEvents":[\n').encode()
+        found = layout(database)
         recording = Recording(
             database, found, find_launches(database, found), _strings(database), facts.shift_ns
         )
-        gpus = properties(database)
-        yield (_head(facts, found, gpus) + '"traceEvents":[\n').encode()
         separator = ""
         for lines in _event_lines(recording, gpus):
             if lines:
                 yield (separator + ",\n".join(lines)).encode()
                 separator = ",\n"
-        yield f'\n],"nsysNotes":{dumps(notes(recording, facts))}}}\n'.encode()
+        yield f'\n],"nsysNotes":{json_text(notes(recording, facts))}}}\n'.encode()
 
 
 def _event_lines(recording: Recording, gpus: list[dict[str, Any]]) -> Iterator[list[str]]:
@@ -86,25 +86,30 @@ def _event_lines(recording: Recording, gpus: list[dict[str, Any]]) -> Iterator[l
 
 
 def _strings(database: Database) -> dict[int, str]:
-    """Return the JSON text of each string by its id."""
+    """Return the strings by their ids."""
     return {
-        key: dumps(value)
+        key: value
         for rows in database.rows(tables.STRINGS, ["id", "value"])
         for key, value in rows
         if isinstance(value, str)
     }
 
 
-def _head(facts: Facts, found: Layout, gpus: list[dict[str, Any]]) -> str:
+def _busy_processes(database: Database) -> int:
+    """Return the number of processes that use GPUs."""
+    rows = (database.all(table, ["globalPid"], distinct=True) for table in tables.GPU_WORK)
+    return len({process for found in rows for (process,) in found})
+
+
+def _head(facts: Facts, processes: int, gpus: list[dict[str, Any]]) -> str:
     """Return the start of the trace, with the members of Kineto that the export knows."""
     head: dict[str, Any] = {"deviceProperties": gpus}
-    users = {process for process, *_ in found.streams}
-    if facts.rank is not None and len(users) < 2:  # noqa: PLR2004  else it is one of several
+    if facts.rank is not None and processes < 2:  # noqa: PLR2004  else it is one of several
         head["distributedInfo"] = {"rank": facts.rank}
         if facts.world_size is not None:
             head["distributedInfo"]["world_size"] = facts.world_size
-    head["nsys"] = {"product": facts.product, "schema": facts.schema}
+    head["nsys"] = {"product": facts.product, "schema": facts.schema, "processes": processes}
     head["displayTimeUnit"] = "ms"
     if facts.base_ns is not None:
         head["baseTimeNanoseconds"] = facts.base_ns
-    return dumps(head)[:-1] + ","
+    return json_text(head)[:-1] + ","

@@ -6,13 +6,12 @@ Names and arguments: Kineto, libkineto/src/CuptiActivity.cpp and MetadataFieldCa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from json import dumps, loads
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.nsys import tables
 from tp_tools.nsys.layout import stream_key
 from tp_tools.nsys.recording import arrow
-from tp_tools.nsys.values import members
+from tp_tools.nsys.values import json_text, members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,8 +125,7 @@ def _common_args(row: Row, key: int, place: Stream) -> dict[str, Any]:
 
 def _kernel(recording: Recording, own: Row, processors: int | None) -> tuple[str, dict[str, Any]]:
     names, sizes, (registers, fixed, dynamic, grid_id, graph) = own[:3], own[3:9], own[9:]
-    known = [recording.strings[name] for name in names if name in recording.strings]
-    short = loads(recording.strings[names[1]]) if names[1] in recording.strings else None
+    known = [name for name in names if name in recording.strings]
     args: dict[str, Any] = {"registers per thread": registers}
     if isinstance(fixed, int) and isinstance(dynamic, int):
         args["shared memory"] = fixed + dynamic
@@ -138,28 +136,31 @@ def _kernel(recording: Recording, own: Row, processors: int | None) -> tuple[str
             args["warps per SM"] = x * y * z * block[0] * block[1] * block[2] / _WARP / processors
         args["grid"], args["block"] = [x, y, z], block
     args["graph id"] = graph or None
-    args["short name"] = short
+    args["short name"] = recording.strings.get(names[1])
     args["nsys grid id"] = grid_id
-    return known[0] if known else '"kernel"', args
+    return recording.name(known[0] if known else None, "kernel"), args
 
 
 def _copy(recording: Recording, own: Row, _: int | None) -> tuple[str, dict[str, Any]]:
     del recording
     size, kind, source, target = own
     ways = f"{_MEMORIES.get(source, 'Unknown')} -> {_MEMORIES.get(target, 'Unknown')}"
-    return dumps(f"Memcpy {_COPY_KINDS.get(kind, 'Unknown')} ({ways})"), {"bytes": size}
+    return json_text(f"Memcpy {_COPY_KINDS.get(kind, 'Unknown')} ({ways})"), {"bytes": size}
 
 
 def _set(recording: Recording, own: Row, _: int | None) -> tuple[str, dict[str, Any]]:
     del recording
     size, value, memory = own
-    return dumps(f"Memset ({_MEMORIES.get(memory, 'Unknown')})"), {"bytes": size, "value": value}
+    return json_text(f"Memset ({_MEMORIES.get(memory, 'Unknown')})"), {
+        "bytes": size,
+        "value": value,
+    }
 
 
 def _graph(recording: Recording, own: Row, _: int | None) -> tuple[str, dict[str, Any]]:
     del recording
     graph, executable = own
-    return dumps(f"CUDA graph {graph}, its kernels not recorded"), {
+    return json_text(f"CUDA graph {graph}, its kernels not recorded"), {
         "graph id": graph,
         "graph exec id": executable,
     }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from json import dumps, loads
 from typing import TYPE_CHECKING
 
 from tp_tools.nsys import tables
 from tp_tools.nsys.recording import arrow
+from tp_tools.nsys.values import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +28,18 @@ def call_events(recording: Recording) -> Iterator[list[str]]:
         InputError: the file is damaged.
     """
     columns = ["start", "end", "globalTid", "correlationId", "eventClass", "nameId", "returnValue"]
-    names = {key: dumps(_VERSION.sub("", loads(text))) for key, text in _call_names(recording)}
+    names = _call_names(recording)
     for rows in recording.database.rows(tables.API, columns):
         yield list(_calls(recording, rows, names))
 
 
-def _call_names(recording: Recording) -> list[tuple[int, str]]:
+def _call_names(recording: Recording) -> dict[int, str]:
+    """Return the JSON text of the names of calls, without their versions, by id."""
     used = {name for (name,) in recording.database.all(tables.API, ["nameId"], distinct=True)}
-    return [(key, recording.strings[key]) for key in used & recording.strings.keys()]
+    return {
+        key: json_text(_VERSION.sub("", recording.strings[key]))
+        for key in used & recording.strings.keys()
+    }
 
 
 def _calls(recording: Recording, rows: list[Row], names: dict[int, str]) -> Iterator[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from json import dumps, loads
 from typing import TYPE_CHECKING
 
 from tp_tools.nsys import tables
+from tp_tools.nsys.values import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,18 +60,16 @@ def _thread_names(recording: Recording) -> dict[int, str]:
         reverse=True,
     )
     return {
-        thread: loads(recording.strings[name])
-        for thread, _, name in ordered
-        if name in recording.strings
+        thread: recording.strings[name] for thread, _, name in ordered if name in recording.strings
     }
 
 
 def _named(kind: str, pid: int, tid: int, name: str) -> str:
-    return _metadata(kind, pid, tid, f'"name":{dumps(name)}')
+    return _metadata(kind, pid, tid, f'"name":{json_text(name)}')
 
 
 def _labelled(pid: int, label: str) -> str:
-    return _metadata("process_labels", pid, 0, f'"labels":{dumps(label)}')
+    return _metadata("process_labels", pid, 0, f'"labels":{json_text(label)}')
 
 
 def _sorted(kind: str, pid: int, tid: int, index: int) -> str:

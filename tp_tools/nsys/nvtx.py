@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from json import JSONDecodeError, dumps, loads
+from json import JSONDecodeError, loads
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.nsys import tables
-from tp_tools.nsys.values import members
+from tp_tools.nsys.values import json_text, members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +40,8 @@ _COLUMNS = [
     "jsonText",
     *_VALUES,
 ]
+
+_NO_PAYLOAD = (None,) * (len(_COLUMNS) - 9)
 
 _OPERATOR = re.compile(
     r"(?P<name>.+?)(?:, seq = (?P<sequence>-?\d+))?, op_id = (?P<op>\d+)"
@@ -93,9 +95,10 @@ def nvtx_events(recording: Recording) -> Iterator[list[str]]:
 def _names(recording: Recording, database: Database) -> _Names:
     found = _Names({}, {})
     columns = ["eventType", "globalTid", "domainId", "category", "textId", "text"]
-    for rows in database.rows(tables.NVTX, columns):
+    naming = ("eventType", (_DOMAIN, _CATEGORY))
+    for rows in database.rows(tables.NVTX, columns, only=naming):
         for kind, thread, domain, category, text_id, text in rows:
-            if kind not in {_DOMAIN, _CATEGORY} or not isinstance(thread, int):
+            if not isinstance(thread, int):
                 continue
             name = _text(recording, text_id, text)
             process = tables.process_of(thread)
@@ -109,7 +112,7 @@ def _names(recording: Recording, database: Database) -> _Names:
 def _text(recording: Recording, text_id: object, text: object) -> str:
     """Return the text of a row: registered strings stand by their id alone."""
     if isinstance(text_id, int) and text_id in recording.strings:
-        return str(loads(recording.strings[text_id]))
+        return recording.strings[text_id]
     return text if isinstance(text, str) else ""
 
 
@@ -127,12 +130,14 @@ def _event(recording: Recording, row: Row, names: _Names) -> str | None:
         args["domain"] = names.domains.get((process, domain), domain)
     if category:
         args["category"] = names.categories.get((process, domain, category), category)
-    args["payload"] = _payload(recording, row[9:])
+    payload = row[9:]
+    if payload != _NO_PAYLOAD:
+        args["payload"] = _payload(recording, payload)
     pid, tid = recording.thread(thread)
     if kind == _STARTED or end_thread not in {None, thread}:
         tid = recording.layout.added_row(pid, ("NVTX", domain), _row_name(args.get("domain")))
     recording.drawn[tables.NVTX] += 1
-    shown = f'"name":{dumps(name)},"pid":{pid},"tid":{tid}'
+    shown = f'"name":{json_text(name)},"pid":{pid},"tid":{tid}'
     if kind == _MARK or (end is None and isinstance(start, int)):
         if kind != _MARK:
             recording.open_ranges += 1

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from json import dumps
 from typing import TYPE_CHECKING
 
 from tp_tools.nsys import tables
-from tp_tools.nsys.values import microseconds
+from tp_tools.nsys.values import json_text, microseconds
 
 if TYPE_CHECKING:
     from tp_tools.nsys.database import Database
@@ -24,9 +23,9 @@ class Recording:
         database: the export.
         layout: its processes and streams.
         launches: its calls that launched work.
-        strings: the JSON text of each of its strings, by id.
+        strings: its strings, by id.
         shift_ns: what is added to its times, so that none is negative.
-        threads: globalTids of the threads of the host that have events.
+        threads: pid and tid of the threads of the host that have events, by globalTid.
         drawn: number of events by table.
         left_out: number of rows that became no events, by what they are.
         open_ranges: number of ranges of NVTX without an end.
@@ -37,28 +36,35 @@ class Recording:
     launches: Launches
     strings: dict[int, str]
     shift_ns: int
-    threads: set[int] = field(default_factory=set)
+    threads: dict[int, tuple[int, int]] = field(default_factory=dict)
     drawn: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     open_ranges: int = 0
+    _names: dict[object, str] = field(default_factory=dict)
 
     def name(self, string_id: object, instead: str) -> str:
         """Return the JSON text of a string; that of `instead` where the export lacks it."""
-        found = self.strings.get(string_id) if isinstance(string_id, int) else None
-        return found or dumps(instead)
+        found = self._names.get(string_id)
+        if found is None:
+            text = self.strings.get(string_id) if isinstance(string_id, int) else None
+            found = self._names[string_id] = json_text(instead if text is None else text)
+        return found
 
     def times(self, start: object, end: object, what: str) -> str | None:
         """Return `"ts":...,"dur":...`; None, and count it, where the times are no times."""
         if not isinstance(start, int) or not isinstance(end, int) or end < start:
             self.left_out[f"{what} without times"] += 1
             return None
-        return f'"ts":{microseconds(start + self.shift_ns)},"dur":{microseconds(end - start)}'
+        ts, dur = start + self.shift_ns, end - start
+        return f'"ts":{ts // 1000}.{ts % 1000:03d},"dur":{dur // 1000}.{dur % 1000:03d}'
 
     def thread(self, global_tid: int) -> tuple[int, int]:
         """Return pid and tid of a thread of the host in the trace."""
-        self.threads.add(global_tid)
-        host = self.layout.host(tables.process_of(global_tid))
-        return host.pid, tables.thread_id(global_tid)
+        place = self.threads.get(global_tid)
+        if place is None:
+            host = self.layout.host(tables.process_of(global_tid))
+            place = self.threads[global_tid] = host.pid, tables.thread_id(global_tid)
+        return place
 
     def moment(self, time_ns: int) -> str:
         """Return `"ts":...` of a moment."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from json import dumps
 from typing import Any
+
+import msgspec
+
+_ENCODE = msgspec.json.Encoder().encode
 
 
 def microseconds(time_ns: int) -> str:
@@ -13,10 +16,14 @@ def microseconds(time_ns: int) -> str:
         >>> microseconds(1_234_005)
         '1234.005'
     """
-    whole, rest = divmod(time_ns, 1000)
-    return f"{whole}.{rest:03d}"
+    return f"{time_ns // 1000}.{time_ns % 1000:03d}"
+
+
+def json_text(value: Any) -> str:  # noqa: ANN401  whatever JSON holds
+    """Return a value as JSON."""
+    return _ENCODE(value).decode()
 
 
 def members(values: dict[str, Any]) -> str:
     """Return an object as JSON, without the members that are None."""
-    return dumps({key: value for key, value in values.items() if value is not None})
+    return _ENCODE({key: value for key, value in values.items() if value is not None}).decode()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools import engine
 from tp_tools.chrome import batch_pool, reading_jobs
+from tp_tools.chrome.metadata import metadata
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError, OutputError
 from tp_tools.files import output
@@ -85,6 +86,8 @@ def _repair(source: Source, options: ViewOptions, reporter: Reporter) -> ViewFil
     overlap_options = OverlapOptions(engine=options.engine)
     with batch_pool(source, reading_jobs()) as pool:
         result = with_gpu_names(analyze(source, overlap_options, reporter, pool))
+        for line in metadata(result.trace).notes:
+            reporter.note(f"{source.name}: {line}")
         if not result.is_sound():
             copy = options.folder / f"{_stem(source)}.fixed.json.gz"
             with reporter.stage(f"repairing {source.name}", source.size()) as stage:
