@@ -34,6 +34,9 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# pytest rewrites and compiles each of 240 files of tests in each process, for 5 s of CPU, unless it
+# may keep what it compiled.
+sys.dont_write_bytecode = False
 
 COMPILE = """
 from tp_tools.engine.wasm_module import load_module

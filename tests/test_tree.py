@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,15 @@ def dotted(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The program in a file, which several tests look at."""
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imports(path: Path) -> Iterator[str]:
     """The dotted names that a file imports; a name from a module may be a module itself."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (it.name for it in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -34,7 +41,10 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{it.name}" for it in node.names)
 
 
-IMPORTED = {name for path in TESTS.rglob("test_*.py") for name in imports(path)}
+@cache
+def imported() -> frozenset[str]:
+    """The dotted names that tests import."""
+    return frozenset(name for path in TESTS.rglob("test_*.py") for name in imports(path))
 
 
 def mirrored(path: Path) -> Path:
@@ -147,14 +157,14 @@ def test_every_module_has_its_tests(path: Path) -> None:
     """A module has its test file at the mirrored place, a test imports it, or it stands above."""
     if path.name == "__init__.py" and "def " not in path.read_text("utf-8"):
         return  # a docstring, and exports, which test_exports.py imports
-    assert mirrored(path).is_file() or dotted(path) in {*IMPORTED, *TESTED_IN}
+    assert mirrored(path).is_file() or dotted(path) in {*imported(), *TESTED_IN}
 
 
 @pytest.mark.parametrize("module", TESTED_IN)
 def test_no_line_above_is_out_of_date(module: str) -> None:
     """It speaks of a module that there is, which no test imports, and of tests that there are."""
     assert module in map(dotted, MODULES)
-    assert module not in IMPORTED
+    assert module not in imported()
     assert (TESTS / TESTED_IN[module]).is_file()
 
 
@@ -174,7 +184,7 @@ def test_helpers_live_in_one_folder() -> None:
     """Code that several tests import lies in tests/support."""
     beside = {
         name
-        for name in IMPORTED
+        for name in imported()
         if name.startswith("tests.") and not f"{name}.".startswith("tests.support.")
     }
     assert beside == set()
@@ -200,7 +210,7 @@ def is_imperative(docstring: str) -> bool:
 def test_docstrings_begin_with_a_verb(path: Path) -> None:
     """Docstrings of modules and functions name what to do; those of properties name the value."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Module | ast.FunctionDef):
             decorators = {ast.unparse(it) for it in getattr(node, "decorator_list", ())}
             docstring = ast.get_docstring(node)
@@ -243,7 +253,7 @@ def test_modules_and_functions_are_short(path: Path) -> None:
     assert len(text.splitlines()) <= MOST_LINES
     long = {
         node.name: node.end_lineno - node.lineno + 1
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef)
         and node.end_lineno is not None
         and node.end_lineno - node.lineno >= MOST_LINES_OF_FUNCTION
@@ -297,7 +307,7 @@ def test_tests_set_no_constant(path: Path) -> None:
     lines = text.splitlines()
     found = [
         f"{path.name}:{line}: {name}"
-        for line, name in set_names(ast.parse(text))
+        for line, name in set_names(parsed(path))
         if SIMULATES not in lines[line - 1] + lines[line - 2]
     ]
     assert found == []
@@ -350,7 +360,7 @@ def test_former_words_do_not_come_back(path: Path) -> None:
     """No name is one of the participles and metaphors that the words of the house replaced."""
     text = path.read_text("utf-8")
     allowed = {"judge"} if any(name in text for name in JUDGES) else set()
-    assert (names_in(ast.parse(text)) | {path.stem}) & FORMER <= allowed
+    assert (names_in(parsed(path)) | {path.stem}) & FORMER <= allowed
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.slow_repository import BROKEN, SLOW, Plan, make
+from fixtures.slow_repository import BROKEN, Plan, make
 from tests.support.command_line import TpTools
 from tp_tools.comparison.repository import Repository
 
@@ -46,15 +46,16 @@ def test_the_slow_commit_of_twenty_is_found(tp_tools: TpTools, tmp_path: Path) -
 def test_text(tp_tools: TpTools, tmp_path: Path) -> None:
     """The commit, how sure it is, and what it changed; progress goes to stderr."""
     folder = tmp_path / "repository"
-    commits = make(folder)
+    slow = 3
+    commits = make(folder, Plan(commits=5, slow=slow, broken=()))
     command = ("--", sys.executable, "bench.py")
-    ran = tp_tools("bisect", "--good", commits[9], "--runs", "3", "-C", folder, *command)
+    ran = tp_tools("bisect", "--good", commits[1], "--runs", "3", "-C", folder, *command)
     assert ran.code == 0, ran.err
     lines = ran.out.decode().splitlines()
-    assert lines[0] == f"{commits[SLOW]} is the first bad commit: Change {SLOW} of the model"
+    assert lines[0] == f"{commits[slow]} is the first bad commit: Change {slow} of the model"
     assert lines[1].startswith("Against its parent: step_time 1.")
     assert "Slower: aten::mlp +" in ran.out.decode()
-    assert f"{commits[SLOW][:10]} bad: Change {SLOW} of the model" in ran.err
+    assert f"{commits[slow][:10]} bad: Change {slow} of the model" in ran.err
 
 
 def test_what_is_not_slower(tp_tools: TpTools, tmp_path: Path) -> None:

@@ -168,21 +168,25 @@ def test_a_long_trace_of_unknown_size_gets_the_larger_module() -> None:
         assert tp._backend._bits == 32
 
 
-MANY = json_trace(
-    *(slice_of(f"name {i}", 2 * i, 1, args={"i": i, "text": f"text {i}"}) for i in range(100_000))
-)
+@pytest.fixture(scope="module")
+def many() -> list[bytes]:
+    """A trace of 100,000 slices, in pieces."""
+    events = (
+        slice_of(f"name {i}", 2 * i, 1, args={"i": i, "text": f"text {i}"}) for i in range(100_000)
+    )
+    return in_pieces(json_trace(*events))
 
 
 @pytest.mark.parametrize("engine", ["embedded32", "embedded64"])
-def test_out_of_memory(engine: str) -> None:
+def test_out_of_memory(engine: str, many: list[bytes]) -> None:
     """A trace that outgrows what the engine may take is said to, with the file and what to do."""
     with pytest.raises(EngineOutOfMemory, match=r"^big\.json: .*0\.047 GiB.*categories") as error:
-        load(in_pieces(MANY), source="big.json", engine=engine, memory_limit=48 << 20)
+        load(many, source="big.json", engine=engine, memory_limit=48 << 20)
     assert error.value.exit_code == 4
 
 
 @pytest.mark.parametrize("bits", [32, 64])
-def test_out_of_addresses(bits: int) -> None:
+def test_out_of_addresses(bits: int, many: list[bytes]) -> None:
     """A trace that outgrows what the module can hold is sent to one that holds more."""
     small = partial(
         EmbeddedBackend, bits=bits, memory_limit=None, reporter=SILENT, module_limit=48 << 20
@@ -191,7 +195,7 @@ def test_out_of_addresses(bits: int) -> None:
         Processor("big.json", small) as tp,
         pytest.raises(EngineOutOfMemory, match="--engine native") as error,
     ):
-        tp.feed(in_pieces(MANY))
+        tp.feed(many)
     assert ("--engine embedded64" in str(error.value)) == (bits == 32)
 
 
@@ -204,11 +208,13 @@ def test_a_query_can_run_out_of_memory() -> None:
         assert rows(tp, "SELECT COUNT(*) FROM slice") == [(2,)]
 
 
-def test_a_machine_with_little_memory_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_with_little_memory_left(
+    many: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The engine stops at what the machine has left, instead of being killed by the kernel."""
     monkeypatch.setattr(wasm, "available", lambda: 48 << 20)
     with pytest.raises(EngineOutOfMemory, match=r"that it may take here"):
-        load(in_pieces(MANY), source="big.json")
+        load(many, source="big.json")
 
 
 def test_no_memory_to_start() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fixtures.generate_ranks import Job, Wishes, generate, structure
-from tp_tools.alignment.alignment import Member
+from tp_tools.alignment.alignment import Member, align
 from tp_tools.alignment.collectives import UNKNOWN, Collectives
 from tp_tools.alignment.match import UNCERTAIN, members
 
@@ -109,6 +110,13 @@ def verdict(made: Job, alignment: Alignment) -> Verdict:
     alone = sum(seen[truth[row]] > 1 for row in np.flatnonzero(matches.of < 0).tolist())
     uncertain = matches.confidence.count(UNCERTAIN)
     return Verdict(max(errors), max(drifts), right, wrong, uncertain, alone)
+
+
+@cache
+def nameless(count: int) -> Verdict:
+    """What is found of a job of 100 steps whose kernels have no args: its clocks, its matches."""
+    made = job(ranks=count, steps=100, seed=2)
+    return verdict(made, align(ranks(made), "auto"))
 
 
 def write_rank(folder: Path, name: str, events: list[dict[str, object]], **header: object) -> Path:
