@@ -17,7 +17,7 @@ import zstandard
 
 from tests.support.reporters import Recorder
 from tp_tools.errors import InputError
-from tp_tools.files.source import ReadSizes, Source, open_source
+from tp_tools.files.source import ReadSizes, Source, disk_size, open_source
 
 TEXT = b"".join(b'{"event": %d, "x": "%d"},\n' % (i, i * i) for i in range(2000))
 
@@ -208,6 +208,13 @@ def test_a_wide_zstd_window_is_read(source_of: Callable[[bytes], Source]) -> Non
     writer.write(TEXT)
     writer.flush(zstandard.FLUSH_FRAME)
     assert read(source_of(file.getvalue())) == TEXT
+
+
+def test_the_size_of_files_is_that_on_disk(tmp_path: Path) -> None:
+    """Files of 3 and 4 bytes have 7, beside one that is not there."""
+    for name, text in (("a", b"abc"), ("b", b"abcd")):
+        (tmp_path / name).write_bytes(text)
+    assert disk_size(str(tmp_path / name) for name in "abc") == 7
 
 
 def test_progress_counts_the_bytes_on_disk(

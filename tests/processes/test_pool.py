@@ -145,6 +145,15 @@ def test_a_process_with_more_threads_is_not_copied(count: int) -> None:
         assert process.stdout.readline() == f"{count == 1}\n"
 
 
+def test_small_traces_take_no_new_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the user names no number, workers that start anew are for work that outlasts that."""
+    cores = local.usual_jobs()
+    monkeypatch.setattr(local, "is_single_threaded", lambda: False)
+    assert [local.default_jobs(size) for size in (0, local.SMALL - 1, local.SMALL)] == [1, 1, cores]
+    monkeypatch.setattr(local, "is_single_threaded", lambda: True)
+    assert local.default_jobs(0) == cores
+
+
 def pid(_number: int = 0) -> int:
     """Which process does it."""
     time.sleep(0.01)

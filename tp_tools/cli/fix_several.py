@@ -168,9 +168,10 @@ def _targets(files: Sequence[str], output: str | None, options: Options) -> dict
 
 def _repaired(targets: dict[str, str], options: Options) -> Iterator[tuple[str, Outcome]]:
     """Repair traces in a pool; move each result to its place once it is whole."""
-    from tp_tools.processes.local import open_pool, usual_jobs  # noqa: PLC0415
+    from tp_tools.files.source import disk_size  # noqa: PLC0415
+    from tp_tools.processes.local import default_jobs, open_pool  # noqa: PLC0415
 
-    jobs = min(options.jobs or usual_jobs(), len(targets))
+    jobs = min(options.jobs or default_jobs(disk_size(targets)), len(targets))
     with ExitStack() as stack:
         folders = {} if options.check else _folders(targets, stack)
         apart = {

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
     from tp_tools.cli.console import Console
     from tp_tools.merging import MergeOptions, MergePlan
+    from tp_tools.merging.job_files import JobFiles
     from tp_tools.merging.output import Counts
     from tp_tools.merging.rank_names import RankChoice
     from tp_tools.merging.write_rank import Form
@@ -214,43 +215,38 @@ def _merge_options(options: Options) -> MergeOptions:
 
 def _run(options: Options, console: Console) -> None:
     from tp_tools.files import output  # noqa: PLC0415  not for --help
-    from tp_tools.merging.preparation import rank_pool  # noqa: PLC0415
+    from tp_tools.files.source import disk_size  # noqa: PLC0415
+    from tp_tools.merging.preparation import files, rank_pool  # noqa: PLC0415
 
     _check(options)
     suffixes = (".zip",) if options.form == "archive" else output.SUFFIXES
     output.check(options.output, force=options.force, suffixes=suffixes)
-    with (
-        temporary.in_folder(output.folder_of(options.output)),
-        temporary.folder() as folder,
-        rank_pool(options.jobs, options.engine) as pool,
-    ):
-        plan, counts = _merge(options, console, pool, folder=folder)
+    with temporary.in_folder(output.folder_of(options.output)), temporary.folder() as folder:
+        traces = files(options.inputs, options.output, options.choice)
+        traces.say_left_out(console)
+        size = disk_size(traces.files)
+        with rank_pool(options.jobs, options.engine, size) as pool:
+            plan = _merge(traces, size, options, console, pool, folder=folder)
+            counts = _write(plan, options, console, pool, size)
     _report(plan, counts, options, console)
 
 
 def _merge(
-    options: Options, console: Console, pool: Pool, *, folder: Path
-) -> tuple[MergePlan, Counts]:
-    """Read the ranks and write the output."""
-    from pathlib import Path  # noqa: PLC0415
-
+    traces: JobFiles, size: int, options: Options, console: Console, pool: Pool, *, folder: Path
+) -> MergePlan:
+    """Read the ranks and put them on one clock; `size` is that of their files in bytes."""
     from tp_tools.cli import merge_summary  # noqa: PLC0415
     from tp_tools.cli.merge_inputs import prepare  # noqa: PLC0415
-    from tp_tools.merging import preparation  # noqa: PLC0415
 
-    merge_options = _merge_options(options)
-    traces = preparation.files(options.inputs, options.output, merge_options.choice)
-    traces.say_left_out(console)
-    size = sum(Path(file).stat().st_size for file in traces.files)
     doing = f"reading {len(traces.files)} ranks"
     with console.stage(doing, size, "aligning clocks") as stage:
-        plan = prepare(traces.files, merge_options, pool, stage, folder=folder)
+        plan = prepare(traces.files, _merge_options(options), pool, stage, folder=folder)
     plan = dataclasses.replace(plan, left_out=traces.left_out)
     for summary in plan.summaries:
         summary.damage.tell(summary.file, console)
     for line in merge_summary.unknown_categories(options.excluded, plan):
         console.warn(line)
-    return plan, _write(plan, options, console, pool, size)
+    return plan
 
 
 def _write(plan: MergePlan, options: Options, console: Console, pool: Pool, size: int) -> Counts:

@@ -12,8 +12,9 @@ from tp_tools.chrome.metadata import TraceMetadata, metadata
 from tp_tools.comparison import ranks
 from tp_tools.engine import query_rows
 from tp_tools.files import open_source
+from tp_tools.files.source import disk_size
 from tp_tools.processes import open_pool
-from tp_tools.processes.local import usual_jobs
+from tp_tools.processes.local import default_jobs
 from tp_tools.progress import Reporter
 from tp_tools.querying import load_trace, lookup
 from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
@@ -77,7 +78,7 @@ def collect(
     found: list[tuple[list[RankSamples], _Kept]] = []
     with ExitStack() as held:
         stage = held.enter_context(reporter.stage(f"reading {len(files)} traces", len(files)))
-        jobs = min(usual_jobs(), len(files))
+        jobs = min(default_jobs(disk_size(files)), len(files))
         pool = held.enter_context(open_pool(jobs - 1, ahead=1))
         for it in pool.map_ordered(partial(read, file, how, modules) for file in files):
             found.append(it)

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from tp_tools.files.spool import spooled
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tp_tools.progress import Reporter
 
@@ -236,6 +236,15 @@ def _raw_blocks(file: BinaryIO, size: int, reporter: Reporter) -> Iterator[bytes
 
 def _read_error(name: str, error: OSError) -> InputError:
     return InputError(f"{name}: cannot be read: {error.strerror or error}.")
+
+
+def disk_size(files: Iterable[str]) -> int:
+    """Return the bytes of files on disk; one that cannot be looked at counts as empty."""
+    size = 0
+    for file in files:
+        with suppress(OSError):
+            size += Path(file).stat().st_size
+    return size
 
 
 @contextmanager

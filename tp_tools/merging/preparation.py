@@ -17,7 +17,7 @@ from tp_tools.merging import job_files, ranks, read_rank
 from tp_tools.merging.rank_names import RankChoice, parse_file_name
 from tp_tools.merging.selection import Selection
 from tp_tools.processes import open_pool
-from tp_tools.processes.local import is_single_threaded, usual_jobs
+from tp_tools.processes.local import default_jobs, is_single_threaded
 from tp_tools.progress import SILENT
 from tp_tools.trace.model import EXACT_BELOW_NS
 from tp_tools.trace.renaming import new_names
@@ -136,14 +136,16 @@ def files(names: Sequence[str], output: str, choice: RankChoice) -> JobFiles:
 
 
 @contextmanager
-def rank_pool(jobs: int | None, engine: str | None = None) -> Iterator[Pool]:
+def rank_pool(jobs: int | None, engine: str | None = None, size: int = 0) -> Iterator[Pool]:
     """Open a pool for the ranks of a job while the block runs; workers warm up in the background.
 
     Args:
-        jobs: number of ranks worked on at a time; 1 is this process itself; None is one per core.
+        jobs: number of ranks worked on at a time; 1 is this process itself; None is one per core,
+            unless `default_jobs` takes the ranks for small.
         engine: the TraceProcessor that workers will use; None for the default.
+        size: bytes of the files of the ranks.
     """
-    jobs = jobs or usual_jobs()
+    jobs = jobs or default_jobs(size)
     if jobs > 1 and is_single_threaded():
         import tp_tools.engine.loader  # noqa: PLC0415  forked workers then have both
         import tp_tools.merging.write_rank  # noqa: F401, PLC0415

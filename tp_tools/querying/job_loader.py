@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools import engine
 from tp_tools.errors import UsageError
 from tp_tools.files import temporary
-from tp_tools.files.source import BLOCK
+from tp_tools.files.source import BLOCK, disk_size
 from tp_tools.merging import MergeOptions, job_files, preparation
 from tp_tools.merging import output as merge_output
 from tp_tools.processes.local import usual_jobs
@@ -18,6 +17,7 @@ from tp_tools.writing.select import FLOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tp_tools.alignment.alignment import Mode
     from tp_tools.engine.processor import Processor
@@ -104,7 +104,7 @@ def write(
     """
     if how.raw:
         raise UsageError("ranks are on one clock only once they are merged: leave out --raw.")
-    size = sum(Path(trace).stat().st_size for trace in traces)
+    size = disk_size(traces)
     jobs = 1 if size < _SMALL else min(MOST_JOBS, usual_jobs(), len(traces))
     with (
         temporary.full_disk_named(),
