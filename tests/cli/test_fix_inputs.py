@@ -419,7 +419,7 @@ REFUSED = [
     (SOUND.decode().encode("utf-16"), "is UTF-16 text. Convert it: iconv -f UTF-16 -t UTF-8."),
     (SOUND.decode().encode("utf-16-le"), "is UTF-16 text. Convert it: iconv -f UTF-16 -t UTF-8."),
     (
-        gzip.compress(SOUND) + b"more",
+        gzip.compress(SOUND, mtime=0) + b"more",
         "its gzip data is damaged (something else follows it). Copy the file again.",
     ),
     (

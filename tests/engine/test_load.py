@@ -103,7 +103,7 @@ def test_info_stats_are_no_loss(engine_name: str) -> None:
     [
         pytest.param(SOUND[:-2], id="closing brackets missing"),
         pytest.param(SOUND[:-20], id="cut within an event"),
-        pytest.param(gzip.compress(SOUND)[:-12], id="gzip cut off"),
+        pytest.param(gzip.compress(SOUND, mtime=0)[:-12], id="gzip cut off"),
         pytest.param(SOUND.replace(b"10", b"NaN", 1), id="NaN"),
         pytest.param(SOUND.replace(b"100", b"null", 1), id="dur null"),
         pytest.param(b"\xef\xbb\xbf" + SOUND, id="byte order mark"),
