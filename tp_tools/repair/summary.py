@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tp_tools.columns import indices_of, iterate_rows
+from tp_tools.repair.cut_pairs import cut_pairs
 from tp_tools.repair.perfetto_import import hidden_events
 from tp_tools.trace.gpu_names import new_gpu_names
 from tp_tools.trace.model import UNTIMED, is_phase
@@ -115,6 +116,8 @@ def _damage(analysis: Analysis) -> dict[str, Any]:
         found["damage"] = [stretch.as_object() for stretch in damage]
     if any(unmatched.values()):
         found["unmatched"] = unmatched
+    if cut := _cut(analysis):
+        found["cut"] = cut
     return found
 
 
@@ -126,6 +129,15 @@ def _unmatched(analysis: Analysis) -> dict[str, int]:
         phase: int((is_phase(trace, phase) & (trace.ts != UNTIMED)).sum()) - pairs
         for phase in ("B", "E")
     }
+
+
+def _cut(analysis: Analysis) -> int:
+    """Count the slices of B and E events that Perfetto ends too soon, in JSON."""
+    table = analysis.table
+    if not (table.closing >= 0).any():
+        return 0
+    stays = ~np.isin(table.event, list(analysis.plan.moves))
+    return len(cut_pairs(subset(table, np.flatnonzero(stays)))[0])
 
 
 def _rounded(analysis: Analysis) -> int:

@@ -1,0 +1,103 @@
+"""Slices of B and E events that Perfetto ends too soon are found, with the ends that it gives."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tp_tools import engine
+from tp_tools.chrome import read
+from tp_tools.files import Source
+from tp_tools.repair.cut_pairs import cut_pairs
+from tp_tools.trace.slices import slices
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Events = list[dict[str, Any]]
+
+
+def event(phase: str, ts: int, name: str, **more: int) -> dict[str, Any]:
+    """An event of thread 1, ts in us."""
+    return {"ph": phase, "pid": 1, "tid": 1, "ts": ts, "name": name, **more}
+
+
+def cut(events: Events, folder: Path) -> dict[str, int]:
+    """Return the ends in ns of the slices that are cut, by name."""
+    path = folder / "in.json"
+    path.write_text(json.dumps({"traceEvents": events}))
+    trace = read(Source(path, path.name))
+    table = slices(trace)
+    index, ends = cut_pairs(table)
+    names = [trace.names[trace.name[number]] for number in table.event[index]]
+    return dict(zip(names, ends.tolist(), strict=True))
+
+
+PAIR = [event("B", 1, "pair"), event("E", 5, "pair")]
+
+
+@pytest.mark.parametrize(
+    ("others", "ends"),
+    [
+        ([event("X", 1, "x", dur=2)], {"pair": 3_000}),
+        ([event("X", 1, "x", dur=3), event("X", 1, "y", dur=1)], {"pair": 2_000}),
+        ([event("X", 1, "point", dur=0)], {}),
+        ([event("X", 1, "as long", dur=4)], {}),
+        ([event("X", 1, "longer", dur=9)], {}),
+        ([event("X", 2, "later", dur=1)], {}),
+        ([{**event("X", 1, "on another track", dur=2), "tid": 2}], {}),
+        ([event("B", 1, "later"), event("E", 3, "later")], {}),
+        ([], {}),
+    ],
+)
+def test_a_shorter_slice_of_the_same_start_cuts(
+    others: Events, ends: dict[str, int], tmp_path: Path
+) -> None:
+    """The one that ends first, if it is longer than 0 and on the same track."""
+    assert cut([*PAIR, *others], tmp_path) == ends
+
+
+def test_a_shorter_pair_that_stands_before_it_cuts(tmp_path: Path) -> None:
+    """Perfetto opens pairs of one start in the order of the file."""
+    inner = [event("B", 1, "inner"), event("E", 3, "inner")]
+    assert cut([*inner, *PAIR], tmp_path) == {"pair": 3_000}
+
+
+def test_a_trace_without_pairs_has_none(tmp_path: Path) -> None:
+    """X events alone nest as they are."""
+    assert cut([event("X", 1, "x", dur=2), event("X", 1, "y", dur=1)], tmp_path) == {}
+
+
+@st.composite
+def nested(draw: st.DrawFn) -> Events:
+    """Pairs within each other, and slices that start with one of them and end within it."""
+    depth = draw(st.integers(1, 4))
+    starts = sorted(draw(st.lists(st.integers(0, 9), min_size=depth, max_size=depth)))
+    pairs = [(f"p{i}", start, 40 - 5 * i) for i, start in enumerate(starts)]
+    made = [event("B", start, name) for name, start, _ in pairs]
+    made += [event("E", end, name) for name, _, end in pairs]
+    innermost = pairs[-1][1]
+    made += [
+        event("X", innermost, f"x{i}", dur=dur)
+        for i, dur in enumerate(sorted(draw(st.lists(st.integers(0, 20), max_size=3))))
+    ]
+    return draw(st.permutations(made))
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(nested())
+def test_perfetto_ends_them_there(tmp_path: Path, events: Events) -> None:
+    """Durations of the pairs in v52 are as recorded, but for those that are found."""
+    found = cut(events, tmp_path)
+    begins = {it["name"]: it["ts"] * 1000 for it in events if it["ph"] == "B"}
+    ends = {it["name"]: it["ts"] * 1000 for it in events if it["ph"] == "E"} | found
+    text = json.dumps({"traceEvents": events}).encode()
+    with engine.load([text], source="in", allow_loss=True) as tp:
+        shown = dict(engine.rows(tp, "SELECT name, ts + dur FROM slice WHERE name GLOB 'p*'"))
+    assert shown == {name: ends[name] for name in begins}
