@@ -106,7 +106,7 @@ SELECT
   -- blocks_per_sm is recorded of none
   IIF(total.with_blocks, total.underfilled_ns, NULL) AS underfilled_ns,
   -- of underfilled_ns, the share of the multiprocessors that have no block, as time of a whole GPU,
-  -- ns, rounded; NULL likewise. 1 - empty_ns / total_ns is the TensorBoard plugin's SM efficiency
+  -- ns, rounded; NULL likewise. The TensorBoard plugin takes the others for its SM efficiency
   IIF(total.with_blocks, CAST(ROUND(total.empty_ns) AS INT), NULL) AS empty_ns,
   -- in how many different shapes it was launched
   shape.shapes,
