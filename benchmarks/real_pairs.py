@@ -1,0 +1,92 @@
+"""Record pairs of one workload with the real profiler, and count what `diff` says of them.
+
+    python -m benchmarks.real_pairs --python venv-with-torch/bin/python [--pairs 40]
+
+The workload is that of `fixtures/slow_repository.py --real`: five ops of PyTorch on the CPU. Each
+number is of a pair of equal programs, in which a row that is said to be slower or faster is a false
+alarm, and of a pair in which one op has 10 % more work, which is to be named first. Both mean
+something only on a machine that does nothing else, so its load is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tp_tools
+from fixtures.slow_repository import Plan, make
+from tp_tools.comparison.model import CHANGED, OP
+from tp_tools.comparison.repository import Commit, Repository
+
+if TYPE_CHECKING:
+    from tp_tools.comparison import Comparison
+
+SLOWER = 1.1
+"""Work of the slower op, as a multiple of what it was."""
+
+
+def record(python: str, commit: str, repository: Path, folder: Path) -> Path:
+    """Record one run of a commit; return the trace."""
+    Repository(repository).checkout(Commit(commit, ""))
+    folder.mkdir()
+    environment = {**os.environ, "TP_TOOLS_TRACE_DIR": str(folder)}
+    subprocess.run(
+        [python, "bench.py"],
+        cwd=repository,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return folder / "trace.json"
+
+
+def changed(found: Comparison) -> list[str]:
+    """Return the ops that are said to have changed, the largest difference first."""
+    return [it.key.name for it in found.of(OP) if it.verdict in CHANGED]
+
+
+def main() -> None:
+    """Record, compare and print."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--python", required=True, help="a Python that has PyTorch")
+    arguments.add_argument("--pairs", type=int, default=40)
+    given = arguments.parse_args()
+    python = str(Path(given.python).absolute())
+    alarms: list[list[str]] = []
+    named: list[bool] = []
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        plan = Plan(commits=2, slow=1, broken=(), factor=SLOWER, real=True)
+        before, after = make(place / "repository", plan)
+        for number in range(given.pairs):
+            order = [before, after, before] if number % 2 == 0 else [before, before, after]
+            traces = [
+                (commit, record(python, commit, place / "repository", place / f"{number}-{i}"))
+                for i, commit in enumerate(order)
+            ]
+            first, second = (path for commit, path in traces if commit == before)
+            slow = next(path for commit, path in traces if commit == after)
+            equal, other = tp_tools.diff(first, second), tp_tools.diff(first, slow)
+            alarms.append(
+                [
+                    f"{it.key.name} {100 * (it.mean_b / it.mean_a - 1):+.1f} %"
+                    for it in (equal.step, *equal.changes)
+                    if it.verdict in CHANGED
+                ]
+            )
+            named.append("aten::sort" in changed(other)[:1])
+            print(f"{number}: alarms {alarms[-1]}, slower: {changed(other)}", flush=True)
+    print(
+        f"{sum(map(bool, alarms))} of {given.pairs} equal pairs have a false alarm. "
+        f"The op with 10 % more work is named first in {sum(named)} of {given.pairs}. "
+        f"Load: {os.getloadavg()[1]:.1f} on {os.cpu_count()} processors."
+    )
+
+
+if __name__ == "__main__":
+    main()
