@@ -22,6 +22,7 @@ from tp_tools.cli.options import (
 )
 from tp_tools.errors import UsageError
 from tp_tools.repair import TOLERANCE_NS
+from tp_tools.repair.trace_file import FileOptions
 from tp_tools.writing import PftraceOptions
 
 if TYPE_CHECKING:
@@ -110,35 +111,32 @@ def command(  # noqa: PLR0917  click passes all by name
     """
     several = is_several(traces)
     target = output or (STDOUT if several else default_output(traces[0], check=check))
-    options = Options(
+    file = FileOptions(
         traces[0],
         target,
         check,
         verify,
         tolerance_ns,
-        summary == "json",
-        force,
         engine,
         pftrace_options(target, lanes),
-        jobs,
         short_names,
         several and not sound,
-        opened,
     )
+    options = Options(file, summary == "json", force, jobs, opened)
     _run(traces, output, options, console)
 
 
 def _run(traces: tuple[str, ...], output: str | None, options: Options, console: Console) -> None:
     """Repair one trace or several; show the result where that is asked for."""
     several = is_several(traces)
-    if options.open and (options.check or several or options.output == STDOUT):
+    if options.open and (options.file.check or several or options.file.output == STDOUT):
         raise UsageError("--open shows the result of one trace, which is written to a file.")
     if several:
         fix_several.run(traces, output, options, console)
         return
     fix_one.run(options, console)
     if options.open:
-        _open(options.output, options.engine, console)
+        _open(options.file.output, options.file.engine, console)
 
 
 def is_several(traces: tuple[str, ...]) -> bool:

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tp_tools.cli.default_output import stem
-from tp_tools.cli.fix_one import FOUND, SHOWN, repair
+from tp_tools.cli.fix_one import FOUND, SHOWN
 from tp_tools.errors import TpToolsError, UsageError
 from tp_tools.files import open_source, temporary
 from tp_tools.progress import Reporter
+from tp_tools.repair.trace_file import FileOptions, Repaired, repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tp_tools.cli.console import Console
-    from tp_tools.cli.fix_one import Options, Repaired
+    from tp_tools.cli.fix_one import Options
 
 SUFFIX = ".fixed.json.gz"
 
@@ -77,7 +78,7 @@ def run(names: Sequence[str], output: str | None, options: Options, console: Con
     """
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
 
-    if options.short_names and options.check:
+    if options.file.short_names and options.file.check:
         raise UsageError("--check writes nothing: leave out --short-names.")
     found = job_files.list_traces(names)
     found.say_left_out(console)
@@ -99,7 +100,7 @@ def run(names: Sequence[str], output: str | None, options: Options, console: Con
         raise click.exceptions.Exit(worst)
 
 
-def repair_apart(target: str, options: Options) -> Outcome:
+def repair_apart(target: str, options: FileOptions) -> Outcome:
     """Repair one trace into a file that its caller moves; called in a worker.
 
     Args:
@@ -122,7 +123,9 @@ def repair_apart(target: str, options: Options) -> Outcome:
     return _outcome(repaired, target, options, kept.lines)
 
 
-def _outcome(repaired: Repaired, target: str, options: Options, warnings: Sequence[str]) -> Outcome:
+def _outcome(
+    repaired: Repaired, target: str, options: FileOptions, warnings: Sequence[str]
+) -> Outcome:
     from tp_tools.cli import fix_summary  # noqa: PLC0415
 
     is_sound = repaired.analysis.is_sound()
@@ -138,7 +141,7 @@ def _outcome(repaired: Repaired, target: str, options: Options, warnings: Sequen
         f"{options.trace}: {'; '.join(filter(None, [found, done]))}.",
         FOUND if options.check and not is_sound else 0,
         repaired.is_written,
-        numbers if options.summary else None,
+        numbers,
         tuple(warnings),
     )
 
@@ -160,7 +163,7 @@ def _targets(files: Sequence[str], output: str | None, options: Options) -> dict
         if target in targets.values():
             raise UsageError(f"{target}: would be the output of two traces. Give one at a time.")
         targets[file] = target
-        if not options.check:
+        if not options.file.check:
             outputs.check(target, force=options.force)
             outputs.refuse_input(target, files)
     return targets
@@ -173,13 +176,13 @@ def _repaired(targets: dict[str, str], options: Options) -> Iterator[tuple[str, 
 
     jobs = min(options.jobs or default_jobs(disk_size(targets)), len(targets))
     with ExitStack() as stack:
-        folders = {} if options.check else _folders(targets, stack)
+        folders = {} if options.file.check else _folders(targets, stack)
         apart = {
             file: str(folders.get(Path(target).parent, Path()) / f"{number}{SUFFIX}")
             for number, (file, target) in enumerate(targets.items())
         }
         calls = (
-            partial(repair_apart, target, replace(options, trace=file, output=apart[file]))
+            partial(repair_apart, target, replace(options.file, trace=file, output=apart[file]))
             for file, target in targets.items()
         )
         pool = stack.enter_context(open_pool(0 if jobs == 1 else jobs, ahead=1, helps=False))
@@ -200,8 +203,8 @@ def _report(
 ) -> None:
     """Print the objects of `--summary json`, and the next command."""
     for outcome in outcomes.values():
-        if outcome.numbers is not None:
+        if options.summary and outcome.numbers is not None:
             click.echo(json.dumps(outcome.numbers))
     written = [targets[file] for file, outcome in outcomes.items() if outcome.is_written]
-    if written and not options.check:
+    if written and not options.file.check:
         console.say(f"Next: tp-tools view {shlex.quote(written[0])}")
