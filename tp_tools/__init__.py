@@ -2,6 +2,7 @@
 
 import tp_tools
 
+tp_tools.fix("rank0.json.gz")
 kernels = tp_tools.query("kernels", "traces/")
 tp = tp_tools.open_trace("rank0.json.gz")
 """
@@ -12,38 +13,64 @@ from typing import TYPE_CHECKING, Any
 from tp_tools import errors
 
 if TYPE_CHECKING:
+    from tp_tools.caller import InputWarning, LossWarning
     from tp_tools.comparison.api import diff, gate, write_baseline
     from tp_tools.diagnosis.api import diagnose
-    from tp_tools.querying.api import InputWarning, LossWarning, open_trace, query, query_all
+    from tp_tools.inspection.api import info
+    from tp_tools.merging.api import merge
+    from tp_tools.querying.api import open_job, open_trace, query, query_all
+    from tp_tools.repair.api import fix
+    from tp_tools.reporting.api import report
+
+    __version__: str
 
 __all__ = [
     "InputWarning",
     "LossWarning",
+    "__version__",
     "diagnose",
     "diff",
     "errors",
+    "fix",
     "gate",
+    "info",
+    "merge",
+    "open_job",
     "open_trace",
     "query",
     "query_all",
+    "report",
     "write_baseline",
 ]
 
-_PACKAGES = {
-    "diagnose": "diagnosis",
-    "diff": "comparison",
-    "gate": "comparison",
-    "write_baseline": "comparison",
+_MODULES = {
+    "InputWarning": "caller",
+    "LossWarning": "caller",
+    "diagnose": "diagnosis.api",
+    "diff": "comparison.api",
+    "fix": "repair.api",
+    "gate": "comparison.api",
+    "info": "inspection.api",
+    "merge": "merging.api",
+    "open_job": "querying.api",
+    "open_trace": "querying.api",
+    "query": "querying.api",
+    "query_all": "querying.api",
+    "report": "reporting.api",
+    "write_baseline": "comparison.api",
 }
-"""The packages whose module `api` has a function; `querying` has the others."""
+"""The module of each name that is imported when it is first used."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  as PEP 562 has it
     """Import a function of the API on first use: the command line needs none of them."""
-    if name not in __all__:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415  0.02 s
+
+        return version("tp-tools")
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    package = _PACKAGES.get(name, "querying")
-    return getattr(importlib.import_module(f"tp_tools.{package}.api"), name)
+    return getattr(importlib.import_module(f"tp_tools.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

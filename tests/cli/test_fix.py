@@ -14,8 +14,8 @@ import zstandard
 from fixtures.make import HERE
 from tests.support.command_line import TpTools
 from tests.support.handmade import US, cpu, kernel, text
-from tp_tools.cli.fix import default_output
-from tp_tools.errors import UsageError, VerificationError
+from tp_tools.errors import VerificationError
+from tp_tools.files.default_output import FIXED, beside
 from tp_tools.writing.json import writer as json_writer
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ def test_the_result_lies_beside_the_input(tp_tools: TpTools, broken: Path) -> No
 )
 def test_names_of_results(trace: str, output: str) -> None:
     """The suffixes of traces go, all else of a name stays."""
-    assert default_output(trace, check=False) == output
+    assert beside(trace, FIXED) == output
 
 
-def test_stdin_has_no_name() -> None:
+def test_stdin_has_no_name(tp_tools: TpTools) -> None:
     """So -o has to say one; --check needs none."""
-    assert default_output("-", check=True)
-    with pytest.raises(UsageError, match="say with -o"):
-        default_output("-", check=False)
+    ran = tp_tools("fix", "-")
+    assert ran.code == 2
+    assert "say with -o" in ran.err
 
 
 @pytest.mark.parametrize("suffix", [".json", ".json.gz", ".json.zst"])

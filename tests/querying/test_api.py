@@ -121,17 +121,19 @@ def test_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The code in docs/python.md runs as printed, block after block."""
     text = (HERE.parent / "docs" / "python.md").read_text()
     pieces = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    (tmp_path / "traces").mkdir()
-    for name in ("rank0.json.gz", "large.json.gz", "traces/rank0.json.gz"):
+    for folder in ("traces", "before", "after"):
+        (tmp_path / folder).mkdir()
+    same = ("large.json.gz", "good.json.gz", "new.json.gz", "before/a.json.gz", "after/a.json.gz")
+    for name in ("rank0.json.gz", "traces/rank0.json.gz", *same):
         shutil.copy(DECODE, tmp_path / name)
+    other = gzip.decompress(DECODE.read_bytes()).replace(b'"rank": 0', b'"rank": 1')
     for name in ("rank1.json.gz", "traces/rank1.json.gz"):
-        trace = write_trace(tmp_path / "plain.json", kernel("k", 1, 1), rank=1)
-        (tmp_path / name).write_bytes(gzip.compress(trace.read_bytes()))
+        (tmp_path / name).write_bytes(gzip.compress(other))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for piece in pieces:
         exec(piece, names)  # noqa: S102  the project's own docs
-    assert len(pieces) == 7
+    assert len(pieces) == 13
     assert names["kernels"]["count"].sum() == 67
     assert names["per_rank"].columns[0] == "rank"
     assert set(names["per_rank"]["rank"]) == {0, 1}

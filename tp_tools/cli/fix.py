@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from tp_tools.cli import fix_one, fix_several
-from tp_tools.cli.default_output import stem
 from tp_tools.cli.fix_one import Options
-from tp_tools.cli.fix_several import SUFFIX
 from tp_tools.cli.options import (
     complete_files,
     console_options,
@@ -21,9 +18,9 @@ from tp_tools.cli.options import (
     traces_argument,
 )
 from tp_tools.errors import UsageError
+from tp_tools.files.default_output import FIXED, beside
 from tp_tools.repair import TOLERANCE_NS
-from tp_tools.repair.trace_file import FileOptions
-from tp_tools.writing import PftraceOptions
+from tp_tools.repair.trace_file import FileOptions, pftrace_options
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
@@ -110,7 +107,8 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools fix traces/ --verify
     """
     several = is_several(traces)
-    target = output or (STDOUT if several else default_output(traces[0], check=check))
+    nameless = several or (check and traces[0] == STDOUT)
+    target = output or (STDOUT if nameless else beside(traces[0], FIXED))
     file = FileOptions(
         traces[0],
         target,
@@ -155,31 +153,3 @@ def _open(output: str, engine: str | None, console: Console) -> None:
         (output,), RankChoice(), online=False, browser=True, port=None, raw=False, engine=engine
     )
     view.run(options, console)
-
-
-def default_output(trace: str, *, check: bool) -> str:
-    """Return NAME.fixed.json.gz beside the input.
-
-    Raises:
-        UsageError: the input is stdin, which has no name, and no file to write is given.
-    """
-    if trace == "-":
-        if check:
-            return "-"
-        raise UsageError("the trace comes from stdin: say with -o where the result goes.")
-    return str(Path(trace).parent / f"{stem(trace)}{SUFFIX}")
-
-
-def pftrace_options(output: str, lanes: Lanes | None) -> PftraceOptions | None:
-    """Return the options of a `.pftrace` output; None where the output is JSON.
-
-    Raises:
-        UsageError: `lanes` is "shared" and the output JSON, where each lane is a track.
-    """
-    from tp_tools.files.output import PFTRACE_SUFFIXES  # noqa: PLC0415
-
-    if output.endswith(PFTRACE_SUFFIXES):
-        return PftraceOptions(lanes=lanes or "shared", compressed=not output.endswith(".gz"))
-    if lanes == "shared":
-        raise UsageError("--lanes shared wants a .pftrace: in JSON each lane is a row of its own.")
-    return None

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tp_tools.cli.default_output import stem
 from tp_tools.cli.fix_one import FOUND, SHOWN
 from tp_tools.errors import TpToolsError, UsageError
 from tp_tools.files import open_source, temporary
+from tp_tools.files.default_output import FIXED, beside, stem
 from tp_tools.progress import Reporter
 from tp_tools.repair.trace_file import FileOptions, Repaired, repair
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from tp_tools.cli.console import Console
     from tp_tools.cli.fix_one import Options
-
-SUFFIX = ".fixed.json.gz"
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,9 @@ def _targets(files: Sequence[str], output: str | None, options: Options) -> dict
         raise UsageError(f"{output}: is no folder. Several traces want one, which is there.")
     targets: dict[str, str] = {}
     for file in files:
-        target = str(Path(output or Path(file).parent) / f"{stem(file)}{SUFFIX}")
+        target = (
+            beside(file, FIXED) if output is None else str(Path(output) / f"{stem(file)}{FIXED}")
+        )
         if target in targets.values():
             raise UsageError(f"{target}: would be the output of two traces. Give one at a time.")
         targets[file] = target
@@ -178,7 +178,7 @@ def _repaired(targets: dict[str, str], options: Options) -> Iterator[tuple[str, 
     with ExitStack() as stack:
         folders = {} if options.file.check else _folders(targets, stack)
         apart = {
-            file: str(folders.get(Path(target).parent, Path()) / f"{number}{SUFFIX}")
+            file: str(folders.get(Path(target).parent, Path()) / f"{number}{FIXED}")
             for number, (file, target) in enumerate(targets.items())
         }
         calls = (

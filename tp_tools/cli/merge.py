@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from tp_tools.cli.default_output import in_current_folder
 from tp_tools.cli.options import (
     choice_options,
     complete_files,
@@ -20,41 +17,13 @@ from tp_tools.cli.options import (
     milliseconds,
 )
 from tp_tools.errors import UsageError
-from tp_tools.files import temporary
+from tp_tools.files.default_output import MERGED, in_current_folder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tp_tools.alignment.alignment import Mode
     from tp_tools.cli.console import Console
-    from tp_tools.merging import MergeOptions, MergePlan
-    from tp_tools.merging.job_files import JobFiles
-    from tp_tools.merging.output import Counts
+    from tp_tools.merging.job_output import Format, JobOptions
     from tp_tools.merging.rank_names import RankChoice
-    from tp_tools.merging.write_rank import Form
-    from tp_tools.processes import Pool
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of the command line; see the help texts."""
-
-    inputs: tuple[str, ...]
-    output: str
-    align: Mode
-    choice: RankChoice
-    gpu_only: bool
-    excluded: frozenset[str]
-    start_ns: int | None
-    end_ns: int | None
-    links: bool
-    short_names: bool
-    jobs: int | None
-    form: str
-    verify: bool
-    summary: bool
-    force: bool
-    engine: str | None
 
 
 @click.command("merge", short_help="Merge all ranks of a job.")
@@ -155,139 +124,36 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools merge 'run7/*TP-*.json.gz' -o all.json.gz --gpu-only
       tp-tools merge traces/ -o step.json.gz --start 1200 --end 1350 --exclude python_function
     """
-    options = Options(
-        inputs,
-        output or in_current_folder(inputs, _SUFFIX_OF[form]),
-        cast("Mode", align),
-        dataclasses.replace(choice, allow_missing=allow_missing),
-        gpu_only,
-        frozenset(excluded),
-        start_ns,
-        end_ns,
-        not no_links,
-        short_names,
-        jobs,
-        form,
-        verify,
-        summary == "json",
-        force,
-        engine,
-    )
-    _run(options, console)
-
-
-_SUFFIX_OF = {"archive": ".merged.zip", "trace": ".merged.json.gz"}
-
-
-def _check(options: Options) -> None:
-    """Raise UsageError where options contradict each other."""
-    if options.summary and options.output == "-":
-        raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
-    start, end = options.start_ns, options.end_ns
-    if start is not None and end is not None and start >= end:
-        raise UsageError("--start is not before --end: nothing would be left.")
-    selects = options.gpu_only or options.excluded or (start, end) != (None, None)
-    if options.form == "archive" and selects:
-        raise UsageError("--format archive holds the ranks whole; it cannot select events.")
-    if options.verify and options.form != "archive":
-        raise UsageError(
-            "--verify is for --format archive. tp-tools fix --check tells whether Perfetto shows "
-            "all of a merged trace."
-        )
-
-
-def _merge_options(options: Options) -> MergeOptions:
-    """Return the options that the merge itself takes."""
     from tp_tools.merging import MergeOptions  # noqa: PLC0415  numpy and msgspec: not for --help
+    from tp_tools.merging.job_output import JobOptions  # noqa: PLC0415
 
-    return MergeOptions(
-        align=options.align,
-        choice=options.choice,
-        gpu_only=options.gpu_only,
-        excluded=options.excluded,
-        start_ns=options.start_ns,
-        end_ns=options.end_ns,
-        links=options.links,
-        engine=options.engine,
-        short_names=options.short_names,
+    output = output or in_current_folder(inputs, MERGED[form])
+    if summary and output == "-":
+        raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
+    how = MergeOptions(
+        align=cast("Mode", align),
+        choice=dataclasses.replace(choice, allow_missing=allow_missing),
+        gpu_only=gpu_only,
+        excluded=frozenset(excluded),
+        start_ns=start_ns,
+        end_ns=end_ns,
+        links=not no_links,
+        engine=engine,
+        short_names=short_names,
     )
+    options = JobOptions(inputs, output, how, cast("Format", form), verify, jobs, force)
+    _run(options, console, as_json=summary == "json")
 
 
-def _run(options: Options, console: Console) -> None:
-    from tp_tools.files import output  # noqa: PLC0415  not for --help
-    from tp_tools.files.source import disk_size  # noqa: PLC0415
-    from tp_tools.merging.preparation import files, rank_pool  # noqa: PLC0415
+def _run(options: JobOptions, console: Console, *, as_json: bool) -> None:
+    """Merge, and print the summary as lines, and as JSON where that is asked for."""
+    from tp_tools.cli import merge_summary  # noqa: PLC0415  not for --help
+    from tp_tools.merging import job_output  # noqa: PLC0415
+    from tp_tools.merging.summary import numbers  # noqa: PLC0415
 
-    _check(options)
-    suffixes = (".zip",) if options.form == "archive" else output.SUFFIXES
-    output.check(options.output, force=options.force, suffixes=suffixes)
-    with temporary.in_folder(output.folder_of(options.output)), temporary.folder() as folder:
-        traces = files(options.inputs, options.output, options.choice)
-        traces.say_left_out(console)
-        size = disk_size(traces.files)
-        with rank_pool(options.jobs, options.engine, size) as pool:
-            plan = _merge(traces, size, options, console, pool, folder=folder)
-            counts = _write(plan, options, console, pool, size)
-    _report(plan, counts, options, console)
-
-
-def _merge(
-    traces: JobFiles, size: int, options: Options, console: Console, pool: Pool, *, folder: Path
-) -> MergePlan:
-    """Read the ranks and put them on one clock; `size` is that of their files in bytes."""
-    from tp_tools.cli import merge_summary  # noqa: PLC0415
-    from tp_tools.cli.merge_inputs import prepare  # noqa: PLC0415
-
-    doing = f"reading {len(traces.files)} ranks"
-    with console.stage(doing, size, "aligning clocks") as stage:
-        plan = prepare(traces.files, _merge_options(options), pool, stage, folder=folder)
-    plan = dataclasses.replace(plan, left_out=traces.left_out)
-    for summary in plan.summaries:
-        summary.damage.tell(summary.file, console)
-    for line in merge_summary.unknown_categories(options.excluded, plan):
-        console.warn(line)
-    return plan
-
-
-def _write(plan: MergePlan, options: Options, console: Console, pool: Pool, size: int) -> Counts:
-    """Write the output; `size` is that of the inputs in bytes.
-
-    Returns:
-        The numbers of events that were written.
-    """
-    from tp_tools.files import output  # noqa: PLC0415
-    from tp_tools.merging import archive  # noqa: PLC0415
-    from tp_tools.merging import output as merge_output  # noqa: PLC0415
-    from tp_tools.merging.summary import summary  # noqa: PLC0415
-
-    counts = merge_output.Counts()
-    with ExitStack() as writing:
-        doing = f"writing {options.output}"
-        stage = writing.enter_context(console.stage(doing, size, "writing collectives"))
-        packed = options.output.endswith(".gz")
-        if options.form == "archive":
-            blocks = archive.archive(plan, pool, stage, counts=counts, is_verified=options.verify)
-        else:
-            is_pftrace = options.output.endswith(output.PFTRACE_SUFFIXES)
-            form: Form = "pftrace" if is_pftrace else "json"
-            blocks = merge_output.blocks(
-                plan, pool, summary(plan), form, stage, counts=counts, packed=packed
-            )
-        with output.written(options.output, blocks, packed=packed):
-            writing.close()  # the block may write to stdout
-    return counts
-
-
-def _report(plan: MergePlan, counts: Counts, options: Options, console: Console) -> None:
-    """Print the summary as lines, and as JSON where that is asked for."""
-    from tp_tools.cli import merge_summary  # noqa: PLC0415
-    from tp_tools.merging.summary import summary  # noqa: PLC0415
-
+    plan, counts = job_output.merge(options, console)
     for line in merge_summary.lines(plan, counts):
         console.say(line)
     console.say(f"Wrote {options.output}" + (", verified." if options.verify else "."))
-    if options.summary:
-        numbers = dataclasses.asdict(counts)
-        if not options.short_names:
-            del numbers["short_names"]
-        click.echo(json.dumps({**summary(plan), **numbers, "output": options.output}))
+    if as_json:
+        click.echo(json.dumps({**numbers(plan, counts), "output": options.output}))

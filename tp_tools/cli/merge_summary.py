@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from tp_tools.alignment.alignment import BY_BASE, BY_COLLECTIVES, BY_HOST
 from tp_tools.alignment.connected import LEAST
 from tp_tools.formatting import plural, span
-from tp_tools.merging import read_rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,18 +86,3 @@ def _numbers(numbers: list[int]) -> str:
     """Write the first numbers, and the last where there are more."""
     shown = ", ".join(map(str, numbers[:_MOST]))
     return f"{shown}, ... {numbers[-1]}" if len(numbers) > _MOST else shown
-
-
-def unknown_categories(excluded: frozenset[str], plan: MergePlan) -> Iterator[str]:
-    """Yield a warning for each excluded category that no event has; name a similar one, or all."""
-    unknown, known = set(excluded), set[str]()
-    for spool in plan.spools:
-        if not unknown:
-            return
-        _, trace, _, _ = read_rank.load_rank(spool)
-        known.update(filter(None, trace.cats))
-        unknown -= known
-    for name in sorted(unknown):
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known))}."
-        yield f"--exclude {name}: no event has this category; {hint}"

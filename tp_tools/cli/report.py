@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from tp_tools.cli.default_output import in_current_folder
 from tp_tools.cli.options import (
     choice_options,
     complete_files,
@@ -16,6 +15,7 @@ from tp_tools.cli.options import (
     limit_options,
     traces_argument,
 )
+from tp_tools.files.default_output import REPORT, in_current_folder
 
 if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
@@ -80,7 +80,7 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools report rank0.json.gz
       tp-tools report traces/ -o report.html --force
     """
-    output = output or in_current_folder(traces, ".report.html")
+    output = output or in_current_folder(traces, REPORT)
     _run(Options(traces, choice, output, cast("Mode", align), force, engine), console)
 
 

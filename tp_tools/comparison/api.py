@@ -11,18 +11,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from tp_tools.caller import KeptWarnings, paths
 from tp_tools.comparison import judged_traces, reading
 from tp_tools.comparison.comparing import compare
 from tp_tools.comparison.judging import Rules
 from tp_tools.merging.rank_names import RankChoice
-from tp_tools.querying import LoadOptions, api
+from tp_tools.querying import LoadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tp_tools.caller import PathLike
     from tp_tools.comparison.gating import Judgement
     from tp_tools.comparison.model import Comparison
-    from tp_tools.querying.api import PathLike
 
 
 def diff(
@@ -60,7 +61,7 @@ def diff(
         tp_tools.errors.InputError: a trace cannot be used, or the sides have no phase in common.
         tp_tools.errors.EngineError: TraceProcessor failed.
     """
-    kept = api.KeptWarnings()
+    kept = KeptWarnings()
     wanted = reading.Selection(_choice(profile, stage), phase, modules)
     sides = reading.pair((os.fspath(a), os.fspath(b)), wanted, LoadOptions(engine), kept)
     found = compare(*sides, Rules(least_change=threshold), exact=exact)
@@ -103,7 +104,7 @@ def gate(
         tp_tools.errors.InputError: the baseline cannot be used.
         tp_tools.errors.EngineError: TraceProcessor failed on the baseline.
     """
-    kept = api.KeptWarnings()
+    kept = KeptWarnings()
     recordings = _recordings(traces, _choice(profile, stage), phase, each=each)
     limit = judged_traces.Limit(os.fspath(baseline), tuple(metrics), max_regression)
     found = judged_traces.judge(recordings, limit, LoadOptions(engine), kept)
@@ -140,7 +141,7 @@ def write_baseline(
         tp_tools.errors.EngineError: TraceProcessor failed.
         tp_tools.errors.OutputError: the file cannot be written.
     """
-    kept = api.KeptWarnings()
+    kept = KeptWarnings()
     recordings = _recordings(traces, _choice(profile, stage), phase, each=each)
     limit = judged_traces.Limit(os.fspath(baseline), tuple(metrics))
     judged_traces.write_baseline(recordings, limit, LoadOptions(engine), kept)
@@ -154,8 +155,7 @@ def _recordings(
     *,
     each: bool,
 ) -> judged_traces.Recordings:
-    names = [traces] if isinstance(traces, str | os.PathLike) else traces
-    return judged_traces.Recordings([os.fspath(it) for it in names], each, choice, phase)
+    return judged_traces.Recordings(paths(traces), each, choice, phase)
 
 
 def _choice(profile: str | None, stage: str | None) -> RankChoice:

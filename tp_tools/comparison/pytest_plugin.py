@@ -17,8 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tp_tools.caller import PathLike
     from tp_tools.comparison.gating import Judgement
-    from tp_tools.querying.api import PathLike
 
 
 class TraceGate(Protocol):
@@ -61,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def trace_gate(pytestconfig: pytest.Config) -> TraceGate:
     """Judge recordings by baselines; see `TraceGate`."""
-    import tp_tools  # noqa: PLC0415  only where it is used
+    from tp_tools.comparison import api  # noqa: PLC0415  only where it is used
 
     def judge(
         traces: PathLike | Iterable[PathLike],
@@ -75,11 +75,11 @@ def trace_gate(pytestconfig: pytest.Config) -> TraceGate:
         path, names = pytestconfig.invocation_params.dir / baseline, tuple(metrics)
         again = f"`pytest --update-baselines` writes {baseline}."
         if pytestconfig.getoption("--update-baselines"):
-            tp_tools.write_baseline(traces, path, metrics=names, each=each, phase=phase)
+            api.write_baseline(traces, path, metrics=names, each=each, phase=phase)
             return None
         if not path.exists():
             pytest.fail(f"there is no baseline: {again}", pytrace=False)
-        found = tp_tools.gate(
+        found = api.gate(
             traces, path, metrics=names, max_regression=max_regression, each=each, phase=phase
         )
         said = "; ".join(found.lines())

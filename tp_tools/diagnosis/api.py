@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tp_tools.caller import KeptWarnings
 from tp_tools.diagnosis.collection import collect
 from tp_tools.diagnosis.judgement import judge
 from tp_tools.querying import LoadOptions, api
@@ -16,8 +17,8 @@ from tp_tools.querying import LoadOptions, api
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tp_tools.caller import PathLike
     from tp_tools.diagnosis.model import Diagnosis
-    from tp_tools.querying.api import PathLike
 
 
 def diagnose(
@@ -43,7 +44,7 @@ def diagnose(
         tp_tools.errors.InputError: a trace cannot be used, or the ranks do not fit together.
         tp_tools.errors.EngineError: TraceProcessor failed.
     """
-    kept = api.KeptWarnings()
+    kept = KeptWarnings()
     files = api.find_files(traces, profile, stage, kept).files
     numbers = collect(files, LoadOptions(engine), kept)
     kept.warn_caller()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tp_tools.merging.output import Counts
     from tp_tools.merging.preparation import MergePlan
 
 
@@ -46,3 +48,11 @@ def summary(prepared: MergePlan) -> dict[str, Any]:
         },
         "align": prepared.options.align,
     }
+
+
+def numbers(prepared: MergePlan, counts: Counts) -> dict[str, Any]:
+    """Return the facts about a merge that was written: those of `summary`, and its counts."""
+    counted = dataclasses.asdict(counts)
+    if not prepared.options.short_names:
+        del counted["short_names"]
+    return {**summary(prepared), **counted}

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
-    from tp_tools.querying.api import InputWarning, LossWarning, open_trace, query, query_all
+    from tp_tools.querying.api import open_job, open_trace, query, query_all
     from tp_tools.querying.job_loader import load_job
     from tp_tools.querying.runner import run_queries, run_query
     from tp_tools.querying.trace_loader import LoadOptions, load_trace
 
 __all__ = [
-    "InputWarning",
     "LoadOptions",
-    "LossWarning",
     "load_job",
     "load_trace",
+    "open_job",
     "open_trace",
     "query",
     "query_all",
@@ -30,8 +29,7 @@ __all__ = [
 __getattr__ = exporter(
     __name__,
     {
-        "InputWarning": "api",
-        "LossWarning": "api",
+        "open_job": "api",
         "open_trace": "api",
         "query": "api",
         "query_all": "api",

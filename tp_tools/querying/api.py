@@ -11,16 +11,16 @@ with tp_tools.open_trace("rank0.json.gz") as tp:
 from __future__ import annotations
 
 import os
-import warnings
-from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from tp_tools import library
+from tp_tools.caller import KeptWarnings, paths
 from tp_tools.files import open_source
 from tp_tools.library import NO_VALUES, Values
+from tp_tools.library.header import Header
 from tp_tools.merging import job_files
 from tp_tools.merging.rank_names import RankChoice
-from tp_tools.progress import Reporter
-from tp_tools.querying import frames, lookup, runner
+from tp_tools.querying import frames, job_loader, lookup, runner
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
 
 if TYPE_CHECKING:
@@ -28,17 +28,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from tp_tools.alignment.alignment import Mode
+    from tp_tools.caller import PathLike
     from tp_tools.engine.processor import Processor
-
-PathLike: TypeAlias = "str | os.PathLike[str]"
-
-
-class InputWarning(UserWarning):
-    """A file was left out or mended, or ranks are missing."""
-
-
-class LossWarning(InputWarning):
-    """A part of a file is lost: cut short, damaged, or dropped by TraceProcessor on loading."""
+    from tp_tools.progress import Reporter
 
 
 def open_trace(
@@ -73,6 +66,38 @@ def open_trace(
     with open_source(os.fspath(path)) as source:
         tp = load_trace(source, LoadOptions(engine, raw, needs), warned)
     warned.warn_caller()
+    return tp
+
+
+def open_job(
+    traces: PathLike | Iterable[PathLike],
+    *,
+    align: Mode = "auto",
+    engine: str | None = None,
+    profile: str | None = None,
+    stage: str | None = None,
+) -> Processor:
+    """Open the ranks of a job in one TraceProcessor: repaired, and merged onto one clock.
+
+    The result is as that of `open_trace`, and holds what `tp-tools merge` would write. Close it
+    after use, or use it in a `with`.
+
+    Args:
+        traces: files, folders, globs: the ranks of one job.
+        align: the common clock, as for `tp-tools merge --align`.
+        engine: as for `open_trace`.
+        profile: of several profiles in a folder, this one.
+        stage: of several stages, this one.
+
+    Raises:
+        tp_tools.errors.InputError: a trace cannot be used, or the ranks do not fit together.
+        tp_tools.errors.EngineError: TraceProcessor failed.
+    """
+    kept = KeptWarnings()
+    files = find_files(traces, profile, stage, kept).files
+    header = Header("", "", "job", None)
+    tp, _ = job_loader.load_job(files, header, LoadOptions(engine), align, kept)
+    kept.warn_caller()
     return tp
 
 
@@ -120,7 +145,7 @@ def query(
         tp_tools.errors.EngineError: TraceProcessor failed otherwise.
     """
     warned = KeptWarnings()
-    how = LoadOptions(engine, raw, captures=_paths(captures))
+    how = LoadOptions(engine, raw, captures=paths(captures))
     files = find_files(traces, profile, stage, warned)
     found = _query(query, params)
     answer = runner.run_query(found, files, how, reporter=warned, all_categories=all_categories)
@@ -182,35 +207,10 @@ def find_files(
 ) -> job_files.JobFiles:
     """Find the traces of one job, and report what lies beside them."""
     choice = RankChoice(profile, stage, allow_missing=True)
-    found = job_files.find(_paths(traces), choice)
+    found = job_files.find(paths(traces), choice)
     found.say_left_out(reporter)
     return found
 
 
-def _paths(given: PathLike | Iterable[PathLike]) -> tuple[str, ...]:
-    paths = [given] if isinstance(given, str | os.PathLike) else given
-    return tuple(os.fspath(path) for path in paths)
-
-
 def _is_sql(query: PathLike) -> TypeGuard[str]:
     return isinstance(query, str) and not query.endswith(library.SUFFIX) and len(query.split()) > 1
-
-
-class KeptWarnings(Reporter):
-    """Keeps warnings and facts about the input, to give them at the line that called the API."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, type[InputWarning]]] = []
-
-    def note(self, line: str) -> None:
-        """Keep a fact about the input."""
-        self.lines.append((line, InputWarning))
-
-    def warn(self, line: str) -> None:
-        """Keep a warning."""
-        self.lines.append((line, LossWarning))
-
-    def warn_caller(self) -> None:
-        """Warn at the line that called the function of the API that calls this."""
-        for line, category in self.lines:
-            warnings.warn(line, category, stacklevel=3)

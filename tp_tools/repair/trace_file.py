@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tp_tools.errors import UsageError
 from tp_tools.processes.pool import ALONE
 from tp_tools.repair.tolerance import TOLERANCE_NS
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tp_tools.progress import Reporter
     from tp_tools.repair.analysis import Analysis
     from tp_tools.writing import PftraceOptions
+    from tp_tools.writing.pftrace.options import Lanes
 
 
 @dataclass(frozen=True)
@@ -149,3 +151,20 @@ def _verify(path: Path, analyzed: Analysis, options: FileOptions, reporter: Repo
         verify_pftrace.verify(*arguments, options=options.pftrace)
     else:
         verify_json.verify(*arguments)
+
+
+def pftrace_options(output: str, lanes: Lanes | None) -> PftraceOptions | None:
+    """Return the options of a `.pftrace` output; None where the output is JSON.
+
+    Raises:
+        UsageError: `lanes` is "shared" and the output JSON, where each lane is a track.
+    """
+    from tp_tools.files.output import PFTRACE_SUFFIXES  # noqa: PLC0415
+
+    if output.endswith(PFTRACE_SUFFIXES):
+        from tp_tools.writing import PftraceOptions  # noqa: PLC0415
+
+        return PftraceOptions(lanes=lanes or "shared", compressed=not output.endswith(".gz"))
+    if lanes == "shared":
+        raise UsageError("--lanes shared wants a .pftrace: in JSON each lane is a row of its own.")
+    return None

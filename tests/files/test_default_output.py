@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tp_tools.cli.default_output import in_current_folder, stem
 from tp_tools.errors import UsageError
+from tp_tools.files.default_output import in_current_folder, stem
 
 if TYPE_CHECKING:
     from pathlib import Path

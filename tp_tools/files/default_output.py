@@ -15,12 +15,29 @@ _SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace", ".sqlite")
 """Suffixes of traces, in the order in which they are taken away."""
 
 
+FIXED = ".fixed.json.gz"
+MERGED = {"archive": ".merged.zip", "trace": ".merged.json.gz"}
+REPORT = ".report.html"
+"""Ends of the names of outputs of `fix`, of `merge` by its format, and of `report`."""
+
+
 def stem(file: str) -> str:
     """Return the name of a trace without its folder and suffixes."""
     name = Path(file).name
     for suffix in _SUFFIXES:
         name = name.removesuffix(suffix)
     return name
+
+
+def beside(trace: str, suffix: str) -> str:
+    """Name an output beside its trace.
+
+    Raises:
+        UsageError: the trace is stdin, which has no name.
+    """
+    if trace == "-":
+        raise UsageError("the trace comes from stdin: say with -o where the result goes.")
+    return str(Path(trace).parent / f"{stem(trace)}{suffix}")
 
 
 def in_current_folder(inputs: Sequence[str], suffix: str) -> str:

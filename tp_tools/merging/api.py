@@ -1,0 +1,112 @@
+"""Offer the merge of a job as a function of the Python API.
+
+import tp_tools
+
+tp_tools.merge("traces/", "all.json.gz")
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tp_tools.caller import KeptWarnings, paths
+from tp_tools.files.default_output import MERGED, in_current_folder
+from tp_tools.merging import job_output
+from tp_tools.merging.job_output import JobOptions
+from tp_tools.merging.preparation import MergeOptions
+from tp_tools.merging.rank_names import RankChoice
+from tp_tools.merging.summary import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tp_tools.alignment.alignment import Mode
+    from tp_tools.caller import PathLike
+    from tp_tools.merging.job_output import Format
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What `tp_tools.merge` did.
+
+    Attributes:
+        output: the file that was written.
+        numbers: the object of `tp-tools merge --summary json`: ranks with their clocks, matches,
+            and what was written.
+    """
+
+    output: str
+    numbers: dict[str, Any]
+
+
+def merge(
+    inputs: PathLike | Iterable[PathLike],
+    output: PathLike | None = None,
+    *,
+    align: Mode = "auto",
+    gpu_only: bool = False,
+    exclude: Iterable[str] = (),
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    links: bool = True,
+    short_names: bool = False,
+    allow_missing: bool = False,
+    profile: str | None = None,
+    stage: str | None = None,
+    format: Format = "trace",  # noqa: A002  as the option is called
+    verify: bool = False,
+    force: bool = False,
+    jobs: int | None = None,
+    engine: str | None = None,
+) -> Merged:
+    """Merge the ranks of a job into one trace: each repaired, all on one clock.
+
+    Args:
+        inputs: traces, folders or globs, in any order.
+        output: the file to write, JSON or .pftrace by its suffix; None for FOLDER.merged.json.gz in
+            the current folder.
+        align: the common clock: "auto", "collectives", "base" or "none".
+        gpu_only: whether only what runs on GPUs is written, with its annotations.
+        exclude: categories that are left out.
+        start_ns: only what ends after this time, ns from the first event of all ranks.
+        end_ns: only what begins before this time, likewise.
+        links: whether arrows join the ranks of a collective.
+        short_names: whether kernels get names that can be read.
+        allow_missing: whether ranks of the job may have no file.
+        profile: of several profiles in a folder, this one.
+        stage: of several stages, this one.
+        format: "trace", or "archive" for a zip of the repaired ranks.
+        verify: whether each rank of an archive is loaded and proven.
+        force: whether an existing output is replaced.
+        jobs: ranks worked on at a time; None for one per core.
+        engine: the TraceProcessor, as for `tp_tools.open_trace`.
+
+    Raises:
+        tp_tools.errors.UsageError: the output exists, or options contradict each other.
+        tp_tools.errors.InputError: a file cannot be used, or the files are not the ranks of one
+            job.
+        tp_tools.errors.OutputError: the output cannot be written.
+        tp_tools.errors.VerificationError: a rank does not hold what it should.
+        tp_tools.errors.EngineError: TraceProcessor failed.
+    """
+    names = paths(inputs)
+    target = in_current_folder(names, MERGED[format]) if output is None else os.fspath(output)
+    how = MergeOptions(
+        align=align,
+        choice=RankChoice(profile, stage, allow_missing=allow_missing),
+        gpu_only=gpu_only,
+        excluded=frozenset(exclude),
+        start_ns=start_ns,
+        end_ns=end_ns,
+        links=links,
+        engine=engine,
+        short_names=short_names,
+    )
+    kept = KeptWarnings()
+    plan, counts = job_output.merge(
+        JobOptions(names, target, how, format, verify, jobs, force), kept
+    )
+    kept.warn_caller()
+    return Merged(target, numbers(plan, counts))

@@ -1,0 +1,193 @@
+"""Merge the files of a job into one file: find them, read them, align them, write them.
+
+`tp-tools merge` and `tp_tools.merge` both call `merge`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tp_tools.errors import InputError, UsageError
+from tp_tools.files import Source, output, temporary
+from tp_tools.files.foreign import refuse_foreign
+from tp_tools.files.source import disk_size
+from tp_tools.merging import archive, preparation, read_rank
+from tp_tools.merging import output as merge_output
+from tp_tools.merging.summary import summary
+from tp_tools.repair import protobuf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tp_tools.merging.job_files import JobFiles
+    from tp_tools.merging.output import Counts
+    from tp_tools.merging.preparation import MergeOptions, MergePlan
+    from tp_tools.processes import Pool
+    from tp_tools.progress import Reporter
+
+Format = Literal["trace", "archive"]
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What is merged, and into which file.
+
+    Attributes:
+        inputs: files, folders and globs.
+        output: the file to write; "-" for stdout.
+        how: options of the merge itself.
+        form: a trace, or a zip of the repaired ranks.
+        verify: whether each rank of an archive is loaded and proven.
+        jobs: ranks worked on at a time; None for one per core.
+        force: whether an existing output is replaced.
+    """
+
+    inputs: Sequence[str]
+    output: str
+    how: MergeOptions
+    form: Format = "trace"
+    verify: bool = False
+    jobs: int | None = None
+    force: bool = False
+
+
+def merge(options: JobOptions, reporter: Reporter) -> tuple[MergePlan, Counts]:
+    """Merge the ranks of a job into a file.
+
+    Args:
+        options: what, and into which file.
+        reporter: receives the stages of the work, notes and warnings.
+
+    Returns:
+        The plan of the merge, and the numbers of events that were written.
+
+    Raises:
+        UsageError: options contradict each other, or the output exists.
+        InputError: a file cannot be used, or the files are not the ranks of one job.
+        OutputError: the output cannot be written.
+        VerificationError: a rank of an archive does not hold what it should.
+        EngineError: TraceProcessor failed.
+    """
+    _check(options)
+    suffixes = (".zip",) if options.form == "archive" else output.SUFFIXES
+    output.check(options.output, force=options.force, suffixes=suffixes)
+    with temporary.in_folder(output.folder_of(options.output)), temporary.folder() as folder:
+        traces = preparation.files(options.inputs, options.output, options.how.choice)
+        traces.say_left_out(reporter)
+        size = disk_size(traces.files)
+        with preparation.rank_pool(options.jobs, options.how.engine, size) as pool:
+            plan = _read(traces, size, options.how, reporter, pool, folder)
+            return plan, _write(plan, options, reporter, pool, size)
+
+
+def _check(options: JobOptions) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        UsageError: they do.
+    """
+    how = options.how
+    start, end = how.start_ns, how.end_ns
+    if start is not None and end is not None and start >= end:
+        raise UsageError("--start is not before --end: nothing would be left.")
+    selects = how.gpu_only or how.excluded or (start, end) != (None, None)
+    if options.form == "archive" and selects:
+        raise UsageError("--format archive holds the ranks whole; it cannot select events.")
+    if options.verify and options.form != "archive":
+        raise UsageError(
+            "--verify is for --format archive. tp-tools fix --check tells whether Perfetto shows "
+            "all of a merged trace."
+        )
+
+
+def _read(  # noqa: PLR0917  all are needed
+    traces: JobFiles,
+    size: int,
+    how: MergeOptions,
+    reporter: Reporter,
+    pool: Pool,
+    folder: Path,
+) -> MergePlan:
+    """Read the ranks and put them on one clock; `size` is that of their files in bytes."""
+    doing = f"reading {len(traces.files)} ranks"
+    with reporter.stage(doing, size, "aligning clocks") as stage:
+        plan = _prepare(traces.files, how, pool, stage, folder=folder)
+    plan = dataclasses.replace(plan, left_out=traces.left_out)
+    for rank in plan.summaries:
+        rank.damage.tell(rank.file, reporter)
+    for line in _unknown_categories(how.excluded, plan):
+        reporter.warn(line)
+    return plan
+
+
+def _prepare(
+    files: list[str], how: MergeOptions, pool: Pool, reporter: Reporter, *, folder: Path
+) -> MergePlan:
+    """Read the ranks; refuse those that were converted to .pftrace with advice."""
+    try:
+        with temporary.full_disk_named():
+            return preparation.prepare(files, how, pool, reporter, folder=folder)
+    except InputError as error:
+        for file in files:
+            refuse_foreign(file, by_perfetto=False)
+            if protobuf.is_protobuf(Source(Path(file), file)):
+                raise InputError(
+                    f"{file}: is a Perfetto trace. Ranks are merged from the Chrome JSON that the "
+                    "profiler wrote: give that."
+                ) from error
+        raise
+
+
+def _unknown_categories(excluded: frozenset[str], plan: MergePlan) -> Iterator[str]:
+    """Yield a warning for each excluded category that no event has; name a similar one, or all."""
+    unknown, known = set(excluded), set[str]()
+    for spool in plan.spools:
+        if not unknown:
+            return
+        _, trace, _, _ = read_rank.load_rank(spool)
+        known.update(filter(None, trace.cats))
+        unknown -= known
+    for name in sorted(unknown):
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known))}."
+        yield f"--exclude {name}: no event has this category; {hint}"
+
+
+def _write(
+    plan: MergePlan, options: JobOptions, reporter: Reporter, pool: Pool, size: int
+) -> Counts:
+    """Write the output; return the numbers of events that were written.
+
+    Args:
+        plan: the ranks, read and aligned.
+        options: what is written.
+        reporter: receives the stage.
+        pool: works on the ranks.
+        size: bytes of the inputs.
+    """
+    counts = merge_output.Counts()
+    with ExitStack() as writing:
+        doing = f"writing {options.output}"
+        stage = writing.enter_context(reporter.stage(doing, size, "writing collectives"))
+        packed = options.output.endswith(".gz")
+        if options.form == "archive":
+            blocks = archive.archive(plan, pool, stage, counts=counts, is_verified=options.verify)
+        else:
+            is_pftrace = options.output.endswith(output.PFTRACE_SUFFIXES)
+            blocks = merge_output.blocks(
+                plan,
+                pool,
+                summary(plan),
+                "pftrace" if is_pftrace else "json",
+                stage,
+                counts=counts,
+                packed=packed,
+            )
+        with output.written(options.output, blocks, packed=packed):
+            writing.close()  # the block may write to stdout
+    return counts
