@@ -47,6 +47,7 @@ class Kind:
 
 
 _SQLITE = rb"SQLite format 3\0"
+_DATABASE = b"SQLite format 3\0"
 _NSYS = rb"CUPTI_ACTIVITY_|TARGET_INFO_|META_DATA_EXPORT|EXPORT_META_DATA|NVTX_EVENTS|OSRT_API"
 _PICKLE = rb"\x80[\x02-\x05]"
 _NO_JSON = rb"(?!\s*[{\[])"
@@ -54,9 +55,9 @@ _NO_JSON = rb"(?!\s*[{\[])"
 KINDS = (
     Kind(
         "an Nsight Systems report",
-        "Export it, then give that: nsys export --type sqlite FILE.",
+        "Export it where nsys is installed, then give that: nsys export --type sqlite FILE.",
         suffixes=(".nsys-rep", ".qdrep"),
-        start=_NO_JSON,
+        start=rb"(?!SQLite format 3\0|\s*[{\[])",  # which the nsys of this machine made of it
     ),
     Kind(
         "an Nsight Compute report",
@@ -132,6 +133,15 @@ def refuse_foreign(name: str, *, by_perfetto: bool = True) -> None:
     for kind in KINDS if by_perfetto else KINDS + _PERFETTO_ONLY:
         if text and kind.matches(name, text):
             raise InputError(f"{name}: is {kind.is_a}. {kind.advice.replace('FILE', name)}")
+
+
+def is_database(source: Source) -> bool:
+    """Tell whether a file is an SQLite database: its bytes are not those of `Source.blocks`.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return next(source.stored(), b"").startswith(_DATABASE)
 
 
 def _beginning(source: Source) -> bytes:

@@ -36,6 +36,7 @@ _ZSTD_MAGIC = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # or pzs
 _ZIP_MAGIC = b"PK\x03\x04"
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stub has no type
+_REPORTS = (".nsys-rep", ".qdrep")
 _UTF16_START = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0.\0|\0[{\[]\0", re.DOTALL)
 _MAX_HEADER = 4096
 _MAX_MAGIC = 4
@@ -102,28 +103,29 @@ class Source:
         if first.startswith(_SQLITE_MAGIC):
             from tp_tools.files import exports  # noqa: PLC0415  few inputs are exports
 
-            blocks = exports.read(self.path, self.name, blocks, lambda: self.truncated)
+            path = self._readable(reporter)
+            blocks = exports.read(path, self.name, blocks, lambda: self.truncated)
         yield from blocks
-
-    def is_database(self) -> bool:
-        """Tell whether the file is an SQLite database: its bytes are not those of `blocks`.
-
-        Raises:
-            InputError: the file cannot be read.
-        """
-        start = b"".join(itertools.islice(self.stored(), len(_SQLITE_MAGIC)))
-        return start.startswith(_SQLITE_MAGIC)
 
     def stored(self, reporter: Reporter = SILENT) -> Iterator[bytes]:
         """Read the file as it is but for its compression; see `blocks`."""
         self.truncated = False
         try:
-            with self.path.open("rb") as file:
+            path = self._readable(reporter)
+            with path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 self.stamp = status.st_size, status.st_mtime_ns
                 yield from self._decompress(_raw_blocks(file, self.sizes.block, reporter))
         except OSError as error:
             raise _read_error(self.name, error) from error
+
+    def _readable(self, reporter: Reporter) -> Path:
+        """Return the file to read: of a report of Nsight Systems its export."""
+        if not self.path.name.endswith(_REPORTS):
+            return self.path
+        from tp_tools.files import reports  # noqa: PLC0415  few inputs are reports
+
+        return reports.readable(self.path, self.name, reporter)
 
     def _decompress(self, raw: Iterator[bytes]) -> Iterator[bytes]:
         """Choose the decompressor by the first bytes."""

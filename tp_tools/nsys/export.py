@@ -76,7 +76,11 @@ def read_text(path: Path, name: str) -> Generator[bytes]:
 
 
 def _event_lines(recording: Recording, gpus: list[dict[str, Any]]) -> Iterator[list[str]]:
-    processors = {gpu["id"]: gpu["numSms"] for gpu in gpus if gpu.get("numSms") and "id" in gpu}
+    processors = {
+        gpu["id"]: gpu["numSms"]
+        for gpu in gpus
+        if isinstance(gpu.get("id"), int) and isinstance(gpu.get("numSms"), int)
+    }
     yield from gpu_events(recording, processors)
     yield from wait_events(recording)
     yield from call_events(recording)

@@ -49,7 +49,7 @@ def _calls(recording: Recording, rows: list[Row], names: dict[int, str]) -> Iter
     for row, key, is_launch in zip(rows, keys, launch, strict=True):
         start, end, thread, correlation, kind, name, result = row
         times = recording.times(start, end, "CUDA call")
-        if times is None or not isinstance(thread, int):
+        if times is None or recording.lacks_thread(thread, "CUDA call"):
             continue
         pid, tid = recording.thread(thread)
         args = []
@@ -58,7 +58,7 @@ def _calls(recording: Recording, rows: list[Row], names: dict[int, str]) -> Iter
         if key != correlation and key:
             args.append(f'"nsys correlation":{correlation}')
         if result:
-            args.append(f'"return value":{result}')
+            args.append(f'"return value":{json_text(result)}')
         yield (
             f'{{"ph":"X","cat":"{_CATEGORIES.get(kind, _OTHER_CALL)}",'
             f'"name":{names.get(name, _UNNAMED)},"pid":{pid},"tid":{tid},{times},'
@@ -89,7 +89,7 @@ def system_events(recording: Recording) -> Iterator[list[str]]:
             lines = []
             for start, end, thread, name in rows:
                 times = recording.times(start, end, category)
-                if times is None or not isinstance(thread, int):
+                if times is None or recording.lacks_thread(thread, category):
                     continue
                 pid, tid = recording.thread(thread)
                 if added:

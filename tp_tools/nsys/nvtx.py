@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tp_tools.nsys.recording import Recording
 
 _CATEGORY, _MARK, _PUSHED, _STARTED, _DOMAIN = 33, 34, 59, 60, 75
+_SHOWN = {_MARK, _PUSHED, _STARTED}
 _NAMING = {_CATEGORY, 39, _DOMAIN, 76}
 """Types of rows that name or end something, and are no events of their own."""
 
@@ -117,38 +118,45 @@ def _text(recording: Recording, text_id: object, text: object) -> str:
 
 
 def _event(recording: Recording, row: Row, names: _Names) -> str | None:
-    start, end, kind, text_id, text, thread, end_thread, domain, category = row[:9]
+    """Return the event of a row; None, and count it, where it is none."""
+    start, end, kind, text_id, text, thread, end_thread, domain = row[:8]
     if kind in _NAMING:
         return None
-    if kind not in {_MARK, _PUSHED, _STARTED} or not isinstance(thread, int):
+    if kind not in _SHOWN:
         recording.left_out[f"NVTX event of type {kind}"] += 1
         return None
-    process = tables.process_of(thread)
-    name = _text(recording, text_id, text) or "NVTX"
-    cat, name, args = _meaning(name)
-    if domain:
-        args["domain"] = names.domains.get((process, domain), domain)
-    if category:
-        args["category"] = names.categories.get((process, domain, category), category)
-    payload = row[9:]
-    if payload != _NO_PAYLOAD:
-        args["payload"] = _payload(recording, payload)
+    is_mark = kind == _MARK or end is None
+    times = recording.times(start, start if is_mark else end, "NVTX event")
+    if times is None or recording.lacks_thread(thread, "NVTX event"):
+        return None
+    cat, name, args = _meaning(_text(recording, text_id, text) or "NVTX")
+    args |= _labels(recording, row, names)
     pid, tid = recording.thread(thread)
     if kind == _STARTED or end_thread not in {None, thread}:
         tid = recording.layout.added_row(pid, ("NVTX", domain), _row_name(args.get("domain")))
     recording.drawn[tables.NVTX] += 1
     shown = f'"name":{json_text(name)},"pid":{pid},"tid":{tid}'
-    if kind == _MARK or (end is None and isinstance(start, int)):
-        if kind != _MARK:
-            recording.open_ranges += 1
-            args["end"] = "not recorded"
-        when = recording.moment(start)
-        return f'{{"ph":"i","s":"t","cat":"nvtx_mark",{shown},{when},"args":{members(args)}}}'
-    times = recording.times(start, end, "NVTX range")
-    if times is None:
-        recording.drawn[tables.NVTX] -= 1
-        return None
-    return f'{{"ph":"X","cat":"{cat}",{shown},{times},"args":{members(args)}}}'
+    if not is_mark:
+        return f'{{"ph":"X","cat":"{cat}",{shown},{times},"args":{members(args)}}}'
+    if kind != _MARK:
+        recording.open_ranges += 1
+        args["end"] = "not recorded"
+    when = recording.moment(start)
+    return f'{{"ph":"i","s":"t","cat":"nvtx_mark",{shown},{when},"args":{members(args)}}}'
+
+
+def _labels(recording: Recording, row: Row, names: _Names) -> dict[str, Any]:
+    """Return domain, category and payload of a row, where it has them."""
+    thread, domain, category, payload = row[5], row[7], row[8], row[9:]
+    process = tables.process_of(thread)
+    labels: dict[str, Any] = {}
+    if domain:
+        labels["domain"] = names.domains.get((process, domain), domain)
+    if category:
+        labels["category"] = names.categories.get((process, domain, category), category)
+    if payload != _NO_PAYLOAD:
+        labels["payload"] = _payload(recording, payload)
+    return labels
 
 
 def _meaning(text: str) -> tuple[str, str, dict[str, Any]]:

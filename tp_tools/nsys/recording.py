@@ -58,6 +58,13 @@ class Recording:
         ts, dur = start + self.shift_ns, end - start
         return f'"ts":{ts // 1000}.{ts % 1000:03d},"dur":{dur // 1000}.{dur % 1000:03d}'
 
+    def lacks_thread(self, global_tid: object, what: str) -> bool:
+        """Tell whether a row names no thread, and count it then."""
+        if isinstance(global_tid, int):
+            return False
+        self.left_out[f"{what} without a thread"] += 1
+        return True
+
     def thread(self, global_tid: int) -> tuple[int, int]:
         """Return pid and tid of a thread of the host in the trace."""
         place = self.threads.get(global_tid)

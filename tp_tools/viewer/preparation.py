@@ -12,6 +12,7 @@ from tp_tools.chrome.metadata import metadata
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError, OutputError
 from tp_tools.files import output
+from tp_tools.files.foreign import is_database
 from tp_tools.progress import SILENT
 from tp_tools.querying.trace_loader import is_chrome_json
 from tp_tools.repair import OverlapOptions, analyze, rewrite
@@ -103,7 +104,7 @@ def _without_repair(
     """Return the trace itself, or a copy if it is zstd or an export, which the UI does not read."""
     if _is_zstd(source):
         copy = options.folder / f"{_name(source).removesuffix('.zst')}.gz"
-    elif source.is_database():
+    elif is_database(source):
         copy = options.folder / f"{_stem(source)}.json.gz"
     else:
         return ViewFile(source.path.absolute(), _name(source), analysis)
