@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,6 +86,24 @@ def test_gpu_time_by_op_and_by_kernel(recorded: Answer) -> None:
     assert max(reasons.values(), default=1) == 1
 
 
+def test_gpu_time_by_kind(recorded: Answer) -> None:
+    """Copies and collectives have queries of their own, with the time that `kernels` gives them."""
+    kinds: dict[str, int] = defaultdict(int)
+    for row in recorded("kernels"):
+        kinds[row["kind"]] += row["total_ns"]
+    assert total(recorded("copies"), "total_ns") == kinds["copy"]
+    communication = [it for it in recorded("kernel_families") if it["family"] == "communication"]
+    assert total(communication, "total_ns") == kinds["collective"]
+    assert sum(it["dur"] for it in recorded("collectives")) == kinds["collective"]
+
+
+def test_gpu_time_by_step_and_module(recorded: Answer) -> None:
+    """Of each module in each step, with that of no module and of no step: all GPU work."""
+    modules = recorded("step_modules")
+    assert total(modules, "total_ns") == total(recorded("kernels"), "total_ns")
+    assert total(modules, "count") == total(recorded("kernels"), "count")
+
+
 def test_occupancy_of_kernels(recorded: Answer) -> None:
     """Kernels add up to those of `kernels`; parts of their time are no more than it."""
     rows = recorded("occupancy")
@@ -94,6 +112,7 @@ def test_occupancy_of_kernels(recorded: Answer) -> None:
     for row in rows:
         assert 0 <= row["known_ns"] <= row["total_ns"]
         assert 0 <= (row["underfilled_ns"] or 0) <= row["total_ns"]
+        assert 0 <= (row["empty_ns"] or 0) <= (row["underfilled_ns"] or 0)
         assert 0 <= (row["occupancy_percent"] or 0) <= 100
 
 
@@ -117,7 +136,8 @@ def test_memory_at_the_peak(recorded: Answer) -> None:
         assert total(own, "bytes") == 2 * whole["bytes"]
         assert min(row["bytes"] for row in own) >= 0
         of_it = [row for row in events if (row["device_type"], row["device"]) == device]
-        assert max(row["allocated_bytes"] for row in of_it) == whole["bytes"]
+        highest = max(row["allocated_bytes"] for row in of_it)
+        assert whole["bytes"] == max(highest, whole["start_bytes"])
         assert whole["allocations"] + whole["frees"] == len(of_it)
         if not whole["unexplained"]:
             assert whole["start_bytes"] + total(of_it, "bytes") == whole["end_bytes"]
@@ -154,8 +174,12 @@ def test_windows_of_steps(recorded: Answer) -> None:
     windows = recorded("verdict")
     parts = ("compute", "communication", "waiting", "copy")
     idle = ("cpu", "sync", "dependency", "unknown")
+    shares = ("gpu", "communication", "waiting", "copy", "cpu")
     for row in windows:
         assert row["dur"] == sum(row[f"{part}_ns"] for part in (*parts, *idle))
+        known = sum(row[f"{share}_percent"] or 0 for share in shares)
+        unknown = 100 * row["unknown_ns"] / max(row["dur"], 1)
+        assert known + unknown == pytest.approx(100 if row["dur"] else 0, abs=0.01)
     for device in recorded("gpu_time"):
         own = [row for row in windows if row["device"] == device["device"]]
         (whole,) = [row for row in own if row["part"] == "all"]
