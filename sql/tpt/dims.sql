@@ -51,6 +51,18 @@ RTRIM(
   ' -'
 );
 
+-- The shape of the first tensor of an input 0 that is a list, and how many follow: [4, 8] and 2
+-- more.
+CREATE PERFETTO MACRO tpt_dims_of_list(
+  -- Set of arguments of the op (`slice.arg_set_id`).
+  arg_set_id Expr,
+  -- How many tensors the list has.
+  tensors Expr
+)
+RETURNS Expr AS
+_tpt_dims_of_input!($arg_set_id, '[0][0]')
+|| IIF($tensors > 1, FORMAT(' and %d more', $tensors - 1), '');
+
 -- Ops that launched work, with the shapes of their inputs. Ops without recorded shapes have no row.
 CREATE PERFETTO TABLE tpt_op_dims(
   -- The op, as in `tpt_op`.

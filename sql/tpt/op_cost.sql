@@ -17,8 +17,12 @@
 --   softmax             5 per element: maximum, difference, exponential, sum, quotient, as in
 --                       PyTorch's softmax; backward 4: product, sum, difference, product
 --   reduction           1 per element that goes in, as in TraceLens (Reduce)
+--   cat                 none: it reads its inputs and writes as much; the size of an element is
+--                       told by the kernel's name, for that of a list of tensors is not recorded
 --   convolution         2 c_in/groups k_1 k_2.. per element of the output, of the input where
 --                       transposed; backward the same for each gradient that is asked for
+
+INCLUDE PERFETTO MODULE tpt.cat_cost;
 
 INCLUDE PERFETTO MODULE tpt.dtype;
 
@@ -327,7 +331,7 @@ WITH
       END AS out_bytes
     FROM _tpt_sized_input
     WHERE
-      kind = 'elementwise'
+      kind = 'elementwise' AND form != 'cat'
   )
 SELECT
   seq,
@@ -437,24 +441,28 @@ WITH
     SELECT * FROM _tpt_elementwise_cost
     UNION ALL
     SELECT * FROM _tpt_row_cost
+    UNION ALL
+    SELECT seq, IIF(bytes IS NULL, NULL, 0), bytes, reason FROM tpt_cat_cost
   ),
   judged AS (
     SELECT
       input.seq,
       input.kind,
-      input.dims,
+      COALESCE(cat.dims, input.dims) AS dims,
       input.kind IN ('gemm', 'grouped gemm', 'attention', 'convolution') AS uses_matrix_units,
       input.a_peak,
       cost.flops,
       cost.bytes,
       CASE
         WHEN input.is_outer THEN 'counted inside'
+        WHEN cat.seq IS NOT NULL THEN cat.reason
         WHEN input.a_type IS NULL THEN 'shapes not recorded'
         WHEN input.a_bytes IS NULL OR input.is_deep THEN 'shapes do not fit'
         ELSE cost.reason
       END AS reason
     FROM _tpt_sized_input AS input
     CROSS JOIN cost USING (seq)
+    LEFT JOIN tpt_cat_cost AS cat USING (seq)
   )
 SELECT
   seq,

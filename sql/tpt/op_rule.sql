@@ -95,6 +95,8 @@ WITH
       ('aten::fill_', 'elementwise', 'write', 0, -1, -1, -1, -1),
       ('aten::zero_', 'elementwise', 'write', 0, -1, -1, -1, -1),
       ('aten::copy_', 'elementwise', 'copy', 0, 1, -1, -1, -1),
+      ('aten::cat', 'elementwise', 'cat', 0, -1, -1, -1, -1),
+      ('aten::_cat', 'elementwise', 'cat', 0, -1, -1, -1, -1),
       ('aten::where', 'elementwise', 'where', 1, 2, 0, -1, -1)
   ),
   -- one result per element, of the type of the floats that go in

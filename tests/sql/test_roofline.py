@@ -63,7 +63,7 @@ def test_every_column_by_hand() -> None:
     events = [
         *launching("aten::mm", 1, 100, 20, **args),
         *launching("aten::mm", 2, 80, **args),
-        *launching("aten::cat", 3, 7),
+        *launching("aten::flip", 3, 7),
     ]
     unknown = dict.fromkeys(
         ("kind", "dims", "dtype", "flops", "bytes", "tflops", "gbps", "intensity", "peak_tflops")
@@ -93,7 +93,7 @@ def test_every_column_by_hand() -> None:
         },
         {
             "rank": None,
-            "op": "aten::cat",
+            "op": "aten::flip",
             **unknown,
             **more,
             "calls": 1,
