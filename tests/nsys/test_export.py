@@ -119,6 +119,7 @@ def test_copies_memsets_and_waits_have_kinetos_names(tmp_path: Path) -> None:
     trace = trace_of(tmp_path, made.job())
     [copy], [memset] = events(trace, "gpu_memcpy"), events(trace, "gpu_memset")
     assert (copy["name"], copy["args"]["bytes"]) == ("Memcpy HtoD (Pinned -> Device)", 4096)
+    assert float(copy["args"]["memory bandwidth (GB/s)"]) == pytest.approx(4096 / 700)
     assert (memset["name"], memset["args"]["bytes"]) == ("Memset (Device)", 64)
     [wait] = events(trace, "cuda_sync")
     assert (wait["name"], wait["args"]["stream"]) == ("Stream Sync", 7)
@@ -359,8 +360,9 @@ def test_rows_without_times_are_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_tables_that_are_not_shown_are_counted(tmp_path: Path) -> None:
     """Whoever misses them knows that they are in the export."""
-    trace = trace_of(tmp_path, made.job() | {"SCHED_EVENTS": [{"start": 1}, {"start": 2}]})
-    assert "Not shown: 2 switches of threads." in trace["nsysNotes"]
+    more = {"SCHED_EVENTS": [{"start": 1}, {"start": 2}], "NEW_EVENTS": [{"timestamp": 1}]}
+    trace = trace_of(tmp_path, made.job() | more)
+    assert trace["nsysNotes"] == ["Not shown: NEW_EVENTS (1), 2 switches of threads."]
 
 
 def test_diagnostics_are_passed_on_from_severity_two(tmp_path: Path) -> None:
@@ -384,6 +386,23 @@ def test_exports_of_2022_are_read(tmp_path: Path) -> None:
     trace = trace_of(tmp_path, made.job(), schema="2.9.1", meta="EXPORT_META_DATA")
     assert trace["nsys"] == {"product": "2026.2.1.210", "schema": "2.9.1", "processes": 1}
     assert trace["nsysNotes"] == []
+
+
+def test_exports_of_before_2022_are_read(tmp_path: Path) -> None:
+    """They have no facts, no processes, and kernels without mangled names; a note says so."""
+    trace = trace_of(
+        tmp_path, made.job(), schema="", without=["META_DATA_EXPORT", "PROCESSES", "mangledName"]
+    )
+    assert len(events(trace, "kernel")) == 2
+    assert "Its version is not recorded" in trace["nsysNotes"][0]
+
+
+def test_an_export_without_events_is_one(tmp_path: Path) -> None:
+    """Facts about the machine alone make a trace without events."""
+    alone: Tables = {"TARGET_INFO_SYSTEM_ENV": [{"name": "secret", "value": "x"}]}
+    trace = trace_of(tmp_path, alone, without=["META_DATA_EXPORT"])
+    assert trace["traceEvents"] == []
+    assert any("holds no CUDA activity" in note for note in trace["nsysNotes"])
 
 
 def test_versions_are_refused_or_told(tmp_path: Path) -> None:

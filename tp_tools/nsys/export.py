@@ -42,8 +42,7 @@ def is_export(path: Path, name: str) -> bool:
         InputError: it cannot be read.
     """
     with opened(path, name) as database:
-        known = (*tables.META, *tables.DRAWN, tables.START)
-        return any(database.has(table) for table in known)
+        return tables.is_of_nsight(database.columns)
 
 
 def read_text(path: Path, name: str) -> Generator[bytes]:

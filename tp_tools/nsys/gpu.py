@@ -98,6 +98,9 @@ def _events(
         own = row[len(_COMMON) :]
         name, described = kind.describe(recording, own, processors.get(place.device))
         args = _common_args(row, key, place) | described
+        size, dur = described.get("bytes"), row[1] - row[0]
+        if isinstance(size, int) and dur:
+            args["memory bandwidth (GB/s)"] = size / dur
         yield (
             f'{{"ph":"X","cat":"{kind.category}","name":{name},"pid":{place.pid},'
             f'"tid":{place.tid},{times},"args":{members(args)}}}'

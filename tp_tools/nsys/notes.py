@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _WARNING = 2
 """Severity from which on a diagnostic is passed on: 1 is information."""
 
+_TOLD = {*tables.DRAWN, tables.DIAGNOSTIC}
+"""Tables of events that are drawn or passed on."""
+
 _MOST_DIAGNOSTICS = 20
 
 
@@ -51,8 +54,11 @@ def _missing(recording: Recording, facts: Facts) -> Iterator[str]:
 def _left_out(recording: Recording) -> Iterator[str]:
     database = recording.database
     counts = [
-        f"{count:,} {what}"
-        for table, what in tables.LEFT_OUT.items()
+        f"{count:,} {tables.LEFT_OUT[table]}"
+        if table in tables.LEFT_OUT
+        else f"{table} ({count:,})"
+        for table, columns in database.columns.items()
+        if not columns.isdisjoint(tables.TIMES) and table not in _TOLD
         if (count := database.count(table))
     ]
     if counts:

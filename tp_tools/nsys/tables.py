@@ -5,6 +5,11 @@ Source: NVIDIA's SQLite schema reference of Nsight Systems 2026.4, and exports o
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 KERNEL = "CUPTI_ACTIVITY_KIND_KERNEL"
 MEMCPY = "CUPTI_ACTIVITY_KIND_MEMCPY"
 MEMSET = "CUPTI_ACTIVITY_KIND_MEMSET"
@@ -55,11 +60,21 @@ LEFT_OUT = {
     "CUBLAS_EVENTS": "cuBLAS calls",
     "NET_NIC_METRIC": "samples of network cards",
 }
-"""What stands in tables that are not drawn, for messages."""
+"""What stands in tables that are not drawn, for messages; others are called by their names."""
+
+TIMES = ("start", "timestamp", "rawTimestamp")
+"""Columns by which a table of events is told from one of facts."""
+
+_MARKS = ("CUPTI_ACTIVITY_", "TARGET_INFO_", "NVTX_", "OSRT_")
 
 _PID_BITS = 24
 _LOW = (1 << _PID_BITS) - 1
 _PROCESS = ~_LOW
+
+
+def is_of_nsight(names: Iterable[str]) -> bool:
+    """Tell by the names of its tables whether a database is an export of Nsight Systems."""
+    return any(name in META or name.startswith(_MARKS) for name in names)
 
 
 def process_of(global_tid: int) -> int:
