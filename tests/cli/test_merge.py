@@ -19,7 +19,7 @@ from tp_tools import engine
 from tp_tools.files.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 USAGE, INPUT = 2, 3
@@ -38,6 +38,16 @@ def traces(tmp_path: Path) -> Path:
         events = [e for i in range(10) for e in launched(1000 + 50 * i, i + 1)]
         write_rank(tmp_path / "traces", f"rank{rank}.json.gz", events, **info(rank))
     return tmp_path / "traces"
+
+
+def test_a_merge_of_recorded_ranks_needs_no_repair(
+    tp_tools: TpTools, tmp_path: Path, real_trace: Callable[[str], Path]
+) -> None:
+    """Its new numbers of flows are not taken for correlations, of which they equal some."""
+    folder = real_trace("llama2_pcie/rank0.json.gz").parent
+    assert tp_tools("merge", folder, "-o", tmp_path / "m.json").code == 0
+    checked = tp_tools("fix", "--check", tmp_path / "m.json")
+    assert checked.code == 0, checked.err
 
 
 def events_of(path: Path) -> list[dict[str, Any]]:

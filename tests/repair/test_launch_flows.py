@@ -204,6 +204,18 @@ def test_what_is_written_twice_is_one_launch(write: str) -> None:
     assert arrows == {("launch 1", "kernel 1"), ("launch 2", "kernel 2")}
 
 
+@pytest.mark.parametrize("shift", [1, 2])
+def test_numbers_of_a_merge_are_no_correlations(shift: int) -> None:
+    """A merge numbers flows anew, and its numbers may be the correlations of other launches."""
+    events = []
+    for i in range(1, 5):
+        start, end = call(f"launch {i}", 20 * i, 3, i), work(f"kernel {i}", 20 * i + 8, 4, i)
+        events += [start, end, *flow((i + shift) % 4 + 1, start, end)]
+    result, *arrows = proved(events)
+    assert result.analysis.is_sound()
+    assert arrows == [{(f"launch {i}", f"kernel {i}"): 1 for i in range(1, 5)}] * 2
+
+
 def test_correlations_tell_launches_of_one_id() -> None:
     """Two launches before the kernel of the second: the arrow is that of its correlation."""
     calls = [call("one", 0, 3, 1), call("two", 5, 3, 2)]

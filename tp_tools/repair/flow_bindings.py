@@ -100,6 +100,29 @@ def quickly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs) -> Pair
     return replace(pairs, out=bound[out], into=bound[into], sure=sure[out] & sure[into])
 
 
+def without_foreign_ids(trace: Trace, pairs: Pairs, groups: FlowGroups) -> tuple[Pairs, FlowGroups]:
+    """Forget the ids of flows where most are no correlations.
+
+    Kineto gives a flow the correlation of its launch. A merge numbers flows anew, and its numbers
+    may be correlations of other launches.
+
+    Args:
+        trace: the trace.
+        pairs: the launch flows, bound to slices.
+        groups: all flows.
+
+    Returns:
+        Both, with the correlation NO_ID if ids say nothing.
+    """
+    link = trace.link[pairs.out]
+    is_like = pairs.sure & (link != NO_ID) & (link == trace.link[pairs.into])
+    own = int((is_like & (link == pairs.correlation)).sum())
+    if 2 * own >= int(is_like.sum()):
+        return pairs, groups
+    of_pairs, of_events = (np.full(len(it), NO_ID) for it in (pairs, groups.event))
+    return replace(pairs, correlation=of_pairs), replace(groups, correlation=of_events)
+
+
 def _last_started(
     slices: Slices, at: Ints, instants: Ints, trimmed: set[int]
 ) -> tuple[Ints, NDArray[np.bool_]]:

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.columns import distinct, is_in
-from tp_tools.repair.flow_bindings import exactly_bound, is_right, launch_pairs, quickly_bound
+from tp_tools.repair.flow_bindings import (
+    exactly_bound,
+    is_right,
+    launch_pairs,
+    quickly_bound,
+    without_foreign_ids,
+)
 from tp_tools.repair.invented_flows import invented_ends
 from tp_tools.repair.unclear_flows import rebound, unclear_flows
 from tp_tools.trace.flow_groups import flow_groups
@@ -63,6 +69,7 @@ def _launches_bound(
 ) -> FlowEdits:
     """Plan the repairs of launch flows; see `with_flows`."""
     pairs = quickly_bound(trace, table, plan, launch_pairs(trace, groups))
+    pairs, groups = without_foreign_ids(trace, pairs, groups)
     wrong = ~(pairs.sure & is_right(trace, pairs))
     if wrong.any():
         pairs = exactly_bound(trace, table, plan, pairs, np.flatnonzero(wrong))
@@ -107,7 +114,9 @@ def meant_launches(trace: Trace, table: Slices, plan: Plan) -> Iterator[tuple[li
         made the other, and that of the work.
     """
     groups = flow_groups(trace)
-    pairs = launch_pairs(trace, groups)
+    pairs = quickly_bound(trace, table, plan, launch_pairs(trace, groups))
+    pairs, _ = without_foreign_ids(trace, pairs, groups)
+    pairs = replace(pairs, out=np.full(len(pairs), NONE), into=np.full(len(pairs), NONE))
     launches = _as_launches(pairs, np.ones(len(pairs), np.bool_))
     recorded = LaunchSlices(trace, table, launches, None)
     binding = _Binding(trace, plan, {})

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tp_tools.trace.slices import Slices
 
 NONE = -1
-_NO_CORRELATION = -2
 ExternalIds: TypeAlias = Callable[[Iterable[int]], dict[int, bytes]]
 """Reads JSON text of External ids by event; events without an id are missing."""
 
@@ -38,7 +37,8 @@ class Launch:
     Attributes:
         start: the event `s`.
         ends: the events `f`, ascending.
-        correlation: index in Trace.links of the correlation that equals the id of the flow.
+        correlation: index in Trace.links of the correlation that equals the id of the flow; NO_ID
+            for none.
         out: the slice that Perfetto binds `start` to, NONE if there is none.
         into: the slice that Perfetto binds each end to, NONE if there is none.
     """
@@ -78,7 +78,8 @@ class LaunchSlices:
         self._end = dict(zip(table.event[chosen].tolist(), table.end[chosen].tolist(), strict=True))
         flows = {event for launch in launches for event in (launch.start, *launch.ends)}
         self._starting = self._by_start(table, flows)
-        self._correlated = self._by_correlation(table, {launch.correlation for launch in launches})
+        correlations = {launch.correlation for launch in launches} - {NO_ID}
+        self._correlated = self._by_correlation(table, correlations)
         self._external: dict[int, bytes] = {}
         if external is not None:
             ambiguous = [launch for launch in launches if not self._is_known(launch)]
@@ -121,6 +122,8 @@ class LaunchSlices:
 
     def _of_id(self, launch: Launch) -> tuple[list[int], list[int]]:
         """Return the calls and the GPU work whose correlation is the id of the flow."""
+        if launch.correlation == NO_ID:
+            return [], []
         key = int(self._label[self._trace.track[launch.start]]), launch.correlation
         correlated = self._correlated.get(key, [])
         works = [event for event in correlated if self._is_work(event, launch)]
@@ -227,7 +230,7 @@ class LaunchSlices:
 
     def is_known_by_place(self, launch: Launch) -> bool:
         """Tell whether `of` finds the same slices under an id that is no correlation."""
-        return self.of(replace(launch, correlation=_NO_CORRELATION)) == self.of(launch)
+        return self.of(replace(launch, correlation=NO_ID)) == self.of(launch)
 
     def _chosen(self, flow: int, candidates: list[int]) -> int:
         """Return the candidate nearest in time, then in the file; those on its track come first."""
