@@ -158,6 +158,19 @@ def choice_options(command: Command) -> Command:
     return profile(stage(with_choice))  # type: ignore[return-value]  # a wrapper of the same command
 
 
+def capture_option(command: Command) -> Command:
+    """Add --capture; the command receives `captures`."""
+    return click.option(
+        "--capture",
+        "captures",
+        multiple=True,
+        metavar="TRACE",
+        shell_complete=complete_files,
+        help="For modules: a trace of captured CUDA graphs, or a folder of these, by which replays "
+        "are taken apart. Default: a folder capture_traces beside the traces. Repeatable.",
+    )(command)
+
+
 def engine_option(command: Command) -> Command:
     """Add --engine; the command receives `engine`."""
     return click.option(

@@ -9,6 +9,7 @@ import click
 
 from tp_tools.cli import query_output
 from tp_tools.cli.options import (
+    capture_option,
     choice_options,
     complete_files,
     complete_queries,
@@ -85,15 +86,7 @@ class Options:
     is_flag=True,
     help="Load all events, not only those that QUERY says in its header it needs.",
 )
-@click.option(
-    "--capture",
-    "captures",
-    multiple=True,
-    metavar="TRACE",
-    shell_complete=complete_files,
-    help="For modules: a trace of captured CUDA graphs, or a folder of these, by which replays are "
-    "taken apart. Default: a folder capture_traces beside the traces. Repeatable.",
-)
+@capture_option
 @set_option
 @choice_options
 @engine_option

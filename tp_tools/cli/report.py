@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from tp_tools.cli.options import (
+    capture_option,
     choice_options,
     complete_files,
     console_options,
@@ -35,6 +36,7 @@ class Options:
     align: Mode
     force: bool
     engine: str | None
+    captures: tuple[str, ...]
 
 
 @click.command("report", short_help="Make one page of tables and plots.")
@@ -54,6 +56,7 @@ class Options:
     help="The common clock of several ranks, as for `tp-tools merge`.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing OUT.")
+@capture_option
 @choice_options
 @engine_option
 @limit_options
@@ -63,6 +66,7 @@ def command(  # noqa: PLR0917  click passes all by name
     output: str | None,
     align: str,
     force: bool,  # noqa: FBT001  click passes flags by name
+    captures: tuple[str, ...],
     engine: str | None,
     choice: RankChoice,
     console: Console,
@@ -81,7 +85,7 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools report traces/ -o report.html --force
     """
     output = output or in_current_folder(traces, REPORT)
-    _run(Options(traces, choice, output, cast("Mode", align), force, engine), console)
+    _run(Options(traces, choice, output, cast("Mode", align), force, engine, captures), console)
 
 
 def _run(options: Options, console: Console) -> None:
@@ -101,7 +105,7 @@ def _run(options: Options, console: Console) -> None:
     output.refuse_input(options.output, job.files)
     job.say_left_out(console)
     with temporary.in_folder(output.folder_of(options.output)):
-        data = collect(job.files, options.engine, options.align, console)
+        data = collect(job.files, options.engine, options.align, console, options.captures)
     with console.stage("drawing"):
         page = build.html(data).encode()
     with output.written(options.output, [page]):

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tp_tools.caller import KeptWarnings
+from tp_tools.caller import KeptWarnings, paths
 from tp_tools.files import output as outputs
 from tp_tools.files import temporary
 from tp_tools.querying import api
@@ -56,6 +56,7 @@ def report(
     profile: str | None = None,
     stage: str | None = None,
     engine: str | None = None,
+    captures: PathLike | Iterable[PathLike] = (),
 ) -> Report:
     """Make one page of tables and plots of a trace, or of the ranks of a job.
 
@@ -69,6 +70,7 @@ def report(
         profile: of several profiles in a folder, this one.
         stage: of several stages, this one.
         engine: the TraceProcessor, as for `tp_tools.open_trace`.
+        captures: traces of captured CUDA graphs, or folders of these, as for `tp_tools.query`.
 
     Raises:
         tp_tools.errors.UsageError: the output exists, or plotly or Jinja2 is not installed.
@@ -86,7 +88,8 @@ def report(
     if target is not None:
         outputs.refuse_input(target, files)
     with temporary.in_folder(None if target is None else outputs.folder_of(target)):
-        page = build.html(collect(files, engine, align, kept))
+        named = paths(captures)
+        page = build.html(collect(files, engine, align, kept, named))
     if target is not None:
         with outputs.written(target, [page.encode()]):
             pass

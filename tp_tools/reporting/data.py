@@ -15,7 +15,7 @@ from tp_tools.files.kept import KeptSource
 from tp_tools.inspection import trace_info
 from tp_tools.merging.summary import summary
 from tp_tools.progress import SILENT, Once
-from tp_tools.querying import LoadOptions, job_loader, load_trace, lookup, runner
+from tp_tools.querying import LoadOptions, captures, job_loader, load_trace, lookup, runner
 from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
 from tp_tools.querying.viewer_ids import as_in_viewer
 from tp_tools.repair import OverlapOptions, analysis
@@ -148,7 +148,13 @@ class ReportData:
         return [name for name in dict.fromkeys(KIND_QUERIES.values()) if name in self.results]
 
 
-def collect(traces: list[str], engine: str | None, align: Mode, reporter: Reporter) -> ReportData:
+def collect(
+    traces: list[str],
+    engine: str | None,
+    align: Mode,
+    reporter: Reporter,
+    captured: tuple[str, ...] = (),
+) -> ReportData:
     """Load the traces and run the queries.
 
     Args:
@@ -156,6 +162,8 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
         engine: name of the TraceProcessor, as `engine.load` takes it; None for the default.
         align: how to align the clocks of several ranks.
         reporter: receives the stages of the work, and warnings of lost data.
+        captured: traces of captured CUDA graphs, or folders of these, by which `modules` takes
+            replays apart; by default a folder `capture_traces` beside the traces.
 
     Returns:
         The data, with its traces in the order of ranks.
@@ -166,8 +174,14 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
     """
     reporter = Once(reporter)
     loading = LoadOptions(engine)
+    of_rank = captures.given(
+        [lookup.from_file(name) for name in RANK_QUERIES],
+        traces,
+        replace(loading, captures=captured),
+        reporter,
+    )
     if len(traces) == 1:
-        return _collect_one(traces[0], loading, reporter)
+        return _collect_one(traces[0], of_rank, loading, reporter)
     names = [*JOB_QUERIES, *dict.fromkeys(KIND_QUERIES.values())]
     load_options = _needing(loading, [lookup.from_file(name) for name in names])
     header = library.combine([lookup.from_file(name).header for name in names])
@@ -181,7 +195,7 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
         for rank, size in zip(plan.ranks, sizes, strict=True):
             info, tp = _load(rank.file, loading, reporter)
             with tp, reporter.stage(f"asking {rank.title}"):
-                rows_by_rank[rank.rank] = _run(tp, RANK_QUERIES)
+                rows_by_rank[rank.rank] = _run(tp, of_rank)
             members.append(Member(rank.rank, rank.title, Path(rank.file).name, info))
             stage.advance(size)
     rank_rows = {
@@ -191,12 +205,14 @@ def collect(traces: list[str], engine: str | None, align: Mode, reporter: Report
     return _report_data(members, {**rank_rows, **job_rows}, summary(plan))
 
 
-def _collect_one(trace: str, options: LoadOptions, reporter: Reporter) -> ReportData:
+def _collect_one(
+    trace: str, of_rank: list[Query], options: LoadOptions, reporter: Reporter
+) -> ReportData:
     info, tp = _load(trace, options, reporter)
     rank = info.metadata.rank if info.metadata is not None else None
     rank = info.file_labels.get("RANK") if rank is None else rank
     with tp, reporter.stage("asking SQL"):
-        rows = {**_run(tp, RANK_QUERIES), **_run_job_queries(tp, 1)}
+        rows = {**_run(tp, of_rank), **_run_job_queries(tp, 1)}
     title = "this trace" if rank is None else f"rank {rank}"
     member = Member(rank, title, Path(info.file).name, info)
     results = {
@@ -233,13 +249,13 @@ def _without_profiler(header: Header, options: LoadOptions) -> tuple[Header, Loa
 
 def _run_job_queries(tp: Processor, traces: int) -> dict[str, Rows]:
     """Run the queries on the job, those on a kind of collective only if the job has that kind."""
-    rows = _run(tp, JOB_QUERIES, _values(traces))
+    rows = _run(tp, _named(JOB_QUERIES, _values(traces)))
     by_rank = rows["collectives_by_rank"]
     kind = by_rank.columns.index("kind")
     kinds = {row[kind] for row in by_rank.rows}
     queries = {KIND_QUERIES[kind] for kind in kinds if kind in KIND_QUERIES}
     queries |= {MESSAGE_QUERY} if kinds.intersection(_MESSAGES) else set()
-    return {**rows, **_run(tp, sorted(queries))}
+    return {**rows, **_run(tp, _named(sorted(queries), {}))}
 
 
 def _values(traces: int) -> Mapping[str, Values]:
@@ -247,13 +263,16 @@ def _values(traces: int) -> Mapping[str, Values]:
     return {"gpu_timeline": {"windows": windows(traces)}}
 
 
-def _run(
-    tp: Processor, names: Iterable[str], values: Mapping[str, Values] | None = None
-) -> dict[str, Rows]:
-    """Run queries of the library, each with its values; ids in the rows are those of the viewer."""
-    answers = {}
+def _named(names: Iterable[str], values: Mapping[str, Values]) -> Iterator[Query]:
+    """Yield queries of the library, each with its values."""
     for name in names:
-        query = lookup.from_file(name, (values or {}).get(name, library.NO_VALUES))
+        yield lookup.from_file(name, values.get(name, library.NO_VALUES))
+
+
+def _run(tp: Processor, queries: Iterable[Query]) -> dict[str, Rows]:
+    """Run queries; ids in the rows are those of the viewer."""
+    answers = {}
+    for query in queries:
         rows = query_rows(tp, query.sql_on(tp.gpu), query.title)
         answers[query.title] = as_in_viewer(rows, tp, SILENT)
     return answers
