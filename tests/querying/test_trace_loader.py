@@ -18,8 +18,10 @@ from tp_tools import engine, library
 from tp_tools.errors import InputError
 from tp_tools.files.source import Source
 from tp_tools.progress import SILENT
-from tp_tools.querying.trace_loader import LoadOptions, is_chrome_json, load_trace
+from tp_tools.querying.trace_loader import LoadOptions, is_chrome_json, load_analyzed, load_trace
 from tp_tools.querying.viewer_ids import as_in_viewer
+from tp_tools.repair import OverlapOptions
+from tp_tools.repair.analysis import analyze
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,9 +149,10 @@ def check_needs(trace: Path) -> None:
     for name, path in library.queries().items():
         by_needs[library.parse(library.read(path), name).needs].append(name)
     source = Source(trace, trace.name)
-    with load_trace(source, LoadOptions()) as everything:
+    analyzed = analyze(source, OverlapOptions())
+    with load_analyzed(source, analyzed, LoadOptions()) as everything:
         for needs, names in by_needs.items():
-            with load_trace(source, LoadOptions(needs=needs)) as needed:
+            with load_analyzed(source, analyzed, LoadOptions(needs=needs)) as needed:
                 assert needed.is_partial == (needs is not None)
                 for name in names:
                     assert rows(needed, name) == rows(everything, name), name
