@@ -7,14 +7,15 @@
 An input ends in success or in one line with exit code 3, in time; whatever is written loads into
 TraceProcessor without losses that the input had not, and shows each slice to the nanosecond. A
 seed and a number decide an input, however many processes run. A process that dies or hangs costs
-its input alone. Engines are used again, their memory as after their start (`tools.fuzz.engines`);
-`--only` starts each anew. Exit code 1 if anything was wrong.
+its input alone. Ctrl-C ends the run with its figures. Engines are used again, their memory as after
+their start (`tools.fuzz.engines`); `--only` starts each anew. Exit code 1 if anything was wrong.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -22,13 +23,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from tools.fuzz.check import run
 from tools.fuzz.corpus import corpus
 from tools.fuzz.engines import keep_engines
+from tp_tools.processes.bound import bound
 
 COUNT = 200_000
+SAID_EACH = 1000
+"""Inputs after which the run says how far it is."""
 LONGEST_S = 120
 """Seconds after which an input counts as one that hangs."""
 
@@ -69,18 +74,24 @@ class Fuzzer:
         """
         todo = {it: it for it in range(self.processes)}
         running = {it: self._start(first, count) for it, first in todo.items()}
-        while running:
-            for it, process in list(running.items()):
-                again = self._read(it, process, todo, until)
-                if again:
-                    running[it] = self._start(todo[it], count)
-                elif again is False:
-                    del running[it]
+        try:
+            while running:
+                for it, process in list(running.items()):
+                    again = self._read(it, process, todo, until)
+                    if again:
+                        running[it] = self._start(todo[it], count)
+                    elif again is False:
+                        del running[it]
+        finally:
+            for process in running.values():
+                process.kill()
+                process.wait()
 
     def _start(self, first: int, count: int) -> subprocess.Popen[str]:
         words = [str(it) for it in (first, count, self.processes, self.seed)]
         return subprocess.Popen(  # noqa: S603  this program
-            [sys.executable, "-m", "tools.fuzz", "--serve", *words],
+            bound([sys.executable, "-m", "tools.fuzz", "--serve", *words]),
+            start_new_session=True,  # Ctrl-C is for this process, which says the figures
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
@@ -99,6 +110,8 @@ class Fuzzer:
                 self.kinds[rest[0]] += 1
                 for fault in rest[1:]:
                     self._tell(f"{number}: {rest[0]}: {fault}")
+                if (ran := sum(self.kinds.values())) % SAID_EACH == 0:
+                    print(f"{ran} inputs, {len(self.faults)} faults", flush=True)
             if word == "began" or time.monotonic() < until:
                 return None
             process.kill()
@@ -143,10 +156,17 @@ def main() -> None:
         _again(given.only, given.seed)
         return
     fuzzer = Fuzzer(given.seed, given.processes)
-    fuzzer.run(given.count, time.monotonic() + 60 * given.minutes)
+    for number in (signal.SIGINT, signal.SIGTERM):  # which a shell may have set to be ignored
+        signal.signal(number, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        fuzzer.run(given.count, time.monotonic() + 60 * given.minutes)
     for kind, count in sorted(fuzzer.kinds.items()):
         print(f"{count:7}  {kind}")
-    print(f"{len(fuzzer.faults)} faults in {sum(fuzzer.kinds.values())} inputs, seed {given.seed}")
+    ran, used = sum(fuzzer.kinds.values()), resource.getrusage(resource.RUSAGE_CHILDREN)
+    each = (used.ru_utime + used.ru_stime) / max(ran, 1)
+    print(
+        f"{len(fuzzer.faults)} faults in {ran} inputs, seed {given.seed}, {each:.3f} s of CPU each"
+    )
     sys.exit(bool(fuzzer.faults))
 
 
