@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from tools.fuzz import mutate
+from tools.fuzz import exports, mutate
 from tp_tools import engine, library
 from tp_tools.cli.main import main
 from tp_tools.engine.stats import harmless
@@ -59,12 +59,14 @@ def run(number: int, seed: int, corpus: Corpus) -> Ran:
         corpus: what inputs are made of.
     """
     random = Random(f"{seed} {number}")
-    kind = random.choices(("fix", "pftrace", "merge", "query"), (62, 22, 12, 4))[0]
+    kind = random.choices(("fix", "pftrace", "merge", "nsys", "query"), (54, 20, 12, 10, 4))[0]
     began = time.process_time()
     if kind == "query":
         ran = _query(random, corpus)
     elif kind == "merge":
         ran = _merge(random, corpus)
+    elif kind == "nsys":
+        ran = _nsys(random)
     else:
         ran = _fix(random, corpus, kind)
     took = time.process_time() - began
@@ -87,6 +89,18 @@ def _fix(random: Random, corpus: Corpus, kind: str) -> Ran:
         if kind == "fix" and "left out" not in said:
             faults += _lost(data, Path(out).read_bytes())
     return Ran(f"fix {Path(out).suffix}{' --verify' if proof else ''}: {code}", faults)
+
+
+def _nsys(random: Random) -> Ran:
+    data = exports.export(random, Path("in.sqlite"))
+    proof = ["--verify"] if random.random() < 0.3 else []
+    code, said = _command("fix", "in.sqlite", "-o", "out.json", *proof)
+    faults = _ended(code, said, {"in.sqlite"}, "out.json")
+    if Path("in.sqlite").read_bytes() != data:
+        faults.append("the input was changed")
+    if code == 0:
+        faults += _output_faults(Path("out.json").read_bytes(), [])
+    return Ran(f"fix .sqlite{' --verify' if proof else ''}: {code}", faults)
 
 
 def _merge(random: Random, corpus: Corpus) -> Ran:
