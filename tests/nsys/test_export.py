@@ -358,26 +358,6 @@ def test_rows_without_times_are_left_out_and_counted(tmp_path: Path) -> None:
     assert "Left out: kernel without times (2)." in trace["nsysNotes"]
 
 
-def test_a_mark_without_a_time_is_left_out(tmp_path: Path) -> None:
-    """There is no place to draw it."""
-    trace = trace_of(tmp_path, {"NVTX_EVENTS": [annotation(None, None, "lost", kind=34)]})  # type: ignore[arg-type]
-    assert events(trace, "nvtx_mark", "i") == []
-
-
-@pytest.mark.parametrize("odd", ["7", b"\xff", 7.5, float("inf")])
-def test_what_is_no_integer_counts_as_missing(odd: object, tmp_path: Path) -> None:
-    """Columns of SQLite hold any type: those of a damaged export, too."""
-    columns = ("correlationId", "gridX", "streamId", "demangledName", "registersPerThread")
-    tables = made.job()
-    tables[made.KERNEL][0].update(dict.fromkeys(columns, odd))
-    tables["TARGET_INFO_GPU"][0]["smCount"] = odd
-    tables[made.API][0]["correlationId"] = odd
-    first, second = events(trace_of(tmp_path, tables), "kernel")
-    assert (first["ts"], second["ts"]) == ("2.000", "6.001")
-    assert "registers per thread" not in first["args"]
-    assert "blocks per SM" not in second["args"]
-
-
 def test_tables_that_are_not_shown_are_counted(tmp_path: Path) -> None:
     """Whoever misses them knows that they are in the export."""
     more = {"SCHED_EVENTS": [{"start": 1}, {"start": 2}], "NEW_EVENTS": [{"timestamp": 1}]}

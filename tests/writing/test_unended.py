@@ -80,6 +80,19 @@ def unmatched(draw: st.DrawFn) -> dict[str, Any]:
     return made if cat is None else {**made, "cat": cat}
 
 
+@pytest.mark.parametrize("suffix", [".json", ".pftrace"])
+def test_a_pair_of_0_ns_in_a_trace_without_x_events(suffix: str, tmp_path: Path) -> None:
+    """The order of the file counts: v52 takes E events first only where it met an X event."""
+    events = [event("B", 1, name="outer"), event("B", 5), event("E", 5), event("E", 9)]
+    for it in events[2:]:
+        del it["name"]
+    source, result = tmp_path / "in.json", tmp_path / f"out{suffix}"
+    source.write_text(json.dumps({"traceEvents": events}))
+    main(["fix", str(source), "-o", str(result), "--verify"])
+    with engine.load([result.read_bytes()], source=result.name) as tp:
+        assert engine.rows(tp, SHOWN)[-2:] == [(1_000, 8_000, "outer"), (5_000, 0, "a")]
+
+
 def is_cut(events: Events, folder: Path) -> bool:
     """Tell whether Perfetto ends a pair too soon in JSON."""
     path = folder / "in.json"

@@ -17,11 +17,6 @@ Row: TypeAlias = "tuple[Any, ...]"
 MAGIC = b"SQLite format 3\0"
 """The first bytes of an SQLite database (sqlite.org/fileformat.html)."""
 
-TEXTS = frozenset({"name", "value", "text"})
-"""Columns of text. All others that are read hold integers, but a damaged export anything."""
-
-_INTEGER = """CASE typeof("{0}") WHEN 'integer' THEN "{0}" END"""
-
 ROWS = 4096
 """Rows that are handled at a time."""
 
@@ -66,8 +61,7 @@ class Database:
 
         Args:
             table: its name; no rows if there is none.
-            columns: names of columns; NULL for those that it lacks, and in place of what is no
-                integer, but for columns of text.
+            columns: names of columns; NULL for those that it lacks.
             distinct: whether to leave out rows that are equal to others.
             only: a column, and the values that it has in the rows to read.
 
@@ -93,7 +87,7 @@ class Database:
         """Return MIN or MAX of a column; None where there is no value."""
         if not self.has(table, column):
             return None
-        sql = f'SELECT {function}({self._column(table, column)}) FROM "{table}"'  # noqa: S608  names of ours
+        sql = f'SELECT {function}("{column}") FROM "{table}"'  # noqa: S608  names of ours
         with reading(self.name):
             [(value,)] = self._connection.execute(sql)
         return value if isinstance(value, int) else None
@@ -107,10 +101,7 @@ class Database:
         return int(count)
 
     def _column(self, table: str, column: str) -> str:
-        """Return the SQL of a column: an integer or NULL, unless it is one of text."""
-        if column not in self.columns[table]:
-            return "NULL"
-        return f'"{column}"' if column in TEXTS else _INTEGER.format(column)
+        return f'"{column}"' if column in self.columns[table] else "NULL"
 
 
 @contextmanager

@@ -136,7 +136,6 @@ def _event(recording: Recording, row: Row, names: _Names) -> str | None:
         tid = recording.layout.added_row(pid, ("NVTX", domain), _row_name(args.get("domain")))
     recording.drawn[tables.NVTX] += 1
     shown = f'"name":{json_text(name)},"pid":{pid},"tid":{tid}'
-<<<<<<< HEAD
     if not is_mark:
         return f'{{"ph":"X","cat":"{cat}",{shown},{times},"args":{members(args)}}}'
     if kind != _MARK:
@@ -158,28 +157,6 @@ def _labels(recording: Recording, row: Row, names: _Names) -> dict[str, Any]:
     if payload != _NO_PAYLOAD:
         labels["payload"] = _payload(recording, payload)
     return labels
-=======
-    if kind == _MARK or (end is None and isinstance(start, int)):
-        if kind != _MARK:
-            recording.open_ranges += 1
-            args["end"] = "not recorded"
-        return _mark(recording, start, shown, args)
-    times = recording.times(start, end, "NVTX range")
-    if times is None:
-        recording.drawn[tables.NVTX] -= 1
-        return None
-    return f'{{"ph":"X","cat":"{cat}",{shown},{times},"args":{members(args)}}}'
->>>>>>> 51f4b10 (Fuzz: exports of Nsight Systems; what is no integer in one counts as missing)
-
-
-def _mark(recording: Recording, start: object, shown: str, args: dict[str, Any]) -> str | None:
-    """Return an instant; None, and count it, where its time is no time."""
-    if not isinstance(start, int):
-        recording.drawn[tables.NVTX] -= 1
-        recording.left_out["NVTX mark without times"] += 1
-        return None
-    when = recording.moment(start)
-    return f'{{"ph":"i","s":"t","cat":"nvtx_mark",{shown},{when},"args":{members(args)}}}'
 
 
 def _meaning(text: str) -> tuple[str, str, dict[str, Any]]:

@@ -26,8 +26,8 @@ def pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """
     marks = np.flatnonzero(is_phase(trace, "BE") & (trace.ts != UNTIMED))
     is_begin = trace.phase[marks] == ord("B")
-    # E sorts before B at the same time, as in Perfetto
-    order = np.lexsort((marks, is_begin, trace.ts[marks]))
+    first = is_begin if ends_come_first(trace) else marks
+    order = np.lexsort((marks, first, trace.ts[marks]))
     open_by_track: dict[int, list[int]] = defaultdict(list)
     opening, closing = [], []
     for event, opens in zip(marks[order].tolist(), is_begin[order].tolist(), strict=True):
@@ -41,6 +41,15 @@ def pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
             opening.append(stack.pop(ended))
             closing.append(event)
     return np.array(opening, np.int32), np.array(closing, np.int32)
+
+
+def ends_come_first(trace: Trace) -> bool:
+    """Tell whether Perfetto takes E events before B events of the same time.
+
+    It does where the trace holds an X event; else the order of the file counts. Source: Perfetto
+    v52.0, sorter/trace_sorter.h: `use_slow_sorting_`.
+    """
+    return bool((is_phase(trace, "X") & (trace.ts != UNTIMED)).any())
 
 
 def _can_end(trace: Trace, opening: int, closing: int) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tp_tools.columns import is_in, iterate_rows
 from tp_tools.trace.model import is_phase
+from tp_tools.trace.pairs import ends_come_first
 from tp_tools.trace.slices import ends_of, lanes_of
 from tp_tools.writing.pftrace.unended import Step, ends_of_unended
 
@@ -147,13 +148,14 @@ def _end_as_perfetto(
     """
     end, lane = events.end.copy(), events.lane.copy()
     strays = _stray_ends(trace, events, plan, is_written)
+    ends_first = ends_come_first(trace)
     for start, stop in events.track_ranges():
         never = np.flatnonzero(end[start:stop] == NEVER) + start
         if not len(never):
             continue
         place = int(events.track[start]), int(events.lane[start])
         steps = [*_steps(events, start, stop), *strays.get(place, ())]
-        for i, at in ends_of_unended(steps).items():
+        for i, at in ends_of_unended(steps, ends_first=ends_first).items():
             if end[i] == NEVER:
                 end[i] = at
         known = np.where(end[start:stop] == NEVER, -NEVER, end[start:stop])

@@ -36,23 +36,29 @@ class Step:
     end: int | None = field(compare=False, default=None)
 
 
-def ends_of_unended(steps: list[Step]) -> dict[int, int]:
+def ends_of_unended(steps: list[Step], *, ends_first: bool = True) -> dict[int, int]:
     """Return the ends of the slices that Perfetto ends with the slice around them.
 
     Args:
         steps: the starts and E events of one track, in any order.
+        ends_first: whether E events come before starts of their time; see `ends_come_first`.
 
     Returns:
         End in ns by index of the slice; slices that never end are not among them.
     """
     stack = _Stack()
-    for step in sorted(steps):
+    for step in sorted(steps, key=None if ends_first else _in_file):
         stack.end_slices_before(step.ts, is_point=bool(step.is_start) and step.end == step.ts)
         if step.is_start:
             stack.start(step)
         else:
             stack.finish(step.slice, step.ts)
     return stack.forced
+
+
+def _in_file(step: Step) -> tuple[int, int]:
+    """Return the place of a step in time, then in the file."""
+    return step.ts, step.event
 
 
 @dataclass
