@@ -46,7 +46,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def fast(session: nox.Session) -> None:
-    """Run the tests that need neither a browser nor recorded traces: a minute and a half."""
+    """Run the tests that need neither a browser nor recorded traces."""
     session.run(*PYTEST, "-m", FAST)
 
 

@@ -28,7 +28,7 @@ _EXIT_SHARE = 0.125
 """Largest share of a transfer by which ranks leave a collective apart."""
 
 _SHORTEST_SHARE = 4
-"""The shortest 1/4 of the collectives tells a clock best, and at least LEAST of them."""
+"""Clocks are fitted to the shortest 1/4 of the collectives, and to at least LEAST of them."""
 
 
 @dataclass(frozen=True)

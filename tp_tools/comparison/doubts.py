@@ -82,7 +82,7 @@ def notes(a: Side, b: Side, matched: Matched) -> Iterator[str]:
 
 
 def _reasons(a: Side, b: Side, matched: Matched) -> Iterator[str]:
-    """Yield what is unlike in all of both sides."""
+    """Yield the facts that differ between the sides as wholes: GPU, ranks, unit, graphs, grids."""
     if a.facts.gpu and b.facts.gpu and a.facts.gpu != b.facts.gpu:
         yield f"another GPU: {a.facts.gpu} in A, {b.facts.gpu} in B"
     if a.facts.ranks != b.facts.ranks:

@@ -206,7 +206,7 @@ class Comparison:
         changes: all other rows, the largest difference of each level first.
         cannot: why the sides cannot be compared; () where they can.
         notes: what the numbers do not say by themselves.
-        families: family of kernels by name, where asked for.
+        families: family of each kernel by its name; of kernels that take a notable share of a step.
     """
 
     a: Side

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _NAMES = library.check("name_families")
 
 _LEAST_SHARE = 0.001
-"""Share of a step below which the family of a kernel is not asked for: 7 ms for each."""
+"""Share of a step below which a kernel gets no family: the query takes 7 ms for each kernel."""
 
 UNKNOWN = "unknown"
 """Stands for the phase of steps that have none."""

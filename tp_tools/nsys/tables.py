@@ -63,7 +63,7 @@ LEFT_OUT = {
 """What stands in tables that are not drawn, for messages; others are called by their names."""
 
 TIMES = ("start", "timestamp", "rawTimestamp")
-"""Columns by which a table of events is told from one of facts."""
+"""Columns that tables of events have, and tables of facts have not."""
 
 _MARKS = ("CUPTI_ACTIVITY_", "TARGET_INFO_", "NVTX_", "OSRT_")
 

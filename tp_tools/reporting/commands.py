@@ -34,7 +34,7 @@ class Commands:
         return self._template(figure).replace(TRACES, " ".join(map(quoted, self.files)))
 
     def shown(self, figure: Figure) -> str:
-        """Return the same command as it is shown: with a pattern in place of many names."""
+        """Return that command for display: with a pattern in place of many names."""
         return self._template(figure).replace(TRACES, self.names())
 
     def names(self) -> str:

@@ -19,7 +19,7 @@ MAX_BARS = 12
 MAX_ROWS = 100
 _TITLE = "GPU time by module"
 _NUMBER = re.compile(r"_\d+$")
-"""By which the profiler tells modules of one class apart: Linear_17."""
+"""Suffix by which the profiler numbers the modules of one class: Linear_17."""
 
 _KINDS = {
     "module": ("of modules", "var(--compute)"),

@@ -145,7 +145,7 @@ def _script_json(value: Any) -> Markup:  # noqa: ANN401  any JSON
 
 
 def own(text: str) -> Markup:
-    """Mark text that holds nothing of a trace, or holds it escaped, as such."""
+    """Mark HTML as safe: the caller states that it holds text of traces only escaped, or none."""
     from markupsafe import Markup  # noqa: PLC0415  comes with Jinja2, an extra
 
     return Markup(text)  # noqa: S704  see above

@@ -126,7 +126,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Cells:
-    """A table as it is shown.
+    """Text and attributes of a table's cells, formatted for the page.
 
     Attributes:
         heads: a heading per column.

@@ -33,7 +33,7 @@ GRAPH = "cuda_graph"
 """Category of replays of CUDA graphs that Nsight Systems recorded as a whole, without kernels."""
 
 GPU_WORK = KERNEL | {"gpu_memcpy", "gpu_memset", "Memcpy", "Memset", GRAPH}
-"""Categories of events that occupy a GPU: kernels, copies, memsets, and such replays."""
+"""Categories of events that occupy a GPU: kernels, copies, memsets, replays of graphs."""
 
 HOST_WORK = frozenset(
     {"cpu_op", "Operator", "cuda_runtime", "Runtime", "cuda_driver", "python_function"}
