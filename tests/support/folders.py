@@ -39,6 +39,7 @@ BESIDE = {
     "et_rank0.json": '{"schema": "1.1.1-chakra.0.0.4", "nodes": [{"id": 1, "name": "root"}]}',
     "rank0_memory-timeline.json": "[[1, 2, 3], [[0, 4], [5, 6]]]",
     "kernels.json": '[{"rank": 0, "name": "k", "count": 3}]',
+    "metrics.json": '{"ts": [1, 2], "s": {"t": 3}}',
     "baseline.json.gz": '{"metrics": {"step_ns": 5}}',
     "merged-17.5.trace.json.gz": json.dumps({"traceEvents": [{**KERNEL, "pid": "[TP00] 0"}]}),
     "all.json.gz": json.dumps({"tpToolsMerge": {}, "traceEvents": [KERNEL]}),
@@ -168,9 +169,14 @@ NAMED = (
     "ds_trace_node{node}_local{local}_rank{rank:04}.json",
     "e2e_{rank}_rank_{rank}_20251124_101112.json.gz",
     "xdit_rank_{rank}_world_64.json",
+    "rank{rank}.24.pt.trace.json",
+    "b6b1-4f-denoise-global-rank{rank}.trace.json.gz",
+    "prof_start_1_end_3_rank_{rank}.json",
+    "job_991_node{node}_rank{rank}_gpu{local}.json",
+    "ray::Worker.execute_pid={pid}_rank={rank}.json",
 )
 """Names that say the rank: TensorRT-LLM, Megatron, torchtitan, verl, jobs, Primus, DLRM, NeMo,
-DeepSpeed, xDiT."""
+DeepSpeed, xDiT, Composer, SGLang's diffusion, Slurm, Ray."""
 
 HOSTS = (
     "node{node}_{pid}.{time}.pt.trace.json",
@@ -179,8 +185,12 @@ HOSTS = (
     "ray-worker-0_{pid}.{time}.pt.trace.json.gz",
     "node_rank{node}_local_rank{local}.json",
     "profile_gpu{local}_{pid}.json.gz",
+    "ip-10-0-1-{node}.ec2.internal_{pid}.{time}.pt.trace.json",
+    "libkineto_trace_{pid}.json",
+    "profile_{rank}.json",
+    "fit-trace[Strategy]DDPStrategy_{rank}.pt.trace.json",
 )
-"""Names of machines and pods, of tensorboard_trace_handler."""
+"""Names of machines and pods, of tensorboard_trace_handler; of Dynolog, Accelerate, Lightning."""
 
 
 @st.composite
