@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.support.comparing import STEP_KEY, a_side, change, kernel, verdicts
 from tp_tools.comparison import Rules, compare
-from tp_tools.comparison.model import KERNEL, Facts, Key, Samples, Side
+from tp_tools.comparison.model import CHANGED, KERNEL, Facts, Key, Samples, Side
 
 STEADY = [100_000, 101_000, 99_000, 100_500, 99_500]
 """ns of a kernel in five steps."""
@@ -45,6 +46,21 @@ def test_slower_faster_and_noise() -> None:
     assert 8_000 < gemm.low < 10_000 < gemm.high < 12_000
     assert found.step.verdict == "slower"
     assert gemm.share == pytest.approx(10_000 / 5_250)
+
+
+def test_the_step_is_asked_alone() -> None:
+    """Many noisy kernels, each 6 % slower, hide it one by one; the step that they make tells it."""
+    random = np.random.default_rng(1)
+
+    def recorded(factor: float) -> Side:
+        noise = random.normal(factor, 0.25, (80, 10))
+        return a_side({f"k{i}": list(np.round(10_000 * row)) for i, row in enumerate(noise)})
+
+    found = compare(recorded(1), recorded(1.06))
+    assert found.step.verdict == "slower"
+    assert not [it for it in found.of(KERNEL) if it.verdict in CHANGED]
+    assert found.step.p is not None
+    assert found.step.p * len(found.changes) > 0.05
 
 
 def test_shares_need_a_change_of_the_step() -> None:

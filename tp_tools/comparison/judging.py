@@ -31,7 +31,7 @@ class Rules:
     """When a difference counts.
 
     Attributes:
-        significance: chance of any false alarm among all rows.
+        significance: chance of a false alarm of the step, and of any among all other rows.
         least_share: rows that take less of a step on both sides are not tested; a difference that
             is less than a tenth of it is too little.
         least_change: a relative difference counts if the whole interval is beyond it: two
@@ -72,7 +72,7 @@ def judge(a: Side, b: Side, rules: Rules = DEFAULT) -> list[Change]:
     tests: dict[Key, _Test] = {}
     otherwise = "not tested"
     if min(a.samples, b.samples) >= statistics.FEWEST:
-        tests, otherwise = _tests(pairs, least_ns), "too little"
+        tests, otherwise = _tests(pairs, {a.step, b.step}, least_ns), "too little"
     found = []
     for key, (of_a, of_b) in pairs.items():
         test = tests.get(key)
@@ -94,8 +94,12 @@ def _row(side: Side, key: Key) -> Samples:
     return Samples(none, none)
 
 
-def _tests(pairs: Pairs, least_ns: float) -> dict[Key, _Test]:
-    """Test the rows that take enough of a step on either side; correct for their number."""
+def _tests(pairs: Pairs, steps: set[Key], least_ns: float) -> dict[Key, _Test]:
+    """Test the rows that take enough of a step on either side; correct for their number.
+
+    The time of a step is the first question, asked alone: its test is not corrected for the rows
+    that may explain it.
+    """
     tested = [key for key, (a, b) in pairs.items() if max(_typical(a, b)) >= max(least_ns, 1)]
     found: dict[Key, tuple[float, float, float]] = {}
     for trim in (0, statistics.TRIM):
@@ -106,10 +110,10 @@ def _tests(pairs: Pairs, least_ns: float) -> dict[Key, _Test]:
             ends = statistics.intervals(a, b, trim)
             columns = (ends.low.tolist(), ends.high.tolist(), statistics.yuen(a, b, trim).tolist())
             found.update(zip(keys, zip(*columns, strict=True), strict=True))
-    adjusted = statistics.holm(np.array([found[key][2] for key in tested]))
-    return {
-        key: _Test(*found[key][:2], p) for key, p in zip(tested, adjusted.tolist(), strict=True)
-    }
+    rows = [key for key in tested if key not in steps]
+    adjusted = statistics.holm(np.array([found[key][2] for key in rows]))
+    p = dict(zip(rows, adjusted.tolist(), strict=True))
+    return {key: _Test(*found[key][:2], p.get(key, found[key][2])) for key in tested}
 
 
 def _trim(a: Samples, b: Samples) -> float:
