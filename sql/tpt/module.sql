@@ -59,14 +59,14 @@ WITH
           AND NOT tpt_is_iteration(s.name)
         )
       )
+  ),
+  of_rank AS MATERIALIZED (
+    SELECT rank, MAX(is_module) AS has_modules FROM named GROUP BY rank
   )
-SELECT *
+SELECT named.*
 FROM named
-WHERE
-  is_module = (
-    SELECT MAX(of_rank.is_module) FROM named AS of_rank WHERE of_rank.rank IS named.rank
-  )
-ORDER BY id;
+CROSS JOIN of_rank ON of_rank.rank IS named.rank AND of_rank.has_modules = named.is_module
+ORDER BY named.id;
 
 -- Ops that autograd numbers: of the backward pass, with the number of the thread of their forward
 -- op, or of the forward pass.
@@ -209,28 +209,33 @@ WHERE
   latest.is_again
 ORDER BY latest.seq;
 
--- The path of modules to each call and backward op: that of the event around it, for a backward op
--- of the event around its forward op, and for a call in the backward pass of the event around the
--- earlier call.
+-- What lies around each call and backward op: the event around it, for a backward op the event
+-- around its forward op, and for a call in the backward pass the event around the earlier call.
+CREATE PERFETTO TABLE _tpt_module_outer AS
+SELECT
+  event.seq,
+  event.name,
+  COALESCE(elsewhere.parent, own.parent) AS parent,
+  event.is_backward AND elsewhere.seq IS NULL AS is_lost
+FROM _tpt_module_event AS event
+CROSS JOIN _tpt_module_event_parent AS own USING (seq)
+LEFT JOIN _tpt_forward_of AS forward USING (seq)
+LEFT JOIN _tpt_module_twin AS twin USING (seq)
+LEFT JOIN _tpt_module_event_parent AS elsewhere
+  ON elsewhere.seq = COALESCE(forward.made, twin.twin)
+WHERE
+  event.is_call OR event.is_backward
+-- in this order children are found by a search: a recursive query makes no index
+ORDER BY COALESCE(elsewhere.parent, own.parent), event.seq;
+
+-- The path of modules to each call and backward op.
 CREATE PERFETTO TABLE _tpt_module_path AS
 WITH RECURSIVE
-  outer_event AS MATERIALIZED (
-    SELECT
-      event.seq,
-      event.name,
-      COALESCE(elsewhere.parent, own.parent) AS parent,
-      event.is_backward AND elsewhere.seq IS NULL AS is_lost
-    FROM _tpt_module_event AS event
-    CROSS JOIN _tpt_module_event_parent AS own USING (seq)
-    LEFT JOIN _tpt_forward_of AS forward USING (seq)
-    LEFT JOIN _tpt_module_twin AS twin USING (seq)
-    LEFT JOIN _tpt_module_event_parent AS elsewhere
-      ON elsewhere.seq = COALESCE(forward.made, twin.twin)
-    WHERE
-      event.is_call OR event.is_backward
-  ),
   walk(seq, path, outer_path, depth, is_lost) AS (
-    SELECT seq, name, NULL, IIF(name IS NULL, 0, 1), is_lost FROM outer_event WHERE parent = 0
+    SELECT seq, name, NULL, IIF(name IS NULL, 0, 1), is_lost
+    FROM _tpt_module_outer
+    WHERE
+      parent = 0
     UNION ALL
     SELECT
       it.seq,
@@ -239,7 +244,7 @@ WITH RECURSIVE
       walk.depth + IIF(it.name IS NULL, 0, 1),
       it.is_lost AND walk.is_lost
     FROM walk
-    CROSS JOIN outer_event AS it ON it.parent = walk.seq
+    CROSS JOIN _tpt_module_outer AS it ON it.parent = walk.seq
   )
 SELECT seq, path, outer_path, depth, is_lost
 FROM walk
