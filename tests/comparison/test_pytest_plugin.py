@@ -40,8 +40,9 @@ def outcome(
 ) -> tuple[dict[str, int], str]:
     """Run a test that judges a trace; return the outcomes and what pytest printed."""
     run.makepyfile(TEST.format(trace=trace, metrics=metrics))
-    plugin = ("-p", "tp_tools.comparison.pytest_plugin", "-p", "no:cacheprovider", "-rs")
-    result = run.runpytest_inprocess(*plugin, *options)
+    # once, whether this environment has it as an entry point or not
+    plugin = ("-p", "no:tp-tools", "-p", "tp_tools.comparison.pytest_plugin")
+    result = run.runpytest_inprocess(*plugin, "-p", "no:cacheprovider", "-rs", *options)
     return result.parseoutcomes(), result.stdout.str()
 
 
