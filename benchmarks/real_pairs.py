@@ -1,10 +1,11 @@
 """Record pairs of one workload with the real profiler, and count what `diff` says of them.
 
-    python -m benchmarks.real_pairs --python venv-with-torch/bin/python [--pairs 40]
+    python -m benchmarks.real_pairs --python venv-with-torch/bin/python --pairs 40 --recordings 3
 
-The workload is that of `fixtures/slow_repository.py --real`: five ops of PyTorch on the CPU. Each
-number is of a pair of equal programs, in which a row that is said to be slower or faster is a false
-alarm, and of a pair in which one op has 10 % more work, which is to be named first. Both mean
+The workload is that of `fixtures/slow_repository.py --real`: five ops of PyTorch on the CPU. A side
+of a pair has several recordings (`diff --each`), made in turn with those of the other sides. The
+figures are of pairs of equal programs, in which a row that is said to be slower or faster is a
+false alarm, and of pairs in which one op has 10 % more work, which is to be named first. Both mean
 something only on a machine that does nothing else, so its load is printed.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -29,20 +31,20 @@ SLOWER = 1.1
 """Work of the slower op, as a multiple of what it was."""
 
 
-def record(python: str, commit: str, repository: Path, folder: Path) -> Path:
-    """Record one run of a commit; return the trace."""
+def record(python: str, commit: str, repository: Path, trace: Path) -> None:
+    """Record one run of a commit into a trace."""
     Repository(repository).checkout(Commit(commit, ""))
-    folder.mkdir()
-    environment = {**os.environ, "TP_TOOLS_TRACE_DIR": str(folder)}
-    subprocess.run(
-        [python, "bench.py"],
-        cwd=repository,
-        env=environment,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    return folder / "trace.json"
+    trace.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [python, "bench.py"],
+            cwd=repository,
+            env={**os.environ, "TP_TOOLS_TRACE_DIR": folder},
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        shutil.move(Path(folder) / "trace.json", trace)
 
 
 def changed(found: Comparison) -> list[str]:
@@ -55,6 +57,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--python", required=True, help="a Python that has PyTorch")
     arguments.add_argument("--pairs", type=int, default=40)
+    arguments.add_argument("--recordings", type=int, default=3, help="of a side")
     given = arguments.parse_args()
     python = str(Path(given.python).absolute())
     alarms: list[list[str]] = []
@@ -64,14 +67,14 @@ def main() -> None:
         plan = Plan(commits=2, slow=1, broken=(), factor=SLOWER, real=True)
         before, after = make(place / "repository", plan)
         for number in range(given.pairs):
-            order = [before, after, before] if number % 2 == 0 else [before, before, after]
-            traces = [
-                (commit, record(python, commit, place / "repository", place / f"{number}-{i}"))
-                for i, commit in enumerate(order)
-            ]
-            first, second = (path for commit, path in traces if commit == before)
-            slow = next(path for commit, path in traces if commit == after)
-            equal, other = tp_tools.diff(first, second), tp_tools.diff(first, slow)
+            sides = {name: place / f"{number}-{name}" for name in ("first", "second", "slow")}
+            for run in range(given.recordings):
+                for name in sorted(sides, reverse=run % 2 == 1):
+                    commit = after if name == "slow" else before
+                    record(python, commit, place / "repository", sides[name] / f"{run}.json")
+            equal, other = (
+                tp_tools.diff(sides["first"], sides[name], each=True) for name in ("second", "slow")
+            )
             alarms.append(
                 [
                     f"{it.key.name} {100 * (it.mean_b / it.mean_a - 1):+.1f} %"

@@ -80,7 +80,7 @@ def test_a_recipe_finds_the_slow_commit(
     monkeypatch.setenv("GOOD", commits[0])
     ran = TpTools(capfdbinary)(
         *("bisect", "--good", commits[0], "-C", folder, "--summary", "json"),
-        *arguments(engine, runs=1),
+        *arguments(engine, runs=3),
     )
     assert ran.code == 0, ran.err
     assert json.loads(ran.out)["first_bad"] == commits[2]
@@ -103,7 +103,7 @@ def test_a_server_that_ends_skips_the_commit(
     (place / "bin" / "python").write_text("#!/bin/sh\nexit 3\n")
     (place / "bin" / "curl").write_text("#!/bin/sh\nexit 7\n")
     ran = TpTools(capfdbinary)(
-        "bisect", "--good", commits[0], "-C", folder, *arguments("sglang", runs=1)
+        "bisect", "--good", commits[0], "-C", folder, *arguments("sglang", runs=3)
     )
     assert ran.code == 3
     assert "the command ended with 1" in ran.err

@@ -143,25 +143,43 @@ def test_phases(tp_tools: TpTools, tmp_path: Path) -> None:
     assert "there are: decode, prefill" in ran.err
 
 
-def test_ops_of_traces_without_gpu_work(tp_tools: TpTools, tmp_path: Path) -> None:
-    """Steps of the CPU are compared by op."""
+def cpu_recording(mul: int) -> list[Event]:
+    """Six steps of two ops, and no GPU work."""
+    return [
+        it
+        for i, noise in enumerate(NOISE)
+        for it in (
+            note(f"ProfilerStep#{i}", 10**6 * i, 10**6 * i + 100_000 + mul + noise),
+            op("aten::mul", 10**6 * i + 10, 10**6 * i + 10 + mul + noise),
+            op("aten::add", 10**6 * i + 500_000, 10**6 * i + 500_000 + 40_000),
+        )
+    ]
 
-    def recording(mul: int) -> list[Event]:
-        return [
-            it
-            for i, noise in enumerate(NOISE)
-            for it in (
-                note(f"ProfilerStep#{i}", 10**6 * i, 10**6 * i + 100_000 + mul + noise),
-                op("aten::mul", 10**6 * i + 10, 10**6 * i + 10 + mul + noise),
-                op("aten::add", 10**6 * i + 500_000, 10**6 * i + 500_000 + 40_000),
-            )
-        ]
 
-    a = write(tmp_path / "a.json", recording(50_000))
-    b = write(tmp_path / "b.json", recording(90_000))
+def test_one_recording_of_a_cpu_proves_nothing(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Its steps are alike, and yet the next recording may take another time: unclear, said why."""
+    a = write(tmp_path / "a.json", cpu_recording(50_000))
+    b = write(tmp_path / "b.json", cpu_recording(90_000))
     lines = tp_tools("diff", a, b).out.decode().splitlines()
-    assert lines[0].startswith("B is slower. Step time on the CPU:")
+    assert lines[0].startswith("Step time on the CPU differs, but that is not sure: 150.062 us in")
+    assert lines[1].endswith("compare three or more a side (--each).")
+    gated = tp_tools("gate", b, "--baseline", a)
+    assert gated.code == 125
+    assert "on a CPU three recordings a side tell (--each)" in gated.out.decode()
+
+
+def test_several_recordings_of_a_cpu(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Each is a sample: ops and steps are compared."""
+    for name, mul in (("a", 50_000), ("b", 90_000)):
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            write(tmp_path / name / f"{number}.json", cpu_recording(mul + 300 * number))
+    lines = tp_tools("diff", "--each", tmp_path / "a", tmp_path / "b").out.decode().splitlines()
+    assert lines[0].startswith("B is slower. Step time on the CPU: 150.")
+    assert lines[0].endswith("4 recordings against 4 recordings.")
     assert lines[1].startswith("Slower: aten::mul +40.0 us")
+    again = tp_tools("diff", "--each", tmp_path / "a", tmp_path / "a").out.decode()
+    assert again.startswith("Step time on the CPU is the same")
 
 
 def test_what_cannot_be_compared(tp_tools: TpTools, tmp_path: Path, before: Path) -> None:

@@ -48,6 +48,7 @@ class Options:
     show_all: bool
     least_change: float
     engine: str | None
+    each: bool
 
 
 @click.command("diff", short_help="Compare two recordings.")
@@ -70,6 +71,11 @@ class Options:
     help="Where html goes. Default: stdout.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing OUT.")
+@click.option(
+    "--each",
+    is_flag=True,
+    help="A and B hold recordings of one program, three or more, which are the samples; not ranks.",
+)
 @click.option(
     "--phase",
     metavar="NAME",
@@ -101,6 +107,7 @@ def command(  # noqa: PLR0917  click passes all by name
     form: str,
     output: str,
     force: bool,  # noqa: FBT001  click passes flags by name
+    each: bool,  # noqa: FBT001
     phase: str | None,
     exact: bool,  # noqa: FBT001
     modules: bool,  # noqa: FBT001
@@ -124,6 +131,7 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools diff before.json.gz after.json.gz
       tp-tools diff before/ after/ --format md
       tp-tools diff before/ after/ --format html -o diff.html
+      tp-tools diff --each 'good*.json.gz' 'bad*.json.gz'
     """
     options = Options(
         a=a,
@@ -139,6 +147,7 @@ def command(  # noqa: PLR0917  click passes all by name
         show_all=show_all,
         least_change=least_change,
         engine=engine,
+        each=each,
     )
     _run(options, console)
 
@@ -153,7 +162,8 @@ def _run(options: Options, console: Console) -> None:
     if options.form == "html":
         outputs.check(options.output, force=options.force, suffixes=(".html", ".htm"))
     selection = reading.Selection(options.choice, options.phase, options.modules)
-    a, b = reading.pair((options.a, options.b), selection, LoadOptions(options.engine), console)
+    how = LoadOptions(options.engine)
+    a, b = reading.pair((options.a, options.b), selection, how, console, each=options.each)
     rules = Rules(least_change=options.least_change)
     found = comparing.compare(a, b, rules, exact=options.exact)
     found = reading.with_families(found, options.engine)

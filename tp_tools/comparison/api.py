@@ -30,6 +30,7 @@ def diff(
     a: PathLike,
     b: PathLike,
     *,
+    each: bool = False,
     phase: str | None = None,
     exact: bool = False,
     modules: bool = False,
@@ -43,6 +44,7 @@ def diff(
     Args:
         a: a trace, a folder of the ranks of a job, a merge, or a baseline.
         b: the same, of the other recording.
+        each: whether A and B are folders or globs of recordings of one program, three or more.
         phase: compare the steps of this phase; None for the one that takes most time of those that
             both have.
         exact: whether to tell kernels apart by their full names.
@@ -63,7 +65,8 @@ def diff(
     """
     kept = KeptWarnings()
     wanted = reading.Selection(_choice(profile, stage), phase, modules)
-    sides = reading.pair((os.fspath(a), os.fspath(b)), wanted, LoadOptions(engine), kept)
+    names = os.fspath(a), os.fspath(b)
+    sides = reading.pair(names, wanted, LoadOptions(engine), kept, each=each)
     found = compare(*sides, Rules(least_change=threshold), exact=exact)
     found = reading.with_families(found, engine)
     kept.warn_caller()

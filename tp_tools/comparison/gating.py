@@ -10,6 +10,7 @@ import numpy as np
 
 from tp_tools.comparison import statistics
 from tp_tools.comparison.comparing import compare
+from tp_tools.comparison.judging import is_of_cpu, is_one_recording
 from tp_tools.comparison.model import BUS, COLLECTIVE, KERNEL, MODULE, TIME, Key
 from tp_tools.errors import UsageError
 from tp_tools.formatting import span
@@ -108,6 +109,9 @@ def judge(baseline: Side, now: Side, metric: str, most: float) -> Verdict:
     change = values[1] / values[0] - 1
     found = _interval(*worse)
     code, reason = _decide(change, found, most)
+    is_alone = is_one_recording(baseline) or is_one_recording(now)
+    if code == REGRESSION and metric == "step_time" and is_of_cpu(now.step) and is_alone:
+        code, reason = UNJUDGED, "cannot be judged: on a CPU three recordings a side tell (--each)"
     shown = _value(before, after)
     said = _said(metric, *shown, change, found)
     return Verdict(

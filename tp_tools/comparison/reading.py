@@ -49,7 +49,12 @@ class Selection:
 
 
 def pair(
-    names: tuple[str, str], selection: Selection, how: LoadOptions, reporter: Reporter
+    names: tuple[str, str],
+    selection: Selection,
+    how: LoadOptions,
+    reporter: Reporter,
+    *,
+    each: bool = False,
 ) -> tuple[Side, Side]:
     """Read two sides, each a baseline, a trace, or a folder of ranks.
 
@@ -58,6 +63,7 @@ def pair(
         selection: what to read of traces.
         how: options of loading.
         reporter: receives the stages of the work, notes and warnings.
+        each: whether a name stands for several recordings of one program, not for ranks.
 
     Raises:
         UsageError: there is no such phase.
@@ -65,15 +71,21 @@ def pair(
         EngineError: TraceProcessor failed.
     """
     kept = {name: baseline.read(name) for name in names if baseline.is_baseline(name)}
-    traces = [name for name in names if name not in kept]
-    read = iter(_ranks([[name] for name in traces], selection, how, reporter))
-    ranks = {i: next(read) for i, name in enumerate(names) if name not in kept}
-    if len(ranks) == len(names):
-        phase = _common(names, ranks[0], ranks[1], selection.phase)
+    groups = [
+        ([[file] for file in job_files.list_traces([name]).files] if each else [[name]])
+        if name not in kept
+        else []
+        for name in names
+    ]
+    read = iter(_ranks([group for of in groups for group in of], selection, how, reporter))
+    ranks = [[next(read) for _ in of] for of in groups]
+    if not kept:
+        phase = _common(names, ranks[0][0], ranks[1][0], selection.phase)
     else:
         phase = next((it.facts.phase for it in kept.values()), "")
     a, b = (
-        kept[name] if name in kept else side(name, ranks[i], phase) for i, name in enumerate(names)
+        kept[name] if name in kept else pooled(name, [side(name, it, phase) for it in of])
+        for name, of in zip(names, ranks, strict=True)
     )
     return a, b
 

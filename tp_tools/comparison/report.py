@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from tp_tools.comparison.judging import is_of_cpu, is_one_recording
 from tp_tools.comparison.model import (
     CHANGED,
     COLLECTIVE,
@@ -68,6 +69,11 @@ def headline(found: Comparison) -> Iterator[str]:
     samples = f"{_samples(a)} against {_samples(b)}"
     times = f"{span(round(step.mean_a))} in A, {span(round(step.mean_b))} in B"
     yield f"{_verdict(step)}: {times}{_change(step)}; {samples}."
+    if is_of_cpu(step.key) and (is_one_recording(a) or is_one_recording(b)):
+        yield (
+            "Two recordings of one program on a CPU differ by more than their steps say: compare "
+            "three or more a side (--each)."
+        )
     for verdict in ("slower", "faster"):
         named = [it for it in found.of(_things(found)) if it.verdict == verdict and not it.was]
         if named:
@@ -96,7 +102,7 @@ def _verdict(step: Change) -> str:
         "faster": f"B is faster. {where}",
         "same": f"{where} is the same",
         "not tested": f"{where} was not tested",
-        "unclear": f"{where} differs, but samples are too few to be sure",
+        "unclear": f"{where} differs, but that is not sure",
     }.get(step.verdict, f"{where} is within noise")
 
 

@@ -113,7 +113,8 @@ def pooled(name: str, recordings: Sequence[Side]) -> Side:
     """Make one side of several recordings of one program.
 
     Steps of one recording share its clocks, caches and neighbours on the machine. So of
-    `RECORDINGS` or more the mean of each is a sample; of fewer, steps are, as of one recording.
+    `RECORDINGS` or more a typical step of each is a sample; of fewer, steps are, as of one
+    recording.
 
     Args:
         name: the name of the side.
@@ -140,5 +141,6 @@ def _row(side: Side, key: Key) -> Samples:
 def _joined(parts: Sequence[Samples], *, by_recording: bool) -> Samples:
     counts, ns = [it.counts for it in parts], [it.ns for it in parts]
     if by_recording:
-        return Samples(np.array([it.mean() for it in counts]), np.array([it.mean() for it in ns]))
+        typical = [part.typical_ns() for part in parts]
+        return Samples(np.array([it.mean() for it in counts]), np.array(typical))
     return Samples(np.concatenate(counts), np.concatenate(ns))
