@@ -80,6 +80,7 @@ TESTED_IN = {
     "tp_tools.merging.api": "test_api.py",
     "tp_tools.merging.job_output": "test_api.py",
     "tp_tools.repair.api": "test_api.py",
+    "tp_tools.repair.kept_flows": "cli/test_fuzzed.py",
     "tp_tools.repair.trace_file": "test_api.py",
     "tp_tools.reporting.api": "test_api.py",
     "tp_tools.cli.stage": "cli/test_progress.py",

@@ -57,6 +57,16 @@ KINDS = {
         b'{"ph":"n","cat":"a","name":"n","id2":{"local":{}},"pid":1,"tid":1,"ts":3}',
     ],
     "a counter without values": [SLICE, b'{"ph":"C","name":"c","pid":1,"ts":3}'],
+    "a launch that lost its time, whose arrow joins slices of another correlation": [
+        LAUNCH,
+        KERNEL.replace(b'"correlation":2', b'"correlation":1').replace(b'"ts":40', b'"ts":30'),
+        KERNEL.replace(b'"correlation":2', b'"correlation":1'),
+        b'{"ph":"X","cat":"cuda_runtime","name":"b","pid":1,"tid":1,"args":{"correlation":2}}',
+        flow(b"s", b"1", 1, 1, 10),
+        flow(b"f", b"1", 0, 7, 30),
+        flow(b"s", b"2", 1, 1, 12),
+        flow(b"f", b"2", 0, 7, 40),
+    ],
     "a slice without a time that a flow names": [
         SLICE,
         b'{"ph":"X","name":"u","pid":1,"tid":1,"ts":null,"bind_id":5}',

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tp_tools import engine, library
 from tp_tools.errors import VerificationError
+from tp_tools.repair.kept_flows import kept_launches
 from tp_tools.repair.launch_flows import meant_launches
 from tp_tools.trace.flow_groups import LAUNCH_CATS
 from tp_tools.trace.model import NO_ID
@@ -80,10 +81,12 @@ class Launches:
         flows: number of each flow.
         origin: for each call of a launch, the call that represents the launch: where one call made
             the other, both have its correlation.
+        kept: flows that may be drawn as well: see `kept_launches`.
     """
 
     flows: Counter[Flow]
     origin: dict[SliceKey, SliceKey]
+    kept: set[Flow]
 
     def from_origin(self, flow: Flow) -> Flow:
         """Return the flow from the call that represents its launch."""
@@ -99,12 +102,14 @@ def expected(trace: Trace, table: Slices, plan: Plan, key: Callable[[int], Slice
         plan: the repairs.
         key: returns the key of the slice of an event.
     """
-    launches = Launches(Counter(), {})
+    launches = Launches(Counter(), {}, set())
     for calls, work in meant_launches(trace, table, plan):
         keys = [key(call) for call in calls]
         first = launches.origin.get(keys[0], keys[0])
         launches.origin.update(dict.fromkeys(keys, first))
         launches.flows[first, key(work)] += 1
+    for call, work in kept_launches(trace, table, plan):
+        launches.kept.add(launches.from_origin((key(call), key(work))))
     return launches
 
 
@@ -130,7 +135,7 @@ def check(name: str, tp: Processor, launches: Launches, others: Counter[Flow] | 
     extra = launched - launches.flows
     extra -= Counter(launches.from_origin(flow) for flow in (others or Counter()).elements())
     known = {end for flow in launches.flows for end in flow}
-    wrong = [flow for flow in extra if _is_wrong(flow, known)]
+    wrong = [flow for flow in extra if flow not in launches.kept and _is_wrong(flow, known)]
     if missing or wrong:
         start, end = next(iter(missing), None) or wrong[0]
         raise VerificationError(
