@@ -160,7 +160,7 @@ def _run(options: Options, console: Console) -> None:
     if options.form != "html" and options.output != outputs.STDOUT:
         raise UsageError("-o is for --format html; redirect the others.")
     if options.form == "html":
-        outputs.check(options.output, force=options.force, suffixes=(".html", ".htm"))
+        outputs.check(options.output, force=options.force, suffixes=outputs.PAGE_SUFFIXES)
     selection = reading.Selection(options.choice, options.phase, options.modules)
     how = LoadOptions(options.engine)
     a, b = reading.pair((options.a, options.b), selection, how, console, each=options.each)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tp_tools.errors import UsageError
-from tp_tools.repair.trace_file import FileOptions, Repaired, repair
+from tp_tools.repair.trace_file import FileOptions, Repaired, repair_file
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
@@ -42,35 +42,13 @@ def run(options: Options, console: Console) -> None:
         click.exceptions.Exit: `--check` found something to repair.
         TpToolsError: as `repair`, or the options contradict each other.
     """
-    # numpy, msgspec: not for --help
-    from tp_tools.chrome import batch_pool, reading_jobs  # noqa: PLC0415
-    from tp_tools.cli import process  # noqa: PLC0415
-    from tp_tools.files import (  # noqa: PLC0415
-        open_source,
-        output,
-        temporary,
-    )
-    from tp_tools.files.foreign import refuse_foreign  # noqa: PLC0415
-    from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
+    from tp_tools.cli import process  # noqa: PLC0415  not for --help
+    from tp_tools.files import output  # noqa: PLC0415
 
     if options.summary and options.file.output == output.STDOUT and not options.file.check:
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
-    if not options.file.check:
-        output.check(options.file.output, force=options.force)
-        output.refuse_input(options.file.output, [options.file.trace])
-    refuse_missing(options.file.trace)
-    refuse_foreign(options.file.trace, by_perfetto=False)
-    if options.file.short_names and options.file.check:
-        raise UsageError("--check writes nothing: leave out --short-names.")
-    jobs = options.jobs or reading_jobs()
     process.give_back_memory()
-    beside = None if options.file.check else output.folder_of(options.file.output)
-    with (
-        temporary.in_folder(beside),
-        open_source(options.file.trace) as source,
-        batch_pool(source, jobs) as pool,
-    ):
-        repaired = repair(source, options.file, console, pool)
+    repaired = repair_file(options.file, console, force=options.force, jobs=options.jobs)
     if repaired is None:
         console.say(f"{options.file.trace}: {SHOWN}; nothing to repair, nothing written.")
         return

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from tp_tools.cli.console import Console
     from tp_tools.merging.rank_names import RankChoice
 
-SUFFIXES = (".html", ".htm")
-
 
 @dataclass(frozen=True)
 class Options:
@@ -98,7 +96,7 @@ def _run(options: Options, console: Console) -> None:
         templates,
     )
 
-    output.check(options.output, force=options.force, suffixes=SUFFIXES)
+    output.check(options.output, force=options.force, suffixes=output.PAGE_SUFFIXES)
     plots.graph_objects()  # before any work is done
     templates.environment()
     job = job_files.find(options.traces, options.choice)

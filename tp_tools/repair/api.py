@@ -12,15 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.caller import KeptWarnings
-from tp_tools.chrome import batch_pool, reading_jobs
-from tp_tools.errors import UsageError
-from tp_tools.files import open_source, temporary
-from tp_tools.files import output as outputs
 from tp_tools.files.default_output import FIXED, beside
-from tp_tools.files.foreign import refuse_foreign
-from tp_tools.files.missing import refuse_missing
 from tp_tools.repair.tolerance import TOLERANCE_NS
-from tp_tools.repair.trace_file import FileOptions, pftrace_options, repair
+from tp_tools.repair.trace_file import FileOptions, pftrace_options, repair_file
 
 if TYPE_CHECKING:
     from tp_tools.caller import PathLike
@@ -81,13 +75,6 @@ def fix(
     """
     name = os.fspath(trace)
     target = beside(name, FIXED) if output is None else os.fspath(output)
-    if check and short_names:
-        raise UsageError("a check writes nothing: leave out short_names.")
-    if not check:
-        outputs.check(target, force=force)
-        outputs.refuse_input(target, [name])
-    refuse_missing(name)
-    refuse_foreign(name, by_perfetto=False)
     options = FileOptions(
         name,
         target,
@@ -99,12 +86,7 @@ def fix(
         short_names,
     )
     kept = KeptWarnings()
-    with (
-        temporary.in_folder(None if check else outputs.folder_of(target)),
-        open_source(name) as source,
-        batch_pool(source, jobs or reading_jobs()) as pool,
-    ):
-        repaired = repair(source, options, kept, pool)
+    repaired = repair_file(options, kept, force=force, jobs=jobs)
     kept.warn_caller()
     if repaired is None:
         return Fixed(None, is_sound=True, numbers={})

@@ -1,6 +1,7 @@
 """Repair one file: read it, decide what has to change, write it, prove it.
 
-`tp-tools fix` and `tp_tools.fix` both call `repair`. Heavy imports wait until workers start.
+`tp-tools fix` and `tp_tools.fix` call `repair_file`; of several traces at a time each is
+given to `repair`. Heavy imports wait until workers start.
 """
 
 from __future__ import annotations
@@ -76,6 +77,45 @@ class Repaired:
             "lost_bytes": self.analysis.trace.tail.lost,
             "verified": self.is_verified or None,
         }
+
+
+def repair_file(
+    options: FileOptions, reporter: Reporter, *, force: bool, jobs: int | None
+) -> Repaired | None:
+    """Repair a file by its name, with the processes that it wants.
+
+    Args:
+        options: the file, and how it is repaired.
+        reporter: receives the stages of the work, notes and warnings.
+        force: whether an existing output is replaced.
+        jobs: processes that read and write together; None for one per core, up to 4.
+
+    Returns:
+        What was done, as `repair`.
+
+    Raises:
+        UsageError: the output exists, or options contradict each other.
+        TpToolsError: as `repair`.
+    """
+    # numpy, msgspec: not for --help
+    from tp_tools.chrome import batch_pool, reading_jobs  # noqa: PLC0415
+    from tp_tools.files import open_source, output, temporary  # noqa: PLC0415
+    from tp_tools.files.foreign import refuse_foreign  # noqa: PLC0415
+    from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
+
+    if not options.check:
+        output.check(options.output, force=force)
+        output.refuse_input(options.output, [options.trace])
+    refuse_missing(options.trace)
+    refuse_foreign(options.trace, by_perfetto=False)
+    if options.short_names and options.check:
+        raise UsageError("--check writes nothing: leave out --short-names.")
+    with (
+        temporary.in_folder(None if options.check else output.folder_of(options.output)),
+        open_source(options.trace) as source,
+        batch_pool(source, jobs or reading_jobs()) as pool,
+    ):
+        return repair(source, options, reporter, pool)
 
 
 def repair(

@@ -1,7 +1,8 @@
 """Prove the launch flows of a loaded trace: one flow joins each recorded launch and its own work.
 
 The expected flows come from the trace as recorded: the launch and the work of one rank whose
-correlation is the id of the flow. Perfetto's rules for binding flow events play no part in it.
+correlation is the id of the flow. Perfetto's rules for binding flow events play no part in it; they
+only tell which other flows may be drawn, because they were recorded so (`kept_launches`).
 """
 
 from __future__ import annotations

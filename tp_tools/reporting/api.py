@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
     from tp_tools.caller import PathLike
 
-SUFFIXES = (".html", ".htm")
-
 _HEIGHT = 800
 """Height of the page in a notebook, in pixels."""
 
@@ -80,7 +78,7 @@ def report(
     """
     target = None if output is None else os.fspath(output)
     if target is not None:
-        outputs.check(target, force=force, suffixes=SUFFIXES)
+        outputs.check(target, force=force, suffixes=outputs.PAGE_SUFFIXES)
     plots.graph_objects()  # before any work is done
     templates.environment()
     kept = KeptWarnings()
