@@ -100,6 +100,14 @@ def quickly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs) -> Pair
     return replace(pairs, out=bound[out], into=bound[into], sure=sure[out] & sure[into])
 
 
+def recorded_pairs(
+    trace: Trace, table: Slices, plan: Plan, groups: FlowGroups
+) -> tuple[Pairs, FlowGroups]:
+    """Pair the launch flows of a trace and bind them quickly; see `without_foreign_ids`."""
+    pairs = quickly_bound(trace, table, plan, launch_pairs(trace, groups))
+    return without_foreign_ids(trace, pairs, groups)
+
+
 def without_foreign_ids(trace: Trace, pairs: Pairs, groups: FlowGroups) -> tuple[Pairs, FlowGroups]:
     """Forget the ids of flows where most are no correlations.
 

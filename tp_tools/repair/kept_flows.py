@@ -7,23 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.columns import is_in
-from tp_tools.repair.flow_bindings import (
-    exactly_bound,
-    launch_pairs,
-    quickly_bound,
-    without_foreign_ids,
-)
-from tp_tools.trace.flow_groups import flow_groups
+from tp_tools.repair.flow_bindings import exactly_bound
 from tp_tools.trace.flow_slices import NONE
 from tp_tools.trace.model import NO_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tp_tools.repair.flow_bindings import Pairs
     from tp_tools.trace import Plan, Slices, Trace
 
 
-def kept_launches(trace: Trace, table: Slices, plan: Plan) -> Iterator[tuple[int, int]]:
+def kept_launches(
+    trace: Trace, table: Slices, plan: Plan, pairs: Pairs
+) -> Iterator[tuple[int, int]]:
     """List launch flows that stay as recorded, though their id is not the correlation they join.
 
     Perfetto draws each from a call to work of one correlation: the launch that the id names may be
@@ -33,13 +30,11 @@ def kept_launches(trace: Trace, table: Slices, plan: Plan) -> Iterator[tuple[int
         trace: the trace.
         table: its slices, with recorded ends.
         plan: the repairs.
+        pairs: those of `recorded_pairs`.
 
     Yields:
         The event numbers of the call and of the work.
     """
-    groups = flow_groups(trace)
-    pairs = quickly_bound(trace, table, plan, launch_pairs(trace, groups))
-    pairs, _ = without_foreign_ids(trace, pairs, groups)
     unsure = np.flatnonzero(~pairs.sure)
     if len(unsure):
         pairs = exactly_bound(trace, table, plan, pairs, unsure)

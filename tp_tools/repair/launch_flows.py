@@ -19,9 +19,7 @@ from tp_tools.columns import distinct, is_in
 from tp_tools.repair.flow_bindings import (
     exactly_bound,
     is_right,
-    launch_pairs,
-    quickly_bound,
-    without_foreign_ids,
+    recorded_pairs,
 )
 from tp_tools.repair.invented_flows import invented_ends
 from tp_tools.repair.unclear_flows import rebound, unclear_flows
@@ -68,8 +66,7 @@ def _launches_bound(
     trace: Trace, table: Slices, plan: Plan, external: ExternalIds | None, groups: FlowGroups
 ) -> FlowEdits:
     """Plan the repairs of launch flows; see `with_flows`."""
-    pairs = quickly_bound(trace, table, plan, launch_pairs(trace, groups))
-    pairs, groups = without_foreign_ids(trace, pairs, groups)
+    pairs, groups = recorded_pairs(trace, table, plan, groups)
     wrong = ~(pairs.sure & is_right(trace, pairs))
     if wrong.any():
         pairs = exactly_bound(trace, table, plan, pairs, np.flatnonzero(wrong))
@@ -98,7 +95,9 @@ def _launches_bound(
     return binding.flows()
 
 
-def meant_launches(trace: Trace, table: Slices, plan: Plan) -> Iterator[tuple[list[int], int]]:
+def meant_launches(
+    trace: Trace, table: Slices, plan: Plan, pairs: Pairs
+) -> Iterator[tuple[list[int], int]]:
     """List the launch flows that have to be drawn.
 
     A flow is left out where one of its slices has no correlation, and where its work starts before
@@ -108,14 +107,12 @@ def meant_launches(trace: Trace, table: Slices, plan: Plan) -> Iterator[tuple[li
         trace: the trace.
         table: its slices, with recorded ends.
         plan: the repairs.
+        pairs: those of `recorded_pairs`; where Perfetto binds them plays no part.
 
     Yields:
         The event numbers of all calls with the correlation of the launch, of which one may have
         made the other, and that of the work.
     """
-    groups = flow_groups(trace)
-    pairs = quickly_bound(trace, table, plan, launch_pairs(trace, groups))
-    pairs, _ = without_foreign_ids(trace, pairs, groups)
     pairs = replace(pairs, out=np.full(len(pairs), NONE), into=np.full(len(pairs), NONE))
     launches = _as_launches(pairs, np.ones(len(pairs), np.bool_))
     recorded = LaunchSlices(trace, table, launches, None)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tp_tools import engine, library
 from tp_tools.errors import VerificationError
+from tp_tools.repair.flow_bindings import recorded_pairs
 from tp_tools.repair.kept_flows import kept_launches
 from tp_tools.repair.launch_flows import meant_launches
-from tp_tools.trace.flow_groups import LAUNCH_CATS
+from tp_tools.trace.flow_groups import LAUNCH_CATS, flow_groups
 from tp_tools.trace.model import NO_ID
 
 if TYPE_CHECKING:
@@ -104,12 +105,13 @@ def expected(trace: Trace, table: Slices, plan: Plan, key: Callable[[int], Slice
         key: returns the key of the slice of an event.
     """
     launches = Launches(Counter(), {}, set())
-    for calls, work in meant_launches(trace, table, plan):
+    pairs, _ = recorded_pairs(trace, table, plan, flow_groups(trace))
+    for calls, work in meant_launches(trace, table, plan, pairs):
         keys = [key(call) for call in calls]
         first = launches.origin.get(keys[0], keys[0])
         launches.origin.update(dict.fromkeys(keys, first))
         launches.flows[first, key(work)] += 1
-    for call, work in kept_launches(trace, table, plan):
+    for call, work in kept_launches(trace, table, plan, pairs):
         launches.kept.add(launches.from_origin((key(call), key(work))))
     return launches
 
