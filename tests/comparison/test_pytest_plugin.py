@@ -42,7 +42,10 @@ def outcome(
     run.makepyfile(TEST.format(trace=trace, metrics=metrics))
     # once, whether this environment has it as an entry point or not
     plugin = ("-p", "no:tp-tools", "-p", "tp_tools.comparison.pytest_plugin")
-    result = run.runpytest_inprocess(*plugin, "-p", "no:cacheprovider", "-rs", *options)
+    # An inner faulthandler would take wasmtime's handlers of signals away from this process, which
+    # the next trap of an engine would then end.
+    without = ("-p", "no:faulthandler", "-p", "no:cacheprovider")
+    result = run.runpytest_inprocess(*plugin, *without, "-rs", *options)
     return result.parseoutcomes(), result.stdout.str()
 
 
