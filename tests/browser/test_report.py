@@ -36,6 +36,7 @@ NAMES = (
 )
 
 
+PRINTED_ROWS = 30
 ABOUT_THE_JOB = ("allreduce", "gaps", "gpu_time", "kernels", "stragglers", "verdict")
 
 
@@ -374,6 +375,15 @@ def test_nothing_overflows_or_complains(
         assert report.troubles == []
 
 
+def test_what_is_told_by_a_table_alone_is_in_sight(of_job: Report) -> None:
+    """No figure consists of a heading and a fold; long tables scroll, and show ten rows."""
+    for figure in of_job.page.locator("figure:has(details)").all():
+        assert figure.locator(".bars, .plot").count() == 1
+    table = of_job.page.locator("#streams .scroll").bounding_box()
+    assert table is not None
+    assert table["height"] <= 440
+
+
 def test_plots_follow_the_colour_scheme(browser: Browser, page: Path) -> None:
     """A browser that turns dark at night redraws the plots in the dark palette."""
     with shown(browser, page) as report:
@@ -390,7 +400,7 @@ def test_plots_follow_the_colour_scheme(browser: Browser, page: Path) -> None:
 
 
 def test_print_shows_everything_in_light(browser: Browser, page: Path) -> None:
-    """On paper all tables are open, plots fit the sheet, and colours are the light ones."""
+    """On paper tables are open, 30 rows of each; plots fit the sheet, and colours are light."""
     with shown(browser, page, scheme="dark") as report:
         dark = report.drawn("bandwidth")[0]["color"]
         report.page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -402,6 +412,14 @@ def test_print_shows_everything_in_light(browser: Browser, page: Path) -> None:
         report.page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert report.drawn("bandwidth")[0]["color"] == dark
         assert report.page.locator("details[open]").count() == 0
+        report.page.emulate_media(media="print")
+        report.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        long = report.page.locator("#longest-gaps tbody tr")
+        assert long.count() > PRINTED_ROWS
+        assert long.filter(visible=True).count() == PRINTED_ROWS
+        assert report.page.locator("#longest-gaps .printed").is_visible()
+        places = report.page.locator("#longest-gaps td[data-column=view]").filter(visible=True)
+        assert all(text.startswith("--at") for text in places.all_inner_texts())
         assert report.page.pdf(format="A4").startswith(b"%PDF")
         assert report.troubles == []
 

@@ -42,7 +42,8 @@ def test_the_verdict_of_each_gpu() -> None:
     ]
     assert critical.table is not None
     assert column(critical.table, "on_rank") == ["rank 1"]
-    assert critical.table.omitted == "And 1 row more."
+    assert [name.short for name in column(critical.table, "mostly")] == ["before k"]
+    assert critical.table.omitted == "And 1 row more, of at most 0.1 % each."
 
 
 def test_pipeline_bubbles_have_a_figure_where_there_are_messages() -> None:

@@ -39,8 +39,10 @@ def test_each_finding_is_a_figure() -> None:
     assert section.text.startswith("GPU time from first to last work: 10.000 ms of 1 GPU: compute")
     launches, hidden = section.figures
     assert launches.title == "1. Launch-bound: 8.000 ms, 80.0 % of the GPU time"
-    assert "Next: Record again without with_stack; if it stays so" in launches.text
-    assert "See: rank 0, gap before k, for 8.000 ms." in launches.text
+    (next_head, next_step), see = launches.lines
+    assert next_head == "Next"
+    assert next_step.startswith("Record again without with_stack; if it stays so")
+    assert see == ("See", "rank 0, gap before k, for 8.000 ms.")
     assert launches.view == "tp-tools view rank0.json --at 0.000ms"
     assert launches.notes == ("The profile was recorded with with_stack, which slows the CPU.",)
     assert (launches.queries, launches.panel) == (("idle",), "gaps")

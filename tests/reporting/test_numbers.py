@@ -244,6 +244,9 @@ def test_gaps_are_split_into_their_parts() -> None:
     assert column(longest.table, "why") == [None, "sync"]
     assert column(longest.table, "at_ns") == [50, 200]
     assert column(longest.table, "view") == ["tp-tools view rank0.json --at 9"] * 2
+    assert "each in the colour of its cause" in longest.text
+    (_, alone) = gaps.section(*placed(gpu_time=[gpu_row(0)], gaps=rows[1:])).figures
+    assert "all of the cause sync" in alone.text  # the bars have no legend then
 
 
 def test_uncertain_matches_are_left_out_and_counted() -> None:
@@ -304,6 +307,7 @@ def test_unknown_bandwidths_are_counted() -> None:
     assert figure.table is not None
     assert column(figure.table, "median_busbw") == [1.0, 6.0]
     assert column(figure.table, "ranks_in_trace") == ["some missing", "all"]
+    assert figure.plot is not None
     assert figure.notes[:2] == [
         "Left out: 1 collective with an uncertain match.",
         "Left out: 1 collective of unknown size.",
@@ -335,6 +339,17 @@ def test_a_step_on_two_gpus_is_one_step() -> None:
     assert column(table, "median_ns") == [90, 200]
     assert column(table, "longest_rank") == ["rank 1", "rank 1"]
     assert column(table, "gpu_busy_percent") == [None, 50.0]
+
+
+def test_texts_tell_of_what_is_drawn() -> None:
+    """One step, or one size of messages, is no plot: the text speaks of no line and no point."""
+    (step,) = steps.section(*report_data(2, steps=[step_row(0, "a", 1, 9)])).figures
+    rows = [allreduce_row(1000, 4.0, "alone", 1)]
+    (one,) = bandwidth.figures(report_data(2, allreduce=rows)[0])
+    assert step.plot is None
+    assert "line" not in step.text
+    assert one.plot is None
+    assert "point" not in f"{one.text} {one.notes}"
 
 
 def test_annotations_of_one_name_are_matched_by_order() -> None:

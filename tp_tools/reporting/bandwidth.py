@@ -71,24 +71,30 @@ def _figure(data: ReportData, queries: list[str]) -> Figure:
     if len(plotted) < len(speeds):
         notes.append(f"The {MAX_SIZES} sizes that moved most bytes, of {len(speeds):,}.")
     if any(not group.is_complete for group in plotted):
-        notes.append(_INCOMPLETE)
+        notes.append(f"{'Hollow points' if len(plotted) > 1 else 'Some missing'}: {_INCOMPLETE}")
     return Figure(
         "bandwidth",
         _TITLE,
         "Bus bandwidth (busbw) is what the wires carried once the last rank had arrived, as "
-        "nccl-tests defines it, so it can be held against what the hardware can do. A point is the "
-        "median of all collectives of one kind and size, its whisker the slowest and the fastest. "
-        "Large messages should come near the limit; small ones cannot.",
+        "nccl-tests defines it, so it can be held against what the hardware can do. "
+        f"{_POINTS if len(plotted) > 1 else ''}Large messages should come near the limit; small "
+        "ones cannot.",
         queries=queries,
-        plot=plot_over_sizes([_points(kind, plotted, speeds) for kind in _groups(plotted)]),
+        plot=plot_over_sizes([_points(kind, plotted, speeds) for kind in _groups(plotted)])
+        if len(plotted) > 1
+        else None,
         table=_table(plotted, speeds),
         notes=notes,
     )
 
 
+_POINTS = (
+    "A point is the median of all collectives of one kind and size, its whisker the slowest and "
+    "the fastest. "
+)
 _INCOMPLETE = (
-    "Hollow points: ranks that took part are not among these traces. The time may contain waiting "
-    "for them, so the true bandwidth is at least that."
+    "ranks that took part are not among these traces. The time may contain waiting for them, so "
+    "the true bandwidth is at least that."
 )
 
 

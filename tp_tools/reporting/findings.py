@@ -88,18 +88,19 @@ def _figure(found: Diagnosis, places: Places, number: int, finding: Finding) -> 
         if view is not None:  # it says when
             on = "" if finding.place.rank is None else f"rank {finding.place.rank}, "
             place = f"{on}{finding.place.what}, for {duration(finding.place.dur)}"
+    see = [("See", f"{place}.")] if place else []
     queries = dict.fromkeys(it.query for it in finding.evidence if it.query != INFO)
     return Figure(
         f"finding-{number}",
         f"{number}. {finding.title}{f': {cost}' if cost else ''}",
-        micro(f"{finding.says} Next: {finding.next_step.replace('`', '')}")
-        + (f" See: {place}." if place else ""),
+        micro(finding.says),
         queries=tuple(queries),
         command="" if queries else "tp-tools info TRACES",
         notes=finding.doubts,
         panel=PANELS[finding.kind],
         view=view or "",
         is_words=True,
+        lines=[("Next", micro(finding.next_step.replace("`", ""))), *see],
     )
 
 

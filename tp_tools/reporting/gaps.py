@@ -139,11 +139,15 @@ def _longest_figure(data: ReportData, labels: Labels, places: Places) -> Figure:
     gaps = _gaps(data, labels, places)
     longest = heapq.nsmallest(MAX_ROWS, gaps, key=lambda gap: (-gap.dur, gap.gpu, gap.at_ns))
     omitted, drawn = count - len(longest), longest[:MAX_BARS]
+    causes = {CAUSES[gap.why][0] for gap in drawn}
+    colour = "each in the colour of its cause"
+    if len(causes) == 1:  # the bars have no legend
+        colour = f"all of the cause {', '.join(causes)}"
     return Figure(
         "longest-gaps",
         "The longest gaps",
-        f"The {plural(len(drawn), 'gap')} that took longest, over all GPUs, each in the colour of "
-        "its cause, with the work that ended it. The table says the work before it, too.",
+        f"The {plural(len(drawn), 'gap')} that took longest, over all GPUs, {colour}, with the "
+        "work that ended it. The table says the work before it, too.",
         queries=("gaps", "gpu_time"),
         bars=_longest_bars(drawn),
         table=Table(

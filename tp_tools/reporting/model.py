@@ -31,6 +31,7 @@ class Figure:
         view: command that shows in the timeline what the text is about; empty for none.
         strip: the strip of the whole profile; None for none.
         is_words: whether the text is the content.
+        lines: what stands below it, each with its head: ("Next", "Record again.").
     """
 
     key: str
@@ -46,6 +47,7 @@ class Figure:
     view: str = ""
     strip: Strip | None = None
     is_words: bool = False
+    lines: Sequence[tuple[str, str]] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -21,9 +21,6 @@ _SPACE = "\N{NO-BREAK SPACE}"
 _FACT_LABELS = {"By name": "Place by file name", "Recorded": "Profiler options", "Span": "Recorded"}
 """Labels for readers who do not know `tp-tools info`, by its labels."""
 
-_MAX_OPEN_TRACES = 2
-"""Traces up to which their table is open when the page is loaded."""
-
 _RANK_FACTS = ("Job", "By name", "Span", "Steps", "Events")
 """Facts that differ from rank to rank."""
 
@@ -156,7 +153,7 @@ def _traces_figure(data: ReportData) -> Figure:
         "The traces",
         "One per rank. Starts are by each rank's own clock.",
         command="tp-tools info TRACES",
-        table=Table(columns, rows, is_open=len(rows) <= _MAX_OPEN_TRACES),
+        table=Table(columns, rows),
         notes=notes,
     )
 

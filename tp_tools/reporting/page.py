@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from tp_tools.reporting.model import Figure, Section, Tile
 
 _GZIP_LEVEL = 9
-_MAX_OPEN_ROWS = 16
-"""Rows up to which a table without a chart is open when the page is loaded."""
 
 _SCRIPTS = ("held.js", "tables.js", "strip.js", "page.js")
 
@@ -117,10 +115,8 @@ def _left_out(sections: Iterable[Section]) -> Iterator[tuple[str, str]]:
 
 def _is_open(figure: Figure) -> bool:
     """Tell whether the table of a figure is visible when the page is loaded."""
-    if figure.table is None or figure.table.is_open is not None:
-        return figure.table is not None and bool(figure.table.is_open)
     has_chart = figure.plot is not None or figure.bars is not None
-    return not has_chart and len(figure.table.rows) <= _MAX_OPEN_ROWS
+    return figure.table is not None and (figure.table.is_open or not has_chart)
 
 
 def _security_policy(scripts: list[str]) -> Markup:

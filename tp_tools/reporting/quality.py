@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import percent, plural
-from tp_tools.reporting.bars import Bar, Bars, Part, ranked
+from tp_tools.reporting.bars import Bar, Bars, Part
 from tp_tools.reporting.model import Figure, Section
 from tp_tools.reporting.tables import Column, KernelName, Table, duration
 from tp_tools.trace.short_names import short_names
@@ -58,28 +58,24 @@ def _hidden_figure(analyzed: list[tuple[str, Defects]]) -> Figure:
         )
         for title, defects in analyzed
     ]
-    bars = [
-        (
-            title,
-            defects.hidden.kernel_ns,
-            "hidden",
-            (
-                f"{title}: {plural(defects.hidden.kernels, 'kernel')}, "
-                f"{percent(defects.hidden.share)} of kernel time"
-            ),
-        )
-        for title, defects in analyzed
-    ]
-    kinds = {"hidden": ("hidden kernels", "var(--exposed)")}
+    bars = [_hidden_bar(title, defects) for title, defects in analyzed]
     return Figure(
         "hidden-by-rank",
         "Hidden time by rank",
         "The time of the kernels that Perfetto 51 to 56 would not show, with their share of all "
         "kernel time. Later versions show them, on rows beside their stream.",
         command="tp-tools info TRACES",
-        bars=ranked(bars, kinds) if any(length for _, length, *_ in bars) else None,
+        bars=Bars(bars) if any(defects.hidden.kernel_ns for _, defects in analyzed) else None,
         table=Table(_HIDDEN_COLUMNS, rows),
     )
+
+
+def _hidden_bar(title: str, defects: Defects) -> Bar:
+    hidden = defects.hidden
+    share = percent(hidden.share)
+    hover = f"{title}: {plural(hidden.kernels, 'kernel')}, {share} of kernel time"
+    part = Part("hidden kernels", "var(--exposed)", hidden.kernel_ns, hover)
+    return Bar(title, [part], f"{duration(hidden.kernel_ns)}, {share}", hover)
 
 
 _HIDDEN_COLUMNS = (

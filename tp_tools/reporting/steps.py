@@ -103,10 +103,13 @@ def _figure(steps: list[_Step], labels: Labels) -> Figure:
     ranks = list(dict.fromkeys(rank for step in plotted for rank in step.durs))
     if len(ranks) <= MAX_LINES:
         lines = [_rank_line(plotted, rank, labels.rank(rank), scale) for rank in ranks]
-        text = "A line per rank. " if len(ranks) > 1 else ""
+        text = "A line per rank. "
     else:
         lines = [_summary_line(plotted, name, scale) for name in _SUMMARIES]
         text = f"The longest, the median and the shortest of {len(ranks)} ranks. "
+    is_drawn = len(plotted) > 1
+    if not is_drawn or len(ranks) == 1:
+        text = ""
     notes = [_omission(steps, plotted)] if len(steps) > len(plotted) else []
     return Figure(
         "step-times",
@@ -116,7 +119,7 @@ def _figure(steps: list[_Step], labels: Labels) -> Figure:
         "on the GPU was work.",
         queries=("steps",),
         plot=plot_over_steps(lines, [_short_name(step.name) for step in plotted], unit_name)
-        if len(plotted) > 1
+        if is_drawn
         else None,
         table=_steps_table(steps, labels),
         notes=notes,

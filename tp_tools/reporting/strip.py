@@ -40,12 +40,13 @@ def figure(data: ReportData, labels: Labels, places: Places) -> Figure:
         file, offset_ns = (origin.file, origin.offset_ns + start_ns) if origin else ("", 0)
         shares = cells(own, count, span_ns / count)
         rows.append(Row(labels.gpu(*gpu), says, file, offset_ns, shares))
+    over = "A row per GPU, on one clock, over" if len(rows) > 1 else "What the GPU did over"
     used = [part for number, part in enumerate(parts, 3) if _total(by_gpu, number)]
     return Figure(
         "strip",
         title,
-        f"A row per GPU over {duration(span_ns)}, on one clock; each column of it is split like a "
-        "bar. Drag over a part to see it larger. A click gives the command that opens the trace "
+        f"{over} {duration(span_ns)}; each column of it is split like a bar. "
+        "Drag over a part to see it larger. A click gives the command that opens the trace "
         "there.",
         queries=(QUERY,),
         command=f"tp-tools query {QUERY} TRACES --set windows={count}",

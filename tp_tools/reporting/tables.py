@@ -78,15 +78,14 @@ class Table:
         columns: the columns.
         rows: the rows, with a value per column; None is unknown.
         omitted: sentence on the number of rows left out; empty if there are none.
-        is_open: whether it is visible when the page is loaded; None means that it is if it is short
-            and the figure has no plot.
+        is_open: whether it is visible when the page is loaded beside a chart, too.
         has_one_unit: whether all columns of times have the same unit, to be compared.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
     omitted: str = ""
-    is_open: bool | None = None
+    is_open: bool = False
     has_one_unit: bool = False
 
 

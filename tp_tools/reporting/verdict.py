@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tp_tools.formatting import plural
+from tp_tools.formatting import percent, plural
 from tp_tools.reporting.bars import stacked
 from tp_tools.reporting.gpu_time import NO_GPU
 from tp_tools.reporting.model import Figure, Section
@@ -13,11 +14,14 @@ from tp_tools.reporting.tables import Column, Table
 if TYPE_CHECKING:
     from tp_tools.reporting.data import ReportData
     from tp_tools.reporting.labels import Labels
+    from tp_tools.reporting.tables import KernelName
 
 MAX_ROWS = 40
 _TITLE = "What bounds the time"
 _BUBBLES = "Pipeline bubbles"
 _MIN_PATH_PERCENT = 0.1
+_BEFORE = ("cpu", "front end", "dependency", "unknown")
+"""Kinds of the critical path that are named by the work that came after them."""
 
 PARTS = (
     ("compute_ns", "compute", "var(--compute)"),
@@ -86,16 +90,28 @@ def _path_figure(data: ReportData, labels: Labels) -> Figure:
         Column("path_percent", "share", "percent"),
         Column("mostly", "mostly", "name"),
     ]
-    rows = [(*row[:5], labels.kernel(row[5])) for row in shown]
-    omitted = len(found) - len(shown)
+    rows = [(*row[:5], _mostly(row[1], row[5], labels)) for row in shown]
     return Figure(
         "critical-path",
         "Critical path of each GPU",
         "What the steps of a GPU took as long as, all steps together. A path goes to another rank "
         "where a collective waited for it. To make work faster that is not on it changes nothing.",
         queries=("critical_path",),
-        table=Table(columns, rows, f"And {plural(omitted, 'row')} more." if omitted else ""),
+        table=Table(columns, rows, _left_out([row[4] for row in found if row not in shown])),
     )
+
+
+def _left_out(shares: list[float]) -> str:
+    """Say how many rows of the path are not shown, and how large they are, in per cent."""
+    if not shares:
+        return ""
+    return f"And {plural(len(shares), 'row')} more, of at most {percent(max(shares) / 100)} each."
+
+
+def _mostly(kind: str, name: str, labels: Labels) -> KernelName:
+    """Name what most of a part of the path was, or led to: the CPU's time is before a launch."""
+    kernel = labels.kernel(name)
+    return replace(kernel, short=f"before {kernel.short}") if kind in _BEFORE else kernel
 
 
 def _bubbles(data: ReportData, labels: Labels) -> Figure:
