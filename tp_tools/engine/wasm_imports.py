@@ -66,13 +66,20 @@ class Host:
         """Copy `data` into the memory that the module owns at its address `at`."""
         memmove(self._host_address(at, len(data)), data, len(data))
 
+    def size(self) -> int:
+        """Return the bytes of the module's memory."""
+        return self.memory.data_len(self._store)
+
+    def address(self) -> int:
+        """Return the address of the memory in this process; it moves when the memory grows."""
+        return addressof(self.memory.data_ptr(self._store).contents)
+
     def _host_address(self, at: int, size: int) -> int:
         """Translate an address of the module to one of this process; check `size` bytes."""
         start = at & self._mask
-        if start + size > self.memory.data_len(self._store):
+        if start + size > self.size():
             raise Aborted(f"it named {size} bytes at {start:#x}, outside its memory")
-        # Do not cache it: the memory moves when it grows.
-        return addressof(self.memory.data_ptr(self._store).contents) + start
+        return self.address() + start
 
     def _implementation(self, item: ImportType) -> Callable[..., object]:
         """Return the function for an import; those that are not implemented fail."""
@@ -124,7 +131,7 @@ class Host:
         self.write(summer_name, b"UTC\0")
 
     def _resize_heap(self, size: int) -> int:
-        needed, current = size & self._mask, self.memory.data_len(self._store)
+        needed, current = size & self._mask, self.size()
         for target in (max(needed, int(current * GROWTH)), needed):
             pages = (min(target, self._limit) - current + PAGE - 1) // PAGE
             if needed <= self._limit and self._grow(pages):

@@ -8,20 +8,15 @@ cannot tell beforehand whether it holds a module, and does not verify its files.
 
 import hashlib
 import importlib.util
-import os
-import stat
-import tempfile
 import threading
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from time import time
+from typing import NamedTuple
 
-import isal.isal_zlib
 import wasmtime
 from wasmtime import Config, Engine, Module, WasmtimeError
 
+from tp_tools.engine import cache
 from tp_tools.errors import EngineUnavailable
-from tp_tools.processes import signals
 from tp_tools.progress import Reporter
 
 KNOWN_ENGINES = {
@@ -32,18 +27,25 @@ KNOWN_ENGINES = {
 
 WASM_NAMES = {32: "trace_processor.wasm", 64: "trace_processor_memory64.wasm"}
 
-KEPT_MODULES = 12
-"""Modules kept in a cache folder: 32 and 64 bit, stoppable or not, for a few versions or kinds of
-machine."""
-
-_AN_HOUR = 3600.0
+_SUFFIX = ".cwasm"
 _STACK = 1 << 20
 """Bytes of the machine stack: SQL of 1000 levels takes more than the 512 KiB of wasmtime in a
 stoppable module; threads have 8 MiB."""
-_READ_BYTES = 1 << 18
-"""Bytes per read; a read of the whole file would touch new memory, page by page."""
 
-Loaded = tuple[Engine, Module]
+
+class Loaded(NamedTuple):
+    """A compiled TraceProcessor.
+
+    Attributes:
+        engine: the engine of wasmtime.
+        module: the machine code.
+        source: the WebAssembly that it was compiled from; see `source_of`.
+    """
+
+    engine: Engine
+    module: Module
+    source: str
+
 
 _loading = threading.Lock()
 _unknown: list[str] = []
@@ -70,7 +72,7 @@ def load_module(bits: int, reporter: Reporter, *, stoppable: bool) -> Loaded:
             return _free[bits].pop()
         if stoppable or bits not in _loaded:
             loaded = compile_or_map(
-                find_wasm(bits), bits, cache_folder(), reporter, stoppable=stoppable
+                find_wasm(bits), bits, cache.cache_folder(), reporter, stoppable=stoppable
             )
             if stoppable:
                 return loaded
@@ -104,35 +106,6 @@ def find_wasm(bits: int) -> Path:
     return files[-1]
 
 
-def cache_folder() -> Path | None:
-    """Return the folder for compiled modules; None if there is none.
-
-    It is in the cache folder of the user, or if that is not writable, beside temporary files.
-    """
-    candidates = [Path(tempfile.gettempdir()) / f"tp-tools-{_user()}"]
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        candidates.insert(0, Path(base) / "tp-tools")
-    elif (home := Path("~").expanduser()).is_absolute():  # some users have no home
-        candidates.insert(0, home / ".cache" / "tp-tools")
-    return next(filter(is_private, candidates), None)
-
-
-def is_private(folder: Path) -> bool:
-    """Create a folder if missing; tell whether this user, and no other user, can write to it.
-
-    Machine code is loaded from it, which must not come from other users.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
-    except OSError:
-        return False
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return False
-    others = stat.S_IWGRP | stat.S_IWOTH
-    return os.name == "nt" or (status.st_uid == _user() and not status.st_mode & others)
-
-
 def compile_or_map(
     wasm: Path,
     bits: int,
@@ -151,28 +124,38 @@ def compile_or_map(
         folder: a private folder (see `is_private`), or None to keep nothing.
         reporter: receives a note before the module is compiled.
         stoppable: whether the module stops when the epoch of the engine is incremented.
-
-    Returns:
-        The engine of wasmtime and the module.
     """
+    source = source_of(wasm)
     engine = Engine(_config(bits, stoppable=stoppable))
     if folder is None:
         reporter.say("compiling the embedded engine (about 4 s; no folder to keep it in)")
-        return engine, Module(engine, _read(wasm))
-    key = _key(wasm, stoppable=stoppable)
-    tried = (_map(engine, path) for path in sorted(folder.glob(f"{key}-*.cwasm")))
-    kept = next(filter(None, tried), None)
-    if kept is None:
+        return Loaded(engine, Module(engine, _read(wasm)), source)
+    compiler = _release("wasmtime", wasmtime.__file__)
+    key = f"{'stoppable' if stoppable else 'fast'}-{source}-{compiler}"
+    tried = (_map(engine, path) for path in cache.kept(folder, key, _SUFFIX))
+    module = next(filter(None, tried), None)
+    if module is None:
         reporter.say("compiling the embedded engine, once (about 4 s)")
-        kept = Module(engine, _read(wasm))
-        _keep(bytes(kept.serialize()), folder, key)
-    return engine, kept
+        module = Module(engine, _read(wasm))
+        cache.keep(bytes(module.serialize()), folder, key, _SUFFIX)
+    return Loaded(engine, module, source)
+
+
+def source_of(wasm: Path) -> str:
+    """Return a name that changes with the content of `wasm`, without reading its 11 MB."""
+    file = wasm.stat()
+    return f"{wasm.stem}-{wasm.parent.name}-{file.st_size}-{file.st_mtime_ns}"
+
+
+def is_known(wasm: Path) -> bool:
+    """Tell whether the tests ran this WebAssembly."""
+    return _sha256(wasm.read_bytes()) in KNOWN_ENGINES
 
 
 def _read(wasm: Path) -> bytes:
     """Read a module, and note if it is unknown."""
     data = wasm.read_bytes()
-    if hashlib.sha256(data).hexdigest() not in KNOWN_ENGINES:
+    if _sha256(data) not in KNOWN_ENGINES:
         _unknown.append(f"{wasm.name} of {wasm.parent.name}")
     return data
 
@@ -180,10 +163,6 @@ def _read(wasm: Path) -> bytes:
 def take_unknown() -> str | None:
     """Return an engine that has to be proven before it is used, once; None if there is none."""
     return _unknown.pop() if _unknown else None
-
-
-def _user() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def _config(bits: int, *, stoppable: bool) -> Config:
@@ -197,13 +176,8 @@ def _config(bits: int, *, stoppable: bool) -> Config:
     return config
 
 
-def _key(wasm: Path, *, stoppable: bool) -> str:
-    """Return a key that changes with all inputs of the compilation, without reading the 11 MB."""
-    file = wasm.stat()
-    kind = "stoppable" if stoppable else "fast"
-    compiler = _release("wasmtime", wasmtime.__file__)
-    parts = (kind, wasm.stem, wasm.parent.name, file.st_size, file.st_mtime_ns, compiler)
-    return "-".join(map(str, parts))
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _release(name: str, init: str) -> str:
@@ -219,56 +193,9 @@ def _release(name: str, init: str) -> str:
     return found.stem if found else name
 
 
-def _file_name(key: str, code: Iterable[bytes]) -> str:
-    """Return the file name of machine code, with its checksum."""
-    checksum = 0
-    for block in code:
-        checksum = isal.isal_zlib.crc32(block, checksum)
-    return f"{key}-{checksum:08x}.cwasm"
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            yield block
-
-
 def _map(engine: Engine, path: Path) -> Module | None:
-    """Map a kept module; return None if it is damaged or does not run on this machine."""
+    """Map a kept module; return None if it does not run on this machine."""
     try:
-        if not path.name.endswith(_file_name("", _blocks(path))):
-            return None
         return Module.deserialize_file(engine, str(path))
-    except (OSError, WasmtimeError):
+    except WasmtimeError:
         return None
-
-
-def _keep(code: bytes, folder: Path, key: str) -> None:
-    """Write the module whole or not at all; a full disk only makes the next start compile again."""
-    try:
-        with signals.held_back():
-            handle, part = tempfile.mkstemp(dir=folder, suffix=".part")
-            forget = signals.at_end(lambda: Path(part).unlink(missing_ok=True))
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(code)
-        Path(part).replace(folder / _file_name(key, [code]))
-        _forget_old(folder)
-    except OSError:
-        Path(part).unlink(missing_ok=True)
-    finally:
-        forget()
-
-
-def _forget_old(folder: Path) -> None:
-    """Remove all but the newest modules, and partial files that are older than an hour."""
-    newest_last = sorted(folder.glob("*.cwasm"), key=_changed)
-    left_behind = [part for part in folder.glob("*.part") if _changed(part) < time() - _AN_HOUR]
-    for path in (*newest_last[:-KEPT_MODULES], *left_behind):
-        path.unlink(missing_ok=True)
-
-
-def _changed(path: Path) -> float:
-    return path.stat().st_mtime
