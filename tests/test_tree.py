@@ -91,6 +91,8 @@ TESTED_IN = {
     "tp_tools.comparison.judged_traces": "comparison/test_api.py",
     "tp_tools.comparison.judging": "comparison/test_comparing.py",
     "tp_tools.comparison.matching": "comparison/test_comparing.py",
+    "tp_tools.crosscheck.losses": "crosscheck/test_checking.py",
+    "tp_tools.crosscheck.matching": "crosscheck/test_checking.py",
     "tp_tools.diagnosis.collection": "diagnosis/test_api.py",
     "tp_tools.diagnosis.evidence": "diagnosis/test_gpu_findings.py",
     "tp_tools.engine._perfetto": "engine/test_processor.py",

@@ -10,6 +10,7 @@ An example is a fenced block
     ```
 
 It runs in a folder of its own, which holds `fixtures/`; `traces/`, four generated ranks of a job;
+`pair/`, a generated trace of Kineto and an export of Nsight Systems of one workload;
 the recorded traces of `../shared/traces`, where they are there; and every block of SQL of its page
 that has a title, as a file of that name. A block about a trace that is not there stays as it is.
 """
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
 
+from fixtures import pairs
 from fixtures.generate_ranks import Wishes, generate, structure, trace
 from tp_tools.cli.main import group
 
@@ -76,6 +78,7 @@ def workplace() -> Iterator[Path]:
         for recorded in RECORDED.glob("*.json.gz"):
             (folder / recorded.name).symlink_to(recorded.resolve())
         _write_ranks(folder / "traces")
+        pairs.example(folder / "pair")
         yield folder
 
 

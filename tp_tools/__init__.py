@@ -15,6 +15,7 @@ from tp_tools import errors
 if TYPE_CHECKING:
     from tp_tools.caller import InputWarning, LossWarning
     from tp_tools.comparison.api import diff, gate, write_baseline
+    from tp_tools.crosscheck.api import compare
     from tp_tools.diagnosis.api import diagnose
     from tp_tools.inspection.api import info
     from tp_tools.merging.api import merge
@@ -28,6 +29,7 @@ __all__ = [
     "InputWarning",
     "LossWarning",
     "__version__",
+    "compare",
     "diagnose",
     "diff",
     "errors",
@@ -46,6 +48,7 @@ __all__ = [
 _MODULES = {
     "InputWarning": "caller",
     "LossWarning": "caller",
+    "compare": "crosscheck.api",
     "diagnose": "diagnosis.api",
     "diff": "comparison.api",
     "fix": "repair.api",

@@ -14,6 +14,7 @@ import pytest
 from perfetto.trace_processor import TraceProcessor
 
 import tp_tools
+from fixtures import pairs
 from fixtures.make import HERE, truth_of
 from tests.support.command_line import KERNELS, kernel, write_trace
 
@@ -129,11 +130,12 @@ def test_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = gzip.decompress(DECODE.read_bytes()).replace(b'"rank": 0', b'"rank": 1')
     for name in ("rank1.json.gz", "traces/rank1.json.gz"):
         (tmp_path / name).write_bytes(gzip.compress(other))
+    pairs.example(tmp_path / "pair")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for piece in pieces:
         exec(piece, names)  # noqa: S102  the project's own docs
-    assert len(pieces) == 13
+    assert len(pieces) == 14
     assert names["kernels"]["count"].sum() == 67
     assert names["per_rank"].columns[0] == "rank"
     assert set(names["per_rank"]["rank"]) == {0, 1}

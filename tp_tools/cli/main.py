@@ -30,6 +30,7 @@ COMMANDS = {
     "sql": "List the queries that come with tp-tools, or print one.",
     "diagnose": "Say what made a trace slow: at most five findings, with numbers and next steps.",
     "diff": "Compare two recordings: what became slower, by kernel, collective, idle time.",
+    "compare": "Hold a trace of PyTorch against one of Nsight Systems: lost kernels, durations.",
     "gate": "Exit with 1 if a recording is slower than a baseline: for CI and git bisect run.",
     "bisect": "Find the commit that made a program slower, by git bisect.",
     "view": "Open a trace in the Perfetto UI, repaired, offline.",

@@ -86,7 +86,7 @@ def _rounds(a: Codes, b: Codes, most_edits: int) -> list[Codes] | None:
     for edits in range(min(most_edits, len(a) + len(b)) + 1):
         diagonals = np.arange(-edits, edits + 1, 2)
         x = np.zeros(1, np.int64) if not edits else _edited(rounds[-1])
-        x = _slid(a, b, x, diagonals)
+        x = slid(a, b, x, diagonals)
         rounds.append(x)
         if np.any((x >= len(a)) & (x - diagonals >= len(b))):
             return rounds
@@ -102,7 +102,7 @@ def _edited(x: Codes) -> Codes:
     return farthest
 
 
-def _slid(a: Codes, b: Codes, x: Codes, diagonals: Codes) -> Codes:
+def slid(a: Codes, b: Codes, x: Codes, diagonals: Codes) -> Codes:
     """Follow equal codes along each diagonal as far as they go."""
     x = x.copy()
     active = np.arange(len(x))
