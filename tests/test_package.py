@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,20 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def run(*words: str | Path) -> None:
+    """Run a module of this environment; uv installs for a tenth of the CPU that pip takes."""
+    subprocess.run([sys.executable, "-m", *words], check=True, capture_output=True)
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `bin` folder of a fresh environment into which the built wheel was installed."""
     wheels = tmp_path_factory.mktemp("wheels")
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(wheels), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True)
+    run("build", "--installer", "uv", "--wheel", "--outdir", wheels, ROOT)
     (wheel,) = wheels.glob("*.whl")
-    home = tmp_path_factory.mktemp("elsewhere")
-    venv.create(home)
-    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin/python")]
-    # bytecode of pandas, of which little is imported, would take most of the time
-    install = ["install", "-q", "--no-compile", "--disable-pip-version-check", str(wheel)]
-    subprocess.run([*pip, *install], check=True, capture_output=True)
+    home = tmp_path_factory.mktemp("elsewhere") / "env"
+    run("uv", "venv", "--quiet", home)
+    run("uv", "pip", "install", "--quiet", "--python", home / "bin/python", wheel)
     return home / "bin"
 
 
