@@ -25,7 +25,7 @@
 -- Args: device, stream, correlation, External id
 -- Set: rank RANGE  only the paths of these ranks
 -- Set: steps RANGE  only the paths of these steps, by their number in steps
--- Shown first: rank, part, step, kind, path_ns, path_percent, on_rank, mostly
+-- Shown first: rank, part, number, kind, on_rank, path_ns, path_percent, mostly
 -- Kernel names: mostly
 -- Paste: what `tp-tools sql critical_path` prints runs in the Query tab of any Perfetto UI.
 

@@ -7,6 +7,8 @@
 -- Scope: rank
 -- Needs: every category
 -- Runs on: raw traces in Perfetto v57 and later; traces that tp-tools wrote in any version.
+-- Shown first: id, name, kind, overlap_ns, repair, other_name
+-- Kernel names: name, other_name
 -- Paste: what `tp-tools sql overlaps` prints runs in the Query tab of any Perfetto UI.
 --
 -- The rule. Slices are placed in this order: work before annotations, then by start, longest

@@ -15,7 +15,7 @@
 -- Set: gpu TEXT = ''  name of the GPU, such as 'NVIDIA H200' or MI300X; that of the trace by itself
 -- Set: peak FLOAT  what it computes at most, of any type, 1e12 operations per second
 -- Set: bandwidth FLOAT  what its memory moves at most, 1e9 bytes per second
--- Shown first: rank, op, dims, calls, gpu_ns, tflops, gbps, mfu_percent, bandwidth_percent, bound,
+-- Shown first: rank, op, dims, gpu_ns, bound, mfu_percent, bandwidth_percent, calls, tflops, gbps,
 --   reason
 -- Paste: what `tp-tools sql roofline` prints runs in the Query tab of any Perfetto UI.
 

@@ -10,6 +10,7 @@
 --   python_function, user_annotation, gpu_user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work launched in these steps, by their number in steps
+-- Shown first: rank, number, level, name, count, total_ns
 -- Paste: what `tp-tools sql step_modules` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.module;

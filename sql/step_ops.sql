@@ -9,6 +9,7 @@
 --   user_annotation, gpu_user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only ops of these steps, by their number in steps
+-- Shown first: rank, number, level, name, count, total_ns
 -- Paste: what `tp-tools sql step_ops` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.op;

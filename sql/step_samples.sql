@@ -16,6 +16,7 @@
 --   user_annotation, gpu_user_annotation, collective
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only these steps, by their number in steps
+-- Shown first: rank, number, level, name, count, total_ns
 -- Kernel names: name
 -- Paste: what `tp-tools sql step_samples` prints runs in the Query tab of any Perfetto UI.
 

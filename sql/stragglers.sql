@@ -16,7 +16,7 @@
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only collectives launched in these steps, by their number in steps
 -- Shown first: rank, times_last, caused_wait_us, wait_us, cause, caused_by, late_kernel
--- Kernel names: late_kernel
+-- Kernel names: late_kernel, caused_by
 -- Paste: what `tp-tools sql stragglers` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.collective.window;

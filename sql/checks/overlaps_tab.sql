@@ -38,4 +38,10 @@ FROM tpt_overlap_repair AS p
 JOIN slice AS s ON s.id = p.id
 LEFT JOIN tpt_overlap_cause AS cause ON cause.id = p.id
 LEFT JOIN slice AS other ON other.id = cause.other
-ORDER BY s.ts, s.id;
+ORDER BY
+  -- GPU work first, in the order of time
+  s.category IN (
+    'kernel', 'gpu_memcpy', 'gpu_memset', 'cuda_graph', 'Kernel', 'Memcpy', 'Memset'
+  ) DESC,
+  s.ts,
+  s.id;

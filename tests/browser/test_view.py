@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.make import HERE, truth_of
-from tests.support.command_line import TpTools
+from tests.support.command_line import TpTools, kernel, write_trace
 from tests.support.perfetto_ui import LOAD_TIMEOUT_MS, LOADED_OR_FAILED, PerfettoUi, ui_folder
 from tests.support.viewing import SECONDS, Viewing, viewing
 from tp_tools.viewer.perfetto_ui import ONLINE, ONLINE_PORT
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, Page, Request, Route
+    from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, ViewportSize
 
 pytestmark = pytest.mark.browser
 
@@ -137,7 +137,7 @@ def test_a_click_on_an_overlap_goes_to_its_slice(context: BrowserContext) -> Non
 
 
 def test_the_report_opens_beside_the_timeline(context: BrowserContext) -> None:
-    """A link in the UI opens it, from the same server; its plots are drawn, and nothing fails."""
+    """A link in the UI opens it, from the same server; it is drawn, and nothing fails."""
     with shown(context, DECODE, "--report") as (ui, view):
         with context.expect_page() as opened:
             ui.page.locator("#tp-report").click()
@@ -147,8 +147,41 @@ def test_the_report_opens_beside_the_timeline(context: BrowserContext) -> None:
         report.wait_for_load_state()
         assert report.url == f"{view.address}report"
         assert report.get_by_text("What made it slow").first.is_visible()
-        report.wait_for_selector(".js-plotly-plot .main-svg")
+        report.wait_for_selector("html[data-state=drawn]")
         assert troubles == []
+
+
+GROUPS = "self.app.trace.workspace.children.map(track => track.name)"
+
+
+def test_ranks_stand_in_order(context: BrowserContext, tmp_path: Path) -> None:
+    """Processes go by rank, not by how many slices they have; times count in ms from the start."""
+    ranks = [
+        write_trace(
+            tmp_path / f"rank{rank}.json",
+            *(kernel("k", 10 * i, 5) for i in range(2 + 3 * rank)),
+            rank=rank,
+        )
+        for rank in range(3)
+    ]
+    with shown(context, *ranks) as (ui, _):
+        ui.page.wait_for_function("() => self.app.trace.workspace.pinnedTracks.length >= 3")
+        names = [name for name in ui.page.evaluate(GROUPS) if name.startswith("rank ")]
+        assert names == sorted(names)
+        assert ui.page.evaluate("self.app.trace.timeline.timestampFormat") == "milliseconds"
+
+
+def test_narrow_and_dark(browser: Browser) -> None:
+    """On a narrow window the sidebar leaves its room to the timeline; the UI follows the scheme."""
+    size: ViewportSize = {"width": 400, "height": 800}
+    with closing(browser.new_context(viewport=size, color_scheme="dark")) as dark:
+        dark.set_default_timeout(LOAD_TIMEOUT_MS)
+        with shown(dark, DECODE) as (ui, _):
+            ui.page.wait_for_function("() => !self.app.sidebar.visible")
+            timeline = ui.page.locator(".pf-viewer-page").first.bounding_box()
+            assert timeline is not None
+            assert timeline["width"] >= 350
+            assert ui.page.locator(".pf-theme-provider--dark").count() == 1
 
 
 SELECTED = "() => self.app.trace.selection.selection.eventId"

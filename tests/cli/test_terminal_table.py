@@ -98,6 +98,16 @@ def cells(column: str, *values: int | None) -> list[str]:
     return [line.strip() for line in [lines[0], *lines[2:]]]
 
 
+def test_columns_that_are_not_needed_blur_no_names() -> None:
+    """Copies from pinned and from pageable memory stay apart, rather than that one more fits."""
+    columns = ("name", "count", "total_ns", "mean_gbps", "max_gbps", "more")
+    kinds = ("Memcpy HtoD (Pinned -> Device)", "Memcpy HtoD (Pageable -> Device)")
+    answer = Rows(columns, [(kind, 1, 2, 3.0, 4.0, "x" * 20) for kind in kinds])
+    layout = lay_out(answer, header("copies"), 74, 0)
+    assert layout.left_out == ["more"]
+    assert len({line.partition(")")[0] for line in layout.lines[-2:]}) == 2
+
+
 def test_durations_have_a_unit_by_size() -> None:
     """ns, us and ms by the longest, which the name of the column says; times are left alone."""
     assert cells("total_ns", 9_999, 1) == ["total_ns", "9,999", "1"]

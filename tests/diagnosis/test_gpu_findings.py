@@ -96,6 +96,9 @@ def test_hidden_kernels_cost_no_time() -> None:
         "Perfetto 51 to 56 does not show 4 kernels of 4.000 ms, most on rank 1: 7.0 % of kernel "
         "time, above all gemm: what looks idle there is not."
     )
+    alone = gpu_findings.hidden(numbers(window(compute=9), traces=(facts(0, hidden_percent=2),)))
+    assert alone is not None
+    assert "2.0 % of kernel time, all gemm: what" in alone.says
     assert found.evidence[0].command() == "tp-tools info"
     assert found.evidence[0].row["kernel_ns"] == 2 * MS
     one = gpu_findings.hidden(numbers(window(compute=9), traces=(facts(hidden_percent=2),)))

@@ -96,6 +96,24 @@ def test_the_busiest_tracks_are_pinned_in_order(tmp_path: Path) -> None:
     assert patterns(commands, PIN) == expected
 
 
+def test_a_stream_is_pinned_of_all_ranks_or_of_none(tmp_path: Path) -> None:
+    """Of eight ranks with two streams the one with more work is pinned, on every rank."""
+    events = [
+        event
+        for rank in range(8)
+        for tid, dur in ((7, 1000 * (8 - rank)), (84, 9000))
+        for event in (
+            named("thread_name", f"rank {rank} · stream {tid}", pid=rank, tid=tid),
+            kernel("k", 0, dur, 10 * rank + tid, pid=rank, tid=tid),
+        )
+    ]
+    titles = [
+        pattern.replace("\\", "") for pattern in patterns(commands_for(tmp_path, *events), PIN)
+    ]
+    assert [title[2:].partition(" ·")[0] for title in titles] == [f"rank {n}" for n in range(8)]
+    assert all("stream 84" in title for title in titles)
+
+
 def test_collectives_of_a_merge_come_first(tmp_path: Path) -> None:
     """The tracks that `tp-tools merge` adds are pinned above the streams."""
     commands = commands_for(

@@ -18,17 +18,23 @@ from tp_tools.cli.options import (
     limit_options,
     percentage,
 )
+from tp_tools.cli.prose import wrapped
 from tp_tools.errors import UsageError
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
     from tp_tools.comparison import Comparison
+    from tp_tools.engine import Rows
     from tp_tools.merging.rank_names import RankChoice
 
 ROWS = 10
 """Rows of a table by default."""
 
 _WIDTH = 140
+"""Characters of a line where stdout is no terminal."""
+
+_FIRST = ("name", "verdict", "diff_ns", "diff_percent", "a_ns", "b_ns")
+"""The columns that answer, which a narrow terminal shows first."""
 
 
 @dataclass(frozen=True)
@@ -191,15 +197,33 @@ def _write_page(found: Comparison, options: Options) -> None:
 
 def _show(found: Comparison, options: Options) -> None:
     """Print the headline and the tables."""
-    from tp_tools.cli.table import table  # noqa: PLC0415  numpy: not for --help
     from tp_tools.comparison import report  # noqa: PLC0415
 
     for line in (*report.headline(found), *found.notes):
-        click.echo(line)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
+        click.echo(wrapped(line, sys.stdout))
+    no_room: dict[str, None] = {}
     for it in report.sections(found, options.rows, show_all=options.show_all):
         click.echo(f"\n{it.title}")
-        for line in table(it.rows, width).lines:
-            click.echo(line)
+        lines, left_out = _laid_out(it.rows)
+        no_room |= dict.fromkeys(left_out)
+        click.echo("\n".join(lines))
         if it.left_out:
             click.echo(f"({it.left_out:,} more: --rows)")
+    if no_room:
+        click.echo(wrapped(f"\nNo room for {', '.join(no_room)}: --format md has it.", sys.stdout))
+
+
+def _laid_out(rows: Rows) -> tuple[list[str], list[str]]:
+    """Return the lines of a table, and the columns without room: on a terminal, what answers first.
+
+    Elsewhere times stay in ns.
+    """
+    from tp_tools.cli.table import table  # noqa: PLC0415  numpy: not for --help
+    from tp_tools.cli.terminal_table import lay_out  # noqa: PLC0415
+    from tp_tools.library import Header  # noqa: PLC0415
+
+    if not sys.stdout.isatty():
+        return table(rows, _WIDTH).lines, []
+    header = Header("", "", "job", None, first=_FIRST)
+    layout = lay_out(rows, header, shutil.get_terminal_size().columns, 0)
+    return layout.lines, layout.left_out

@@ -164,6 +164,8 @@ def _print_layout(answer: Rows, query: Query, options: OutputOptions, console: C
     default = ROWS_ON_TERMINAL if sys.stdout.isatty() else 0
     most_rows = default if options.rows is None else options.rows
     width = None if options.wide else shutil.get_terminal_size().columns
+    if not answer.rows:
+        return
     layout = lay_out(answer, query.header, width, most_rows)
     click.echo("".join(f"{line}\n" for line in layout.lines), nl=False)
     if layout.omitted:

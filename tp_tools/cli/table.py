@@ -38,10 +38,12 @@ class Table:
     Attributes:
         lines: its lines, header first.
         left_out: names of the columns that do not fit.
+        is_blurred: whether texts of a column that differ were shortened to the same.
     """
 
     lines: list[str]
     left_out: list[str]
+    is_blurred: bool = False
 
 
 @dataclass
@@ -82,7 +84,8 @@ def table(answer: Rows, width: int | None = None) -> Table:
         turned = _turned(columns)
         if all(len(line) <= width for line in turned):
             return Table(turned, [])
-    return Table(list(_lines(shown)), [column.name for column in columns[len(shown) :]])
+    left_out = [column.name for column in columns[len(shown) :]]
+    return Table(list(_lines(shown)), left_out, any(map(_is_blurred, shown)))
 
 
 def markdown(answer: Rows) -> list[str]:
@@ -129,6 +132,11 @@ def _decimals(values: list[float]) -> int:
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     whole = math.floor(math.log10(largest)) + 1 if largest else 1
     return min(max(_DIGITS - whole, 1), 12)
+
+
+def _is_blurred(column: _Column) -> bool:
+    texts = set(column.cells) if column.is_text else set()
+    return len({middle(text, column.width) for text in texts}) < len(texts)
 
 
 def _capped(columns: list[_Column]) -> list[_Column]:

@@ -121,6 +121,8 @@ def _source(shown: Rows, answer: Rows, place: int) -> str:
 def _that_fit(shown: Rows, order: list[int], width: int, needed: int, spare: int) -> list[int]:
     """Choose as many columns as fit, in the order of their importance; one at least.
 
+    Columns beyond those that are needed shorten no two texts to the same one.
+
     Args:
         shown: the rows.
         order: places of the columns, the most important first.
@@ -132,7 +134,8 @@ def _that_fit(shown: Rows, order: list[int], width: int, needed: int, spare: int
     for count in range(len(order), 1, -1):
         names = [name for i, name in enumerate(sample.columns) if i in set(order[:count])]
         room = width if count <= needed else width - spare
-        if not table(_select(sample, names), room).left_out:
+        tried = table(_select(sample, names), room)
+        if not tried.left_out and (count <= needed or not tried.is_blurred):
             return order[:count]
     return order[:1]
 

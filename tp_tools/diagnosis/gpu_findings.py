@@ -106,12 +106,14 @@ def hidden(numbers: Numbers) -> Finding | None:
     ns = sum(it.hidden.kernel_ns for it in known if it.hidden)
     on = "" if len(numbers.traces) == 1 else f", most on rank {most.rank}:"
     name = numbers.kernel(counts.names[0][0])
+    only = len(known) == len(counts.names) == 1
+    which = f"above all {name}" if not only else name if kernels == 1 else f"all {name}"
     row = {"kernels": counts.kernels, "kernel_ns": counts.kernel_ns, "share": counts.share}
     return Finding(
         kind="hidden kernels",
         title="The timeline hides kernels",
         says=f"Perfetto 51 to 56 does not show {plural(kernels, 'kernel')} of {span(ns)}{on}"
-        f"{',' if not on else ''} {percent(counts.share)} of kernel time, above all {name}: what "
+        f"{',' if not on else ''} {percent(counts.share)} of kernel time, {which}: what "
         "looks idle there is not.",
         next_step="Look at the repaired trace: `tp-tools fix`, or `tp-tools view`.",
         cost_ns=None,

@@ -36,6 +36,7 @@ MOST_EVENTS = 50_000
 much else to do, it took 0.5 s on 24,656 events and 10 s on 239,093."""
 
 _ANY_STREAM = r"^(rank \d+ · )?stream \d+\b"
+_OF_A_RANK = r"^rank \d+ · (.*) \d+$"
 _ANY_GROUP = r"^ranks \d"
 _COLLECTIVES = ("collective",)
 """The category of slices that `tp-tools merge` adds: a track per process group, over all ranks."""
@@ -88,13 +89,20 @@ def is_overlapping(analysis: Analysis) -> bool:
 def _titles_to_pin(tracks: list[_Track]) -> list[str]:
     """Return the titles of the heaviest tracks, in the order of tracks.
 
-    Tracks of several ranks may share a title; the UI pins them all, so their weights add up.
+    Tracks of several ranks may share a title; the UI pins them all, so their weights add up. A
+    stream is pinned of all ranks or of none, unless the heaviest alone are too many.
     """
-    weight = Counter[str]()
+    weight, alike = Counter[str](), dict[str, Counter[str]]()
     for track in tracks:
-        weight[track.title] += track.weight
-    heaviest = {title for title, _ in weight.most_common(MAX_PINNED)}
-    return [title for title in weight if title in heaviest]
+        same = re.sub(_OF_A_RANK, r"\1", track.title)
+        weight[same] += track.weight
+        alike.setdefault(same, Counter())[track.title] += track.weight
+    pinned = set[str]()
+    for same, _ in weight.most_common():
+        room = MAX_PINNED - len(pinned)
+        if not pinned or len(alike[same]) <= room:
+            pinned.update(title for title, _ in alike[same].most_common(room))
+    return [title for title in dict.fromkeys(track.title for track in tracks) if title in pinned]
 
 
 def _tracks(analysis: Analysis, cats: Collection[str]) -> Iterator[_Track]:

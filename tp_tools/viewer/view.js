@@ -1,6 +1,7 @@
 // Runs in the page before the scripts of the Perfetto UI.
 (() => {
   'use strict';
+  const NARROW = 900;  // pixels below which the sidebar leaves too little for the timeline
   const {trace, commands, at, report} = document.currentScript.dataset;
 
   // The UI removes the trace's URL from its own once the trace is loaded, so that a reload would
@@ -13,6 +14,13 @@
   // The UI keeps a copy of each trace in the browser's storage, by origin. Each run has another
   // port and so another origin: copies would pile up that no page reads or removes.
   Object.defineProperty(window, 'caches', {value: undefined});
+
+  // Settings begin anew likewise: times in ms from the start of the trace, as --at takes them.
+  if (!localStorage.getItem('perfettoSettings')) {
+    const theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+    const settings = {timestampFormat: 'milliseconds', theme};
+    localStorage.setItem('perfettoSettings', JSON.stringify(settings));
+  }
 
   // The server counts the page as open while this connection is, and stops soon after it closes.
   new EventSource('alive');
@@ -34,8 +42,18 @@
     const {workspace} = app.trace;
     workspace.flatTracks.filter((track) => track.headless)
       .forEach((track) => workspace.unpinTrack(track));
+    orderRanks(workspace);
+    if (innerWidth < NARROW) app.commands.runCommand('dev.perfetto.ToggleLeftSidebar');
     if (at) goTo(app.trace, JSON.parse(at));
   }, 100);
+
+  // Up to v52 the UI sorts processes by how many slices they have: those of ranks go by rank.
+  function orderRanks(workspace) {
+    const rankOf = (track) => Number(/^rank (\d+) /.exec(track.name)?.[1] ?? -1);
+    workspace.children.filter((track) => rankOf(track) >= 0)
+      .sort((a, b) => rankOf(a) - rankOf(b))
+      .forEach((track) => workspace.addChildLast(track));
+  }
 
   // Shows and selects a slice, or marks a time (ns after the trace's start) and shows what is near.
   function goTo(trace, {slice, time, around}) {
