@@ -17,7 +17,8 @@ import zstandard
 
 from tests.support.reporters import Recorder
 from tp_tools.errors import InputError
-from tp_tools.files.source import ReadSizes, Source, disk_size, open_source
+from tp_tools.files.opening import open_source
+from tp_tools.files.source import ReadSizes, Source, disk_size
 
 TEXT = b"".join(b'{"event": %d, "x": "%d"},\n' % (i, i * i) for i in range(2000))
 
@@ -301,7 +302,7 @@ def test_a_pipe_can_be_read_twice(tmp_path: Path) -> None:
 
 PROGRAM = """
 import sys
-from tp_tools.files.source import open_source
+from tp_tools.files.opening import open_source
 from tp_tools.errors import InputError
 try:
     with open_source("-") as source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -142,7 +143,11 @@ def is_several(traces: tuple[str, ...]) -> bool:
     # any text can be a name, and none raises here
     is_there = os.path.exists(traces[0])  # noqa: PTH110
     is_glob = any(character in traces[0] for character in "*?[") and not is_there
-    return len(traces) > 1 or is_glob or os.path.isdir(traces[0])  # noqa: PTH112
+    if len(traces) > 1 or is_glob or not os.path.isdir(traces[0]):  # noqa: PTH112
+        return len(traces) > 1 or is_glob
+    from tp_tools import nsys  # noqa: PLC0415  not for --help
+
+    return not nsys.is_parquet_folder(Path(traces[0]))
 
 
 def _open(output: str, engine: str | None, console: Console) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
-    from tp_tools.files.source import ReadSizes, Source, open_source
+    from tp_tools.files.opening import open_source
+    from tp_tools.files.source import ReadSizes, Source
 
 __all__ = ["ReadSizes", "Source", "open_source"]
 
@@ -18,6 +19,6 @@ __getattr__ = exporter(
     {
         "ReadSizes": "source",
         "Source": "source",
-        "open_source": "source",
+        "open_source": "opening",
     },
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from tp_tools import nsys
 from tp_tools.errors import InputError
+from tp_tools.files import temporary
 from tp_tools.files.spool import spooled
 
 if TYPE_CHECKING:
@@ -45,6 +46,27 @@ def read(
         if is_cut():
             raise InputError(f"{name}: was cut short. Copy the file again.")
         yield from _text(copy, name)
+
+
+@contextmanager
+def opened_folder(folder: Path, name: str) -> Iterator[Path]:
+    """Yield a temporary SQLite database of the tables that a folder of Parquet files holds.
+
+    Args:
+        folder: holds an export of Nsight Systems, one file a table.
+        name: its name in messages.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+        InputError: it is another folder, or a file is damaged.
+        OutputError: the disk is too full.
+    """
+    if not nsys.is_parquet_folder(folder):
+        raise InputError(f"{name}: is a folder. Give one trace file.")
+    with spooled([]) as copy:
+        with temporary.full_disk_named():
+            nsys.write_database(folder, copy, name)
+        yield copy
 
 
 def _is_database(path: Path) -> bool:

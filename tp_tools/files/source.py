@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import stat
-import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +14,6 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from isal import isal_zlib
 
 from tp_tools.errors import InputError
-from tp_tools.files.spool import spooled
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
@@ -30,7 +27,6 @@ BLOCK = 64 << 10
 BATCH_BYTES = 1 << 20
 """Approximate bytes of text in a batch; a longer event makes a longer batch."""
 
-_COPY = 1 << 20
 _GZIP_MAGIC = re.compile(rb"\x1f\x8b")
 _ZSTD_MAGIC = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # or pzstd's skippable frame
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -117,7 +113,7 @@ class Source:
                 self.stamp = status.st_size, status.st_mtime_ns
                 yield from self._decompress(_raw_blocks(file, self.sizes.block, reporter))
         except OSError as error:
-            raise _read_error(self.name, error) from error
+            raise read_error(self.name, error) from error
 
     def _readable(self, reporter: Reporter) -> Path:
         """Return the file to read: of a report of Nsight Systems its export."""
@@ -236,7 +232,8 @@ def _raw_blocks(file: BinaryIO, size: int, reporter: Reporter) -> Iterator[bytes
         yield block
 
 
-def _read_error(name: str, error: OSError) -> InputError:
+def read_error(name: str, error: OSError) -> InputError:
+    """Return the error for a file that the system does not read."""
     return InputError(f"{name}: cannot be read: {error.strerror or error}.")
 
 
@@ -247,52 +244,3 @@ def disk_size(files: Iterable[str]) -> int:
         with suppress(OSError):
             size += Path(file).stat().st_size
     return size
-
-
-@contextmanager
-def open_source(name: str) -> Iterator[Source]:
-    """Open the trace that a command line names.
-
-    Standard input and pipes are copied to a temporary file, since a trace is read several times.
-
-    Args:
-        name: a path, or "-" for standard input.
-
-    Yields:
-        The source; its temporary file is removed at the end of the block.
-
-    Raises:
-        InputError: the file does not exist, is a folder, or cannot be read.
-    """
-    if name == "-":
-        if sys.stdin is None:
-            raise InputError("-: standard input is closed.")
-        with spooled(_read_blocks("-", sys.stdin.buffer)) as path:
-            yield Source(path, "-")
-        return
-    path = Path(name)
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        raise InputError(f"{name}: no such file.") from None
-    except OSError as error:
-        raise _read_error(name, error) from error
-    if stat.S_ISDIR(mode):
-        raise InputError(f"{name}: is a folder. Give one trace file.")
-    if stat.S_ISREG(mode):
-        yield Source(path, name)
-        return
-    try:
-        pipe = path.open("rb")
-    except OSError as error:
-        raise _read_error(name, error) from error
-    with pipe, spooled(_read_blocks(name, pipe)) as copy:
-        yield Source(copy, name)
-
-
-def _read_blocks(name: str, stream: BinaryIO) -> Iterator[bytes]:
-    try:
-        while block := stream.read(_COPY):
-            yield block
-    except OSError as error:
-        raise _read_error(name, error) from error

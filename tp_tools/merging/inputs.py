@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tp_tools import nsys
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files.missing import refuse_missing
 
@@ -79,7 +80,8 @@ def _expanded(name: str) -> list[Input]:
     path = Path(name)
     try:
         if path.is_dir():
-            return _in_folder(path)
+            is_export = nsys.is_parquet_folder(path)
+            return [Input(name, is_given=True)] if is_export else _in_folder(path)
         is_there = name == STDIN or path.exists()
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror}.") from error

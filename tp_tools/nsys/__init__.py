@@ -1,4 +1,4 @@
-"""Read SQLite exports of Nsight Systems as the text of a Kineto trace.
+"""Read exports of Nsight Systems (SQLite, Parquet) as the text of a Kineto trace.
 
 A file is read table by table, read-only; all that stands behind (repair, merge, SQL) takes the text
 for that of a trace which Kineto wrote.
@@ -10,7 +10,16 @@ from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
     from tp_tools.nsys.export import is_export, read_text
+    from tp_tools.nsys.parquet import is_parquet_folder, write_database
 
-__all__ = ["is_export", "read_text"]
+__all__ = ["is_export", "is_parquet_folder", "read_text", "write_database"]
 
-__getattr__ = exporter(__name__, {"is_export": "export", "read_text": "export"})
+__getattr__ = exporter(
+    __name__,
+    {
+        "is_export": "export",
+        "is_parquet_folder": "parquet",
+        "read_text": "export",
+        "write_database": "parquet",
+    },
+)

@@ -41,6 +41,23 @@ ON_THREADS = (API, NVTX, OS_CALLS, OVERHEAD, PROFILER_OVERHEAD)
 DRAWN = (*GPU_WORK, SYNC, *ON_THREADS)
 """Tables whose rows become events."""
 
+READ = frozenset(
+    {
+        *DRAWN,
+        DIAGNOSTIC,
+        STRINGS,
+        THREAD_NAMES,
+        PROCESSES,
+        START,
+        GPU_INFO,
+        CUDA_DEVICES,
+        CAPTURE,
+        MPI_RANKS,
+        *META,
+    }
+)
+"""Tables of which more is read than how many rows there are."""
+
 LEFT_OUT = {
     "SCHED_EVENTS": "switches of threads",
     "COMPOSITE_EVENTS": "CPU samples",

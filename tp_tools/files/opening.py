@@ -1,0 +1,71 @@
+"""Open the trace that a command line names: a file, standard input, a pipe, or an export."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from tp_tools.errors import InputError
+from tp_tools.files.source import Source, read_error
+from tp_tools.files.spool import spooled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_COPY = 1 << 20
+
+
+@contextmanager
+def open_source(name: str) -> Iterator[Source]:
+    """Open the trace that a command line names.
+
+    Standard input and pipes are copied to a temporary file, since a trace is read several times.
+
+    Args:
+        name: a path, or "-" for standard input.
+
+    Yields:
+        The source; its temporary file is removed at the end of the block.
+
+    Raises:
+        InputError: the file does not exist, is a folder that is no export, or cannot be read.
+    """
+    if name == "-":
+        if sys.stdin is None:
+            raise InputError("-: standard input is closed.")
+        with spooled(_read_blocks("-", sys.stdin.buffer)) as path:
+            yield Source(path, "-")
+        return
+    path = Path(name)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file.") from None
+    except OSError as error:
+        raise read_error(name, error) from error
+    if stat.S_ISDIR(mode):
+        from tp_tools.files import exports  # noqa: PLC0415  few inputs are exports
+
+        with exports.opened_folder(path, name) as copy:
+            yield Source(copy, name)
+        return
+    if stat.S_ISREG(mode):
+        yield Source(path, name)
+        return
+    try:
+        pipe = path.open("rb")
+    except OSError as error:
+        raise read_error(name, error) from error
+    with pipe, spooled(_read_blocks(name, pipe)) as copy:
+        yield Source(copy, name)
+
+
+def _read_blocks(name: str, stream: BinaryIO) -> Iterator[bytes]:
+    try:
+        while block := stream.read(_COPY):
+            yield block
+    except OSError as error:
+        raise read_error(name, error) from error
