@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.command_line import kernel, write_trace
 from tp_tools.errors import InputError, UsageError
-from tp_tools.files import ReadSizes
+from tp_tools.files import ReadSizes, Source
 from tp_tools.merging.inputs import expand
 from tp_tools.merging.job_files import JobFiles
 from tp_tools.merging.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def in_order(files: list[str]) -> list[tuple[int, str]]:
@@ -120,7 +120,11 @@ def test_a_rank_between_two_blocks(tmp_path: Path, block: int) -> None:
     for parts in ({**job, **events}, {**events, **job}):
         path = tmp_path / "t.json"
         path.write_text(json.dumps(parts))
-        found = probe(str(path), is_given=True, sizes=ReadSizes(block))
+        found = probe(
+            str(path),
+            is_given=True,
+            sources=lambda file: Source(Path(file), file, sizes=ReadSizes(block)),
+        )
         assert found.metadata.rank == 5
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.support.helping import Slow, here
 from tests.support.strategies import PURE
 from tp_tools.errors import EngineError, InputError, TpToolsError
+from tp_tools.files.sources import source_of
 from tp_tools.merging import read_rank
 from tp_tools.processes import local
 from tp_tools.processes.local import open_pool
@@ -360,5 +361,5 @@ def test_the_failure_of_a_rank_names_the_rank(
 
     monkeypatch.setattr(read_rank, "read", read)
     with pytest.raises(TpToolsError, match=r"^x\.json: ") as caught:
-        read_rank.read_rank("x.json", tmp_path / "spool", None, based=True)
+        read_rank.read_rank(source_of("x.json"), tmp_path / "spool", None, based=True)
     assert caught.value.exit_code == code

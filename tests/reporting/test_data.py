@@ -2,50 +2,80 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+import gzip
+import random
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
-from fixtures.make import HERE
+import tp_tools
 from tests.support.captured import LAYER, RAN, capture, replay
-from tests.support.handmade import text
+from tests.support.handmade import kernel, mark, text, x
+from tests.support.rank_traces import NCCL
+from tests.support.reads import reads
 from tests.support.reporters import Recorder
-from tp_tools.reporting.data import collect
+from tp_tools.files.sources import kept_sources, source_of
+from tp_tools.progress import SILENT
+from tp_tools.reporting.collection import collect
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from pathlib import Path
 
-    from tp_tools.progress import Reporter
+HEAD = 64 << 10
+"""Bytes that may be read of the beginning of a file to learn what it is."""
 
-
-class Remover(Recorder):
-    """Removes a file as soon as it was read."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-
-    def stage(
-        self, doing: str, total: int | None = None, then: str | None = None
-    ) -> AbstractContextManager[Reporter]:
-        """Remove the file when the stage after reading begins."""
-        if doing == "placing slices":
-            self.path.unlink()
-        return super().stage(doing, total, then)
+STEP = {"cat": "user_annotation", "pid": 10, "tid": 20}
 
 
-@pytest.mark.parametrize("name", ["pdl_decode.json.gz", "torch_cpu_with_stack.json.gz"])
-def test_a_trace_is_read_once(tmp_path: Path, name: str) -> None:
-    """Description, repair and all queries need one reading of the file."""
-    path = Path(shutil.copy(HERE / name, tmp_path))
-    expected = collect([str(path)], "embedded", "auto", Recorder())
-    remover = Remover(path)
-    data = collect([str(path)], "embedded", "auto", remover)
-    assert not path.exists()
-    assert (data.members, data.results) == (expected.members, expected.results)
-    assert sum(stage.startswith("reading") for stage in remover.stages) == 1
+def rank(path: Path, number: int, *, behind: bool = False) -> Path:
+    """A rank of two with work and an all-reduce; its rank stands before or behind its events.
+
+    Noise that no compression makes smaller keeps the file larger than what heads may take.
+    """
+    args = {"Collective name": "allreduce", "In msg nelems": 4, "Out msg nelems": 4, "dtype": "Int"}
+    bits = random.Random(number)
+    events = [
+        x("ProfilerStep#1", 0, 90_000, **STEP),
+        kernel("gemm", 1_000, 20_000 + number, 1),
+        x(NCCL, 30_000, 60_000, args={**args, "Group size": 2, "Process Group Name": "0"}),
+        *(mark("i", 1, name=bits.randbytes(512).hex(), s="t") for _ in range(8 * HEAD // 512)),
+    ]
+    job = {"distributedInfo": {"backend": "nccl", "rank": number, "world_size": 2}}
+    parts = {"traceEvents": events}
+    whole = {**parts, **job} if behind else {**job, **parts}
+    path.write_bytes(gzip.compress(msgspec.json.encode(whole)))
+    return path
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_each_rank_of_a_job_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, behind: bool
+) -> None:
+    """Finding, repairing, aligning, merging, describing and asking need one pass over each file.
+
+    Its head is read besides where the rank stands in it; else that takes the pass, which is kept.
+    """
+    ranks = [rank(tmp_path / f"{number}.json.gz", number, behind=behind) for number in range(2)]
+    with reads(monkeypatch) as counted:
+        page = tp_tools.report(tmp_path).html
+    assert "all_reduce" in page
+    for path in ranks:
+        size = path.stat().st_size
+        assert counted.opened[str(path)] == (1 if behind else 2)
+        assert size <= counted.read[str(path)] <= size + (0 if behind else 2 * HEAD)
+
+
+@pytest.mark.parametrize("most", [0, 256 << 20])
+def test_a_trace_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Whether its text stays in memory or goes to a temporary file; two looks tell its format."""
+    path = rank(tmp_path / "trace.json.gz", 0)
+    with kept_sources() as kept, reads(monkeypatch) as counted:
+        kept.keep(source_of(str(path)), most)
+        data = collect([str(path)], "embedded", "auto", SILENT, kept=kept)
+    assert ("gemm", 1) in set(data.rows("kernels", "name", "count"))
+    assert counted.opened[str(path)] == 3
+    assert path.stat().st_size <= counted.read[str(path)] <= path.stat().st_size + 2 * HEAD
 
 
 def test_captures_take_replays_apart(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def command(  # noqa: PLR0917  click passes all by name
 
 def _run(options: Options, console: Console) -> None:
     from tp_tools.files import output, temporary  # noqa: PLC0415
+    from tp_tools.files.sources import kept_sources  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
     from tp_tools.reporting import (  # noqa: PLC0415
         build,
@@ -99,11 +100,12 @@ def _run(options: Options, console: Console) -> None:
     output.check(options.output, force=options.force, suffixes=output.PAGE_SUFFIXES)
     plots.graph_objects()  # before any work is done
     templates.environment()
-    job = job_files.find(options.traces, options.choice)
-    output.refuse_input(options.output, job.files)
-    job.say_left_out(console)
-    with temporary.in_folder(output.folder_of(options.output)):
-        data = collect(job.files, options.engine, options.align, console, options.captures)
+    with temporary.in_folder(output.folder_of(options.output)), kept_sources() as kept:
+        job = job_files.find(options.traces, options.choice, sources=kept.of)
+        output.refuse_input(options.output, job.files)
+        job.say_left_out(console)
+        how = (options.engine, options.align, console, options.captures)
+        data = collect(job.files, *how, kept=kept)
     with console.stage("drawing"):
         page = build.html(data).encode()
     with output.written(options.output, [page]):

@@ -171,6 +171,7 @@ def run(options: Options, console: Console) -> None:
     from tp_tools.cli import view_inputs  # noqa: PLC0415  not for --help
     from tp_tools.files import open_source  # noqa: PLC0415
     from tp_tools.files.missing import refuse_missing  # noqa: PLC0415
+    from tp_tools.files.sources import kept_sources  # noqa: PLC0415
     from tp_tools.viewer import (  # noqa: PLC0415
         ViewOptions,
         native_shell,
@@ -184,15 +185,19 @@ def run(options: Options, console: Console) -> None:
     if options.native:
         native_shell.shell_of(options.engine)  # before any work is done
     inputs = view_inputs.Inputs(options.traces, options.choice, options.engine, options.raw)
-    with (
-        _server(options) as server,
-        temporary.folder() as folder,
-        open_source(view_inputs.trace(inputs, folder, console)) as source,
-    ):
+    with ExitStack() as stack:
+        server = stack.enter_context(_server(options))
+        kept = stack.enter_context(kept_sources()) if options.report else None
+        folder = stack.enter_context(temporary.folder())
+        files = view_inputs.find(inputs, kept, console)
+        shown = view_inputs.trace(files, inputs, folder, kept, console)
+        source = stack.enter_context(open_source(shown))
+        if kept and len(files) == 1:
+            source = kept.keep(source)
         how = ViewOptions(folder, options.raw, options.engine)
         view_file = prepare_view(source, how, console)
         view_inputs.say_repairs(view_file, console)
-        report = view_inputs.report(inputs, console) if options.report else None
+        report = view_inputs.report(files, options.engine, kept, console) if kept else None
         server.site = _site(view_file, options, report)
         if report is not None:
             console.say(f"Report: {server.address(perfetto_ui.REPORT)}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tp_tools.cli import fix_summary
+from tp_tools.files.sources import source_of
 from tp_tools.library.header import Header
 from tp_tools.merging import job_files
 from tp_tools.querying import LoadOptions, job_loader
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tp_tools.cli.console import Console
+    from tp_tools.files.sources import KeptSources
     from tp_tools.merging.rank_names import RankChoice
     from tp_tools.viewer import ViewFile
 
@@ -38,34 +40,51 @@ class Inputs:
     raw: bool
 
 
-def trace(inputs: Inputs, folder: Path, console: Console) -> str:
-    """Return the file to show: the given one, or the ranks of a job, merged.
+def find(inputs: Inputs, kept: KeptSources | None, console: Console) -> list[str]:
+    """List the files of the one trace, or of the ranks of the job; say what lies beside them.
 
     Args:
         inputs: the traces.
+        kept: gives the files, where they are read for a report as well.
+        console: receives notes.
+
+    Raises:
+        InputError: there is no trace, or one cannot be read.
+    """
+    job = job_files.find(inputs.traces, inputs.choice, sources=kept.of if kept else source_of)
+    job.say_left_out(console)
+    return job.files
+
+
+def trace(
+    files: list[str], inputs: Inputs, folder: Path, kept: KeptSources | None, console: Console
+) -> str:
+    """Return the file to show: the given one, or the ranks of a job, merged.
+
+    Args:
+        files: the traces.
+        inputs: the engine, and whether files are shown as they are.
         folder: where the merge goes.
+        kept: as for `find`.
         console: receives stages, notes and warnings.
 
     Raises:
         InputError: a trace cannot be used, or the ranks do not fit together.
         EngineError: TraceProcessor failed.
     """
-    job = job_files.find(inputs.traces, inputs.choice)
-    job.say_left_out(console)
-    if len(job.files) == 1:
-        return job.files[0]
+    if len(files) == 1:
+        return files[0]
     how = LoadOptions(inputs.engine, inputs.raw)
     merged = folder / "job.json"
-    job_loader.write(job.files, Header("", "", "job", None), how, merged, reporter=console)
+    job_loader.write(files, Header("", "", "job", None), how, merged, reporter=console, kept=kept)
     return str(merged)
 
 
-def report(inputs: Inputs, console: Console) -> bytes:
+def report(files: list[str], engine: str | None, kept: KeptSources, console: Console) -> bytes:
     """Build the page of `tp-tools report` about the trace, or the ranks of the job."""
     from tp_tools.reporting import build, collect  # noqa: PLC0415  only where it is asked for
 
-    files = job_files.find(inputs.traces, inputs.choice).files
-    data = collect(files, inputs.engine, "auto", console)
+    data = collect(files, engine, "auto", console, kept=kept)
     with console.stage("drawing"):
         return build.html(data).encode()
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools import library
 from tp_tools.alignment.alignment import BY_BASE, UNALIGNED
-from tp_tools.chrome import read
 from tp_tools.chrome.metadata import metadata
 from tp_tools.diagnosis.numbers import Numbers, TraceFacts
 from tp_tools.engine import Rows, query_rows
-from tp_tools.files import Source, open_source
+from tp_tools.files import open_source
+from tp_tools.files.sources import kept_sources
+from tp_tools.merging.read_rank import load_rank
 from tp_tools.progress import Once
 from tp_tools.querying import job_loader, load_trace, lookup
 from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
@@ -71,12 +71,13 @@ def collect(traces: Sequence[str], how: LoadOptions, reporter: Reporter) -> Numb
         return _of_trace(traces[0], queries, replace(how, needs=header.needs), reporter)
     needs, args = (it and it - _PROFILER for it in (header.needs, header.args))
     header, how = replace(header, needs=needs, args=args), replace(how, needs=needs)
-    tp, plan = job_loader.load_job(list(traces), header, how, reporter=reporter)
-    with tp:
-        rows = _run(tp, queries, _gpu_of(plan), reporter)
-        start_ns = tp.start_ns
-    with reporter.stage("looking for hidden kernels"):
-        return Numbers(rows, list(_facts_of_ranks(plan)), start_ns)
+    with kept_sources() as kept:
+        tp, plan = job_loader.load_job(list(traces), header, how, reporter=reporter, kept=kept)
+        with tp:
+            rows = _run(tp, queries, _gpu_of(plan), reporter)
+            start_ns = tp.start_ns
+        with reporter.stage("looking for hidden kernels"):
+            return Numbers(rows, list(_facts_of_ranks(plan)), start_ns)
 
 
 def _of_trace(trace: str, queries: list[Query], how: LoadOptions, reporter: Reporter) -> Numbers:
@@ -95,11 +96,10 @@ def _of_trace(trace: str, queries: list[Query], how: LoadOptions, reporter: Repo
 
 
 def _facts_of_ranks(plan: MergePlan) -> Iterable[TraceFacts]:
-    """Read each rank for the kernels that Perfetto hides; its header is known from the merge."""
-    columns = (plan.ranks, plan.summaries, plan.alignment.ranks)
-    for rank, summary, aligned in zip(*columns, strict=True):
-        source = Source(Path(summary.file), summary.file)
-        trace = read(source)
+    """Look for the kernels that Perfetto hides in each rank, as the merge read it."""
+    columns = (plan.ranks, plan.summaries, plan.alignment.ranks, plan.spools)
+    for rank, summary, aligned, spool in zip(*columns, strict=True):
+        trace = load_rank(spool).trace
         hidden = hidden_of(trace, analysis.place_slices(trace).hidden())
         stated = summary.metadata
         is_aligned = aligned.how not in {BY_BASE, UNALIGNED}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zipfile
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +21,7 @@ from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tp_tools.merging.preparation import MergePlan
     from tp_tools.processes import Pool
@@ -60,10 +60,7 @@ def archive(
     counts = counts or Counts()
     with zipfile.ZipFile(between, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
         packed.writestr(_member(MANIFEST), msgspec.json.encode(manifest(plan, names)))
-        files = [
-            RankFiles(summary.file, spool, spool.with_suffix(".part"))
-            for summary, spool in zip(plan.summaries, plan.spools, strict=True)
-        ]
+        files = [RankFiles(spool, spool.with_suffix(".part")) for spool in plan.spools]
         short = plan.short_names()
         calls = (
             partial(
@@ -76,10 +73,11 @@ def archive(
             )
             for i, of_rank in enumerate(files)
         )
-        for written, of_rank, name in zip(pool.map_ordered(calls), files, names, strict=True):
+        columns = (pool.map_ordered(calls), files, names, plan.summaries)
+        for written, of_rank, name, summary in zip(*columns, strict=True):
             _add(packed, name, of_rank.fragment)
             counts.add(written.events, written.slices, written.flows, written.short_names)
-            reporter.advance(Path(of_rank.trace).stat().st_size)
+            reporter.advance(summary.file_bytes)
     with between.open("rb") as file:
         while block := file.read(_BLOCK):
             yield block

@@ -1,7 +1,4 @@
-"""Find the traces of one job among the files that a command is given, and leave out all others.
-
-One rule for every command: a folder is used as its framework left it.
-"""
+"""Find the traces of one job among the files of a command: a folder as its framework left it."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ from tp_tools.errors import InputError, UsageError
 from tp_tools.files import Source
 from tp_tools.files.foreign import refuse_foreign
 from tp_tools.files.output import refuse_input
+from tp_tools.files.sources import source_of
 from tp_tools.merging import inputs, profiles, ranks
 from tp_tools.merging.probe import Probe, probe
 from tp_tools.merging.rank_names import RankChoice, parse_file_name
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tp_tools.chrome import TraceMetadata
+    from tp_tools.files.sources import SourceOf
     from tp_tools.merging.ranks import JobRank
     from tp_tools.progress import Reporter
 
@@ -84,20 +83,26 @@ class JobFiles:
         return ranks.resolve(_with_metadata(self.traces), ANY, reporter)
 
 
-def find(names: Iterable[str], choice: RankChoice = ANY, besides: str = "") -> JobFiles:
+def find(
+    names: Iterable[str],
+    choice: RankChoice = ANY,
+    besides: str = "",
+    sources: SourceOf = source_of,
+) -> JobFiles:
     """Find the traces of one job.
 
     Args:
         names: files, folders, globs, or standard input, as the user gave them.
         choice: the profile and the stage to take.
         besides: path of the output, which is not one of the traces; "" if there is none.
+        sources: gives each file to read.
 
     Raises:
         InputError: there is no trace, one cannot be read, or they are of several profiles or
             stages.
         UsageError: standard input is given among others.
     """
-    found = _without_broken(list_traces(names, besides))
+    found = _without_broken(list_traces(names, besides, sources))
     for it in found.traces:
         if it.no_trace:
             raise InputError(
@@ -138,12 +143,13 @@ def list_files(names: Iterable[str], choice: RankChoice, reporter: Reporter = SI
     return [it.file for it in traces]
 
 
-def list_traces(names: Iterable[str], besides: str = "") -> JobFiles:
+def list_traces(names: Iterable[str], besides: str = "", sources: SourceOf = source_of) -> JobFiles:
     """List all traces, of one job or several; leave out other files, copies and merges of traces.
 
     Args:
         names: as for `find`.
         besides: as for `find`.
+        sources: as for `find`.
 
     Raises:
         InputError: there is no trace.
@@ -162,7 +168,7 @@ def list_traces(names: Iterable[str], besides: str = "") -> JobFiles:
     found = [it for it in found if not it.is_copy]
     if len(found) == 1 and found[0].is_given:
         return JobFiles([Probe(found[0].file, is_given=True)], left_out)
-    probed = [probe(it.file, is_given=it.is_given) for it in found]
+    probed = [probe(it.file, is_given=it.is_given, sources=sources) for it in found]
     why = _reasons(probed)
     left_out += [LeftOut(it.file, why[it.file]) for it in probed if it.file in why]
     traces = [it for it in probed if it.file not in why]

@@ -149,8 +149,7 @@ def _unknown_categories(excluded: frozenset[str], plan: MergePlan) -> Iterator[s
     for spool in plan.spools:
         if not unknown:
             return
-        _, trace, _, _ = read_rank.load_rank(spool)
-        known.update(filter(None, trace.cats))
+        known.update(filter(None, read_rank.load_rank(spool).trace.cats))
         unknown -= known
     for name in sorted(unknown):
         close = difflib.get_close_matches(name, known, n=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +20,7 @@ from tp_tools.writing import check_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tp_tools.files.gzip_parts import GzipPart
     from tp_tools.merging.collective_tracks import Collective
@@ -131,10 +131,7 @@ class _MergeWriter:
         plan = self.plan
         tables = [summary.collectives for summary in plan.summaries]
         selection = plan.selection()
-        files = [
-            RankFiles(summary.file, spool, spool.with_suffix(".part"))
-            for summary, spool in zip(plan.summaries, plan.spools, strict=True)
-        ]
+        files = [RankFiles(spool, spool.with_suffix(".part")) for spool in plan.spools]
         matches = matches_of_rank(plan.alignment, tables, selection, links=plan.options.links)
         first_flows = np.cumsum([1, *(summary.links for summary in plan.summaries)]).tolist()
         calls = (
@@ -149,13 +146,14 @@ class _MergeWriter:
             )
             for i in range(len(tables))
         )
-        for fragment, of_rank in zip(self.pool.map_ordered(calls), files, strict=True):
+        columns = (self.pool.map_ordered(calls), files, plan.summaries)
+        for fragment, of_rank, summary in zip(*columns, strict=True):
             if fragment.block:
                 yield fragment.block
             of_rank.fragment.unlink()
             written.append(fragment)
             self.counts.add(fragment.events, fragment.slices, fragment.flows, fragment.short_names)
-            self.reporter.advance(Path(of_rank.trace).stat().st_size)
+            self.reporter.advance(summary.file_bytes)
 
     def _collective_events(self, written: list[RankFragment]) -> Iterator[bytes]:
         """Write the collectives as JSON events, each followed by a comma."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from tp_tools.alignment import Member, align
 from tp_tools.engine import get_ready
 from tp_tools.errors import InputError
+from tp_tools.files.sources import source_of
 from tp_tools.merging import job_files, ranks, read_rank
 from tp_tools.merging.rank_names import RankChoice, parse_file_name
 from tp_tools.merging.selection import Selection
@@ -24,9 +24,12 @@ from tp_tools.trace.renaming import new_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from tp_tools.alignment import Alignment
     from tp_tools.alignment.alignment import Mode
+    from tp_tools.files import Source
+    from tp_tools.files.sources import SourceOf
     from tp_tools.merging.job_files import JobFiles, LeftOut
     from tp_tools.merging.ranks import JobRank
     from tp_tools.merging.read_rank import RankSummary
@@ -161,6 +164,7 @@ def prepare(
     reporter: Reporter = SILENT,
     *,
     folder: Path,
+    sources: SourceOf = source_of,
 ) -> MergePlan:
     """Read all ranks and put them on one clock.
 
@@ -171,13 +175,14 @@ def prepare(
         reporter: receives the size of each file in bytes once the file was read, and notes about
             the ranks.
         folder: folder for the temporary files of the ranks.
+        sources: gives the file of each rank to read.
 
     Raises:
         InputError: a file cannot be used, or the files are not the ranks of one job.
         EngineError: TraceProcessor could not answer.
     """
     spools = [folder / f"{number}.rank" for number in range(len(listed))]
-    read = _read_ranks(listed, spools, options, pool, reporter)
+    read = _read_ranks(list(map(sources, listed)), spools, options, pool, reporter)
     _refuse_non_ranks(read)
     stated = [(summary.file, summary.metadata) for summary in read]
     ordered, missing = ranks.resolve(stated, options.choice, reporter)
@@ -204,7 +209,7 @@ def prepare(
 
 
 def _read_ranks(
-    files: Sequence[str],
+    files: Sequence[Source],
     spools: list[Path],
     options: MergeOptions,
     pool: Pool,
@@ -218,7 +223,7 @@ def _read_ranks(
     read: list[RankSummary] = []
     for summary in pool.map_ordered(calls):
         read.append(summary)
-        reporter.advance(Path(summary.file).stat().st_size)
+        reporter.advance(summary.file_bytes)
     return read
 
 

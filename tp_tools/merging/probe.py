@@ -17,19 +17,25 @@ from tp_tools.chrome.salvage import salvaged
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.stream import SPACE, Malformed, TextStream
 from tp_tools.errors import InputError
-from tp_tools.files.source import DEFAULT_SIZES, ReadSizes, Source
+from tp_tools.files.sources import source_of
 from tp_tools.merging.rank_names import parse_file_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from tp_tools.files.source import Source
+    from tp_tools.files.sources import SourceOf
 
 PERFETTO = (".pftrace", ".pftrace.gz", ".pftrace.zst", ".perfetto-trace")
 
 _LARGEST_HEAD = 64 << 20
 """Most bytes before the events; a file without events in them is no trace."""
 
-_FIRST_EVENTS = 64 << 10
+_FIRST_EVENTS = 128 << 10
 """Bytes of events that are searched for labels of merged ranks."""
+
+_FIRST_TEXT = 64 << 10
+"""Bytes in which the head is searched first; in twice as many then, and so on."""
 
 _TAIL = 4 << 20
 """Bytes at the end of a file that may hold its metadata."""
@@ -68,19 +74,19 @@ class Probe:
     metadata: TraceMetadata = TraceMetadata()  # noqa: RUF009  it is frozen
 
 
-def probe(file: str, *, is_given: bool, sizes: ReadSizes = DEFAULT_SIZES) -> Probe:
+def probe(file: str, *, is_given: bool, sources: SourceOf = source_of) -> Probe:
     """Read the beginning of a file; read all of it if no rank stands before its events.
 
     Args:
         file: its path.
         is_given: as in `Probe`.
-        sizes: sizes of the blocks to read.
+        sources: gives the file to read.
     """
     if not Path(file).is_file():  # a pipe can be read only once
         return Probe(file, is_given)
     if file.endswith(PERFETTO):
         return Probe(file, is_given, is_perfetto=True)
-    source = Source(Path(file), file, sizes=sizes)
+    source = sources(file)
     found = _read_probe(source, _plain, is_given=is_given)
     for repaired in (_thorough, _salvaged):
         if not isinstance(found.error, Malformed):
@@ -116,7 +122,7 @@ def _read_probe(
         The probe; its error is Malformed if the text needs other repairs.
     """
     file, text = source.name, _Text(source.blocks())
-    feed = TextStream(repaired(text), file)
+    feed = TextStream(repaired(text), file, _FIRST_TEXT)
     try:
         head = read_head(feed).text
     except InputError as error:
@@ -125,7 +131,7 @@ def _read_probe(
         return Probe(file, is_given, no_trace=why, error=None if is_sure else error)
     text.is_limited = False
     feed.grow(_FIRST_EVENTS)
-    start = feed.text[: 2 * _FIRST_EVENTS]
+    start = feed.text[:_FIRST_EVENTS]
     if head.lstrip(SPACE).startswith(b"[") and not _PHASE.search(start):
         return Probe(file, is_given, no_trace="its array holds no events")
     found = header_metadata(head)
@@ -134,7 +140,7 @@ def _read_probe(
     if found.rank is None and not is_merged:
         text.read_on()
         found = header_metadata(head, text.tail())
-    is_known = found.rank is not None
+    is_known = found.rank is not None or is_merged  # then nobody searched the rest
     return Probe(
         file,
         is_given,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import pickle
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,6 @@ from tp_tools.chrome import read
 from tp_tools.chrome.file_damage import damage
 from tp_tools.chrome.metadata import metadata
 from tp_tools.errors import EngineError, EngineOutOfMemory, InputError
-from tp_tools.files import Source
 from tp_tools.merging.find_collectives import CollectiveFinder
 from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import place_slices, plan_alone
@@ -26,9 +24,12 @@ from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.renaming import kernel_names
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tp_tools.alignment import Collectives
     from tp_tools.chrome import TraceMetadata
     from tp_tools.chrome.file_damage import FileDamage
+    from tp_tools.files import Source
     from tp_tools.trace import Plan, Slices, Trace
 
 
@@ -38,6 +39,7 @@ class RankSummary:
 
     Attributes:
         file: path of its trace.
+        file_bytes: size of the file.
         metadata: job, rank, GPUs and base time that the trace states.
         damage: text that the file lost.
         collectives: its collectives, to match with those of other ranks.
@@ -49,6 +51,7 @@ class RankSummary:
     """
 
     file: str
+    file_bytes: int
     metadata: TraceMetadata
     damage: FileDamage
     collectives: Collectives
@@ -59,17 +62,34 @@ class RankSummary:
     last_ns: int | None
 
 
+@dataclass(frozen=True)
+class StoredRank:
+    """A rank that was read.
+
+    Attributes:
+        source: its file.
+        trace: its events as columns.
+        plan: the edits of its repair.
+        table: its slices, as recorded.
+    """
+
+    source: Source
+    trace: Trace
+    plan: Plan
+    table: Slices
+
+
 @functools.cache
 def _collective_finder(engine: str | None) -> CollectiveFinder:
     """Return the finder of this worker: ranks run the same kernels, so SQL gets each name once."""
     return CollectiveFinder(engine)
 
 
-def read_rank(file: str, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
+def read_rank(source: Source, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
     """Analyze a rank and store it in a temporary file.
 
     Args:
-        file: path of the trace.
+        source: the file of the trace.
         spool: path of the temporary file.
         engine: the TraceProcessor that answers; None for the default.
         based: whether to add the trace's base time to its timestamps.
@@ -80,32 +100,38 @@ def read_rank(file: str, spool: Path, engine: str | None, *, based: bool) -> Ran
         EngineOutOfMemory: the rank does not fit into memory.
     """
     try:
-        return _summarize(file, spool, engine, based=based)
+        return _summarize(source, spool, engine, based=based)
     except EngineError as error:
-        if str(error).startswith(file):
+        if str(error).startswith(source.name):
             raise
-        raise type(error)(f"{file}: {error}") from error
+        raise type(error)(f"{source.name}: {error}") from error
     except MemoryError as error:
-        raise EngineOutOfMemory(f"{file}: does not fit into memory. Give fewer --jobs.") from error
+        raise EngineOutOfMemory(
+            f"{source.name}: does not fit into memory. Give fewer --jobs."
+        ) from error
 
 
-def _summarize(file: str, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
-    source = Source(Path(file), file)
+def _summarize(source: Source, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
     trace = read(source)
     placed = place_slices(trace)
     edits = plan_alone(source, placed, OverlapOptions(engine=engine))
     stated = metadata(trace)
     if stated.wrong_base:
-        raise InputError(f"{file}: baseTimeNanoseconds is {stated.wrong_base}, not an integer.")
+        raise InputError(
+            f"{source.name}: baseTimeNanoseconds is {stated.wrong_base}, not an integer."
+        )
     base = (stated.base_ns or 0) if based else 0
     collectives = _collective_finder(engine).collectives(source, trace, base)
     with spool.open("wb") as out:
-        pickle.dump((source, trace, edits, placed.table), out, pickle.HIGHEST_PROTOCOL)
+        stored = StoredRank(source, trace, edits, placed.table)
+        pickle.dump(stored, out, pickle.HIGHEST_PROTOCOL)
     first, last = _first_and_last(trace, base)
     lost = damage(trace, source)
     links = len(trace.links) + len(set(edits.flows.ids.values()))
     names = kernel_names(trace)
-    return RankSummary(file, stated, lost, collectives, base, names, links, first, last)
+    return RankSummary(
+        source.name, source.size(), stated, lost, collectives, base, names, links, first, last
+    )
 
 
 def _first_and_last(trace: Trace, base: int) -> tuple[int | None, int | None]:
@@ -117,8 +143,8 @@ def _first_and_last(trace: Trace, base: int) -> tuple[int | None, int | None]:
     return int(ts.min()) + base, int((ts + np.maximum(trace.dur[timed], 0)).max()) + base
 
 
-def load_rank(spool: Path) -> tuple[Source, Trace, Plan, Slices]:
-    """Load the file, columns, repairs and slices of a rank that `read_rank` stored."""
+def load_rank(spool: Path) -> StoredRank:
+    """Load a rank that `read_rank` stored."""
     with spool.open("rb") as file:
-        source, trace, edits, table = pickle.load(file)  # noqa: S301  what `read_rank` wrote
-    return source, trace, edits, table
+        stored: StoredRank = pickle.load(file)  # noqa: S301  what `read_rank` wrote
+    return stored

@@ -58,18 +58,23 @@ def write_member(
         VerificationError: the member differs from the trace and its plan.
         EngineError: TraceProcessor failed.
     """
-    source, trace, recorded_plan, table = load_rank(files.spool)
-    plan = with_gpu_names(trace, replace(recorded_plan, short_names=short_names))
+    stored = load_rank(files.spool)
+    trace, name = stored.trace, stored.source.name
+    plan = with_gpu_names(trace, replace(stored.plan, short_names=short_names))
     new_trace, new_plan = _retimed(trace, plan, placement)
     with files.fragment.open("wb") as file:
-        file.writelines(rewrite(source, new_trace, new_plan))
+        file.writelines(rewrite(stored.source, new_trace, new_plan))
     if is_verified:
         analyzed = Analysis(
-            new_trace, slices(new_trace), np.zeros(len(table), np.int64), [], new_plan, _NOTHING
+            new_trace,
+            slices(new_trace),
+            np.zeros(len(stored.table), np.int64),
+            [],
+            new_plan,
+            _NOTHING,
         )
-        name = f"{source.name}, on the common clock"
-        verify_json.verify(files.fragment, name, analyzed, engine)
-    return _counts(trace, new_plan, table)
+        verify_json.verify(files.fragment, f"{name}, on the common clock", analyzed, engine)
+    return _counts(trace, new_plan, stored.table)
 
 
 _NOTHING = np.zeros(0, np.int64)

@@ -36,12 +36,10 @@ class RankFiles:
     """The files of a rank.
 
     Attributes:
-        trace: the file that the profiler recorded.
         spool: the temporary file that holds the rank between reading and writing.
         fragment: the temporary file that gets the rank's fragment of the merged trace.
     """
 
-    trace: str
     spool: Path
     fragment: Path
 
@@ -125,21 +123,21 @@ def write(
     Raises:
         InputError: the file changed since it was read, or the rank has too many ids.
     """
-    source, trace, edits, table = load_rank(files.spool)
-    edits = replace(edits, short_names=selection.short_names)
-    rank = place_rank(trace, edits, table, placement, selection)
+    stored = load_rank(files.spool)
+    edits = replace(stored.plan, short_names=selection.short_names)
+    rank = place_rank(stored.trace, edits, stored.table, placement, selection)
     matched = matches.by_event(on_slices=form == "pftrace")
     if form == "pftrace":
         from tp_tools.merging import pftrace_fragment  # noqa: PLC0415  0.02 s, for this form alone
 
         between = files.fragment.with_suffix(".json")
-        blocks = pftrace_fragment.fragment(source, rank, placement, matched, between)
+        blocks = pftrace_fragment.fragment(stored.source, rank, placement, matched, between)
     else:
         blocks = json_fragment.without_last_comma(
-            json_fragment.fragment(source, rank, placement, matched)
+            json_fragment.fragment(stored.source, rank, placement, matched)
         )
     block = (deflate if packed else store)(blocks, files.fragment)
-    return _written(block, rank, table, matches.events)
+    return _written(block, rank, stored.table, matches.events)
 
 
 def _flows_on_slices(rank: PlacedRank) -> int:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from tp_tools import library
 from tp_tools.caller import KeptWarnings, paths
 from tp_tools.files import open_source
+from tp_tools.files.sources import source_of
 from tp_tools.library import NO_VALUES, Values
 from tp_tools.library.header import Header
 from tp_tools.merging import job_files
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
     from tp_tools.caller import PathLike
     from tp_tools.engine.processor import Processor
+    from tp_tools.files.sources import SourceOf
     from tp_tools.progress import Reporter
 
 
@@ -204,10 +206,11 @@ def find_files(
     profile: str | None,
     stage: str | None,
     reporter: Reporter,
+    sources: SourceOf = source_of,
 ) -> job_files.JobFiles:
     """Find the traces of one job, and report what lies beside them."""
     choice = RankChoice(profile, stage, allow_missing=True)
-    found = job_files.find(paths(traces), choice)
+    found = job_files.find(paths(traces), choice, sources=sources)
     found.say_left_out(reporter)
     return found
 

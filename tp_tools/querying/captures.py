@@ -11,6 +11,8 @@ import msgspec
 from tp_tools.engine import query_rows
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files import open_source
+from tp_tools.files.kept import MOST_TEXT
+from tp_tools.files.sources import kept_sources
 from tp_tools.formatting import plural
 from tp_tools.querying import lookup
 from tp_tools.querying.trace_loader import load_trace
@@ -122,7 +124,8 @@ def _graphs(file: Path, how: LoadOptions, reporter: Reporter) -> list[list[_Laun
     with (
         reporter.stage(f"graphs captured in {file.name}"),
         open_source(str(file)) as source,
-        load_trace(source, loading, reporter) as tp,
+        kept_sources() as kept,
+        load_trace(kept.keep(source, MOST_TEXT), loading, reporter) as tp,
     ):
         answer = query_rows(tp, query.sql, query.name)
     graphs: dict[object, list[_Launch]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from tp_tools import engine
 from tp_tools.errors import UsageError
 from tp_tools.files import temporary
 from tp_tools.files.source import BLOCK, disk_size
+from tp_tools.files.sources import source_of
 from tp_tools.merging import MergeOptions, job_files, preparation
 from tp_tools.merging import output as merge_output
 from tp_tools.processes.local import usual_jobs
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from tp_tools.alignment.alignment import Mode
     from tp_tools.engine.processor import Processor
+    from tp_tools.files.sources import KeptSources
     from tp_tools.library import Header
     from tp_tools.merging import MergePlan
     from tp_tools.progress import Reporter
@@ -49,6 +52,8 @@ def load_job(
     how: LoadOptions,
     align: Mode = "auto",
     reporter: Reporter = SILENT,
+    *,
+    kept: KeptSources | None = None,
 ) -> tuple[Processor, MergePlan]:
     """Load the ranks of a job as one merged trace.
 
@@ -58,10 +63,13 @@ def load_job(
         how: options of loading.
         align: how to align the clocks of the ranks.
         reporter: receives the stages of the work, notes and warnings.
+        kept: gives the files, so that each is read once, and keeps the ranks as they were read;
+            None to read files as often as needed, and to keep nothing.
 
     Returns:
         The TraceProcessor, which the caller closes, and the plan of the merge: the ranks, their
-        clocks and their matches.
+        clocks and their matches. `read_rank.load_rank` loads a rank from the plan's `spools`, while
+        `kept` lasts.
 
     Raises:
         UsageError: `how.raw` is set; ranks cannot be merged without repair.
@@ -70,7 +78,7 @@ def load_job(
     """
     with temporary.folder() as folder:
         file = folder / "job.json"
-        prepared = write(traces, header, how, file, align=align, reporter=reporter)
+        prepared = write(traces, header, how, file, align=align, reporter=reporter, kept=kept)
         size = file.stat().st_size
         with reporter.stage("loading the job", size, BUILDING) as stage:
             blocks = _blocks(file, stage)
@@ -88,6 +96,7 @@ def write(
     *,
     align: Mode = "auto",
     reporter: Reporter = SILENT,
+    kept: KeptSources | None = None,
 ) -> MergePlan:
     """Write the merged ranks, with the events that the query needs, to a file of Chrome JSON.
 
@@ -98,6 +107,7 @@ def write(
         file: the file to write.
         align: how to align the clocks of the ranks.
         reporter: receives the stages of the work, notes and warnings.
+        kept: as for `load_job`.
 
     Raises:
         UsageError, InputError, EngineError: as `load_job`.
@@ -108,12 +118,15 @@ def write(
     jobs = 1 if size < _SMALL else min(MOST_JOBS, usual_jobs(), len(traces))
     with (
         temporary.full_disk_named(),
-        temporary.folder() as folder,
+        nullcontext(kept.folder) if kept else temporary.folder() as folder,
         preparation.rank_pool(jobs, how.engine) as pool,
     ):
         with reporter.stage(f"reading {len(traces)} ranks", size, "aligning clocks") as stage:
             options = MergeOptions(align=align, choice=job_files.ANY, engine=how.engine)
-            prepared = preparation.prepare(traces, options, pool, stage, folder=folder)
+            sources = kept.of if kept else source_of
+            prepared = preparation.prepare(
+                traces, options, pool, stage, folder=folder, sources=sources
+            )
             prepared = _with_needs(prepared, header, how)
         for summary in prepared.summaries:
             summary.damage.tell(summary.file, reporter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tp_tools import engine
 from tp_tools.chrome.batches import split_text
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.files import Source
     from tp_tools.progress import Reporter
-    from tp_tools.repair.analysis import Analysis
-    from tp_tools.trace import Trace
+    from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.trace.model import Ints
 
 _ZIP = b"PK\x03\x04"
@@ -62,6 +61,22 @@ class LoadOptions:
     needs: frozenset[str] | None = None
     patience_s: float = PATIENCE_S
     captures: tuple[str, ...] = ()
+
+
+class Planned(Protocol):
+    """A trace whose repair is planned, such as an `Analysis`."""
+
+    @property
+    def trace(self) -> Trace:
+        """The events as columns."""
+
+    @property
+    def table(self) -> Slices:
+        """The slices, as recorded."""
+
+    @property
+    def plan(self) -> Plan:
+        """The edits."""
 
 
 def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) -> Processor:
@@ -98,13 +113,13 @@ def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) ->
 
 
 def load_analyzed(
-    source: Source, analyzed: Analysis, how: LoadOptions, reporter: Reporter = SILENT
+    source: Source, analyzed: Planned, how: LoadOptions, reporter: Reporter = SILENT
 ) -> Processor:
     """Load Chrome JSON that was analyzed already; the caller closes the TraceProcessor.
 
     Args:
         source: the file.
-        analyzed: its analysis.
+        analyzed: its analysis, or what a merge stored of it.
         how: options of loading; `raw` is not looked at.
         reporter: receives the stages of the work, notes, and warnings of data lost on loading.
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from tp_tools.caller import KeptWarnings, paths
 from tp_tools.files import output as outputs
 from tp_tools.files import temporary
+from tp_tools.files.sources import kept_sources
 from tp_tools.querying import api
 from tp_tools.reporting import build, plots, templates
-from tp_tools.reporting.data import collect
+from tp_tools.reporting.collection import collect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,15 +82,16 @@ def report(
         outputs.check(target, force=force, suffixes=outputs.PAGE_SUFFIXES)
     plots.graph_objects()  # before any work is done
     templates.environment()
-    kept = KeptWarnings()
-    files = api.find_files(traces, profile, stage, kept).files
-    if target is not None:
-        outputs.refuse_input(target, files)
-    with temporary.in_folder(None if target is None else outputs.folder_of(target)):
-        named = paths(captures)
-        page = build.html(collect(files, engine, align, kept, named))
+    warned = KeptWarnings()
+    folder = None if target is None else outputs.folder_of(target)
+    with temporary.in_folder(folder), kept_sources() as kept:
+        files = api.find_files(traces, profile, stage, warned, kept.of).files
+        if target is not None:
+            outputs.refuse_input(target, files)
+        data = collect(files, engine, align, warned, paths(captures), kept=kept)
+    page = build.html(data)
     if target is not None:
         with outputs.written(target, [page.encode()]):
             pass
-    kept.warn_caller()
+    warned.warn_caller()
     return Report(page)
