@@ -101,18 +101,19 @@ def judge(baseline: Side, now: Side, metric: str, most: float) -> Verdict:
         most: relative change for the worse that is allowed: 0.05 is 5 %.
     """
     before, after = _samples(baseline, metric), _samples(now, metric)
-    if before is None or after is None or not _value(before, after)[0]:
+    trim = min(baseline.trim, now.trim)
+    if before is None or after is None or not _value(before, after, trim)[0]:
         return Verdict(metric, UNJUDGED, f"{metric}: {_missing(before, after)}")
     # of a bandwidth the time per byte, so that larger is worse
     worse = (_inverse(before), _inverse(after)) if metric == BUSBW else (before, after)
-    values = _value(*worse)
+    values = _value(*worse, trim)
     change = values[1] / values[0] - 1
-    found = _interval(*worse)
+    found = _interval(*worse, trim)
     code, reason = _decide(change, found, most)
     is_alone = is_one_recording(baseline) or is_one_recording(now)
     if code == REGRESSION and metric == "step_time" and is_of_cpu(now.step) and is_alone:
         code, reason = UNJUDGED, "cannot be judged: on a CPU three recordings a side tell (--each)"
-    shown = _value(before, after)
+    shown = _value(before, after, trim)
     said = _said(metric, *shown, change, found)
     return Verdict(
         metric,
@@ -155,27 +156,27 @@ class _Interval:
     is_sure: bool
 
 
-def _interval(before: Floats, after: Floats) -> _Interval | None:
+def _interval(before: Floats, after: Floats, most_trim: float) -> _Interval | None:
     if min(len(before), len(after)) < statistics.FEWEST:
         return None
     columns = before[:, None], after[:, None]
-    trim = _trim(before, after)
+    trim = _trim(before, after, most_trim)
     found, p = statistics.intervals(*columns, trim), statistics.yuen(*columns, trim)
-    whole = _value(before, after)[0]
+    whole = _value(before, after, most_trim)[0]
     low, high = (float(it[0] / whole) for it in (found.low, found.high))
     return _Interval(low, high, low > 0 and bool(p[0] < 1 - statistics.CONFIDENCE))
 
 
-def _value(before: Floats, after: Floats) -> tuple[float, float]:
+def _value(before: Floats, after: Floats, most_trim: float) -> tuple[float, float]:
     """Return the typical values of both sides."""
-    trim = _trim(before, after)
+    trim = _trim(before, after, most_trim)
     one, other = (float(statistics.typical(it[:, None], trim)[0]) for it in (before, after))
     return one, other
 
 
-def _trim(before: Floats, after: Floats) -> float:
+def _trim(before: Floats, after: Floats, most: float) -> float:
     """Return the share to leave out at either end: none where some samples have nothing."""
-    return statistics.TRIM if before.all() and after.all() else 0
+    return most if before.all() and after.all() else 0
 
 
 def _missing(before: Floats | None, after: Floats | None) -> str:

@@ -22,11 +22,7 @@ from tp_tools.comparison.model import (
 )
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from tp_tools.comparison.model import Floats, Side
-
-    Pairs: TypeAlias = dict[Key, tuple[Samples, Samples]]
 
 _NAMED = (KERNEL, COLLECTIVE, MODULE, OP)
 """Levels whose rows are things, which a side may lack; the rows of others are parts of a whole."""
@@ -60,6 +56,25 @@ DEFAULT = Rules()
 
 
 @dataclass(frozen=True)
+class _Row:
+    """The samples of a row on both sides.
+
+    Attributes:
+        a, b: the samples.
+        trim: share of them that is left out at either end; none if some lack the row.
+    """
+
+    a: Samples
+    b: Samples
+    trim: float
+
+    @property
+    def typical(self) -> tuple[float, float]:
+        """The durations in a typical step of both sides, ns."""
+        return self.a.typical_ns(self.trim), self.b.typical_ns(self.trim)
+
+
+@dataclass(frozen=True)
 class _Test:
     """The outcome of the tests of a row; see `Change`."""
 
@@ -77,23 +92,23 @@ def judge(a: Side, b: Side, rules: Rules = DEFAULT) -> list[Change]:
         rules: when a difference counts.
     """
     keys = sorted(key for key in {*a.rows, *b.rows} if key.level != BUS)
-    pairs = {key: (_row(a, key), _row(b, key)) for key in keys}
-    pairs = {key: them for key, them in pairs.items() if any(map(_has_any, them))}
+    rows = {key: _row(a, b, key) for key in keys}
+    rows = {key: row for key, row in rows.items() if _has_any(row.a) or _has_any(row.b)}
     least_ns = rules.least_share * max(a.mean_ns(a.step), b.mean_ns(b.step))
     tests: dict[Key, _Test] = {}
     otherwise = "not tested"
     if min(a.samples, b.samples) >= statistics.FEWEST:
-        tests, otherwise = _tests(pairs, {a.step, b.step}, least_ns), "too little"
+        tests, otherwise = _tests(rows, {a.step, b.step}, least_ns), "too little"
     found = []
     is_alone = is_one_recording(a) or is_one_recording(b)
-    for key, (of_a, of_b) in pairs.items():
+    for key, row in rows.items():
         test = tests.get(key)
-        verdict = _untested(key, of_a, of_b)
+        verdict = _untested(key, row.a, row.b)
         if verdict is None and test is not None:
-            verdict = _tested(of_a, of_b, test, rules, least_ns)
+            verdict = _tested(row, test, rules, least_ns)
             if is_alone and is_of_cpu(key) and verdict in {"slower", "faster"}:
                 verdict = "unclear"
-        found.append(_change(key, of_a, of_b, verdict or otherwise, test))
+        found.append(_change(key, row, verdict or otherwise, test))
     return found
 
 
@@ -116,26 +131,32 @@ def _has_any(samples: Samples) -> bool:
     return bool(samples.ns.any() or samples.counts.any())
 
 
-def _row(side: Side, key: Key) -> Samples:
+def _row(a: Side, b: Side, key: Key) -> _Row:
+    of_a, of_b = (_samples(side, key) for side in (a, b))
+    are_whole = of_a.is_everywhere and of_b.is_everywhere
+    return _Row(of_a, of_b, min(a.trim, b.trim) if are_whole else 0)
+
+
+def _samples(side: Side, key: Key) -> Samples:
     if key in side.rows:
         return side.rows[key]
     none = np.zeros(side.samples)
     return Samples(none, none)
 
 
-def _tests(pairs: Pairs, steps: set[Key], least_ns: float) -> dict[Key, _Test]:
+def _tests(of: dict[Key, _Row], steps: set[Key], least_ns: float) -> dict[Key, _Test]:
     """Test the rows that take enough of a step on either side; correct for their number.
 
     The time of a step is the first question, asked alone: its test is not corrected for the rows
     that may explain it.
     """
-    tested = [key for key, (a, b) in pairs.items() if max(_typical(a, b)) >= max(least_ns, 1)]
+    tested = [key for key, row in of.items() if max(row.typical) >= max(least_ns, 1)]
     found: dict[Key, tuple[float, float, float]] = {}
     for trim in (0, statistics.TRIM):
-        keys = [key for key in tested if trim == _trim(*pairs[key])]
+        keys = [key for key in tested if trim == of[key].trim]
         if keys:
-            a: Floats = np.stack([pairs[key][0].ns for key in keys], axis=1)
-            b: Floats = np.stack([pairs[key][1].ns for key in keys], axis=1)
+            a: Floats = np.stack([of[key].a.ns for key in keys], axis=1)
+            b: Floats = np.stack([of[key].b.ns for key in keys], axis=1)
             ends = statistics.intervals(a, b, trim)
             columns = (ends.low.tolist(), ends.high.tolist(), statistics.yuen(a, b, trim).tolist())
             found.update(zip(keys, zip(*columns, strict=True), strict=True))
@@ -143,17 +164,6 @@ def _tests(pairs: Pairs, steps: set[Key], least_ns: float) -> dict[Key, _Test]:
     adjusted = statistics.holm(np.array([found[key][2] for key in rows]))
     p = dict(zip(rows, adjusted.tolist(), strict=True))
     return {key: _Test(*found[key][:2], p.get(key, found[key][2])) for key in tested}
-
-
-def _trim(a: Samples, b: Samples) -> float:
-    """Return the share of samples to leave out at either end: none if some lack the row."""
-    return statistics.TRIM if a.is_everywhere and b.is_everywhere else 0
-
-
-def _typical(a: Samples, b: Samples) -> tuple[float, float]:
-    """Return the durations of a row in a typical step of both sides, ns."""
-    trim = _trim(a, b)
-    return a.typical_ns(trim), b.typical_ns(trim)
 
 
 def _untested(key: Key, a: Samples, b: Samples) -> str | None:
@@ -168,22 +178,24 @@ def _untested(key: Key, a: Samples, b: Samples) -> str | None:
     return None
 
 
-def _tested(a: Samples, b: Samples, test: _Test, rules: Rules, least_ns: float) -> str:
+def _tested(row: _Row, test: _Test, rules: Rules, least_ns: float) -> str:
     """Return the verdict of a row that was tested."""
-    before, after = _typical(a, b)
+    before, after = row.typical
     diff, least = after - before, rules.least_change * before
     if abs(diff) < least:
         return "within noise"
     if test.p >= rules.significance or -test.high < least > test.low:
-        are_apart = bool(a.ns.max() < b.ns.min() or b.ns.max() < a.ns.min())
+        a, b = row.a.ns, row.b.ns
+        are_apart = bool(a.max() < b.min() or b.max() < a.min())
         return "unclear" if are_apart else "within noise"
     if abs(diff) < least_ns / _TENTH:
         return "too little"
     return "slower" if diff > 0 else "faster"
 
 
-def _change(key: Key, a: Samples, b: Samples, verdict: str, test: _Test | None) -> Change:
-    mean_a, mean_b = _typical(a, b)
+def _change(key: Key, row: _Row, verdict: str, test: _Test | None) -> Change:
+    a, b = row.a, row.b
+    mean_a, mean_b = row.typical
     return Change(
         key=key,
         verdict=verdict,

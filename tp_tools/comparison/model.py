@@ -28,6 +28,10 @@ STEP = "step"
 CPU_STEP = "cpu_step"
 """That of the step on the CPU."""
 
+TRIMMED_RECORDINGS = 10
+"""Recordings of a side from which on some are left out. Each is a typical step already, so that few
+are far off; of five three would remain."""
+
 
 @dataclass(frozen=True, order=True)
 class Key:
@@ -141,9 +145,15 @@ class Side:
         on_gpu = Key(TIME, STEP)
         return on_gpu if on_gpu in self.rows else Key(TIME, CPU_STEP)
 
+    @property
+    def trim(self) -> float:
+        """Share of the samples that a typical value leaves out at either end."""
+        few = self.facts.unit == "recording" and self.samples < TRIMMED_RECORDINGS
+        return 0 if few else TRIM
+
     def mean_ns(self, key: Key) -> float:
         """Return what a row takes in a typical step, ns; 0 where the side has none."""
-        return self.rows[key].typical_ns() if key in self.rows else 0.0
+        return self.rows[key].typical_ns(self.trim) if key in self.rows else 0.0
 
 
 @dataclass(frozen=True)
