@@ -161,20 +161,24 @@ TESTED_IN = {
 """Where a module is tested that no test imports: through those that use it."""
 
 
-@pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_every_module_has_its_tests(path: Path) -> None:
+def test_every_module_has_its_tests() -> None:
     """A module has its test file at the mirrored place, a test imports it, or it stands above."""
-    if path.name == "__init__.py" and "def " not in path.read_text("utf-8"):
-        return  # a docstring, and exports, which test_exports.py imports
-    assert mirrored(path).is_file() or dotted(path) in {*imported(), *TESTED_IN}
+    named = {*imported(), *TESTED_IN}
+    others = [it for it in MODULES if dotted(it) not in named and not mirrored(it).is_file()]
+    # that of a package may hold a docstring, and exports, which test_exports.py imports
+    assert [
+        dotted(path)
+        for path in others
+        if path.name != "__init__.py" or "def " in path.read_text("utf-8")
+    ] == []
 
 
-@pytest.mark.parametrize("module", TESTED_IN)
-def test_no_line_above_is_out_of_date(module: str) -> None:
+def test_no_line_above_is_out_of_date() -> None:
     """It speaks of a module that there is, which no test imports, and of tests that there are."""
-    assert module in map(dotted, MODULES)
-    assert module not in imported()
-    assert (TESTS / TESTED_IN[module]).is_file()
+    named = set(TESTED_IN)
+    assert named - {*map(dotted, MODULES)} == set()
+    assert named & imported() == set()
+    assert [it for it in TESTED_IN.values() if not (TESTS / it).is_file()] == []
 
 
 FOLDERS = sorted(it for it in TESTS.rglob("*") if it.is_dir() and list(it.glob("test_*.py")))
@@ -215,17 +219,20 @@ def is_imperative(docstring: str) -> bool:
     return not _NO_VERB.fullmatch(word)
 
 
-@pytest.mark.parametrize("path", SPOKEN, ids=lambda it: str(it.relative_to(ROOT)))
-def test_docstrings_begin_with_a_verb(path: Path) -> None:
-    """Docstrings of modules and functions name what to do; those of properties name the value."""
-    found = []
+def not_imperative(path: Path) -> Iterator[str]:
+    """Find the docstrings of a file that begin with no verb: their first lines."""
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Module | ast.FunctionDef):
             decorators = {ast.unparse(it) for it in getattr(node, "decorator_list", ())}
             docstring = ast.get_docstring(node)
             is_property = bool(decorators & {"property", "cached_property"})
             if docstring and not is_property and not is_imperative(docstring):
-                found.append(docstring.partition("\n")[0])
+                yield f"{path.relative_to(ROOT)}: {docstring.partition(chr(10))[0]}"
+
+
+def test_docstrings_begin_with_a_verb() -> None:
+    """Docstrings of modules and functions name what to do; those of properties name the value."""
+    found = [line for path in SPOKEN for line in not_imperative(path)]
     assert found == [], "begin with a verb: CONTRIBUTING.md, Words"
 
 
@@ -251,21 +258,22 @@ MOST_LINES_OF_FUNCTION = 50
 """Its docstring included, its decorators not."""
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted(path for it in (*_SPOKEN, "fixtures") for path in (ROOT / it).rglob("*.py")),
-    ids=lambda it: str(it.relative_to(ROOT)),
-)
-def test_modules_and_functions_are_short(path: Path) -> None:
+def too_long(path: Path) -> Iterator[tuple[str, int]]:
+    """Find what is too long in a file, or the file itself: name, lines."""
+    lines = len(path.read_text("utf-8").splitlines())
+    if lines > MOST_LINES:
+        yield str(path.relative_to(ROOT)), lines
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef):
+            lines = _lines(node) - _lines(node.body[0]) * (ast.get_docstring(node) is not None)
+            if lines > MOST_LINES_OF_FUNCTION:
+                yield f"{path.relative_to(ROOT)}: {node.name}", lines
+
+
+def test_modules_and_functions_are_short() -> None:
     """A module fits into a head, and a function without its docstring onto a screen."""
-    text = path.read_text("utf-8")
-    assert len(text.splitlines()) <= MOST_LINES
-    lines = {
-        node.name: _lines(node) - _lines(node.body[0]) * (ast.get_docstring(node) is not None)
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.FunctionDef)
-    }
-    assert {name: count for name, count in lines.items() if count > MOST_LINES_OF_FUNCTION} == {}
+    files = [*SPOKEN, *(ROOT / "fixtures").rglob("*.py")]
+    assert [found for path in files for found in too_long(path)] == []
 
 
 def _lines(node: ast.stmt) -> int:
@@ -310,18 +318,16 @@ def set_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, name) for name in _ASSIGNED.findall(node.value))
 
 
-@pytest.mark.parametrize(
-    "path", sorted({*TESTS.rglob("*.py")} - {Path(__file__)}), ids=lambda it: it.name
-)
-def test_tests_set_no_constant(path: Path) -> None:
+def test_tests_set_no_constant() -> None:
     """Tests pass sizes and limits as parameters; a fault that a test simulates is called one."""
-    text = path.read_text("utf-8")
-    lines = text.splitlines()
-    found = [
-        f"{path.name}:{line}: {name}"
-        for line, name in set_names(parsed(path))
-        if SIMULATES not in lines[line - 1] + lines[line - 2]
-    ]
+    found = []
+    for path in sorted({*TESTS.rglob("*.py")} - {Path(__file__)}):
+        lines = path.read_text("utf-8").splitlines()
+        found += [
+            f"{path.relative_to(TESTS)}:{line}: {name}"
+            for line, name in set_names(parsed(path))
+            if SIMULATES not in lines[line - 1] + lines[line - 2]
+        ]
     assert found == []
 
 
@@ -367,12 +373,15 @@ def names_in(tree: ast.AST) -> set[str]:
     return {name.strip("_").lower() for name in found if isinstance(name, str)}
 
 
-@pytest.mark.parametrize("path", NAMING, ids=lambda it: str(it.relative_to(ROOT)))
-def test_former_words_do_not_come_back(path: Path) -> None:
+def test_former_words_do_not_come_back() -> None:
     """No name is one of the participles and metaphors that the words of the house replaced."""
-    text = path.read_text("utf-8")
-    allowed = {"judge"} if any(name in text for name in JUDGES) else set()
-    assert (names_in(parsed(path)) | {path.stem}) & FORMER <= allowed
+    found = []
+    for path in NAMING:
+        text = path.read_text("utf-8")
+        allowed = {"judge"} if any(name in text for name in JUDGES) else set()
+        words = (names_in(parsed(path)) | {path.stem}) & FORMER - allowed
+        found += [f"{path.relative_to(ROOT)}: {word}" for word in words]
+    assert found == []
 
 
 @pytest.mark.parametrize(
