@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tp_tools import nsys
@@ -14,22 +15,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tp_tools.files.kept_text import KeptText
+
 _BLOCK = 1 << 20
 _MAGIC = b"SQLite format 3\0"
 
 
-def read(
-    path: Path, name: str, stored: Iterator[bytes], is_cut: Callable[[], bool]
-) -> Iterator[bytes]:
+@dataclass(frozen=True)
+class Export:
+    """A database, as it is stored.
+
+    Attributes:
+        path: the file.
+        name: its name in messages.
+        is_cut: tells, once its bytes were read, whether their compressed stream ended too early.
+    """
+
+    path: Path
+    name: str
+    is_cut: Callable[[], bool]
+
+
+def read(export: Export, stored: Iterator[bytes], kept: KeptText | None = None) -> Iterator[bytes]:
     """Yield the text of the trace that an SQLite database holds.
 
     A compressed one is copied to a temporary file, since SQLite wants to seek.
 
     Args:
-        path: the file.
-        name: its name in messages.
+        export: the database.
         stored: its decompressed bytes.
-        is_cut: tells, once these were read, whether their compressed stream ended too early.
+        kept: keeps the text for the next time; None to keep none.
 
     Returns:
         Chrome JSON; of a database that is no export of Nsight Systems its bytes.
@@ -37,15 +52,19 @@ def read(
     Raises:
         InputError: it is damaged, locked, or of an unknown version.
     """
-    if _is_database(path):
-        yield from _text(path, name)
-        for _ in stored:  # so that its bytes are counted
-            pass
-        return
-    with spooled(stored) as copy:
-        if is_cut():
-            raise InputError(f"{name}: was cut short. Copy the file again.")
-        yield from _text(copy, name)
+
+    def text() -> Iterator[bytes]:
+        if _is_database(export.path):
+            yield from _text(export.path, export.name)
+            return
+        with spooled(stored) as copy:
+            if export.is_cut():
+                raise InputError(f"{export.name}: was cut short. Copy the file again.")
+            yield from _text(copy, export.name)
+
+    yield from text() if kept is None else kept.blocks(text)
+    for _ in stored:  # so that its bytes are counted
+        pass
 
 
 @contextmanager

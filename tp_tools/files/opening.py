@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import stat
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from tp_tools.errors import InputError
+from tp_tools.files.kept_text import KeptText
 from tp_tools.files.source import Source, read_error
 from tp_tools.files.spool import spooled
 
@@ -49,11 +50,12 @@ def open_source(name: str) -> Iterator[Source]:
     if stat.S_ISDIR(mode):
         from tp_tools.files import exports  # noqa: PLC0415  few inputs are exports
 
-        with exports.opened_folder(path, name) as copy:
-            yield Source(copy, name)
+        with exports.opened_folder(path, name) as copy, closing(KeptText()) as kept:
+            yield Source(copy, name, kept=kept)
         return
     if stat.S_ISREG(mode):
-        yield Source(path, name)
+        with closing(KeptText()) as kept:
+            yield Source(path, name, kept=kept)
         return
     try:
         pipe = path.open("rb")

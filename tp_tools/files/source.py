@@ -19,6 +19,7 @@ from tp_tools.progress import SILENT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from tp_tools.files.kept_text import KeptText
     from tp_tools.progress import Reporter
 
 BLOCK = 64 << 10
@@ -67,6 +68,8 @@ class Source:
         truncated: whether the compressed stream ended too early when it was last read to its end.
         stamp: size in bytes and time of change in ns when the file was last opened.
         sizes: sizes of blocks and batches.
+        kept: keeps the text of an export, so that it is converted once; None to convert it anew
+            each time.
     """
 
     path: Path
@@ -74,6 +77,7 @@ class Source:
     truncated: bool = False
     stamp: tuple[int, int] = (0, 0)
     sizes: ReadSizes = DEFAULT_SIZES
+    kept: KeptText | None = None
 
     def size(self) -> int:
         """Return the bytes on disk."""
@@ -100,7 +104,8 @@ class Source:
             from tp_tools.files import exports  # noqa: PLC0415  few inputs are exports
 
             path = self._readable(reporter)
-            blocks = exports.read(path, self.name, blocks, lambda: self.truncated)
+            export = exports.Export(path, self.name, lambda: self.truncated)
+            blocks = exports.read(export, blocks, self.kept)
         yield from blocks
 
     def stored(self, reporter: Reporter = SILENT) -> Iterator[bytes]:
