@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tp_tools import nsys
+from tp_tools import nsys, rocpd
 from tp_tools.errors import InputError
 from tp_tools.files import temporary
 from tp_tools.files.spool import spooled
@@ -47,7 +47,7 @@ def read(export: Export, stored: Iterator[bytes], kept: KeptText | None = None) 
         kept: keeps the text for the next time; None to keep none.
 
     Returns:
-        Chrome JSON; of a database that is no export of Nsight Systems its bytes.
+        Chrome JSON; of a database of another program its bytes.
 
     Raises:
         InputError: it is damaged, locked, or of an unknown version.
@@ -94,10 +94,11 @@ def _is_database(path: Path) -> bool:
 
 
 def _text(path: Path, name: str) -> Iterator[bytes]:
-    if nsys.is_export(path, name):
-        with closing(nsys.read_text(path, name)) as text:
-            yield from text
-        return
+    for reader in (nsys, rocpd):
+        if reader.is_export(path, name):
+            with closing(reader.read_text(path, name)) as text:
+                yield from text
+            return
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             yield block

@@ -48,7 +48,9 @@ class Kind:
 
 _SQLITE = rb"SQLite format 3\0"
 _DATABASE = b"SQLite format 3\0"
-_NSYS = rb"CUPTI_ACTIVITY_|TARGET_INFO_|META_DATA_EXPORT|EXPORT_META_DATA|NVTX_EVENTS|OSRT_API"
+_EXPORT = (
+    rb"rocpd_|CUPTI_ACTIVITY_|TARGET_INFO_|META_DATA_EXPORT|EXPORT_META_DATA|NVTX_EVENTS|OSRT_API"
+)
 _PICKLE = rb"\x80[\x02-\x05]"
 _NO_JSON = rb"(?!\s*[{\[])"
 
@@ -66,16 +68,10 @@ KINDS = (
         start=_NO_JSON,
     ),
     Kind(
-        "a database of rocprofv3 (rocpd)",
-        "Convert it, then view that: rocpd convert -i FILE --output-format pftrace.",
-        start=_SQLITE,
-        holds=rb"rocpd_",
-    ),
-    Kind(
         "an SQLite database",
         _RECORD,
         start=_SQLITE,
-        lacks=_NSYS,
+        lacks=_EXPORT,
     ),
     Kind(
         "a memory snapshot of PyTorch",

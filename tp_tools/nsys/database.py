@@ -21,7 +21,7 @@ ROWS = 4096
 """Rows that are handled at a time."""
 
 _BUSY_S = 5.0  # until a database that another program writes is given up
-_AGAIN = "Export it again: nsys export --type sqlite REPORT.nsys-rep."
+_AGAIN = "Copy it again, or export it again (nsys export --type sqlite REPORT.nsys-rep)."
 
 
 class Database:
@@ -76,6 +76,32 @@ class Database:
         if only:
             sql += f" WHERE {self._column(table, column)} IN ({', '.join('?' * len(values))})"
         with reading(self.name), closing(self._connection.execute(sql, values)) as cursor:
+            while rows := cursor.fetchmany(ROWS):
+                yield rows
+
+    def joined(
+        self, table: str, columns: Sequence[str], other: str, more: Sequence[str], key: str
+    ) -> Iterator[list[Row]]:
+        """Yield the rows of a table with columns of another, some thousand at a time.
+
+        Args:
+            table: its name; no rows if there is none.
+            columns: names of its columns.
+            other: the other table, whose `guid` and `id` rows name.
+            more: names of columns of that one; NULL where no row of it is named.
+            key: the column that names the `id`.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if table not in self.columns or other not in self.columns:
+            return
+        chosen = [f'one."{it}"' for it in columns] + [f'other."{it}"' for it in more]
+        sql = (
+            f'SELECT {", ".join(chosen)} FROM "{table}" AS one LEFT JOIN "{other}" AS other '  # noqa: S608  names of ours
+            f'ON other.id = one."{key}" AND other.guid = one.guid ORDER BY one.id'
+        )
+        with reading(self.name), closing(self._connection.execute(sql)) as cursor:
             while rows := cursor.fetchmany(ROWS):
                 yield rows
 
