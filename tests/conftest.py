@@ -7,19 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from perfetto.trace_processor import api
 
 from tests.support.cut import NAME as CUT
 from tests.support.cut import cut
 from tests.support.native import NATIVE_VARIABLE
 from tests.support.places import TRACES
 from tests.support.recorded import LoadedRecording
-from tp_tools.engine._perfetto import PlatformDelegate, ProtoFactory
 
 # What lands must not depend on chance or on the machine's load; at the desk chance may search on.
 settings.register_profile("desk", deadline=None)
@@ -93,15 +90,6 @@ def real_trace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         return cuts / name
 
     return path_of
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _message_classes_once() -> Iterator[None]:
-    """Makes the message classes of the `perfetto` package once: 7 ms of the 40 of a small load."""
-    one = cache(lambda: ProtoFactory(PlatformDelegate()))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "ProtoFactory", lambda _: one())
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,12 @@ def test_the_package_interface(engine_name: str) -> None:
         assert tp.metadata == {}
 
 
+def test_the_classes_of_messages_are_made_once() -> None:
+    """Processors share them: to make them takes longer than to start the embedded engine."""
+    with load([SOUND], source="one") as one, load([SOUND], source="two") as two:
+        assert one.protos is two.protos
+
+
 def test_rows_hold_each_type(engine_name: str) -> None:
     """Integers, floats, text, blobs and NULL come back as Python has them, integers exactly."""
     sql = (

@@ -7,8 +7,7 @@
 An input ends in success or in one line with exit code 3, in time; whatever is written loads into
 TraceProcessor without losses that the input had not, and shows each slice to the nanosecond. A
 seed and a number decide an input, however many processes run. A process that dies or hangs costs
-its input alone. Ctrl-C ends the run with its figures. Engines are used again, their memory as after
-their start (`tools.fuzz.engines`); `--only` starts each anew. Exit code 1 if anything was wrong.
+its input alone. Ctrl-C ends the run with its figures. Exit code 1 if anything was wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ from pathlib import Path
 
 from tools.fuzz.check import run
 from tools.fuzz.corpus import corpus
-from tools.fuzz.engines import keep_engines
 from tp_tools.processes.bound import bound
 
 COUNT = 200_000
@@ -41,7 +39,6 @@ LONGEST_S = 120
 def serve(first: int, stop: int, step: int, seed: int) -> None:
     """Run inputs first, first + step, ... and print a line for each: number, kind, faults."""
     whole = corpus()
-    keep_engines()
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         os.environ["TMPDIR"] = name
