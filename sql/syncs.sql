@@ -10,8 +10,8 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   python_function
 -- Set: rank RANGE  only these ranks
--- Set: steps RANGE  only calls that begin in these steps, by their number in steps (with tpt.step
---   needing user_annotation, gpu_user_annotation)
+-- Set: steps RANGE  only calls that begin in these steps, by their number in steps (with
+--   tpt.step_of_sync needing user_annotation, gpu_user_annotation)
 -- Set: min_us FLOAT = 0  only calls that take at least so many us
 -- Shown first: rank, name, count, total_ns, gpu_idle_ns, cpu_op, python_line
 -- Paste: what `tp-tools sql syncs` prints runs in the Query tab of any Perfetto UI.
@@ -42,14 +42,7 @@ FROM tpt_sync AS sync
 LEFT JOIN tpt_sync_op AS op USING (id)
 WHERE
   (sync.rank IS NULL OR tpt_set_rank!(sync.rank))
-  AND tpt_set_steps!(
-    (
-      SELECT MAX(step.number)
-      FROM tpt_step AS step
-      WHERE
-        step.rank IS sync.rank AND sync.ts >= step.ts AND sync.ts < step.ts_end
-    )
-  )
+  AND tpt_set_steps!((SELECT number FROM tpt_step_of_sync WHERE id = sync.id))
   AND sync.ts_end - sync.ts >= 1000 * tpt_set_min_us!()
 GROUP BY sync.rank, sync.name, op.cpu_op, op.python_line
 ORDER BY sync.rank, total_ns DESC, sync.name, op.cpu_op, op.python_line;
