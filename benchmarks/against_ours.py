@@ -10,7 +10,7 @@ from tp_tools.querying import lookup
 from tp_tools.querying.frames import frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -18,12 +18,26 @@ if TYPE_CHECKING:
 LAUNCHES = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cudaMemcpyAsync", "cudaMemsetAsync")
 """The calls that HTA's launch statistics look at."""
 
+UNKNOWN = "unknown"
+PATH_KINDS = {
+    "compute": "compute and copies",
+    "copy": "compute and copies",
+    "communication": "communication",
+    "dependency": "between kernels",
+    "front end": "after a launch",
+    "launch call": "CPU",
+    "cpu": "CPU",
+    "sync": "CPU",
+    "unknown": UNKNOWN,
+}
+"""HTA's kinds of what is on a critical path, by that of `critical_path`."""
+
 Answers = dict[str, Any]
 
 
 def hta(trace: Path) -> Answers:
     """Return the numbers of HTA; a launch delay begins when the call has returned."""
-    rows = _ask(trace, "kernels", "gpu_time", "comm_overlap", "launches")
+    rows = _ask(trace, "kernels", "gpu_time", "comm_overlap", "launches", "critical_path")
     gpu, overlap, launches = (rows[name] for name in ("gpu_time", "comm_overlap", "launches"))
     seen = launches[launches["launch_name"].isin(LAUNCHES)]
     delays = (seen["delay_ns"] - seen["launch_dur"]).clip(lower=0)
@@ -40,8 +54,25 @@ def hta(trace: Path) -> Answers:
         "by name": {
             "time of a kernel, us": (
                 rows["kernels"].groupby("name")["total_ns"].sum() / 1000
-            ).to_dict()
+            ).to_dict(),
+            **_critical_paths(rows["critical_path"]),
         },
+    }
+
+
+def _critical_paths(rows: pd.DataFrame) -> Mapping[str, dict[str, float]]:
+    """Return the length of the path of each ProfilerStep and of what is on it, us, by label."""
+    steps = rows[rows["step"].fillna("").str.startswith("ProfilerStep#")]
+    if steps.empty:
+        return {}
+    by_kind = steps.assign(kind=steps["kind"].map(PATH_KINDS)).pivot_table(
+        "path_ns", "step", "kind", "sum", fill_value=0
+    )
+    length = by_kind.sum(axis=1)
+    by_kind = by_kind.reindex(columns=sorted({*PATH_KINDS.values()} - {UNKNOWN}), fill_value=0)
+    return {
+        "critical path: length, us": (length / 1000).to_dict(),
+        **{f"critical path: {kind}, us": (by_kind[kind] / 1000).to_dict() for kind in by_kind},
     }
 
 

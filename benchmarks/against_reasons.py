@@ -60,6 +60,41 @@ REASONS = (
     # HolisticTraceAnalysis
     Reason(
         "hta",
+        "tp-tools: HTA stops at a copy whose call it does not have",
+        labels="critical path: *",
+        only="ours",
+    ),
+    Reason(
+        "hta",
+        "tp-tools: HTA stays on the compute stream, whose waits for all-reduces are between "
+        "kernels to it: without `cuda_sync` events it knows nothing between streams. Here what "
+        "ended last before a kernel that waited is what it waited for",
+        labels="critical path: *",
+        traces=("mi300_resnet_ddp8_rank0",),
+    ),
+    Reason(
+        "hta",
+        "the same: at times since the epoch, HTA's doubles miss up to 244 ns per kernel",
+        labels="critical path: between kernels, us",
+        traces=("epoch_decimals_rank0",),
+    ),
+    Reason(
+        "hta",
+        "tp-tools: between kernels HTA has time in which the stream had nothing to run, for what "
+        "came next was not launched yet: 255 ms before a collective",
+        labels="critical path: between kernels, us",
+        traces=("train128_rank0", "train128_rank1"),
+    ),
+    Reason(
+        "hta",
+        "a matter of definition: HTA takes the longest path, wherever it begins and ends, and the "
+        "CPU between two ops weighs nothing (a path of 218.7 ms of nccl_args_rank0 has a length of "
+        "101.7 ms); ours goes on without holes from the end of the last work of the step before to "
+        "that of the step's own",
+        labels="critical path: *",
+    ),
+    Reason(
+        "hta",
         "both: HTA leaves out work whose launch came before the profile began. It ran, so "
         "tp-tools counts it; `ops` and `steps` have it in the row `launch not recorded`",
         traces=("mi300_resnet_ddp8_rank0",),
