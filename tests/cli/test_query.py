@@ -476,10 +476,28 @@ def test_quiet(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:
 def test_devices_that_are_not_known_are_named(
     tp_tools: TpTools, tmp_path: Path, events: list[dict[str, object]], named: str
 ) -> None:
-    """A question about GPU work says which device the trace is of, instead of nothing."""
+    """Questions about GPU work, the diagnosis and the report say which device it is of."""
     work = [kernel("MatMul", 10 * i, 5) | event for i, event in enumerate(events)]
-    ran = tp_tools("query", "gpu_time", write_trace(tmp_path / "t.json", *work))
-    assert (ran.code, named in ran.err) == (0, True)
+    trace = write_trace(tmp_path / "t.json", *work)
+    said = f"no GPU work, but events of a device that the library does not know: {named}."
+    ran = tp_tools("query", "gpu_time", trace)
+    assert (ran.code, said in ran.err) == (0, True)
+    ran = tp_tools("diagnose", trace)
+    assert (ran.code, said in " ".join(ran.out.decode().split())) == (0, True)
+    ran = tp_tools("report", trace, "-o", "-")
+    assert (ran.code, said in ran.out.decode()) == (0, True)
+
+
+def test_devices_of_ranks_that_are_not_known_are_named(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Of a job those of all ranks count."""
+    for rank in range(2):
+        work = [kernel("MatMul", 10 * i, 5, cat="mtia_ccp_events") for i in range(rank + 1)]
+        write_trace(tmp_path / f"rank{rank}.json", *work, rank=rank)
+    said = "library does not know: 3 x mtia_ccp_events."
+    ran = tp_tools("diagnose", tmp_path)
+    assert (ran.code, said in " ".join(ran.out.decode().split())) == (0, True)
+    ran = tp_tools("report", tmp_path, "-o", "-")
+    assert (ran.code, said in ran.out.decode()) == (0, True)
 
 
 def test_known_devices_are_not_named(tp_tools: TpTools, trace: Path) -> None:

@@ -86,11 +86,17 @@ def test_captures_take_replays_apart(tmp_path: Path) -> None:
     (beside / "bs_32_rank0.json").write_bytes(text(capture([LAYER])))
     moved = tmp_path.parent / f"{tmp_path.name} moved"
 
-    def modules(*captured: str) -> set[str]:
+    def modules(*captured: str) -> tuple[set[str], tuple[str, ...] | None]:
         data = collect([str(trace)], "embedded", "auto", Recorder(), captured)
-        return {path for path, _ in data.rows("modules", "path", "self_gpu_ns")}
+        with tp_tools.open_trace(trace) as tp:
+            pasted = [row.path for row in tp.query(data.sql["modules"])]
+        assert pasted == [None]  # the page says that its SQL holds no captures
+        return {path for path, _ in data.rows("modules", "path", "self_gpu_ns")}, data.captured
 
-    assert "Model_0 > Mlp_0" in modules()
+    found, captured = modules()
+    assert ("Model_0 > Mlp_0" in found, captured) == (True, ())
     beside.rename(moved)
-    assert "Model_0 > Mlp_0" not in modules()
-    assert "Model_0 > Mlp_0" in modules(str(moved))
+    found, captured = modules()
+    assert ("Model_0 > Mlp_0" in found, captured) == (False, None)
+    found, captured = modules(str(moved))
+    assert ("Model_0 > Mlp_0" in found, captured) == (True, (str(moved),))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from tests.support.page_text import column, report_data
 from tp_tools.reporting import modules
@@ -39,3 +42,18 @@ def test_without_modules_it_is_left_out() -> None:
     """Work of which no module is known says nothing about modules; nor does no work."""
     for rows in ([row("Net_0", 0)], [row(None, 60, "no modules recorded")]):
         assert modules.section(report_data(modules=rows)[0]).is_empty
+
+
+@pytest.mark.parametrize(
+    ("captured", "command", "notes"),
+    [
+        (None, "tp-tools query modules TRACES", 0),
+        ((), "tp-tools query modules TRACES", 1),
+        (("a b", "c"), "tp-tools query modules TRACES --capture 'a b' --capture c", 1),
+    ],
+)
+def test_captures_are_named(captured: tuple[str, ...] | None, command: str, notes: int) -> None:
+    """The command reads the captures that the report read; that its SQL holds none is said."""
+    data, _ = report_data(modules=[row("Net_0", 30)])
+    (figure,) = modules.section(replace(data, captured=captured)).shown
+    assert (figure.command, len(figure.notes)) == (command, notes)

@@ -16,17 +16,20 @@ from tp_tools.merging.read_rank import load_rank
 from tp_tools.progress import Once
 from tp_tools.querying import job_loader, load_trace, lookup
 from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
+from tp_tools.querying.unknown_devices import unknown_devices
 from tp_tools.repair import OverlapOptions, analysis
 from tp_tools.repair.summary import hidden_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from tp_tools.engine.processor import Processor
     from tp_tools.merging import MergePlan
     from tp_tools.progress import Reporter
     from tp_tools.querying import LoadOptions
     from tp_tools.querying.lookup import Query
+    from tp_tools.querying.unknown_devices import Devices
 
 QUERIES = (
     "verdict",
@@ -77,7 +80,13 @@ def collect(traces: Sequence[str], how: LoadOptions, reporter: Reporter) -> Numb
             rows = _run(tp, queries, _gpu_of(plan), reporter)
             start_ns = tp.start_ns
         with reporter.stage("looking for hidden kernels"):
-            return Numbers(rows, list(_facts_of_ranks(plan)), start_ns)
+            facts = list(_facts_of_ranks(plan))
+        if not rows["verdict"].rows:
+            facts = [
+                replace(it, unknown_devices=_unknown_devices(spool, how))
+                for it, spool in zip(facts, plan.spools, strict=True)
+            ]
+        return Numbers(rows, facts, start_ns)
 
 
 def _of_trace(trace: str, queries: list[Query], how: LoadOptions, reporter: Reporter) -> Numbers:
@@ -91,8 +100,12 @@ def _of_trace(trace: str, queries: list[Query], how: LoadOptions, reporter: Repo
             tp = load_analyzed(source, analyzed, how, reporter)
         else:
             tp = load_trace(source, how, reporter)
-    with tp:
-        return Numbers(_run(tp, queries, tp.gpu, reporter), [facts], tp.start_ns)
+        with tp:
+            rows = _run(tp, queries, tp.gpu, reporter)
+            if not rows["verdict"].rows:
+                devices = unknown_devices(source, tp, how.engine)
+                facts = replace(facts, unknown_devices=devices)
+            return Numbers(rows, [facts], tp.start_ns)
 
 
 def _facts_of_ranks(plan: MergePlan) -> Iterable[TraceFacts]:
@@ -104,6 +117,13 @@ def _facts_of_ranks(plan: MergePlan) -> Iterable[TraceFacts]:
         stated = summary.metadata
         is_aligned = aligned.how not in {BY_BASE, UNALIGNED}
         yield TraceFacts(rank.rank, stated.world_size, hidden, tuple(stated.options), is_aligned)
+
+
+def _unknown_devices(spool: Path, how: LoadOptions) -> Devices:
+    """Load a rank that the merge read, without GPU work, for the names of its devices."""
+    rank = load_rank(spool)
+    with load_analyzed(rank.source, rank, replace(how, needs=None)) as tp:
+        return unknown_devices(rank.source, tp, how.engine)
 
 
 def _gpu_of(plan: MergePlan) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tp_tools.diagnosis.model import Diagnosis
 from tp_tools.diagnosis.rules import HIDDEN, KERNELS, RULES
 from tp_tools.formatting import percent
+from tp_tools.querying.unknown_devices import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ def judge(
         "idle": numbers.idle_ns,
     }
     if not whole:
-        return Diagnosis(_NOTHING_RAN, whole, len(numbers.devices), parts)
+        return Diagnosis(_nothing_ran(numbers), whole, len(numbers.devices), parts)
     timed = sorted(_costly(numbers, rules), key=lambda it: (not it.is_fault, -(it.cost_ns or 0)))
     weighty = sorted(_weighty(numbers, kernels), key=lambda it: -(it.weight or 0))
     found, last = [*timed, *weighty], list(_weighty(numbers, [hidden]))
@@ -64,7 +65,11 @@ def judge(
     )
 
 
-_NOTHING_RAN = "Nothing ran on a GPU in what was recorded: there is nothing to judge."
+def _nothing_ran(numbers: Numbers) -> str:
+    """Say that nothing can be judged; name a device that the library does not know."""
+    if devices := numbers.unknown_devices():
+        return f"There is nothing to judge: what was recorded holds {described(devices)}"
+    return "Nothing ran on a GPU in what was recorded: there is nothing to judge."
 
 
 def _costly(numbers: Numbers, rules: Sequence[Rule]) -> Iterator[Finding]:

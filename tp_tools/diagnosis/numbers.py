@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tp_tools.engine import Rows
+    from tp_tools.querying.unknown_devices import Devices
     from tp_tools.repair.summary import Hidden
 
 Row = dict[str, Any]
@@ -33,6 +35,7 @@ class TraceFacts:
         hidden: kernels that Perfetto v51 to v56 does not show; None if unknown.
         options: options of the profiler that it states: with_stack, record_shapes, ...
         is_aligned: whether its clock was set by collectives, or by a rank of the same machine.
+        unknown_devices: devices that the library does not know, in place of GPU work.
     """
 
     rank: int | None
@@ -40,6 +43,7 @@ class TraceFacts:
     hidden: Hidden | None
     options: tuple[str, ...] = ()
     is_aligned: bool = True
+    unknown_devices: Devices = ()
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,13 @@ class Numbers:
     def knows_waiting(self) -> bool:
         """Tell whether some rank shares collectives with others of the trace."""
         return any(row["waiting_percent"] is not None for row in self.devices)
+
+    def unknown_devices(self) -> list[tuple[str, int]]:
+        """Sum the events of devices that the library does not know, most first."""
+        events = Counter[str]()
+        for trace in self.traces:
+            events.update(dict(trace.unknown_devices))
+        return events.most_common()
 
     def missing_ranks(self) -> int:
         """Count the ranks of the job that are not here; 0 where nothing says."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tp_tools import library
-from tp_tools.engine import Rows, query_rows, run_file
+from tp_tools.engine import Rows, query_rows
 from tp_tools.errors import UsageError
 from tp_tools.files import open_source
 from tp_tools.merging.probe import probe
@@ -17,18 +16,15 @@ from tp_tools.progress import SILENT, Once
 from tp_tools.querying import captures, job_loader
 from tp_tools.querying.lookup import RANK, Query
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
+from tp_tools.querying.unknown_devices import described, unknown_devices
 from tp_tools.querying.viewer_ids import as_in_viewer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tp_tools.engine.processor import Processor
-    from tp_tools.files import Source
     from tp_tools.merging import JobFiles
     from tp_tools.progress import Reporter
-
-GPU_WORK = library.check("gpu_work")
-UNKNOWN_DEVICES = library.check("unknown_devices")
 
 
 def run_query(
@@ -194,25 +190,10 @@ def _of_trace(
             query.origin == "library" and query.header.scope == "rank" and not rows.rows
             for query, rows in answers.items()
         ):
-            _name_unknown_devices(source, tp, how.engine, reporter)
+            devices = unknown_devices(source, tp, how.engine)
+            if devices:
+                reporter.warn(f"{source.name}: it holds {described(devices)}")
     return answers
-
-
-def _name_unknown_devices(
-    source: Source, tp: Processor, engine: str | None, reporter: Reporter
-) -> None:
-    """Warn where a trace has work only of a device that the library does not know."""
-    if run_file(tp, GPU_WORK).rows != [(0,)]:
-        return
-    whole = load_trace(source, LoadOptions(engine)) if tp.is_partial else nullcontext(tp)
-    with whole as all_events:
-        found = run_file(all_events, UNKNOWN_DEVICES).rows
-    if found:
-        counts = ", ".join(f"{events:,} x {device}" for device, events in found)
-        reporter.warn(
-            f"{source.name}: it holds no GPU work, but events of a device that the library does "
-            f"not know: {counts}. `tp-tools query contents` counts all events."
-        )
 
 
 def _rows(query: Query, tp: Processor, reporter: Reporter) -> Rows:

@@ -22,6 +22,7 @@ from tp_tools.merging.summary import summary
 from tp_tools.progress import SILENT, Once
 from tp_tools.querying import LoadOptions, captures, job_loader, load_trace, lookup, runner
 from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
+from tp_tools.querying.unknown_devices import unknown_devices
 from tp_tools.querying.viewer_ids import as_in_viewer
 from tp_tools.repair import OverlapOptions, analysis
 from tp_tools.reporting.data import KIND_QUERIES, Member, ReportData
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from tp_tools.alignment.alignment import Mode
     from tp_tools.engine.processor import Processor
+    from tp_tools.files import Source
     from tp_tools.files.sources import KeptSources
     from tp_tools.inspection import TraceInfo
     from tp_tools.library import Header, Values
@@ -110,22 +112,32 @@ def collect(
     )
     with nullcontext(kept) if kept else kept_sources() as sources:
         if len(traces) == 1:
-            return _collect_one(traces[0], of_rank, loading, reporter, sources)
+            found = _collect_one(traces[0], of_rank, loading, reporter, sources)
+            return replace(found, captured=_captured(of_rank, captured))
         job_rows, plan = _ask_job(traces, loading, align, reporter, sources)
         members, rows_by_rank = list[Member](), dict[int | None, dict[str, Rows]]()
         sizes = [rank.file_bytes for rank in plan.summaries]
         with reporter.stage(f"{len(sizes)} ranks", sum(sizes)) as stage:
             for rank, spool, size in zip(plan.ranks, plan.spools, sizes, strict=True):
-                info, tp = _load_rank(spool, loading, reporter)
+                info, source, tp = _load_rank(spool, loading, reporter)
                 with tp, reporter.stage(f"asking {rank.title}"):
                     rows_by_rank[rank.rank] = _run(tp, of_rank)
-                members.append(Member(rank.rank, rank.title, Path(rank.file).name, info))
+                    devices = unknown_devices(source, tp, engine)
+                name = Path(rank.file).name
+                members.append(Member(rank.rank, rank.title, name, info, devices))
                 stage.advance(size)
     rank_rows = {
         name: runner.of_ranks({rank: rows[name] for rank, rows in rows_by_rank.items()})
         for name in RANK_QUERIES
     }
-    return _report_data(members, {**rank_rows, **job_rows}, summary(plan))
+    found = _report_data(members, {**rank_rows, **job_rows}, summary(plan))
+    return replace(found, captured=_captured(of_rank, captured))
+
+
+def _captured(queries: list[Query], named: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the captures that were named, if a query has captured launches; None if none has."""
+    without = {lookup.from_file(it.title).sql for it in queries}
+    return named if any(it.sql not in without for it in queries) else None
 
 
 def _ask_job(
@@ -144,13 +156,14 @@ def _ask_job(
 def _collect_one(
     trace: str, of_rank: list[Query], options: LoadOptions, reporter: Reporter, kept: KeptSources
 ) -> ReportData:
-    info, tp = _load(trace, options, reporter, kept)
+    info, source, tp = _load(trace, options, reporter, kept)
     rank = info.metadata.rank if info.metadata is not None else None
     rank = info.file_labels.get("RANK") if rank is None else rank
     with tp, reporter.stage("asking SQL"):
         rows = {**_run(tp, of_rank), **_run_job_queries(tp, 1)}
+        devices = unknown_devices(source, tp, options.engine)
     title = "this trace" if rank is None else f"rank {rank}"
-    member = Member(rank, title, Path(info.file).name, info)
+    member = Member(rank, title, Path(info.file).name, info, devices)
     results = {
         name: runner.of_ranks({rank: answer}) if lookup.RANK in answer.columns else answer
         for name, answer in rows.items()
@@ -160,26 +173,27 @@ def _collect_one(
 
 def _load(
     trace: str, options: LoadOptions, reporter: Reporter, kept: KeptSources
-) -> tuple[TraceInfo, Processor]:
+) -> tuple[TraceInfo, Source, Processor]:
     """Describe a trace and load it; the caller closes the TraceProcessor. It is read once."""
     options = _needing_all(options)
     with open_source(trace) as opened:
         source = kept.keep(opened, MOST_TEXT)
         if not is_chrome_json(source):
             tp = load_trace(source, options, reporter)
-            return trace_info.of_loaded(source, tp, reporter), tp
+            return trace_info.of_loaded(source, tp, reporter), source, tp
         analyzed = analysis.analyze(source, OverlapOptions(engine=options.engine), reporter)
         info = trace_info.of_read(source, analyzed.trace, reporter)
-        return info, load_analyzed(source, analyzed, options, reporter)
+        return info, source, load_analyzed(source, analyzed, options, reporter)
 
 
 def _load_rank(
     spool: Path, options: LoadOptions, reporter: Reporter
-) -> tuple[TraceInfo, Processor]:
+) -> tuple[TraceInfo, Source, Processor]:
     """Describe a rank that was read, and load it; the caller closes the TraceProcessor."""
     rank = load_rank(spool)
     info = trace_info.of_read(rank.source, rank.trace, reporter)
-    return info, load_analyzed(rank.source, rank, _needing_all(options), reporter)
+    tp = load_analyzed(rank.source, rank, _needing_all(options), reporter)
+    return info, rank.source, tp
 
 
 def _needing_all(options: LoadOptions) -> LoadOptions:

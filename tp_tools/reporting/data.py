@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tp_tools.engine import Rows
     from tp_tools.inspection import TraceInfo
+    from tp_tools.querying.unknown_devices import Devices
 
 KIND_QUERIES = {
     "all_reduce": "allreduce",
@@ -41,12 +42,14 @@ class Member:
         title: name for people: "rank 3 (TP3)".
         file: name of the file, without folders.
         info: its description, as `tp-tools info` prints it.
+        unknown_devices: devices that the library does not know, in place of GPU work.
     """
 
     rank: int | None
     title: str
     file: str
     info: TraceInfo
+    unknown_devices: Devices = ()
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,15 @@ class ReportData:
             in the query's file; a NULL in the column `rank` is replaced by the trace's rank.
         sql: the text of each of these queries, by name.
         merge: the object that `tp-tools merge --summary json` prints; None for one trace.
+        captured: the traces of captured CUDA graphs by which `modules` took replays apart, as
+            given; empty if they are those beside the traces, None if there are none.
     """
 
     members: list[Member]
     results: Mapping[str, Rows]
     sql: Mapping[str, str]
     merge: Mapping[str, Any] | None
+    captured: tuple[str, ...] | None = None
 
     def rows(self, query: str, *columns: str) -> Iterator[tuple[Any, ...]]:
         """Select columns of the result of a query.

@@ -56,6 +56,7 @@ def diagnosis(data: ReportData) -> Diagnosis:
                 defects.hidden if defects is not None else None,
                 tuple(stated.options) if stated is not None else (),
                 member.rank not in unaligned,
+                member.unknown_devices,
             )
         )
     return judge(Numbers(data.results, facts))

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from tp_tools.formatting import percent, plural
 from tp_tools.reporting.bars import ranked, share_of
+from tp_tools.reporting.commands import TRACES, quoted
 from tp_tools.reporting.gpu_time import NO_GPU
 from tp_tools.reporting.model import Figure, Section
 from tp_tools.reporting.tables import Column, Table, duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tp_tools.reporting.data import ReportData
 
 MAX_BARS = 12
@@ -25,6 +28,12 @@ _KINDS = {
     "module": ("of modules", "var(--compute)"),
     "none": ("of no module, for the reason beside it", "var(--idle)"),
 }
+
+
+_TAKEN_APART = (
+    "Replays of graphs are taken apart by traces of their capture, which the command reads. The "
+    "SQL does not hold these: in the Query tab this work is of no module."
+)
 
 
 @dataclass
@@ -60,10 +69,10 @@ def section(data: ReportData) -> Section:
     if all(it.kind == "none" for it in classes):
         return Section("modules", _TITLE, "no modules or annotations were recorded (with_stack)")
     text = "Which parts of the model the GPU worked for."
-    return Section("modules", _TITLE, text, [_figure(classes, total_ns)])
+    return Section("modules", _TITLE, text, [_figure(classes, total_ns, data.captured)])
 
 
-def _figure(classes: list[_Class], total_ns: int) -> Figure:
+def _figure(classes: list[_Class], total_ns: int, captured: tuple[str, ...] | None) -> Figure:
     bars = [
         (
             it.name,
@@ -102,9 +111,17 @@ def _figure(classes: list[_Class], total_ns: int) -> Figure:
         "class added up, over all ranks; together they are all GPU work. Where no Python stacks "
         "were recorded the program's annotations stand for modules.",
         queries=("modules",),
+        command=_command(captured or ()),
+        notes=() if captured is None else (_TAKEN_APART,),
         bars=ranked(bars, _KINDS, lambda ns: share_of(ns, total_ns)),
         table=Table(columns, rows, f"And {plural(omitted, 'row')} more." if omitted else ""),
     )
+
+
+def _command(captured: Iterable[str]) -> str:
+    """Return the command that prints the numbers, with the captures that were named."""
+    options = "".join(f" --capture {quoted(name)}" for name in captured)
+    return f"tp-tools query modules {TRACES}{options}"
 
 
 def _classes(data: ReportData) -> list[_Class]:
