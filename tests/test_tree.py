@@ -147,6 +147,7 @@ TESTED_IN = {
     "tp_tools.trace.flow_slices": "repair/test_launch_flows.py",
     "tp_tools.trace.pairs": "trace/test_slices.py",
     "tp_tools.rocpd.layout": "rocpd/test_export.py",
+    "tp_tools.xplane.schema": "xplane/test_export.py",
     "tp_tools.writing.json.edits": "repair/test_planner.py",
     "tp_tools.writing.pftrace.batches": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.descriptors": "writing/test_pftrace.py",

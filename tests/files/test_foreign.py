@@ -37,7 +37,6 @@ def database(folder: Path, table: str) -> bytes:
         ("snapshot.pickle", SNAPSHOT, "a memory snapshot of PyTorch"),
         ("snapshot.json.gz", gzip.compress(SNAPSHOT, mtime=0), "a memory snapshot of PyTorch"),
         ("model", pickle.dumps([1]), "a Python pickle"),
-        ("host.xplane.pb", b"\x0a\x10", "a profile of XLA"),
         ("report.html", b"<!DOCTYPE html>\n<html>", "a web page"),
         ("a.json", b"\x89PNG\r\n", "a picture"),
         ("a.pdf", b"%PDF-1.7", "a PDF"),

@@ -11,7 +11,7 @@ from tp_tools.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace", ".sqlite", ".db")
+_SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace", ".sqlite", ".db", ".xplane.pb")
 """Suffixes of traces, in the order in which they are taken away."""
 
 

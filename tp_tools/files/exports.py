@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tp_tools import nsys, rocpd
+from tp_tools import nsys, rocpd, xplane
 from tp_tools.errors import InputError
 from tp_tools.files import temporary
 from tp_tools.files.spool import spooled
@@ -65,6 +65,20 @@ def read(export: Export, stored: Iterator[bytes], kept: KeptText | None = None) 
     yield from text() if kept is None else kept.blocks(text)
     for _ in stored:  # so that its bytes are counted
         pass
+
+
+def read_profile(name: str, stored: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the text of the trace that a profile of XLA holds.
+
+    Args:
+        name: its name.
+        stored: its decompressed bytes.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    with closing(xplane.read_text(b"".join(stored), name)) as text:
+        yield from text
 
 
 @contextmanager

@@ -81,12 +81,6 @@ KINDS = (
     ),
     Kind("a Python pickle", _RECORD, start=_PICKLE),
     Kind(
-        "a profile of XLA (xplane)",
-        "Open it with XProf, or give the .trace.json.gz beside it.",
-        suffixes=(".xplane.pb",),
-        start=_NO_JSON,
-    ),
-    Kind(
         "a web page",
         "Open it in a browser; tp-tools wants the trace that it was made of.",
         start=rb"(?i)\s*<(?:!doctype\s+html|html)",

@@ -34,6 +34,7 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stub has no type
 _REPORTS = (".nsys-rep", ".qdrep")
+_PROFILES = (".xplane.pb", ".xplane.pb.gz", ".xplane.pb.zst")
 _UTF16_START = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0.\0|\0[{\[]\0", re.DOTALL)
 _MAX_HEADER = 4096
 _MAX_MAGIC = 4
@@ -106,6 +107,10 @@ class Source:
             path = self._readable(reporter)
             export = exports.Export(path, self.name, lambda: self.truncated)
             blocks = exports.read(export, blocks, self.kept)
+        elif self.name.endswith(_PROFILES):
+            from tp_tools.files import exports  # noqa: PLC0415  few inputs are profiles of XLA
+
+            blocks = exports.read_profile(self.name, blocks)
         yield from blocks
 
     def stored(self, reporter: Reporter = SILENT) -> Iterator[bytes]:
