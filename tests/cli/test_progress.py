@@ -6,8 +6,6 @@ import gzip
 import json
 import random
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +15,7 @@ from fixtures.make import HERE
 from tests.support import generated, terminal
 from tests.support.command_line import kernel
 from tp_tools.chrome.parallel_reader import WORTH_IT
+from tp_tools.cli.main import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,8 +108,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_stage_is_named_and_nothing_of_it_stays(name: str, ranks: Path, folder: Path) -> None:
-    """The final text on a terminal, and stdout, are the same as through a pipe."""
+def test_every_stage_is_named_and_nothing_of_it_stays(
+    name: str, ranks: Path, folder: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """The final text on a terminal, and stdout, are the same as where there is none."""
     arguments, stages = stages_of(ranks)[name]
     seen = terminal.tp_tools(*arguments)
     assert seen.code == 0
@@ -118,12 +119,12 @@ def test_every_stage_is_named_and_nothing_of_it_stays(name: str, ranks: Path, fo
     assert [it for it in seen.stages if it in wanted] == wanted
     for path in folder.iterdir():
         path.unlink()
-    piped = subprocess.run(
-        [sys.executable, "-c", terminal.PROGRAM, "0", *arguments], capture_output=True, check=True
-    )
-    assert b"\x1b" not in piped.stderr
-    assert seen.lines == piped.stderr.decode().splitlines()
-    assert seen.out == piped.stdout
+    capfdbinary.readouterr()
+    main(arguments, patience_s=0)
+    written = capfdbinary.readouterr()
+    assert b"\x1b" not in written.err
+    assert seen.lines == written.err.decode().splitlines()
+    assert seen.out == written.out
     assert seen.has_cursor
 
 
