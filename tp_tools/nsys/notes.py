@@ -66,6 +66,12 @@ def _left_out(recording: Recording) -> Iterator[str]:
     lacking = [f"{what} ({count:,})" for what, count in sorted(recording.left_out.items())]
     if lacking:
         yield f"Left out: {', '.join(lacking)}."
+    packed = database.filled(tables.NVTX, "binaryData")
+    if packed and not database.filled(tables.NVTX, "jsonText"):
+        yield (
+            f"{_counted(packed, 'NVTX range')} with a binary payload, which is not decoded: export "
+            "with --include-json=true to have it."
+        )
     if recording.open_ranges:
         yield (
             f"{_counted(recording.open_ranges, 'NVTX range')} never ended while it was recorded: "
