@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,9 +22,16 @@ def run(*words: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` folder of a fresh environment into which the built wheel was installed."""
-    wheels = tmp_path_factory.mktemp("wheels")
-    run("build", "--installer", "uv", "--wheel", "--outdir", wheels, ROOT)
+    """The `bin` folder of a fresh environment with the wheel of what the Dockerfile copies."""
+    wheels, source = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("src")
+    for names in re.findall("^COPY (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE):
+        *given, target = names.split()
+        for name in given:
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, source / target)
+            else:
+                shutil.copy(ROOT / name, source / target)
+    run("build", "--installer", "uv", "--wheel", "--outdir", wheels, source)
     (wheel,) = wheels.glob("*.whl")
     home = tmp_path_factory.mktemp("elsewhere") / "env"
     run("uv", "venv", "--quiet", home)

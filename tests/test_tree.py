@@ -76,6 +76,7 @@ TESTED_IN = {
     "tp_tools.cli.progress_bars": "cli/test_progress.py",
     "tp_tools.caller": "querying/test_api.py",
     "tp_tools.cli.view_inputs": "cli/test_view.py",
+    "tp_tools.viewer.one_file": "viewer/test_api.py",
     "tp_tools.inspection.api": "test_api.py",
     "tp_tools.merging.api": "test_api.py",
     "tp_tools.merging.job_output": "test_api.py",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tp_tools.querying.api import open_job, open_trace, query, query_all
     from tp_tools.repair.api import fix
     from tp_tools.reporting.api import report
+    from tp_tools.viewer.api import view
 
     __version__: str
 
@@ -42,6 +43,7 @@ __all__ = [
     "query",
     "query_all",
     "report",
+    "view",
     "write_baseline",
 ]
 
@@ -60,6 +62,7 @@ _MODULES = {
     "query": "querying.api",
     "query_all": "querying.api",
     "report": "reporting.api",
+    "view": "viewer.api",
     "write_baseline": "comparison.api",
 }
 """The module of each name that is imported when it is first used."""

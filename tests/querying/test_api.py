@@ -135,7 +135,7 @@ def test_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {}
     for piece in pieces:
         exec(piece, names)  # noqa: S102  the project's own docs
-    assert len(pieces) == 14
+    assert len(pieces) == 15
     assert names["kernels"]["count"].sum() == 67
     assert names["per_rank"].columns[0] == "rank"
     assert set(names["per_rank"]["rank"]) == {0, 1}

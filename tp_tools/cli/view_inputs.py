@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from tp_tools.cli import fix_summary
 from tp_tools.files.sources import source_of
-from tp_tools.library.header import Header
 from tp_tools.merging import job_files
-from tp_tools.querying import LoadOptions, job_loader
+from tp_tools.querying import LoadOptions
 from tp_tools.repair.summary import summary
+from tp_tools.viewer.one_file import one_file
 from tp_tools.viewer.startup import MOST_EVENTS, is_overlapping
 
 if TYPE_CHECKING:
@@ -72,12 +72,7 @@ def trace(
         InputError: a trace cannot be used, or the ranks do not fit together.
         EngineError: TraceProcessor failed.
     """
-    if len(files) == 1:
-        return files[0]
-    how = LoadOptions(inputs.engine, inputs.raw)
-    merged = folder / "job.json"
-    job_loader.write(files, Header("", "", "job", None), how, merged, reporter=console, kept=kept)
-    return str(merged)
+    return one_file(files, folder, LoadOptions(inputs.engine, inputs.raw), console, kept)
 
 
 def report(files: list[str], engine: str | None, kept: KeptSources, console: Console) -> bytes:

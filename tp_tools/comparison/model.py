@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from tp_tools import notebook
 from tp_tools.comparison.statistics import TRIM, typical
 
 if TYPE_CHECKING:
@@ -226,6 +227,18 @@ class Comparison:
     cannot: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     families: Mapping[str, str] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """Return the step and what changed as a table, for notebooks; times are ns of a step."""
+        if self.cannot:
+            return notebook.paragraph(f"Cannot compare: {'; '.join(self.cannot)}.")
+        shown = [self.step, *(it for it in self.changes if it.verdict in CHANGED)]
+        rows = [
+            (it.key.level, it.key.name, it.verdict, *map(round, (it.mean_a, it.mean_b, it.diff_ns)))
+            for it in shown
+        ]
+        notes = "".join(map(notebook.paragraph, self.notes))
+        return notes + notebook.table(("", "name", "verdict", "a_ns", "b_ns", "diff_ns"), rows)
 
     def of(self, level: str) -> list[Change]:
         """Return the rows of a level, the largest difference first."""

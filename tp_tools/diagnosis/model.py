@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from tp_tools import notebook
+from tp_tools.formatting import percent, span
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -106,6 +109,22 @@ class Diagnosis:
         if finding.cost_ns is None or not self.gpu_ns:
             return None
         return finding.cost_ns / self.gpu_ns
+
+    def _repr_html_(self) -> str:
+        """Return the findings as a table, for notebooks."""
+        rows = [
+            (
+                number,
+                it.title,
+                None if it.cost_ns is None else span(it.cost_ns),
+                None if (share := self.share(it)) is None else percent(share),
+                " ".join((it.says, *it.doubts)),
+                it.next_step,
+            )
+            for number, it in enumerate(self.findings, 1)
+        ]
+        columns = ("", "finding", "GPU time", "share", "says", "next")
+        return notebook.paragraph(self.summary) + (notebook.table(columns, rows) if rows else "")
 
     def as_object(self) -> dict[str, Any]:
         """Return the diagnosis as an object for JSON; times are ns."""

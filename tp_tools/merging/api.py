@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tp_tools import notebook
 from tp_tools.caller import KeptWarnings, paths
 from tp_tools.files.default_output import MERGED, in_current_folder
 from tp_tools.merging import job_output
@@ -39,6 +40,15 @@ class Merged:
 
     output: str
     numbers: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        """Return the ranks and their clocks as a table, for notebooks."""
+        rows = [[rank[name] for name in _SHOWN] for rank in self.numbers["ranks"]]
+        return notebook.paragraph(f"Wrote {self.output}.") + notebook.table(_SHOWN, rows)
+
+
+_SHOWN = ("rank", "file", "aligned_by", "offset_ns", "drift_ppb", "residual_ns", "collectives")
+"""What a notebook shows of each rank."""
 
 
 def merge(

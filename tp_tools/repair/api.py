@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tp_tools import notebook
 from tp_tools.caller import KeptWarnings
 from tp_tools.files.default_output import FIXED, beside
 from tp_tools.repair.tolerance import TOLERANCE_NS
@@ -35,6 +36,16 @@ class Fixed:
     output: str | None
     is_sound: bool
     numbers: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        """Return the numbers as a table, for notebooks."""
+        said = f"Wrote {self.output}." if self.output else "Nothing was written."
+        if self.is_sound:
+            said = f"Perfetto shows all of it as it is. {said}"
+        numbers = {k: v for k, v in self.numbers.items() if isinstance(v, int | float) and v}
+        hidden = self.numbers.get("hidden", {})
+        numbers |= {f"hidden {name}": value for name, value in hidden.items() if value}
+        return notebook.paragraph(said) + notebook.table(("", ""), numbers.items())
 
 
 def fix(

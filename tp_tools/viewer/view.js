@@ -15,6 +15,16 @@
   // port and so another origin: copies would pile up that no page reads or removes.
   Object.defineProperty(window, 'caches', {value: undefined});
 
+  // In a frame of another site, as in a notebook, a browser may forbid storage, without which the UI
+  // does not start: then it is in memory.
+  for (const name of ['localStorage', 'sessionStorage']) {
+    try {
+      window[name];
+    } catch {
+      Object.defineProperty(window, name, {value: memory()});
+    }
+  }
+
   // Settings begin anew likewise: times in ms from the start of the trace, as --at takes them.
   if (!localStorage.getItem('perfettoSettings')) {
     const theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
@@ -46,6 +56,18 @@
     if (innerWidth < NARROW) app.commands.runCommand('dev.perfetto.ToggleLeftSidebar');
     if (at) goTo(app.trace, JSON.parse(at));
   }, 100);
+
+  function memory() {
+    const kept = new Map();
+    return {
+      getItem: (key) => kept.get(key) ?? null,
+      setItem: (key, value) => void kept.set(key, String(value)),
+      removeItem: (key) => void kept.delete(key),
+      clear: () => kept.clear(),
+      key: (index) => [...kept.keys()][index] ?? null,
+      get length() { return kept.size; },
+    };
+  }
 
   // Up to v52 the UI sorts processes by how many slices they have: those of ranks go by rank.
   function orderRanks(workspace) {
