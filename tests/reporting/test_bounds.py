@@ -46,6 +46,22 @@ def test_the_verdict_of_each_gpu() -> None:
     assert critical.table.omitted == "And 1 row more, of at most 0.1 % each."
 
 
+def test_no_rank_is_left_out_of_the_critical_paths() -> None:
+    """Of too many rows the smallest are left out, not those of the last ranks; the order stays."""
+    rows = [window(rank, "all", "CPU-bound", cpu=60) for rank in range(30)]
+    paths = [
+        {**path(rank, kind, rank, share), "path_ns": round(share)}
+        for rank in range(30)
+        for kind, share in (("cpu", 90.0), ("compute", 10.0))
+    ]
+    _, critical = verdict.section(*report_data(30, verdict=rows, critical_path=paths)).shown
+    assert critical.table is not None
+    kept = [row for row in critical.table.rows if row[1] == "cpu"]
+    assert [row[2] for row in kept] == [f"rank {rank}" for rank in range(30)]
+    assert len(critical.table.rows) == verdict.MAX_ROWS
+    assert critical.table.omitted == "And 20 rows more, of at most 10.0 % each."
+
+
 def test_pipeline_bubbles_have_a_figure_where_there_are_messages() -> None:
     """Where no rank has any, or none says with whom, it is left out."""
     rows = [window(0, "all", "GPU-bound", compute=20)]

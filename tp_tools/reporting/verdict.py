@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 40
 _TITLE = "What bounds the time"
 _BUBBLES = "Pipeline bubbles"
-_MIN_PATH_PERCENT = 0.1
+_MIN_PATH_PERCENT = 1.0
 _BEFORE = ("cpu", "front end", "dependency", "unknown")
 """Kinds of the critical path that are named by the work that came after them."""
 
@@ -81,7 +82,9 @@ def _path_figure(data: ReportData, labels: Labels) -> Figure:
         for rank, device, part, kind, on_rank, *rest in data.rows("critical_path", *keys)
         if part == "all"
     ]
-    shown = [row for row in found if row[4] >= _MIN_PATH_PERCENT][:MAX_ROWS]
+    large = [row for row in found if row[4] >= _MIN_PATH_PERCENT]
+    most = heapq.nlargest(MAX_ROWS, large, key=lambda row: row[3])
+    shown = [row for row in large if row in most]
     columns = [
         Column("label", "path of", "text"),
         Column("kind", "kind", "text"),
