@@ -154,7 +154,7 @@ def test_without_its_extra_it_says_how_to_get_it(
     target = tmp_path / "report.html"
     ran = tp_tools("report", tmp_path / "missing.json", "-o", target)
     assert ran.code == 2
-    assert ran.err == f"tp-tools: a report needs {name}: pip install 'tp-tools[report]'.\n"
+    assert ran.err == f"tp-tools: a report needs {name}: pip install plotly jinja2.\n"
     assert not target.exists()
 
 

@@ -75,7 +75,7 @@ def command(  # noqa: PLR0917  click passes all by name
     shows where GPU time went, top kernels, gaps with their causes, steps, who came late to
     collectives and how fast these were, what Perfetto would have hidden, and how well the ranks'
     clocks agree. Its numbers are those of `tp-tools query`. It wants plotly and Jinja2: pip install
-    'tp-tools[report]'.
+    plotly jinja2.
 
     \b
     Examples:

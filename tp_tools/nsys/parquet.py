@@ -45,8 +45,7 @@ def write_database(folder: Path, path: Path, name: str) -> None:
         from pyarrow import parquet  # noqa: PLC0415  an extra
     except ImportError as error:
         raise UsageError(
-            f"{name}: is an export as Parquet, which needs pyarrow: pip install "
-            "'tp-tools[parquet]'."
+            f"{name}: is an export as Parquet, which needs pyarrow: pip install pyarrow."
         ) from error
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript(_SETTINGS)

@@ -84,7 +84,7 @@ def _parquet(answer: Rows, _at_once: int) -> Iterator[bytes]:
         import pyarrow as pa  # noqa: PLC0415  an extra
         from pyarrow import parquet  # noqa: PLC0415
     except ImportError as error:
-        raise UsageError("Parquet needs pyarrow: pip install 'tp-tools[parquet]'.") from error
+        raise UsageError("Parquet needs pyarrow: pip install pyarrow.") from error
     try:
         table = pa.Table.from_pandas(frame(answer), preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:

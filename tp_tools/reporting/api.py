@@ -59,7 +59,7 @@ def report(
 ) -> Report:
     """Make one page of tables and plots of a trace, or of the ranks of a job.
 
-    It wants plotly and Jinja2: pip install 'tp-tools[report]'.
+    It wants plotly and Jinja2: pip install plotly jinja2.
 
     Args:
         traces: files, folders, globs. Several traces are the ranks of one job.

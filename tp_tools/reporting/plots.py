@@ -57,7 +57,7 @@ def graph_objects() -> Any:  # noqa: ANN401  plotly has no types
     try:
         import plotly.graph_objects as go  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise UsageError("a report needs plotly: pip install 'tp-tools[report]'.") from error
+        raise UsageError("a report needs plotly: pip install plotly jinja2.") from error
     return go
 
 

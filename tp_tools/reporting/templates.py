@@ -23,7 +23,7 @@ def environment() -> Environment:
     try:
         from jinja2 import Environment  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise UsageError("a report needs Jinja2: pip install 'tp-tools[report]'.") from error
+        raise UsageError("a report needs Jinja2: pip install plotly jinja2.") from error
     return _environment(Environment)
 
 
