@@ -205,8 +205,9 @@ def test_a_table_of_markdown(tp_tools: TpTools, trace: Path) -> None:
     ]
 
 
-def test_no_rows(tp_tools: TpTools, trace: Path) -> None:
+def test_no_rows(tp_tools: TpTools, trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty table has its header, and stderr says that there are no rows."""
+    monkeypatch.delenv("COLUMNS", raising=False)  # it stands for a terminal, which shows no header
     ran = tp_tools("query", "-e", KERNELS + " LIMIT 0", trace)
     assert ran.out.decode().splitlines() == ["name  dur", "----  ---"]
     assert ran.err == "No rows.\n"
