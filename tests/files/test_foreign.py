@@ -41,6 +41,7 @@ def database(folder: Path, table: str) -> bytes:
         ("a.json", b"\x89PNG\r\n", "a picture"),
         ("a.pdf", b"%PDF-1.7", "a PDF"),
         ("core", b"\x7fELF\x02", "a program or a core dump"),
+        ("908_results.json", b'{"rocprofiler-sdk-tool":[{}]}', "JSON of rocprofv3"),
         ("et.json", b'{"schema": "1.1.1-chakra.0.0.4", "nodes": []}', "an execution trace"),
     ],
 )

@@ -90,6 +90,11 @@ KINDS = (
     Kind("a PDF", _RECORD, start=rb"%PDF-"),
     Kind("a program or a core dump", _RECORD, start=rb"\x7fELF"),
     Kind(
+        "JSON of rocprofv3",
+        "Record with rocprofv3 --output-format rocpd, and give the database that it writes.",
+        start=rb'\s*\{\s*"rocprofiler-sdk-tool"\s*:',
+    ),
+    Kind(
         "an execution trace of PyTorch, which has no times",
         f"Give the profiler's trace of the same run. {_RECORD}",
         start=rb'\s*\{\s*"schema"\s*:\s*"\d',
