@@ -404,6 +404,24 @@ def test_several_answers_in_a_folder(tp_tools: TpTools, ranks: Path, tmp_path: P
     assert "-o FOLDER/" in ran.err
 
 
+def test_a_folder_that_is_missing_is_made(tp_tools: TpTools, ranks: Path, tmp_path: Path) -> None:
+    """A name that ends in / is a folder; one that was made for nothing does not stay."""
+    assert tp_tools("query", "gpu_time,streams", ranks, "-o", f"{tmp_path}/new/").code == 0
+    assert sorted(it.name for it in (tmp_path / "new").iterdir()) == ["gpu_time.csv", "streams.csv"]
+    mine = tmp_path / "mine.sql"
+    mine.write_text("SELECT nothing")
+    assert tp_tools("query", mine, ranks, "-o", f"{tmp_path}/other/").code == 3
+    assert not (tmp_path / "other").exists()
+    ran = tp_tools("query", "streams", ranks, "-o", f"{tmp_path}/no/such/")
+    assert (ran.code, ran.err) == (
+        4,
+        (
+            f"tp-tools: {tmp_path}/no/such/: cannot be written: No such file or directory. "
+            "Nothing was left behind.\n"
+        ),
+    )
+
+
 def test_wrong_names_among_several(tp_tools: TpTools, ranks: Path, tmp_path: Path) -> None:
     """An unknown name and two files of one name are usage errors."""
     ran = tp_tools("query", "gpu_time,gpu_tim", ranks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -178,27 +179,30 @@ def _run(options: Options, console: Console) -> None:
         if options.sql
         else lookup.from_names(options.query or "", values)
     )
-    names = query_output.files(queries, options.written)
-    for name in names:
-        output.check(name, force=options.written.force, suffixes=("",))
-    try:
-        with console.stage("telling ranks apart"):
-            job = job_files.find(options.traces, options.choice)
+    written = options.written
+    makes_folder = query_output.is_folder(written.output)
+    with output.made_folder(written.output) if makes_folder else nullcontext():
+        names = query_output.files(queries, written)
         for name in names:
-            output.refuse_input(name, job.files)
-        job.say_left_out(console)
-        with temporary.in_folder(output.folder_of(names[0])):
-            answers = runner.run_queries(
-                queries,
-                job,
-                LoadOptions(options.engine, options.raw, captures=options.captures),
-                options.limit,
-                console,
-                all_categories=options.all_categories,
-            )
-    except SqlError as error:
-        raise _as_error_of_author(error, queries) from error
-    query_output.write(dict(zip(queries, answers, strict=True)), options.written, console)
+            output.check(name, force=written.force, suffixes=("",))
+        try:
+            with console.stage("telling ranks apart"):
+                job = job_files.find(options.traces, options.choice)
+            for name in names:
+                output.refuse_input(name, job.files)
+            job.say_left_out(console)
+            with temporary.in_folder(output.folder_of(names[0])):
+                answers = runner.run_queries(
+                    queries,
+                    job,
+                    LoadOptions(options.engine, options.raw, captures=options.captures),
+                    options.limit,
+                    console,
+                    all_categories=options.all_categories,
+                )
+        except SqlError as error:
+            raise _as_error_of_author(error, queries) from error
+        query_output.write(dict(zip(queries, answers, strict=True)), written, console)
 
 
 def _as_error_of_author(error: SqlError, queries: list[Query]) -> TpToolsError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,7 @@ from isal import igzip_threaded
 
 from tp_tools.errors import OutputError, UsageError
 from tp_tools.files import temporary
+from tp_tools.processes import signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,6 +88,35 @@ def folder_of(name: str) -> Path | None:
     if name == STDOUT or is_stream(name):
         return None
     return Path(os.path.realpath(name)).parent
+
+
+@contextmanager
+def made_folder(name: str) -> Iterator[None]:
+    """Make a folder for outputs if it is missing; remove it if the caller's `with` block fails.
+
+    Raises:
+        OutputError: it cannot be made; its own folder has to be there.
+    """
+    folder = Path(name)
+    with _output_errors(name), signals.held_back():
+        is_new = not folder.is_dir()
+        if is_new:
+            folder.mkdir()
+        forget = signals.at_end(partial(_remove_empty, folder)) if is_new else None
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            _remove_empty(folder)
+        raise
+    finally:
+        if forget is not None:
+            forget()
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _is_same(one: str, other: str) -> bool:
