@@ -65,6 +65,8 @@ ORDER BY launch_key;
 CREATE PERFETTO TABLE tpt_launch(
   -- Number of the call.
   launch_id LONG,
+  -- Id of its slice.
+  id JOINID(slice.id),
   -- The key, see `tpt_call`; never NULL.
   launch_key LONG,
   -- Start of the call, ns.
@@ -86,7 +88,7 @@ CREATE PERFETTO TABLE tpt_launch(
 ) AS
 WITH
   first AS (
-    SELECT launch_key, MIN(ts) AS ts, dur, ts_end, name, rank, upid, track_key
+    SELECT id, launch_key, MIN(ts) AS ts, dur, ts_end, name, rank, upid, track_key
     FROM tpt_call
     WHERE
       launch_key IS NOT NULL

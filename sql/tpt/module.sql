@@ -176,6 +176,19 @@ WHERE
   ranked.place = 1 AND COALESCE(ranked.is_tied, 0) = 0
 ORDER BY candidate.seq;
 
+-- The forward op of each op of the backward pass that has one.
+CREATE PERFETTO TABLE tpt_forward_op(
+  -- The backward op, as in `tpt_op`.
+  seq LONG,
+  -- Its forward op, likewise.
+  forward_seq LONG
+) AS
+SELECT event.op_seq AS seq, made.op_seq AS forward_seq
+FROM _tpt_forward_of AS forward
+CROSS JOIN _tpt_module_event AS event USING (seq)
+CROSS JOIN _tpt_module_event AS made ON made.seq = forward.made
+ORDER BY event.op_seq;
+
 -- Calls of modules in the backward pass, as checkpoints make them, with the call of that module
 -- before them that some module or nothing is around.
 CREATE PERFETTO TABLE _tpt_module_twin AS

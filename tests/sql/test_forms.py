@@ -39,6 +39,7 @@ QUERIES = [
     "occupancy",
     "ops",
     "phases",
+    "python_lines",
     "roofline",
     "step_modules",
     "step_ops",

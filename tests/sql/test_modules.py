@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support.backward_ops import BACKWARD_THREAD, backward, kernel, numbered
 from tests.support.gpu_traces import (
     PROCESS,
     THREAD,
@@ -17,32 +18,10 @@ from tests.support.gpu_traces import (
     work,
 )
 
-BACKWARD_THREAD = 21
-
 
 def module(name: str, ts: int, end: int, *, thread: int = THREAD) -> Event:
     """A call of a module, as the Python tracer writes it."""
     return slice_of("python_function", f"nn.Module: {name}", (PROCESS, thread), ts, end)
-
-
-def kernel(number: int, launch: int, dur: int, *, thread: int = THREAD) -> list[Event]:
-    """A kernel that a call on a thread launches at a time."""
-    start = 100_000 + 1_000 * number
-    return [
-        call("cudaLaunchKernel", launch, launch + 2, number, thread=thread),
-        work(f"k{number}", start, start + dur, correlation=number),
-    ]
-
-
-def numbered(name: str, ts: int, end: int, number: int, thread: int = THREAD) -> Event:
-    """An op of the forward pass that autograd numbers."""
-    return op(name, ts, end, thread=thread, **{"Sequence number": number, "Fwd thread id": 0})
-
-
-def backward(name: str, ts: int, end: int, number: int, forward_thread: int = 1) -> Event:
-    """An op of the backward pass."""
-    args = {"Sequence number": number, "Fwd thread id": forward_thread}
-    return op(name, ts, end, thread=BACKWARD_THREAD, **args)
 
 
 def times(events: list[Event]) -> dict[str | None, tuple[int, int, int, int]]:

@@ -77,6 +77,9 @@ def test_gpu_time_by_op_and_by_kernel(recorded: Answer) -> None:
     modules = recorded("modules")
     assert total(modules, "self_gpu_ns") == total(kernels, "total_ns")
     assert all(row["gpu_ns"] >= max(row["self_gpu_ns"], row["backward_gpu_ns"]) for row in modules)
+    lines = recorded("python_lines")
+    assert total(lines, "self_gpu_ns") == total(kernels, "total_ns")
+    assert all(row["gpu_ns"] >= max(row["self_gpu_ns"], row["backward_gpu_ns"]) for row in lines)
     outer = [row for row in modules if row["depth"] in (None, 1)]
     assert total(outer, "gpu_ns") == total(kernels, "total_ns")
     own = {row["name"]: row["gpu_ns"] >= row["self_gpu_ns"] for row in ops}
@@ -238,7 +241,8 @@ def test_made_breakdowns_add_up(made: list[Event]) -> None:
     """Each piece of work is of one op or of none, and of one step or of none."""
     with load([text(made)], source="trace.json", allow_loss=True) as tp:
         kernels, ops, steps = (answer(query, tp) for query in ("kernels", "ops", "steps"))
-        assert total(answer("modules", tp), "self_gpu_ns") == total(kernels, "total_ns")
+        for query in ("modules", "python_lines"):
+            assert total(answer(query, tp), "self_gpu_ns") == total(kernels, "total_ns")
         launches = answer("launches", tp)
     assert total(ops, "self_gpu_ns") == total(kernels, "total_ns")
     if steps:

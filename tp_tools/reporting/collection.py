@@ -59,6 +59,7 @@ RANK_QUERIES = (
     "memory",
     "memory_timeline",
     "modules",
+    "python_lines",
 )
 """Queries that run on each trace."""
 
