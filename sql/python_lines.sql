@@ -16,6 +16,8 @@
 -- Shown first: rank, python_line, calls, gpu_ns, self_gpu_ns, backward_gpu_ns, reason, top_op
 -- Paste: what `tp-tools sql python_lines` prints runs in the Query tab of any Perfetto UI.
 
+INCLUDE PERFETTO MODULE tpt.launched;
+
 INCLUDE PERFETTO MODULE tpt.op;
 
 INCLUDE PERFETTO MODULE tpt.python_line;
@@ -45,10 +47,9 @@ WITH
   ),
   -- functions that are no part of PyTorch, and those that work belongs to
   shown AS MATERIALIZED (
-    SELECT DISTINCT name
+    SELECT name
     FROM tpt_python_call
-    WHERE
-      NOT (name GLOB 'torch/*' OR name GLOB '*/torch/*')
+    WHERE NOT (name GLOB 'torch/*' OR name GLOB '*/torch/*')
     UNION
     SELECT python_line FROM work WHERE python_line IS NOT NULL
   ),
@@ -77,15 +78,13 @@ WITH
   point AS (
     SELECT upid, track_key, ts AS at, 0 AS is_work, id, -1 AS sign, 0 AS dur, 0 AS backward_dur
     FROM call
-    WHERE
-      NOT is_nested
+    WHERE NOT is_nested
     UNION ALL
     SELECT upid, track_key, ts_end, 0, id, 1, 0, 0 FROM call WHERE NOT is_nested
     UNION ALL
     SELECT upid, track_key, ts, 1, NULL, NULL, dur, IIF(is_backward, dur, 0)
     FROM work
-    WHERE
-      ts IS NOT NULL
+    WHERE ts IS NOT NULL
   ),
   summed AS (
     SELECT
@@ -106,8 +105,7 @@ WITH
       SUM(sign * gpu_ns) AS gpu_ns,
       SUM(sign * backward_gpu_ns) AS backward_gpu_ns
     FROM summed
-    WHERE
-      id IS NOT NULL
+    WHERE id IS NOT NULL
     GROUP BY id
   ),
   total AS MATERIALIZED (
@@ -163,13 +161,11 @@ WITH
       NULL AS reason
     FROM total
     LEFT JOIN launched ON launched.python_line = total.name AND launched.rank IS total.rank
-    WHERE
-      total.events > 0 OR launched.events > 0
+    WHERE total.events > 0 OR launched.events > 0
     UNION ALL
     SELECT rank, NULL, 0, events, gpu_ns, gpu_ns, backward_gpu_ns, reason
     FROM launched
-    WHERE
-      python_line IS NULL
+    WHERE python_line IS NULL
   )
 SELECT
   -- rank; NULL in the trace of one rank

@@ -189,6 +189,33 @@ CROSS JOIN _tpt_module_event AS event USING (seq)
 CROSS JOIN _tpt_module_event AS made ON made.seq = forward.made
 ORDER BY event.op_seq;
 
+-- The op of the backward pass that lies around each op of GPU work, or that it is itself; the
+-- innermost, if there are several.
+CREATE PERFETTO TABLE tpt_backward_around(
+  -- The op, as in `tpt_op`.
+  seq LONG,
+  -- The op of the backward pass, likewise.
+  backward_seq LONG
+) AS
+WITH RECURSIVE
+  numbered AS MATERIALIZED (
+    SELECT op_seq AS seq FROM _tpt_numbered_op WHERE forward_thread > 0
+  ),
+  around(from_seq, seq) AS (
+    SELECT DISTINCT seq, seq FROM tpt_op_of_work WHERE seq IS NOT NULL
+    UNION ALL
+    SELECT around.from_seq, parent.parent
+    FROM around
+    CROSS JOIN tpt_op_parent AS parent USING (seq)
+    WHERE
+      parent.parent > 0 AND around.seq NOT IN (SELECT seq FROM numbered)
+  )
+SELECT from_seq AS seq, seq AS backward_seq
+FROM around
+WHERE
+  seq IN (SELECT seq FROM numbered)
+ORDER BY from_seq;
+
 -- Calls of modules in the backward pass, as checkpoints make them, with the call of that module
 -- before them that some module or nothing is around.
 CREATE PERFETTO TABLE _tpt_module_twin AS

@@ -48,28 +48,6 @@ WHERE
   s.category = 'python_function' AND s.name GLOB '*([0-9]*): *' AND s.dur > 0
 ORDER BY s.id;
 
--- The op of the backward pass that lies around each op of GPU work, or that it is itself; the
--- innermost, if there are several.
-CREATE PERFETTO TABLE _tpt_backward_around AS
-WITH RECURSIVE
-  numbered AS MATERIALIZED (
-    SELECT op_seq AS seq FROM _tpt_numbered_op WHERE forward_thread > 0
-  ),
-  around(from_seq, seq) AS (
-    SELECT DISTINCT seq, seq FROM tpt_op_of_work WHERE seq IS NOT NULL
-    UNION ALL
-    SELECT around.from_seq, parent.parent
-    FROM around
-    CROSS JOIN tpt_op_parent AS parent USING (seq)
-    WHERE
-      parent.parent > 0 AND around.seq NOT IN (SELECT seq FROM numbered)
-  )
-SELECT from_seq AS seq, seq AS backward_seq
-FROM around
-WHERE
-  seq IN (SELECT seq FROM numbered)
-ORDER BY from_seq;
-
 -- Where on the CPU each piece of GPU work comes from: its launch call, else its op; of the backward
 -- pass the forward op, where that is recorded. Work of neither is not here.
 CREATE PERFETTO TABLE tpt_work_origin(
@@ -108,7 +86,7 @@ FROM tpt_launched AS work
 CROSS JOIN tpt_op_of_work AS of_work USING (id)
 LEFT JOIN tpt_launch AS launch USING (launch_id)
 LEFT JOIN tpt_op AS op ON op.seq = of_work.seq
-LEFT JOIN _tpt_backward_around AS backward ON backward.seq = of_work.seq
+LEFT JOIN tpt_backward_around AS backward ON backward.seq = of_work.seq
 LEFT JOIN tpt_forward_op AS made ON made.seq = backward.backward_seq
 LEFT JOIN tpt_op AS forward ON forward.seq = made.forward_seq
 WHERE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import signal
@@ -104,15 +105,25 @@ def test_settings_hold_in_their_block_only(error: type[BaseException] | None) ->
 
 def test_main_leaves_malloc_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of malloc cannot be taken back, so only a command changes them."""
-    loaded = []
+    requested = []
+
+    class Library(ctypes.CDLL):
+        """A C library in which malloc has no settings."""
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401  as its base
+            if name == "mallopt":
+                requested.append(name)
+                raise AttributeError(name)
+            return super().__getattr__(name)
+
     monkeypatch.chdir(tmp_path)
-    # simulates a C library that nothing is set in
-    monkeypatch.setattr("ctypes.CDLL", loaded.append)
+    # simulates a C library without such settings
+    monkeypatch.setattr("ctypes.CDLL", Library)
     assert code_of(main.main, ["fix", DECODE, "-o", "o.json"]) is None
-    assert loaded == []
+    assert requested == []
     with process.settings():
         process.give_back_memory()
-    assert loaded == ([None] if sys.platform == "linux" else [])
+    assert requested == (["mallopt"] if sys.platform == "linux" else [])
 
 
 def test_settings_of_the_user_stay(monkeypatch: pytest.MonkeyPatch) -> None:

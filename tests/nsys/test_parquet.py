@@ -93,5 +93,5 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """One line says what to install."""
     folder = made.write_parquet(tmp_path / "report_pqtdir", made.job())
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UsageError, match=r"needs pyarrow: pip install 'tp-tools\[parquet\]'"):
+    with pytest.raises(UsageError, match=r"needs pyarrow: pip install pyarrow\."):
         text(folder)
