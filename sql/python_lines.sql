@@ -16,42 +16,21 @@
 -- Shown first: rank, python_line, calls, gpu_ns, self_gpu_ns, backward_gpu_ns, reason, top_op
 -- Paste: what `tp-tools sql python_lines` prints runs in the Query tab of any Perfetto UI.
 
-INCLUDE PERFETTO MODULE tpt.launched;
-
 INCLUDE PERFETTO MODULE tpt.op;
 
 INCLUDE PERFETTO MODULE tpt.python_line;
 
+INCLUDE PERFETTO MODULE tpt.python_name;
+
 WITH
-  work AS MATERIALIZED (
-    SELECT
-      work.id,
-      work.rank,
-      work.dur,
-      origin.ts,
-      origin.upid,
-      origin.track_key,
-      COALESCE(origin.is_backward, 0) AS is_backward,
-      line.python_line,
-      CASE
-        WHEN line.python_line IS NOT NULL THEN NULL
-        WHEN NOT EXISTS (SELECT 1 FROM tpt_python_call AS call WHERE call.rank IS work.rank)
-          THEN 'no Python lines recorded'
-        WHEN origin.id IS NULL THEN 'launch not recorded'
-        WHEN origin.is_lost THEN 'forward not recorded'
-        ELSE 'outside Python'
-      END AS reason
-    FROM tpt_launched AS work
-    LEFT JOIN tpt_work_origin AS origin USING (id)
-    LEFT JOIN tpt_origin_line AS line ON line.id = origin.origin_id
-  ),
   -- functions that are no part of PyTorch, and those that work belongs to
   shown AS MATERIALIZED (
     SELECT name
     FROM tpt_python_call
-    WHERE NOT (name GLOB 'torch/*' OR name GLOB '*/torch/*')
+    WHERE
+      NOT tpt_is_of_torch!(name)
     UNION
-    SELECT python_line FROM work WHERE python_line IS NOT NULL
+    SELECT python_line FROM tpt_line_of_work WHERE python_line IS NOT NULL
   ),
   -- a call within another one of its function adds nothing
   call AS MATERIALIZED (
@@ -78,13 +57,15 @@ WITH
   point AS (
     SELECT upid, track_key, ts AS at, 0 AS is_work, id, -1 AS sign, 0 AS dur, 0 AS backward_dur
     FROM call
-    WHERE NOT is_nested
+    WHERE
+      NOT is_nested
     UNION ALL
     SELECT upid, track_key, ts_end, 0, id, 1, 0, 0 FROM call WHERE NOT is_nested
     UNION ALL
     SELECT upid, track_key, ts, 1, NULL, NULL, dur, IIF(is_backward, dur, 0)
-    FROM work
-    WHERE ts IS NOT NULL
+    FROM tpt_line_of_work
+    WHERE
+      ts IS NOT NULL
   ),
   summed AS (
     SELECT
@@ -105,7 +86,8 @@ WITH
       SUM(sign * gpu_ns) AS gpu_ns,
       SUM(sign * backward_gpu_ns) AS backward_gpu_ns
     FROM summed
-    WHERE id IS NOT NULL
+    WHERE
+      id IS NOT NULL
     GROUP BY id
   ),
   total AS MATERIALIZED (
@@ -128,7 +110,7 @@ WITH
       COUNT(*) AS events,
       SUM(dur) AS gpu_ns,
       SUM(IIF(is_backward, dur, 0)) AS backward_gpu_ns
-    FROM work
+    FROM tpt_line_of_work
     GROUP BY rank, python_line, reason
   ),
   by_op AS (
@@ -141,7 +123,7 @@ WITH
         PARTITION BY work.rank, work.python_line, work.reason
         ORDER BY SUM(work.dur) DESC, op.name
       ) AS place
-    FROM work
+    FROM tpt_line_of_work AS work
     CROSS JOIN tpt_op_of_work AS of_work USING (id)
     CROSS JOIN tpt_op AS op USING (seq)
     GROUP BY work.rank, work.python_line, work.reason, op.name
@@ -161,11 +143,13 @@ WITH
       NULL AS reason
     FROM total
     LEFT JOIN launched ON launched.python_line = total.name AND launched.rank IS total.rank
-    WHERE total.events > 0 OR launched.events > 0
+    WHERE
+      total.events > 0 OR launched.events > 0
     UNION ALL
     SELECT rank, NULL, 0, events, gpu_ns, gpu_ns, backward_gpu_ns, reason
     FROM launched
-    WHERE python_line IS NULL
+    WHERE
+      python_line IS NULL
   )
 SELECT
   -- rank; NULL in the trace of one rank

@@ -1,5 +1,7 @@
 -- The code around slices: the op, and the Python line.
 
+INCLUDE PERFETTO MODULE tpt.python_name;
+
 -- The innermost op and the Python line around each of some slices. Those in neither have no row.
 CREATE PERFETTO MACRO tpt_code_around(
   -- The slices: a table with a column id.
@@ -24,16 +26,15 @@ RETURNS TableOrSubquery AS
         COALESCE(
           around.torch_line,
           IIF(
-            slice.category = 'python_function' AND slice.name GLOB '*([0-9]*): *', slice.name, NULL
+            slice.category = 'python_function' AND tpt_is_python_line!(slice.name), slice.name, NULL
           )
         ),
         COALESCE(
           around.own_line,
           IIF(
             slice.category = 'python_function'
-            AND slice.name GLOB '*([0-9]*): *'
-            AND NOT slice.name GLOB 'torch/*'
-            AND NOT slice.name GLOB '*/torch/*',
+            AND tpt_is_python_line!(slice.name)
+            AND NOT tpt_is_of_torch!(slice.name),
             slice.name,
             NULL
           )

@@ -4,6 +4,8 @@ INCLUDE PERFETTO MODULE tpt.track;
 
 INCLUDE PERFETTO MODULE tpt.gap_part;
 
+INCLUDE PERFETTO MODULE tpt.python_name;
+
 -- The op and the Python line that fill the longest stretch of CPU time in a gap: the innermost ones
 -- that run for at least half of it. They run in its middle, so that they are the slice that began
 -- last before the middle, or one around it. Gaps without both have no row here.
@@ -74,7 +76,7 @@ WITH
     SELECT id, 1, name
     FROM slice
     WHERE
-      category = 'python_function' AND name GLOB '*([0-9]*): *'
+      category = 'python_function' AND tpt_is_python_line!(name)
   ),
   -- the name is from the row of the maximum, as always in SQLite
   innermost AS (

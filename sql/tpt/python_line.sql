@@ -14,6 +14,8 @@ INCLUDE PERFETTO MODULE tpt.op;
 
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
+INCLUDE PERFETTO MODULE tpt.python_name;
+
 INCLUDE PERFETTO MODULE tpt.track;
 
 -- Calls of Python functions.
@@ -45,27 +47,12 @@ FROM slice AS s
 CROSS JOIN tpt_track USING (track_id)
 LEFT JOIN tpt_process_rank USING (upid)
 WHERE
-  s.category = 'python_function' AND s.name GLOB '*([0-9]*): *' AND s.dur > 0
+  s.category = 'python_function' AND tpt_is_python_line!(s.name) AND s.dur > 0
 ORDER BY s.id;
 
 -- Where on the CPU each piece of GPU work comes from: its launch call, else its op; of the backward
--- pass the forward op, where that is recorded. Work of neither is not here.
-CREATE PERFETTO TABLE tpt_work_origin(
-  -- Id of the work's slice.
-  id JOINID(slice.id),
-  -- Id of the slice that it comes from.
-  origin_id JOINID(slice.id),
-  -- The start of that slice, ns.
-  ts TIMESTAMP,
-  -- Its process.
-  upid JOINID(process.id),
-  -- The track of its thread, as `tpt_track_key!` has it.
-  track_key LONG,
-  -- 1: launched by the backward pass, else 0.
-  is_backward BOOL,
-  -- 1: by the backward pass, and its forward op is not in the trace, else 0.
-  is_lost BOOL
-) AS
+-- pass the forward op, where that is recorded (is_lost: it is not). Work of neither is not here.
+CREATE PERFETTO TABLE _tpt_work_origin AS
 SELECT
   work.id,
   COALESCE(forward.id, launch.id, op.id) AS origin_id,
@@ -94,19 +81,63 @@ WHERE
 ORDER BY work.id;
 
 -- The Python line of each slice that GPU work comes from. Those outside Python have no row.
-CREATE PERFETTO TABLE tpt_origin_line(
-  -- Id of the slice.
-  id JOINID(slice.id),
-  -- The innermost Python function around it that is no part of PyTorch, else the innermost, named
-  -- as in `tpt_python_call`.
-  python_line STRING
-) AS
+CREATE PERFETTO TABLE _tpt_origin_line AS
 WITH
   origin AS MATERIALIZED (
-    SELECT DISTINCT origin_id AS id FROM tpt_work_origin
+    SELECT DISTINCT origin_id AS id FROM _tpt_work_origin
   )
 SELECT id, python_line
 FROM tpt_code_around!(origin)
 WHERE
   python_line IS NOT NULL
 ORDER BY id;
+
+-- The Python line of each piece of GPU work: of the innermost function around where it comes from
+-- that is no part of PyTorch, else of the innermost one.
+CREATE PERFETTO TABLE tpt_line_of_work(
+  -- Id of the work's slice.
+  id JOINID(slice.id),
+  -- Its rank; NULL in the trace of one rank.
+  rank LONG,
+  -- Its duration, ns.
+  dur DURATION,
+  -- The start of what it comes from: its launch call, else its op; of the backward pass the forward
+  -- op, where that is recorded, ns; NULL: nothing of it is recorded.
+  ts TIMESTAMP,
+  -- The process of that; NULL likewise.
+  upid JOINID(process.id),
+  -- The track of its thread, as `tpt_track_key!` has it; NULL likewise.
+  track_key LONG,
+  -- 1: launched by the backward pass, else 0.
+  is_backward BOOL,
+  -- The line, named as in `tpt_python_call`; NULL: of none.
+  python_line STRING,
+  -- Why it is of no line: no Python lines recorded, launch not recorded, forward not recorded (of
+  -- the backward pass, its forward op is not in the trace), outside Python; else NULL.
+  reason STRING
+) AS
+WITH
+  has_lines AS MATERIALIZED (
+    SELECT DISTINCT rank FROM tpt_python_call
+  )
+SELECT
+  work.id,
+  work.rank,
+  work.dur,
+  origin.ts,
+  origin.upid,
+  origin.track_key,
+  COALESCE(origin.is_backward, 0) AS is_backward,
+  line.python_line,
+  CASE
+    WHEN line.python_line IS NOT NULL THEN NULL
+    WHEN NOT EXISTS (SELECT 1 FROM has_lines WHERE has_lines.rank IS work.rank)
+      THEN 'no Python lines recorded'
+    WHEN origin.id IS NULL THEN 'launch not recorded'
+    WHEN origin.is_lost THEN 'forward not recorded'
+    ELSE 'outside Python'
+  END AS reason
+FROM tpt_launched AS work
+LEFT JOIN _tpt_work_origin AS origin USING (id)
+LEFT JOIN _tpt_origin_line AS line ON line.id = origin.origin_id
+ORDER BY work.id;

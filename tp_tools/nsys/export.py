@@ -20,7 +20,7 @@ from tp_tools.nsys.naming import name_events
 from tp_tools.nsys.notes import notes
 from tp_tools.nsys.nvtx import nvtx_events
 from tp_tools.nsys.recording import Recording
-from tp_tools.nsys.values import json_text
+from tp_tools.nsys.values import event_blocks, json_text
 from tp_tools.nsys.waits import wait_events
 
 if TYPE_CHECKING:
@@ -66,11 +66,7 @@ def read_text(path: Path, name: str) -> Generator[bytes]:
         recording = Recording(
             database, found, find_launches(database, found), _strings(database), facts.shift_ns
         )
-        separator = ""
-        for lines in _event_lines(recording, gpus):
-            if lines:
-                yield (separator + ",\n".join(lines)).encode()
-                separator = ",\n"
+        yield from event_blocks(_event_lines(recording, gpus))
         yield f'\n],"nsysNotes":{json_text(notes(recording, facts))}}}\n'.encode()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -27,3 +30,16 @@ def json_text(value: Any) -> str:  # noqa: ANN401  whatever JSON holds
 def members(values: dict[str, Any]) -> str:
     """Return an object as JSON, without the members that are None."""
     return _ENCODE({key: value for key, value in values.items() if value is not None}).decode()
+
+
+def event_blocks(groups: Iterable[list[str]]) -> Iterator[bytes]:
+    """Yield the text of the members of an array of events, group by group.
+
+    Args:
+        groups: events as JSON; a group may be empty.
+    """
+    separator = ""
+    for events in groups:
+        if events:
+            yield (separator + ",\n".join(events)).encode()
+            separator = ",\n"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tp_tools.errors import InputError
 from tp_tools.nsys.database import opened
 from tp_tools.nsys.recording import arrow
-from tp_tools.nsys.values import json_text, members, microseconds
+from tp_tools.nsys.values import event_blocks, json_text, members, microseconds
 from tp_tools.rocpd.layout import layout
 
 if TYPE_CHECKING:
@@ -138,11 +138,7 @@ def read_text(path: Path, name: str) -> Generator[bytes]:
         )
         reading.launched = _keys(reading, KERNELS) | _keys(reading, COPIES)
         reading.called = _keys(reading, CALLS)
-        separator = ""
-        for lines in _lines(reading):
-            if lines:
-                yield (separator + ",\n".join(lines)).encode()
-                separator = ",\n"
+        yield from event_blocks(_lines(reading))
         yield f'\n],"nsysNotes":{json_text(list(_notes(reading)))}}}\n'.encode()
 
 

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from tp_tools.errors import InputError
 from tp_tools.nsys.recording import arrow
-from tp_tools.nsys.values import json_text, members, microseconds
+from tp_tools.nsys.values import event_blocks, json_text, members, microseconds
 from tp_tools.xplane.schema import space_class
 
 if TYPE_CHECKING:
@@ -59,12 +59,11 @@ def read_text(data: bytes, name: str) -> Generator[bytes]:
     head = {"xplane": {"planes": len(lines)}, "baseTimeNanoseconds": first_ns}
     yield (json_text(head)[:-1] + ',"traceEvents":[\n').encode()
     starts, ends = _correlated(lines)
-    separator = ""
-    for number, plane in lines:
-        for events in _plane(plane, number, first_ns, starts & ends):
-            if events:
-                yield (separator + ",\n".join(events)).encode()
-                separator = ",\n"
+    yield from event_blocks(
+        events
+        for number, plane in lines
+        for events in _plane(plane, number, first_ns, starts & ends)
+    )
     yield b"\n]}\n"
 
 
