@@ -169,9 +169,8 @@ def _name_and_traces(arguments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
 def _run(options: Options, console: Console) -> None:
     # numpy and msgspec: not for --help
     from tp_tools import library  # noqa: PLC0415
-    from tp_tools.files import output, temporary  # noqa: PLC0415
-    from tp_tools.merging import job_files  # noqa: PLC0415
-    from tp_tools.querying import LoadOptions, lookup, runner  # noqa: PLC0415
+    from tp_tools.files import output  # noqa: PLC0415
+    from tp_tools.querying import lookup  # noqa: PLC0415
 
     values = library.assignments(options.values)
     queries = (
@@ -179,30 +178,37 @@ def _run(options: Options, console: Console) -> None:
         if options.sql
         else lookup.from_names(options.query or "", values)
     )
-    written = options.written
-    makes_folder = query_output.is_folder(written.output)
-    with output.made_folder(written.output) if makes_folder else nullcontext():
-        names = query_output.files(queries, written)
+    name = options.written.output
+    with output.made_folder(name) if query_output.is_folder(name) else nullcontext():
+        _answer(queries, options, console)
+
+
+def _answer(queries: list[Query], options: Options, console: Console) -> None:
+    from tp_tools.files import output, temporary  # noqa: PLC0415  not for --help
+    from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
+    from tp_tools.querying import LoadOptions, runner  # noqa: PLC0415  not for --help
+
+    names = query_output.files(queries, options.written)
+    for name in names:
+        output.check(name, force=options.written.force, suffixes=("",))
+    try:
+        with console.stage("telling ranks apart"):
+            job = job_files.find(options.traces, options.choice)
         for name in names:
-            output.check(name, force=written.force, suffixes=("",))
-        try:
-            with console.stage("telling ranks apart"):
-                job = job_files.find(options.traces, options.choice)
-            for name in names:
-                output.refuse_input(name, job.files)
-            job.say_left_out(console)
-            with temporary.in_folder(output.folder_of(names[0])):
-                answers = runner.run_queries(
-                    queries,
-                    job,
-                    LoadOptions(options.engine, options.raw, captures=options.captures),
-                    options.limit,
-                    console,
-                    all_categories=options.all_categories,
-                )
-        except SqlError as error:
-            raise _as_error_of_author(error, queries) from error
-        query_output.write(dict(zip(queries, answers, strict=True)), written, console)
+            output.refuse_input(name, job.files)
+        job.say_left_out(console)
+        with temporary.in_folder(output.folder_of(names[0])):
+            answers = runner.run_queries(
+                queries,
+                job,
+                LoadOptions(options.engine, options.raw, captures=options.captures),
+                options.limit,
+                console,
+                all_categories=options.all_categories,
+            )
+    except SqlError as error:
+        raise _as_error_of_author(error, queries) from error
+    query_output.write(dict(zip(queries, answers, strict=True)), options.written, console)
 
 
 def _as_error_of_author(error: SqlError, queries: list[Query]) -> TpToolsError:
