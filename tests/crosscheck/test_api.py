@@ -53,7 +53,7 @@ def test_a_recorded_export_against_what_kineto_would_have_written(
     export.write_bytes(gzip.decompress(real_trace("nsys/train_2gpu_before.sqlite.gz").read_bytes()))
     with closing(read_text(export, "two.sqlite")) as blocks:
         trace = json.loads(b"".join(blocks))
-    del trace["nsys"], trace["nsysNotes"]
+    del trace["nsys"], trace["exportNotes"]
     gpu = {
         it["pid"]
         for it in trace["traceEvents"]

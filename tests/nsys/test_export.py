@@ -155,7 +155,7 @@ def test_a_range_without_an_end_is_a_mark_and_counted(tmp_path: Path) -> None:
     trace = trace_of(tmp_path, {"NVTX_EVENTS": [annotation(10, None, "open")]})
     [mark] = events(trace, "nvtx_mark", "i")
     assert (mark["name"], mark["ts"]) == ("open", "0.010")
-    assert any("1 NVTX range never ended" in note for note in trace["nsysNotes"])
+    assert any("1 NVTX range never ended" in note for note in trace["exportNotes"])
 
 
 def test_operators_of_emit_nvtx_are_operators(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_replays_of_graphs_are_slices_with_a_plain_warning(tmp_path: Path) -> No
     [graph] = events(trace, "cuda_graph")
     assert graph["name"] == "CUDA graph 3, its kernels not recorded"
     assert [it["id"] for it in events(trace, "ac2g", "f")] == [4]
-    assert any("their kernels are not in it" in note for note in trace["nsysNotes"])
+    assert any("their kernels are not in it" in note for note in trace["exportNotes"])
 
 
 def test_one_call_may_launch_many_kernels(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_processes_are_ranks_and_share_no_correlation(tmp_path: Path) -> None:
     assert second["args"]["nsys device"] == 0
     joined = {it["id"]: it["ts"] for it in events(trace, "ac2g", "s")}
     assert joined == {5: "0.001", 15: "0.003"}
-    assert any("counted in the order of their GPUs" in note for note in trace["nsysNotes"])
+    assert any("counted in the order of their GPUs" in note for note in trace["exportNotes"])
 
 
 def test_ranks_of_mpi_are_taken(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_ranks_of_mpi_are_taken(tmp_path: Path) -> None:
     }
     trace = trace_of(tmp_path, tables)
     assert (name_of(trace, 0), name_of(trace, 1)) == ("rank 9 GPU 0", "rank 8 GPU 1")
-    assert trace["nsysNotes"] == []
+    assert trace["exportNotes"] == []
 
 
 def test_processes_that_share_a_gpu_have_rows_each_on_one_device(tmp_path: Path) -> None:
@@ -355,14 +355,14 @@ def test_rows_without_times_are_left_out_and_counted(tmp_path: Path) -> None:
     """An end before its start, and no end at all."""
     trace = trace_of(tmp_path, {made.KERNEL: [kernel(9, 8), {**kernel(1, 2), "end": None}]})
     assert events(trace, "kernel") == []
-    assert "Left out: kernel without times (2)." in trace["nsysNotes"]
+    assert "Left out: kernel without times (2)." in trace["exportNotes"]
 
 
 def test_tables_that_are_not_shown_are_counted(tmp_path: Path) -> None:
     """Whoever misses them knows that they are in the export."""
     more = {"SCHED_EVENTS": [{"start": 1}, {"start": 2}], "NEW_EVENTS": [{"timestamp": 1}]}
     trace = trace_of(tmp_path, made.job() | more)
-    assert trace["nsysNotes"] == ["Not shown: NEW_EVENTS (1), 2 switches of threads."]
+    assert trace["exportNotes"] == ["Not shown: NEW_EVENTS (1), 2 switches of threads."]
 
 
 def test_diagnostics_are_passed_on_from_severity_two(tmp_path: Path) -> None:
@@ -372,20 +372,20 @@ def test_diagnostics_are_passed_on_from_severity_two(tmp_path: Path) -> None:
         {"severity": 3, "text": "Events\n were lost."},
     ]
     trace = trace_of(tmp_path, made.job() | {"DIAGNOSTIC_EVENT": rows})
-    assert trace["nsysNotes"] == ["Nsight Systems says: Events were lost."]
+    assert trace["exportNotes"] == ["Nsight Systems says: Events were lost."]
 
 
 def test_an_export_without_cuda_is_told(tmp_path: Path) -> None:
     """It says how to record CUDA."""
     trace = trace_of(tmp_path, {"NVTX_EVENTS": [annotation(1, 2, "a")]})
-    assert any("holds no CUDA activity" in note for note in trace["nsysNotes"])
+    assert any("holds no CUDA activity" in note for note in trace["exportNotes"])
 
 
 def test_exports_of_2022_are_read(tmp_path: Path) -> None:
     """Schema 2.9.1 names its facts by another table."""
     trace = trace_of(tmp_path, made.job(), schema="2.9.1", meta="EXPORT_META_DATA")
     assert trace["nsys"] == {"product": "2026.2.1.210", "schema": "2.9.1", "processes": 1}
-    assert trace["nsysNotes"] == []
+    assert trace["exportNotes"] == []
 
 
 def test_exports_of_before_2022_are_read(tmp_path: Path) -> None:
@@ -394,7 +394,7 @@ def test_exports_of_before_2022_are_read(tmp_path: Path) -> None:
         tmp_path, made.job(), schema="", without=["META_DATA_EXPORT", "PROCESSES", "mangledName"]
     )
     assert len(events(trace, "kernel")) == 2
-    assert "Its version is not recorded" in trace["nsysNotes"][0]
+    assert "Its version is not recorded" in trace["exportNotes"][0]
 
 
 def test_an_export_without_events_is_one(tmp_path: Path) -> None:
@@ -402,7 +402,7 @@ def test_an_export_without_events_is_one(tmp_path: Path) -> None:
     alone: Tables = {"TARGET_INFO_SYSTEM_ENV": [{"name": "secret", "value": "x"}]}
     trace = trace_of(tmp_path, alone, without=["META_DATA_EXPORT"])
     assert trace["traceEvents"] == []
-    assert any("holds no CUDA activity" in note for note in trace["nsysNotes"])
+    assert any("holds no CUDA activity" in note for note in trace["exportNotes"])
 
 
 def test_versions_are_refused_or_told(tmp_path: Path) -> None:
@@ -410,9 +410,9 @@ def test_versions_are_refused_or_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"made.sqlite: .* unknown version \(schema 4.0.0"):
         trace_of(tmp_path, made.job(), schema="4.0.0")
     (tmp_path / "made.sqlite").unlink()
-    assert "newer than" in trace_of(tmp_path, made.job(), schema="3.99.0")["nsysNotes"][0]
+    assert "newer than" in trace_of(tmp_path, made.job(), schema="3.99.0")["exportNotes"][0]
     (tmp_path / "made.sqlite").unlink()
-    assert "not recorded" in trace_of(tmp_path, made.job(), schema="")["nsysNotes"][0]
+    assert "not recorded" in trace_of(tmp_path, made.job(), schema="")["exportNotes"][0]
 
 
 def test_text_that_is_no_utf8_is_replaced(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_what_is_not_recorded(tmp_path: Path) -> None:
     assert "correlation" not in other["args"]
     assert found["gpu_memcpy"][0]["name"] == "Memcpy DtoH (Device -> Host)"
     assert [it["id"] for it in found["f"]] == [11]
-    assert around["nsysNotes"] == ["Not shown: 2 samples.", "Left out: kernel without times (1)."]
+    assert around["exportNotes"] == ["Not shown: 2 samples.", "Left out: kernel without times (1)."]
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ MERGED_KEY = "tpToolsMerge"
 EXPORT_KEY = "nsys"
 """A top-level key of the text of an export of Nsight Systems: its versions."""
 
-NOTES_KEY = "nsysNotes"
-"""A top-level key of that text: lines on what the export lacks."""
+NOTES_KEY = "exportNotes"
+"""A top-level key of the text of any export (rocpd, too): lines on what the export lacks."""
 
 OPTIONS = ("record_shapes", "profile_memory", "with_stack", "with_flops", "with_modules")
 """Options of torch.profiler.profile that a trace records."""

@@ -126,14 +126,6 @@ class Database:
             [(count,)] = self._connection.execute(f'SELECT COUNT(*) FROM "{table}"')  # noqa: S608
         return int(count)
 
-    def filled(self, table: str, column: str) -> int:
-        """Return the number of rows in which a column is not NULL; 0 where it is missing."""
-        if not self.has(table, column):
-            return 0
-        with reading(self.name):
-            [(count,)] = self._connection.execute(f'SELECT COUNT("{column}") FROM "{table}"')  # noqa: S608
-        return int(count)
-
     def _column(self, table: str, column: str) -> str:
         return f'"{column}"' if column in self.columns[table] else "NULL"
 

@@ -19,6 +19,7 @@ from tp_tools.nsys.layout import layout
 from tp_tools.nsys.naming import name_events
 from tp_tools.nsys.notes import notes
 from tp_tools.nsys.nvtx import nvtx_events
+from tp_tools.nsys.payloads import Payloads
 from tp_tools.nsys.recording import Recording
 from tp_tools.nsys.values import event_blocks, json_text
 from tp_tools.nsys.waits import wait_events
@@ -64,10 +65,15 @@ def read_text(path: Path, name: str) -> Generator[bytes]:
         yield (_head(facts, _busy_processes(database), gpus) + '"traceEvents":[\n').encode()
         found = layout(database)
         recording = Recording(
-            database, found, find_launches(database, found), _strings(database), facts.shift_ns
+            database,
+            found,
+            find_launches(database, found),
+            _strings(database),
+            facts.shift_ns,
+            Payloads(database),
         )
         yield from event_blocks(_event_lines(recording, gpus))
-        yield f'\n],"nsysNotes":{json_text(notes(recording, facts))}}}\n'.encode()
+        yield f'\n],"exportNotes":{json_text(notes(recording, facts))}}}\n'.encode()
 
 
 def _event_lines(recording: Recording, gpus: list[dict[str, Any]]) -> Iterator[list[str]]:

@@ -66,11 +66,16 @@ def _left_out(recording: Recording) -> Iterator[str]:
     lacking = [f"{what} ({count:,})" for what, count in sorted(recording.left_out.items())]
     if lacking:
         yield f"Left out: {', '.join(lacking)}."
-    packed = database.filled(tables.NVTX, "binaryData")
-    if packed and not database.filled(tables.NVTX, "jsonText"):
+    payloads = recording.payloads
+    if payloads.unread:
         yield (
-            f"{_counted(packed, 'NVTX range')} with a binary payload, which is not decoded: export "
-            "with --include-json=true to have it."
+            f"{_counted(payloads.unread, 'NVTX range')} with a binary payload that no schema of "
+            "the export tells how to decode: export with --include-json=true to have it."
+        )
+    if payloads.partly:
+        yield (
+            f"{_counted(payloads.partly, 'NVTX range')} with members of a binary payload whose "
+            "type the export does not tell: these are left out."
         )
     if recording.open_ranges:
         yield (

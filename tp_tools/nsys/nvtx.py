@@ -39,6 +39,7 @@ _COLUMNS = [
     "category",
     "jsonTextId",
     "jsonText",
+    "binaryData",
     *_VALUES,
 ]
 
@@ -155,7 +156,7 @@ def _labels(recording: Recording, row: Row, names: _Names) -> dict[str, Any]:
     if category:
         labels["category"] = names.categories.get((process, domain, category), category)
     if payload != _NO_PAYLOAD:
-        labels["payload"] = _payload(recording, payload)
+        labels["payload"] = _payload(recording, domain, payload)
     return labels
 
 
@@ -173,11 +174,13 @@ def _meaning(text: str) -> tuple[str, str, dict[str, Any]]:
     return "user_annotation" if name.startswith(_ANNOTATIONS) else "cpu_op", name, args
 
 
-def _payload(recording: Recording, values: Row) -> object:
-    json_id, json_text, *numbers = values
+def _payload(recording: Recording, domain: object, values: Row) -> object:
+    json_id, json_text, packed, *numbers = values
     text = _text(recording, json_id, json_text)
     if text:
         return _json(text)
+    if packed is not None:
+        return recording.payloads.decode(domain, packed)
     return next((number for number in numbers if number is not None), None)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tp_tools.nsys.database import Database
     from tp_tools.nsys.launches import Launches
     from tp_tools.nsys.layout import Layout
+    from tp_tools.nsys.payloads import Payloads
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Recording:
         launches: its calls that launched work.
         strings: its strings, by id.
         shift_ns: what is added to its times, so that none is negative.
+        payloads: decodes binary payloads of NVTX.
         threads: pid and tid of the threads of the host that have events, by globalTid.
         drawn: number of events by table.
         left_out: number of rows that became no events, by what they are.
@@ -36,6 +38,7 @@ class Recording:
     launches: Launches
     strings: dict[int, str]
     shift_ns: int
+    payloads: Payloads
     threads: dict[int, tuple[int, int]] = field(default_factory=dict)
     drawn: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)

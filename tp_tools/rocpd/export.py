@@ -139,7 +139,7 @@ def read_text(path: Path, name: str) -> Generator[bytes]:
         reading.launched = _keys(reading, KERNELS) | _keys(reading, COPIES)
         reading.called = _keys(reading, CALLS)
         yield from event_blocks(_lines(reading))
-        yield f'\n],"nsysNotes":{json_text(list(_notes(reading)))}}}\n'.encode()
+        yield f'\n],"exportNotes":{json_text(list(_notes(reading)))}}}\n'.encode()
 
 
 def _checked_schema(database: Database) -> str:
