@@ -16,6 +16,7 @@ from tests.support import generated
 from tests.support.gpu_traces import answer, slice_of
 from tests.support.handmade import text
 from tp_tools import engine
+from tp_tools.files import Source
 from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation
 from tp_tools.merging.rank_names import RankChoice
@@ -96,7 +97,7 @@ def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def _merged(job: Job, folder: Path) -> Answers:
     """The job merged by `tp-tools merge`."""
-    files = [str(path) for path in generate_ranks.written(job, folder)]
+    files = [Source(path, str(path)) for path in generate_ranks.written(job, folder)]
     wishes = preparation.MergeOptions(choice=RankChoice(allow_missing=True))
     with TemporaryDirectory() as temporary:
         prepared = preparation.prepare(files, wishes, ALONE, folder=Path(temporary))

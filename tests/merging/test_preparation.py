@@ -19,6 +19,7 @@ from tests.support.generated import write_rank
 from tests.support.launched import GLOO, info, kernel, launched
 from tp_tools import engine
 from tp_tools.errors import InputError
+from tp_tools.files import Source
 from tp_tools.merging import output as merge_output
 from tp_tools.merging import preparation
 from tp_tools.merging.rank_names import RankChoice
@@ -53,7 +54,7 @@ def merged(
 ) -> tuple[dict[str, Any], dict[str, Any], bytes]:
     """The merged trace as JSON, its summary, and its text or packets."""
     with preparation.rank_pool(jobs) as pool, TemporaryDirectory() as folder:
-        given = [str(file) for file in files]
+        given = [Source(file, str(file)) for file in files]
         prepared = preparation.prepare(given, wishes, pool, folder=Path(folder))
         about = summary(prepared)
         counts = merge_output.Counts()
@@ -513,7 +514,7 @@ ORDER BY s.ts, s.dur, s.name, process.name
 def packed(files: list[Path], wishes: preparation.MergeOptions = ANY) -> bytes:
     """The merged trace as `.pftrace`."""
     with TemporaryDirectory() as folder:
-        given = [str(file) for file in files]
+        given = [Source(file, str(file)) for file in files]
         prepared = preparation.prepare(given, wishes, ALONE, folder=Path(folder))
         return b"".join(merge_output.blocks(prepared, ALONE, summary(prepared), "pftrace"))
 

@@ -68,13 +68,100 @@ def test_reports_of_ranks_are_merged_on_the_clock_of_the_day(
     assert starts[2] - starts[0] == pytest.approx(1000.0)
 
 
-def test_a_report_of_several_ranks_is_not_merged_again(tp_tools: TpTools, tmp_path: Path) -> None:
-    """One line says what it holds, and what to record instead."""
-    tables: made.Tables = {made.KERNEL: [kernel(1, 2, pid=100), kernel(1, 2, pid=200, device=1)]}
-    path = made.write(tmp_path / "rank0.sqlite", tables)
-    ran = tp_tools("merge", path, "-o", tmp_path / "all.json.gz")
+def two_ranks(**more: list[dict[str, Any]]) -> made.Tables:
+    """Two processes, each with a kernel on a GPU of its own, and a third one without any."""
+    return {
+        made.KERNEL: [
+            kernel(1_000, 2_000, pid=100, correlation=1),
+            kernel(5_000, 7_000, pid=200, device=1, correlation=1),
+        ],
+        made.API: [
+            call(500, 900, pid=100, tid=101, correlation=1),
+            call(4_000, 4_500, pid=200, tid=201, correlation=1),
+            call(1, 2, pid=300, tid=301, correlation=1),
+        ],
+        "PROCESSES": [{"globalPid": made.global_pid(300), "pid": 300, "name": "loader"}],
+        "TARGET_INFO_SESSION_START_TIME": [{"utcEpochNs": made.UTC_NS}],
+        **more,
+    }
+
+
+def kernels_by_rank(path: Path) -> dict[int, list[tuple[float, float]]]:
+    """Start and duration of the kernels of each rank in a merged trace, us."""
+    events = read(path)["traceEvents"]
+    names = {it["pid"]: it["args"]["name"] for it in events if it["name"] == "process_name"}
+    found: dict[int, list[tuple[float, float]]] = {}
+    for it in events:
+        if it.get("cat") == "kernel":
+            rank = int(names[it["pid"]].split()[1])
+            found.setdefault(rank, []).append((it["ts"], it["dur"]))
+    return found
+
+
+def test_a_report_of_several_ranks_is_taken_apart(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Each process with GPU work is a rank, with its own calls; the others are named."""
+    path = made.write(tmp_path / "report.sqlite", two_ranks())
+    ran = tp_tools("merge", path, "-o", tmp_path / "all.json.gz", "--align", "base")
+    assert ran.code == 0, ran.err
+    assert "2 processes use GPUs, and the export has no ranks: they are counted" in ran.err
+    assert "left out: processes that use no GPU: loader (300)." in ran.err
+    found = kernels_by_rank(tmp_path / "all.json.gz")
+    assert [[dur for _, dur in found[rank]] for rank in (0, 1)] == [[1.0], [2.0]]
+    assert found[1][0][0] - found[0][0][0] == pytest.approx(4.0)
+    events = read(tmp_path / "all.json.gz")["traceEvents"]
+    assert sum(it.get("cat") == "cuda_runtime" for it in events) == 2
+    assert sum(it["ph"] == "s" for it in events) == 2
+
+
+def test_ranks_of_several_reports_are_counted_on(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Two machines of two ranks each are four ranks, by the time of the day; a line says so."""
+    for node in (0, 1):
+        start = [{"utcEpochNs": made.UTC_NS + 1_000_000 * node}]
+        tables = two_ranks(TARGET_INFO_SESSION_START_TIME=start)
+        made.write(tmp_path / f"node{node}.sqlite", tables)
+    ran = tp_tools("merge", tmp_path, "-o", tmp_path / "all.json.gz", "--align", "base")
+    assert ran.code == 0, ran.err
+    assert "counted on from file to file, in this order: node0.sqlite, node1.sqlite." in ran.err
+    found = kernels_by_rank(tmp_path / "all.json.gz")
+    assert sorted(found) == [0, 1, 2, 3]
+    assert found[2][0][0] - found[0][0][0] == pytest.approx(1000.0)
+
+
+def test_ranks_that_a_report_states_are_kept(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Those of MPI_RANKS: nothing is counted, and nothing is said."""
+    stated = [
+        {"globalTid": made.global_tid(100, 100), "rank": 1},
+        {"globalTid": made.global_tid(200, 200), "rank": 0},
+    ]
+    path = made.write(tmp_path / "report.sqlite", two_ranks(MPI_RANKS=stated))
+    ran = tp_tools("merge", path, "-o", tmp_path / "all.json.gz", "--align", "base")
+    assert ran.code == 0, ran.err
+    assert "counted" not in ran.err
+    found = kernels_by_rank(tmp_path / "all.json.gz")
+    assert [found[rank][0][1] for rank in (0, 1)] == [2.0, 1.0]
+
+
+def test_folders_of_parquet_files_are_merged(tp_tools: TpTools, tmp_path: Path) -> None:
+    """One a rank, as rank%q{RANK} names them."""
+    for rank in (0, 1):
+        made.write_parquet(tmp_path / f"rank{rank}", made.job())
+    given = [tmp_path / "rank0", tmp_path / "rank1"]
+    ran = tp_tools("merge", *given, "-o", tmp_path / "all.json.gz", "--align", "base")
+    assert ran.code == 0, ran.err
+    assert sorted(kernels_by_rank(tmp_path / "all.json.gz")) == [0, 1]
+
+
+def test_a_report_of_several_ranks_beside_others_is_merged_first(
+    tp_tools: TpTools, tmp_path: Path
+) -> None:
+    """A query on several files takes each for one rank, and says what to do."""
+    for node in (0, 1):
+        made.write(tmp_path / f"node{node}.sqlite", two_ranks())
+    ran = tp_tools("query", "allreduce", tmp_path / "node0.sqlite", tmp_path / "node1.sqlite")
     assert ran.code == 3
-    assert "holds 2 ranks on one clock" in ran.err
+    assert (
+        "holds 2 ranks: alone it is taken as it is; with other files, merge them first" in ran.err
+    )
 
 
 def test_a_sound_export_is_viewed_as_a_copy(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tp_tools.files import temporary
 from tp_tools.files.spool import spooled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tp_tools.files.kept_text import KeptText
@@ -53,18 +53,34 @@ def read(export: Export, stored: Iterator[bytes], kept: KeptText | None = None) 
         InputError: it is damaged, locked, or of an unknown version.
     """
 
-    def text() -> Iterator[bytes]:
-        if _is_database(export.path):
-            yield from _text(export.path, export.name)
-            return
-        with spooled(stored) as copy:
-            if export.is_cut():
-                raise InputError(f"{export.name}: was cut short. Copy the file again.")
-            yield from _text(copy, export.name)
+    def made() -> Iterator[bytes]:
+        with seekable(export, stored) as path:
+            yield from text(path, export.name)
 
-    yield from text() if kept is None else kept.blocks(text)
+    yield from made() if kept is None else kept.blocks(made)
     for _ in stored:  # so that its bytes are counted
         pass
+
+
+@contextmanager
+def seekable(export: Export, stored: Iterable[bytes]) -> Iterator[Path]:
+    """Yield a database that is not compressed: the file itself, or a temporary copy of it.
+
+    Args:
+        export: the database.
+        stored: its decompressed bytes.
+
+    Raises:
+        InputError: it was cut short.
+        OutputError: the disk is too full for a copy.
+    """
+    if _is_database(export.path):
+        yield export.path
+        return
+    with spooled(stored) as copy:
+        if export.is_cut():
+            raise InputError(f"{export.name}: was cut short. Copy the file again.")
+        yield copy
 
 
 def read_profile(name: str, stored: Iterator[bytes]) -> Iterator[bytes]:
@@ -107,11 +123,20 @@ def _is_database(path: Path) -> bool:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
-def _text(path: Path, name: str) -> Iterator[bytes]:
+def text(path: Path, name: str) -> Iterator[bytes]:
+    """Yield the text of the trace that an SQLite database holds; else its bytes.
+
+    Args:
+        path: the database.
+        name: its name in messages.
+
+    Raises:
+        InputError: it is damaged, locked, or of an unknown version.
+    """
     for reader in (nsys, rocpd):
         if reader.is_export(path, name):
-            with closing(reader.read_text(path, name)) as text:
-                yield from text
+            with closing(reader.read_text(path, name)) as blocks:
+                yield from blocks
             return
     with path.open("rb") as file:
         while block := file.read(_BLOCK):

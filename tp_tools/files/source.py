@@ -97,14 +97,12 @@ class Source:
             InputError: the file cannot be read, or is not gzip, zstd or plain text.
         """
         stored = self.stored(reporter)
-        first = next(stored, b"")
-        while len(first) < len(_SQLITE_MAGIC) and (block := next(stored, b"")):
-            first += block
+        first = _first(stored)
         blocks: Iterator[bytes] = itertools.chain((first,), stored)
         if first.startswith(_SQLITE_MAGIC):
             from tp_tools.files import exports  # noqa: PLC0415  few inputs are exports
 
-            path = self._readable(reporter)
+            path = self.readable(reporter)
             export = exports.Export(path, self.name, lambda: self.truncated)
             blocks = exports.read(export, blocks, self.kept)
         elif self.name.endswith(_PROFILES):
@@ -113,11 +111,19 @@ class Source:
             blocks = exports.read_profile(self.name, blocks)
         yield from blocks
 
+    def is_database(self) -> bool:
+        """Tell whether the file is an SQLite database, which exports are.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        return _first(self.stored()).startswith(_SQLITE_MAGIC)
+
     def stored(self, reporter: Reporter = SILENT) -> Iterator[bytes]:
         """Read the file as it is but for its compression; see `blocks`."""
         self.truncated = False
         try:
-            path = self._readable(reporter)
+            path = self.readable(reporter)
             with path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 self.stamp = status.st_size, status.st_mtime_ns
@@ -125,8 +131,12 @@ class Source:
         except OSError as error:
             raise read_error(self.name, error) from error
 
-    def _readable(self, reporter: Reporter) -> Path:
-        """Return the file to read: of a report of Nsight Systems its export."""
+    def readable(self, reporter: Reporter = SILENT) -> Path:
+        """Return the file to read: of a report of Nsight Systems its export.
+
+        Raises:
+            InputError: `nsys` cannot export the report.
+        """
         if not self.path.name.endswith(_REPORTS):
             return self.path
         from tp_tools.files import reports  # noqa: PLC0415  few inputs are reports
@@ -234,6 +244,14 @@ class _Member(Protocol):
 
     def decompress(self, data: bytes, /) -> bytes:
         """Decompress the next bytes; the result may be empty."""
+
+
+def _first(stored: Iterator[bytes]) -> bytes:
+    """Take the beginning of a file: enough to tell a database."""
+    first = next(stored, b"")
+    while len(first) < len(_SQLITE_MAGIC) and (block := next(stored, b"")):
+        first += block
+    return first
 
 
 def _raw_blocks(file: BinaryIO, size: int, reporter: Reporter) -> Iterator[bytes]:

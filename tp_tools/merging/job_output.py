@@ -18,6 +18,7 @@ from tp_tools.files.foreign import refuse_foreign
 from tp_tools.files.source import disk_size
 from tp_tools.merging import archive, preparation, read_rank
 from tp_tools.merging import output as merge_output
+from tp_tools.merging.exported_ranks import converted
 from tp_tools.merging.summary import summary
 from tp_tools.repair import protobuf
 
@@ -131,9 +132,12 @@ def _prepare(
     """Read the ranks; refuse those that were converted to .pftrace with advice."""
     try:
         with temporary.full_disk_named():
-            return preparation.prepare(files, how, pool, reporter, folder=folder)
+            sources = converted(files, pool, folder, reporter)
+            return preparation.prepare(sources, how, pool, reporter, folder=folder)
     except InputError as error:
         for file in files:
+            if not Path(file).is_file():
+                continue
             refuse_foreign(file, by_perfetto=False)
             if protobuf.is_protobuf(Source(Path(file), file)):
                 raise InputError(

@@ -12,7 +12,6 @@ import numpy as np
 from tp_tools.alignment import Member, align
 from tp_tools.engine import get_ready
 from tp_tools.errors import InputError
-from tp_tools.files.sources import source_of
 from tp_tools.merging import job_files, ranks, read_rank
 from tp_tools.merging.rank_names import RankChoice, parse_file_name
 from tp_tools.merging.selection import Selection
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from tp_tools.alignment import Alignment
     from tp_tools.alignment.alignment import Mode
     from tp_tools.files import Source
-    from tp_tools.files.sources import SourceOf
     from tp_tools.merging.job_files import JobFiles, LeftOut
     from tp_tools.merging.ranks import JobRank
     from tp_tools.merging.read_rank import RankSummary
@@ -158,13 +156,12 @@ def rank_pool(jobs: int | None, engine: str | None = None, size: int = 0) -> Ite
 
 
 def prepare(
-    listed: Sequence[str],
+    listed: Sequence[Source],
     options: MergeOptions,
     pool: Pool,
     reporter: Reporter = SILENT,
     *,
     folder: Path,
-    sources: SourceOf = source_of,
 ) -> MergePlan:
     """Read all ranks and put them on one clock.
 
@@ -175,14 +172,13 @@ def prepare(
         reporter: receives the size of each file in bytes once the file was read, and notes about
             the ranks.
         folder: folder for the temporary files of the ranks.
-        sources: gives the file of each rank to read.
 
     Raises:
         InputError: a file cannot be used, or the files are not the ranks of one job.
         EngineError: TraceProcessor could not answer.
     """
     spools = [folder / f"{number}.rank" for number in range(len(listed))]
-    read = _read_ranks(list(map(sources, listed)), spools, options, pool, reporter)
+    read = _read_ranks(listed, spools, options, pool, reporter)
     _refuse_non_ranks(read)
     stated = [(summary.file, summary.metadata) for summary in read]
     ordered, missing = ranks.resolve(stated, options.choice, reporter)

@@ -111,8 +111,8 @@ def resolve(
     for name, stated in files:
         if stated.exported_ranks > 1:
             raise InputError(
-                f"{name}: holds {stated.exported_ranks} ranks on one clock: other commands take "
-                "it as it is. To merge machines record each rank: nsys profile -o rank%q{RANK}."
+                f"{name}: holds {stated.exported_ranks} ranks: alone it is taken as it is; with "
+                "other files, merge them first (tp-tools merge), which takes it apart."
             )
     candidates = _candidates(files)
     for file in candidates:

@@ -9,16 +9,27 @@ from typing import TYPE_CHECKING
 from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
-    from tp_tools.nsys.export import is_export, read_text
+    from tp_tools.nsys.export import ExportRanks, is_export, ranks, read_rank, read_text
     from tp_tools.nsys.parquet import is_parquet_folder, write_database
 
-__all__ = ["is_export", "is_parquet_folder", "read_text", "write_database"]
+__all__ = [
+    "ExportRanks",
+    "is_export",
+    "is_parquet_folder",
+    "ranks",
+    "read_rank",
+    "read_text",
+    "write_database",
+]
 
 __getattr__ = exporter(
     __name__,
     {
+        "ExportRanks": "export",
         "is_export": "export",
         "is_parquet_folder": "parquet",
+        "ranks": "export",
+        "read_rank": "export",
         "read_text": "export",
         "write_database": "parquet",
     },

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 Row: TypeAlias = "tuple[Any, ...]"
 
 MAGIC = b"SQLite format 3\0"
 """The first bytes of an SQLite database (sqlite.org/fileformat.html)."""
+
+THREADS = (1 << 24) - 1
+"""A globalTid is the globalPid of its process, whose last 24 bits are 0, and the thread id."""
 
 ROWS = 4096
 """Rows that are handled at a time."""
@@ -44,6 +47,25 @@ class Database:
     def _columns_of(self, table: str) -> frozenset[str]:
         sql = "SELECT name FROM pragma_table_info(?)"
         return frozenset(name for (name,) in self._connection.execute(sql, (table,)))
+
+    def narrow(self, process: int, whole: Collection[str] = ()) -> None:
+        """Hide the rows of other processes from now on.
+
+        Args:
+            process: its globalPid.
+            whole: tables whose rows without a process stay.
+        """
+        for table, columns in self.columns.items():
+            column = next((it for it in ("globalTid", "globalPid") if it in columns), None)
+            if column is None:
+                continue
+            # views of the temporary schema are found before the tables of the file
+            self._connection.execute(
+                f'CREATE TEMP VIEW "{table}" AS SELECT * FROM main."{table}" '  # noqa: S608
+                f'WHERE "{column}" BETWEEN {process} AND {process + THREADS}'
+                + f' OR "{column}" IS NULL'
+                * (table in whole)
+            )
 
     def has(self, table: str, *columns: str) -> bool:
         """Tell whether there is a table with these columns."""

@@ -6,6 +6,7 @@ time, and may be read as often as a file.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.nsys import tables
@@ -30,6 +31,22 @@ if TYPE_CHECKING:
 
     from tp_tools.nsys.database import Database
     from tp_tools.nsys.facts import Facts
+
+
+@dataclass(frozen=True)
+class ExportRanks:
+    """The ranks that an export holds.
+
+    Attributes:
+        of: the rank of each process that uses a GPU, by its globalPid; none unless there are
+            several.
+        note: the line that they were counted, since the export does not state them; "" if it does.
+        others: the processes that use no GPU, where there are ranks.
+    """
+
+    of: dict[int, int]
+    note: str = ""
+    others: list[str] = field(default_factory=list)
 
 
 def is_export(path: Path, name: str) -> bool:
@@ -60,20 +77,64 @@ def read_text(path: Path, name: str) -> Generator[bytes]:
         InputError: the file is damaged, locked, or of an unknown version.
     """
     with opened(path, name) as database:
-        facts, gpus = read_facts(database), properties(database)
-        # first of all, since many readers want no more than the beginning
-        yield (_head(facts, _busy_processes(database), gpus) + '"traceEvents":[\n').encode()
+        yield from _text(database, read_facts(database))
+
+
+def ranks(path: Path, name: str) -> ExportRanks:
+    """Find the ranks of an export that recorded several processes.
+
+    Args:
+        path: the SQLite database.
+        name: its name in messages.
+
+    Raises:
+        InputError: the file is damaged, locked, or of an unknown version.
+    """
+    with opened(path, name) as database:
+        read_facts(database)
         found = layout(database)
-        recording = Recording(
-            database,
-            found,
-            find_launches(database, found),
-            _strings(database),
-            facts.shift_ns,
-            Payloads(database),
-        )
-        yield from event_blocks(_event_lines(recording, gpus))
-        yield f'\n],"exportNotes":{json_text(notes(recording, facts))}}}\n'.encode()
+    of = {process: host.rank for process, host in found.hosts.items() if host.rank is not None}
+    others = [
+        f"{host.name or 'process'} ({host.real_pid})"
+        for host in found.hosts.values()
+        if of
+        if host.rank is None
+    ]
+    return ExportRanks(of, found.counted, others)
+
+
+def read_rank(path: Path, name: str, process: int, rank: int) -> Generator[bytes]:
+    """Yield the text of the trace of one of several ranks, as `read_text` does.
+
+    Args:
+        path: the SQLite database.
+        name: its name in messages.
+        process: the globalPid of the rank's process.
+        rank: its number.
+
+    Raises:
+        InputError: the file is damaged, locked, or of an unknown version.
+    """
+    with opened(path, name) as database:
+        database.narrow(process, whole=[tables.DIAGNOSTIC])
+        yield from _text(database, replace(read_facts(database), rank=rank, world_size=None))
+
+
+def _text(database: Database, facts: Facts) -> Iterator[bytes]:
+    gpus = properties(database)
+    # first of all, since many readers want no more than the beginning
+    yield (_head(facts, _busy_processes(database), gpus) + '"traceEvents":[\n').encode()
+    found = layout(database)
+    recording = Recording(
+        database,
+        found,
+        find_launches(database, found),
+        _strings(database),
+        facts.shift_ns,
+        Payloads(database),
+    )
+    yield from event_blocks(_event_lines(recording, gpus))
+    yield f'\n],"exportNotes":{json_text(notes(recording, facts))}}}\n'.encode()
 
 
 def _event_lines(recording: Recording, gpus: list[dict[str, Any]]) -> Iterator[list[str]]:

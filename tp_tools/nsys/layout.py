@@ -72,6 +72,7 @@ class Layout:
         names: names of processes and threads for GPUs and added rows, by (pid, tid or None).
         gpus: pids of GPUs, by globalPid and deviceId.
         notes: lines on choices that nothing in the export says.
+        counted: the line that ranks were counted; "" where the export states them, or has none.
     """
 
     hosts: dict[int, Host] = field(default_factory=dict)
@@ -79,6 +80,7 @@ class Layout:
     names: dict[tuple[int, int | None], str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     gpus: dict[tuple[int, int], int] = field(default_factory=dict)
+    counted: str = ""
     _next_tid: int = _FREE_TID
     _added: dict[tuple[int, object], int] = field(default_factory=dict)
 
@@ -146,7 +148,14 @@ def layout(database: Database) -> Layout:
     found = Layout()
     processes = sorted({*busy, *map(tables.process_of, threads)})
     numbers = gpu_numbers(database, sorted({key[:2] for key in keys}), found.notes)
-    ranks = _ranks(database, busy, numbers, found.notes)
+    ranks = _ranks(database, busy)
+    if ranks is None:
+        ranks = _counted_ranks(busy, numbers)
+        found.counted = (
+            f"{len(busy)} processes use GPUs, and the export has no ranks: they are counted in the "
+            "order of their GPUs."
+        )
+        found.notes.append(found.counted)
     step = _correlation_step(database)
     program = _programs(database)
     for place, process in enumerate(processes):
@@ -183,23 +192,19 @@ def _correlation_step(database: Database) -> int:
     return int(10 ** len(str(highest)))
 
 
-def _ranks(
-    database: Database,
-    busy: list[int],
-    numbers: dict[tuple[int, int], int],
-    notes: list[str],
-) -> dict[int, int]:
-    """Return the ranks of processes that use GPUs, if there are several."""
+def _ranks(database: Database, busy: list[int]) -> dict[int, int] | None:
+    """Return the ranks of processes that use GPUs, if there are several; None if not stated."""
     if len(busy) < 2:  # noqa: PLR2004  one process is no job
         return {}
     rows = database.all(tables.MPI_RANKS, ["globalTid", "rank"])
     stated = {tables.process_of(tid): rank for tid, rank in rows if isinstance(tid, int)}
     if all(process in stated for process in busy):
         return {process: stated[process] for process in busy}
-    notes.append(
-        f"{len(busy)} processes use GPUs, and the export has no ranks: they are counted in the "
-        "order of their GPUs."
-    )
+    return None
+
+
+def _counted_ranks(busy: list[int], numbers: dict[tuple[int, int], int]) -> dict[int, int]:
+    """Return ranks for processes in the order of their GPUs."""
     first = {
         process: min(number for (owner, _), number in numbers.items() if owner == process)
         for process in busy

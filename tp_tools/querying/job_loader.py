@@ -123,10 +123,8 @@ def write(
     ):
         with reporter.stage(f"reading {len(traces)} ranks", size, "aligning clocks") as stage:
             options = MergeOptions(align=align, choice=job_files.ANY, engine=how.engine)
-            sources = kept.of if kept else source_of
-            prepared = preparation.prepare(
-                traces, options, pool, stage, folder=folder, sources=sources
-            )
+            sources = list(map(kept.of if kept else source_of, traces))
+            prepared = preparation.prepare(sources, options, pool, stage, folder=folder)
             prepared = _with_needs(prepared, header, how)
         for summary in prepared.summaries:
             summary.damage.tell(summary.file, reporter)

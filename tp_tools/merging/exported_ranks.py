@@ -1,0 +1,108 @@
+"""Convert databases of profilers to the traces of the ranks that they hold, for a merge.
+
+An export is converted once, into temporary files: a merge reads each rank several times. Nsight
+Systems records all processes of a machine into one file: each that uses a GPU is a rank.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tp_tools import nsys
+from tp_tools.files import Source, exports
+from tp_tools.files.databases import opened
+from tp_tools.files.gzip_parts import gzip
+from tp_tools.files.sources import source_of
+from tp_tools.merging.ranks import some
+from tp_tools.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tp_tools.nsys import ExportRanks
+    from tp_tools.processes import Pool
+    from tp_tools.progress import Reporter
+
+
+def converted(
+    files: Sequence[str], pool: Pool, folder: Path, reporter: Reporter = SILENT
+) -> list[Source]:
+    """Return the traces to merge: of an export those of its ranks, of other files themselves.
+
+    Args:
+        files: paths of traces.
+        pool: processes that convert the exports.
+        folder: folder for temporary files.
+        reporter: receives notes on ranks that no export states, and on what is left out.
+
+    Raises:
+        InputError: an export is damaged.
+    """
+    found = {file: _ranks(file) for file in files if _is_database(file)}
+    ranks = _counted_on(found, reporter)
+    calls = [
+        partial(_convert, file, held.of, folder / f"export{place}")
+        for place, (file, held) in enumerate(ranks.items())
+    ]
+    made = dict(zip(ranks, pool.map_ordered(calls), strict=True)) if calls else {}
+    return [source for file in files for source in made.get(file) or [source_of(file)]]
+
+
+def _is_database(file: str) -> bool:
+    return Path(file).is_dir() or source_of(file).is_database()
+
+
+def _ranks(file: str) -> ExportRanks:
+    """Return the ranks of an export; none of one that is no more than one trace."""
+    with opened(file) as database:
+        if not nsys.is_export(database, file):
+            return nsys.ExportRanks({})
+        return nsys.ranks(database, file)
+
+
+def _counted_on(found: dict[str, ExportRanks], reporter: Reporter) -> dict[str, ExportRanks]:
+    """Number ranks that no export states from file to file; say so, and what is left out."""
+    numbered, counted, first = dict(found), [], 0
+    for file, held in found.items():
+        if held.note:
+            reporter.say(f"{file}: {held.note}")
+            counted.append(file)
+            of = {process: first + rank for process, rank in held.of.items()}
+            numbered[file] = replace(held, of=of)
+            first += len(of)
+        if held.others:
+            names = some(held.others)
+            reporter.say(f"{file}: left out: processes that use no GPU: {names}.")
+    if len(counted) > 1:
+        names = some(Path(file).name for file in counted)
+        reporter.say(f"Ranks are counted on from file to file, in this order: {names}.")
+    return numbered
+
+
+def _convert(file: str, ranks: dict[int, int], start: Path) -> list[Source]:
+    """Write the text of each rank of an export into a file.
+
+    Args:
+        file: path of the export.
+        ranks: the rank of each process, by its globalPid; none to convert the export as it is.
+        start: path of the files, without their ends.
+    """
+    with opened(file) as database:
+        if not ranks:
+            return [_written(exports.text(database, file), start.with_suffix(".json.gz"), file)]
+        made = []
+        for process, rank in sorted(ranks.items(), key=lambda it: it[1]):
+            path = start.with_name(f"{start.name}-{rank}.json.gz")
+            with closing(nsys.read_rank(database, file, process, rank)) as text:
+                made.append(_written(text, path, f"{file} rank{rank}"))
+        return made
+
+
+def _written(blocks: Iterable[bytes], path: Path, name: str) -> Source:
+    with path.open("wb") as out:
+        out.writelines(gzip(blocks))
+    return Source(path, name)
