@@ -11,7 +11,8 @@ CREATE PERFETTO FUNCTION tpt_short_name(
 -- The short name; the name itself where it is no C++, or is mangled.
 RETURNS STRING AS
 WITH
-  declared AS (
+  -- materialized, else each use of a part takes the name apart once more
+  declared AS MATERIALIZED (
     SELECT
       REPLACE(
         REPLACE(
@@ -21,7 +22,7 @@ WITH
         ''
       ) AS text
   ),
-  qualified AS (
+  qualified AS MATERIALIZED (
     SELECT
       text,
       COALESCE(
@@ -30,7 +31,7 @@ WITH
       ) AS path
     FROM declared
   ),
-  called AS (
+  called AS MATERIALIZED (
     SELECT
       text,
       path,
@@ -38,7 +39,7 @@ WITH
       REGEXP_EXTRACT(text, '^[^<]*elementwise[a-z_]*<[0-9, ]*(.*)$') AS functor
     FROM qualified
   ),
-  unwrapped AS (
+  unwrapped AS MATERIALIZED (
     SELECT
       path,
       fn,
@@ -46,7 +47,7 @@ WITH
         AS functor
     FROM called
   ),
-  held AS (
+  held AS MATERIALIZED (
     SELECT
       path,
       fn,

@@ -10,7 +10,8 @@ CREATE PERFETTO FUNCTION tpt_collective_by_name(
 -- for all; NULL: no collective.
 RETURNS STRING AS
 WITH
-  qualified AS (
+  -- materialized, else each pattern below takes the name apart once more: 0.8 ms for a name
+  qualified AS MATERIALIZED (
     SELECT
       REGEXP_EXTRACT(
         REPLACE(
@@ -19,7 +20,7 @@ WITH
         '^([^<( ]+)'
       ) AS path
   ),
-  called AS (
+  called AS MATERIALIZED (
     SELECT path, REGEXP_EXTRACT(path, '([^:]+)$') AS fn FROM qualified
   )
 SELECT
