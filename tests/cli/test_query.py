@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -522,3 +523,16 @@ def test_devices_of_ranks_that_are_not_known_are_named(tp_tools: TpTools, tmp_pa
 def test_known_devices_are_not_named(tp_tools: TpTools, trace: Path) -> None:
     """A trace with kernels but without collectives has no rows, and that is all."""
     assert tp_tools("query", "collectives", trace).err == "No rows.\n"
+
+
+def test_one_trace_imports_nothing_of_jobs() -> None:
+    """A query of one trace loads neither the merge, its clocks nor the repair of damaged text."""
+    script = (
+        "import sys\n"
+        "from tp_tools.cli.main import main\n"
+        f"main(['query', 'kernels', {str(DECODE)!r}])\n"
+        "others = {'alignment', 'merging.output', 'chrome.salvage'}\n"
+        "loaded = {f'tp_tools.{name}' for name in others} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

@@ -105,7 +105,7 @@ def read_batch(text: bytes, *, is_first: bool = False) -> Columns | None:
     lead = 0 if is_first else lead_of(text)
     try:
         events = DECODER.decode(b"".join((b"[", memoryview(text)[lead:], b"]")))
-        check_accepted(text, "")
+        check_accepted(text, events, "")
         return columns_of(BatchText(text, events), 0, "")
     except (InputError, *UNDECODABLE):
         return None  # one process reads the whole trace and reports the error

@@ -99,7 +99,7 @@ def _read(
     text = sanitized(blocks, repairs, thorough=thorough, words=words, name=source.name)
     for part in split_text(text, DECODER, source.name, source.sizes.batch):
         if isinstance(part, BatchText):
-            check_accepted(part.text, source.name, thorough=thorough)
+            check_accepted(part.text, part.events, source.name, thorough=thorough)
             builder.add(columns_of(part, builder.count, source.name))
         elif isinstance(part, Head):
             head = part

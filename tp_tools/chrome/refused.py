@@ -21,10 +21,11 @@ from tp_tools.chrome import sanitize_numbers
 from tp_tools.chrome.stream import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from tp_tools.chrome.schema import Event
     from tp_tools.trace.model import Ints
 
 _BLOCK = 1 << 17  # bytes that are marked together, so that they stay in the cache
@@ -56,11 +57,14 @@ def holds_huge_number(text: bytes) -> bool:
     return False
 
 
-def check_accepted(text: bytes, file: str, *, thorough: bool = False) -> None:
+def check_accepted(
+    text: bytes, events: Sequence[Event], file: str, *, thorough: bool = False
+) -> None:
     """Make sure that Perfetto refuses nothing of a batch of events.
 
     Args:
         text: of the batch, with the separators before its events.
+        events: the same, decoded.
         file: its name, for messages.
         thorough: whether every token was looked at, so that huge numbers are left in strings only.
 
@@ -71,7 +75,7 @@ def check_accepted(text: bytes, file: str, *, thorough: bool = False) -> None:
         raise Malformed(f"{file}: a number is too large for a double.")
     if holds_refused_time(text):
         raise Malformed(f"{file}: an event has a time twice, and one of them is no number.")
-    if holds_refused_id(text):
+    if holds_refused_id(text, events):
         raise Malformed(f"{file}: an event has a pid or tid twice, and the first of them is text.")
 
 
@@ -82,11 +86,18 @@ def holds_refused_time(text: bytes) -> bool:
     return any(map(_is_refused, _RAW_EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")))
 
 
-def holds_refused_id(text: bytes) -> bool:
+def holds_refused_id(text: bytes, events: Sequence[Event]) -> bool:
     """Tell whether an event has a pid or tid twice of which one before the last is text."""
-    if not _holds_text_id(text):
+    if not _holds_text_id(text) or _has_ids_once(text, events):
         return False
     return any(map(_has_text_id_twice, _RAW_EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")))
+
+
+def _has_ids_once(text: bytes, events: Sequence[Event]) -> bool:
+    """Tell whether there are as many keys `pid` and `tid` as events that have one."""
+    pids = len(events) - [event.pid for event in events].count(None)
+    tids = len(events) - [event.tid for event in events].count(None)
+    return (text.count(b'"pid"'), text.count(b'"tid"')) == (pids, tids)
 
 
 def _has_text_id_twice(event: msgspec.Raw) -> bool:

@@ -162,7 +162,7 @@ class _Salvage:
             text = b"".join(sanitize.sanitized((text,), Counter()))
         try:
             events = DECODER.decode(text)
-            check_accepted(text[1:-1], "", thorough=sanitized)
+            check_accepted(text[1:-1], events, "", thorough=sanitized)
             columns_of(BatchText(text, events), 0, "")
         except (InputError, *UNDECODABLE):
             return False

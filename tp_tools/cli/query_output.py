@@ -192,13 +192,13 @@ def _heading(query: Query, form: str, *, is_first: bool) -> str:
 
 def _blocks(answers: dict[Query, Rows], form: str) -> Iterator[bytes]:
     """Write answers in their format: of several queries an object in JSON, else with headings."""
-    from tp_tools.querying import frames  # noqa: PLC0415  pandas
-
     if len(answers) == 1:
         yield from _table(next(iter(answers.values())), form)
         return
     for place, (query, answer) in enumerate(answers.items()):
         if form == "json":
+            from tp_tools.querying import frames  # noqa: PLC0415  pandas
+
             yield b"{\n" if place == 0 else b",\n"
             yield json.dumps(query.title).encode() + b": "
             yield b"".join(frames.written(answer, "json")).rstrip()

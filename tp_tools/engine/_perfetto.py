@@ -2,8 +2,10 @@
 
 Its first module imports pandas (and polars, if installed) for `as_pandas_dataframe()` alone: 0.3 to
 0.4 s of the 0.5 s that its import takes. `fix` makes no frame. Only the native engine is reached by
-HTTP, whose modules take another 0.03 s. So stand-ins take the place of these modules while
-`perfetto` is imported, and import the real module at the first use of an attribute.
+HTTP, whose modules take another 0.03 s, and downloaded, which is verified by a hash. protobuf
+imports its implementation in Python, 0.02 s, beside that in C, which it uses. So stand-ins take the
+place of these modules while `perfetto` is imported, and import the real module at the first use of
+an attribute.
 (`importlib.util.LazyLoader` is no help: before Python 3.12 an import statement already loads such a
 module.)
 
@@ -18,7 +20,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-DEFERRED = ("pandas", "polars", "http.client", "urllib.request")
+DEFERRED = (
+    "pandas",
+    "polars",
+    "google.protobuf.internal.python_message",
+    "hashlib",
+    "http.client",
+    "socket",
+    "urllib.request",
+)
 
 
 class _Deferred(ModuleType):

@@ -6,7 +6,6 @@ it is verified by a checksum and mapped in 0.01 s. The cache of wasmtime takes 0
 cannot tell beforehand whether it holds a module, and does not verify its files.
 """
 
-import hashlib
 import importlib.util
 import threading
 from pathlib import Path
@@ -177,6 +176,8 @@ def _config(bits: int, *, stoppable: bool) -> Config:
 
 
 def _sha256(data: bytes) -> str:
+    import hashlib  # noqa: PLC0415  OpenSSL takes 3 ms, for what is compiled once
+
     return hashlib.sha256(data).hexdigest()
 
 

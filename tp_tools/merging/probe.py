@@ -13,7 +13,6 @@ from tp_tools.chrome import TraceMetadata
 from tp_tools.chrome.damage import Losses
 from tp_tools.chrome.envelope import EVENTS, read_head
 from tp_tools.chrome.metadata import header_metadata
-from tp_tools.chrome.salvage import salvaged
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.stream import SPACE, Malformed, TextStream
 from tp_tools.errors import InputError
@@ -105,6 +104,8 @@ def _thorough(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _salvaged(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    from tp_tools.chrome.salvage import salvaged  # noqa: PLC0415  only for damaged text
+
     return salvaged(iter(blocks), Losses())
 
 

@@ -13,7 +13,7 @@ from tp_tools.files import open_source
 from tp_tools.merging.probe import probe
 from tp_tools.merging.ranks import some
 from tp_tools.progress import SILENT, Once
-from tp_tools.querying import captures, job_loader
+from tp_tools.querying import captures
 from tp_tools.querying.lookup import RANK, Query
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
 from tp_tools.querying.unknown_devices import described, unknown_devices
@@ -128,6 +128,8 @@ def _of_job(
 ) -> dict[Query, Rows]:
     """Run queries on all ranks in one TraceProcessor."""
     header = library.combine([query.header for query in queries])
+    from tp_tools.querying import job_loader  # noqa: PLC0415  merging and alignment: not for one trace
+
     with job_loader.opened(traces, header, how, reporter) as tp:
         return {query: _rows(query, tp, reporter) for query in queries}
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, is_phase
-from tp_tools.trace.short_names import short_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +29,8 @@ def kernel_names(trace: Trace) -> frozenset[str]:
 
 def new_names(names: Iterable[str]) -> dict[str, str]:
     """Return the short name of each kernel whose name is another; see `short_names`."""
+    from tp_tools.trace.short_names import short_names  # noqa: PLC0415  most keep their names
+
     return {name: short for name, short in short_names(names).items() if short != name}
 
 
