@@ -11,6 +11,8 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   python_function, user_annotation
 -- Set: rank RANGE  only these ranks
+-- Set: steps RANGE  only calls that began in these steps, by their number in steps, and work that
+--   was launched in them (with tpt.step_of_line needing gpu_user_annotation)
 -- Set: name TEXT = '*'  only functions whose lines match this pattern: * is any text, ? any
 --   character
 -- Shown first: rank, python_line, calls, gpu_ns, self_gpu_ns, backward_gpu_ns, reason, top_op
@@ -23,6 +25,12 @@ INCLUDE PERFETTO MODULE tpt.python_line;
 INCLUDE PERFETTO MODULE tpt.python_name;
 
 WITH
+  work AS MATERIALIZED (
+    SELECT *
+    FROM tpt_line_of_work AS work
+    WHERE
+      tpt_set_steps!((SELECT number FROM tpt_step_of_line_work WHERE id = work.id))
+  ),
   -- functions that are no part of PyTorch, and those that work belongs to
   shown AS MATERIALIZED (
     SELECT name
@@ -30,7 +38,7 @@ WITH
     WHERE
       NOT tpt_is_of_torch!(name)
     UNION
-    SELECT python_line FROM tpt_line_of_work WHERE python_line IS NOT NULL
+    SELECT python_line FROM work WHERE python_line IS NOT NULL
   ),
   -- a call within another one of its function adds nothing
   call AS MATERIALIZED (
@@ -42,6 +50,7 @@ WITH
       call.ts_end,
       call.upid,
       call.track_key,
+      tpt_set_steps!((SELECT number FROM tpt_step_of_line WHERE id = call.id)) AS in_steps,
       call.ts < COALESCE(
         MAX(call.ts_end) OVER (
           PARTITION BY call.upid, call.track_key, call.name
@@ -63,7 +72,7 @@ WITH
     SELECT upid, track_key, ts_end, 0, id, 1, 0, 0 FROM call WHERE NOT is_nested
     UNION ALL
     SELECT upid, track_key, ts, 1, NULL, NULL, dur, IIF(is_backward, dur, 0)
-    FROM tpt_line_of_work
+    FROM work
     WHERE
       ts IS NOT NULL
   ),
@@ -94,7 +103,7 @@ WITH
     SELECT
       call.rank,
       call.name,
-      COUNT(*) AS calls,
+      SUM(call.in_steps IS 1) AS calls,
       COALESCE(SUM(of_call.events), 0) AS events,
       COALESCE(SUM(of_call.gpu_ns), 0) AS gpu_ns,
       COALESCE(SUM(of_call.backward_gpu_ns), 0) AS backward_gpu_ns
@@ -110,7 +119,7 @@ WITH
       COUNT(*) AS events,
       SUM(dur) AS gpu_ns,
       SUM(IIF(is_backward, dur, 0)) AS backward_gpu_ns
-    FROM tpt_line_of_work
+    FROM work
     GROUP BY rank, python_line, reason
   ),
   by_op AS (
@@ -123,7 +132,7 @@ WITH
         PARTITION BY work.rank, work.python_line, work.reason
         ORDER BY SUM(work.dur) DESC, op.name
       ) AS place
-    FROM tpt_line_of_work AS work
+    FROM work
     CROSS JOIN tpt_op_of_work AS of_work USING (id)
     CROSS JOIN tpt_op AS op USING (seq)
     GROUP BY work.rank, work.python_line, work.reason, op.name

@@ -35,6 +35,7 @@ QUERIES = [
     "launches",
     "memory",
     "memory_timeline",
+    "module_ops",
     "modules",
     "occupancy",
     "ops",

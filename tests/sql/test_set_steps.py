@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.gpu_traces import answer, ask, call, note, op, work
+from tests.support.gpu_traces import PROCESS, THREAD, answer, ask, call, note, op, slice_of, work
 from tests.support.rank_traces import Slice, foreign, reduction, told
 from tests.support.rank_traces import ask as ask_ranks
 from tp_tools import open_trace
@@ -58,9 +58,31 @@ def test_work_of_no_op_is_that_of_its_step() -> None:
     assert [row["reason"] for row in ask("ops", TWO_STEPS, {"steps": 2})] == [None, "outside ops"]
 
 
+def test_lines_of_some_steps() -> None:
+    """A function that began before the steps has the work of the step, and no call of it."""
+    thread = (PROCESS, THREAD)
+    events = [
+        *TWO_STEPS,
+        slice_of("python_function", "train.py(1): main", thread, 0, 200),
+        slice_of("python_function", "train.py(9): step", thread, 5, 50),
+        slice_of("python_function", "train.py(9): step", thread, 105, 150),
+    ]
+
+    def lines(**values: int) -> dict[str, tuple[int, int, int]]:
+        columns = ("calls", "gpu_ns", "self_gpu_ns")
+        rows = ask("python_lines", events, values)
+        return {row["python_line"].split()[1]: tuple(row[it] for it in columns) for row in rows}
+
+    assert lines() == {"main": (1, 80, 0), "step": (2, 80, 80)}
+    assert lines(steps=1) == {"main": (1, 40, 0), "step": (1, 40, 40)}
+    assert lines(steps=2) == {"main": (0, 40, 0), "step": (1, 40, 40)}
+
+
 SUMS = {
     "ops": "calls self_ns self_gpu_ns",
     "modules": "calls cpu_ns self_gpu_ns",
+    "module_ops": "calls gpu_events gpu_ns",
+    "python_lines": "gpu_events self_gpu_ns",
     "streams": "events total_ns busy_ns",
     "gpu_time": "span_ns busy_ns communication_ns idle_ns",
     "comm_overlap": "collectives communication_ns exposed_ns",

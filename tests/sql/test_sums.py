@@ -65,6 +65,14 @@ def total(rows: list[dict[str, Any]], column: str) -> int:
     return sum(row[column] for row in rows)
 
 
+def by_module(rows: list[dict[str, Any]], column: str) -> Counter[tuple[str | None, str | None]]:
+    """The sum of a column by path of modules, or reason, where it is not 0."""
+    found = Counter[tuple[str | None, str | None]]()
+    for row in rows:
+        found[row["path"], row["reason"]] += row[column]
+    return +found
+
+
 def test_gpu_time_by_op_and_by_kernel(recorded: Answer) -> None:
     """GPU time by op, with the rows without op, adds up to all GPU work; so does time by stream."""
     kernels, ops = recorded("kernels"), recorded("ops")
@@ -77,6 +85,9 @@ def test_gpu_time_by_op_and_by_kernel(recorded: Answer) -> None:
     modules = recorded("modules")
     assert total(modules, "self_gpu_ns") == total(kernels, "total_ns")
     assert all(row["gpu_ns"] >= max(row["self_gpu_ns"], row["backward_gpu_ns"]) for row in modules)
+    by_op = recorded("module_ops")
+    assert by_module(by_op, "gpu_ns") == by_module(modules, "self_gpu_ns")
+    assert by_module(by_op, "backward_gpu_ns") == by_module(modules, "self_backward_gpu_ns")
     lines = recorded("python_lines")
     assert total(lines, "self_gpu_ns") == total(kernels, "total_ns")
     assert all(row["gpu_ns"] >= max(row["self_gpu_ns"], row["backward_gpu_ns"]) for row in lines)
