@@ -23,9 +23,13 @@ SELECT
     ELSE 'move and trim'
   END AS repair,
   -- its name, that of a kernel as one reads it, up to 40 characters
-  SUBSTR(tpt_short_name(s.name), 1, 40) AS name,
+  SUBSTR(IIF(s.category IN ('kernel', 'Kernel'), tpt_short_name(s.name), s.name), 1, 40) AS name,
   -- name of the slice that it overlaps, likewise; NULL: that is not in this trace
-  SUBSTR(tpt_short_name(other.name), 1, 40) AS overlaps,
+  SUBSTR(
+    IIF(other.category IN ('kernel', 'Kernel'), tpt_short_name(other.name), other.name),
+    1,
+    40
+  ) AS overlaps,
   -- its start, ns
   s.ts,
   -- its duration as it is shown, ns

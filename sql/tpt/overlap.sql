@@ -3,12 +3,42 @@
 -- `tpt_tid` and `tpt_recorded_dur`. In the trace that `tp-tools fix` asks about, whose slices have
 -- `tpt_event`, these args place slices for the question, and the rule alone decides.
 
-INCLUDE PERFETTO MODULE tpt.arg;
-
 -- The longest overlap that counts as jitter, ns.
 CREATE PERFETTO FUNCTION tpt_tolerance_ns()
 RETURNS LONG AS
 SELECT 1000;
+
+-- What a repair left in the args of slices: few have any, and to ask each slice for them takes ten
+-- times as long.
+CREATE PERFETTO TABLE _tpt_overlap_arg AS
+WITH
+  left_behind AS (
+    SELECT
+      arg_set_id,
+      REPLACE(key, 'debug.', '') AS key,
+      COALESCE(int_value, real_value, string_value) AS value
+    FROM args
+    WHERE
+      key IN (
+        'args.tpt_lane',
+        'args.tpt_tid',
+        'args.tpt_event',
+        'args.tpt_recorded_dur',
+        'debug.args.tpt_lane',
+        'debug.args.tpt_tid',
+        'debug.args.tpt_event',
+        'debug.args.tpt_recorded_dur'
+      )
+  )
+SELECT
+  arg_set_id,
+  MAX(IIF(key = 'args.tpt_lane', value, NULL)) AS lane,
+  MAX(IIF(key = 'args.tpt_tid', value, NULL)) AS tid,
+  MAX(IIF(key = 'args.tpt_event', value, NULL)) AS event,
+  CAST(ROUND(MAX(IIF(key = 'args.tpt_recorded_dur', value, NULL)) * 1000) AS INT) AS recorded_dur
+FROM left_behind
+GROUP BY arg_set_id
+ORDER BY arg_set_id;
 
 -- Every slice that takes time, with its track: moved slices carry the tid of theirs in args,
 -- trimmed ones the duration that was recorded, in us.
@@ -43,11 +73,11 @@ WITH
       s.track_id,
       s.ts,
       s.ts + s.dur AS ts_end,
-      s.ts + MAX(s.dur, tpt_recorded_dur!(s.arg_set_id, s.dur)) AS recorded_end,
+      s.ts + MAX(s.dur, COALESCE(arg.recorded_dur, s.dur)) AS recorded_end,
       thread.upid,
-      COALESCE(tpt_arg!(s.arg_set_id, 'tpt_tid'), thread.tid) AS track_tid,
-      tpt_arg!(s.arg_set_id, 'tpt_lane') AS lane,
-      tpt_arg!(s.arg_set_id, 'tpt_event') IS NULL AS is_repaired,
+      COALESCE(arg.tid, thread.tid) AS track_tid,
+      arg.lane,
+      arg.event IS NULL AS is_repaired,
       COALESCE(s.category, '') IN (
         'kernel', 'gpu_memcpy', 'gpu_memset', 'cuda_graph', 'Kernel', 'Memcpy', 'Memset'
       ) AS is_gpu_work,
@@ -56,6 +86,7 @@ WITH
     FROM slice AS s
     JOIN thread_track ON thread_track.id = s.track_id
     JOIN thread USING (utid)
+    LEFT JOIN _tpt_overlap_arg AS arg USING (arg_set_id)
     WHERE
       s.dur > 0
   )

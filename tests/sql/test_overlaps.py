@@ -368,6 +368,18 @@ def test_a_trim_names_the_slice_that_it_met() -> None:
     ]
 
 
+def test_the_tab_shortens_names_of_kernels_alone() -> None:
+    """A line of Python keeps its line and function, which look like arguments of a call."""
+    line = cpu("train.py(12): step", 0, 30 * US, cat="python_function")
+    moved = cpu("train.py(9): fit", 10 * US, 40 * US, cat="python_function")
+    first = kernel("void gemm<float>(int)", 0, 12 * US, 1)
+    second = kernel("void norm<float>(int)", 10 * US, 22 * US, 2)
+    script = library.expand(library.read(library.check("overlaps_tab")))
+    with engine.load([fixed(text([line, moved, first, second])).data], source="trace") as tp:
+        told = [(row.name, row.overlaps) for row in tp.query(script)]
+    assert told == [("norm", "gemm"), ("train.py(9): fit", "train.py(12): step")]
+
+
 def test_what_a_repair_did_beats_the_rule() -> None:
     """With another tolerance jitter was moved: the rows say so, though the rule would trim it."""
     data = fixed(text([cpu("head", 0, 20_400), cpu("tail", 20_000, 40_000)]), 0).data
