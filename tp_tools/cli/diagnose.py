@@ -46,10 +46,10 @@ def command(
 ) -> None:
     """Say what made TRACE slow: at most five findings, each with its cost in GPU time.
 
-    TRACE is a file, a folder or a glob; - is stdin. Several traces are the ranks of a job, of which
-    it says who is waited for, too. Each finding has the row of the query that it comes from, a
-    place in the timeline, and the next step; where the numbers carry less than they seem to, it
-    says so. No time is counted twice.
+    TRACE is a file, a folder, a glob or a URL; - is stdin. Several traces are the ranks of a job,
+    of which it says who is waited for, too. Each finding has the row of the query that it comes
+    from, a place in the timeline, and the next step; where the numbers carry less than they seem
+    to, it says so. No time is counted twice.
 
     \b
     Examples:

@@ -19,6 +19,7 @@ from tp_tools.cli.options import (
     traces_argument,
 )
 from tp_tools.errors import UsageError
+from tp_tools.files import remote
 from tp_tools.files.default_output import FIXED, beside
 from tp_tools.repair import TOLERANCE_NS
 from tp_tools.repair.trace_file import FileOptions, pftrace_options
@@ -140,6 +141,8 @@ def _run(traces: tuple[str, ...], output: str | None, options: Options, console:
 
 def is_several(traces: tuple[str, ...]) -> bool:
     """Tell whether the arguments may stand for several traces: names, a folder or a glob."""
+    if remote.is_url(traces[0]):
+        return len(traces) > 1 or remote.is_pattern(traces[0]) or remote.is_folder(traces[0])
     # any text can be a name, and none raises here
     is_there = os.path.exists(traces[0])  # noqa: PTH110
     is_glob = any(character in traces[0] for character in "*?[") and not is_there

@@ -45,7 +45,7 @@ def command(
 ) -> None:
     """Say what is in each TRACE: its job, GPUs, streams, steps, collectives and defects.
 
-    TRACE is a file, a folder or a glob; - is stdin. What is no Chrome JSON is loaded into
+    TRACE is a file, a folder, a glob or a URL; - is stdin. What is no Chrome JSON is loaded into
     TraceProcessor first, which takes longer.
 
     \b

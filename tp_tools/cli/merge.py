@@ -115,7 +115,7 @@ def command(  # noqa: PLR0917  click passes all by name
 ) -> None:
     """Merge the ranks of a job: each repaired as by fix, all on one clock.
 
-    INPUT: traces, folders or globs, in any order. The rank of a file is that of its
+    INPUT: traces, folders, globs or URLs, in any order. The rank of a file is that of its
     distributedInfo, or that in its name.
 
     \b

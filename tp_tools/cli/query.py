@@ -115,8 +115,8 @@ def command(  # noqa: PLR0917  click passes all by name
 
     QUERY is a name in the library (`tp-tools sql` lists it) or the path of a .sql file, or several
     with commas between them, for which each trace is loaded once. TRACE is a file, a folder, a
-    glob, or - for stdin: Chrome JSON, loaded as `tp-tools fix` would write it, or anything else
-    that TraceProcessor reads. Several traces are the ranks of a job: their rows come
+    glob, a URL, or - for stdin: Chrome JSON, loaded as `tp-tools fix` would write it, or anything
+    else that TraceProcessor reads. Several traces are the ranks of a job: their rows come
     with a column `rank`. A query about the job itself, such as allreduce, gets all ranks at once,
     on one clock as by `tp-tools merge`.
 

@@ -71,8 +71,8 @@ def command(  # noqa: PLR0917  click passes all by name
 ) -> None:
     """Make a page of what each TRACE says: one file, which needs no network.
 
-    TRACE is a file, a folder or a glob; - is stdin. Several traces are the ranks of a job. The page
-    shows where GPU time went, top kernels, gaps with their causes, steps, who came late to
+    TRACE is a file, a folder, a glob or a URL; - is stdin. Several traces are the ranks of a job.
+    The page shows where GPU time went, top kernels, gaps with their causes, steps, who came late to
     collectives and how fast these were, what Perfetto would have hidden, and how well the ranks'
     clocks agree. Its numbers are those of `tp-tools query`. It wants plotly and Jinja2: pip install
     plotly jinja2.

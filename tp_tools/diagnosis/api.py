@@ -31,7 +31,7 @@ def diagnose(
     """Say what made a trace, or a job, slow.
 
     Args:
-        traces: files, folders, globs. Several traces are the ranks of one job.
+        traces: files, folders, globs, URLs. Several traces are the ranks of one job.
         engine: the TraceProcessor, as for `tp_tools.open_trace`.
         profile: of several profiles in a folder, this one.
         stage: of several stages, this one.

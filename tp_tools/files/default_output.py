@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from tp_tools.errors import UsageError
+from tp_tools.files.remote import is_pattern, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,20 +24,22 @@ REPORT = ".report.html"
 
 def stem(file: str) -> str:
     """Return the name of a trace without its folder and suffixes."""
-    name = Path(file).name
+    name = PurePosixPath(file.partition("?")[0]).name if is_url(file) else Path(file).name
     for suffix in _SUFFIXES:
         name = name.removesuffix(suffix)
     return name
 
 
 def beside(trace: str, suffix: str) -> str:
-    """Name an output beside its trace.
+    """Name an output beside its trace; in the current folder where a URL names the trace.
 
     Raises:
         UsageError: the trace is stdin, which has no name.
     """
     if trace == "-":
         raise UsageError("the trace comes from stdin: say with -o where the result goes.")
+    if is_url(trace):
+        return stem(trace) + suffix
     return str(Path(trace).parent / f"{stem(trace)}{suffix}")
 
 
@@ -52,6 +55,12 @@ def in_current_folder(inputs: Sequence[str], suffix: str) -> str:
     first = Path(inputs[0])
     if inputs[0] == "-":
         raise UsageError("the trace comes from stdin: say with -o where the result goes.")
+    if is_url(inputs[0]):
+        is_one = not is_pattern(inputs[0])
+        if is_one and len(inputs) == 1 and first.name.endswith(_SUFFIXES):
+            return stem(inputs[0]) + suffix
+        is_file = not is_one or first.name.endswith(_SUFFIXES)
+        return (first.parent if is_file else first).name + suffix
     # any text can be a name, and none raises here
     if len(inputs) == 1 and os.path.isfile(first):  # noqa: PTH113
         return stem(inputs[0]) + suffix

@@ -119,6 +119,8 @@ def opened_folder(folder: Path, name: str) -> Iterator[Path]:
 
 
 def _is_database(path: Path) -> bool:
+    if not path.is_file():  # it is on a server
+        return False
     with path.open("rb") as file:
         return file.read(len(_MAGIC)) == _MAGIC
 

@@ -6,9 +6,14 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tp_tools.errors import InputError
-from tp_tools.files.source import Source
+from tp_tools.files.remote import is_url
+from tp_tools.files.sources import source_of
+
+if TYPE_CHECKING:
+    from tp_tools.files.source import Source
 
 _LOOKED_AT = 4 << 20
 """Most bytes of a file, decompressed, in which a mark is searched."""
@@ -113,7 +118,7 @@ def refuse_foreign(name: str, *, by_perfetto: bool = True) -> None:
     """Refuse a file that is of another kind than a trace; what cannot be read is left to others.
 
     Args:
-        name: a path; "-", pipes and files that are not there are not looked at.
+        name: a path or a URL; "-", pipes and files that are not there are not looked at.
         by_perfetto: whether anything that TraceProcessor reads is wanted.
 
     Raises:
@@ -122,9 +127,9 @@ def refuse_foreign(name: str, *, by_perfetto: bool = True) -> None:
     path = Path(name)
     text = b""
     with suppress(OSError, InputError):
-        if name == "-" or not path.is_file():
+        if name == "-" or not (is_url(name) or path.is_file()):
             return
-        text = _beginning(Source(path, name))
+        text = _beginning(source_of(name))
     for kind in KINDS if by_perfetto else KINDS + _PERFETTO_ONLY:
         if text and kind.matches(name, text):
             raise InputError(f"{name}: is {kind.is_a}. {kind.advice.replace('FILE', name)}")

@@ -48,7 +48,14 @@ class KeptSource(Source):
     @classmethod
     def of(cls, source: Source, folder: Path, most: int = MOST_TEXT) -> KeptSource:
         """Return the same file, of which the text is kept."""
-        return cls(source.path, source.name, sizes=source.sizes, folder=folder, most=most)
+        return cls(
+            source.path,
+            source.name,
+            sizes=source.sizes,
+            remote=source.remote,
+            folder=folder,
+            most=most,
+        )
 
     def size(self) -> int:
         """Return the bytes on disk, of a text that is kept those when it was read."""

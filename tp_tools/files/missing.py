@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tp_tools.errors import InputError
+from tp_tools.files.remote import is_url
 
 _MAX_NAMES = 10_000
 """Names in a folder that are compared at most."""
@@ -20,12 +21,12 @@ def refuse_missing(name: str) -> None:
     """Check that a file exists, unless the system does not say: reading it reports the error then.
 
     Args:
-        name: a path, or "-" for standard input.
+        name: a path, "-" for standard input, or a URL: that is asked for when it is read.
 
     Raises:
         InputError: the file does not exist; the message suggests a name like it if there is one.
     """
-    if name == "-":
+    if name == "-" or is_url(name):
         return
     path = Path(name)
     with suppress(OSError):

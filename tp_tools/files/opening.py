@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from tp_tools.errors import InputError
+from tp_tools.files import temporary
 from tp_tools.files.kept_text import KeptText
+from tp_tools.files.remote import is_url
 from tp_tools.files.source import Source, read_error
+from tp_tools.files.sources import source_of
 from tp_tools.files.spool import spooled
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ def open_source(name: str) -> Iterator[Source]:
     Standard input and pipes are copied to a temporary file, since a trace is read several times.
 
     Args:
-        name: a path, or "-" for standard input.
+        name: a path, "-" for standard input, or a URL, whose file is fetched when it is read.
 
     Yields:
         The source; its temporary file is removed at the end of the block.
@@ -39,6 +42,12 @@ def open_source(name: str) -> Iterator[Source]:
             raise InputError("-: standard input is closed.")
         with spooled(_read_blocks("-", sys.stdin.buffer)) as path:
             yield Source(path, "-")
+        return
+    if is_url(name):
+        with temporary.folder() as folder, closing(KeptText()) as kept:
+            source = source_of(name, folder)
+            source.kept = kept
+            yield source
         return
     path = Path(name)
     try:

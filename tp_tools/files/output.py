@@ -14,6 +14,7 @@ from isal import igzip_threaded
 
 from tp_tools.errors import OutputError, UsageError
 from tp_tools.files import temporary
+from tp_tools.files.remote import is_url
 from tp_tools.processes import signals
 
 if TYPE_CHECKING:
@@ -45,14 +46,15 @@ def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> No
         suffixes: the suffixes that the command can write.
 
     Raises:
-        UsageError: the suffix is none of `suffixes`, or the file exists and `force` is not set.
+        UsageError: the suffix is none of `suffixes`, the name is a URL, or the file exists and
+            `force` is not set.
         OutputError: the folder does not exist or may not be written to, or stdout is closed.
     """
     if name == STDOUT:
         if sys.stdout is None:
             raise OutputError("-: standard output is closed.")
         return
-    path = Path(name)
+    path = _local(name)
     try:
         if path.is_dir():
             raise UsageError(f"{name}: is a folder. Name a file in it.")
@@ -70,6 +72,17 @@ def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> No
         raise OutputError(f"{name}: cannot be written: {error.strerror}.") from error
     if exists and not force:
         raise UsageError(f"{name}: exists. Give --force to replace it, or another name with -o.")
+
+
+def _local(name: str) -> Path:
+    """Return the path of an output.
+
+    Raises:
+        UsageError: a URL names it.
+    """
+    if is_url(name):
+        raise UsageError(f"{name}: is a URL. Results go to files of this machine: name one by -o.")
+    return Path(name)
 
 
 def refuse_input(name: str, inputs: Iterable[str]) -> None:

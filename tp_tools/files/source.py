@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from isal import isal_zlib
 
 from tp_tools.errors import InputError
+from tp_tools.files.remote import errors_named, is_url, look_up
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from tp_tools.files.kept_text import KeptText
+    from tp_tools.files.remote import Remote
     from tp_tools.progress import Reporter
 
 BLOCK = 64 << 10
@@ -71,6 +73,7 @@ class Source:
         sizes: sizes of blocks and batches.
         kept: keeps the text of an export, so that it is converted once; None to convert it anew
             each time.
+        remote: the file where a URL names it; None for a file of this machine.
     """
 
     path: Path
@@ -79,10 +82,11 @@ class Source:
     stamp: tuple[int, int] = (0, 0)
     sizes: ReadSizes = DEFAULT_SIZES
     kept: KeptText | None = None
+    remote: Remote | None = None
 
     def size(self) -> int:
-        """Return the bytes on disk."""
-        return self.path.stat().st_size
+        """Return the bytes on disk, or on the server."""
+        return self.path.stat().st_size if self.remote is None else self.remote.size
 
     def blocks(self, reporter: Reporter = SILENT) -> Iterator[bytes]:
         """Read the decompressed text from the start; of an export the trace that it holds.
@@ -122,14 +126,32 @@ class Source:
     def stored(self, reporter: Reporter = SILENT) -> Iterator[bytes]:
         """Read the file as it is but for its compression; see `blocks`."""
         self.truncated = False
+        yield from self._decompress(self.raw(reporter))
+
+    def raw(self, reporter: Reporter = SILENT) -> Iterator[bytes]:
+        """Read the bytes of the file, compressed or not; see `blocks`."""
+        if self.remote is not None:
+            yield from self._raw_remote(self.remote, reporter)
+            return
         try:
             path = self.readable(reporter)
             with path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 self.stamp = status.st_size, status.st_mtime_ns
-                yield from self._decompress(_raw_blocks(file, self.sizes.block, reporter))
+                yield from _raw_blocks(file, self.sizes.block, reporter)
         except OSError as error:
             raise read_error(self.name, error) from error
+
+    def _raw_remote(self, remote: Remote, reporter: Reporter) -> Iterator[bytes]:
+        self.stamp = remote.size, 0  # of one look at the server: a copy has a time of its own
+        with remote.open(reporter) as file:
+            while True:
+                with errors_named(self.name):
+                    block = file.read(self.sizes.block)
+                if not block:
+                    return
+                reporter.advance(len(block))
+                yield block
 
     def readable(self, reporter: Reporter = SILENT) -> Path:
         """Return the file to read: of a report of Nsight Systems its export.
@@ -137,7 +159,7 @@ class Source:
         Raises:
             InputError: `nsys` cannot export the report.
         """
-        if not self.path.name.endswith(_REPORTS):
+        if self.remote is not None or not self.path.name.endswith(_REPORTS):
             return self.path
         from tp_tools.files import reports  # noqa: PLC0415  few inputs are reports
 
@@ -269,6 +291,6 @@ def disk_size(files: Iterable[str]) -> int:
     """Return the bytes of files on disk; one that cannot be looked at counts as empty."""
     size = 0
     for file in files:
-        with suppress(OSError):
-            size += Path(file).stat().st_size
+        with suppress(OSError, InputError):
+            size += look_up(file).size if is_url(file) else Path(file).stat().st_size
     return size

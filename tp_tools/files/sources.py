@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
 from tp_tools.files import temporary
 from tp_tools.files.kept import KeptSource
+from tp_tools.files.remote import is_url, look_up
 from tp_tools.files.source import Source
 
 if TYPE_CHECKING:
@@ -19,9 +21,24 @@ SourceOf: TypeAlias = Callable[[str], Source]
 """Returns the trace file of a path."""
 
 
-def source_of(file: str) -> Source:
-    """Return the trace file of a path, which is read from disk each time."""
-    return Source(Path(file), file)
+def source_of(file: str, folder: Path | None = None) -> Source:
+    """Return the trace file of a path or a URL.
+
+    Args:
+        file: a path, whose file is read from disk each time, or a URL.
+        folder: where the copy of a URL's file goes, which is fetched when it is first read; None to
+            read it from the server each time.
+
+    Raises:
+        UsageError: a package for the protocol of the URL is missing.
+        InputError: there is no file of the URL, or the server does not say.
+    """
+    if not is_url(file):
+        return Source(Path(file), file)
+    copy = None
+    if folder is not None:
+        copy = Path(tempfile.mkdtemp(dir=folder)) / PurePosixPath(file).name
+    return Source(copy or Path(file), file, remote=look_up(file, copy))
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def info(
     """Say what is in each trace: its job, GPUs, streams, steps, collectives and defects.
 
     Args:
-        traces: files, folders, globs.
+        traces: files, folders, globs, URLs.
         engine: the TraceProcessor, as for `tp_tools.open_trace`.
         profile: of several profiles in a folder, this one.
         stage: of several stages, this one.

@@ -74,7 +74,7 @@ def merge(
     """Merge the ranks of a job into one trace: each repaired, all on one clock.
 
     Args:
-        inputs: traces, folders or globs, in any order.
+        inputs: traces, folders, globs or URLs, in any order.
         output: the file to write, JSON or .pftrace by its suffix; None for FOLDER.merged.json.gz in
             the current folder.
         align: the common clock: "auto", "collectives", "base" or "none".

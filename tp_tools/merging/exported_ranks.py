@@ -49,7 +49,7 @@ def converted(
         for place, (file, held) in enumerate(ranks.items())
     ]
     made = dict(zip(ranks, pool.map_ordered(calls), strict=True)) if calls else {}
-    return [source for file in files for source in made.get(file) or [source_of(file)]]
+    return [source for file in files for source in made.get(file) or [source_of(file, folder)]]
 
 
 def _is_database(file: str) -> bool:

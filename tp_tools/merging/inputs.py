@@ -1,4 +1,4 @@
-"""Expand the arguments of a command to files: names, folders, globs, or standard input."""
+"""Expand the arguments of a command to files: names, folders, globs, URLs, or standard input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from tp_tools import nsys
 from tp_tools.errors import InputError, UsageError
+from tp_tools.files import remote
 from tp_tools.files.missing import refuse_missing
+from tp_tools.files.remote import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +42,7 @@ class Input:
     """A file that an argument names or holds.
 
     Attributes:
-        file: its path, or "-".
+        file: its path, its URL, or "-".
         is_given: whether an argument names it; else it is from a folder or a glob.
         is_copy: whether `tp-tools fix` wrote it beside the trace that it repairs.
     """
@@ -77,6 +79,8 @@ def find(names: Iterable[str]) -> list[Input]:
 
 
 def _expanded(name: str) -> list[Input]:
+    if is_url(name):
+        return _remote(name)
     path = Path(name)
     try:
         if path.is_dir():
@@ -92,6 +96,18 @@ def _expanded(name: str) -> list[Input]:
     files = next(filter(None, map(_matches, _patterns(name))), [])
     if not files:
         raise InputError(f"{name}: matches no file. Check the pattern, or give the folder.")
+    return _with_copies(files)
+
+
+def _remote(url: str) -> list[Input]:
+    if not (remote.is_pattern(url) or remote.is_folder(url)):
+        return [Input(url, is_given=True)]
+    files = [it for it in remote.listed(url) if it.partition("?")[0].endswith(SUFFIXES)]
+    if not files:
+        raise InputError(
+            f"{url}: holds no trace ({', '.join(SUFFIXES[:4])}...). Give the folder that does, or "
+            "files by name."
+        )
     return _with_copies(files)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from tp_tools.chrome.metadata import MERGED_KEY
 from tp_tools.errors import InputError, UsageError
-from tp_tools.files import Source
 from tp_tools.files.foreign import refuse_foreign
 from tp_tools.files.output import refuse_input
 from tp_tools.files.sources import source_of
@@ -92,7 +91,7 @@ def find(
     """Find the traces of one job.
 
     Args:
-        names: files, folders, globs, or standard input, as the user gave them.
+        names: files, folders, globs, URLs, or standard input, as the user gave them.
         choice: the profile and the stage to take.
         besides: path of the output, which is not one of the traces; "" if there is none.
         sources: gives each file to read.
@@ -294,6 +293,6 @@ def _is_earlier_output(file: str, output: str, names: Sequence[str]) -> bool:
 def _is_merged(file: str) -> bool:
     """Tell whether the file begins like the output of `tp-tools merge`."""
     try:
-        return MERGED_KEY.encode() in next(Source(Path(file), file).blocks(), b"")
+        return MERGED_KEY.encode() in next(source_of(file).blocks(), b"")
     except InputError:
         return False

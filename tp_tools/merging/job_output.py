@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tp_tools.errors import InputError, UsageError
-from tp_tools.files import Source, output, temporary
+from tp_tools.files import output, temporary
 from tp_tools.files.foreign import refuse_foreign
+from tp_tools.files.remote import is_url
 from tp_tools.files.source import disk_size
+from tp_tools.files.sources import source_of
 from tp_tools.merging import archive, preparation, read_rank
 from tp_tools.merging import output as merge_output
 from tp_tools.merging.exported_ranks import converted
@@ -136,10 +138,10 @@ def _prepare(
             return preparation.prepare(sources, how, pool, reporter, folder=folder)
     except InputError as error:
         for file in files:
-            if not Path(file).is_file():
+            if not (is_url(file) or Path(file).is_file()):
                 continue
             refuse_foreign(file, by_perfetto=False)
-            if protobuf.is_protobuf(Source(Path(file), file)):
+            if protobuf.is_protobuf(source_of(file)):
                 raise InputError(
                     f"{file}: is a Perfetto trace. Ranks are merged from the Chrome JSON that the "
                     "profiler wrote: give that."

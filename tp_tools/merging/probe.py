@@ -16,6 +16,7 @@ from tp_tools.chrome.metadata import header_metadata
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.stream import SPACE, Malformed, TextStream
 from tp_tools.errors import InputError
+from tp_tools.files.remote import is_url
 from tp_tools.files.sources import source_of
 from tp_tools.merging.rank_names import parse_file_name
 
@@ -81,7 +82,7 @@ def probe(file: str, *, is_given: bool, sources: SourceOf = source_of) -> Probe:
         is_given: as in `Probe`.
         sources: gives the file to read.
     """
-    if not Path(file).is_file():  # a pipe can be read only once
+    if not (is_url(file) or Path(file).is_file()):  # a pipe can be read only once
         return Probe(file, is_given)
     if file.endswith(PERFETTO):
         return Probe(file, is_given, is_perfetto=True)

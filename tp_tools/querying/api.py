@@ -85,7 +85,7 @@ def open_job(
     after use, or use it in a `with`.
 
     Args:
-        traces: files, folders, globs: the ranks of one job.
+        traces: files, folders, globs, URLs: the ranks of one job.
         align: the common clock, as for `tp-tools merge --align`.
         engine: as for `open_trace`.
         profile: of several profiles in a folder, this one.
@@ -120,7 +120,7 @@ def query(
     Args:
         query: a name in the library ("kernels"), the path of a .sql file, or SQL. Text with white
             space in it that does not end in .sql is SQL.
-        traces: files, folders, globs. Several traces are the ranks of one job.
+        traces: files, folders, globs, URLs. Several traces are the ranks of one job.
         engine: as for `open_trace`.
         raw: whether to load the files as they are, not as repaired.
         all_categories: whether to load all events. Else only those are loaded that the query's

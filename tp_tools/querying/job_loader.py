@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tp_tools import engine
@@ -123,7 +124,7 @@ def write(
     ):
         with reporter.stage(f"reading {len(traces)} ranks", size, "aligning clocks") as stage:
             options = MergeOptions(align=align, choice=job_files.ANY, engine=how.engine)
-            sources = list(map(kept.of if kept else source_of, traces))
+            sources = list(map(kept.of if kept else partial(source_of, folder=folder), traces))
             prepared = preparation.prepare(sources, options, pool, stage, folder=folder)
             prepared = _with_needs(prepared, header, how)
         for summary in prepared.summaries:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tp_tools import library
 from tp_tools.engine import Rows, query_rows
 from tp_tools.errors import UsageError
 from tp_tools.files import open_source
+from tp_tools.files.source import disk_size
 from tp_tools.merging.probe import probe
 from tp_tools.merging.ranks import some
 from tp_tools.progress import SILENT, Once
@@ -143,7 +143,7 @@ def _of_ranks(
         reporter.note(f"The job has more ranks than there are files; missing: {some(missing)}.")
     _check_ranks(queries, [rank.rank for rank in ordered])
     ordered = [rank for rank in ordered if any(query.is_about(rank.rank) for query in queries)]
-    sizes = [Path(rank.file).stat().st_size for rank in ordered]
+    sizes = [disk_size([rank.file]) for rank in ordered]
     answers: dict[Query, dict[int | None, Rows]] = {query: {} for query in queries}
     with reporter.stage(f"{len(ordered)} ranks", sum(sizes)) as stage:
         for rank, size in zip(ordered, sizes, strict=True):

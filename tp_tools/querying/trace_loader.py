@@ -197,9 +197,8 @@ def _refuse_damaged(source: Source) -> None:
 def _is_zip(source: Source) -> bool:
     """Tell whether the file is a zip, which TraceProcessor opens and `Source` does not."""
     try:
-        with source.path.open("rb") as file:
-            return file.read(len(_ZIP)) == _ZIP
-    except OSError:
+        return next(source.raw(), b"").startswith(_ZIP)
+    except InputError:
         return False  # reading it raises the error with its reason
 
 
@@ -208,10 +207,7 @@ def _raw_blocks(source: Source, reporter: Reporter) -> Iterator[bytes]:
     if not _is_zip(source):
         yield from source.blocks(reporter)
         return
-    with source.path.open("rb") as file:
-        while block := file.read(source.sizes.block):
-            reporter.advance(len(block))
-            yield block
+    yield from source.raw(reporter)
 
 
 def _text_size(trace: Trace) -> int:

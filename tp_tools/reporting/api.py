@@ -62,7 +62,7 @@ def report(
     It wants plotly and Jinja2: pip install plotly jinja2.
 
     Args:
-        traces: files, folders, globs. Several traces are the ranks of one job.
+        traces: files, folders, globs, URLs. Several traces are the ranks of one job.
         output: the .html file to write; None for none.
         align: the common clock of several ranks, as for `tp_tools.merge`.
         force: whether an existing output is replaced.

@@ -98,7 +98,7 @@ def view(
     a frame; elsewhere give `.address` to a browser. It ends with the process, or by `.close()`.
 
     Args:
-        traces: files, folders, globs. Several traces are the ranks of one job.
+        traces: files, folders, globs, URLs. Several traces are the ranks of one job.
         slice_id: begin at this slice, by its id as queries have it.
         time_ns: begin at this time, ns from the start of the trace.
         raw: whether the file is shown as it is, not as repaired.

@@ -119,10 +119,7 @@ def _check_is_trace(source: Source) -> None:
     Raises:
         InputError: TraceProcessor does not know the format.
     """
-    with source.path.open("rb") as file:
-        start = file.read(_START_BYTES)
-    if _is_zstd(source):
-        start = next(source.blocks())
+    start = next(source.blocks() if _is_zstd(source) else source.raw(), b"")[:_START_BYTES]
     try:
         engine.load([start], source=source.name, engine="embedded", allow_loss=True).close()
     except InputError as error:
@@ -142,8 +139,7 @@ def _write(copy: Path, blocks: Iterable[bytes], *, packed: bool = False) -> None
 
 def _is_zstd(source: Source) -> bool:
     """Check for zstd, which TraceProcessor reads since v58 only."""
-    with source.path.open("rb") as file:
-        return file.read(len(_ZSTD_MAGIC)) == _ZSTD_MAGIC
+    return next(source.raw(), b"").startswith(_ZSTD_MAGIC)
 
 
 def _name(source: Source) -> str:
