@@ -16,6 +16,7 @@ from tp_tools import nsys
 from tp_tools.files import Source, exports
 from tp_tools.files.databases import opened
 from tp_tools.files.gzip_parts import gzip
+from tp_tools.files.remote import is_url
 from tp_tools.files.sources import source_of
 from tp_tools.merging.ranks import some
 from tp_tools.progress import SILENT
@@ -53,7 +54,10 @@ def converted(
 
 
 def _is_database(file: str) -> bool:
-    return Path(file).is_dir() or source_of(file).is_database()
+    if Path(file).is_dir():
+        return True
+    may_be = is_url(file) or Path(file).is_file()  # a pipe can be read only once
+    return may_be and source_of(file).is_database()
 
 
 def _ranks(file: str) -> ExportRanks:
