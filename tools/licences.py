@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PAGE = Path(__file__).parents[1] / "docs" / "licences.md"
-EXTRAS = ("parquet", "report", "s3", "gs", "hf", "http", "docs", "dev")
+EXTRAS = ("parquet", "report", "s3", "gs", "hf", "http", "ray", "docs", "dev")
 """Extras of tp-tools, those for users first."""
 
 SPDX = {

@@ -3,9 +3,11 @@
     TpToolsError
     |-- UsageError            2  the command line asks for something impossible
     |-- InputError            3  a file cannot be used: unreadable, not a trace, contradictory
+    |   `-- Unreachable          its server did not answer: it may another time
     |-- OutputError           4  a result cannot be written
     |-- VerificationError     4  a result failed its own verification
     |-- TimeLimitReached      4  it took longer than --timeout allows
+    |-- TaskLost              4  work on another machine failed each time it was tried
     `-- EngineError           4  TraceProcessor failed
         |-- EngineUnavailable    it could not be had or started
         |-- EngineOutOfMemory    the trace does not fit
@@ -34,6 +36,10 @@ class InputError(TpToolsError):
     exit_code = 3
 
 
+class Unreachable(InputError):  # noqa: N818  the name reads as the fact it states
+    """A server did not answer, or not as it should."""
+
+
 class OutputError(TpToolsError):
     """A result cannot be written; nothing of it was left behind."""
 
@@ -44,6 +50,10 @@ class VerificationError(TpToolsError):
 
 class TimeLimitReached(TpToolsError):  # noqa: N818  the name reads as the fact it states
     """The work took longer than it may."""
+
+
+class TaskLost(TpToolsError):  # noqa: N818  the name reads as the fact it states
+    """A task failed each time it was tried, by no fault of its input that is known."""
 
 
 class EngineError(TpToolsError):

@@ -61,6 +61,34 @@ SILENT = Reporter()
 
 
 @dataclass
+class Recorder(Reporter):
+    """Keeps lines, to report them in another process.
+
+    Attributes:
+        lines: the method of `Reporter` and the text of each line.
+    """
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+
+    def say(self, line: str) -> None:
+        """Keep a line about work."""
+        self.lines.append(("say", line))
+
+    def note(self, line: str) -> None:
+        """Keep a fact about the input."""
+        self.lines.append(("note", line))
+
+    def warn(self, line: str) -> None:
+        """Keep a warning."""
+        self.lines.append(("warn", line))
+
+    def tell(self, reporter: Reporter) -> None:
+        """Report all lines."""
+        for method, line in self.lines:
+            getattr(reporter, method)(line)
+
+
+@dataclass
 class Once(Reporter):
     """Reports each line once, though a trace is read more than once.
 

@@ -7,6 +7,7 @@ import http.server
 import shutil
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from tp_tools.errors import InputError, UsageError
 from tp_tools.files import remote
 from tp_tools.files.source import Source
 from tp_tools.files.sources import source_of
+from tp_tools.merging import read_rank
 from tp_tools.progress import Reporter
 
 if TYPE_CHECKING:
@@ -237,6 +239,24 @@ def test_a_file_without_a_copy_is_streamed(in_memory: str) -> None:
     assert next(source.blocks()) == next(source.blocks())
     assert isinstance(source, Source)
     assert not source.path.exists()
+
+
+def test_a_rank_is_fetched_wherever_it_is_worked_on(in_memory: str, tmp_path: Path) -> None:
+    """A machine that lacks the folder of its copy fetches the file into a folder of its own."""
+    source = source_of(in_memory, tmp_path)
+    assert source.remote is not None
+    source.remote = replace(source.remote, copy=tmp_path / "elsewhere" / "rank0.json")
+    for machine in ("a", "b"):
+        (tmp_path / machine).mkdir()
+    spool = tmp_path / "a" / "0.rank"
+    assert read_rank.read_rank(source, spool, None, based=True).file == in_memory
+    assert (tmp_path / "a" / "0.rank0.json").exists()
+    moved = spool.rename(tmp_path / "b" / "0.rank")
+    (tmp_path / "a" / "0.rank0.json").unlink()
+    (tmp_path / "a").rmdir()
+    text = b"".join(read_rank.load_rank(moved).source.blocks())
+    assert text == fsspec.filesystem("memory").cat_file("/job/rank0.json")
+    assert (tmp_path / "b" / "0.rank0.json").exists()
 
 
 @pytest.mark.parametrize(

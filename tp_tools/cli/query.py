@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tp_tools.cli import query_output
+from tp_tools.cli.cluster import ClusterOptions, cluster_options
 from tp_tools.cli.options import (
     capture_option,
     choice_options,
@@ -42,6 +43,7 @@ class Options:
     captures: tuple[str, ...]
     values: tuple[str, ...]
     engine: str | None
+    cluster: ClusterOptions
     written: OutputOptions
 
 
@@ -90,6 +92,7 @@ class Options:
 @capture_option
 @set_option
 @choice_options
+@cluster_options
 @engine_option
 @limit_options
 @console_options
@@ -108,6 +111,7 @@ def command(  # noqa: PLR0917  click passes all by name
     captures: tuple[str, ...],
     values: tuple[str, ...],
     engine: str | None,
+    cluster: ClusterOptions,
     choice: RankChoice,
     console: Console,
 ) -> None:
@@ -139,7 +143,18 @@ def command(  # noqa: PLR0917  click passes all by name
     written = OutputOptions(form or format_of(output), output, force, rows, sort, wide)
     _run(
         Options(
-            name, sql, traces, choice, raw, all_categories, limit, captures, values, engine, written
+            name,
+            sql,
+            traces,
+            choice,
+            raw,
+            all_categories,
+            limit,
+            captures,
+            values,
+            engine,
+            cluster,
+            written,
         ),
         console,
     )
@@ -186,18 +201,22 @@ def _run(options: Options, console: Console) -> None:
 def _answer(queries: list[Query], options: Options, console: Console) -> None:
     from tp_tools.files import output, temporary  # noqa: PLC0415  not for --help
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
+    from tp_tools.processes.pool import ALONE  # noqa: PLC0415  not for --help
     from tp_tools.querying import LoadOptions, runner  # noqa: PLC0415  not for --help
 
     names = query_output.files(queries, options.written)
     for name in names:
         output.check(name, force=options.written.force, suffixes=("",))
     try:
-        with console.stage("telling ranks apart"):
-            job = job_files.find(options.traces, options.choice)
-        for name in names:
-            output.refuse_input(name, job.files)
-        job.say_left_out(console)
-        with temporary.in_folder(output.folder_of(names[0])):
+        with (
+            temporary.in_folder(output.folder_of(names[0])),
+            options.cluster.workers(console) as workers,
+        ):
+            with console.stage("telling ranks apart"):
+                job = job_files.find(options.traces, options.choice, pool=workers.pool or ALONE)
+            for name in names:
+                output.refuse_input(name, job.files)
+            job.say_left_out(console)
             answers = runner.run_queries(
                 queries,
                 job,
@@ -205,6 +224,7 @@ def _answer(queries: list[Query], options: Options, console: Console) -> None:
                 options.limit,
                 console,
                 all_categories=options.all_categories,
+                workers=workers,
             )
     except SqlError as error:
         raise _as_error_of_author(error, queries) from error

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tp_tools.errors import InputError, UsageError
+from tp_tools.errors import InputError, Unreachable, UsageError
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def errors_named(url: str) -> Iterator[None]:
         raise UsageError(f"{url}: {match[1]}:// wants a package: {advice}.") from error
     except FileNotFoundError as error:
         if _is_unreachable(error.__cause__):
-            raise InputError(f"{url}: cannot be read: {_first_line(error.__cause__)}.") from error
+            raise Unreachable(f"{url}: cannot be read: {_first_line(error.__cause__)}.") from error
         raise InputError(f"{url}: no such file, folder or bucket. Check the URL.") from error
     except PermissionError as error:
         raise InputError(f"{url}: access is refused: {_first_line(error)}. {_ACCESS}") from error
@@ -209,7 +209,7 @@ def errors_named(url: str) -> Iterator[None]:
             raise
         raise UsageError(f"{url}: fsspec knows no such protocol. Check the URL.") from error
     except _server_errors() as error:
-        raise InputError(f"{url}: cannot be read: {_first_line(error)}. {_ACCESS}") from error
+        raise Unreachable(f"{url}: cannot be read: {_first_line(error)}. {_ACCESS}") from error
 
 
 _ACCESS = "Check the URL, the network and your credentials."

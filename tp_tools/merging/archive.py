@@ -16,7 +16,7 @@ import msgspec
 
 from tp_tools.merging.output import Counts, placement_of
 from tp_tools.merging.write_member import write_member
-from tp_tools.merging.write_rank import RankFiles
+from tp_tools.processes.worker import FileCall
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
@@ -60,22 +60,25 @@ def archive(
     counts = counts or Counts()
     with zipfile.ZipFile(between, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
         packed.writestr(_member(MANIFEST), msgspec.json.encode(manifest(plan, names)))
-        files = [RankFiles(spool, spool.with_suffix(".part")) for spool in plan.spools]
+        parts = [spool.with_suffix(".part") for spool in plan.spools]
         short = plan.short_names()
         calls = (
-            partial(
-                write_member,
-                of_rank,
-                placement_of(plan, i, 1),
-                short,
-                plan.options.engine,
-                is_verified=is_verified,
+            FileCall(
+                partial(
+                    write_member,
+                    placement=placement_of(plan, i, 1),
+                    short_names=short,
+                    engine=plan.options.engine,
+                    is_verified=is_verified,
+                ),
+                reads=(spool,),
+                returns=(part,),
             )
-            for i, of_rank in enumerate(files)
+            for i, (spool, part) in enumerate(zip(plan.spools, parts, strict=True))
         )
-        columns = (pool.map_ordered(calls), files, names, plan.summaries)
-        for written, of_rank, name, summary in zip(*columns, strict=True):
-            _add(packed, name, of_rank.fragment)
+        columns = (pool.map_ordered(calls), parts, names, plan.summaries)
+        for written, part, name, summary in zip(*columns, strict=True):
+            _add(packed, name, part)
             counts.add(written.events, written.slices, written.flows, written.short_names)
             reporter.advance(summary.file_bytes)
     with between.open("rb") as file:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tp_tools.chrome.metadata import MERGED_KEY
-from tp_tools.errors import InputError, UsageError
+from tp_tools.errors import InputError
 from tp_tools.files.foreign import refuse_foreign
-from tp_tools.files.output import refuse_input
 from tp_tools.files.sources import source_of
 from tp_tools.merging import inputs, profiles, ranks
+from tp_tools.merging.earlier_output import is_earlier_output
 from tp_tools.merging.probe import Probe, probe
 from tp_tools.merging.rank_names import RankChoice, parse_file_name
+from tp_tools.processes.pool import ALONE
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tp_tools.chrome import TraceMetadata
     from tp_tools.files.sources import SourceOf
     from tp_tools.merging.ranks import JobRank
+    from tp_tools.processes import Pool
     from tp_tools.progress import Reporter
 
 ANY = RankChoice(allow_missing=True)
@@ -87,6 +89,7 @@ def find(
     choice: RankChoice = ANY,
     besides: str = "",
     sources: SourceOf = source_of,
+    pool: Pool = ALONE,
 ) -> JobFiles:
     """Find the traces of one job.
 
@@ -95,13 +98,14 @@ def find(
         choice: the profile and the stage to take.
         besides: path of the output, which is not one of the traces; "" if there is none.
         sources: gives each file to read.
+        pool: processes that read the beginnings of the files.
 
     Raises:
         InputError: there is no trace, one cannot be read, or they are of several profiles or
             stages.
         UsageError: standard input is given among others.
     """
-    found = _without_broken(list_traces(names, besides, sources))
+    found = _without_broken(list_traces(names, besides, sources, pool))
     for it in found.traces:
         if it.no_trace:
             raise InputError(
@@ -142,20 +146,23 @@ def list_files(names: Iterable[str], choice: RankChoice, reporter: Reporter = SI
     return [it.file for it in traces]
 
 
-def list_traces(names: Iterable[str], besides: str = "", sources: SourceOf = source_of) -> JobFiles:
+def list_traces(
+    names: Iterable[str], besides: str = "", sources: SourceOf = source_of, pool: Pool = ALONE
+) -> JobFiles:
     """List all traces, of one job or several; leave out other files, copies and merges of traces.
 
     Args:
         names: as for `find`.
         besides: as for `find`.
         sources: as for `find`.
+        pool: as for `find`.
 
     Raises:
         InputError: there is no trace.
         UsageError: standard input is given among others.
     """
     listed = list(names)
-    found = [it for it in inputs.find(listed) if not _is_earlier_output(it.file, besides, listed)]
+    found = [it for it in inputs.find(listed) if not is_earlier_output(it.file, besides, listed)]
     for it in found:
         if it.is_given:
             refuse_foreign(it.file)
@@ -167,7 +174,8 @@ def list_traces(names: Iterable[str], besides: str = "", sources: SourceOf = sou
     found = [it for it in found if not it.is_copy]
     if len(found) == 1 and found[0].is_given:
         return JobFiles([Probe(found[0].file, is_given=True)], left_out)
-    probed = [probe(it.file, is_given=it.is_given, sources=sources) for it in found]
+    calls = (partial(probe, it.file, is_given=it.is_given, sources=sources) for it in found)
+    probed = list(pool.map_ordered(calls))
     why = _reasons(probed)
     left_out += [LeftOut(it.file, why[it.file]) for it in probed if it.file in why]
     traces = [it for it in probed if it.file not in why]
@@ -271,28 +279,3 @@ def _is_complete(traces: list[Probe]) -> bool:
 
 def _with_metadata(traces: Sequence[Probe]) -> list[tuple[str, TraceMetadata]]:
     return [(it.file, it.metadata) for it in traces]
-
-
-def _is_earlier_output(file: str, output: str, names: Sequence[str]) -> bool:
-    """Tell whether a file found in a folder is an earlier output, which will be replaced.
-
-    Raises:
-        UsageError: the output is an input.
-    """
-    if not output:
-        return False
-    try:
-        refuse_input(output, [file])
-    except UsageError:
-        if file in names or not _is_merged(file):
-            raise
-        return True
-    return False
-
-
-def _is_merged(file: str) -> bool:
-    """Tell whether the file begins like the output of `tp-tools merge`."""
-    try:
-        return MERGED_KEY.encode() in next(source_of(file).blocks(), b"")
-    except InputError:
-        return False

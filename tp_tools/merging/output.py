@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,11 +10,12 @@ import numpy as np
 
 from tp_tools.chrome.metadata import MERGED_KEY
 from tp_tools.chrome.sanitize import encoded
-from tp_tools.files.gzip_parts import gzip, text
+from tp_tools.files.gzip_parts import Deflated, gzip, text
 from tp_tools.merging import collective_tracks, json_fragment
 from tp_tools.merging.matched import collectives, matches_of_rank
 from tp_tools.merging.placement import RankPlacement
-from tp_tools.merging.write_rank import RankFiles, write
+from tp_tools.merging.write_rank import write
+from tp_tools.processes.worker import FileCall
 from tp_tools.progress import SILENT
 from tp_tools.writing import check_events
 
@@ -131,26 +132,29 @@ class _MergeWriter:
         plan = self.plan
         tables = [summary.collectives for summary in plan.summaries]
         selection = plan.selection()
-        files = [RankFiles(spool, spool.with_suffix(".part")) for spool in plan.spools]
+        parts = [spool.with_suffix(".part") for spool in plan.spools]
         matches = matches_of_rank(plan.alignment, tables, selection, links=plan.options.links)
         first_flows = np.cumsum([1, *(summary.links for summary in plan.summaries)]).tolist()
         calls = (
-            partial(
-                write,
-                files[i],
-                placement_of(plan, i, first_flows[i]),
-                selection,
-                matches[i],
-                self.form,
-                packed=self.packed,
+            FileCall(
+                partial(
+                    write,
+                    placement=placement_of(plan, i, first_flows[i]),
+                    selection=selection,
+                    matches=matches[i],
+                    form=self.form,
+                    packed=self.packed,
+                ),
+                reads=(plan.spools[i],),
+                returns=(parts[i],),
             )
             for i in range(len(tables))
         )
-        columns = (self.pool.map_ordered(calls), files, plan.summaries)
-        for fragment, of_rank, summary in zip(*columns, strict=True):
+        columns = (self.pool.map_ordered(calls), parts, plan.summaries)
+        for fragment, part, summary in zip(*columns, strict=True):
             if fragment.block:
-                yield fragment.block
-            of_rank.fragment.unlink()
+                yield _in_file(fragment.block, part)
+            part.unlink()
             written.append(fragment)
             self.counts.add(fragment.events, fragment.slices, fragment.flows, fragment.short_names)
             self.reporter.advance(summary.file_bytes)
@@ -191,6 +195,11 @@ class _MergeWriter:
             pftrace_fragment.nothing_to_do(trace),
             PftraceOptions(number=len(plan.ranks)),
         )
+
+
+def _in_file(block: Path | Deflated, part: Path) -> Path | Deflated:
+    """Return a block with the file that it is in here: another machine may have written it."""
+    return replace(block, data=part) if isinstance(block, Deflated) else part
 
 
 def _collectives(plan: MergePlan, written: list[RankFragment]) -> list[Collective]:

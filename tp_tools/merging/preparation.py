@@ -13,10 +13,12 @@ from tp_tools.alignment import Member, align
 from tp_tools.engine import get_ready
 from tp_tools.errors import InputError
 from tp_tools.merging import job_files, ranks, read_rank
+from tp_tools.merging.failed_ranks import FailedRanks
 from tp_tools.merging.rank_names import RankChoice, parse_file_name
 from tp_tools.merging.selection import Selection
 from tp_tools.processes import open_pool
 from tp_tools.processes.local import default_jobs, is_single_threaded
+from tp_tools.processes.worker import FileCall
 from tp_tools.progress import SILENT
 from tp_tools.trace.model import EXACT_BELOW_NS
 from tp_tools.trace.renaming import new_names
@@ -52,6 +54,7 @@ class MergeOptions:
         needs, args: categories and args that a query needs, as in its header; None for all.
         engine: the TraceProcessor that answers; None for the default.
         short_names: whether kernels get their short names.
+        skips_failed: whether ranks are left out that cannot be read, with a warning.
     """
 
     align: Mode = "auto"
@@ -65,6 +68,7 @@ class MergeOptions:
     args: frozenset[str] | None = None
     engine: str | None = None
     short_names: bool = False
+    skips_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ def prepare(
         EngineError: TraceProcessor could not answer.
     """
     spools = [folder / f"{number}.rank" for number in range(len(listed))]
-    read = _read_ranks(listed, spools, options, pool, reporter)
+    read, spools = _read_ranks(listed, spools, options, pool, reporter)
     _refuse_non_ranks(read)
     stated = [(summary.file, summary.metadata) for summary in read]
     ordered, missing = ranks.resolve(stated, options.choice, reporter)
@@ -210,17 +214,29 @@ def _read_ranks(
     options: MergeOptions,
     pool: Pool,
     reporter: Reporter,
-) -> list[RankSummary]:
-    """Have the pool read each rank and keep it in its temporary file."""
+) -> tuple[list[RankSummary], list[Path]]:
+    """Have the pool read each rank and keep it in its temporary file.
+
+    Returns:
+        The ranks that could be read, and their files.
+    """
     calls = (
-        partial(read_rank.read_rank, file, spool, options.engine, based=options.align != "none")
+        FileCall(
+            partial(
+                read_rank.read_rank, file, engine=options.engine, based=options.align != "none"
+            ),
+            keeps=(spool,),
+        )
         for file, spool in zip(files, spools, strict=True)
     )
-    read: list[RankSummary] = []
-    for summary in pool.map_ordered(calls):
-        read.append(summary)
-        reporter.advance(summary.file_bytes)
-    return read
+    read: list[tuple[RankSummary, Path]] = []
+    failed = FailedRanks(len(files), options.skips_failed)
+    for outcome, file, spool in zip(pool.outcomes(calls), files, spools, strict=True):
+        if (summary := failed.result(outcome, file.name)) is not None:
+            read.append((summary, spool))
+            reporter.advance(summary.file_bytes)
+    failed.tell(reporter)
+    return [summary for summary, _ in read], [spool for _, spool in read]
 
 
 def _refuse_non_ranks(read: list[RankSummary]) -> None:

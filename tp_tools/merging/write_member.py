@@ -20,9 +20,9 @@ from tp_tools.writing.json.writer import rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tp_tools.merging.placement import RankPlacement
-    from tp_tools.merging.write_rank import RankFiles
     from tp_tools.trace import Plan, Slices, Trace
 
 
@@ -37,7 +37,8 @@ class MemberCounts:
 
 
 def write_member(
-    files: RankFiles,
+    spool: Path,
+    fragment: Path,
     placement: RankPlacement,
     short_names: Mapping[str, str],
     engine: str | None,
@@ -47,7 +48,8 @@ def write_member(
     """Write a rank with the repairs of `fix`, its times on the common clock.
 
     Args:
-        files: the rank's files; the fragment becomes the member.
+        spool: the temporary file that holds the rank.
+        fragment: the temporary file that becomes the member.
         placement: its clock, and the time that timestamps count from.
         short_names: new name by name, of kernels; empty for none.
         engine: the TraceProcessor that verifies; None for the default.
@@ -58,11 +60,11 @@ def write_member(
         VerificationError: the member differs from the trace and its plan.
         EngineError: TraceProcessor failed.
     """
-    stored = load_rank(files.spool)
+    stored = load_rank(spool)
     trace, name = stored.trace, stored.source.name
     plan = with_gpu_names(trace, replace(stored.plan, short_names=short_names))
     new_trace, new_plan = _retimed(trace, plan, placement)
-    with files.fragment.open("wb") as file:
+    with fragment.open("wb") as file:
         file.writelines(rewrite(stored.source, new_trace, new_plan))
     if is_verified:
         analyzed = Analysis(
@@ -73,7 +75,7 @@ def write_member(
             new_plan,
             _NOTHING,
         )
-        verify_json.verify(files.fragment, f"{name}, on the common clock", analyzed, engine)
+        verify_json.verify(fragment, f"{name}, on the common clock", analyzed, engine)
     return _counts(trace, new_plan, stored.table)
 
 

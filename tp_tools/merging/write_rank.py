@@ -32,19 +32,6 @@ Form = Literal["json", "pftrace"]
 
 
 @dataclass(frozen=True)
-class RankFiles:
-    """The files of a rank.
-
-    Attributes:
-        spool: the temporary file that holds the rank between reading and writing.
-        fragment: the temporary file that gets the rank's fragment of the merged trace.
-    """
-
-    spool: Path
-    fragment: Path
-
-
-@dataclass(frozen=True)
 class RankMatches:
     """The collectives of a rank that are matched with those of other ranks.
 
@@ -80,7 +67,8 @@ class RankFragment:
     """A rank as it was written, with its n matched collectives in the order of `RankMatches`.
 
     Attributes:
-        block: the text or packets of the rank; None if it has none.
+        block: the text or packets of the rank, in the file where they were written; None if it
+            has none.
         events, slices, flows: number of each.
         short_names: number of kernels that got a short name.
         track: int64 (n, 2), pid and tid of each matched collective.
@@ -101,8 +89,9 @@ class RankFragment:
     is_written: Ints
 
 
-def write(
-    files: RankFiles,
+def write(  # noqa: PLR0917  all are needed
+    spool: Path,
+    fragment: Path,
     placement: RankPlacement,
     selection: Selection,
     matches: RankMatches,
@@ -113,7 +102,8 @@ def write(
     """Write a rank's fragment of the merged trace; in JSON, events with commas between them.
 
     Args:
-        files: the rank's files.
+        spool: the temporary file that holds the rank between reading and writing.
+        fragment: the temporary file that gets the rank's fragment of the merged trace.
         placement: its ids, name and clock in the merged trace.
         selection: the events to write.
         matches: its matched collectives.
@@ -123,20 +113,20 @@ def write(
     Raises:
         InputError: the file changed since it was read, or the rank has too many ids.
     """
-    stored = load_rank(files.spool)
+    stored = load_rank(spool)
     edits = replace(stored.plan, short_names=selection.short_names)
     rank = place_rank(stored.trace, edits, stored.table, placement, selection)
     matched = matches.by_event(on_slices=form == "pftrace")
     if form == "pftrace":
         from tp_tools.merging import pftrace_fragment  # noqa: PLC0415  0.02 s, for this form alone
 
-        between = files.fragment.with_suffix(".json")
+        between = fragment.with_suffix(".json")
         blocks = pftrace_fragment.fragment(stored.source, rank, placement, matched, between)
     else:
         blocks = json_fragment.without_last_comma(
             json_fragment.fragment(stored.source, rank, placement, matched)
         )
-    block = (deflate if packed else store)(blocks, files.fragment)
+    block = (deflate if packed else store)(blocks, fragment)
     return _written(block, rank, stored.table, matches.events)
 
 

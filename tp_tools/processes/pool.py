@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from tp_tools.processes.outcomes import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -107,6 +110,17 @@ class Pool:
                 yield tasks.popleft().result()
         while tasks:
             yield tasks.popleft().result()
+
+    def outcomes(self, calls: Iterable[Call[T]]) -> Generator[Call[T]]:
+        """Do calls and yield their outcomes in order, so that one that fails stops no other.
+
+        Args:
+            calls: as in `map_ordered`.
+
+        Yields:
+            For each call one that returns its result or raises its error.
+        """
+        yield from self.map_ordered(partial(attempt, call) for call in calls)
 
     def on_each_worker(self, call: Call[object]) -> None:
         """Have every worker do a call before its next task; ignore its result and errors."""

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias, TypeVar
 
 from tp_tools.processes import signals
+from tp_tools.processes.outcomes import Raised, Returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from multiprocessing.connection import Connection
+    from pathlib import Path
 
 T = TypeVar("T")
 Call: TypeAlias = "Callable[[], T]"
@@ -44,6 +46,27 @@ class TextCall(Generic[T]):
     def __call__(self) -> T:
         """Call the function with the text."""
         return self.function(self.text)
+
+
+@dataclass(frozen=True)
+class FileCall(Generic[T]):
+    """A call on files, which a worker on another machine gets and gives back.
+
+    Attributes:
+        function: called with the paths of the files: those of `reads`, `keeps` and `returns`.
+        reads: files that an earlier call has written.
+        keeps: files that the call writes, and only later calls read: they stay where it was done.
+        returns: files that the call writes and this process reads.
+    """
+
+    function: Callable[..., T]
+    reads: tuple[Path, ...] = ()
+    keeps: tuple[Path, ...] = ()
+    returns: tuple[Path, ...] = ()
+
+    def __call__(self) -> T:
+        """Call the function with the files of this machine."""
+        return self.function(*self.reads, *self.keeps, *self.returns)
 
 
 @dataclass(frozen=True)
@@ -113,35 +136,7 @@ def _answer(call: Call[object]) -> bytes:
     try:
         value = call()
     except Exception as error:  # noqa: BLE001  the parent handles every error
-        answer = pickle.dumps(_Raised(error, traceback.format_exc()), PICKLE)
+        answer = pickle.dumps(Raised(error, traceback.format_exc()), PICKLE)
         pickle.loads(answer)  # noqa: S301  checks that the parent can unpickle it
         return answer
-    return pickle.dumps(_Returned(value), PICKLE)
-
-
-@dataclass(frozen=True)
-class _Returned(Generic[T]):
-    """The outcome of a call that returned."""
-
-    value: T
-
-    def __call__(self) -> T:
-        return self.value
-
-
-@dataclass(frozen=True)
-class _Raised:
-    """The outcome of a call that raised an error."""
-
-    error: Exception
-    traceback: str
-
-    def __call__(self) -> NoReturn:
-        raise self.error from _RemoteTraceback(self.traceback)
-
-
-class _RemoteTraceback(Exception):  # noqa: N818  never raised itself: the cause of an error
-    """The traceback of an error in a worker."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
+    return pickle.dumps(Returned(value), PICKLE)

@@ -14,6 +14,7 @@ from tp_tools.files.source import BLOCK, disk_size
 from tp_tools.files.sources import source_of
 from tp_tools.merging import MergeOptions, job_files, preparation
 from tp_tools.merging import output as merge_output
+from tp_tools.merging.workers import HERE
 from tp_tools.processes.local import usual_jobs
 from tp_tools.progress import BUILDING, SILENT
 from tp_tools.writing.select import FLOWS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tp_tools.files.sources import KeptSources
     from tp_tools.library import Header
     from tp_tools.merging import MergePlan
+    from tp_tools.merging.workers import Workers
     from tp_tools.progress import Reporter
     from tp_tools.querying.trace_loader import LoadOptions
 
@@ -37,16 +39,6 @@ _SMALL = 16 << 20
 """Bytes on disk below which starting workers takes longer than they save."""
 
 
-def opened(
-    traces: list[str], header: Header, how: LoadOptions, reporter: Reporter = SILENT
-) -> Processor:
-    """Load the ranks as `tp-tools merge` would write them; the caller closes the TraceProcessor.
-
-    See `load_job`.
-    """
-    return load_job(traces, header, how, reporter=reporter)[0]
-
-
 def load_job(
     traces: list[str],
     header: Header,
@@ -55,6 +47,7 @@ def load_job(
     reporter: Reporter = SILENT,
     *,
     kept: KeptSources | None = None,
+    workers: Workers = HERE,
 ) -> tuple[Processor, MergePlan]:
     """Load the ranks of a job as one merged trace.
 
@@ -66,6 +59,7 @@ def load_job(
         reporter: receives the stages of the work, notes and warnings.
         kept: gives the files, so that each is read once, and keeps the ranks as they were read;
             None to read files as often as needed, and to keep nothing.
+        workers: who works on the ranks.
 
     Returns:
         The TraceProcessor, which the caller closes, and the plan of the merge: the ranks, their
@@ -79,7 +73,9 @@ def load_job(
     """
     with temporary.folder() as folder:
         file = folder / "job.json"
-        prepared = write(traces, header, how, file, align=align, reporter=reporter, kept=kept)
+        prepared = write(
+            traces, header, how, file, align=align, reporter=reporter, kept=kept, workers=workers
+        )
         size = file.stat().st_size
         with reporter.stage("loading the job", size, BUILDING) as stage:
             blocks = _blocks(file, stage)
@@ -98,6 +94,7 @@ def write(
     align: Mode = "auto",
     reporter: Reporter = SILENT,
     kept: KeptSources | None = None,
+    workers: Workers = HERE,
 ) -> MergePlan:
     """Write the merged ranks, with the events that the query needs, to a file of Chrome JSON.
 
@@ -109,6 +106,7 @@ def write(
         align: how to align the clocks of the ranks.
         reporter: receives the stages of the work, notes and warnings.
         kept: as for `load_job`.
+        workers: as for `load_job`.
 
     Raises:
         UsageError, InputError, EngineError: as `load_job`.
@@ -120,10 +118,15 @@ def write(
     with (
         temporary.full_disk_named(),
         nullcontext(kept.folder) if kept else temporary.folder() as folder,
-        preparation.rank_pool(jobs, how.engine) as pool,
+        workers.rank_pool(jobs, how.engine) as pool,
     ):
         with reporter.stage(f"reading {len(traces)} ranks", size, "aligning clocks") as stage:
-            options = MergeOptions(align=align, choice=job_files.ANY, engine=how.engine)
+            options = MergeOptions(
+                align=align,
+                choice=job_files.ANY,
+                engine=how.engine,
+                skips_failed=workers.skips_failed,
+            )
             sources = list(map(kept.of if kept else partial(source_of, folder=folder), traces))
             prepared = preparation.prepare(sources, options, pool, stage, folder=folder)
             prepared = _with_needs(prepared, header, how)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tp_tools import library
@@ -10,9 +11,11 @@ from tp_tools.engine import Rows, query_rows
 from tp_tools.errors import UsageError
 from tp_tools.files import open_source
 from tp_tools.files.source import disk_size
+from tp_tools.merging.failed_ranks import FailedRanks
 from tp_tools.merging.probe import probe
 from tp_tools.merging.ranks import some
-from tp_tools.progress import SILENT, Once
+from tp_tools.merging.workers import HERE, Workers
+from tp_tools.progress import SILENT, Once, Recorder
 from tp_tools.querying import captures
 from tp_tools.querying.lookup import RANK, Query
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
@@ -48,6 +51,7 @@ def run_queries(
     reporter: Reporter = SILENT,
     *,
     all_categories: bool = False,
+    workers: Workers = HERE,
 ) -> list[Rows]:
     """Run queries on one trace, or on the ranks of a job; each trace is loaded once for all.
 
@@ -62,6 +66,7 @@ def run_queries(
         limit: most rows of each trace, or of the job; None for all.
         reporter: receives the stages of the work, notes and warnings.
         all_categories: whether to load all events, not only those that the queries need.
+        workers: who works on the ranks of a job.
 
     Returns:
         The rows of each query, in the order of the queries: those of the trace; of several traces
@@ -71,28 +76,30 @@ def run_queries(
         UsageError: a query is about a whole job, and `how.raw` is set.
         InputError: a trace cannot be used, or the ranks do not fit together.
         EngineError: TraceProcessor failed, or refused a query.
+        TaskLost: the work on a rank failed each time it was tried.
     """
     reporter = Once(reporter)
     queries = captures.given(queries, traces.files, how, reporter)
-    answers = _all_rows(queries, traces, how, limit, reporter, all_categories=all_categories)
+    answers = _all_rows(
+        queries, traces, how, limit, reporter, workers, all_categories=all_categories
+    )
     return [answers[query] for query in queries]
 
 
-def _all_rows(
+def _all_rows(  # noqa: PLR0917  all are needed
     queries: Sequence[Query],
     traces: JobFiles,
     how: LoadOptions,
     limit: int | None,
     reporter: Reporter,
+    workers: Workers,
     *,
     all_categories: bool,
 ) -> dict[Query, Rows]:
     """Run the queries about the job, then those about a rank or about the one trace.
 
     Raises:
-        UsageError: a query is about a whole job, and `how.raw` is set.
-        InputError: a trace cannot be used, or the ranks do not fit together.
-        EngineError: TraceProcessor failed, or refused a query.
+        TpToolsError: as `run_queries`.
     """
     is_job = len(traces.files) > 1
     of_job = [query for query in queries if is_job and query.header.scope == "job"]
@@ -100,11 +107,12 @@ def _all_rows(
     answers = dict[Query, Rows]()
     if of_job:
         loading = _needing(of_job, how, all_categories=all_categories)
-        answers.update(_first_rows(_of_job(of_job, traces.files, loading, reporter), limit))
+        rows = _of_job(of_job, traces.files, loading, reporter, workers)
+        answers.update(_first_rows(rows, limit))
     if of_rank:
         loading = _needing(of_rank, how, all_categories=all_categories)
         if is_job:
-            answers.update(_of_ranks(of_rank, traces, loading, limit, reporter))
+            answers.update(_of_ranks(of_rank, traces, loading, limit, reporter, workers))
         else:
             _check_rank(of_rank, traces.files[0])
             of_trace = _of_trace(of_rank, traces.files[0], loading, reporter)
@@ -124,20 +132,29 @@ def _needing(queries: list[Query], how: LoadOptions, *, all_categories: bool) ->
 
 
 def _of_job(
-    queries: list[Query], traces: list[str], how: LoadOptions, reporter: Reporter
+    queries: list[Query],
+    traces: list[str],
+    how: LoadOptions,
+    reporter: Reporter,
+    workers: Workers,
 ) -> dict[Query, Rows]:
     """Run queries on all ranks in one TraceProcessor."""
     header = library.combine([query.header for query in queries])
     from tp_tools.querying import job_loader  # noqa: PLC0415  merging and alignment: not for one trace
 
-    with job_loader.opened(traces, header, how, reporter) as tp:
+    with job_loader.load_job(traces, header, how, reporter=reporter, workers=workers)[0] as tp:
         return {query: _rows(query, tp, reporter) for query in queries}
 
 
-def _of_ranks(
-    queries: list[Query], traces: JobFiles, how: LoadOptions, limit: int | None, reporter: Reporter
+def _of_ranks(  # noqa: PLR0917  all are needed
+    queries: list[Query],
+    traces: JobFiles,
+    how: LoadOptions,
+    limit: int | None,
+    reporter: Reporter,
+    workers: Workers,
 ) -> dict[Query, Rows]:
-    """Run queries on one rank after the other."""
+    """Run queries on one rank after the other, or on several at a time."""
     ordered, missing = traces.in_order(reporter)
     if missing:
         reporter.note(f"The job has more ranks than there are files; missing: {some(missing)}.")
@@ -145,13 +162,36 @@ def _of_ranks(
     ordered = [rank for rank in ordered if any(query.is_about(rank.rank) for query in queries)]
     sizes = [disk_size([rank.file]) for rank in ordered]
     answers: dict[Query, dict[int | None, Rows]] = {query: {} for query in queries}
+    relevant = [[query for query in queries if query.is_about(it.rank)] for it in ordered]
+    calls = (
+        partial(_of_rank, some_queries, rank.file, how, limit, workers.reporter(reporter))
+        for some_queries, rank in zip(relevant, ordered, strict=True)
+    )
+    failed = FailedRanks(len(ordered), workers.skips_failed)
     with reporter.stage(f"{len(ordered)} ranks", sum(sizes)) as stage:
-        for rank, size in zip(ordered, sizes, strict=True):
-            relevant = [query for query in queries if query.is_about(rank.rank)]
-            for query, rows in _of_trace(relevant, rank.file, how, reporter).items():
-                answers[query][rank.rank] = replace(rows, rows=rows.rows[:limit])
+        columns = (workers.outcomes(calls), relevant, ordered, sizes)
+        for outcome, some_queries, rank, size in zip(*columns, strict=True):
+            if (answer := failed.result(outcome, f"rank {rank.rank}")) is not None:
+                rows, lines = answer
+                lines.tell(reporter)
+                for query, of_query in zip(some_queries, rows, strict=True):
+                    answers[query][rank.rank] = of_query
             stage.advance(size)
-    return {query: of_ranks(by_rank) for query, by_rank in answers.items()}
+    failed.tell(reporter)
+    return {query: of_ranks(by_rank) for query, by_rank in answers.items() if by_rank}
+
+
+def _of_rank(
+    queries: list[Query], trace: str, how: LoadOptions, limit: int | None, reporter: Reporter
+) -> tuple[list[Rows], Recorder]:
+    """Run queries on a rank, maybe on another machine.
+
+    Returns:
+        The rows of each query, and lines that nobody has reported yet.
+    """
+    answers = _of_trace(queries, trace, how, reporter)
+    rows = [replace(answers[query], rows=answers[query].rows[:limit]) for query in queries]
+    return rows, reporter if isinstance(reporter, Recorder) else Recorder()
 
 
 def _check_ranks(queries: list[Query], ranks: list[int | None]) -> None:

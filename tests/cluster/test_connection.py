@@ -1,0 +1,28 @@
+"""A Ray cluster that is not there, or no Ray, is said in a line."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tp_tools.cluster import opened
+from tp_tools.errors import UsageError
+
+pytest.importorskip("ray", reason="there is no Ray for this Python, or it is not installed")
+pytestmark = pytest.mark.filterwarnings("default")  # of Ray itself
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "nonsense"])
+def test_a_cluster_that_does_not_answer_is_named(address: str) -> None:
+    """A wrong address is one line, at once: Ray itself tries for minutes."""
+    said = f"^--ray {address}: no Ray cluster answers: "
+    with pytest.raises(UsageError, match=said), opened(address):
+        pass
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Ray the line says what to install."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError, match="pip install ray"), opened("local"):
+        pass

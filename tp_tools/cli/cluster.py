@@ -1,0 +1,68 @@
+"""Share the options of commands whose work on ranks a Ray cluster may do."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tp_tools.cli.console import Console
+    from tp_tools.cli.options import Command
+    from tp_tools.merging.workers import Workers
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Who works on the ranks of a job; see the help texts.
+
+    Attributes:
+        address: of a Ray cluster; None for this machine.
+        allow_missing: whether ranks whose work fails are left out.
+    """
+
+    address: str | None
+    allow_missing: bool
+
+    @contextmanager
+    def workers(self, console: Console) -> Iterator[Workers]:
+        """Connect to the cluster while the block runs.
+
+        Raises:
+            UsageError: Ray is not installed, or no cluster answers.
+        """
+        from tp_tools.merging.workers import Workers  # noqa: PLC0415  not for --help
+
+        if self.address is None:
+            yield Workers(None, self.allow_missing)
+            return
+        from tp_tools import cluster  # noqa: PLC0415  few commands want one
+
+        with cluster.opened(self.address, console) as pool:
+            yield Workers(pool, self.allow_missing)
+
+
+def cluster_options(command: Command) -> Command:
+    """Add --ray and --allow-missing; the command receives `cluster`."""
+
+    @functools.wraps(command)
+    def with_cluster(*args: Any, ray: str | None, allow_missing: bool, **more: Any) -> Any:  # noqa: ANN401  as click calls it
+        return command(*args, cluster=ClusterOptions(ray, allow_missing), **more)
+
+    address = click.option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Have a Ray cluster work on the ranks: its address, auto for the one that runs here, "
+        "or local for one of this machine's cores.",
+    )
+    missing = click.option(
+        "--allow-missing",
+        is_flag=True,
+        help="Leave out ranks that cannot be read or whose work failed, and say which.",
+    )
+    return address(missing(with_cluster))  # type: ignore[return-value]  # a wrapper of the same command

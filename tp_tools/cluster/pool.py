@@ -1,0 +1,122 @@
+"""Run calls as tasks of Ray, in the order of the calls.
+
+A task gets the files that it reads as objects of Ray, and leaves those that it writes as objects on
+its own machine, where Ray runs the task that reads them if it can. So only results come back. Ray
+does a task again whose worker or machine was lost, and with it the tasks whose objects were lost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tp_tools.cluster.task import work
+from tp_tools.errors import TaskLost, TpToolsError
+from tp_tools.processes import Pool
+from tp_tools.processes.outcomes import Raised
+from tp_tools.processes.worker import FileCall
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from pathlib import Path
+
+    from tp_tools.processes.worker import Call
+
+T = TypeVar("T")
+
+RETRIES = 3
+"""Times that a task is done again whose worker was lost, or that could not reach a server."""
+
+_AHEAD = 2
+"""Tasks in flight for each CPU: one that runs, and one that waits or is done."""
+
+
+@dataclass(frozen=True)
+class ClusterPool(Pool):
+    """The CPUs of a Ray cluster as the workers of a pool.
+
+    Attributes:
+        cpus: number of CPUs of the cluster when it was opened.
+        retries: times that a failed task is done again.
+        objects: Ray's references to the files that tasks wrote, by their paths in calls.
+    """
+
+    cpus: int = 1
+    retries: int = RETRIES
+    objects: dict[Path, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Number of CPUs that do calls."""
+        return self.cpus
+
+    def outcomes(self, calls: Iterable[Call[T]]) -> Generator[Call[T]]:
+        """Do calls as tasks, a few for each CPU at a time, and yield their outcomes in order.
+
+        Args:
+            calls: the calls, taken one by one as tasks end.
+
+        Yields:
+            For each call one that returns its result or raises its error: `TaskLost` where the task
+            failed each time.
+        """
+        tasks: deque[tuple[FileCall[T], Any]] = deque()
+        for call in calls:
+            tasks.append(self._submitted(call))
+            if len(tasks) >= _AHEAD * self.cpus:
+                yield self._outcome(*tasks.popleft())
+        while tasks:
+            yield self._outcome(*tasks.popleft())
+
+    def map_ordered(self, calls: Iterable[Call[T]]) -> Generator[T]:
+        """Do calls and yield their results in order: see `outcomes`.
+
+        Raises:
+            Exception: the error of a call, in place of its result.
+        """
+        for outcome in self.outcomes(calls):
+            yield outcome()
+
+    def on_each_worker(self, call: Call[object]) -> None:
+        """Do nothing: Ray starts workers as it needs them, and they get ready by themselves."""
+
+    def _submitted(self, call: Call[T]) -> tuple[FileCall[T], Any]:
+        """Submit a call; return it with Ray's reference to its outcome."""
+        import ray  # noqa: PLC0415  only clusters need it
+
+        files = call if isinstance(call, FileCall) else FileCall(call)
+        written = (*files.keeps, *files.returns)
+        task = ray.remote(work).options(
+            num_returns=1 + len(written), max_retries=self.retries, retry_exceptions=True
+        )
+        found = task.remote(version("tp-tools"), files, *(self.objects[it] for it in files.reads))
+        outcome, *objects = found if written else [found]
+        self.objects.update(zip(written, objects, strict=True))
+        return files, outcome
+
+    def _outcome(self, call: FileCall[T], reference: Any) -> Call[T]:  # noqa: ANN401  Ray's own
+        """Wait for a task, and write the files that come back to this machine."""
+        import ray  # noqa: PLC0415  only clusters need it
+
+        try:
+            outcome: Call[T] = ray.get(reference)
+            for path in call.returns:
+                path.write_bytes(ray.get(self.objects.pop(path)))
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, TpToolsError):
+                return Raised(error.cause)
+            return Raised(self._lost(f"{type(error.cause).__name__}: {error.cause}"))
+        except ray.exceptions.RayError as error:
+            return Raised(self._lost(f"{type(error).__name__}: {error}"))
+        return outcome
+
+    def _lost(self, reason: str) -> TaskLost:
+        """Return the error of a task that failed each time."""
+        line = " ".join(reason.split())[:_LONGEST]
+        return TaskLost(f"its task failed {self.retries + 1} times: {line.rstrip('.')}.")
+
+
+_LONGEST = 300
+"""Characters of a reason; Ray's have advice for administrators behind it."""
