@@ -44,6 +44,21 @@ def test_a_header_behind_the_events() -> None:
     assert (metadata(trace).rank, metadata(trace).versions) == (5, {"Kineto schema": "1"})
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "name"),
+    [
+        ("nsys", {"product": "2026.2"}, "Nsight Systems"),
+        ("rocpd", {"schema": "3.0"}, "rocprofv3"),
+        ("xplane", {"planes": 1}, "the profiler of XLA"),
+        ("schemaVersion", 1, "the PyTorch profiler"),
+        ("other", 1, ""),
+    ],
+)
+def test_the_profiler_is_told_by_its_keys(key: str, value: object, name: str) -> None:
+    """Of a header that none of them writes it is not known."""
+    assert said(**{key: value}).profiler == name
+
+
 def test_versions_are_as_people_write_them() -> None:
     """CUDA and HIP pack their version into one number."""
     it = said(

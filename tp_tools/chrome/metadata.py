@@ -77,6 +77,7 @@ class TraceMetadata:
         is_merged: whether `tp-tools merge` wrote the trace.
         exported_ranks: number of processes with GPU work in an export of Nsight Systems, else 0.
         notes: what the reader of an export says of it, a line each.
+        profiler: who recorded it, such as "the PyTorch profiler"; "" if that is not known.
     """
 
     rank: int | None = None
@@ -93,6 +94,7 @@ class TraceMetadata:
     is_merged: bool = False
     exported_ranks: int = 0
     notes: tuple[str, ...] = ()
+    profiler: str = ""
 
     @property
     def gpu_name(self) -> str:
@@ -173,6 +175,7 @@ def _metadata(members: _Object) -> TraceMetadata:
         is_merged=MERGED_KEY in members,
         exported_ranks=_whole(_export(members), "processes") or 0,
         notes=tuple(_lines(members.get(NOTES_KEY))),
+        profiler=next((name for key, name in _PROFILERS.items() if _is_stated(members, key)), ""),
     )
 
 
@@ -250,19 +253,30 @@ _VERSIONS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("roctracer_version", "ROCtracer", str),
 )
 
+_PROFILERS = {
+    EXPORT_KEY: "Nsight Systems",
+    "rocpd": "rocprofv3",
+    "xplane": "the profiler of XLA",
+    "schemaVersion": "the PyTorch profiler",
+}
+"""Who writes a top-level key."""
+
 _DECODED_KEYS = (
     "baseTimeNanoseconds",
     "deviceProperties",
     "distributedInfo",
     "host_name",
-    "schemaVersion",
-    EXPORT_KEY,
     MERGED_KEY,
     NOTES_KEY,
+    *_PROFILERS,
     *OPTIONS,
     *(key for key, _, _ in _VERSIONS),
 )
 """Top-level keys that are decoded."""
+
+
+def _is_stated(members: _Object, key: str) -> bool:
+    return isinstance(members.get(key), dict) or _whole(members, key) is not None
 
 
 def _whole(members: _Object, key: str) -> int | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools import library
 from tp_tools.chrome.metadata import TraceMetadata, metadata
-from tp_tools.comparison import ranks
+from tp_tools.comparison import ranks, waiting
 from tp_tools.engine import query_rows
 from tp_tools.files import open_source
 from tp_tools.files.source import disk_size
@@ -89,7 +89,11 @@ def collect(
         for line in kept.warnings:
             reporter.warn(line)
     rest = iter(found)
-    return [[it for _ in side for it in next(rest)[0]] for side in sides]
+    read_sides = [[(file, it) for file in side for it in next(rest)[0]] for side in sides]
+    return [
+        waiting.split(of, how, reporter) if len(side) > 1 else [it for _, it in of]
+        for side, of in zip(sides, read_sides, strict=True)
+    ]
 
 
 def read(

@@ -29,6 +29,9 @@ STEP = "step"
 CPU_STEP = "cpu_step"
 """That of the step on the CPU."""
 
+COMMUNICATION, WAITING = "communication", "waiting"
+"""Rows of `TIME`: collectives ran and no compute, once all ranks had come, and before that."""
+
 TRIMMED_RECORDINGS = 10
 """Recordings of a side from which on some are left out. Each is a typical step already, so that few
 are far off; of five three would remain."""

@@ -56,10 +56,16 @@ def introduction(data: ReportData) -> str:
     start = min(filter(None, (member.info.start_utc() for member in data.members)), default="")
     from_start = f" from {start}" if start else ""
     return (
-        f"Recorded by the PyTorch profiler{from_start}, for up to {duration(longest_ns)}. "
+        f"Recorded by {_profilers(data)}{from_start}, for up to {duration(longest_ns)}. "
         "Each figure says in words how to read it, has its numbers in a table, and names the SQL "
         "that they come from."
     )
+
+
+def _profilers(data: ReportData) -> str:
+    """Name who recorded the traces."""
+    said = [member.info.metadata for member in data.members]
+    return " and ".join(sorted({(it and it.profiler) or "a profiler" for it in said}))
 
 
 def _span_ns(member: Member) -> int:
@@ -85,9 +91,8 @@ def section(data: ReportData) -> Section:
     if len(data.members) > 1:
         figures.append(_traces_figure(data))
     text = (
-        "This page is made from recordings of the PyTorch profiler: what each CPU thread and each "
-        "GPU did, with start and end. There is one per rank, a process of the job that usually has "
-        "one GPU."
+        f"This page is made from recordings of {_profilers(data)}: what each CPU thread and each "
+        "GPU did, with start and end. A rank is a process of the job that usually has one GPU."
     )
     return Section("job", "What was recorded", text, figures)
 
