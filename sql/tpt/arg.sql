@@ -24,6 +24,33 @@ CREATE PERFETTO MACRO tpt_int_arg(
 RETURNS Expr AS
 CAST(tpt_arg!($arg_set_id, $key) AS INT);
 
+-- The sets of arguments to which a repair added some: few, so that the other slices need no look.
+CREATE PERFETTO TABLE _tpt_repaired_args AS
+SELECT DISTINCT arg_set_id
+FROM args
+WHERE
+  key IN (
+    'args.tpt_name',
+    'args.tpt_recorded_dur',
+    'args.tpt_tid',
+    'debug.args.tpt_name',
+    'debug.args.tpt_recorded_dur',
+    'debug.args.tpt_tid'
+  )
+ORDER BY arg_set_id;
+
+-- The value of an argument that a repair added; NULL where the slice has none of this key.
+CREATE PERFETTO MACRO tpt_repair_arg(
+  -- Set of arguments of the slice (`slice.arg_set_id`).
+  arg_set_id Expr,
+  -- Its key: one of those above.
+  key Expr
+)
+RETURNS Expr AS
+IIF(
+  $arg_set_id IN (SELECT arg_set_id FROM _tpt_repaired_args), tpt_arg!($arg_set_id, $key), NULL
+);
+
 -- The duration that was recorded, ns: a repair that trims a slice leaves it, in us, in its args.
 CREATE PERFETTO MACRO tpt_recorded_dur(
   -- Set of arguments of the slice (`slice.arg_set_id`).
@@ -32,4 +59,4 @@ CREATE PERFETTO MACRO tpt_recorded_dur(
   dur Expr
 )
 RETURNS Expr AS
-COALESCE(CAST(ROUND(tpt_arg!($arg_set_id, 'tpt_recorded_dur') * 1000) AS INT), $dur);
+COALESCE(CAST(ROUND(tpt_repair_arg!($arg_set_id, 'tpt_recorded_dur') * 1000) AS INT), $dur);

@@ -71,7 +71,7 @@ CREATE PERFETTO TABLE tpt_op_dims(
   dims STRING
 ) AS
 WITH
-  shape AS (
+  shape AS MATERIALIZED (
     SELECT work.seq, tpt_dims!(slice.arg_set_id) AS dims
     FROM tpt_op_work AS work
     CROSS JOIN tpt_op AS op USING (seq)

@@ -48,13 +48,15 @@ WITH
       s.ts,
       s.dur,
       -- a repair that shortens names leaves the full one in args
-      COALESCE(tpt_arg!(s.arg_set_id, 'tpt_name'), s.name) AS name,
+      COALESCE(tpt_repair_arg!(s.arg_set_id, 'tpt_name'), s.name) AS name,
       s.track_id,
       -- cuda_graph: a replay that was recorded without its kernels, which an export of Nsight
       -- Systems has, and which is busy time like them
       s.category IN ('kernel', 'Kernel', 'cuda_graph') AS is_kernel,
       tpt_arg!(s.arg_set_id, 'device') AS device,
-      COALESCE(tpt_arg!(s.arg_set_id, 'stream'), tpt_arg!(s.arg_set_id, 'tpt_tid')) AS stream,
+      COALESCE(
+        tpt_arg!(s.arg_set_id, 'stream'), tpt_repair_arg!(s.arg_set_id, 'tpt_tid')
+      ) AS stream,
       tpt_int_arg!(s.arg_set_id, 'correlation') AS correlation,
       tpt_arg!(s.arg_set_id, 'Collective name') AS collective_name
     FROM slice AS s

@@ -150,7 +150,7 @@ WITH
   owning AS (
     SELECT DISTINCT owner AS seq FROM tpt_op_owner
   ),
-  op AS (
+  op AS MATERIALIZED (
     SELECT
       op.seq,
       rule.*,

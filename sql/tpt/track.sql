@@ -40,4 +40,4 @@ CREATE PERFETTO MACRO tpt_track_key(
   arg_set_id Expr
 )
 RETURNS Expr AS
-IIF($tid IS NULL, $track_key, COALESCE(tpt_arg!($arg_set_id, 'tpt_tid'), $tid));
+IIF($tid IS NULL, $track_key, COALESCE(tpt_repair_arg!($arg_set_id, 'tpt_tid'), $tid));
