@@ -57,7 +57,6 @@ TESTED_IN = {
     "tp_tools.__main__": "cli/test_process.py",
     "tp_tools.alignment.connected": "alignment/test_match.py",
     "tp_tools.alignment.match_by_time": "alignment/test_match.py",
-    "tp_tools.alignment.offset_candidates": "alignment/test_match.py",
     "tp_tools.alignment.same_host": "alignment/test_clock.py",
     "tp_tools.chrome.batch_columns": "chrome/test_reader.py",
     "tp_tools.chrome.batch_times": "chrome/test_reader.py",
