@@ -147,6 +147,7 @@ TESTED_IN = {
     "tp_tools.reporting.plots": "cli/test_report.py",
     "tp_tools.reporting.quality": "cli/test_report.py",
     "tp_tools.repair.invented_flows": "repair/test_launch_flows.py",
+    "tp_tools.repair.verify_shown": "repair/test_verify_json.py",
     "tp_tools.trace.categories": "repair/test_planner.py",
     "tp_tools.trace.flow_slices": "repair/test_launch_flows.py",
     "tp_tools.trace.pairs": "trace/test_slices.py",

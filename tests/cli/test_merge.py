@@ -150,7 +150,7 @@ def test_a_damaged_rank_is_named(tp_tools: TpTools, traces: Path, tmp_path: Path
         (("--summary", "json", "-o", "-"), "both want stdout"),
         (("--jobs", "0"), "jobs"),
         (("--format", "archive", "--gpu-only", "-o", "a.zip"), "holds the ranks whole"),
-        (("--verify",), "is for --format archive"),
+        (("--verify", "-o", "all.pftrace"), "--verify proves a merge as JSON, or an archive"),
         (("-o", "all.txt"), "suffix"),
     ],
 )
@@ -161,6 +161,13 @@ def test_impossible_wishes_are_refused(
     ran = tp_tools("merge", traces, "-o", tmp_path / "all.json", *options)
     assert ran.code == USAGE
     assert said in ran.err
+
+
+def test_a_merge_is_verified(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:
+    """The last line says so."""
+    ran = tp_tools("merge", traces, "-o", tmp_path / "all.json", "--verify")
+    assert ran.code == 0, ran.err
+    assert f"Wrote {tmp_path / 'all.json'}, verified." in ran.err
 
 
 def test_the_window_is_in_milliseconds(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:

@@ -85,8 +85,8 @@ if TYPE_CHECKING:
 @click.option(
     "--verify",
     is_flag=True,
-    help="Of an archive: load every rank that was written, and prove that it holds all that was "
-    "recorded.",
+    help="Load the merge, or each rank of an archive, and prove that it holds all that was "
+    "recorded, on the common clock. Not for .pftrace.",
 )
 @click.option("--summary", type=click.Choice(["json"]), help="Print the summary as JSON on stdout.")
 @click.option("--force", is_flag=True, help="Replace an existing output.")

@@ -88,7 +88,7 @@ def merge(
         profile: of several profiles in a folder, this one.
         stage: of several stages, this one.
         format: "trace", or "archive" for a zip of the repaired ranks.
-        verify: whether each rank of an archive is loaded and proven.
+        verify: whether the merge, or each rank of an archive, is loaded and proven; not .pftrace.
         force: whether an existing output is replaced.
         jobs: ranks worked on at a time; None for one per core.
         engine: the TraceProcessor, as for `tp_tools.open_trace`.

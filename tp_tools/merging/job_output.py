@@ -18,7 +18,7 @@ from tp_tools.files.foreign import refuse_foreign
 from tp_tools.files.remote import is_url
 from tp_tools.files.source import disk_size
 from tp_tools.files.sources import source_of
-from tp_tools.merging import archive, preparation, read_rank
+from tp_tools.merging import archive, preparation, read_rank, verify_merge
 from tp_tools.merging import output as merge_output
 from tp_tools.merging.exported_ranks import converted
 from tp_tools.merging.summary import summary
@@ -45,7 +45,7 @@ class JobOptions:
         output: the file to write; "-" for stdout.
         how: options of the merge itself.
         form: a trace, or a zip of the repaired ranks.
-        verify: whether each rank of an archive is loaded and proven.
+        verify: whether the merge, or each rank of an archive, is loaded and proven.
         jobs: ranks worked on at a time; None for one per core.
         force: whether an existing output is replaced.
     """
@@ -73,7 +73,7 @@ def merge(options: JobOptions, reporter: Reporter) -> tuple[MergePlan, Counts]:
         UsageError: options contradict each other, or the output exists.
         InputError: a file cannot be used, or the files are not the ranks of one job.
         OutputError: the output cannot be written.
-        VerificationError: a rank of an archive does not hold what it should.
+        VerificationError: the merge, or a rank of an archive, does not hold what it should.
         EngineError: TraceProcessor failed.
     """
     _check(options)
@@ -101,10 +101,10 @@ def _check(options: JobOptions) -> None:
     selects = how.gpu_only or how.excluded or (start, end) != (None, None)
     if options.form == "archive" and selects:
         raise UsageError("--format archive holds the ranks whole; it cannot select events.")
-    if options.verify and options.form != "archive":
+    if options.verify and _is_pftrace(options):
         raise UsageError(
-            "--verify is for --format archive. tp-tools fix --check tells whether Perfetto shows "
-            "all of a merged trace."
+            "--verify proves a merge as JSON, or an archive: give -o NAME.json.gz. A .pftrace has "
+            "no events to hold against those of the ranks."
         )
 
 
@@ -183,16 +183,21 @@ def _write(
         if options.form == "archive":
             blocks = archive.archive(plan, pool, stage, counts=counts, is_verified=options.verify)
         else:
-            is_pftrace = options.output.endswith(output.PFTRACE_SUFFIXES)
             blocks = merge_output.blocks(
                 plan,
                 pool,
                 summary(plan),
-                "pftrace" if is_pftrace else "json",
+                "pftrace" if _is_pftrace(options) else "json",
                 stage,
                 counts=counts,
                 packed=packed,
             )
-        with output.written(options.output, blocks, packed=packed):
+        with output.written(options.output, blocks, packed=packed) as path:
             writing.close()  # the block may write to stdout
+            if options.verify and options.form != "archive":
+                verify_merge.verify(path, options.output, plan, reporter)
     return counts
+
+
+def _is_pftrace(options: JobOptions) -> bool:
+    return options.form != "archive" and options.output.endswith(output.PFTRACE_SUFFIXES)

@@ -134,12 +134,12 @@ class _MergeWriter:
         selection = plan.selection()
         parts = [spool.with_suffix(".part") for spool in plan.spools]
         matches = matches_of_rank(plan.alignment, tables, selection, links=plan.options.links)
-        first_flows = np.cumsum([1, *(summary.links for summary in plan.summaries)]).tolist()
+        numbers = first_flows(plan)
         calls = (
             FileCall(
                 partial(
                     write,
-                    placement=placement_of(plan, i, first_flows[i]),
+                    placement=placement_of(plan, i, numbers[i]),
                     selection=selection,
                     matches=matches[i],
                     form=self.form,
@@ -209,6 +209,12 @@ def _collectives(plan: MergePlan, written: list[RankFragment]) -> list[Collectiv
     selection = plan.selection()
     matched = collectives(plan.alignment, tables, numbers, written)
     return [one for one in matched if _is_inside(one, selection, plan.start_ns)]
+
+
+def first_flows(plan: MergePlan) -> list[int]:
+    """Return the first number of the flows of each rank."""
+    numbers: list[int] = np.cumsum([1, *(it.links for it in plan.summaries)]).tolist()
+    return numbers
 
 
 def placement_of(plan: MergePlan, index: int, first_flow: int) -> RankPlacement:

@@ -7,26 +7,19 @@ work.
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools import engine, library
 from tp_tools.chrome import read
-from tp_tools.errors import VerificationError
 from tp_tools.files import Source
-from tp_tools.progress import BUILDING, SILENT
+from tp_tools.progress import SILENT
 from tp_tools.repair import verify_flows
-from tp_tools.repair.cut_pairs import cut_pairs, cut_text
-from tp_tools.repair.ids import choose_ids
-from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected, slice_key
+from tp_tools.repair.verify_flows import SliceKey, correlation_of, expected, slice_key
+from tp_tools.repair.verify_shown import failed, loaded
 from tp_tools.trace.model import NO_ID, UNTIMED, is_phase
-from tp_tools.trace.plan import Plan
 from tp_tools.trace.renaming import renamed
-from tp_tools.trace.slices import slices
 from tp_tools.writing.json.writer import metadata_count
-from tp_tools.writing.pftrace.thread_events import NEVER, thread_events
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,11 +30,9 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.progress import Reporter
     from tp_tools.repair.analysis import Analysis
-    from tp_tools.trace import Slices, Trace
+    from tp_tools.trace import Trace
     from tp_tools.trace.model import Ints, Scalar
-
-SliceT = TypeVar("SliceT")
-"""The key that tells slices apart."""
+    from tp_tools.trace.plan import Plan
 
 
 def verify(
@@ -68,28 +59,8 @@ def verify(
     with reporter.stage(f"verifying: reading {name}", source.size()) as stage:
         result = read(source, stage)
     _compare_events(name, analyzed, result)
-    with reporter.stage(f"verifying: loading {name}", source.size(), BUILDING) as stage:
-        tp = engine.load(
-            source.blocks(stage),
-            source=name,
-            engine=engine_name,
-            size=result.text_size(),
-            reporter=stage,
-            allow_loss=True,  # of events that are no slices: say_losses names it
-        )
-    with tp, reporter.stage("verifying: comparing slices and arrows"):
-        _check_whole(name, tp)
-        _compare_slices(name, result, tp, reporter)
+    with loaded(source, result, engine_name, reporter) as tp:
         _compare_launch_flows(name, analyzed, result, tp)
-        say_losses(name, tp, reporter)
-
-
-def _check_whole(name: str, tp: Processor) -> None:
-    """Check that TraceProcessor dropped no slice."""
-    lost = [f"{n} x {stat}" for stat, n in engine.losses(tp).items() if stat.startswith("slice_")]
-    if lost:
-        what = f"TraceProcessor lost data on loading: {', '.join(lost)}"
-        raise VerificationError(f"{name}: {what}. The result was not kept.")
 
 
 def _compare_events(name: str, analyzed: Analysis, result: Trace) -> None:
@@ -101,14 +72,14 @@ def _compare_events(name: str, analyzed: Analysis, result: Trace) -> None:
     if len(added) != metadata_count(plan) or not added.all():
         raise failed(name, f"it has {len(result)} events instead of {count} and names of rows")
     timed = kept & (trace.ts != UNTIMED) & ~is_phase(trace, "M")
-    ts, end = _planned_times(trace, plan)
+    ts, end = planned_times(trace, plan)
     columns = {
         "phases": (result.phase[:count], trace.phase[kept]),
         "starts": (result.ts[:count][timed[kept]], ts[timed]),
         "ends": ((result.ts + result.dur)[:count][timed[kept]], end[timed]),
         "threads": (result.track[:count], _planned_tracks(analyzed, result)[kept]),
-        "names": (result.name[:count], _planned_names(trace, plan, result)[kept]),
-        "categories": (result.cat[:count], _codes(trace.cats, result.cats)[trace.cat[kept]]),
+        "names": (result.name[:count], planned_names(trace, plan, result)[kept]),
+        "categories": (result.cat[:count], codes(trace.cats, result.cats)[trace.cat[kept]]),
         "correlations": (result.link[:count], _planned_links(trace, plan, result)[kept]),
     }
     for column, (actual, planned) in columns.items():
@@ -129,18 +100,18 @@ def _kept(trace: Trace, plan: Plan) -> NDArray[np.bool_]:
 
 def _planned_links(trace: Trace, plan: Plan, result: Trace) -> Ints:
     """Return the result's code of the id that each event should have."""
-    links = _codes(trace.links, result.links)[trace.link]
+    links = codes(trace.links, result.links)[trace.link]
     known = {text: code for code, text in enumerate(result.links)}
     for event, number in plan.flows.ids.items():
         links[event] = known.get(b"%d" % number, len(result.links))
     return links
 
 
-def _planned_names(trace: Trace, plan: Plan, result: Trace) -> Ints:
+def planned_names(trace: Trace, plan: Plan, result: Trace) -> Ints:
     """Return the result's code of the name that each event should have."""
     named = renamed(trace, plan.short_names)
-    codes: Ints = _codes(named.names, result.names)[named.name]
-    return codes
+    planned: Ints = codes(named.names, result.names)[named.name]
+    return planned
 
 
 def _planned_bind_ids(trace: Trace, plan: Plan, kept: NDArray[np.bool_]) -> dict[int, bytes]:
@@ -151,7 +122,7 @@ def _planned_bind_ids(trace: Trace, plan: Plan, kept: NDArray[np.bool_]) -> dict
     return {int(place[event]): text for event, text in planned.items()}
 
 
-def _planned_times(trace: Trace, plan: Plan) -> tuple[Ints, Ints]:
+def planned_times(trace: Trace, plan: Plan) -> tuple[Ints, Ints]:
     """Return start and end of each event, ns, as the file should have them."""
     ts, end = trace.ts.copy(), trace.ts + np.maximum(trace.dur, 0)
     for event, planned in plan.trims.items():
@@ -180,7 +151,7 @@ def _planned_tracks(analyzed: Analysis, result: Trace) -> Ints:
     return tracks
 
 
-def _codes(texts: Sequence[str | bytes], result: Sequence[str | bytes]) -> Ints:
+def codes(texts: Sequence[str | bytes], result: Sequence[str | bytes]) -> Ints:
     """Return the result's code of each text of the input, and NO_ID last, for NO_ID.
 
     A text that the result lacks gets the code behind its last one.
@@ -191,50 +162,6 @@ def _codes(texts: Sequence[str | bytes], result: Sequence[str | bytes]) -> Ints:
 
 def _ints(values: list[int]) -> Ints:
     return np.array(values, np.int64)
-
-
-def _compare_slices(name: str, result: Trace, tp: Processor, reporter: Reporter) -> None:
-    """Check that TraceProcessor shows each slice of the file, and no other."""
-    answer = engine.run_file(tp, library.check("slices"))
-    shown = Counter((ts, dur, comparable(text)) for ts, dur, _, text in answer.rows)
-    table = slices(result)
-    end = table.end[:]
-    cut, cut_ends = cut_pairs(table)
-    end[cut] = cut_ends
-    if len(cut):
-        reporter.warn(f"{name}: {cut_text(len(cut))}.")
-    expected_slices = Counter(_keys(result, table.event, table.ts[:], end))
-    instants = np.flatnonzero(is_phase(result, "iIR") & (result.ts != UNTIMED))
-    expected_slices.update(_keys(result, instants, result.ts[instants], result.ts[instants]))
-    expected_slices.update(_unended(result, table))
-    check_shown(name, shown, expected_slices)
-
-
-def check_shown(name: str, shown: Counter[SliceT], planned: Counter[SliceT]) -> None:
-    """Check that TraceProcessor shows the planned slices, and no other.
-
-    Raises:
-        VerificationError: it does not.
-    """
-    if shown != planned:
-        lost, added = planned - shown, shown - planned
-        missing, extra = lost.total(), added.total()
-        example = next(iter(lost), next(iter(added), None))
-        raise failed(
-            name, f"{missing} slices are not shown and {extra} are shown wrongly, as {example}"
-        )
-
-
-def _unended(result: Trace, table: Slices) -> list[tuple[int, int, str]]:
-    """List the slices without an E event that Perfetto ends with the slice around them."""
-    is_unended = is_phase(result, "B") & (result.ts != UNTIMED)
-    is_unended[table.event] = False
-    if not is_unended.any():
-        return []
-    unchanged = Plan({}, {}, {}, {}, [], [], 0, choose_ids(result), [])
-    found = thread_events(result, table, unchanged, result.ts != UNTIMED)
-    ended = np.flatnonzero(is_unended[found.event] & (found.end != NEVER))
-    return _keys(result, found.event[ended], found.ts[ended], found.end[ended])
 
 
 def _compare_launch_flows(name: str, analyzed: Analysis, result: Trace, tp: Processor) -> None:
@@ -254,26 +181,3 @@ def _compare_launch_flows(name: str, analyzed: Analysis, result: Trace, tp: Proc
 def _number(value: Scalar) -> int:
     """Return an id as Perfetto shows it; those of a repaired file are integers."""
     return value if isinstance(value, int) else 0
-
-
-def _keys(result: Trace, event: Ints, ts: Ints, end: Ints) -> list[tuple[int, int, str]]:
-    """Return (ts, dur, name) of events."""
-    names = [comparable(text) for text in result.names]
-    return [
-        (start, stop - start, names[code])
-        for start, stop, code in zip(
-            ts.tolist(), end.tolist(), result.name[event].tolist(), strict=True
-        )
-    ]
-
-
-def say_losses(name: str, tp: Processor, reporter: Reporter) -> None:
-    """Print what TraceProcessor lost of the flows and E events as recorded; no slice is lost."""
-    lost = ", ".join(f"{count} x {stat}" for stat, count in engine.losses(tp).items())
-    if lost:
-        reporter.say(f"{name}: no slice is lost; TraceProcessor counts of the input's own: {lost}.")
-
-
-def failed(name: str, what: str) -> VerificationError:
-    """Return the error for a file that differs from the plan; `what` describes the difference."""
-    return VerificationError(f"{name}: {what}. The result was not kept; without --verify it is.")

@@ -19,7 +19,7 @@ from tp_tools.files import Source
 from tp_tools.progress import BUILDING, SILENT
 from tp_tools.repair import verify_flows
 from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected, slice_key
-from tp_tools.repair.verify_json import check_shown, say_losses
+from tp_tools.repair.verify_shown import check_shown, say_losses
 from tp_tools.trace.categories import has_category
 from tp_tools.trace.flow_groups import LAUNCH_CATS
 from tp_tools.writing.pftrace.flows import flows
