@@ -13,7 +13,7 @@ import pytest
 from fixtures.make import HERE
 from tests.support.command_line import TpTools
 from tp_tools.cluster import ClusterPool, opened
-from tp_tools.errors import InputError, TaskLost, Unreachable
+from tp_tools.errors import InputError, TaskLost, Unreachable, UsageError
 from tp_tools.processes.worker import FileCall
 
 if TYPE_CHECKING:
@@ -168,6 +168,34 @@ def test_rows_are_those_without_ray(
     there = tp_tools("query", query, GLOO, "--format", "csv", "--ray", "auto")
     assert (there.code, there.out, there.err) == (0, here.out, here.err)
     assert len(here.out.splitlines()) > 4
+
+
+@pytest.mark.parametrize("command", ["info", "diagnose"])
+def test_what_is_said_is_the_same(
+    pool: ClusterPool, capfdbinary: pytest.CaptureFixture[bytes], command: str
+) -> None:
+    """What info and diagnose say of a job does not depend on who worked on its ranks."""
+    assert pool
+    tp_tools = TpTools(capfdbinary)
+    here = tp_tools(command, GLOO, "--format", "json")
+    there = tp_tools(command, GLOO, "--format", "json", "--ray", "auto")
+    assert (there.code, there.out, there.err) == (0, here.out, here.err)
+
+
+@pytest.mark.parametrize("name", ["all.pftrace", "all.json.gz"])
+def test_merges_are_the_same(
+    pool: ClusterPool, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path, name: str
+) -> None:
+    """Ranks that other machines read and wrote make the same file, byte for byte."""
+    assert pool
+    tp_tools = TpTools(capfdbinary)
+    for folder, more in (("here", ()), ("there", ("--ray", "auto"))):
+        (tmp_path / folder).mkdir()
+        assert tp_tools("merge", GLOO, "-o", tmp_path / folder / name, *more).code == 0
+    refused = tp_tools("merge", GLOO, "-o", tmp_path / "x.json", "--verify", "--ray", "auto")
+    assert refused.code == UsageError.exit_code
+    merged = (tmp_path / "there" / name).read_bytes()
+    assert merged == (tmp_path / "here" / name).read_bytes() != b""
 
 
 def test_a_machine_that_leaves_loses_nothing(

@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tp_tools.cli.console import Console
-    from tp_tools.cli.options import Command
     from tp_tools.merging.workers import Workers
+
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,16 @@ class ClusterOptions:
             yield Workers(pool, self.allow_missing)
 
 
+def ray_option(command: Command) -> Command:
+    """Add --ray; the command receives `ray`."""
+    return click.option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Have a Ray cluster work on the ranks: its address, auto for the one that runs here, "
+        "or local for one of this machine's cores.",
+    )(command)
+
+
 def cluster_options(command: Command) -> Command:
     """Add --ray and --allow-missing; the command receives `cluster`."""
 
@@ -54,15 +66,9 @@ def cluster_options(command: Command) -> Command:
     def with_cluster(*args: Any, ray: str | None, allow_missing: bool, **more: Any) -> Any:  # noqa: ANN401  as click calls it
         return command(*args, cluster=ClusterOptions(ray, allow_missing), **more)
 
-    address = click.option(
-        "--ray",
-        metavar="ADDRESS",
-        help="Have a Ray cluster work on the ranks: its address, auto for the one that runs here, "
-        "or local for one of this machine's cores.",
-    )
     missing = click.option(
         "--allow-missing",
         is_flag=True,
         help="Leave out ranks that cannot be read or whose work failed, and say which.",
     )
-    return address(missing(with_cluster))  # type: ignore[return-value]  # a wrapper of the same command
+    return ray_option(missing(with_cluster))  # type: ignore[return-value]  # a wrapper of the same command

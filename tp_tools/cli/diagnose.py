@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tp_tools.cli.cluster import ClusterOptions, cluster_options
 from tp_tools.cli.options import (
     TraceOptions,
     choice_options,
@@ -38,11 +39,17 @@ _NARROWEST = 40
     help="json is one object; md is Markdown.",
 )
 @choice_options
+@cluster_options
 @engine_option
 @limit_options
 @console_options
-def command(
-    traces: tuple[str, ...], form: str, engine: str | None, choice: RankChoice, console: Console
+def command(  # noqa: PLR0917  click passes all by name
+    traces: tuple[str, ...],
+    form: str,
+    engine: str | None,
+    cluster: ClusterOptions,
+    choice: RankChoice,
+    console: Console,
 ) -> None:
     """Say what made TRACE slow: at most five findings, each with its cost in GPU time.
 
@@ -56,17 +63,20 @@ def command(
       tp-tools diagnose rank0.json.gz
       tp-tools diagnose traces/ --format md
     """
-    _run(TraceOptions(traces, choice, form, engine), console)
+    _run(TraceOptions(traces, choice, form, engine, cluster), console)
 
 
 def _run(options: TraceOptions, console: Console) -> None:
     from tp_tools.diagnosis import collect, judge, text  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
+    from tp_tools.processes.pool import ALONE  # noqa: PLC0415
     from tp_tools.querying import LoadOptions  # noqa: PLC0415
 
-    job = job_files.find(options.traces, options.choice)
-    job.say_left_out(console)
-    diagnosis = judge(collect(job.files, LoadOptions(options.engine), console))
+    with options.cluster.workers(console) as workers:
+        job = job_files.find(options.traces, options.choice, pool=workers.pool or ALONE)
+        job.say_left_out(console)
+        numbers = collect(job.files, LoadOptions(options.engine), console, workers)
+    diagnosis = judge(numbers)
     console.over()
     if options.form == "json":
         click.echo(json.dumps(diagnosis.as_object(), indent=2))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from tp_tools.cli.cluster import ClusterOptions, ray_option
 from tp_tools.cli.options import (
     choice_options,
     complete_files,
@@ -70,7 +71,11 @@ if TYPE_CHECKING:
     help="Give kernels names that can be read, the same on all ranks; args keep the full ones "
     "(tpt_name).",
 )
-@click.option("--allow-missing", is_flag=True, help="Go on where ranks of the job have no file.")
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="Go on where ranks of the job have no file, or cannot be read.",
+)
 @choice_options
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Ranks worked on at a time.")
 @click.option(
@@ -90,6 +95,7 @@ if TYPE_CHECKING:
 )
 @click.option("--summary", type=click.Choice(["json"]), help="Print the summary as JSON on stdout.")
 @click.option("--force", is_flag=True, help="Replace an existing output.")
+@ray_option
 @engine_option
 @limit_options
 @console_options
@@ -109,6 +115,7 @@ def command(  # noqa: PLR0917  click passes all by name
     verify: bool,  # noqa: FBT001
     summary: str | None,
     force: bool,  # noqa: FBT001
+    ray: str | None,
     engine: str | None,
     choice: RankChoice,
     console: Console,
@@ -140,9 +147,12 @@ def command(  # noqa: PLR0917  click passes all by name
         links=not no_links,
         engine=engine,
         short_names=short_names,
+        skips_failed=allow_missing,
     )
     options = JobOptions(inputs, output, how, cast("Format", form), verify, jobs, force)
-    _run(options, console, as_json=summary == "json")
+    with ClusterOptions(ray, allow_missing).workers(console) as workers:
+        options = dataclasses.replace(options, workers=workers)
+        _run(options, console, as_json=summary == "json")
 
 
 def _run(options: JobOptions, console: Console, *, as_json: bool) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from tp_tools.cli.cluster import ClusterOptions
     from tp_tools.merging.rank_names import RankChoice
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
@@ -39,6 +40,7 @@ class TraceOptions:
     choice: RankChoice
     form: str
     engine: str | None
+    cluster: ClusterOptions
 
 
 def complete_files(

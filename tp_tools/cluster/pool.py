@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from tp_tools.cluster.task import work
 from tp_tools.errors import TaskLost, TpToolsError
@@ -43,6 +43,7 @@ class ClusterPool(Pool):
         objects: Ray's references to the files that tasks wrote, by their paths in calls.
     """
 
+    is_elsewhere: ClassVar[bool] = True
     cpus: int = 1
     retries: int = RETRIES
     objects: dict[Path, Any] = field(default_factory=dict)

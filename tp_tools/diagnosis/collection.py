@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tp_tools import library
@@ -13,6 +15,9 @@ from tp_tools.engine import Rows, query_rows
 from tp_tools.files import open_source
 from tp_tools.files.sources import kept_sources
 from tp_tools.merging.read_rank import load_rank
+from tp_tools.merging.workers import HERE, Workers
+from tp_tools.processes.pool import ALONE
+from tp_tools.processes.worker import FileCall
 from tp_tools.progress import Once
 from tp_tools.querying import job_loader, load_trace, lookup
 from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
@@ -26,10 +31,12 @@ if TYPE_CHECKING:
 
     from tp_tools.engine.processor import Processor
     from tp_tools.merging import MergePlan
+    from tp_tools.processes import Pool
     from tp_tools.progress import Reporter
     from tp_tools.querying import LoadOptions
     from tp_tools.querying.lookup import Query
     from tp_tools.querying.unknown_devices import Devices
+    from tp_tools.repair.summary import Hidden
 
 QUERIES = (
     "verdict",
@@ -55,13 +62,16 @@ _PROFILER = frozenset({"python_function", "cpu_instant_event", "Input type"})
 which options of the profiler were on."""
 
 
-def collect(traces: Sequence[str], how: LoadOptions, reporter: Reporter) -> Numbers:
+def collect(
+    traces: Sequence[str], how: LoadOptions, reporter: Reporter, workers: Workers = HERE
+) -> Numbers:
     """Load the traces and run the queries.
 
     Args:
         traces: names of files; several are the ranks of one job.
         how: options of loading, with `needs` of all categories.
         reporter: receives the stages of the work, notes and warnings.
+        workers: who works on the ranks of a job.
 
     Raises:
         InputError: a trace is damaged, or the traces are not the ranks of one job.
@@ -74,17 +84,23 @@ def collect(traces: Sequence[str], how: LoadOptions, reporter: Reporter) -> Numb
         return _of_trace(traces[0], queries, replace(how, needs=header.needs), reporter)
     needs, args = (it and it - _PROFILER for it in (header.needs, header.args))
     header, how = replace(header, needs=needs, args=args), replace(how, needs=needs)
-    with kept_sources() as kept:
-        tp, plan = job_loader.load_job(list(traces), header, how, reporter=reporter, kept=kept)
+    pool = workers.pool or ALONE
+    with nullcontext() if pool.is_elsewhere else kept_sources() as kept:
+        tp, plan = job_loader.load_job(
+            list(traces), header, how, reporter=reporter, kept=kept, workers=workers
+        )
         with tp:
             rows = _run(tp, queries, _gpu_of(plan), reporter)
             start_ns = tp.start_ns
         with reporter.stage("looking for hidden kernels"):
-            facts = list(_facts_of_ranks(plan))
+            facts = list(_facts_of_ranks(plan, pool))
         if not rows["verdict"].rows:
+            calls = (
+                FileCall(partial(_unknown_devices, how), reads=(spool,)) for spool in plan.spools
+            )
             facts = [
-                replace(it, unknown_devices=_unknown_devices(spool, how))
-                for it, spool in zip(facts, plan.spools, strict=True)
+                replace(it, unknown_devices=devices)
+                for it, devices in zip(facts, pool.map_ordered(calls), strict=True)
             ]
         return Numbers(rows, facts, start_ns)
 
@@ -108,18 +124,23 @@ def _of_trace(trace: str, queries: list[Query], how: LoadOptions, reporter: Repo
             return Numbers(rows, [facts], tp.start_ns)
 
 
-def _facts_of_ranks(plan: MergePlan) -> Iterable[TraceFacts]:
+def _facts_of_ranks(plan: MergePlan, pool: Pool) -> Iterable[TraceFacts]:
     """Look for the kernels that Perfetto hides in each rank, as the merge read it."""
-    columns = (plan.ranks, plan.summaries, plan.alignment.ranks, plan.spools)
-    for rank, summary, aligned, spool in zip(*columns, strict=True):
-        trace = load_rank(spool).trace
-        hidden = hidden_of(trace, analysis.place_slices(trace).hidden())
+    calls = (FileCall(_hidden_of_rank, reads=(spool,)) for spool in plan.spools)
+    columns = (plan.ranks, plan.summaries, plan.alignment.ranks, pool.map_ordered(calls))
+    for rank, summary, aligned, hidden in zip(*columns, strict=True):
         stated = summary.metadata
         is_aligned = aligned.how not in {BY_BASE, UNALIGNED}
         yield TraceFacts(rank.rank, stated.world_size, hidden, tuple(stated.options), is_aligned)
 
 
-def _unknown_devices(spool: Path, how: LoadOptions) -> Devices:
+def _hidden_of_rank(spool: Path) -> Hidden:
+    """Look for the kernels of a rank that Perfetto hides."""
+    trace = load_rank(spool).trace
+    return hidden_of(trace, analysis.place_slices(trace).hidden())
+
+
+def _unknown_devices(how: LoadOptions, spool: Path) -> Devices:
     """Load a rank that the merge read, without GPU work, for the names of its devices."""
     rank = load_rank(spool)
     with load_analyzed(rank.source, rank, replace(how, needs=None)) as tp:

@@ -123,19 +123,22 @@ def find(
     return JobFiles(kept, found.left_out + no_ranks)
 
 
-def list_files(names: Iterable[str], choice: RankChoice, reporter: Reporter = SILENT) -> list[str]:
+def list_files(
+    names: Iterable[str], choice: RankChoice, reporter: Reporter = SILENT, pool: Pool = ALONE
+) -> list[str]:
     """List the paths of all traces, of one job or several.
 
     Args:
         names: as for `find`.
         choice: the profile and the stage to take; all of them if none is chosen.
         reporter: receives notes about files left out, and about several profiles or stages.
+        pool: as for `find`.
 
     Raises:
         InputError: there is no trace, or none of the chosen profile and stage.
         UsageError: standard input is given among others.
     """
-    found = _without_broken(list_traces(names))
+    found = _without_broken(list_traces(names, pool=pool))
     found.say_left_out(reporter)
     traces = profiles.chosen(found.traces, choice)
     unranked = _unranked(traces)

@@ -18,10 +18,12 @@ from tp_tools.files.foreign import refuse_foreign
 from tp_tools.files.remote import is_url
 from tp_tools.files.source import disk_size
 from tp_tools.files.sources import source_of
-from tp_tools.merging import archive, preparation, read_rank, verify_merge
+from tp_tools.merging import archive, preparation, verify_merge
 from tp_tools.merging import output as merge_output
 from tp_tools.merging.exported_ranks import converted
 from tp_tools.merging.summary import summary
+from tp_tools.merging.workers import HERE, Workers
+from tp_tools.processes.pool import ALONE
 from tp_tools.repair import protobuf
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class JobOptions:
         verify: whether the merge, or each rank of an archive, is loaded and proven.
         jobs: ranks worked on at a time; None for one per core.
         force: whether an existing output is replaced.
+        workers: who works on the ranks.
     """
 
     inputs: Sequence[str]
@@ -57,6 +60,7 @@ class JobOptions:
     verify: bool = False
     jobs: int | None = None
     force: bool = False
+    workers: Workers = HERE
 
 
 def merge(options: JobOptions, reporter: Reporter) -> tuple[MergePlan, Counts]:
@@ -83,7 +87,7 @@ def merge(options: JobOptions, reporter: Reporter) -> tuple[MergePlan, Counts]:
         traces = preparation.files(options.inputs, options.output, options.how.choice)
         traces.say_left_out(reporter)
         size = disk_size(traces.files)
-        with preparation.rank_pool(options.jobs, options.how.engine, size) as pool:
+        with options.workers.rank_pool(options.jobs, options.how.engine, size) as pool:
             plan = _read(traces, size, options.how, reporter, pool, folder)
             return plan, _write(plan, options, reporter, pool, size)
 
@@ -106,6 +110,8 @@ def _check(options: JobOptions) -> None:
             "--verify proves a merge as JSON, or an archive: give -o NAME.json.gz. A .pftrace has "
             "no events to hold against those of the ranks."
         )
+    if options.verify and options.form == "trace" and options.workers.pool is not None:
+        raise UsageError("--verify proves a merge on this machine: leave out --ray.")
 
 
 def _read(  # noqa: PLR0917  all are needed
@@ -134,7 +140,8 @@ def _prepare(
     """Read the ranks; refuse those that were converted to .pftrace with advice."""
     try:
         with temporary.full_disk_named():
-            sources = converted(files, pool, folder, reporter)
+            here = ALONE if pool.is_elsewhere else pool
+            sources = converted(files, here, folder, reporter)
             return preparation.prepare(sources, how, pool, reporter, folder=folder)
     except InputError as error:
         for file in files:
@@ -151,13 +158,8 @@ def _prepare(
 
 def _unknown_categories(excluded: frozenset[str], plan: MergePlan) -> Iterator[str]:
     """Yield a warning for each excluded category that no event has; name a similar one, or all."""
-    unknown, known = set(excluded), set[str]()
-    for spool in plan.spools:
-        if not unknown:
-            return
-        known.update(filter(None, read_rank.load_rank(spool).trace.cats))
-        unknown -= known
-    for name in sorted(unknown):
+    known = frozenset[str]().union(*(rank.categories for rank in plan.summaries))
+    for name in sorted(excluded - known):
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known))}."
         yield f"--exclude {name}: no event has this category; {hint}"

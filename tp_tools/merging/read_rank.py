@@ -44,6 +44,7 @@ class RankSummary:
         collectives: its collectives, to match with those of other ranks.
         base_ns: time that its timestamps count from, ns since the epoch.
         kernel_names: names of its kernels.
+        categories: categories of its events.
         links: upper bound of the number of its flow ids.
         first_ns, last_ns: first start and last end of its events, ns on its own clock; None if no
             event has a time.
@@ -56,6 +57,7 @@ class RankSummary:
     collectives: Collectives
     base_ns: int
     kernel_names: frozenset[str]
+    categories: frozenset[str]
     links: int
     first_ns: int | None
     last_ns: int | None
@@ -130,7 +132,17 @@ def _summarize(source: Source, spool: Path, engine: str | None, *, based: bool) 
     links = len(trace.links) + len(set(edits.flows.ids.values()))
     names = kernel_names(trace)
     return RankSummary(
-        source.name, source.size(), stated, lost, collectives, base, names, links, first, last
+        source.name,
+        source.size(),
+        stated,
+        lost,
+        collectives,
+        base,
+        names,
+        frozenset(filter(None, trace.cats)),
+        links,
+        first,
+        last,
     )
 
 

@@ -41,13 +41,15 @@ class Workers:
         """Return what a call reports to: here `reporter` itself, elsewhere one that keeps lines."""
         return reporter if self.pool is None else Recorder()
 
-    def rank_pool(self, jobs: int, engine: str | None) -> AbstractContextManager[Pool]:
+    def rank_pool(
+        self, jobs: int | None, engine: str | None, size: int = 0
+    ) -> AbstractContextManager[Pool]:
         """Return the pool that is open, or open one as `preparation.rank_pool` does."""
         if self.pool is not None:
             return nullcontext(self.pool)
         from tp_tools.merging.preparation import rank_pool  # noqa: PLC0415  not for one trace
 
-        return rank_pool(jobs, engine)
+        return rank_pool(jobs, engine, size)
 
 
 HERE = Workers()

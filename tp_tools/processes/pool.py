@@ -6,7 +6,7 @@ import sys
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from tp_tools.processes.outcomes import attempt
 
@@ -83,6 +83,9 @@ class Pool:
     workers: Sequence[Worker] = ()
     ahead: int = 4
     helps: bool = True
+
+    is_elsewhere: ClassVar[bool] = False
+    """Whether calls may be done on other machines, which lack the files of this one."""
 
     @property
     def size(self) -> int:
