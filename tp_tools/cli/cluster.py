@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tp_tools.cli.console import Console
     from tp_tools.merging.workers import Workers
@@ -26,27 +27,35 @@ class ClusterOptions:
     Attributes:
         address: of a Ray cluster; None for this machine.
         allow_missing: whether ranks whose work fails are left out.
+        keep: folder in which results about ranks are kept; None for none.
     """
 
     address: str | None
     allow_missing: bool
+    keep: Path | None = None
 
     @contextmanager
     def workers(self, console: Console) -> Iterator[Workers]:
         """Connect to the cluster while the block runs.
 
         Raises:
-            UsageError: Ray is not installed, or no cluster answers.
+            UsageError: Ray is not installed, or no cluster answers; or others can write to the
+                folder of kept results.
         """
-        from tp_tools.merging.workers import Workers  # noqa: PLC0415  not for --help
+        from tp_tools.merging.kept_results import KeptResults  # noqa: PLC0415  not for --help
+        from tp_tools.merging.workers import Workers  # noqa: PLC0415
 
+        kept = None
+        if self.keep is not None:
+            kept = KeptResults(self.keep.absolute())
+            kept.check()
         if self.address is None:
-            yield Workers(None, self.allow_missing)
+            yield Workers(None, self.allow_missing, kept)
             return
         from tp_tools import cluster  # noqa: PLC0415  few commands want one
 
         with cluster.opened(self.address, console) as pool:
-            yield Workers(pool, self.allow_missing)
+            yield Workers(pool, self.allow_missing, kept)
 
 
 def ray_option(command: Command) -> Command:

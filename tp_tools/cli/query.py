@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -92,6 +93,13 @@ class Options:
 @capture_option
 @set_option
 @choice_options
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Keep what is computed of each rank there, and take what is there already: a further "
+    "question, or one that was interrupted, costs what is new.",
+)
 @cluster_options
 @engine_option
 @limit_options
@@ -111,6 +119,7 @@ def command(  # noqa: PLR0917  click passes all by name
     captures: tuple[str, ...],
     values: tuple[str, ...],
     engine: str | None,
+    keep: Path | None,
     cluster: ClusterOptions,
     choice: RankChoice,
     console: Console,
@@ -153,7 +162,7 @@ def command(  # noqa: PLR0917  click passes all by name
             captures,
             values,
             engine,
-            cluster,
+            replace(cluster, keep=keep),
             written,
         ),
         console,

@@ -40,6 +40,9 @@ _PACKAGES = {
 }
 """What to install for a protocol; the others say so themselves."""
 
+_VERSIONS = ("ETag", "etag", "md5Hash", "crc32c", "blob_id")
+"""Names by which file systems of fsspec give the version of a file."""
+
 _LIBRARY_ERRORS = (
     ("asyncio.exceptions", "TimeoutError"),  # of Python 3.10
     ("botocore.exceptions", "BotoCoreError"),
@@ -63,6 +66,7 @@ class Remote:
     Attributes:
         url: its URL.
         size: bytes of it, as the server says; 0 where it does not.
+        version: what the server says of its contents, such as an ETag; "" if nothing.
         copy: where its copy goes when it is first read, to read that from then on; None to stream
             it from the server each time.
     """
@@ -70,6 +74,7 @@ class Remote:
     url: str
     size: int
     copy: Path | None = None
+    version: str = ""
 
     def open(self, reporter: Reporter = SILENT) -> BinaryIO:
         """Open the file for reading from its start.
@@ -135,7 +140,9 @@ def look_up(url: str, copy: Path | None = None) -> Remote:
     """
     with errors_named(url):
         system, path = _system(url)
-        return Remote(url, system.info(path).get("size") or 0, copy)
+        said = system.info(path)
+        version = next((str(said[it]) for it in _VERSIONS if said.get(it)), "")
+        return Remote(url, said.get("size") or 0, copy, version)
 
 
 def is_folder(url: str) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tp_tools.alignment.alignment import Mode
     from tp_tools.files import Source
     from tp_tools.merging.job_files import JobFiles, LeftOut
+    from tp_tools.merging.kept_results import KeptResults
     from tp_tools.merging.ranks import JobRank
     from tp_tools.merging.read_rank import RankSummary
     from tp_tools.processes import Pool
@@ -55,6 +56,7 @@ class MergeOptions:
         engine: the TraceProcessor that answers; None for the default.
         short_names: whether kernels get their short names.
         skips_failed: whether ranks are left out that cannot be read, with a warning.
+        kept: where ranks are kept as they were read; None for nowhere.
     """
 
     align: Mode = "auto"
@@ -69,6 +71,7 @@ class MergeOptions:
     engine: str | None = None
     short_names: bool = False
     skips_failed: bool = False
+    kept: KeptResults | None = None
 
 
 @dataclass(frozen=True)
@@ -223,7 +226,11 @@ def _read_ranks(
     calls = (
         FileCall(
             partial(
-                read_rank.read_rank, file, engine=options.engine, based=options.align != "none"
+                read_rank.read_rank,
+                file,
+                engine=options.engine,
+                based=options.align != "none",
+                kept=options.kept,
             ),
             keeps=(spool,),
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import pickle
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from tp_tools.chrome import read
 from tp_tools.chrome.file_damage import damage
 from tp_tools.chrome.metadata import metadata
 from tp_tools.errors import EngineError, EngineOutOfMemory, InputError
+from tp_tools.files import Source
 from tp_tools.merging.find_collectives import CollectiveFinder
 from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import place_slices, plan_alone
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from tp_tools.alignment import Collectives
     from tp_tools.chrome import TraceMetadata
     from tp_tools.chrome.file_damage import FileDamage
-    from tp_tools.files import Source
+    from tp_tools.merging.kept_results import KeptResults
     from tp_tools.trace import Plan, Slices, Trace
 
 
@@ -86,7 +88,14 @@ def _collective_finder(engine: str | None) -> CollectiveFinder:
     return CollectiveFinder(engine)
 
 
-def read_rank(source: Source, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
+def read_rank(
+    source: Source,
+    spool: Path,
+    engine: str | None,
+    *,
+    based: bool,
+    kept: KeptResults | None = None,
+) -> RankSummary:
     """Analyze a rank and store it in a temporary file.
 
     Args:
@@ -94,6 +103,7 @@ def read_rank(source: Source, spool: Path, engine: str | None, *, based: bool) -
         spool: path of the temporary file.
         engine: the TraceProcessor that answers; None for the default.
         based: whether to add the trace's base time to its timestamps.
+        kept: where to look for the rank first, and to keep it; None for nowhere.
 
     Raises:
         InputError: the file cannot be used.
@@ -101,7 +111,11 @@ def read_rank(source: Source, spool: Path, engine: str | None, *, based: bool) -
         EngineOutOfMemory: the rank does not fit into memory.
     """
     try:
-        return _summarize(source, spool, engine, based=based)
+        if kept is None or type(source) is not Source:
+            return _summarize(source, spool, engine, based=based)
+        made = partial(_stored, source, spool, engine, based=based)
+        summary, content = kept.result(source, ("rank", engine, based), made)
+        spool.write_bytes(content)
     except EngineError as error:
         if str(error).startswith(source.name):
             raise
@@ -110,6 +124,16 @@ def read_rank(source: Source, spool: Path, engine: str | None, *, based: bool) -
         raise EngineOutOfMemory(
             f"{source.name}: does not fit into memory. Give fewer --jobs."
         ) from error
+
+    return summary
+
+
+def _stored(
+    source: Source, spool: Path, engine: str | None, *, based: bool
+) -> tuple[RankSummary, bytes]:
+    """Read a rank; return what is known of it, and the content of its temporary file."""
+    summary = _summarize(source, spool, engine, based=based)
+    return summary, spool.read_bytes()
 
 
 def _summarize(source: Source, spool: Path, engine: str | None, *, based: bool) -> RankSummary:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
     from contextlib import AbstractContextManager
 
+    from tp_tools.merging.kept_results import KeptResults
     from tp_tools.processes import Pool
     from tp_tools.processes.worker import Call
     from tp_tools.progress import Reporter
@@ -28,18 +29,23 @@ class Workers:
         pool: a pool that is open, such as a cluster; None for this process, with workers of this
             machine where that pays.
         skips_failed: whether ranks whose work failed are left out, with a warning that names them.
+        kept: where results about ranks are kept from command to command; None for nowhere.
     """
 
     pool: Pool | None = None
     skips_failed: bool = False
+    kept: KeptResults | None = None
 
     def outcomes(self, calls: Iterable[Call[T]]) -> Generator[Call[T]]:
         """Do calls and yield their outcomes in order: see `Pool.outcomes`."""
         return (self.pool or ALONE).outcomes(calls)
 
     def reporter(self, reporter: Reporter) -> Reporter:
-        """Return what a call reports to: here `reporter` itself, elsewhere one that keeps lines."""
-        return reporter if self.pool is None else Recorder()
+        """Return what a call reports to: `reporter` itself, or one that keeps lines.
+
+        Lines are kept where the call is done elsewhere, or its result is kept with them.
+        """
+        return reporter if self.pool is None and self.kept is None else Recorder()
 
     def rank_pool(
         self, jobs: int | None, engine: str | None, size: int = 0

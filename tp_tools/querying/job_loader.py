@@ -126,6 +126,7 @@ def write(
                 choice=job_files.ANY,
                 engine=how.engine,
                 skips_failed=workers.skips_failed,
+                kept=workers.kept,
             )
             sources = list(map(kept.of if kept else partial(source_of, folder=folder), traces))
             prepared = preparation.prepare(sources, options, pool, stage, folder=folder)

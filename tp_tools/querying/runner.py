@@ -11,6 +11,7 @@ from tp_tools.engine import Rows, query_rows
 from tp_tools.errors import UsageError
 from tp_tools.files import open_source
 from tp_tools.files.source import disk_size
+from tp_tools.files.sources import source_of
 from tp_tools.merging.failed_ranks import FailedRanks
 from tp_tools.merging.probe import probe
 from tp_tools.merging.ranks import some
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from tp_tools.engine.processor import Processor
     from tp_tools.merging import JobFiles
+    from tp_tools.merging.kept_results import KeptResults
     from tp_tools.progress import Reporter
 
 
@@ -115,8 +117,10 @@ def _all_rows(  # noqa: PLR0917  all are needed
             answers.update(_of_ranks(of_rank, traces, loading, limit, reporter, workers))
         else:
             _check_rank(of_rank, traces.files[0])
-            of_trace = _of_trace(of_rank, traces.files[0], loading, reporter)
-            answers.update(_first_rows(of_trace, limit))
+            told = reporter if workers.kept is None else Recorder()
+            of_trace, lines = _of_rank(of_rank, traces.files[0], loading, limit, told, workers.kept)
+            lines.tell(reporter)
+            answers.update(zip(of_rank, of_trace, strict=True))
     return answers
 
 
@@ -164,7 +168,9 @@ def _of_ranks(  # noqa: PLR0917  all are needed
     answers: dict[Query, dict[int | None, Rows]] = {query: {} for query in queries}
     relevant = [[query for query in queries if query.is_about(it.rank)] for it in ordered]
     calls = (
-        partial(_of_rank, some_queries, rank.file, how, limit, workers.reporter(reporter))
+        partial(
+            _of_rank, some_queries, rank.file, how, limit, workers.reporter(reporter), workers.kept
+        )
         for some_queries, rank in zip(relevant, ordered, strict=True)
     )
     failed = FailedRanks(len(ordered), workers.skips_failed)
@@ -181,10 +187,32 @@ def _of_ranks(  # noqa: PLR0917  all are needed
     return {query: of_ranks(by_rank) for query, by_rank in answers.items() if by_rank}
 
 
-def _of_rank(
+def _of_rank(  # noqa: PLR0917  all are needed
+    queries: list[Query],
+    trace: str,
+    how: LoadOptions,
+    limit: int | None,
+    reporter: Reporter,
+    kept: KeptResults | None,
+) -> tuple[list[Rows], Recorder]:
+    """Run queries on a rank, maybe on another machine; look for a kept answer first.
+
+    Returns:
+        The rows of each query, and lines that nobody has reported yet.
+    """
+    answer = partial(_answer, queries, trace, how, limit, reporter)
+    if kept is None:
+        return answer()
+    needs = how.needs and sorted(how.needs)
+    question = [(it.name, it.sql, it.origin, it.header.scope) for it in queries]
+    loading = (how.engine, how.raw, needs, how.captures, limit)
+    return kept.result(source_of(trace), ("answer", question, loading), answer)
+
+
+def _answer(
     queries: list[Query], trace: str, how: LoadOptions, limit: int | None, reporter: Reporter
 ) -> tuple[list[Rows], Recorder]:
-    """Run queries on a rank, maybe on another machine.
+    """Run queries on a rank.
 
     Returns:
         The rows of each query, and lines that nobody has reported yet.
