@@ -1,9 +1,10 @@
 """Measure `tp-tools merge` and the plain way, as whole processes in one run.
 
-    python -m benchmarks.merge TRACE.json.gz [--ranks 8] [--runs 3]
+    python -m benchmarks.merge TRACE.json.gz [--ranks 8] [--runs 3] [--clocks]
         [--nuggets CHECKOUT] [--torch-utils CHECKOUT]
 
-Copies of a trace of rank 0 are the ranks. With checkouts, transformer_nuggets' merger and that of
+Copies of a trace of rank 0 are the ranks; with --clocks each has a clock of its own (see
+clocks.py). With checkouts, transformer_nuggets' merger and that of
 torch_utils take part. Prints medians, spread, and ratios to the plain way.
 """
 
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.clocks import give_own_clocks
 from benchmarks.measure import compare, table
 from fixtures.generate_ranks import copies
 
@@ -24,12 +26,16 @@ def main() -> None:
     parser.add_argument("trace", type=Path)
     parser.add_argument("--ranks", type=int, default=8)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--clocks", action="store_true")
     parser.add_argument("--nuggets", metavar="CHECKOUT")
     parser.add_argument("--torch-utils", metavar="CHECKOUT")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = [str(file) for file in copies(given.trace, given.ranks, folder)]
+        ranks = copies(given.trace, given.ranks, folder)
+        if given.clocks:
+            give_own_clocks(ranks)
+        files = [str(file) for file in ranks]
         out = str(folder / "all.json.gz")
         python = [sys.executable, "-m"]
         merge = [*python, "tp_tools", "merge", *files, "--force", "--quiet", "-o"]
