@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from tests.support.cut import NAME as CUT
 from tests.support.cut import cut
+from tests.support.line_counting import counts_lines, paused
 from tests.support.native import NATIVE_VARIABLE
 from tests.support.places import TRACES
 from tests.support.recorded import LoadedRecording
@@ -55,6 +56,20 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(ROOT / "tp_tools", quiet=1)
         subprocess.run([sys.executable, "-c", COMPILE], check=True, cwd=ROOT)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: tests wait for browsers and for other commands."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Count lines, where they are counted, only in tests where that is cheap."""
+    if counts_lines(item):
+        return (yield)
+    with paused():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

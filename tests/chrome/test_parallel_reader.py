@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -74,7 +75,8 @@ def events(count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 def write(path: Path, made: list[Any], behind: str = "") -> Path:
     """A trace of these events."""
-    path.write_text('{"a": [{}, {}], "traceEvents": ' + json.dumps(made, indent=1) + behind + "}")
+    text = msgspec.json.format(json.dumps(made), indent=1)  # 20 times faster than json's indent
+    path.write_text('{"a": [{}, {}], "traceEvents": ' + text + behind + "}")
     return path
 
 
@@ -144,8 +146,9 @@ def test_damage_is_the_same_whoever_reads(tmp_path: Path) -> None:
 def test_what_has_to_be_mended_is_mended(tmp_path: Path) -> None:
     """Escapes and NaN count once, however many read the file."""
     made = events(100)
-    made[60] = {"ph": "X", "ts": 1, "dur": 2, "name": "\u00e9", "args": {"x": float("nan")}}
+    made[60] = {"ph": "X", "ts": 1, "dur": 2, "name": "\u00e9", "args": {"x": "not a number"}}
     path = write(tmp_path / "t.json", made)
+    path.write_text(path.read_text().replace('"not a number"', "NaN"))
     trace = read(source_of(path), pool=here(3))
     assert trace.repairs == {"escapes": 1, "not_a_number": 1}
     assert_same(trace, read(source_of(path)))

@@ -37,9 +37,8 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def left() -> set[str]:
-    """Return the files that were not there before, but for those of a measuring of coverage."""
-    names = {path.name for path in Path().iterdir()} - {"a.json.gz", "job"}
-    return {name for name in names if not name.startswith(".coverage")}
+    """Return the files that were not there before."""
+    return {path.name for path in Path().iterdir()} - {"a.json.gz", "job"}
 
 
 def run(*words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

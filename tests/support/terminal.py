@@ -82,8 +82,7 @@ def on_terminal(
     """
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    # what coverage.py saves on os._exit takes time in which a thread draws on
-    unwanted = {"COLUMNS", "NO_COLOR", "CI", "COVERAGE_PROCESS_CONFIG"}
+    unwanted = {"COLUMNS", "NO_COLOR", "CI"}
     kept = {k: v for k, v in os.environ.items() if k not in unwanted}
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
@@ -127,7 +126,7 @@ def screen(width: int, *arguments: str | Path) -> list[str]:
     """
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, width, 0, 0))
-    unwanted = {"COLUMNS", "NO_COLOR", "CI", "COVERAGE_PROCESS_CONFIG"}
+    unwanted = {"COLUMNS", "NO_COLOR", "CI"}
     process = subprocess.Popen(
         [sys.executable, "-m", "tp_tools", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
