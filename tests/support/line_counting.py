@@ -24,6 +24,16 @@ def counts_lines(item: pytest.Item) -> bool:
     return not any(item.get_closest_marker(mark) for mark in COSTLY)
 
 
+def counting_variables() -> dict[str, str]:
+    """Return the environment in which a command counts its lines, too; empty if none are counted.
+
+    For what no test reaches in pytest's processes: the server of `view`.
+    """
+    coverage = sys.modules.get("coverage")
+    counting = coverage and coverage.Coverage.current()
+    return {"COVERAGE_PROCESS_CONFIG": counting.config.serialize()} if counting else {}
+
+
 @contextmanager
 def paused() -> Iterator[None]:
     """Count no lines while the block runs; without coverage.py nothing changes."""

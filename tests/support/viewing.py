@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.line_counting import counting_variables
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -82,7 +84,7 @@ def viewing(*arguments: str | Path, stdin: bytes | None = None) -> Iterator[View
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "TMPDIR": temporary},
+            env={**os.environ, **counting_variables(), "TMPDIR": temporary},
         ) as process:
             try:
                 assert process.stdout is not None

@@ -17,7 +17,7 @@ from wasmtime import (
     WasmtimeError,
 )
 
-from tp_tools.engine import stopping
+from tp_tools.engine import stopping, trap_handlers
 from tp_tools.engine._perfetto import ProtoFactory
 from tp_tools.engine.memory import available
 from tp_tools.engine.rpc import REQUEST_LIMIT, RpcBackend
@@ -165,6 +165,7 @@ class EmbeddedBackend(RpcBackend):
                 self._store.set_epoch_deadline(1)
             if self._is_stopped:
                 raise Aborted("it was stopped")
+            trap_handlers.restore()
             work()
 
         with self._closed_on_error():

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import wasmtime
 from wasmtime import Config, Engine, Module, WasmtimeError
 
-from tp_tools.engine import cache
+from tp_tools.engine import cache, trap_handlers
 from tp_tools.errors import EngineUnavailable
 from tp_tools.progress import Reporter
 
@@ -126,6 +126,7 @@ def compile_or_map(
     """
     source = source_of(wasm)
     engine = Engine(_config(bits, stoppable=stoppable))
+    trap_handlers.keep()
     if folder is None:
         reporter.say("compiling the embedded engine (about 4 s; no folder to keep it in)")
         return Loaded(engine, Module(engine, _read(wasm)), source)
