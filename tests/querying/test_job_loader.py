@@ -15,20 +15,29 @@ from tests.support.reporters import Recorder
 from tp_tools import engine, library
 from tp_tools.errors import InputError, UsageError
 from tp_tools.library import Header
+from tp_tools.progress import SILENT
 from tp_tools.querying import lookup
 from tp_tools.querying.frames import frame
-from tp_tools.querying.job_loader import opened
+from tp_tools.querying.job_loader import load_job
 from tp_tools.querying.trace_loader import LoadOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tp_tools.engine.processor import Processor
+    from tp_tools.progress import Reporter
 
 QUERIES = ("allreduce", "collectives_by_rank", "stragglers")
 NEEDS = frozenset({"kernel"})
 LEAN = Header("", "", "job", NEEDS, frozenset({"device", "stream"}))
 PARTLY = LoadOptions(needs=NEEDS)
+
+
+def opened(
+    traces: list[str], header: Header, how: LoadOptions, reporter: Reporter = SILENT
+) -> Processor:
+    """Load the ranks of a job."""
+    return load_job(traces, header, how, reporter=reporter)[0]
 
 
 @pytest.fixture(scope="module", params=["none", "comms_id"])
