@@ -32,7 +32,7 @@ MOST = 1.5
 RECORDED = Path(__file__).with_name("ratios.json")
 """The ratios of each command to the plain way, by name."""
 
-MEGABYTES = 12
+MEGABYTES = 4
 """Megabytes of JSON (1e6) of each trace but the small one."""
 
 _RANKS = 4

@@ -72,6 +72,8 @@ def test_expanded_text_holds_each_module_once_after_what_it_needs() -> None:
     assert made(sql) == [
         "tpt_arg",
         "tpt_int_arg",
+        "_tpt_repaired_args",
+        "tpt_repair_arg",
         "tpt_recorded_dur",
         "tpt_process_rank",
         "tpt_track",

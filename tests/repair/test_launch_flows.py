@@ -17,6 +17,7 @@ from tests.support.launch_events import call, flow, work
 from tests.support.perfetto_content import pftrace_of
 from tests.support.strategies import LOADING
 from tp_tools import engine
+from tp_tools.errors import VerificationError
 from tp_tools.repair import analysis, verify_json, verify_pftrace
 from tp_tools.writing.pftrace.options import PftraceOptions
 
@@ -387,7 +388,7 @@ def test_verification_misses_a_launch_without_its_arrow() -> None:
     wrong = result.data.replace(b'"flow_in"', b'"other"')
     with tempfile.TemporaryDirectory() as folder:
         path = source_of(wrong, Path(folder)).path
-        with pytest.raises(verify_json.VerificationError, match="1 launch arrows are missing"):
+        with pytest.raises(VerificationError, match="1 launch arrows are missing"):
             verify_json.verify(path, "t.json", result.analysis, None)
 
 

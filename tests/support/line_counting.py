@@ -10,6 +10,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hypothesis import is_hypothesis_test
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,7 +23,8 @@ COSTLY = ("browser", "recorded")
 
 def counts_lines(item: pytest.Item) -> bool:
     """Tell whether lines that a test reaches are counted."""
-    return not any(item.get_closest_marker(mark) for mark in COSTLY)
+    is_property = is_hypothesis_test(getattr(item, "obj", None))  # the same lines a hundred times
+    return not is_property and not any(item.get_closest_marker(mark) for mark in COSTLY)
 
 
 def counting_variables() -> dict[str, str]:
