@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools.errors import InputError
-from tp_tools.files.remote import is_url
-from tp_tools.files.sources import source_of
+from tp_tools.files.sources import is_rereadable, source_of
 
 if TYPE_CHECKING:
     from tp_tools.files.source import Source
@@ -124,10 +122,9 @@ def refuse_foreign(name: str, *, by_perfetto: bool = True) -> None:
     Raises:
         InputError: it is of a known other kind; the message says which and what to do.
     """
-    path = Path(name)
     text = b""
     with suppress(OSError, InputError):
-        if name == "-" or not (is_url(name) or path.is_file()):
+        if name == "-" or not is_rereadable(name):
             return
         text = _beginning(source_of(name))
     for kind in KINDS if by_perfetto else KINDS + _PERFETTO_ONLY:

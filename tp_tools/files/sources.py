@@ -41,6 +41,11 @@ def source_of(file: str, folder: Path | None = None) -> Source:
     return Source(copy or Path(file), file, remote=look_up(file, copy))
 
 
+def is_rereadable(file: str) -> bool:
+    """Tell whether a file can be read more than once: a pipe cannot, nor what is not there."""
+    return is_url(file) or Path(file).is_file()
+
+
 @dataclass(frozen=True)
 class KeptSources:
     """The trace files of a command, each of which is read once.

@@ -16,8 +16,7 @@ from tp_tools import nsys
 from tp_tools.files import Source, exports
 from tp_tools.files.databases import opened
 from tp_tools.files.gzip_parts import gzip
-from tp_tools.files.remote import is_url
-from tp_tools.files.sources import source_of
+from tp_tools.files.sources import is_rereadable, source_of
 from tp_tools.merging.ranks import some
 from tp_tools.progress import SILENT
 
@@ -56,8 +55,7 @@ def converted(
 def _is_database(file: str) -> bool:
     if Path(file).is_dir():
         return True
-    may_be = is_url(file) or Path(file).is_file()  # a pipe can be read only once
-    return may_be and source_of(file).is_database()
+    return is_rereadable(file) and source_of(file).is_database()
 
 
 def _ranks(file: str) -> ExportRanks:

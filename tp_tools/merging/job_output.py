@@ -9,15 +9,13 @@ import dataclasses
 import difflib
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files import output, temporary
 from tp_tools.files.foreign import refuse_foreign
-from tp_tools.files.remote import is_url
 from tp_tools.files.source import disk_size
-from tp_tools.files.sources import source_of
+from tp_tools.files.sources import is_rereadable, source_of
 from tp_tools.merging import archive, preparation, verify_merge
 from tp_tools.merging import output as merge_output
 from tp_tools.merging.exported_ranks import converted
@@ -28,6 +26,7 @@ from tp_tools.repair import protobuf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from tp_tools.merging.job_files import JobFiles
     from tp_tools.merging.output import Counts
@@ -145,7 +144,7 @@ def _prepare(
             return preparation.prepare(sources, how, pool, reporter, folder=folder)
     except InputError as error:
         for file in files:
-            if not (is_url(file) or Path(file).is_file()):
+            if not is_rereadable(file):
                 continue
             refuse_foreign(file, by_perfetto=False)
             if protobuf.is_protobuf(source_of(file)):

@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter, deque
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools.chrome import TraceMetadata
@@ -16,8 +15,7 @@ from tp_tools.chrome.metadata import header_metadata
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.stream import SPACE, Malformed, TextStream
 from tp_tools.errors import InputError
-from tp_tools.files.remote import is_url
-from tp_tools.files.sources import source_of
+from tp_tools.files.sources import is_rereadable, source_of
 from tp_tools.merging.rank_names import parse_file_name
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ def probe(file: str, *, is_given: bool, sources: SourceOf = source_of) -> Probe:
         is_given: as in `Probe`.
         sources: gives the file to read.
     """
-    if not (is_url(file) or Path(file).is_file()):  # a pipe can be read only once
+    if not is_rereadable(file):
         return Probe(file, is_given)
     if file.endswith(PERFETTO):
         return Probe(file, is_given, is_perfetto=True)
