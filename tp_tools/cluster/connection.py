@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tp_tools.cluster.pool import ClusterPool
+from tp_tools.cluster.pool import ClusterPool, brief
 from tp_tools.errors import UsageError
 from tp_tools.processes import signals
 from tp_tools.processes.local import usual_jobs
@@ -30,9 +30,6 @@ _VARIABLES = "TP_TOOLS_"
 
 _HOST_PORT = re.compile(r"(?:ray://)?([^/:]+):(\d{1,5})")
 _PATIENCE_S = 10.0
-
-_LONGEST = 300
-"""Characters of a reason; Ray's have advice for administrators behind it."""
 
 
 @contextmanager
@@ -88,8 +85,9 @@ def _connect(address: str) -> None:
             **here,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:_LONGEST].rstrip(".")
-        raise UsageError(f"--ray {address}: no Ray cluster answers: {reason}.") from error
+        raise UsageError(
+            f"--ray {address}: no Ray cluster answers: {brief(str(error))}."
+        ) from error
 
 
 def _refuse_silent(address: str) -> None:

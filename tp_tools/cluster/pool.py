@@ -115,9 +115,13 @@ class ClusterPool(Pool):
 
     def _lost(self, reason: str) -> TaskLost:
         """Return the error of a task that failed each time."""
-        line = " ".join(reason.split())[:_LONGEST]
-        return TaskLost(f"its task failed {self.retries + 1} times: {line.rstrip('.')}.")
+        return TaskLost(f"its task failed {self.retries + 1} times: {brief(reason)}.")
 
 
 _LONGEST = 300
 """Characters of a reason; Ray's have advice for administrators behind it."""
+
+
+def brief(reason: str) -> str:
+    """Return the beginning of a reason of Ray's as one line, without a full stop."""
+    return " ".join(reason.split())[:_LONGEST].rstrip(".")
