@@ -88,6 +88,11 @@ class Recorder(Reporter):
             getattr(reporter, method)(line)
 
 
+def unreported(reporter: Reporter) -> Recorder:
+    """Return lines that `reporter` keeps for another process; none of one that reported them."""
+    return reporter if isinstance(reporter, Recorder) else Recorder()
+
+
 @dataclass
 class Once(Reporter):
     """Reports each line once, though a trace is read more than once.

@@ -117,8 +117,8 @@ def describe_file(name: str, how: LoadOptions, reporter: Reporter) -> tuple[Trac
     """
     from tp_tools.files import open_source  # noqa: PLC0415  not for --help
     from tp_tools.inspection import trace_info  # noqa: PLC0415
-    from tp_tools.progress import Recorder  # noqa: PLC0415
+    from tp_tools.progress import unreported  # noqa: PLC0415
 
     with open_source(name) as source:
         info = trace_info.describe(source, how, reporter)
-    return info, reporter if isinstance(reporter, Recorder) else Recorder()
+    return info, unreported(reporter)

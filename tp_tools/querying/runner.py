@@ -16,7 +16,7 @@ from tp_tools.merging.failed_ranks import FailedRanks
 from tp_tools.merging.probe import probe
 from tp_tools.merging.ranks import some
 from tp_tools.merging.workers import HERE, Workers
-from tp_tools.progress import SILENT, Once, Recorder
+from tp_tools.progress import SILENT, Once, Recorder, unreported
 from tp_tools.querying import captures
 from tp_tools.querying.lookup import RANK, Query
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
@@ -143,9 +143,9 @@ def _of_job(
     workers: Workers,
 ) -> dict[Query, Rows]:
     """Run queries on all ranks in one TraceProcessor."""
-    header = library.combine([query.header for query in queries])
     from tp_tools.querying import job_loader  # noqa: PLC0415  merging and alignment: not for one trace
 
+    header = library.combine([query.header for query in queries])
     with job_loader.load_job(traces, header, how, reporter=reporter, workers=workers)[0] as tp:
         return {query: _rows(query, tp, reporter) for query in queries}
 
@@ -219,7 +219,7 @@ def _answer(
     """
     answers = _of_trace(queries, trace, how, reporter)
     rows = [replace(answers[query], rows=answers[query].rows[:limit]) for query in queries]
-    return rows, reporter if isinstance(reporter, Recorder) else Recorder()
+    return rows, unreported(reporter)
 
 
 def _check_ranks(queries: list[Query], ranks: list[int | None]) -> None:
