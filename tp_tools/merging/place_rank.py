@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.merging.rank_tracks import Process, Thread
+    from tp_tools.merging.read_rank import StoredRank
     from tp_tools.merging.selection import Selection
     from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.trace.model import Ints, Scalar
@@ -52,6 +53,12 @@ class PlacedRank:
         if event in self.plan.moves:
             tid = self.plan.lanes[track, self.plan.moves[event]].tid
         return pid, tid
+
+
+def place_stored(stored: StoredRank, placement: RankPlacement, selection: Selection) -> PlacedRank:
+    """Move a stored rank into the merged trace, with the names of the selection: `place_rank`."""
+    edits = replace(stored.plan, short_names=selection.short_names)
+    return place_rank(stored.trace, edits, stored.table, placement, selection)
 
 
 def place_rank(

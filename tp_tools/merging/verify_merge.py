@@ -8,7 +8,6 @@ the collectives too, and a flow from each launch to its own work.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from tp_tools.chrome import read
 from tp_tools.files import Source
 from tp_tools.merging.output import first_flows, placement_of
-from tp_tools.merging.place_rank import place_rank
+from tp_tools.merging.place_rank import place_stored
 from tp_tools.merging.placement import RANK_IDS
 from tp_tools.merging.read_rank import load_rank
 from tp_tools.progress import SILENT
@@ -60,9 +59,10 @@ def verify(path: Path, name: str, plan: MergePlan, reporter: Reporter = SILENT) 
     numbers = np.flatnonzero(~is_phase(result, "M"))
     launches = Launches(Counter(), {}, set())
     done = 0
-    for index in range(len(plan.ranks)):
+    selection = plan.selection()
+    for index, first_flow in enumerate(first_flows(plan)[:-1]):
         stored = load_rank(plan.spools[index])
-        rank = _placed(plan, index, stored)
+        rank = place_stored(stored, placement_of(plan, index, first_flow), selection)
         mine = numbers[done : done + int(rank.keep.sum())]
         _compare(f"{name}: {plan.ranks[index].title}", rank, result, mine)
         _expect(launches, stored, rank, result, mine)
@@ -70,14 +70,6 @@ def verify(path: Path, name: str, plan: MergePlan, reporter: Reporter = SILENT) 
     _check_rest(name, result, numbers[done:])
     with loaded(source, result, plan.options.engine, reporter) as tp:
         verify_flows.check(name, tp, launches, None)
-
-
-def _placed(plan: MergePlan, index: int, stored: StoredRank) -> PlacedRank:
-    """Place a rank as it was when it was written."""
-    selection = plan.selection()
-    edits = replace(stored.plan, short_names=selection.short_names)
-    placement = placement_of(plan, index, first_flows(plan)[index])
-    return place_rank(stored.trace, edits, stored.table, placement, selection)
 
 
 def _compare(name: str, rank: PlacedRank, result: Trace, mine: Ints) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from tp_tools.files.gzip_parts import deflate, store
 from tp_tools.merging import json_fragment
 from tp_tools.merging.arrivals import arrivals
 from tp_tools.merging.json_events import FIRST_FLOW_ID, Match
-from tp_tools.merging.place_rank import place_rank
+from tp_tools.merging.place_rank import place_stored
 from tp_tools.merging.read_rank import load_rank
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.renaming import is_renamed
@@ -114,8 +114,7 @@ def write(  # noqa: PLR0917  all are needed
         InputError: the file changed since it was read, or the rank has too many ids.
     """
     stored = load_rank(spool)
-    edits = replace(stored.plan, short_names=selection.short_names)
-    rank = place_rank(stored.trace, edits, stored.table, placement, selection)
+    rank = place_stored(stored, placement, selection)
     matched = matches.by_event(on_slices=form == "pftrace")
     if form == "pftrace":
         from tp_tools.merging import pftrace_fragment  # noqa: PLC0415  0.02 s, for this form alone
