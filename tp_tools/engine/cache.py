@@ -4,6 +4,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import time
 
@@ -71,19 +72,27 @@ def keep(content: bytes, folder: Path, key: str, suffix: str) -> None:
 
     A full disk is no error: the next start does without the file, as this one did.
     """
-    try:
-        with signals.held_back():
-            handle, part = tempfile.mkstemp(dir=folder, suffix=".part")
-            forget = signals.at_end(lambda: Path(part).unlink(missing_ok=True))
-    except OSError:
-        return
+    with suppress(OSError):
+        write_whole(folder / file_name(key, content, suffix), content)
+        _forget_old(folder, suffix)
+
+
+def write_whole(path: Path, *parts: bytes) -> None:
+    """Write a file whole or not at all, whether by an error or by a signal.
+
+    Raises:
+        OSError: it cannot be written; nothing of it is left.
+    """
+    with signals.held_back():
+        handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        forget = signals.at_end(lambda: Path(part).unlink(missing_ok=True))
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(part).replace(folder / file_name(key, content, suffix))
-        _forget_old(folder, suffix)
+            file.writelines(parts)
+        Path(part).replace(path)
     except OSError:
         Path(part).unlink(missing_ok=True)
+        raise
     finally:
         forget()
 

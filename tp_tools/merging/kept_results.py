@@ -9,14 +9,13 @@ import functools
 import hashlib
 import os
 import pickle
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tp_tools.chrome.stream import LONGEST_VARIABLE
-from tp_tools.engine.cache import is_private
+from tp_tools.engine.cache import is_private, write_whole
 from tp_tools.errors import UsageError
 from tp_tools.library import files
 
@@ -70,7 +69,9 @@ class KeptResults:
                 kept: T = pickle.loads(data[_CHECKSUM_BYTES:])  # noqa: S301  in a private folder
                 return kept
         result = call()
-        self._store(path, pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
+        data = pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
+        with suppress(OSError):  # on a full disk it is made anew another time
+            write_whole(path, _digest(data), data)
         return result
 
     def check(self) -> None:
@@ -84,18 +85,6 @@ class KeptResults:
                 f"{self.folder}: results are kept in a folder that you can write to, and nobody "
                 "else. Name another with --keep."
             )
-
-    def _store(self, path: Path, data: bytes) -> None:
-        """Write a result whole or not at all; on a full disk it is made anew another time."""
-        with suppress(OSError):
-            handle, part = tempfile.mkstemp(dir=self.folder, suffix=".part")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(_digest(data))
-                    file.write(data)
-                Path(part).replace(path)
-            finally:
-                Path(part).unlink(missing_ok=True)
 
 
 def _identity(source: Source) -> object:
