@@ -32,6 +32,24 @@ def test_lookups_in_blocks_equal_numpy(codes: list[int], searched: list[int], le
     assert rows == list(zip(column.tolist(), column.tolist(), strict=True))
 
 
+@PURE
+@given(st.lists(st.integers(0, 9)), st.integers(1, 20))
+def test_runs_hold_whole_groups(counts: list[int], limit: int) -> None:
+    """Runs cover all values in order, end where a group ends, and only a single group is longer."""
+    found = list(columns.runs(counts, limit))
+    ends = np.cumsum([0, *counts]).tolist()
+    assert [it.start for it in found] == [0, *(it.stop for it in found)][: len(found)]
+    assert sum(it.stop - it.start for it in found) == sum(counts)
+    for run in found:
+        inside = [
+            count
+            for count, end in zip(counts, ends, strict=False)
+            if run.start <= end < run.stop and count
+        ]
+        assert run.stop in ends
+        assert sum(inside) <= limit or len(inside) == 1
+
+
 def test_a_negative_code_matches_nothing() -> None:
     """Codes below 0 stand for names that do not occur in a trace."""
     assert columns.is_in(np.array([0, 1]), [-1, 1]).tolist() == [False, True]

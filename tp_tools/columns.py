@@ -47,6 +47,27 @@ def blocks(count: int) -> Iterator[slice]:
         yield slice(start, min(start + BLOCK_SIZE, count))
 
 
+def runs(counts: Iterable[int], limit: int) -> Iterator[slice]:
+    """Divide consecutive groups of values into runs of groups that are worked on together.
+
+    Args:
+        counts: number of values of each group, in order.
+        limit: most values of a run; a group with more is a run of its own.
+
+    Returns:
+        Slices that cover all values in order: slice(0, 5), slice(5, 9) for groups of 2, 3 and 4
+        values and a limit of 6.
+    """
+    start = stop = 0
+    for count in counts:
+        if start < stop and stop + count - start > limit:
+            yield slice(start, stop)
+            start = stop
+        stop += count
+    if start < stop:
+        yield slice(start, stop)
+
+
 def take(values: NDArray[T], index: Integers) -> NDArray[T]:
     """Compute `values[index]`.
 

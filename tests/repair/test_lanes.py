@@ -78,6 +78,24 @@ def test_sql_sees_every_overlap(trace: list[list[Slice]], tolerance: int) -> Non
     assert {k for pair in overlaps(table) for k in pair} <= seen
 
 
+@PURE
+@given(traces(), st.integers(2, 6))
+def test_short_tracks_get_their_lanes_together(trace: list[list[Slice]], together: int) -> None:
+    """Each slice gets the lane that it gets where its track is looked at alone."""
+    table = slices(trace_of(text(events_of(trace))))
+    assert assign_lanes(table, together).tolist() == assign_lanes(table, 1).tolist()
+
+
+def test_tracks_that_last_too_long_to_be_moved() -> None:
+    """Tracks that together last longer than int64 can hold get the lanes that each gets alone."""
+    ts = np.array([0, 10, 0, 10, 0, 10])
+    end = np.array([20, 1 << 62, 20, 1 << 62, 20, 30])
+    track = np.array([0, 0, 1, 1, 2, 2])
+    event = np.arange(6, dtype=np.int32)
+    table = Slices(event, np.full(6, -1, np.int32), track, ts, end)
+    assert assign_lanes(table).tolist() == [0, 1, 0, 1, 0, 1]
+
+
 def test_sql_is_shown_little() -> None:
     """Of a long track with one marked slice, only slices within the tolerance of it are chosen."""
     table = slices(trace_of(text(cpu("k", i * 10_000, i * 10_000 + 9_000) for i in range(100))))

@@ -48,17 +48,19 @@ def test_sorted_as_perfetto_sorts() -> None:
 
 @PURE
 @given(
-    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 9), st.integers(1, 2)), max_size=40),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 9), st.integers(1, 4)), max_size=40),
     st.sampled_from([2, 4, 8]),
+    st.sampled_from([1, 3, 40]),
 )
 def test_a_long_track_split_by_time_sorts_the_same(
-    made: list[tuple[int, int, int]], sort_size: int
+    made: list[tuple[int, int, int]], sort_size: int, together: int
 ) -> None:
-    """A track sorted in several calls has the order of one sorted in one call, ties included."""
+    """Tracks sorted in several calls, or several in one, have the order of each sorted alone."""
     events = [cpu(str(i), ts, ts + dur, tid=tid) for i, (ts, dur, tid) in enumerate(made)]
-    trace, at_once = table_of(*events)
-    split = slices(trace, SortSizes(sort_size, 2))
-    assert split.event.tolist() == at_once.event.tolist()
+    trace = trace_of(text(events))
+    alone = slices(trace, SortSizes(together=1))
+    split = slices(trace, SortSizes(sort_size, 2, together))
+    assert split.event.tolist() == slices(trace).event.tolist() == alone.event.tolist()
     keys = [(made[i][2], made[i][0], -made[i][1], i) for i in split.event.tolist()]
     assert all(one < other for one, other in pairwise(keys) if one[0] == other[0])
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import blocks, iterate_rows, narrow
+from tp_tools.columns import blocks, iterate_rows, narrow, runs
 from tp_tools.repair.crossing import CrossedSlices, may_cross
 from tp_tools.trace.slices import slices_between
 
@@ -24,25 +24,56 @@ if TYPE_CHECKING:
 
     from tp_tools.trace import Slices
     from tp_tools.trace.model import Ints
+    from tp_tools.trace.slice_times import Times
 
 
 _NEVER = (1 << 63) - 1
 
+TOGETHER = 1 << 12
+"""Slices of short tracks that get their lanes in one call."""
 
-def assign_lanes(table: Slices) -> Ints:
+
+def assign_lanes(table: Slices, together: int = TOGETHER) -> Ints:
     """Give each slice the lowest lane on which it nests in every slice it meets.
+
+    Args:
+        table: all slices.
+        together: number of slices of short tracks that get their lanes in one call.
 
     Returns:
         int array (slices,), 0 for the track itself.
     """
     lane = np.zeros(len(table), np.int32)
-    for start, stop in table.track_ranges():
-        if stop - start > 1:
-            _assign_on_track(slices_between(table, start, stop), lane[start:stop])
+    counts = (stop - start for start, stop in table.track_ranges())
+    for run in runs(counts, together):
+        tracks = slices_between(table, run.start, run.stop)
+        if tracks.track[0] == tracks.track[-1]:
+            _assign_on_track(tracks.ts, tracks.end, lane[run])
+        elif (moved := _one_after_the_other(tracks)) is not None:
+            _assign_on_track(*moved, lane[run])
+        else:
+            lane[run] = assign_lanes(tracks, 1)
     return narrow(lane)
 
 
-def _assign_on_track(track: Slices, lane: NDArray[np.int32]) -> None:
+def _one_after_the_other(tracks: Slices) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Move the slices of each track to where those of the track before have ended.
+
+    Returns:
+        Starts and ends, ns; None if the tracks take longer together than int64 can hold.
+    """
+    ts, end = tracks.ts[:], tracks.end[:]
+    first = np.array([start for start, _ in tracks.track_ranges()])
+    counts = np.diff(first, append=len(ts))
+    lasting = np.maximum.reduceat(end, first).astype(np.float64) - ts[first]
+    if lasting.sum() > _NEVER / 2:
+        return None
+    begin = np.cumsum(np.maximum.reduceat(end, first) - ts[first])
+    moved = np.repeat(np.concatenate([[0], begin[:-1]]) - ts[first], counts)
+    return ts + moved, end + moved
+
+
+def _assign_on_track(ts: Times, end: Times, lane: NDArray[np.int32]) -> None:
     """Fill in the lanes of a track's slices, sorted by ts, longest first.
 
     A lane is a stack of the ends of its open slices. A slice that crosses no other stays on the
@@ -50,10 +81,10 @@ def _assign_on_track(track: Slices, lane: NDArray[np.int32]) -> None:
     """
     main: list[int] = []
     others = _Lanes()
-    for block in blocks(len(track)):
-        ts, end = track.ts[block], track.end[block]
-        checked = np.flatnonzero(may_cross(ts, end, [*main, *others.open_ends()]))
-        for i, starts, ends in iterate_rows(checked, ts[checked], end[checked]):
+    for block in blocks(len(lane)):
+        block_ts, block_end = ts[block], end[block]
+        checked = np.flatnonzero(may_cross(block_ts, block_end, [*main, *others.open_ends()]))
+        for i, starts, ends in iterate_rows(checked, block_ts[checked], block_end[checked]):
             while main and main[-1] <= starts:
                 main.pop()
             if not main or ends <= main[-1]:

@@ -55,11 +55,11 @@ def with_gpu_names(trace: Trace, plan: Plan) -> Plan:
 
 def new_gpu_names(trace: Trace, plan: Plan) -> dict[str, str]:
     """Return the recorded name by new name, "python3" of "GPU 0"; "" for a process without one."""
-    recorded = process_names(trace)
+    recorded = process_names(trace) if plan.process_names else {}
     found = {
         name: recorded.get(trace.tracks[trace.track[event]][0], "")
         for event, name in plan.process_names.items()
     }
-    wanted = set(gpu_names(trace).values())
-    added = (name for key, _, _, name in plan.names if key == "process_name" and name in wanted)
-    return {**dict.fromkeys(added, ""), **found}
+    added = [name for key, _, _, name in plan.names if key == "process_name"]
+    wanted = set(gpu_names(trace).values()) if added else set()
+    return {**dict.fromkeys((name for name in added if name in wanted), ""), **found}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import blocks, indices_of, take
+from tp_tools.columns import blocks, indices_of, runs, take
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.pairs import pairs
 from tp_tools.trace.slice_times import Recorded, time_view
@@ -29,10 +29,12 @@ class SortSizes:
     Attributes:
         slices: number of slices sorted in one call; a longer track is split by time first.
         samples: number of starts sampled per `slices`, to choose the times at which to split.
+        together: number of slices of short tracks that are sorted in one call.
     """
 
     slices: int = 1 << 20
     samples: int = 1 << 10
+    together: int = 1 << 12
 
 
 DEFAULT_SORT_SIZES = SortSizes()
@@ -85,8 +87,8 @@ def slices(trace: Trace, sizes: SortSizes = DEFAULT_SORT_SIZES) -> Slices:
     counts = [sum(map(len, events)) for events in by_track]
     event = _concatenate(chain.from_iterable(by_track))
     del by_track  # frees half of the memory held here
-    for track_events in np.split(event, np.cumsum(counts)):
-        _sort(trace, track_events, closing_of, sizes)
+    for run in runs(counts, min(sizes.together, sizes.slices)):
+        _sort(trace, event[run], closing_of, sizes)
     ts, end = _recorded_times(trace, event, closing_of)
     return Slices(event, ts.closing, take(trace.track, event), ts, end)
 
@@ -143,13 +145,16 @@ def _sort(
     closing_of: NDArray[np.int32] | None,
     sizes: SortSizes,
 ) -> None:
-    """Sort the events of one track in place, in the order of its slices.
+    """Sort the events of one track, or of several short ones, in place, as `Slices` are sorted.
 
     A long track is split by start times first, so that each sort takes little memory.
     """
     if len(event) <= sizes.slices:
         ts, end = _recorded_times(trace, event, closing_of)
-        event[:] = event[sort_order(ts[:], end, event)]
+        in_time = event[sort_order(ts[:], end, event)]
+        track = trace.track[in_time]
+        is_one = track.min() == track.max()
+        event[:] = in_time if is_one else in_time[np.argsort(track, kind="stable")]
         return
     samples = np.sort(trace.ts[event[:: sizes.slices // sizes.samples]])
     edges = samples[sizes.samples :: sizes.samples]
