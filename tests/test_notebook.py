@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CELLS = {
     "query": "tp_tools.query('kernels', trace)",
     "diagnose": "tp_tools.diagnose(trace)",
+    "info": "tp_tools.info(ranks)",
+    "gate": "tp_tools.gate(trace, trace)",
     "fix": "tp_tools.fix(trace, check=True)",
     "merge": "tp_tools.merge(ranks, 'all.json.gz')",
     "diff": "tp_tools.diff(trace, trace)",
@@ -50,6 +52,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     [
         ("query", "total_ns"),
         ("diagnose", "Exposed communication"),
+        ("info", "To repair with `tp-tools fix`:"),
+        ("gate", "step_time"),
         ("fix", "hidden kernel_ns"),
         ("merge", "residual_ns"),
         ("diff", "no difference is tested"),

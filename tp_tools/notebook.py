@@ -14,15 +14,21 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, measures: bool = False
+) -> str:
     """Write a table, with numbers to the right.
 
     Args:
         columns: the headings.
         rows: the rows, with a value per column; None is shown as "-".
+        measures: whether texts behind the first column are numbers with units, to the right, too.
     """
     heads = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    body = ""
+    for row in rows:
+        cells = (_cell(it, right=measures and at > 0) for at, it in enumerate(row))
+        body += f"<tr>{''.join(cells)}</tr>"
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -38,9 +44,10 @@ def frame(address: str, height: int) -> str:
     )
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, *, right: bool) -> str:
     if value is None:
         return "<td>-</td>"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f'<td style="text-align:right">{value:,}</td>'
-    return f'<td style="text-align:left">{escape(str(value))}</td>'
+    side = "right" if right else "left"
+    return f'<td style="text-align:{side}">{escape(str(value))}</td>'

@@ -12,6 +12,7 @@ from tests.support.handmade import text
 from tests.support.strategies import LOADING
 from tp_tools.comparison import baseline, common_phase, compare, gating, ranks, report, side
 from tp_tools.comparison.collection import QUERIES
+from tp_tools.comparison.verdicts import PASS, REGRESSION, UNJUDGED
 from tp_tools.engine import load, query_rows
 from tp_tools.errors import InputError
 from tp_tools.querying import lookup
@@ -56,7 +57,7 @@ def test_any_two(one: list[Event], other: list[Event]) -> None:
         assert comparison_page.html(found, show_all=True)
     for metric in ("step_time", "gpu_busy", "launch_gap", "exposed_comm", "busbw", "kernel:*"):
         judged = gating.gate(*made, (metric,))
-        assert judged.code in {gating.PASS, gating.REGRESSION, gating.UNJUDGED}
+        assert judged.code in {PASS, REGRESSION, UNJUDGED}
     json.loads(baseline.text(made[0]))
 
 
@@ -69,4 +70,4 @@ def test_any_one(events: list[Event]) -> None:
         return
     compared = compare(*made)
     assert {change.verdict for change in (compared.step, *compared.changes)} == {"same"}
-    assert gating.judge(*made, "step_time", 0.05).code != gating.REGRESSION
+    assert gating.judge(*made, "step_time", 0.05).code != REGRESSION

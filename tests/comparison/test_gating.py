@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.support.comparing import STEP_KEY, a_side
-from tp_tools.comparison.gating import BUSBW, PASS, REGRESSION, UNJUDGED, check, gate, judge
+from tp_tools.comparison.gating import check, gate, judge
 from tp_tools.comparison.model import BUS, COLLECTIVE, TIME, Key, Samples, Side
+from tp_tools.comparison.verdicts import BUSBW, PASS, REGRESSION, UNJUDGED
 from tp_tools.errors import UsageError
 
 STEADY = [100_000, 101_000, 99_000, 100_500, 99_500]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,6 +35,19 @@ def test_long_names_are_shortened(tmp_path: Path) -> None:
     """A category name of a hundred letters is shortened in its middle."""
     lines = lines_of(tmp_path, x("k", 0, 9, cat="a" * 100))
     assert "aaaaaaaaaaaaaaaaaaaaaa...aaaaaaaaaaaaaaaaaaaaaaa 1 1 9 ns" in lines
+
+
+def test_a_notebook_shows_what_the_command_says(tmp_path: Path) -> None:
+    """Every cell of the tables, the facts and the verdict stand in the HTML; names are text."""
+    events = kernel("k", 0, 9, 1, tid=7), kernel("<b>", 4, 12, 2, tid=7), x("c", 0, 9, cat="<i>")
+    info = trace_info.describe(source_of(text(events), tmp_path), LoadOptions())
+    html = facts.TraceInfos([info, info])._repr_html_()
+    assert html == 2 * info._repr_html_()
+    assert "<i>" not in html
+    assert '<td style="text-align:right">1</td>' in html
+    shown = re.sub(r"\s+", " ", re.sub(r"</?(p|table|thead|tbody|tr|th|td)\b[^>]*>", " ", html))
+    for line in facts.lines(info):
+        assert escape(" ".join(line.split())) in shown
 
 
 def test_a_trace_that_fix_refuses(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tp_tools.caller import PathLike
-    from tp_tools.comparison.gating import Judgement
     from tp_tools.comparison.model import Comparison
+    from tp_tools.comparison.verdicts import Judgement
 
 
 def diff(

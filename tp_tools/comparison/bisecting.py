@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tp_tools.comparison import gating, report
 from tp_tools.comparison.comparing import compare
 from tp_tools.comparison.recording import NotRecorded
+from tp_tools.comparison.verdicts import PASS, REGRESSION, UNJUDGED
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from tp_tools.comparison.gating import Judgement
     from tp_tools.comparison.model import Comparison, Side
     from tp_tools.comparison.repository import Commit
+    from tp_tools.comparison.verdicts import Judgement
     from tp_tools.progress import Reporter
 
 
@@ -54,7 +55,7 @@ class Record(Protocol):
 
 GOOD, BAD, SKIP = "good", "bad", "skip"
 
-_WORDS = {gating.PASS: GOOD, gating.REGRESSION: BAD, gating.UNJUDGED: SKIP}
+_WORDS = {PASS: GOOD, REGRESSION: BAD, UNJUDGED: SKIP}
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Found:
     @property
     def is_sure(self) -> bool:
         """Whether the first bad commit is alone, and worse than its parent by as much as asked."""
-        return self.confidence is not None and self.confidence.code == gating.REGRESSION
+        return self.confidence is not None and self.confidence.code == REGRESSION
 
     def as_object(self) -> dict[str, Any]:
         """Return the outcome as an object for JSON."""
@@ -164,7 +165,7 @@ class _Search:
         except NotRecorded as error:
             raise InputError(f"{error.commit or bad}: {error}.") from error
         why = found.lines()[0]
-        if found.code != gating.REGRESSION:
+        if found.code != REGRESSION:
             raise InputError(f"{bad.short} is not measurably slower than {good.short}: {why}.")
         if self.rules.most is None:
             self.most = (found.verdicts[0].change or 0) / 2
@@ -184,7 +185,7 @@ class _Search:
         for done in range(self.rules.retries + 1):
             before, after = self.record(self.good, commit, more=done > 0)
             found = gating.gate(before, after, (self.rules.metric,), self.most)
-            if found.code != gating.UNJUDGED or found.cannot or done == self.rules.retries:
+            if found.code != UNJUDGED or found.cannot or done == self.rules.retries:
                 break
             self.reporter.say(f"{commit.short}: {found.lines()[0]}; recording again")
         return found

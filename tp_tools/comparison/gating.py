@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,14 +12,19 @@ from tp_tools.comparison import statistics
 from tp_tools.comparison.comparing import compare
 from tp_tools.comparison.judging import is_of_cpu, is_one_recording
 from tp_tools.comparison.model import BUS, COLLECTIVE, KERNEL, MODULE, TIME, Key
+from tp_tools.comparison.verdicts import (
+    BUSBW,
+    PASS,
+    REGRESSION,
+    UNJUDGED,
+    Judgement,
+    Verdict,
+    number,
+)
 from tp_tools.errors import UsageError
-from tp_tools.formatting import span
 
 if TYPE_CHECKING:
     from tp_tools.comparison.model import Floats, Side
-
-PASS, REGRESSION, UNJUDGED = 0, 1, 125
-"""Exit codes; `git bisect run` skips a commit for which a command returns 125."""
 
 _PARTS = {
     "gpu_busy": ("compute", "communication", "waiting", "copy"),
@@ -28,46 +33,8 @@ _PARTS = {
 }
 """Metrics that are sums of parts of a step."""
 
-METRICS = ("step_time", *_PARTS, "busbw", "kernel:GLOB", "module:GLOB")
+METRICS = ("step_time", *_PARTS, BUSBW, "kernel:GLOB", "module:GLOB")
 """Names of metrics."""
-
-BUSBW = "busbw"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The judgement of one metric.
-
-    Attributes:
-        metric: its name.
-        code: `PASS`, `REGRESSION` or `UNJUDGED`.
-        why: one line.
-        before, now: its typical values, ns of a step; of busbw GB/s. None where it has none.
-        change: how much worse it became, as share of `before`: 0.1 is 10 % slower; None likewise.
-        low, high: 95 % interval of `change`; None with fewer than two samples.
-    """
-
-    metric: str
-    code: int
-    why: str
-    before: float | None = None
-    now: float | None = None
-    change: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-    def as_object(self) -> dict[str, Any]:
-        """Return the verdict as an object for JSON."""
-        return {
-            "metric": self.metric,
-            "verdict": _WORDS[self.code],
-            "why": self.why,
-            "before": self.before,
-            "now": self.now,
-            "change": self.change,
-            "low": self.low,
-            "high": self.high,
-        }
 
 
 def needs_modules(metrics: tuple[str, ...]) -> bool:
@@ -187,10 +154,9 @@ def _missing(before: Floats | None, after: Floats | None) -> str:
 
 def _said(metric: str, before: float, now: float, change: float, found: _Interval | None) -> str:
     """Write the numbers: step_time 1.000 ms -> 1.100 ms (+10.0 %, 95 %: +9.0 to +11.0 %)."""
-    if metric == BUSBW:
-        numbers = f"{before:.1f} GB/s -> {now:.1f} GB/s, {100 * change:+.1f} % time per byte"
-    else:
-        numbers = f"{span(round(before))} -> {span(round(now))} ({100 * change:+.1f} %)"
+    numbers = f"{number(metric, before)} -> {number(metric, now)}"
+    worse = f"{100 * change:+.1f} %"
+    numbers += f", {worse} time per byte" if metric == BUSBW else f" ({worse})"
     if found is None:
         return f"{metric} {numbers}"
     return f"{metric} {numbers}, 95 %: {100 * found.low:+.1f} to {100 * found.high:+.1f} %"
@@ -235,49 +201,6 @@ def _busbw(side: Side) -> Floats | None:
     ns = np.sum([side.rows[Key(COLLECTIVE, it.name, it.detail)].ns for it in known], axis=0)
     found: Floats = nbytes / np.maximum(ns, 1)
     return found
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The judgement of a recording.
-
-    Attributes:
-        verdicts: of each metric.
-        cannot: why it cannot be judged at all; () where it can.
-    """
-
-    verdicts: tuple[Verdict, ...] = ()
-    cannot: tuple[str, ...] = ()
-
-    @property
-    def code(self) -> int:
-        """The exit code: a regression of any metric, else what cannot be judged, else 0."""
-        codes = {it.code for it in self.verdicts}
-        if self.cannot:
-            return UNJUDGED
-        return next(it for it in (REGRESSION, UNJUDGED, PASS) if it in codes)
-
-    @property
-    def verdict(self) -> str:
-        """The code as a word: "pass", "regression" or "cannot be judged"."""
-        return _WORDS[self.code]
-
-    def lines(self) -> list[str]:
-        """Return a line for each metric."""
-        if self.cannot:
-            return [f"cannot be judged: {'; '.join(self.cannot)}"]
-        return [it.why for it in self.verdicts]
-
-    def as_object(self) -> dict[str, Any]:
-        """Return the judgement as an object for JSON."""
-        return {
-            "verdict": self.verdict,
-            "why": "; ".join(self.lines()),
-            "metrics": [it.as_object() for it in self.verdicts],
-        }
-
-
-_WORDS = {PASS: "pass", REGRESSION: "regression", UNJUDGED: "cannot be judged"}
 
 
 def gate(

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tp_tools.comparison import baseline, gating, reading
+from tp_tools.comparison.verdicts import Judgement
 from tp_tools.errors import EngineError, InputError, UsageError
 from tp_tools.files import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tp_tools.comparison.gating import Judgement
     from tp_tools.comparison.model import Side
     from tp_tools.merging.rank_names import RankChoice
     from tp_tools.progress import Reporter
@@ -89,7 +89,7 @@ def judge(
         now = recordings.read(phase, how, reporter, modules=modules)
         return gating.gate(before, now, limit.metrics, limit.most)
     except (InputError, EngineError) as error:
-        return gating.Judgement(cannot=(str(error),))
+        return Judgement(cannot=(str(error),))
 
 
 def write_baseline(

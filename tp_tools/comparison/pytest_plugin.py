@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tp_tools.caller import PathLike
-    from tp_tools.comparison.gating import Judgement
+    from tp_tools.comparison.verdicts import Judgement
 
 
 class TraceGate(Protocol):

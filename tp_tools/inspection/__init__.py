@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
-    from tp_tools.inspection.trace_info import TraceInfo, describe
+    from tp_tools.inspection.facts import TraceInfo
+    from tp_tools.inspection.trace_info import describe
 
 __all__ = ["TraceInfo", "describe"]
 
 __getattr__ = exporter(
     __name__,
     {
-        "TraceInfo": "trace_info",
+        "TraceInfo": "facts",
         "describe": "trace_info",
     },
 )

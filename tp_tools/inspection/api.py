@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools.caller import KeptWarnings, paths
 from tp_tools.files import open_source
+from tp_tools.inspection.facts import TraceInfos
 from tp_tools.inspection.trace_info import describe
 from tp_tools.merging import job_files
 from tp_tools.merging.rank_names import RankChoice
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tp_tools.caller import PathLike
-    from tp_tools.inspection.trace_info import TraceInfo
 
 
 def info(
@@ -30,7 +30,7 @@ def info(
     engine: str | None = None,
     profile: str | None = None,
     stage: str | None = None,
-) -> list[TraceInfo]:
+) -> TraceInfos:
     """Say what is in each trace: its job, GPUs, streams, steps, collectives and defects.
 
     Args:
@@ -40,7 +40,8 @@ def info(
         stage: of several stages, this one.
 
     Returns:
-        A description per trace; `.as_object()` is what `tp-tools info --format json` prints.
+        A list with a description per trace, whose `.as_object()` is what
+        `tp-tools info --format json` prints.
 
     Raises:
         tp_tools.errors.InputError: a trace cannot be used.
@@ -48,7 +49,7 @@ def info(
     """
     kept, how = KeptWarnings(), LoadOptions(engine)
     choice = RankChoice(profile, stage, allow_missing=True)
-    found = []
+    found = TraceInfos()
     for name in job_files.list_files(paths(traces), choice, kept):
         with open_source(name) as source:
             found.append(describe(source, how, kept))

@@ -1,26 +1,24 @@
-"""Write the description of a trace as lines of text."""
+"""Hold the description of a trace, and write it as text, as HTML or as an object for JSON."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
 
-from tp_tools.formatting import (
-    middle,
-    percent,
-    plural,
-    size,
-    span,
-)
+from tp_tools import notebook
+from tp_tools.formatting import middle, percent, plural, size, span
+from tp_tools.inspection.inventory import Kernels
 from tp_tools.repair.summary import REPAIRS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tp_tools.chrome import TraceMetadata
+    from tp_tools.chrome.file_damage import FileDamage
     from tp_tools.chrome.metadata import Gpu
     from tp_tools.inspection.inventory import Inventory, Stream
-    from tp_tools.inspection.trace_info import TraceInfo
     from tp_tools.repair.defects import Defects
 
 _LABEL_WIDTH = 10
@@ -28,25 +26,140 @@ _NAME_WIDTH = 48
 _MAX_STREAMS = 24
 _DAY_NS = 86_400 * 10**9
 
+_EPOCH_FROM_NS = 10**18
+"""Times from here on count from 1970 where the trace has no base time: the year 2001."""
+
+_TOLD = (
+    "rank",
+    "world_size",
+    "backend",
+    "process_groups",
+    "gpus",
+    "versions",
+    "options",
+    "base_ns",
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class TraceInfo:
+    """The description of a trace.
+
+    Attributes:
+        file: name of the file as its user gave it.
+        file_labels: rank and parallel axes in the name of the file: {"RANK": 3, "TP": 3}.
+        bytes: size on disk.
+        text_bytes: size decompressed; None if it is not Chrome JSON.
+        metadata: of the header; None if it is not Chrome JSON.
+        inventory: counts of events, streams, steps and kernels.
+        collective_kinds: kind of collective, by name of the kernel.
+        defects: the defects that `fix` repairs; None if it is not Chrome JSON.
+        losses: counts of lost events by TraceProcessor's name for the loss; empty for Chrome JSON.
+        damage: of the text of the file; None if it is not Chrome JSON.
+    """
+
+    file: str
+    file_labels: dict[str, int]
+    bytes: int
+    text_bytes: int | None
+    metadata: TraceMetadata | None
+    inventory: Inventory
+    collective_kinds: Mapping[str, str]
+    defects: Defects | None
+    losses: Mapping[str, int]
+    damage: FileDamage | None = None
+
+    def collectives(self) -> list[Kernels]:
+        """Sum the kernels of each kind of collective, most time first."""
+        count, time = Counter[str](), Counter[str]()
+        for kernels in self.inventory.kernels:
+            kind = self.collective_kinds.get(kernels.name)
+            if kind is not None:
+                count[kind] += kernels.count
+                time[kind] += kernels.dur_ns
+        return [Kernels(kind, count[kind], total) for kind, total in time.most_common()]
+
+    def start_utc(self) -> str | None:
+        """Return the time of the first event: "2023-11-14 22:13:20.123 UTC".
+
+        Returns:
+            The time in UTC to the millisecond; None if neither a base time nor the times say it.
+        """
+        start = self.inventory.start_ns
+        base = self.metadata.base_ns if self.metadata is not None else None
+        if start is None or (base is None and start < _EPOCH_FROM_NS):
+            return None
+        try:
+            moment = _EPOCH + timedelta(microseconds=((base or 0) + start) // 1000)
+        except OverflowError:
+            return None
+        return moment.isoformat(" ", "milliseconds").replace("+00:00", " UTC")
+
+    def _repr_html_(self) -> str:
+        """Return the description as tables, for notebooks."""
+        return html(self)
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the description for JSON: times and durations in ns, None for unknown facts."""
+        counts = asdict(self.inventory)
+        del counts["kernels"]  # thousands of names, which `tp-tools query kernels` lists
+        return {
+            "file": self.file,
+            "named": self.file_labels,
+            "bytes": self.bytes,
+            "text_bytes": self.text_bytes,
+            "about": _public(self.metadata) if self.metadata is not None else None,
+            "start_utc": self.start_utc(),
+            **counts,
+            "collectives": [asdict(kernels) for kernels in self.collectives()],
+            "defects": self.defects.as_object() if self.defects is not None else None,
+            "lost": dict(self.losses),
+            "damage": self.damage.as_object() if self.damage is not None else None,
+        }
+
+
+class TraceInfos(list[TraceInfo]):
+    """The descriptions of several traces, in their order."""
+
+    def _repr_html_(self) -> str:
+        """Return one description below the other, for notebooks."""
+        return "".join(map(html, self))
+
 
 def lines(info: TraceInfo) -> Iterator[str]:
     """Write facts, categories, streams, collectives and defects of a trace."""
-    text = f", {size(info.text_bytes)} of text" if info.text_bytes else ""
-    yield f"{info.file}: {size(info.bytes)}{text}"
+    yield _title(info)
     for label, value in facts(info):
         yield f"  {label:<{_LABEL_WIDTH}} {value}"
-    yield ""
-    yield from _table(_categories(info.inventory))
-    if info.inventory.streams:
+    for rows in _tables(info):
         yield ""
-        yield from _table(_streams(info.inventory))
-    collectives = info.collectives()
-    if collectives:
-        yield ""
-        rows = [(kind.name, f"{kind.count:,}", span(kind.dur_ns)) for kind in collectives]
-        yield from _table([("collective", "kernels", "time"), *rows])
+        yield from _table(rows)
     yield ""
     yield from _verdict(info)
+
+
+def html(info: TraceInfo) -> str:
+    """Write the same as tables, for notebooks."""
+    tables = [notebook.table(("", ""), facts(info))]
+    tables += [notebook.table(heads, rows, measures=True) for heads, *rows in _tables(info)]
+    verdict = "".join(map(notebook.paragraph, _verdict(info)))
+    return notebook.paragraph(_title(info)) + "".join(tables) + verdict
+
+
+def _title(info: TraceInfo) -> str:
+    text = f", {size(info.text_bytes)} of text" if info.text_bytes else ""
+    return f"{info.file}: {size(info.bytes)}{text}"
+
+
+def _tables(info: TraceInfo) -> Iterator[Iterator[tuple[str, ...]]]:
+    """Yield tables of categories, streams and collectives, as rows whose first holds headings."""
+    yield _categories(info.inventory)
+    if info.inventory.streams:
+        yield _streams(info.inventory)
+    if info.collectives():
+        yield _collectives(info)
 
 
 def facts(info: TraceInfo) -> Iterator[tuple[str, str]]:
@@ -123,6 +236,12 @@ def _streams(counts: Inventory) -> Iterator[tuple[str, ...]]:
         yield f"and {len(counts.streams) - _MAX_STREAMS} more", "", "", ""
 
 
+def _collectives(info: TraceInfo) -> Iterator[tuple[str, ...]]:
+    yield "collective", "kernels", "time"
+    for kind in info.collectives():
+        yield kind.name, f"{kind.count:,}", span(kind.dur_ns)
+
+
 def _stream_name(stream: Stream) -> str:
     process = middle(stream.process or "", _NAME_WIDTH - 16)
     device = "" if "GPU" in process else f"GPU {stream.pid}"
@@ -169,3 +288,8 @@ def _defects(defects: Defects) -> Iterator[str]:
         yield f"times that Perfetto rounds: rebased by {defects.rebase_ns // _DAY_NS:,} days"
     for kind, count in defects.mended.items():
         yield REPAIRS.get(kind, kind) + (f" ({count:,})" if count > 1 else "")
+
+
+def _public(header: TraceMetadata) -> dict[str, Any]:
+    """Select the metadata for JSON: no name of a machine or a group, which may be private."""
+    return {key: value for key, value in asdict(header).items() if key in _TOLD}

@@ -1,13 +1,11 @@
-"""Describe a trace: its header, the counts of its events, its defects."""
+"""Describe a trace: count its events, read its header, look for its defects."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tp_tools import engine
 from tp_tools.chrome import batch_pool, read, reading_jobs
@@ -16,7 +14,8 @@ from tp_tools.chrome.metadata import metadata
 from tp_tools.chrome.reread import external_ids
 from tp_tools.inspection import kernel_kinds
 from tp_tools.inspection.contents import contents
-from tp_tools.inspection.inventory import Kernels, inventory
+from tp_tools.inspection.facts import TraceInfo
+from tp_tools.inspection.inventory import inventory
 from tp_tools.merging import rank_names
 from tp_tools.progress import SILENT
 from tp_tools.querying import LoadOptions, load_trace
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tp_tools.chrome import TraceMetadata
-    from tp_tools.chrome.file_damage import FileDamage
     from tp_tools.engine.processor import Processor
     from tp_tools.files import Source
     from tp_tools.inspection.inventory import Inventory
@@ -35,96 +33,7 @@ if TYPE_CHECKING:
     from tp_tools.repair.defects import Defects
     from tp_tools.trace import Trace
 
-_EPOCH_FROM_NS = 10**18
-"""Times from here on count from 1970 where the trace has no base time: the year 2001."""
-
-_TOLD = (
-    "rank",
-    "world_size",
-    "backend",
-    "process_groups",
-    "gpus",
-    "versions",
-    "options",
-    "base_ns",
-)
-
 NO_LOSSES: Mapping[str, int] = {}
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-@dataclass(frozen=True)
-class TraceInfo:
-    """The description of a trace.
-
-    Attributes:
-        file: name of the file as its user gave it.
-        file_labels: rank and parallel axes in the name of the file: {"RANK": 3, "TP": 3}.
-        bytes: size on disk.
-        text_bytes: size decompressed; None if it is not Chrome JSON.
-        metadata: of the header; None if it is not Chrome JSON.
-        inventory: counts of events, streams, steps and kernels.
-        collective_kinds: kind of collective, by name of the kernel.
-        defects: the defects that `fix` repairs; None if it is not Chrome JSON.
-        losses: counts of lost events by TraceProcessor's name for the loss; empty for Chrome JSON.
-        damage: of the text of the file; None if it is not Chrome JSON.
-    """
-
-    file: str
-    file_labels: dict[str, int]
-    bytes: int
-    text_bytes: int | None
-    metadata: TraceMetadata | None
-    inventory: Inventory
-    collective_kinds: Mapping[str, str]
-    defects: Defects | None
-    losses: Mapping[str, int]
-    damage: FileDamage | None = None
-
-    def collectives(self) -> list[Kernels]:
-        """Sum the kernels of each kind of collective, most time first."""
-        count, time = Counter[str](), Counter[str]()
-        for kernels in self.inventory.kernels:
-            kind = self.collective_kinds.get(kernels.name)
-            if kind is not None:
-                count[kind] += kernels.count
-                time[kind] += kernels.dur_ns
-        return [Kernels(kind, count[kind], total) for kind, total in time.most_common()]
-
-    def start_utc(self) -> str | None:
-        """Return the time of the first event: "2023-11-14 22:13:20.123 UTC".
-
-        Returns:
-            The time in UTC to the millisecond; None if neither a base time nor the times say it.
-        """
-        start = self.inventory.start_ns
-        base = self.metadata.base_ns if self.metadata is not None else None
-        if start is None or (base is None and start < _EPOCH_FROM_NS):
-            return None
-        try:
-            moment = _EPOCH + timedelta(microseconds=((base or 0) + start) // 1000)
-        except OverflowError:
-            return None
-        return moment.isoformat(" ", "milliseconds").replace("+00:00", " UTC")
-
-    def as_object(self) -> dict[str, Any]:
-        """Return the description for JSON: times and durations in ns, None for unknown facts."""
-        counts = asdict(self.inventory)
-        del counts["kernels"]  # thousands of names, which `tp-tools query kernels` lists
-        return {
-            "file": self.file,
-            "named": self.file_labels,
-            "bytes": self.bytes,
-            "text_bytes": self.text_bytes,
-            "about": _public(self.metadata) if self.metadata is not None else None,
-            "start_utc": self.start_utc(),
-            **counts,
-            "collectives": [asdict(kernels) for kernels in self.collectives()],
-            "defects": self.defects.as_object() if self.defects is not None else None,
-            "lost": dict(self.losses),
-            "damage": self.damage.as_object() if self.damage is not None else None,
-        }
 
 
 def describe(source: Source, how: LoadOptions, reporter: Reporter = SILENT) -> TraceInfo:
@@ -204,11 +113,6 @@ def _info(
         defects=defects,
         losses=losses,
     )
-
-
-def _public(header: TraceMetadata) -> dict[str, Any]:
-    """Select the metadata for JSON: no name of a machine or a group, which may be private."""
-    return {key: value for key, value in asdict(header).items() if key in _TOLD}
 
 
 def _file_labels(source: Source, header: TraceMetadata | None) -> dict[str, int]:
