@@ -133,6 +133,29 @@ def test_missing_ranks_stop_it(tp_tools: TpTools, traces: Path, tmp_path: Path) 
     assert "missing  0" in ran.err
 
 
+def test_only_the_wanted_ranks_are_read(tp_tools: TpTools, tmp_path: Path) -> None:
+    """They keep their numbers and names; the others are counted, and one that is missing fails."""
+    for rank in range(5):
+        events = [e for i in range(4) for e in launched(1000 + 50 * i, i + 1)]
+        write_rank(tmp_path / "traces", f"rank{rank}.json.gz", events, **info(rank, size=6))
+    damaged = tmp_path / "traces" / "rank1.json.gz"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    out = tmp_path / "cut.json"
+    ran = tp_tools(
+        *("merge", tmp_path / "traces", "-o", out, "--ranks", "2-3,0", "--summary", "json")
+    )
+    told = json.loads(ran.out)
+    assert [it["rank"] for it in told["ranks"]] == [0, 2, 3]
+    assert {it["file"] for it in told["left_out"]} == {"rank1.json.gz", "rank4.json.gz"}
+    assert told["missing_ranks"] == []
+    assert "Left out: rank1.json.gz, rank4.json.gz: ranks that --ranks does not name." in ran.err
+    assert {e["pid"] // 100_000 for e in events_of(out) if e["ph"] == "X"} == {1, 3, 4}
+    ran = tp_tools("merge", tmp_path / "traces", "-o", out, "--force", "--ranks", "4-7")
+    assert (ran.code, "3 of 4 ranks have no file: 5, 6, 7" in ran.err) == (INPUT, True)
+    ran = tp_tools("merge", tmp_path / "traces", "-o", out, "--force", "--ranks", "9")
+    assert (ran.code, "there are 0, 1, 2, 3, ... 4." in ran.err) == (INPUT, True)
+
+
 def test_a_damaged_rank_is_named(tp_tools: TpTools, traces: Path, tmp_path: Path) -> None:
     """Exit 3, the file, and no output, also from a worker of its own."""
     (traces / "rank1.json.gz").write_bytes(b"\x1f\x8bnonsense")
@@ -149,6 +172,8 @@ def test_a_damaged_rank_is_named(tp_tools: TpTools, traces: Path, tmp_path: Path
         (("--start", "x"), "no number of milliseconds"),
         (("--summary", "json", "-o", "-"), "both want stdout"),
         (("--jobs", "0"), "jobs"),
+        (("--ranks", "3-1"), "is no rank and no range of ranks"),
+        (("--ranks", "0,,1"), "is no rank and no range of ranks"),
         (("--format", "archive", "--gpu-only", "-o", "a.zip"), "holds the ranks whole"),
         (("--verify", "-o", "all.pftrace"), "--verify proves a merge as JSON, or an archive"),
         (("-o", "all.txt"), "suffix"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -25,6 +26,25 @@ if TYPE_CHECKING:
     from tp_tools.cli.console import Console
     from tp_tools.merging.job_output import Format, JobOptions
     from tp_tools.merging.rank_names import RankChoice
+
+
+_RANKS = re.compile(r"(\d{1,7})(?:-(\d{1,7}))?")
+
+
+def _numbers(text: str) -> tuple[range, ...]:
+    """Read numbers of ranks: "0-7,512" to those from 0 to 7, and 512; "" to none.
+
+    Raises:
+        click.BadParameter: a part is no number and no range of numbers, or a range is empty.
+    """
+    found = []
+    for part in text.split(",") if text else []:
+        match = _RANKS.fullmatch(part.strip())
+        numbers = range(int(match[1]), int(match[2] or match[1]) + 1) if match else range(0)
+        if not numbers:
+            raise click.BadParameter(f"{part!r} is no rank and no range of ranks; write 0-7,512.")
+        found.append(numbers)
+    return tuple(found)
 
 
 @click.command("merge", short_help="Merge all ranks of a job.")
@@ -76,6 +96,14 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Go on where ranks of the job have no file, or cannot be read.",
 )
+@click.option(
+    "--ranks",
+    type=_numbers,
+    default="",
+    metavar="N-M,...",
+    help="Read and write only these ranks, for example 0-7,512; their clocks are aligned among "
+    "themselves.",
+)
 @choice_options
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Ranks worked on at a time.")
 @click.option(
@@ -110,6 +138,7 @@ def command(  # noqa: PLR0917  click passes all by name
     no_links: bool,  # noqa: FBT001
     short_names: bool,  # noqa: FBT001
     allow_missing: bool,  # noqa: FBT001
+    ranks: tuple[range, ...],
     jobs: int | None,
     form: str,
     verify: bool,  # noqa: FBT001
@@ -129,6 +158,7 @@ def command(  # noqa: PLR0917  click passes all by name
     Examples:
       tp-tools merge traces/
       tp-tools merge 'run7/*TP-*.json.gz' -o all.json.gz --gpu-only
+      tp-tools merge s3://bucket/job/ -o cut.json.gz --ranks 0-7,512
       tp-tools merge traces/ -o step.json.gz --start 1200 --end 1350 --exclude python_function
     """
     from tp_tools.merging import MergeOptions  # noqa: PLC0415  numpy and msgspec: not for --help
@@ -139,7 +169,7 @@ def command(  # noqa: PLR0917  click passes all by name
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
     how = MergeOptions(
         align=cast("Mode", align),
-        choice=dataclasses.replace(choice, allow_missing=allow_missing),
+        choice=dataclasses.replace(choice, allow_missing=allow_missing, ranks=ranks),
         gpu_only=gpu_only,
         excluded=frozenset(excluded),
         start_ns=start_ns,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tp_tools import notebook
 from tp_tools.caller import KeptWarnings, paths
+from tp_tools.errors import UsageError
 from tp_tools.files.default_output import MERGED, in_current_folder
 from tp_tools.merging import job_output
 from tp_tools.merging.job_output import JobOptions
@@ -62,6 +63,7 @@ def merge(
     end_ns: int | None = None,
     links: bool = True,
     short_names: bool = False,
+    ranks: Iterable[int] | None = None,
     allow_missing: bool = False,
     profile: str | None = None,
     stage: str | None = None,
@@ -84,6 +86,7 @@ def merge(
         end_ns: only what begins before this time, likewise.
         links: whether arrows join the ranks of a collective.
         short_names: whether kernels get names that can be read.
+        ranks: numbers of the ranks that are read and written; None for all.
         allow_missing: whether ranks of the job may have no file.
         profile: of several profiles in a folder, this one.
         stage: of several stages, this one.
@@ -105,7 +108,7 @@ def merge(
     target = in_current_folder(names, MERGED[format]) if output is None else os.fspath(output)
     how = MergeOptions(
         align=align,
-        choice=RankChoice(profile, stage, allow_missing=allow_missing),
+        choice=RankChoice(profile, stage, allow_missing, _numbered(ranks)),
         gpu_only=gpu_only,
         excluded=frozenset(exclude),
         start_ns=start_ns,
@@ -120,3 +123,17 @@ def merge(
     )
     kept.warn_caller()
     return Merged(target, numbers(plan, counts))
+
+
+def _numbered(ranks: Iterable[int] | None) -> tuple[range, ...]:
+    """Return the numbers of ranks as a choice has them.
+
+    Raises:
+        UsageError: no rank is wanted.
+    """
+    if ranks is None:
+        return ()
+    numbers = tuple(range(number, number + 1) for number in ranks)
+    if not numbers:
+        raise UsageError("ranks is empty: nothing would be left. None stands for all ranks.")
+    return numbers

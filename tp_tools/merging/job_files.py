@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,10 +53,12 @@ class JobFiles:
     Attributes:
         traces: the traces, in the order in which they were given or found.
         left_out: the other files.
+        beside: the traces of ranks that were not asked for, which are left out, too.
     """
 
     traces: list[Probe]
     left_out: list[LeftOut]
+    beside: list[Probe] = field(default_factory=list)
 
     @property
     def files(self) -> list[str]:

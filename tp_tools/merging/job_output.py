@@ -124,7 +124,7 @@ def _read(  # noqa: PLR0917  all are needed
     """Read the ranks and put them on one clock; `size` is that of their files in bytes."""
     doing = f"reading {len(traces.files)} ranks"
     with reporter.stage(doing, size, "aligning clocks") as stage:
-        plan = _prepare(traces.files, how, pool, stage, folder=folder)
+        plan = _prepare(traces, how, pool, stage, folder=folder)
     plan = dataclasses.replace(plan, left_out=traces.left_out)
     for rank in plan.summaries:
         rank.damage.tell(rank.file, reporter)
@@ -134,14 +134,15 @@ def _read(  # noqa: PLR0917  all are needed
 
 
 def _prepare(
-    files: list[str], how: MergeOptions, pool: Pool, reporter: Reporter, *, folder: Path
+    traces: JobFiles, how: MergeOptions, pool: Pool, reporter: Reporter, *, folder: Path
 ) -> MergePlan:
     """Read the ranks; refuse those that were converted to .pftrace with advice."""
+    files, beside = traces.files, traces.beside
     try:
         with temporary.full_disk_named():
             here = ALONE if pool.is_elsewhere else pool
             sources = converted(files, here, folder, reporter)
-            return preparation.prepare(sources, how, pool, reporter, folder=folder)
+            return preparation.prepare(sources, how, pool, reporter, folder=folder, beside=beside)
     except InputError as error:
         for file in files:
             if not is_rereadable(file):

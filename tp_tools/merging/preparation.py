@@ -13,6 +13,7 @@ from tp_tools.alignment import Member, align
 from tp_tools.engine import get_ready
 from tp_tools.errors import InputError
 from tp_tools.merging import job_files, ranks, read_rank
+from tp_tools.merging.chosen_ranks import of_ranks
 from tp_tools.merging.failed_ranks import FailedRanks
 from tp_tools.merging.rank_names import RankChoice, parse_file_name
 from tp_tools.merging.selection import Selection
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tp_tools.files import Source
     from tp_tools.merging.job_files import JobFiles, LeftOut
     from tp_tools.merging.kept_results import KeptResults
+    from tp_tools.merging.probe import Probe
     from tp_tools.merging.ranks import JobRank
     from tp_tools.merging.read_rank import RankSummary
     from tp_tools.processes import Pool
@@ -130,17 +132,18 @@ class MergePlan:
 
 
 def files(names: Sequence[str], output: str, choice: RankChoice) -> JobFiles:
-    """Find the traces of a job, without an earlier output of the merge.
+    """Find the traces of the wanted ranks of a job, without an earlier output of the merge.
 
     Args:
         names: files, folders and globs.
         output: the file that the merge will write.
-        choice: the profile and stage to take where there are several.
+        choice: the ranks to take, and the profile and stage where there are several.
 
     Raises:
-        InputError: there are no traces, or several profiles to choose from.
+        InputError: there are no traces, or several profiles to choose from; or no file is of a
+            wanted rank.
     """
-    return job_files.find(names, choice, besides=output)
+    return of_ranks(job_files.find(names, choice, besides=output), choice)
 
 
 @contextmanager
@@ -169,6 +172,7 @@ def prepare(
     reporter: Reporter = SILENT,
     *,
     folder: Path,
+    beside: Sequence[Probe] = (),
 ) -> MergePlan:
     """Read all ranks and put them on one clock.
 
@@ -179,6 +183,8 @@ def prepare(
         reporter: receives the size of each file in bytes once the file was read, and notes about
             the ranks.
         folder: folder for the temporary files of the ranks.
+        beside: the traces of other ranks of the job, which are not read: with them the ranks have
+            the numbers that they have in the whole job.
 
     Raises:
         InputError: a file cannot be used, or the files are not the ranks of one job.
@@ -188,7 +194,9 @@ def prepare(
     read, spools = _read_ranks(listed, spools, options, pool, reporter)
     _refuse_non_ranks(read)
     stated = [(summary.file, summary.metadata) for summary in read]
-    ordered, missing = ranks.resolve(stated, options.choice, reporter)
+    stated += [(it.file, it.metadata) for it in beside]
+    known, missing = ranks.resolve(stated, options.choice, reporter)
+    ordered = [rank for rank in known if rank.place < len(read)]
     summaries = [read[rank.place] for rank in ordered]
     alignment = align(
         [_member(*pair) for pair in zip(summaries, ordered, strict=True)], options.align

@@ -7,6 +7,7 @@ PyTorch `rank0`, `rank_0`, `worker0`, `HOST_PID.TIME.pt.trace.json`, Primus `exp
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,11 +78,17 @@ class RankChoice:
     Attributes:
         profile, stage: the profile and the stage to take; None takes the only one there is.
         allow_missing: whether ranks may be missing.
+        ranks: numbers of the ranks to take; none at all stand for all ranks.
     """
 
     profile: str | None = None
     stage: str | None = None
     allow_missing: bool = False
+    ranks: tuple[range, ...] = ()
+
+    def wanted(self, total: int) -> list[int]:
+        """Return the numbers of the ranks to take of a job of this many, in order."""
+        return sorted(set(itertools.chain.from_iterable(self.ranks or (range(total),))))
 
 
 def parse_file_name(file: str) -> FileNameInfo:

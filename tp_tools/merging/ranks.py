@@ -99,7 +99,7 @@ def resolve(
 
     Args:
         files: each file with its metadata.
-        choice: whether ranks may be missing.
+        choice: the ranks that are wanted, and whether some may be missing.
         reporter: receives notes about ranks that only one source states, or on which they disagree.
 
     Returns:
@@ -242,13 +242,12 @@ def _check_one_job(ranks: list[JobRank], files: Sequence[tuple[str, TraceMetadat
 def _missing(
     ranks: list[JobRank], files: Sequence[tuple[str, TraceMetadata]], choice: RankChoice
 ) -> list[int]:
-    """Return the ranks between 0 and the size of the job that have no file.
+    """Return the ranks that `choice` takes, of all that the job has, and that have no file.
 
     Raises:
         InputError: ranks are missing and `choice` does not allow that, or a rank is too high.
     """
-    sizes = [files[rank.place][1].world_size for rank in ranks]
-    known = [size for size in sizes if size is not None]
+    known = [size for rank in ranks if (size := files[rank.place][1].world_size) is not None]
     replicas = 1 + max(rank.replica for rank in ranks)
     total = max(*known, 0) * replicas if known else 1 + max(rank.rank for rank in ranks)
     present = {rank.rank for rank in ranks}
@@ -257,11 +256,12 @@ def _missing(
         raise InputError(
             f"{beyond[0].file}: is rank {beyond[0].rank} of a job of {total} ranks: contradictory."
         )
-    missing = [number for number in range(total) if number not in present]
+    wanted = choice.wanted(total)
+    missing = [number for number in wanted if number not in present]
     if missing and not choice.allow_missing:
         raise InputError(
-            f"{len(missing)} of {total} ranks have no file: {some(missing)}. Give them, or go on "
-            "without them: --allow-missing."
+            f"{len(missing)} of {len(wanted)} ranks have no file: {some(missing)}. Give them, or "
+            "go on without them: --allow-missing."
         )
     return missing
 
