@@ -1,16 +1,16 @@
--- Captures of CUDA and HIP graphs: the launches that each was made of, and the module of each.
+-- Captures of CUDA and HIP graphs: the launches that each was made of, their modules and ops.
 --
 -- While a stream is captured launches run nothing; each replay of the graph runs them all. Engines
 -- that record their captures (vLLM: capture_torch_profiler; SGLang: --enable-profile-cuda-graph)
--- leave traces of them in a folder capture_traces. `modules` takes its replays apart by these rows:
--- `tp-tools query modules TRACE --capture capture_traces/`.
+-- leave traces of them in a folder capture_traces. `modules` and `module_ops` take replays apart by
+-- these rows: `tp-tools query modules TRACE --capture capture_traces/`.
 --
 -- Grain: one row per launch, copy or memset that was captured.
 -- Scope: rank
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   python_function, user_annotation
 -- Set: rank RANGE  only these ranks
--- Shown first: rank, graph, node, call, kernel, path
+-- Shown first: rank, graph, node, call, kernel, path, op, dims
 -- Kernel names: kernel
 -- Paste: what `tp-tools sql captures` prints runs in the Query tab of any Perfetto UI.
 
@@ -33,6 +33,12 @@ SELECT
   IIF(it.kernel IS NULL, NULL, HASH(it.kernel)) AS kernel_hash,
   -- the modules around it from the outermost on: ResNet_0 > Conv2d_1; NULL: none
   it.path,
+  -- the innermost op around it; NULL: none
+  it.op,
+  -- number of the call of that op in its graph, from 0: one may launch several; NULL likewise
+  it.op_call,
+  -- the shapes of its inputs; NULL likewise, or where they are not recorded
+  it.dims,
   -- id of the call's slice in this trace; in the UI (v55 and later) a link to it
   it.id,
   -- id of its track in this trace

@@ -2,7 +2,9 @@
 --
 -- Modules are those of the query modules, whose self_gpu_ns is the sum of their rows here. Work of
 -- no module has rows without a path, by the reason, so that gpu_ns adds up to all GPU work. GPU
--- times are sums of durations.
+-- times are sums of durations. Of replays of graphs modules, ops and shapes are known where traces
+-- of their capture are given (`--capture`, see captures); where graphs of several shapes fit, as
+-- those for several sizes of batch do, shapes are not.
 --
 -- Grain: one row per rank, path of modules (or reason why it is of none), op and shapes.
 -- Scope: rank
@@ -12,8 +14,8 @@
 -- Set: steps RANGE  only work that was launched in these steps, by their number in steps (with
 --   tpt.step_of_module needing gpu_user_annotation)
 -- Set: path TEXT = '*'  only modules whose paths match this pattern: * is any text, ? any character
--- Set: captures TEXT = '[]'  captured launches as JSON: rows of graph, node, is_copy, kernel_hash
---   and path of the query captures; --capture sets it
+-- Set: captures TEXT = '[]'  captured launches as JSON: rows of graph, node, is_copy,
+--   kernel_hash, path, op, op_call and dims of the query captures; --capture sets it
 -- Shown first: rank, path, op, dims, calls, gpu_ns, backward_gpu_ns, reason
 -- Paste: what `tp-tools sql module_ops` prints runs in the Query tab of any Perfetto UI.
 
@@ -30,7 +32,7 @@ WITH
     SELECT * FROM tpt_captured_launch!(tpt_set_captures!())
   ),
   replayed AS MATERIALIZED (
-    SELECT id, path FROM tpt_replayed!(captured) WHERE path IS NOT NULL
+    SELECT id, launch_id, path, op, op_call, dims FROM tpt_replayed!(captured)
   ),
   work AS MATERIALIZED (
     SELECT
@@ -39,8 +41,16 @@ WITH
       work.dur,
       COALESCE(replayed.path, work.path) AS path,
       work.is_backward,
-      IIF(replayed.path IS NULL, work.reason, NULL) AS reason
+      IIF(replayed.path IS NULL, work.reason, NULL) AS reason,
+      COALESCE(replayed.op, op.name) AS op,
+      IIF(replayed.op IS NULL, shape.dims, replayed.dims) AS dims,
+      IIF(
+        replayed.op IS NULL, '' || of_work.seq, FORMAT('%d %d', replayed.launch_id, replayed.op_call)
+      ) AS call
     FROM tpt_module_work AS work
+    CROSS JOIN tpt_op_of_work AS of_work USING (id)
+    LEFT JOIN tpt_op AS op USING (seq)
+    LEFT JOIN tpt_op_dims AS shape USING (seq)
     LEFT JOIN replayed USING (id)
     WHERE
       tpt_set_steps!((SELECT number FROM tpt_step_of_module_work WHERE id = work.id))
@@ -50,12 +60,13 @@ SELECT
   work.rank,
   -- the modules around it from the outermost on, and its name, as in modules; NULL: of no module
   work.path,
-  -- the op that launched the work, of the backward pass its own; NULL where no op is known
-  op.name AS op,
-  -- the shapes of its inputs; NULL where they are not recorded
-  shape.dims,
+  -- the op that launched the work, of the backward pass its own; NULL where no op is known,
+  -- as of replays without a trace of their capture
+  work.op,
+  -- the shapes of its inputs; NULL where they are not recorded, or not known of a replay
+  work.dims,
   -- how many calls of the op launched work there; 0 where no op is known
-  COUNT(DISTINCT op.seq) AS calls,
+  COUNT(DISTINCT work.call) AS calls,
   -- kernels, copies and memsets that they launched
   COUNT(*) AS gpu_events,
   -- their durations, summed, ns; adds up to all GPU work of the rank
@@ -65,10 +76,7 @@ SELECT
   -- why the work is of no module, as in modules; NULL for modules
   work.reason
 FROM work
-CROSS JOIN tpt_op_of_work AS of_work USING (id)
-LEFT JOIN tpt_op AS op USING (seq)
-LEFT JOIN tpt_op_dims AS shape USING (seq)
 WHERE
   (work.rank IS NULL OR tpt_set_rank!(work.rank)) AND COALESCE(work.path, '') GLOB tpt_set_path!()
-GROUP BY work.rank, work.path, work.reason, op.name, shape.dims
-ORDER BY work.rank, gpu_ns DESC, work.path, work.reason, op, shape.dims;
+GROUP BY work.rank, work.path, work.reason, work.op, work.dims
+ORDER BY work.rank, gpu_ns DESC, work.path, work.reason, work.op, work.dims;

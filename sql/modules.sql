@@ -17,8 +17,8 @@
 --   was launched in them (with tpt.step_of_module needing gpu_user_annotation)
 -- Set: name TEXT = '*'  only modules whose names match this pattern: * is any text, ? any
 --   character
--- Set: captures TEXT = '[]'  captured launches as JSON: rows of graph, node, is_copy, kernel_hash
---   and path of the query captures; --capture sets it
+-- Set: captures TEXT = '[]'  captured launches as JSON: rows of graph, node, is_copy,
+--   kernel_hash, path, op, op_call and dims of the query captures; --capture sets it
 -- Shown first: rank, name, depth, calls, gpu_ns, self_gpu_ns, backward_gpu_ns, reason, top_op
 -- Paste: what `tp-tools sql modules` prints runs in the Query tab of any Perfetto UI.
 
@@ -35,7 +35,7 @@ WITH RECURSIVE
     SELECT * FROM tpt_captured_launch!(tpt_set_captures!())
   ),
   replayed AS MATERIALIZED (
-    SELECT id, launch_id, path FROM tpt_replayed!(captured) WHERE path IS NOT NULL
+    SELECT id, launch_id, path, op, dims FROM tpt_replayed!(captured) WHERE path IS NOT NULL
   ),
   work AS MATERIALIZED (
     SELECT
@@ -44,7 +44,9 @@ WITH RECURSIVE
       work.dur,
       COALESCE(replayed.path, work.path) AS path,
       work.is_backward,
-      IIF(replayed.path IS NULL, work.reason, NULL) AS reason
+      IIF(replayed.path IS NULL, work.reason, NULL) AS reason,
+      replayed.op,
+      replayed.dims
     FROM tpt_module_work AS work
     LEFT JOIN replayed USING (id)
     WHERE
@@ -116,17 +118,22 @@ WITH RECURSIVE
       work.rank,
       work.path,
       work.reason,
-      op.name,
-      shape.dims,
+      COALESCE(work.op, op.name) AS name,
+      IIF(work.op IS NULL, shape.dims, work.dims) AS dims,
       ROW_NUMBER() OVER (
         PARTITION BY work.rank, work.path, work.reason
-        ORDER BY SUM(work.dur) DESC, op.name, shape.dims
+        ORDER BY
+          SUM(work.dur) DESC,
+          COALESCE(work.op, op.name),
+          IIF(work.op IS NULL, shape.dims, work.dims)
       ) AS place
     FROM work
     CROSS JOIN tpt_op_of_work AS of_work USING (id)
-    CROSS JOIN tpt_op AS op USING (seq)
+    LEFT JOIN tpt_op AS op USING (seq)
     LEFT JOIN tpt_op_dims AS shape USING (seq)
-    GROUP BY work.rank, work.path, work.reason, op.name, shape.dims
+    WHERE
+      COALESCE(work.op, op.name) IS NOT NULL
+    GROUP BY work.rank, work.path, work.reason, 4, 5
   ),
   top_op AS MATERIALIZED (
     SELECT rank, path, reason, name, dims FROM by_op WHERE place = 1

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 _TIME_UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "us"))
 _BYTE_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+_BEFORE_UNIT = re.compile(
+    r"(?<=\d) (?=(?:%|[num\N{MICRO SIGN}]?s|[kMGT]?B(?:/s)?|[kMGT]?FLOP/s|ppm)(?!\w))"
+)
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+_HOLD = "\x1f"  # stands for such a space while lines are broken: texts of traces may hold those
 
 
 def plural(count: int, noun: str) -> str:
@@ -38,6 +47,33 @@ def size(count: int) -> str:
         if count >= scale:
             return f"{count / scale:.1f} {unit}"
     return f"{count} B"
+
+
+def unbroken(text: str) -> str:
+    """Put no-break spaces between numbers and their units, for pages that break lines."""
+    return _BEFORE_UNIT.sub(_NO_BREAK, text)
+
+
+def lines(text: str, width: int, first: str = "", further: str = "") -> list[str]:
+    """Break a text into lines, between words, and never between a number and its unit.
+
+    Words that are longer than a line, such as paths, stay whole, so that they can be copied.
+
+    Args:
+        text: one paragraph.
+        width: characters of a line at most.
+        first: what the first line begins with.
+        further: what the other lines begin with.
+    """
+    found = textwrap.wrap(
+        _BEFORE_UNIT.sub(_HOLD, text),
+        width,
+        initial_indent=first,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace(_HOLD, " ") for line in found]
 
 
 def middle(name: str, width: int) -> str:

@@ -2,11 +2,15 @@
 
 INCLUDE PERFETTO MODULE tpt.arg;
 
+INCLUDE PERFETTO MODULE tpt.dims;
+
 INCLUDE PERFETTO MODULE tpt.launch;
 
 INCLUDE PERFETTO MODULE tpt.module;
 
 INCLUDE PERFETTO MODULE tpt.nest;
+
+INCLUDE PERFETTO MODULE tpt.track;
 
 -- The calls that add work to a graph, on the thread that captures, while it does.
 CREATE PERFETTO TABLE _tpt_captured_call AS
@@ -82,7 +86,42 @@ SELECT seq, start, stop, id, module
 FROM tpt_on_axis!(event)
 ORDER BY seq;
 
--- Launches while graphs are captured, in the order of their nodes, with the module of each.
+-- These calls likewise, and ops.
+CREATE PERFETTO TABLE _tpt_capture_op_event AS
+WITH
+  event AS (
+    SELECT id, upid, track_key, ts, 0 AS dur, 0 AS is_op FROM _tpt_captured_call
+    UNION ALL
+    SELECT
+      s.id,
+      tpt_track.upid,
+      tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id),
+      s.ts,
+      tpt_recorded_dur!(s.arg_set_id, s.dur),
+      1
+    FROM slice AS s
+    CROSS JOIN tpt_track USING (track_id)
+    WHERE
+      s.category IN ('cpu_op', 'Operator')
+      AND s.dur > 0
+      AND (SELECT COUNT(*) FROM _tpt_captured_call) > 0
+  )
+SELECT seq, start, stop, id, is_op
+FROM tpt_on_axis!(event)
+ORDER BY seq;
+
+-- The innermost op around each of these calls.
+CREATE PERFETTO TABLE _tpt_captured_op AS
+SELECT event.id, op.seq, slice.name, NULLIF(tpt_dims!(slice.arg_set_id), '') AS dims
+FROM tpt_parents!(_tpt_capture_op_event) AS own
+CROSS JOIN _tpt_capture_op_event AS event USING (seq)
+CROSS JOIN _tpt_capture_op_event AS op ON op.seq = own.parent
+CROSS JOIN slice ON slice.id = op.id
+WHERE
+  NOT event.is_op
+ORDER BY event.id;
+
+-- Launches while graphs are captured, in the order of their nodes, with module and op of each.
 CREATE PERFETTO TABLE tpt_captured(
   -- Its rank; NULL in the trace of one rank.
   rank LONG,
@@ -98,6 +137,12 @@ CREATE PERFETTO TABLE tpt_captured(
   kernel STRING,
   -- The modules around it, from the outermost on: A_0 > B_0; NULL: none.
   path STRING,
+  -- The innermost op around it; NULL: none.
+  op STRING,
+  -- Number of the call of that op in its graph, from 0: one may launch several; NULL likewise.
+  op_call LONG,
+  -- Shapes of its inputs, as `tpt_dims!` writes them; NULL likewise, or where not recorded.
+  dims STRING,
   -- Id of the call's slice.
   id JOINID(slice.id)
 ) AS
@@ -130,8 +175,14 @@ SELECT
   it.is_copy,
   IIF(it.is_copy, NULL, tpt_arg!(slice.arg_set_id, 'kernel')) AS kernel,
   placed.path,
+  op.name AS op,
+  IIF(
+    op.seq IS NULL, NULL, DENSE_RANK() OVER (PARTITION BY it.graph, op.seq IS NULL ORDER BY op.seq) - 1
+  ) AS op_call,
+  op.dims,
   it.id
 FROM _tpt_captured_call AS it
 CROSS JOIN slice USING (id)
 LEFT JOIN placed USING (id)
+LEFT JOIN _tpt_captured_op AS op USING (id)
 ORDER BY it.graph, node;

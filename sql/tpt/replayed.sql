@@ -6,10 +6,11 @@ INCLUDE PERFETTO MODULE tpt.launched;
 
 -- Captured launches, from the JSON that `--capture` makes of rows of `captures`.
 CREATE PERFETTO MACRO tpt_captured_launch(
-  -- An array of arrays of graph, node, is_copy, kernel_hash and path; what is no JSON has none.
+  -- An array of arrays of graph, node, is_copy, kernel_hash, path, op, op_call and dims; what is no
+  -- JSON has none.
   launches Expr
 )
--- graph, node, is_copy, kernel_hash, path.
+-- graph, node, is_copy, kernel_hash, path, op, op_call, dims.
 RETURNS TableOrSubquery AS
 (
   SELECT
@@ -17,7 +18,10 @@ RETURNS TableOrSubquery AS
     value ->> 1 AS node,
     value ->> 2 AS is_copy,
     value ->> 3 AS kernel_hash,
-    value ->> 4 AS path
+    value ->> 4 AS path,
+    value ->> 5 AS op,
+    value ->> 6 AS op_call,
+    value ->> 7 AS dims
   FROM JSON_EACH(IIF(JSON_VALID($launches), $launches, '[]'))
 );
 
@@ -52,16 +56,18 @@ RETURNS TableOrSubquery AS
   GROUP BY rank, path
 );
 
--- The module of each piece of work that a replay ran. A replay is one of a captured graph where
+-- The module and the op of each piece of work that a replay ran. A replay is one of a captured graph where
 -- their launches, in order, are as many, of the same kernels where the capture names them, and
 -- copies at the same places. Where several captured graphs fit and are not of the same modules,
--- nothing is known.
+-- nothing is known; where they are, but not of the same ops, or not of the same shapes, these are not
+-- known.
 CREATE PERFETTO MACRO tpt_replayed(
-  -- Captured launches: graph, node, is_copy, kernel_hash (NULL: not known) and path, as `captures`
-  -- gives them.
+  -- Captured launches: graph, node, is_copy, kernel_hash (NULL: not known), path, op, op_call and
+  -- dims, as `captures` gives them.
   captured TableOrSubquery
 )
--- id of the work's slice, launch_id of its replay, and path, NULL: of no module.
+-- id of the work's slice, launch_id of its replay, path (NULL: of no module), op (NULL: of none, or
+-- not known), op_call (the call of that op in its graph) and dims.
 RETURNS TableOrSubquery AS
 (
   WITH
@@ -97,12 +103,18 @@ RETURNS TableOrSubquery AS
         SUM(HASH(FORMAT('%d %d', node, is_copy)) & ((1 << 40) - 1)) AS places,
         SUM(HASH(FORMAT('%d %d', node, IIF(is_copy, 0, kernel_hash))) & ((1 << 40) - 1)) AS names,
         MIN(is_copy OR kernel_hash IS NOT NULL) AS is_named,
-        SUM(HASH(FORMAT('%d %s', node, COALESCE(path, ''))) & ((1 << 40) - 1)) AS paths
+        SUM(HASH(FORMAT('%d %s', node, COALESCE(path, ''))) & ((1 << 40) - 1)) AS paths,
+        SUM(HASH(FORMAT('%d %d %s', node, op_call, op)) & ((1 << 40) - 1)) AS ops,
+        SUM(HASH(FORMAT('%d %s', node, dims)) & ((1 << 40) - 1)) AS shapes
       FROM $captured
       GROUP BY graph
     ),
     fitting AS MATERIALIZED (
-      SELECT replay.launch_id, MIN(graph.graph) AS graph
+      SELECT
+        replay.launch_id,
+        MIN(graph.graph) AS graph,
+        MIN(graph.ops) = MAX(graph.ops) AS has_ops,
+        MIN(graph.shapes) = MAX(graph.shapes) AS has_shapes
       FROM replay
       CROSS JOIN graph USING (nodes)
       WHERE
@@ -111,7 +123,13 @@ RETURNS TableOrSubquery AS
       HAVING
         MIN(graph.paths) = MAX(graph.paths)
     )
-  SELECT work.id, work.launch_id, captured.path
+  SELECT
+    work.id,
+    work.launch_id,
+    captured.path,
+    IIF(has_ops, captured.op, NULL) AS op,
+    IIF(has_ops, captured.op_call, NULL) AS op_call,
+    IIF(has_ops AND has_shapes, captured.dims, NULL) AS dims
   FROM work
   CROSS JOIN fitting USING (launch_id)
   CROSS JOIN $captured AS captured USING (graph, node)

@@ -35,6 +35,14 @@ def test_long_lines_are_broken_between_words(monkeypatch: pytest.MonkeyPatch) ->
     assert wrapped("one\ntwo", Terminal()) == "one\ntwo"
 
 
+def test_a_number_stays_with_its_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line ends before the number, not before its unit; other words break as ever."""
+    monkeypatch.setenv("COLUMNS", "14")
+    assert wrapped("the GPU idles 99.6 % of it", Terminal()) == "the GPU idles\n  99.6 % of it"
+    assert wrapped("waits for one 4 ms long", Terminal()) == "waits for one\n  4 ms long"
+    assert wrapped("the ranks of 4 steps", Terminal()) == "the ranks of 4\n  steps"
+
+
 def test_files_and_pipes_get_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Output that programs read is as it was."""
     monkeypatch.setenv("COLUMNS", "20")

@@ -15,6 +15,7 @@ from pyarrow import parquet
 from fixtures.make import HERE, truth_of
 from tests.support.command_line import KERNELS, TpTools, kernel, write_trace
 from tests.support.reporters import Recorder
+from tp_tools.cli.main import main
 from tp_tools.merging import job_files
 from tp_tools.querying import LoadOptions, lookup, runner
 
@@ -470,6 +471,20 @@ def test_parameters_are_set(tp_tools: TpTools, ranks: Path, tmp_path: Path) -> N
     assert tp_tools("query", own, ranks / "rank2.json", "--format", "json").rows() == [{"n": 3}]
     ran = tp_tools("query", own, ranks / "rank2.json", "--set", "n=4", "--format", "json")
     assert ran.rows() == [{"n": 4}]
+
+
+def test_peak_is_the_parameter_peak(
+    trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--peak is short for --set peak; a query without that parameter refuses it."""
+    own = tmp_path / "own.sql"
+    own.write_text("-- Own: x.\n--\n-- Set: peak FLOAT\n\nSELECT tpt_set_peak!() AS peak")
+    main(["query", str(own), str(trace), "--peak", "600", "--format", "json"])
+    assert json.loads(capsys.readouterr().out) == [{"peak": 600.0}]
+    with pytest.raises(SystemExit) as ended:
+        main(["query", "kernels", str(trace), "--peak", "600"])
+    assert ended.value.code == 2
+    assert "kernels has no parameter peak" in capsys.readouterr().err
 
 
 def test_quiet(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:

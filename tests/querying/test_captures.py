@@ -48,7 +48,7 @@ def test_captures_that_are_named(job: Path) -> None:
         assert "Model_0 > Mlp_0" in set(query("modules", trace, captures=given)["path"])
     with pytest.raises(errors.InputError, match="no CUDA graph was captured in it"):
         query("modules", trace, captures=trace)
-    with pytest.raises(errors.UsageError, match="is for the query modules"):
+    with pytest.raises(errors.UsageError, match="is for the queries modules"):
         query("kernels", trace, captures=moved)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tp_tools.reporting import launchers
 from tp_tools.reporting.launchers import NONE, OWN, Launcher
 from tp_tools.reporting.tables import Column
@@ -14,6 +16,25 @@ def test_the_op_of_the_row_with_the_most_stands() -> None:
     it.add(1, 50, "aten::add")
     it.add(1, 50, "aten::mul")
     assert (it.calls, it.self_ns, it.top_op) == (4, 130, "aten::add")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("Net_0 > Linear_17", "Linear"),
+        (
+            "FSDP::pre_forward (blocks.9._checkpoint_wrapped_module)",
+            "FSDP::pre_forward (blocks.*._checkpoint_wrapped_module)",
+        ),
+        ("FSDP::all_gather (layers.31)", "FSDP::all_gather (layers.*)"),
+        ("FSDP::all_gather (0.linear)", "FSDP::all_gather (*.linear)"),
+        ("forward (128, 64)", "forward (128, 64)"),
+        ("stage 1.5", "stage 1.5"),
+    ],
+)
+def test_the_class_of_a_module(path: str, name: str) -> None:
+    """Numbers that tell modules of one class apart are left out, and no others."""
+    assert launchers.class_of(path) == name
 
 
 def test_the_most_comes_first() -> None:

@@ -21,6 +21,13 @@ def test_what_is_put_in_stays_text() -> None:
         template.render()
 
 
+def test_a_number_stays_with_its_unit() -> None:
+    """Pages break no line between them."""
+    template = templates.environment().from_string("{{ text | unbroken }}")
+    said = template.render(text="19.7 ms, 2.4 % of 3 steps: 4.0 GB/s; 7 s, 8 kernels")
+    assert said.replace("\xa0", "_") == "19.7_ms, 2.4_% of 3 steps: 4.0_GB/s; 7_s, 8 kernels"
+
+
 def test_every_template_compiles() -> None:
     """Each file of the folder that is a template."""
     names = templates.environment().list_templates(extensions=["html"])

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.captured import LAYER, RAN, Launch, capture, replay
+from tests.support.captured import LAYER, RAN, Launch, capture, captured_launches, replay
 from tests.support.gpu_traces import Event, ask, call, work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def captured(events: list[Event]) -> str:
-    """The value of the parameter."""
-    columns = ("graph", "node", "is_copy", "kernel_hash", "path")
-    return json.dumps([[row[name] for name in columns] for row in ask("captures", events)])
-
-
 def modules(
     events: list[Event], graphs: Sequence[Sequence[Launch]]
 ) -> dict[str | None, tuple[Any, ...]]:
     """Calls, GPU time and that of itself, by path; the reason where there is no path."""
-    rows = ask("modules", events, {"captures": captured(capture(graphs))})
+    rows = ask("modules", events, {"captures": captured_launches(capture(graphs))})
     return {
         row["path"] or row["reason"]: (row["calls"], row["gpu_ns"], row["self_gpu_ns"])
         for row in rows

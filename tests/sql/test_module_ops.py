@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from tests.support.backward_ops import BACKWARD_THREAD, backward, kernel, numbered
-from tests.support.captured import LAYER, RAN, capture, replay
+from tests.support.captured import LAYER, RAN, capture, captured_launches, replay
 from tests.support.gpu_traces import PROCESS, THREAD, Event, ask, op, slice_of
 
 COLUMNS = ("path", "op", "dims", "calls", "gpu_events", "gpu_ns", "backward_gpu_ns", "reason")
@@ -61,12 +59,55 @@ def test_the_backward_pass_has_its_own_ops() -> None:
 
 
 def test_replays_are_of_the_modules_that_were_captured() -> None:
-    """Their ops are not known: the capture has them, not the replay."""
-    columns = ("graph", "node", "is_copy", "kernel_hash", "path")
-    rows = ask("captures", capture([LAYER]))
-    captures = json.dumps([[row[name] for name in columns] for row in rows])
+    """Where the capture has no ops, none are known."""
+    captures = captured_launches(capture([LAYER]))
     assert {row[0]: row[1:6] for row in found(replay(RAN), captures=captures)} == {
         "Model_0 > Linear_0": (None, None, 0, 2, 50),
         "Model_0 > Mlp_0": (None, None, 0, 1, 40),
         "Model_0 > Norm_0": (None, None, 0, 1, 10),
     }
+
+
+def mm(rows: int, graph: int) -> list[Event]:
+    """An op around the second and the third launch of a captured `LAYER`, and one around these."""
+    dims = {"Input Dims": [[rows, 8], [8, 2]]}
+    at = 1000 + 150 * graph
+    return [
+        op("aten::linear", at + 19, at + 40),
+        op("aten::mm", at + 19, at + 39, **dims),
+        op("aten::gelu", at + 41, at + 45, **{"Input Dims": [[4, 2]]}),
+    ]
+
+
+def test_replays_have_the_ops_that_were_captured() -> None:
+    """Of two replays each has a call of the op, which launched two pieces of work."""
+    captures = captured_launches([*mm(4, 0), *capture([LAYER])])
+    rows = found([*replay(RAN), *replay(RAN, 2, 400)], captures=captures)
+    assert [row[:6] for row in rows] == [
+        ("Model_0 > Linear_0", "aten::mm", "[4, 8] [8, 2]", 2, 4, 100),
+        ("Model_0 > Mlp_0", "aten::gelu", "[4, 2]", 2, 2, 80),
+        ("Model_0 > Norm_0", None, None, 0, 2, 20),
+    ]
+    top = ask("modules", replay(RAN), {"captures": captures})
+    assert {row["path"]: (row["top_op"], row["top_dims"]) for row in top} == {
+        "Model_0": (None, None),
+        "Model_0 > Linear_0": ("aten::mm", "[4, 8] [8, 2]"),
+        "Model_0 > Mlp_0": ("aten::gelu", "[4, 2]"),
+        "Model_0 > Norm_0": (None, None),
+    }
+
+
+def test_shapes_of_graphs_that_all_fit_are_not_known() -> None:
+    """Engines capture a graph for each size of batch: the ops are those of all, the shapes not."""
+    captures = captured_launches([*mm(4, 0), *mm(8, 1), *capture([LAYER, LAYER])])
+    assert [row[1:3] for row in found(replay(RAN), captures=captures)] == [
+        ("aten::mm", None),
+        ("aten::gelu", None),
+        (None, None),
+    ]
+
+
+def test_ops_of_graphs_that_all_fit_are_not_known() -> None:
+    """Where graphs of the same modules differ in ops, none is named."""
+    captures = captured_launches([*mm(4, 0), *capture([LAYER, LAYER])])
+    assert {row[1:4] for row in found(replay(RAN), captures=captures)} == {(None, None, 0)}

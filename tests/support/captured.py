@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from tests.support.gpu_traces import PROCESS, THREAD, Event, call, copy, slice_of, work
+from tests.support.gpu_traces import PROCESS, THREAD, Event, ask, call, copy, slice_of, work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,12 @@ def replay(names: Sequence[str], correlation: int = 1, at: int = 0) -> list[Even
         events.append(make(name, now, now + 10 * place, correlation=correlation))
         now += 10 * place
     return events
+
+
+def captured_launches(events: list[Event]) -> str:
+    """The value of the parameter `captures`, from a trace of captures."""
+    columns = ("graph", "node", "is_copy", "kernel_hash", "path", "op", "op_call", "dims")
+    return json.dumps([[row[name] for name in columns] for row in ask("captures", events)])
 
 
 RAN = ["norm", "gemm", "Memcpy DtoD (Device -> Device)", "gelu"]

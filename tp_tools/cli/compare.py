@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tp_tools.cli.options import complete_files, console_options, engine_option, limit_options
+from tp_tools.cli.prose import wrapped
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
@@ -82,12 +83,12 @@ def _show(found: CrossCheck, rows: int) -> None:
     from tp_tools.crosscheck import report  # noqa: PLC0415
 
     for line in (*report.headline(found), *found.notes):
-        click.echo(line)
+        click.echo(wrapped(line, sys.stdout))
     lines = list(report.loss_lines(found))
     if lines:
         click.echo("\nWhat is missing, and why")
     for line in lines:
-        click.echo(line)
+        click.echo(wrapped(line, sys.stdout))
     durations = report.durations(found, rows)
     if durations.rows:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH

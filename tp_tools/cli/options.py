@@ -168,8 +168,9 @@ def capture_option(command: Command) -> Command:
         multiple=True,
         metavar="TRACE",
         shell_complete=complete_files,
-        help="For modules: a trace of captured CUDA graphs, or a folder of these, by which replays "
-        "are taken apart. Default: a folder capture_traces beside the traces. Repeatable.",
+        help="For modules and module_ops: a trace of captured CUDA graphs, or a folder of these, "
+        "by which replays are taken apart. Default: a folder capture_traces beside the traces. "
+        "Repeatable.",
     )(command)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import textwrap
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from tp_tools.formatting import lines
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -44,11 +45,4 @@ def _wrapped_line(line: str, width: int, indent: int | None) -> str:
         return line
     own = len(line) - len(line.lstrip())
     further = " " * (own + _INDENT if indent is None else indent)
-    lines = textwrap.wrap(
-        line,
-        width,
-        subsequent_indent=further,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return "\n".join(lines)
+    return "\n".join(lines(line, width, further=further))

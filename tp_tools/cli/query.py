@@ -92,6 +92,12 @@ class Options:
 )
 @capture_option
 @set_option
+@click.option(
+    "--peak",
+    type=click.FloatRange(0, min_open=True),
+    metavar="TFLOPS",
+    help="For roofline: what the GPU computes at most, in place of its data sheet; --set peak.",
+)
 @choice_options
 @click.option(
     "--keep",
@@ -118,6 +124,7 @@ def command(  # noqa: PLR0917  click passes all by name
     all_categories: bool,  # noqa: FBT001
     captures: tuple[str, ...],
     values: tuple[str, ...],
+    peak: float | None,
     engine: str | None,
     keep: Path | None,
     cluster: ClusterOptions,
@@ -149,6 +156,7 @@ def command(  # noqa: PLR0917  click passes all by name
     name, traces = (None, arguments) if sql is not None else _name_and_traces(arguments)
     if not traces:
         raise UsageError(_MISSING)
+    values += () if peak is None else (f"peak={peak!r}",)
     written = OutputOptions(form or format_of(output), output, force, rows, sort, wide)
     _run(
         Options(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
-from tp_tools.formatting import middle, percent, plural, span
+from tp_tools.formatting import lines, middle, percent, plural, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,23 +25,16 @@ def plain(diagnosis: Diagnosis, width: int, view: str | None = None) -> Iterator
         view: the command that opens the trace, which then shows the place of a finding; None where
             there is no one command.
     """
-    yield from textwrap.wrap(diagnosis.summary, width)
+    yield from lines(diagnosis.summary, width)
     if not diagnosis.gpu_ns:
         return
-    yield from textwrap.wrap(time_line(diagnosis), width)
+    yield from lines(time_line(diagnosis), width)
     for number, finding in enumerate(diagnosis.findings, 1):
         yield ""
         cost = cost_line(diagnosis, finding)
         yield f"{number}. {finding.title}{f': {cost}' if cost else ''}"
         for head, text in _paragraphs(diagnosis, finding):
-            yield from textwrap.wrap(
-                f"{head}{text}",
-                width,
-                initial_indent=_INDENT,
-                subsequent_indent=_INDENT + " " * len(head),
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            yield from lines(f"{head}{text}", width, _INDENT, _INDENT + " " * len(head))
         if view is not None and (at := at_option(diagnosis, finding)):
             yield f"{_INDENT}     {view} {at}"
     if diagnosis.left_out:

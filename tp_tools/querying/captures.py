@@ -33,7 +33,7 @@ FOLDER = "capture_traces"
 SUFFIXES = (".json", ".json.gz")
 _NO_TRACES = frozenset({"execution_details.json", "server_args.json"})
 _Launch: TypeAlias = "list[object]"
-_COLUMNS = ("graph", "node", "is_copy", "kernel_hash", "path")
+_COLUMNS = ("graph", "node", "is_copy", "kernel_hash", "path", "op", "op_call", "dims")
 
 
 def given(
@@ -57,7 +57,9 @@ def given(
     """
     takers = [it for it in queries if any(p.name == PARAMETER for p in it.header.parameters)]
     if how.captures and not takers:
-        raise UsageError("--capture is for the query modules, which takes replays of graphs apart.")
+        raise UsageError(
+            "--capture is for the queries modules and module_ops, which take replays apart."
+        )
     files = _named(how.captures) if how.captures else _beside(traces)
     if not takers or not files:
         return list(queries)

@@ -59,6 +59,7 @@ RANK_QUERIES = (
     "memory",
     "memory_timeline",
     "modules",
+    "module_ops",
     "python_lines",
 )
 """Queries that run on each trace."""
@@ -92,8 +93,9 @@ def collect(
         engine: name of the TraceProcessor, as `engine.load` takes it; None for the default.
         align: how to align the clocks of several ranks.
         reporter: receives the stages of the work, and warnings of lost data.
-        captured: traces of captured CUDA graphs, or folders of these, by which `modules` takes
-            replays apart; by default a folder `capture_traces` beside the traces.
+        captured: traces of captured CUDA graphs, or folders of these, by which `modules`
+            and `module_ops` take replays apart; by default a folder `capture_traces` beside the
+            traces.
         kept: gives the files, of which it may know the text already; None for new ones.
 
     Returns:

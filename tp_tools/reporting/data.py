@@ -62,8 +62,9 @@ class ReportData:
             in the query's file; a NULL in the column `rank` is replaced by the trace's rank.
         sql: the text of each of these queries, by name.
         merge: the object that `tp-tools merge --summary json` prints; None for one trace.
-        captured: the traces of captured CUDA graphs by which `modules` took replays apart, as
-            given; empty if they are those beside the traces, None if there are none.
+        captured: the traces of captured CUDA graphs by which `modules` and `module_ops`
+            took replays apart, as given; empty if they are those beside the traces, None if there
+            are none.
     """
 
     members: list[Member]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +21,10 @@ MAX_ROWS = 100
 
 OWN, NONE = "own", "none"
 """Kinds of launchers: one that has a name, and the work of none, for one reason."""
+
+_BETWEEN = " > "
+_NUMBER = re.compile(r"_\d+$")
+_PLACE = re.compile(r"(?<=\.)\d+(?=[.)])|(?<=\()\d+(?=\.)")
 
 _COLORS = {OWN: "var(--compute)", NONE: "var(--idle)"}
 
@@ -53,6 +58,15 @@ class Launcher:
 
 
 Found = TypeVar("Found", bound=Launcher)
+
+
+def class_of(path: str) -> str:
+    """Return the class of a module by its name or path: Net_0 > Linear_17 is a Linear.
+
+    PyTorch's annotations name a place in the model: FSDP::pre_forward (blocks.9.attn) is one of
+    FSDP::pre_forward (blocks.*.attn).
+    """
+    return _PLACE.sub("*", _NUMBER.sub("", path.rpartition(_BETWEEN)[2]))
 
 
 def most_first(found: Iterable[Found]) -> list[Found]:

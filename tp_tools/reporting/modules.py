@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tp_tools.reporting import launchers
+from tp_tools.reporting import launchers, module_ops
 from tp_tools.reporting.commands import TRACES, quoted
 from tp_tools.reporting.gpu_time import NO_GPU
-from tp_tools.reporting.launchers import NONE, OWN, Launcher
+from tp_tools.reporting.launchers import NONE, OWN, Launcher, class_of
 from tp_tools.reporting.model import Figure, Section
 from tp_tools.reporting.tables import Column
 
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from tp_tools.reporting.data import ReportData
 
 _TITLE = "GPU time by module"
-_NUMBER = re.compile(r"_\d+$")
-"""Suffix by which the profiler numbers the modules of one class: Linear_17."""
-
 _LEGEND = {OWN: "of modules", NONE: "of no module, for the reason beside it"}
 
 _TAKEN_APART = (
@@ -51,7 +47,8 @@ def section(data: ReportData) -> Section:
     if all(it.kind == NONE for it in classes):
         return Section("modules", _TITLE, "no modules or annotations were recorded (with_stack)")
     text = "Which parts of the model the GPU worked for."
-    return Section("modules", _TITLE, text, [_figure(classes, data.captured)])
+    of_ops = module_ops.figure(data, _command(module_ops.QUERY, data.captured or ()))
+    return Section("modules", _TITLE, text, [_figure(classes, data.captured), of_ops])
 
 
 def _figure(classes: list[_Class], captured: tuple[str, ...] | None) -> Figure:
@@ -78,17 +75,17 @@ def _figure(classes: list[_Class], captured: tuple[str, ...] | None) -> Figure:
         "class added up, over all ranks; together they are all GPU work. Where no Python stacks "
         "were recorded the program's annotations stand for modules.",
         queries=("modules",),
-        command=_command(captured or ()),
+        command=_command("modules", captured or ()),
         notes=() if captured is None else (_TAKEN_APART,),
         bars=launchers.bars(classes, _LEGEND),
         table=launchers.table(classes, columns, row),
     )
 
 
-def _command(captured: Iterable[str]) -> str:
+def _command(query: str, captured: Iterable[str]) -> str:
     """Return the command that prints the numbers, with the captures that were named."""
     options = "".join(f" --capture {quoted(name)}" for name in captured)
-    return f"tp-tools query modules {TRACES}{options}"
+    return f"tp-tools query {query} {TRACES}{options}"
 
 
 def _classes(data: ReportData) -> list[_Class]:
@@ -96,7 +93,7 @@ def _classes(data: ReportData) -> list[_Class]:
     found: dict[tuple[str, str], _Class] = {}
     keys = ("path", "name", "calls", "self_gpu_ns", "self_backward_gpu_ns", "reason", "top_op")
     for path, name, calls, gpu_ns, backward_ns, reason, top_op in data.rows("modules", *keys):
-        key = (NONE, reason) if name is None else (OWN, _NUMBER.sub("", name))
+        key = (NONE, reason) if name is None else (OWN, class_of(name))
         it = found.setdefault(key, _Class(key[1], key[0]))
         it.add(calls, gpu_ns, top_op)
         it.paths |= {path} if path is not None else set()

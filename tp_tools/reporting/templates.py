@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tp_tools.errors import UsageError
+from tp_tools.formatting import unbroken
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -32,7 +33,7 @@ def _environment(make: type[Environment]) -> Environment:
     """Make it once, since it keeps what it has compiled."""
     from jinja2 import FileSystemLoader, StrictUndefined  # noqa: PLC0415  an extra
 
-    return make(
+    made = make(
         loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
@@ -40,3 +41,5 @@ def _environment(make: type[Environment]) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters["unbroken"] = unbroken
+    return made
