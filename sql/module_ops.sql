@@ -19,39 +19,15 @@
 -- Shown first: rank, path, op, dims, calls, gpu_ns, backward_gpu_ns, reason
 -- Paste: what `tp-tools sql module_ops` prints runs in the Query tab of any Perfetto UI.
 
-INCLUDE PERFETTO MODULE tpt.dims;
-
-INCLUDE PERFETTO MODULE tpt.module;
-
-INCLUDE PERFETTO MODULE tpt.op;
-
 INCLUDE PERFETTO MODULE tpt.replayed;
 
 WITH
   captured AS MATERIALIZED (
     SELECT * FROM tpt_captured_launch!(tpt_set_captures!())
   ),
-  replayed AS MATERIALIZED (
-    SELECT id, launch_id, path, op, op_call, dims FROM tpt_replayed!(captured)
-  ),
   work AS MATERIALIZED (
-    SELECT
-      work.id,
-      work.rank,
-      work.dur,
-      COALESCE(replayed.path, work.path) AS path,
-      work.is_backward,
-      IIF(replayed.path IS NULL, work.reason, NULL) AS reason,
-      COALESCE(replayed.op, op.name) AS op,
-      IIF(replayed.op IS NULL, shape.dims, replayed.dims) AS dims,
-      IIF(
-        replayed.op IS NULL, '' || of_work.seq, FORMAT('%d %d', replayed.launch_id, replayed.op_call)
-      ) AS call
-    FROM tpt_module_work AS work
-    CROSS JOIN tpt_op_of_work AS of_work USING (id)
-    LEFT JOIN tpt_op AS op USING (seq)
-    LEFT JOIN tpt_op_dims AS shape USING (seq)
-    LEFT JOIN replayed USING (id)
+    SELECT *
+    FROM tpt_work_of_module!(captured) AS work
     WHERE
       tpt_set_steps!((SELECT number FROM tpt_step_of_module_work WHERE id = work.id))
   )

@@ -22,11 +22,7 @@
 -- Shown first: rank, name, depth, calls, gpu_ns, self_gpu_ns, backward_gpu_ns, reason, top_op
 -- Paste: what `tp-tools sql modules` prints runs in the Query tab of any Perfetto UI.
 
-INCLUDE PERFETTO MODULE tpt.dims;
-
 INCLUDE PERFETTO MODULE tpt.module;
-
-INCLUDE PERFETTO MODULE tpt.op;
 
 INCLUDE PERFETTO MODULE tpt.replayed;
 
@@ -34,26 +30,14 @@ WITH RECURSIVE
   captured AS MATERIALIZED (
     SELECT * FROM tpt_captured_launch!(tpt_set_captures!())
   ),
-  replayed AS MATERIALIZED (
-    SELECT id, launch_id, path, op, dims FROM tpt_replayed!(captured) WHERE path IS NOT NULL
-  ),
   work AS MATERIALIZED (
-    SELECT
-      work.id,
-      work.rank,
-      work.dur,
-      COALESCE(replayed.path, work.path) AS path,
-      work.is_backward,
-      IIF(replayed.path IS NULL, work.reason, NULL) AS reason,
-      replayed.op,
-      replayed.dims
-    FROM tpt_module_work AS work
-    LEFT JOIN replayed USING (id)
+    SELECT *
+    FROM tpt_work_of_module!(captured) AS work
     WHERE
       tpt_set_steps!((SELECT number FROM tpt_step_of_module_work WHERE id = work.id))
   ),
   in_replay AS MATERIALIZED (
-    SELECT DISTINCT work.rank, replayed.launch_id, replayed.path FROM replayed JOIN work USING (id)
+    SELECT DISTINCT rank, launch_id, path FROM work WHERE is_replayed
   ),
   in_trace AS (
     SELECT
@@ -115,25 +99,18 @@ WITH RECURSIVE
   -- by op and shapes, the most GPU time first
   by_op AS (
     SELECT
-      work.rank,
-      work.path,
-      work.reason,
-      COALESCE(work.op, op.name) AS name,
-      IIF(work.op IS NULL, shape.dims, work.dims) AS dims,
+      rank,
+      path,
+      reason,
+      op AS name,
+      dims,
       ROW_NUMBER() OVER (
-        PARTITION BY work.rank, work.path, work.reason
-        ORDER BY
-          SUM(work.dur) DESC,
-          COALESCE(work.op, op.name),
-          IIF(work.op IS NULL, shape.dims, work.dims)
+        PARTITION BY rank, path, reason ORDER BY SUM(dur) DESC, op, dims
       ) AS place
     FROM work
-    CROSS JOIN tpt_op_of_work AS of_work USING (id)
-    LEFT JOIN tpt_op AS op USING (seq)
-    LEFT JOIN tpt_op_dims AS shape USING (seq)
     WHERE
-      COALESCE(work.op, op.name) IS NOT NULL
-    GROUP BY work.rank, work.path, work.reason, 4, 5
+      op IS NOT NULL
+    GROUP BY rank, path, reason, op, dims
   ),
   top_op AS MATERIALIZED (
     SELECT rank, path, reason, name, dims FROM by_op WHERE place = 1

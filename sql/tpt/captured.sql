@@ -177,7 +177,9 @@ SELECT
   placed.path,
   op.name AS op,
   IIF(
-    op.seq IS NULL, NULL, DENSE_RANK() OVER (PARTITION BY it.graph, op.seq IS NULL ORDER BY op.seq) - 1
+    op.seq IS NULL,
+    NULL,
+    DENSE_RANK() OVER (PARTITION BY it.graph, op.seq IS NULL ORDER BY op.seq) - 1
   ) AS op_call,
   op.dims,
   it.id

@@ -2,7 +2,13 @@
 
 INCLUDE PERFETTO MODULE tpt.arg;
 
+INCLUDE PERFETTO MODULE tpt.dims;
+
 INCLUDE PERFETTO MODULE tpt.launched;
+
+INCLUDE PERFETTO MODULE tpt.module;
+
+INCLUDE PERFETTO MODULE tpt.op;
 
 -- Captured launches, from the JSON that `--capture` makes of rows of `captures`.
 CREATE PERFETTO MACRO tpt_captured_launch(
@@ -56,11 +62,10 @@ RETURNS TableOrSubquery AS
   GROUP BY rank, path
 );
 
--- The module and the op of each piece of work that a replay ran. A replay is one of a captured graph where
--- their launches, in order, are as many, of the same kernels where the capture names them, and
--- copies at the same places. Where several captured graphs fit and are not of the same modules,
--- nothing is known; where they are, but not of the same ops, or not of the same shapes, these are not
--- known.
+-- The module and the op of each piece of work that a replay ran. A replay is one of a captured
+-- graph where their launches, in order, are as many, of the same kernels where the capture names
+-- them, and copies at the same places. Where several captured graphs fit and are not of the same
+-- modules, nothing is known; where they are, but not of the same ops or shapes, these are not.
 CREATE PERFETTO MACRO tpt_replayed(
   -- Captured launches: graph, node, is_copy, kernel_hash (NULL: not known), path, op, op_call and
   -- dims, as `captures` gives them.
@@ -133,4 +138,41 @@ RETURNS TableOrSubquery AS
   FROM work
   CROSS JOIN fitting USING (launch_id)
   CROSS JOIN $captured AS captured USING (graph, node)
+);
+
+-- The module and the op of each piece of GPU work, of replays by what was captured.
+CREATE PERFETTO MACRO tpt_work_of_module(
+  -- Captured launches, as `tpt_replayed!` takes them.
+  captured TableOrSubquery
+)
+-- id, rank, dur, path, is_backward and reason as in `tpt_module_work`; is_replayed: 1 where the
+-- path is of a capture; launch_id of the replay; op (NULL: not known), dims, and call: text that is
+-- alike for work of one call of the op.
+RETURNS TableOrSubquery AS
+(
+  WITH
+    replayed AS MATERIALIZED (
+      SELECT * FROM tpt_replayed!($captured)
+    )
+  SELECT
+    work.id,
+    work.rank,
+    work.dur,
+    COALESCE(replayed.path, work.path) AS path,
+    work.is_backward,
+    IIF(replayed.path IS NULL, work.reason, NULL) AS reason,
+    replayed.path IS NOT NULL AS is_replayed,
+    replayed.launch_id,
+    COALESCE(replayed.op, op.name) AS op,
+    IIF(replayed.op IS NULL, shape.dims, replayed.dims) AS dims,
+    IIF(
+      replayed.op IS NULL,
+      '' || of_work.seq,
+      FORMAT('%d %d', replayed.launch_id, replayed.op_call)
+    ) AS call
+  FROM tpt_module_work AS work
+  CROSS JOIN tpt_op_of_work AS of_work USING (id)
+  LEFT JOIN tpt_op AS op USING (seq)
+  LEFT JOIN tpt_op_dims AS shape USING (seq)
+  LEFT JOIN replayed USING (id)
 );

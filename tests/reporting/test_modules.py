@@ -10,6 +10,16 @@ import pytest
 from tests.support.page_text import column, report_data
 from tp_tools.reporting import modules
 
+NO_OP = {
+    "path": None,
+    "reason": "graph replay",
+    "op": None,
+    "dims": None,
+    "calls": 0,
+    "gpu_ns": 60,
+    "backward_gpu_ns": 0,
+}
+
 
 def row(path: str | None, gpu_ns: int, reason: str | None = None) -> dict[str, Any]:
     """A row of modules."""
@@ -17,32 +27,6 @@ def row(path: str | None, gpu_ns: int, reason: str | None = None) -> dict[str, A
     times = {"self_gpu_ns": gpu_ns, "self_backward_gpu_ns": gpu_ns // 2}
     what = {"reason": reason, "top_op": "aten::mm" if path else None}
     return {"path": path, "name": name, "calls": 1 if path else 0, **times, **what}
-
-
-def op(path: str | None, gpu_ns: int, name: str | None = None, dims: str = "") -> dict[str, Any]:
-    """A row of module_ops; without an op of a replay."""
-    what = {"path": path, "reason": None if path else "graph replay"}
-    calls = {"op": name, "dims": dims or None, "calls": 2 if name else 0}
-    return {**what, **calls, "gpu_ns": gpu_ns, "backward_gpu_ns": gpu_ns // 2}
-
-
-def test_ops_are_added_up_by_class_and_shapes() -> None:
-    """Calls with equal shapes in modules of one class, here and on other ranks, are one row."""
-    rows = [
-        op("Net_0 > Linear_0", 30, "aten::mm", "[4, 8] [8, 2]"),
-        op("Net_0 > Linear_1", 20, "aten::mm", "[4, 8] [8, 2]"),
-        op("Net_0 > Linear_1", 40, "aten::mm", "[9, 8] [8, 2]"),
-        op(None, 10),
-    ]
-    data, _ = report_data(modules=[row("Net_0 > Linear_0", 90)], module_ops=rows)
-    _, figure = modules.section(data).shown
-    assert figure.table is not None
-    assert [tuple(it) for it in figure.table.rows] == [
-        ("Linear", "aten::mm", "[4, 8] [8, 2]", 4, 50, 50.0, 25),
-        ("Linear", "aten::mm", "[9, 8] [8, 2]", 2, 40, 40.0, 20),
-        ("graph replay", None, None, None, 10, 10.0, 5),
-    ]
-    assert figure.command == "tp-tools query module_ops TRACES"
 
 
 def test_modules_are_added_up_by_class() -> None:
@@ -54,7 +38,7 @@ def test_modules_are_added_up_by_class() -> None:
         row("Net_0 > Linear_0", 20),  # of another rank
         row(None, 60, "graph replay"),
     ]
-    (figure,) = modules.section(report_data(modules=rows, module_ops=[op(None, 60)])[0]).shown
+    (figure,) = modules.section(report_data(modules=rows, module_ops=[NO_OP])[0]).shown
     assert figure.table is not None
     assert column(figure.table, "name") == ["Linear", "graph replay"]
     assert column(figure.table, "modules") == [2, None]
@@ -80,6 +64,6 @@ def test_without_modules_it_is_left_out() -> None:
 )
 def test_captures_are_named(captured: tuple[str, ...] | None, command: str, notes: int) -> None:
     """The command reads the captures that the report read; that its SQL holds none is said."""
-    data, _ = report_data(modules=[row("Net_0", 30)], module_ops=[op("Net_0", 30)])
+    data, _ = report_data(modules=[row("Net_0", 30)], module_ops=[NO_OP])
     (figure,) = modules.section(replace(data, captured=captured)).shown
     assert (figure.command, len(figure.notes)) == (command, notes)
