@@ -19,53 +19,40 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-FIXTURES = ("pdl_decode.json.gz",)
-RECORDED = ("nccl_args_rank0.cut.json.gz",)
+TRACE = HERE / "pdl_decode.json.gz"
 RANK = 0
-"""That both traces state."""
-
-
-@pytest.fixture(scope="module", params=[*FIXTURES, *RECORDED])
-def recorded(request: pytest.FixtureRequest, real_trace: Callable[[str], Path]) -> Path:
-    """A trace as it was recorded."""
-    name: str = request.param
-    return HERE / name if name in FIXTURES else real_trace(name)
+"""That the trace states."""
 
 
 @pytest.fixture(scope="module")
 def ui(
-    recorded: Path, open_ui: Callable[[Path], PerfettoUi], tmp_path_factory: pytest.TempPathFactory
+    open_ui: Callable[[Path], PerfettoUi], tmp_path_factory: pytest.TempPathFactory
 ) -> PerfettoUi:
     """One tab with the trace as `fix` wrote it, for all queries."""
-    fixed = tmp_path_factory.mktemp("fixed") / recorded.name
-    run("fix", recorded, "-o", fixed)
+    fixed = tmp_path_factory.mktemp("fixed") / TRACE.name
+    run("fix", TRACE, "-o", fixed)
     return open_ui(fixed)
 
 
 @pytest.fixture(scope="module")
-def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the rows of every query, of one `tp-tools query`."""
     folder: Path = tmp_path_factory.mktemp("rows")
-    run("query", ",".join(library.queries()), recorded, "--format", "json", "-q", "-o", folder)
+    run("query", ",".join(library.queries()), TRACE, "--format", "json", "-q", "-o", folder)
     return folder
 
 
 @pytest.mark.parametrize("name", list(library.queries()))
 def test_the_page_shows_what_the_command_prints(
     name: str,
-    recorded: Path,
     answers: Path,
     ui: PerfettoUi,
     capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    """The text of `tp-tools sql`, pasted, gives the rows of `tp-tools query`, in their order.
-
-    On a recorded trace the engine of the page gets it past the tab.
-    """
+    """The text of `tp-tools sql`, pasted, gives the rows of `tp-tools query`, in their order."""
     printed = json.loads((answers / f"{name}.json").read_text())
     text = TpTools(capsysbinary)("sql", name).out.decode()
-    # into the tab it goes once: what the tab does with a text does not depend on the trace
-    shown = ui.query(text) if recorded.name in FIXTURES else ui.run(text)
+    shown = ui.query(text)
     # the rank stands in the header, which the engine does not read, and the command does
     shown = [row | {"rank": RANK} if row.get("rank", RANK) is None else row for row in shown]
     assert shown == printed

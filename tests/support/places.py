@@ -14,7 +14,7 @@ PARTS = {
 
 
 def recorded(pattern: str = "*.json.gz", without: frozenset[str] = frozenset()) -> list[str]:
-    """List the recorded traces, of large ones a part, as `real_trace` takes them.
+    """List the recorded traces, of large ones a part, of a job two ranks, as `real_trace` has them.
 
     Args:
         pattern: of their names; "**/" begins one that looks into folders, too.
@@ -23,6 +23,11 @@ def recorded(pattern: str = "*.json.gz", without: frozenset[str] = frozenset()) 
     Returns:
         At least one, so that there is a test, which skips, where the folder is absent.
     """
-    found = (it for it in TRACES.glob(pattern) if it.name not in without)
-    names = sorted(PARTS.get(it.name, str(it.relative_to(TRACES))) for it in found)
-    return names or ["mi250_toy.json.gz"]
+    found = sorted(it for it in TRACES.glob(pattern) if it.name not in without)
+    alike = [it for it in found if it.parent != TRACES and it not in _first_two(it.parent, found)]
+    names = [PARTS.get(it.name, str(it.relative_to(TRACES))) for it in found if it not in alike]
+    return sorted(names) or ["mi250_toy.json.gz"]
+
+
+def _first_two(folder: Path, paths: list[Path]) -> list[Path]:
+    return [it for it in paths if it.parent == folder][:2]
