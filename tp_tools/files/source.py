@@ -112,7 +112,7 @@ class Source:
         elif self.name.endswith(_PROFILES):
             from tp_tools.files import exports  # noqa: PLC0415  few inputs are profiles of XLA
 
-            blocks = exports.read_profile(self.name, blocks)
+            blocks = exports.read_profile(self.name, blocks, self.kept)
         yield from blocks
 
     def is_database(self) -> bool:

@@ -90,11 +90,10 @@ def flows(trace: Trace, plan: Plan, events: ThreadEvents, is_written: NDArray[np
     """
     event = np.flatnonzero(is_phase(trace, "stf") & is_written)
     number = _numbers(trace, plan, event)
-    event = event[number != NONE]
-    ids = np.full(len(trace), NONE)
-    ids[event] = number[number != NONE]
-    event, slices = _in_order(events, _bound(events, trace, plan, event))
-    key = np.column_stack([ids[event], trace.cat[event], trace.name[event]])
+    numbered, number = event[number != NONE], number[number != NONE]
+    event, slices = _in_order(events, _bound(events, trace, plan, numbered))
+    ids = number[np.searchsorted(numbered, event)]
+    key = np.column_stack([ids, trace.cat[event], trace.name[event]])
     order = np.lexsort(key.T)
     slices = slices[order]
     source = _sources(trace.phase[event[order]], key[order])

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tp_tools.columns import narrow
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,16 +33,19 @@ def defer_order(events: ThreadEvents, batch: Codes, flows: Flows) -> Codes:
 
     Args:
         events: thread events, in the order that each track needs.
-        batch: int32 (events,), number of the batch in which the args of an event are complete.
+        batch: int (events,), number of the batch in which the args of an event are complete.
         flows: flows between events that start at one time, whose target has no END to carry the
             flow's end; the source has to come before the target.
 
     Returns:
-        int32 (events,): 0 for a packet written with its batch; higher levels are deferred, and
+        int (events,): 0 for a packet written with its batch; higher levels are deferred, and
         written in ascending order.
     """
     group = _groups(events)
-    level = (_group_maxima(batch, group) > batch).astype(np.int64)
+    level: Ints = (_group_maxima(batch, group) > batch).astype(np.int8)
+    if not level.any() and not len(flows):
+        return level
+    level = level.astype(np.int64)
     for _ in range(_MAX_ROUNDS):  # flows in a circle would never settle
         level = _group_maxima(level, group)
         raised = level.copy()
@@ -48,7 +53,7 @@ def defer_order(events: ThreadEvents, batch: Codes, flows: Flows) -> Codes:
         if (raised == level).all():
             break
         level = raised
-    return _group_maxima(level, group).astype(np.int32)
+    return narrow(_group_maxima(level, group))
 
 
 def _groups(events: ThreadEvents) -> Ints:
@@ -62,7 +67,11 @@ def _groups(events: ThreadEvents) -> Ints:
 
 def _group_maxima(values: Codes | Ints, group: Ints) -> Ints:
     """Return the highest value so far in each value's group; values are below 2^32."""
-    return np.maximum.accumulate(values + group * _GROUP_OFFSET) - group * _GROUP_OFFSET
+    keyed = group * _GROUP_OFFSET
+    keyed += values
+    np.maximum.accumulate(keyed, out=keyed)
+    keyed %= _GROUP_OFFSET
+    return keyed
 
 
 class DeferredPackets:
