@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +61,7 @@ SILENT = Reporter()
 """Ignores all reports."""
 
 
-@dataclass
-class Recorder(Reporter):
+class Recorder(Struct, Reporter):
     """Keeps lines, to report them in another process.
 
     Attributes:
@@ -93,8 +93,7 @@ def unreported(reporter: Reporter) -> Recorder:
     return reporter if isinstance(reporter, Recorder) else Recorder()
 
 
-@dataclass
-class Once(Reporter):
+class Once(Struct, Reporter):
     """Reports each line once, though a trace is read more than once.
 
     Attributes:

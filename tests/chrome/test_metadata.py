@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.handmade import kernel, text, trace_of
 from tp_tools.chrome.metadata import Gpu, TraceMetadata, metadata

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from tests.support.comparing import STEP_KEY, a_side
 from tp_tools.comparison.gating import check, gate, judge

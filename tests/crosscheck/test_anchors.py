@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from fixtures.pairs import Seen, Workload
 from tests.support.crosschecking import recorded

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.support.crosschecking import column
 from tp_tools.crosscheck.figures import busy_ns, durations, overlaps

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from fixtures.pairs import Seen, Workload
 from tests.support.crosschecking import column, recorded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from tp_tools.diagnosis import Diagnosis, Evidence, Finding
 from tp_tools.diagnosis.model import Place

@@ -3,11 +3,11 @@
 import mmap
 from collections.abc import Callable
 from ctypes import addressof, c_char
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from perfetto.trace_processor import api
 
 from tests.support.small_traces import SOUND

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures import nsys as made
-from fixtures import xplane as made_profile
-from tp_tools import nsys, xplane
+from tp_tools import nsys
 from tp_tools.files import open_source, temporary
 from tp_tools.files.kept_text import KeptText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import ModuleType
 
 BLOCKS = [b"some text, " * 9, b"", b"and more", bytes(300_000)]
 
@@ -82,24 +80,16 @@ def test_without_room_it_is_made_again(tmp_path: Path) -> None:
     assert make.times == 2
 
 
-@pytest.mark.parametrize("reader", [nsys, xplane])
-def test_an_export_is_converted_once(
-    folder: Path, reader: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_export_is_converted_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often its text is read; a change of the file between is noticed."""
-    if reader is nsys:
-        path = made.write(folder / "report.sqlite", made.job())
-    else:
-        path = folder / "host.xplane.pb"
-        path.write_bytes(made_profile.job())
-    read, times = reader.read_text, []
+    path = made.write(folder / "report.sqlite", made.job())
+    read, times = nsys.read_text, []
 
     def counted(*arguments: object) -> Iterator[bytes]:
         times.append(arguments)
-        blocks: Iterator[bytes] = read(*arguments)
-        return blocks
+        return read(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reader, "read_text", counted, raising=False)
+    monkeypatch.setattr(nsys, "read_text", counted, raising=False)
     with open_source(str(path)) as source:
         assert b"".join(source.blocks()) == b"".join(source.blocks())
         stamp = source.stamp

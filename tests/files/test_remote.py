@@ -7,10 +7,10 @@ import http.server
 import shutil
 import sys
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from fixtures.make import HERE
 from tests.support.command_line import TpTools, kernel, write_trace

@@ -6,12 +6,12 @@ import gzip
 import json
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from fixtures import generate_ranks
 from tests.support import generated

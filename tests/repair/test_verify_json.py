@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.handmade import Fixed, arrow, cpu, fixed, kernel, mark, text
 from tp_tools.errors import VerificationError

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from tests.support.comparing import a_side
 from tp_tools.comparison import compare
@@ -105,5 +105,5 @@ def test_the_page_holds_all_of_itself() -> None:
 def test_what_cannot_be_compared_has_no_pictures() -> None:
     """Only the reason, and the tables."""
     page = html(compare(a_side({"a": STEADY}), a_side({"b": STEADY, "c": STEADY})))
-    assert "Cannot compare: only 0.0 %" in page
+    assert "Cannot compare: only 0.0\xa0%" in page
     assert "<svg" not in page

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +51,7 @@ BESIDE = {
 """Files that are no ranks, by name."""
 
 
-@dataclass(frozen=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """The files of one job.
 
     Attributes:
@@ -76,8 +75,7 @@ class Folder:
             (folder / name).write_bytes(gzip.compress(data, 1) if name.endswith(".gz") else data)
 
 
-@dataclass(frozen=True)
-class Sizes:
+class Sizes(Struct, frozen=True):
     """Of the parallel axes, and the time that names say."""
 
     dp: int

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 from tp_tools import engine
 from tp_tools.chrome.reader import read
@@ -78,8 +78,7 @@ def text(events: Iterable[Event], **top: Any) -> bytes:  # noqa: ANN401
     return msgspec.json.encode({**top, "traceEvents": list(events)})
 
 
-@dataclass(frozen=True)
-class Fixed:
+class Fixed(Struct, frozen=True):
     """A trace that went through `fix`.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.alignment import match, match_by_time
 from tp_tools.alignment.base_times import EndSpreads, end_spreads
@@ -39,8 +39,7 @@ UNALIGNED = "none"
 _CLEARLY = 0.5  # residuals of fitted clocks, as a share of those of base times that are far apart
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(Struct, frozen=True):
     """A rank to align.
 
     Attributes:
@@ -56,8 +55,7 @@ class Member:
     replica: int = 0
 
 
-@dataclass(frozen=True)
-class Aligned:
+class Aligned(Struct, frozen=True):
     """The clock of a rank, and how it was found.
 
     Attributes:
@@ -77,8 +75,7 @@ class Aligned:
     residual_p95_ns: int | None
 
 
-@dataclass(frozen=True)
-class Alignment:
+class Alignment(Struct, frozen=True):
     """All ranks on one clock.
 
     Attributes:
@@ -166,7 +163,7 @@ class _State:
             rows: their rows in the pool.
         """
         pool = self.pool
-        sub = match.Pool(*(getattr(pool, name)[rows] for name in match.Pool.__dataclass_fields__))
+        sub = match.Pool(*(getattr(pool, name)[rows] for name in match.Pool.__struct_fields__))
         alone = -2 - np.arange(len(self.component))
         component = np.where(self.component == UNKNOWN, alone, self.component)
         registered = match_by_time.register_ranks(sub, self.clocks, component)

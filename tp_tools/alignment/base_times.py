@@ -10,10 +10,10 @@ transfer explains, or so close to each other that the change is one of microseco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.alignment.connected import LEAST
 from tp_tools.formatting import span
@@ -31,8 +31,7 @@ _SHORTEST_SHARE = 4
 """Clocks are fitted to the shortest 1/4 of the collectives, and to at least LEAST of them."""
 
 
-@dataclass(frozen=True)
-class EndSpreads:
+class EndSpreads(Struct, frozen=True):
     """How far apart the ends of collectives lie on base times.
 
     Columns:

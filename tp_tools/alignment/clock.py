@@ -9,10 +9,10 @@ Tukey's biweight, solved by conjugate gradients.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,8 +34,7 @@ _SETTLED_NS = 0.5
 _SOLVED_NS2 = 1e-8  # weighted square of the remaining correction at which iteration ends
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """The map from a rank's own time to common time: t + offset + drift * (t - at).
 
     Attributes:
@@ -72,8 +71,7 @@ class Clock:
         return self.drift_ppt / 1000
 
 
-@dataclass(frozen=True)
-class Readings:
+class Readings(Struct, frozen=True):
     """Ends of collectives, as each rank's clock read them; row k is one end on one rank.
 
     Columns:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
@@ -35,8 +35,7 @@ tells which send belongs to which receive.
 """
 
 
-@dataclass(frozen=True)
-class Collectives:
+class Collectives(Struct, frozen=True):
     """The collectives of one rank, sorted by ts; row i is one kernel (gloo: one annotation).
 
     Text that the trace does not give is "", a number that it does not give is UNKNOWN.

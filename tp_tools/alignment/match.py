@@ -8,10 +8,10 @@ decides, tested against time (`match_by_time`). Lost or cut off collectives neve
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.alignment.clock import Readings
 from tp_tools.alignment.collectives import MESSAGES, SYNCHRONISING, TESTABLE, UNKNOWN
@@ -32,8 +32,7 @@ ALONE = 1
 _MESSAGES = sorted(MESSAGES)
 
 
-@dataclass(frozen=True)
-class Pool:
+class Pool(Struct, frozen=True):
     """The collectives of all ranks in one table, rank by rank, in each by ts.
 
     Columns:
@@ -59,8 +58,7 @@ class Pool:
         return len(self.rank)
 
 
-@dataclass(frozen=True)
-class Matches:
+class Matches(Struct, frozen=True):
     """The matched collectives.
 
     Attributes:

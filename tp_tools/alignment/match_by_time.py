@@ -7,10 +7,10 @@ does not name. Once the clocks are fitted, ends that coincide are one collective
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct, field
 
 from tp_tools.alignment.clock import Clock, medians
 from tp_tools.alignment.connected import LEAST
@@ -43,8 +43,7 @@ KNOWN = LinearClock(0.0, 0.0, 0.0)
 """Clock of a rank that is on the common clock already."""
 
 
-@dataclass
-class JobRegistration:
+class JobRegistration(Struct):
     """The ranks of a job as registered so far; n collectives are to be matched.
 
     Attributes:

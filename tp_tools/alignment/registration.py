@@ -14,10 +14,11 @@ the search begins with tolerances of microseconds, and widens them while it find
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.alignment.offset_candidates import STRETCH, offset_candidates
 
@@ -46,8 +47,7 @@ _LEAST_MATCHES = 6
 _REWEIGHTED = 3
 
 
-@dataclass(frozen=True)
-class Tolerances:
+class Tolerances(Struct, frozen=True):
     """Distances between two ends, ns; the defaults are those of GPUs that NVLink joins.
 
     Attributes:
@@ -80,8 +80,7 @@ def _levels(base: EventSeries) -> Iterator[Tolerances]:
         yield level
 
 
-@dataclass(frozen=True)
-class LinearClock:
+class LinearClock(Struct, frozen=True):
     """Correction of a clock: adds offset + slope * (time - centre) to a time, in ns."""
 
     offset: float
@@ -97,8 +96,7 @@ class LinearClock:
         return self.offset + self.slope * (time - self.centre)
 
 
-@dataclass(frozen=True)
-class Registration:
+class Registration(Struct, frozen=True):
     """A series of n collectives registered against another.
 
     Attributes:

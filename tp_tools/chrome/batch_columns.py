@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.chrome.batch_times import Times
 from tp_tools.chrome.event_ids import ids_of_events
@@ -36,8 +36,7 @@ NOTHING = "\0"
 Text = str | None
 
 
-@dataclass(frozen=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """The columns of a batch; row i is its i-th event. `Trace` describes the other attributes.
 
     Attributes:

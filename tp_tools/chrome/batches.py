@@ -7,10 +7,10 @@ the cut.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from tp_tools.chrome.envelope import read_head, read_tail
 from tp_tools.chrome.stream import (
@@ -35,8 +35,7 @@ _Decoder: TypeAlias = "msgspec.json.Decoder[list[Event]]"
 _BatchAndEnd: TypeAlias = "tuple[BatchText[Event], bool]"
 
 
-@dataclass(frozen=True)
-class BatchText(Generic[Event]):
+class BatchText(Struct, Generic[Event], frozen=True):
     """A batch of whole events.
 
     Attributes:

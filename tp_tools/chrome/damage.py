@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from tp_tools.trace.model import TextDamage
 
@@ -28,8 +29,7 @@ def _damage(byte: int, text: bytes, name: re.Match[bytes] | None) -> TextDamage:
     return TextDamage(byte, len(text), name[1].decode(errors="replace") if name else "")
 
 
-@dataclass
-class Losses:
+class Losses(Struct):
     """Repairs and losses of salvaging.
 
     Attributes:

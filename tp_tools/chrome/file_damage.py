@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools.chrome.metadata import metadata
 from tp_tools.trace.model import UNTIMED, is_phase
@@ -46,8 +47,7 @@ _LEFT_OUT = {
 _REPORTED_AS_LOSS = frozenset({"truncated_tail", "trailing_text", *_LEFT_OUT})
 
 
-@dataclass(frozen=True)
-class FileDamage:
+class FileDamage(Struct, frozen=True):
     """The damage of the file of a trace.
 
     Attributes:

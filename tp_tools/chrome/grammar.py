@@ -7,7 +7,8 @@ any form. A decoder may still refuse an object that it accepts.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _TOKEN = re.compile(
     rb'\s*(?:(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")|(?P<word>[-+\w.()]+)|(?P<mark>[\[\]{},:]))',
@@ -22,8 +23,7 @@ _KEY, _COLON, _VALUE, _COMMA = range(4)
 _CLOSES = {b"}": b"{", b"]": b"["}
 
 
-@dataclass(frozen=True)
-class Scan:
+class Scan(Struct, frozen=True):
     """The result of a scan.
 
     Attributes:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
+from msgspec import Struct, field
 
 from tp_tools.chrome.stream import SPACE
 
@@ -42,8 +42,7 @@ _NO_HOST = "localhost"  # every machine calls itself so
 _JOB = re.compile(r'"distributedInfo"\s*:\s*(?=\{)')
 
 
-@dataclass(frozen=True)
-class Gpu:
+class Gpu(Struct, frozen=True):
     """One entry of `deviceProperties`; None for members that it lacks.
 
     Attributes:
@@ -59,8 +58,7 @@ class Gpu:
     processors: int | None
 
 
-@dataclass(frozen=True)
-class TraceMetadata:
+class TraceMetadata(Struct, frozen=True):
     """Metadata from the text around the events; None, "" or empty where the text has none.
 
     Attributes:

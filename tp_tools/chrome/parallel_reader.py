@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.chrome.batch_columns import columns_of
 from tp_tools.chrome.batches import BatchText, last_batch, likely_cut
@@ -76,8 +77,7 @@ def batch_pool(source: Source, jobs: int, least: int | None = None) -> Iterator[
         yield pool
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """The text around the batches of a trace.
 
     Attributes:

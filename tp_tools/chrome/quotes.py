@@ -11,7 +11,8 @@ comma and another member of events; in nested objects, a comma and any key, or a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MEMBERS = (
     rb'"(?:ph|cat|name|pid|tid|ts|dur|tts|tdur|args|id|id2|bp|s|cname|bind_id|flow_in|flow_out'
@@ -33,8 +34,7 @@ _ENDS = {
 }
 
 
-@dataclass(frozen=True)
-class Escaped:
+class Escaped(Struct, frozen=True):
     """The text of an event whose quotes are escaped.
 
     Attributes:

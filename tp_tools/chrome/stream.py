@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files.source import BATCH_BYTES
@@ -76,8 +77,7 @@ class Malformed(InputError):  # noqa: N818  the name reads as the fact it states
     """The text is invalid JSON or holds a value that is not an event; sanitizing may repair it."""
 
 
-@dataclass
-class TextStream:
+class TextStream(Struct):
     """A buffer of text that was read but not yet taken.
 
     Attributes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from tp_tools.cli.options import (
     console_options,
@@ -27,8 +27,7 @@ ROWS = 5
 """Rows of a table of the comparison at the end."""
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """Options of the command line; see the help texts."""
 
     command: tuple[str, ...]

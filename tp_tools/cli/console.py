@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from tp_tools.cli.prose import wrapped
 from tp_tools.cli.stages import PATIENCE_S, Stages
@@ -63,8 +63,7 @@ class Console(Reporter):
         self._stages.over()
 
 
-@dataclass(frozen=True)
-class _InStage(Reporter):
+class _InStage(Struct, Reporter, frozen=True):
     """Counts the bytes of one stage; prints all else by the console."""
 
     console: Console

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from tp_tools.cli.options import (
     choice_options,
@@ -37,8 +37,7 @@ _FIRST = ("name", "verdict", "diff_ns", "diff_percent", "a_ns", "b_ns")
 """The columns that answer, which a narrow terminal shows first."""
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """Options of the command line; see the help texts."""
 
     a: str

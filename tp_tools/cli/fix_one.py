@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from tp_tools.errors import UsageError
 from tp_tools.repair.trace_file import FileOptions, Repaired, repair_file
@@ -19,8 +19,7 @@ FOUND = 1
 SHOWN = "Perfetto shows all of it"
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """Options of the command line for one trace; see the help texts.
 
     Attributes:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tp_tools.cli.fix_one import FOUND, SHOWN
 from tp_tools.errors import TpToolsError, UsageError
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from tp_tools.cli.fix_one import Options
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of one of several traces.
 
     Attributes:
@@ -45,8 +45,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass
-class _Warnings(Reporter):
+class _Warnings(Struct, Reporter):
     """Keeps warnings.
 
     Attributes:

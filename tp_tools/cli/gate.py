@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from tp_tools.cli.options import (
     choice_options,
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.rank_names import RankChoice
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """Options of the command line; see the help texts."""
 
     traces: tuple[str, ...]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING, cast
 
 import click
+from msgspec.structs import replace
 
 from tp_tools.cli.cluster import ClusterOptions, ray_option
 from tp_tools.cli.options import (
@@ -169,7 +169,7 @@ def command(  # noqa: PLR0917  click passes all by name
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
     how = MergeOptions(
         align=cast("Mode", align),
-        choice=dataclasses.replace(choice, allow_missing=allow_missing, ranks=ranks),
+        choice=replace(choice, allow_missing=allow_missing, ranks=ranks),
         gpu_only=gpu_only,
         excluded=frozenset(excluded),
         start_ns=start_ns,
@@ -181,7 +181,7 @@ def command(  # noqa: PLR0917  click passes all by name
     )
     options = JobOptions(inputs, output, how, cast("Format", form), verify, jobs, force)
     with ClusterOptions(ray, allow_missing).workers(console) as workers:
-        options = dataclasses.replace(options, workers=workers)
+        options = replace(options, workers=workers)
         _run(options, console, as_json=summary == "json")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from msgspec import Struct
 
 from tp_tools.cli.console import Console
 from tp_tools.cli.stages import PATIENCE_KEY, PATIENCE_S
@@ -32,8 +32,7 @@ _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*%?")
 _DURATION = re.compile(r"(\d+)(?:\.(\d{1,9}))?\s*(ns|us|ms|s)")
 
 
-@dataclass(frozen=True)
-class TraceOptions:
+class TraceOptions(Struct, frozen=True):
     """Options of a command that describes traces; see the help texts."""
 
     traces: tuple[str, ...]

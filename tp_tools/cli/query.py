@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.cli import query_output
 from tp_tools.cli.cluster import ClusterOptions, cluster_options
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from tp_tools.querying.lookup import Query
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """Options of the command line; see the help texts."""
 
     query: str | None

@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.errors import UsageError
 
@@ -43,8 +44,7 @@ ONE_TABLE = ("csv", "parquet")
 """Formats that hold one table."""
 
 
-@dataclass(frozen=True)
-class OutputOptions:
+class OutputOptions(Struct, frozen=True):
     """How answers are written.
 
     Attributes:

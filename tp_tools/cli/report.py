@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import click
+from msgspec import Struct
 
 from tp_tools.cli.options import (
     capture_option,
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.rank_names import RankChoice
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """Options of the command line; see the help texts."""
 
     traces: tuple[str, ...]

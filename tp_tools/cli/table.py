@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools.formatting import middle
 
@@ -31,8 +32,7 @@ _DIGITS = 4
 """Digits of the largest number of a column with fractions."""
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table as text.
 
     Attributes:
@@ -46,8 +46,7 @@ class Table:
     is_blurred: bool = False
 
 
-@dataclass
-class _Column:
+class _Column(Struct):
     """A column as text.
 
     Attributes:

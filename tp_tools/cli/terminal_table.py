@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.cli.table import table
 from tp_tools.engine import Rows
@@ -28,8 +30,7 @@ _UNITS = ((10**7, 10**6, "ms"), (10**4, 10**3, "us"))
 """From which largest value on (ns) a unit is used, its length in ns, its name."""
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """A table for a terminal.
 
     Attributes:

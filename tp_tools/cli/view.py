@@ -6,10 +6,10 @@ import os
 import sys
 import webbrowser
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from tp_tools.cli.options import (
     choice_options,
@@ -38,8 +38,7 @@ _HIGHEST_ID = 1 << 32  # of a slice: TraceProcessor numbers rows with 32 bits
 _ONE_PORT = "ui.perfetto.dev fetches from port 9001 and no other"
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """Options of the command line; see the help texts.
 
     Attributes:

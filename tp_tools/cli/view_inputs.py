@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.cli import fix_summary
 from tp_tools.files.sources import source_of
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from tp_tools.viewer import ViewFile
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """The traces to show.
 
     Attributes:

@@ -8,9 +8,10 @@ does a task again whose worker or machine was lost, and with it the tasks whose 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from msgspec import field
 
 from tp_tools.cluster.task import work
 from tp_tools.errors import TaskLost, TpToolsError
@@ -33,8 +34,7 @@ _AHEAD = 2
 """Tasks in flight for each CPU: one that runs, and one that waits or is done."""
 
 
-@dataclass(frozen=True)
-class ClusterPool(Pool):
+class ClusterPool(Pool, frozen=True):
     """The CPUs of a Ray cluster as the workers of a pool.
 
     Attributes:

@@ -13,12 +13,12 @@ where they differ.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import asdict
 
 from tp_tools.comparison.grouping import by_short_name
 from tp_tools.comparison.model import Facts, Key, Samples, Side
@@ -102,7 +102,7 @@ def read(name: str) -> Side:
 
 
 def _side(made: dict[str, Any]) -> Side:
-    samples, known = int(made["samples"]), {it.name for it in fields(Facts)}
+    samples, known = int(made["samples"]), set(Facts.__struct_fields__)
     rows = {
         Key(row["level"], row["name"], row["detail"]): Samples(
             np.array(row["counts"] or [row["count"]] * samples, float), np.array(row["ns"], float)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct, field
 
 from tp_tools.comparison import gating, report
 from tp_tools.comparison.comparing import compare
@@ -58,8 +59,7 @@ GOOD, BAD, SKIP = "good", "bad", "skip"
 _WORDS = {PASS: GOOD, REGRESSION: BAD, UNJUDGED: SKIP}
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """How a commit is judged.
 
     Attributes:
@@ -74,8 +74,7 @@ class Rules:
     retries: int = 2
 
 
-@dataclass
-class Found:
+class Found(Struct):
     """The outcome of a bisection.
 
     Attributes:
@@ -130,8 +129,8 @@ def bisect(
         InputError: the good or the bad commit does not run, the bad one is not worse, or noise
             hides whether it is.
     """
-    search = _Search(history, record, rules, reporter)
-    search.begin(*ends)
+    search = _Search(history, record, rules, reporter, good=ends[0])
+    search.begin(ends[1])
     is_open = history.start(*ends)
     while is_open:
         commit = history.next()
@@ -139,37 +138,36 @@ def bisect(
     return search.end(history.suspects())
 
 
-@dataclass
-class _Search:
+class _Search(Struct):
     """A bisection on its way.
 
     Attributes:
+        good: the commit that all others are compared with.
         judged: as in `Found`.
         most: how much worse than the good commit a commit may be.
-        good: the commit that all others are compared with.
     """
 
     history: History
     record: Record
     rules: Rules
     reporter: Reporter
+    good: Commit
     judged: dict[str, tuple[str, str]] = field(default_factory=dict)
     most: float = 0
-    good: Commit = field(init=False)
 
-    def begin(self, good: Commit, bad: Commit) -> None:
+    def begin(self, bad: Commit) -> None:
         """Record both ends, and see that they differ."""
-        self.good, self.most = good, self.rules.most or 0
+        self.most = self.rules.most or 0
         try:
             found = self._judgement(bad)
         except NotRecorded as error:
             raise InputError(f"{error.commit or bad}: {error}.") from error
         why = found.lines()[0]
         if found.code != REGRESSION:
-            raise InputError(f"{bad.short} is not measurably slower than {good.short}: {why}.")
+            raise InputError(f"{bad.short} is not measurably slower than {self.good.short}: {why}.")
         if self.rules.most is None:
             self.most = (found.verdicts[0].change or 0) / 2
-        self._note(good, GOOD, "taken as good")
+        self._note(self.good, GOOD, "taken as good")
         self._note(bad, BAD, why)
 
     def judge(self, commit: Commit) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tp_tools import library
 from tp_tools.chrome.metadata import TraceMetadata, metadata
@@ -32,8 +34,7 @@ QUERIES = (ranks.SAMPLES, ranks.SEQUENCE)
 those whose steps may have phases."""
 
 
-@dataclass
-class _Kept(Reporter):
+class _Kept(Struct, Reporter):
     """Keeps what a worker has to say.
 
     Attributes:

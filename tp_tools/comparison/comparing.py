@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from tp_tools.comparison import doubts, grouping, matching
 from tp_tools.comparison.judging import DEFAULT, judge

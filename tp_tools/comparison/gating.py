@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.comparison import statistics
 from tp_tools.comparison.comparing import compare
@@ -109,8 +109,7 @@ def _decide(change: float, interval: _Interval | None, most: float) -> tuple[int
     return PASS, f"at most {limit}"
 
 
-@dataclass(frozen=True)
-class _Interval:
+class _Interval(Struct, frozen=True):
     """How much worse a metric became, as share of its mean before.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from tp_tools.comparison.model import KERNEL, Key, Launches, Samples
 from tp_tools.trace.short_names import short_name

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.comparison import baseline, gating, reading
 from tp_tools.comparison.verdicts import Judgement
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from tp_tools.querying import LoadOptions
 
 
-@dataclass(frozen=True)
-class Recordings:
+class Recordings(Struct, frozen=True):
     """Traces to judge, and how they are read.
 
     Attributes:
@@ -44,8 +44,7 @@ class Recordings:
         return reading.job(self.names, wanted, how, reporter, each=self.each)
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """How much worse than a baseline traces may be.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.comparison import statistics
 from tp_tools.comparison.model import (
@@ -33,8 +33,7 @@ _USUALLY = 0.5
 _TENTH = 10
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """When a difference counts.
 
     Attributes:
@@ -55,8 +54,7 @@ class Rules:
 DEFAULT = Rules()
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """The samples of a row on both sides.
 
     Attributes:
@@ -74,8 +72,7 @@ class _Row:
         return self.a.typical_ns(self.trim), self.b.typical_ns(self.trim)
 
 
-@dataclass(frozen=True)
-class _Test:
+class _Test(Struct, frozen=True):
     """The outcome of the tests of a row; see `Change`."""
 
     low: float

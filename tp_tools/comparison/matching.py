@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct, field
 
 from tp_tools.comparison import sequences
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from tp_tools.comparison.sequences import Matches
 
 
-@dataclass(frozen=True)
-class Matched:
+class Matched(Struct, frozen=True):
     """What the launch sequences of two sides have in common.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct, field
 
 from tp_tools import notebook
 from tp_tools.comparison.statistics import TRIM, typical
@@ -37,8 +38,7 @@ TRIMMED_RECORDINGS = 10
 are far off; of five three would remain."""
 
 
-@dataclass(frozen=True, order=True)
-class Key:
+class Key(Struct, frozen=True, order=True):
     """What a row is about.
 
     Attributes:
@@ -54,8 +54,7 @@ class Key:
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class Samples:
+class Samples(Struct, frozen=True):
     """What one row took in each sample of a side.
 
     Attributes:
@@ -80,8 +79,7 @@ class Samples:
         return float(typical(self.ns[:, None], trim if self.is_everywhere else 0)[0])
 
 
-@dataclass(frozen=True)
-class Launches:
+class Launches(Struct, frozen=True):
     """The launch sequence of one step: that of the median step of the first rank.
 
     Attributes:
@@ -99,8 +97,7 @@ class Launches:
     spans: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What is known of a side beside its times.
 
     Attributes:
@@ -122,8 +119,7 @@ class Facts:
     outside_ns: float = 0
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(Struct, frozen=True):
     """One side of a comparison.
 
     Attributes:
@@ -160,8 +156,7 @@ class Side:
         return self.rows[key].typical_ns(self.trim) if key in self.rows else 0.0
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """A row of a comparison.
 
     Attributes:
@@ -210,8 +205,7 @@ CHANGED = ("slower", "faster", "new", "gone")
 """Verdicts of rows that changed."""
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """Two sides compared.
 
     Attributes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tp_tools.comparison.model import BUS, CPU_STEP, KERNEL, STEP, TIME, Key, Launches
 
@@ -24,8 +26,7 @@ Place = tuple[int | None, int | None]
 """Number and start of a step; (None, None) stands for a recording without steps."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One sample of a rank.
 
     Attributes:
@@ -49,8 +50,7 @@ class Step:
         return 0
 
 
-@dataclass(frozen=True)
-class RankSamples:
+class RankSamples(Struct, frozen=True):
     """The samples of one rank.
 
     Attributes:

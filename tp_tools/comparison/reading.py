@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools import engine, library
 from tp_tools.comparison import baseline
@@ -33,8 +35,7 @@ UNKNOWN = "unknown"
 """Stands for the phase of steps that have none."""
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What to read of traces.
 
     Attributes:

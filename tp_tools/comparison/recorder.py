@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from tp_tools.comparison import reading, recording
 from tp_tools.comparison.reading import Selection
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from tp_tools.querying import LoadOptions
 
 
-@dataclass
-class Recorder:
+class Recorder(Struct):
     """Records pairs of commits to compare.
 
     Load on a machine comes and goes, and recordings of one commit after those of another take it

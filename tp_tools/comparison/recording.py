@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.files import temporary
 
@@ -35,8 +36,7 @@ class NotRecorded(Exception):  # noqa: N818  the name reads as the fact it state
         self.commit = commit
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(Struct, frozen=True):
     """How a commit is recorded.
 
     Attributes:

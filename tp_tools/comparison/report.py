@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from tp_tools.comparison.judging import is_of_cpu, is_one_recording
 from tp_tools.comparison.model import (
@@ -45,8 +47,7 @@ _NAMED = 3
 """Changed kernels that the headline names."""
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(Struct, frozen=True):
     """A table of a level.
 
     Attributes:

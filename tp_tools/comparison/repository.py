@@ -7,8 +7,9 @@ import re
 import shutil
 import subprocess
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.errors import InputError, OutputError, UsageError
 from tp_tools.processes import signals
@@ -24,8 +25,7 @@ _ALL_SKIPPED = "only 'skip'ped commits left"
 _PULL_REQUEST = re.compile(r"(?:pr/|#)(\d+)")
 
 
-@dataclass(frozen=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """A commit.
 
     Attributes:
@@ -46,8 +46,7 @@ class Commit:
         return f"{self.short} ({self.subject})"
 
 
-@dataclass(frozen=True)
-class Repository:
+class Repository(Struct, frozen=True):
     """A git repository with a work tree.
 
     Attributes:

@@ -8,10 +8,10 @@ that have less in common are not matched.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,8 +30,7 @@ _ANCHORS = 1 / 3
 """Share of the shorter sequence that has to match, so that places mean something."""
 
 
-@dataclass(frozen=True)
-class Matches:
+class Matches(Struct, frozen=True):
     """What two sequences have in common.
 
     Attributes:

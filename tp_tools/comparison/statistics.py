@@ -14,10 +14,10 @@ continued fraction).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,8 +48,7 @@ _TINY = 1e-300
 _EPSILON = 1e-12
 
 
-@dataclass(frozen=True)
-class Intervals:
+class Intervals(Struct, frozen=True):
     """Intervals of the difference of typical values, one per column.
 
     Attributes:

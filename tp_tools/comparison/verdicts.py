@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from tp_tools import notebook
 from tp_tools.formatting import span
@@ -17,8 +18,7 @@ BUSBW = "busbw"
 """The one metric that is a bandwidth, not a time."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The judgement of one metric.
 
     Attributes:
@@ -68,8 +68,7 @@ def number(metric: str, value: float) -> str:
     return f"{value:.1f} GB/s" if metric == BUSBW else span(round(value))
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """The judgement of a recording.
 
     Attributes:

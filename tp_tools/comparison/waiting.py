@@ -7,8 +7,9 @@ numbers are those of each trace as it was recorded, by its own clock.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from tp_tools.comparison import ranks
 from tp_tools.comparison.model import COMMUNICATION, TIME, WAITING, Key

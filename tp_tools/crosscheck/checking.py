@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from tp_tools.crosscheck import figures, losses, matching
 from tp_tools.crosscheck.model import KINETO, NSYS, CrossCheck

@@ -7,10 +7,10 @@ three steps finds its place in one of thirty, and it is counted how many places 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.comparison.sequences import Matches, slid
 
@@ -26,8 +26,7 @@ MOST_CELLS = 40_000_000
 _FAR = np.iinfo(np.int64).min // 2
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(Struct, frozen=True):
     """The place of a short sequence in a long one.
 
     Attributes:
@@ -41,8 +40,7 @@ class Fit:
     places: int
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Where to give up: see `MOST_EDITS` and `MOST_CELLS`."""
 
     edits: int = MOST_EDITS

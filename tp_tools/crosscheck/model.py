@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,8 +19,7 @@ Shape: TypeAlias = "tuple[str | int | None, ...]"
 """Grid, block, registers and shared memory of a kernel; None where not recorded."""
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(Struct, frozen=True):
     """The kernels of one rank, in the order of their launch.
 
     Attributes:
@@ -57,8 +57,7 @@ class Recording:
         return len(self.names)
 
 
-@dataclass(frozen=True)
-class Pairs:
+class Pairs(Struct, frozen=True):
     """Which kernels of two recordings are the same launch.
 
     Attributes:
@@ -79,8 +78,7 @@ class Pairs:
     uncompared: int = 0
 
 
-@dataclass(frozen=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """Kernels that follow each other in one recording and are not in the other.
 
     Attributes:
@@ -107,8 +105,7 @@ class Loss:
     places: int
 
 
-@dataclass(frozen=True)
-class NameRow:
+class NameRow(Struct, frozen=True):
     """Matched kernels of one name.
 
     Attributes:
@@ -133,8 +130,7 @@ class NameRow:
     unknown: int
 
 
-@dataclass(frozen=True)
-class Overlaps:
+class Overlaps(Struct, frozen=True):
     """Kernels that start before the former one on their stream has ended.
 
     Attributes:
@@ -150,8 +146,7 @@ class Overlaps:
     only: dict[str, int]
 
 
-@dataclass(frozen=True)
-class CrossCheck:
+class CrossCheck(Struct, frozen=True):
     """What a comparison of a trace of Kineto with an export of Nsight Systems found.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools import engine, library
 from tp_tools.chrome.metadata import metadata
@@ -28,8 +28,7 @@ QUERY = library.check("launch_order")
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a trace says.
 
     Attributes:

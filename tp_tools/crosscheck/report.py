@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from tp_tools.crosscheck.losses import REASONS
 from tp_tools.crosscheck.model import KINETO, NSYS
@@ -105,7 +106,7 @@ def _ratios(it: NameRow) -> tuple[float | None, float | None, float | None]:
 
 def as_object(found: CrossCheck) -> dict[str, Any]:
     """Return the comparison as an object for JSON; times are ns."""
-    made = asdict(found)
+    made = to_builtins(found)
     made["losses"] = [
         {**of, "means": REASONS[it.missing_in, it.reason]}
         for it, of in zip(found.losses, made["losses"], strict=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, to_builtins
 
 from tp_tools import notebook
 from tp_tools.formatting import percent, span
@@ -16,8 +17,7 @@ INFO = "info"
 """Stands for the query of numbers that no query has."""
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """A row that a finding rests on.
 
     Attributes:
@@ -33,8 +33,7 @@ class Evidence:
         return "tp-tools info" if self.query == INFO else f"tp-tools query {self.query}"
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """A place in the timeline where a finding can be seen.
 
     Attributes:
@@ -50,8 +49,7 @@ class Place:
     what: str
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that costs time, or that the trace does not show right.
 
     Attributes:
@@ -80,8 +78,7 @@ class Finding:
     weight: float | None = None
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """The findings on a trace, or on the ranks of a job.
 
     Attributes:
@@ -134,7 +131,7 @@ class Diagnosis:
             "gpus": self.gpus,
             "parts": dict(self.parts),
             "findings": [
-                {**asdict(it), "percent": _percent(self.share(it))} for it in self.findings
+                {**to_builtins(it), "percent": _percent(self.share(it))} for it in self.findings
             ],
             "left_out": self.left_out,
             "start_ns": self.start_ns,

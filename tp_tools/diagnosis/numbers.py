@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools.formatting import percent, span
 from tp_tools.trace.short_names import short_name, short_names
@@ -25,8 +26,7 @@ PARTS = ("compute", "communication", "waiting", "copy", "cpu", "sync", "dependen
 IDLE = PARTS[4:]
 
 
-@dataclass(frozen=True)
-class TraceFacts:
+class TraceFacts(Struct, frozen=True):
     """What is known of a trace beside its rows.
 
     Attributes:
@@ -46,8 +46,7 @@ class TraceFacts:
     unknown_devices: Devices = ()
 
 
-@dataclass(frozen=True)
-class Idle:
+class Idle(Struct, frozen=True):
     """Idle time by some causes, over all GPUs.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.diagnosis import (
     collective_findings,
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from tp_tools.diagnosis.numbers import Numbers
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule.
 
     Attributes:

@@ -1,7 +1,8 @@
 """Run queries and return plain tuples, five times as fast as the iterator of `perfetto`."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools import library
 
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """The result of a query.
 
     Attributes:

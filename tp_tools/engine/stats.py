@@ -1,7 +1,8 @@
 """Read data lost by a load from the table `stats` of TraceProcessor."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.engine.rows import rows
 from tp_tools.errors import InputError, SqlError, TraceLossError
@@ -15,8 +16,7 @@ _FLOWS = "flow_"
 SHOWN_LOSSES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(Struct, frozen=True):
     """A counter of the table `stats` that is not zero.
 
     Attributes:

@@ -15,8 +15,9 @@ import mmap
 import os
 import struct
 import threading
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from tp_tools.engine import cache
 from tp_tools.engine.wasm_imports import PAGE
@@ -36,8 +37,7 @@ _opening = threading.Lock()
 _opened: dict[str, "Start | None"] = {}
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(Struct, frozen=True):
     """A TraceProcessor after its start.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools import nsys, rocpd, xplane
 from tp_tools.errors import InputError
@@ -21,8 +22,7 @@ _BLOCK = 1 << 20
 _MAGIC = b"SQLite format 3\0"
 
 
-@dataclass(frozen=True)
-class Export:
+class Export(Struct, frozen=True):
     """A database, as it is stored.
 
     Attributes:
@@ -83,27 +83,18 @@ def seekable(export: Export, stored: Iterable[bytes]) -> Iterator[Path]:
         yield copy
 
 
-def read_profile(
-    name: str, stored: Iterator[bytes], kept: KeptText | None = None
-) -> Iterator[bytes]:
+def read_profile(name: str, stored: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the text of the trace that a profile of XLA holds.
 
     Args:
         name: its name.
         stored: its decompressed bytes.
-        kept: keeps the text for the next time; None to keep none.
 
     Raises:
         InputError: it is damaged.
     """
-
-    def made() -> Iterator[bytes]:
-        with closing(xplane.read_text(b"".join(stored), name)) as text:
-            yield from text
-
-    yield from made() if kept is None else kept.blocks(made)
-    for _ in stored:  # so that its bytes are counted
-        pass
+    with closing(xplane.read_text(b"".join(stored), name)) as text:
+        yield from text
 
 
 @contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.errors import InputError
 from tp_tools.files.sources import is_rereadable, source_of
@@ -19,8 +20,7 @@ _LOOKED_AT = 4 << 20
 _RECORD = "tp-tools reads what torch.profiler writes: prof.export_chrome_trace('trace.json.gz')."
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A kind of file that is no trace for tp-tools.
 
     Attributes:

@@ -7,10 +7,10 @@ refers to it.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from isal import isal_zlib
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,8 +22,7 @@ _HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # no time, no name
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True)
-class Deflated:
+class Deflated(Struct, frozen=True):
     """A compressed part.
 
     Attributes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +27,7 @@ _LEVEL = 1
 _GZIP = 31  # with a header and a checksum
 
 
-@dataclass
-class KeptSource(Source):
+class KeptSource(Source, kw_only=True):
     """A trace file whose text is kept once it was read to its end: the file is read once.
 
     It can be pickled; the copy reads the same temporary file.
@@ -39,11 +37,11 @@ class KeptSource(Source):
         most: bytes of text that are kept in memory.
     """
 
-    folder: Path = field(default=Path(), kw_only=True)
-    most: int = field(default=0, kw_only=True)
-    _kept: list[bytes] | None = field(default=None, repr=False)
-    _spool: Path | None = field(default=None, repr=False)
-    _text_bytes: int = field(default=0, repr=False)
+    folder: Path = Path()
+    most: int = 0
+    _kept: list[bytes] | None = None
+    _spool: Path | None = None
+    _text_bytes: int = 0
 
     @classmethod
     def of(cls, source: Source, folder: Path, most: int = MOST_TEXT) -> KeptSource:

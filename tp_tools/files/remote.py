@@ -9,8 +9,9 @@ import os
 import re
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+from msgspec import Struct
 
 from tp_tools.errors import InputError, Unreachable, UsageError
 from tp_tools.progress import SILENT
@@ -59,8 +60,7 @@ def is_url(name: str) -> bool:
     return _URL.match(name) is not None
 
 
-@dataclass(frozen=True)
-class Remote:
+class Remote(Struct, frozen=True):
     """A file that a URL names.
 
     Attributes:
@@ -119,8 +119,7 @@ class Remote:
         return copy
 
 
-@dataclass
-class _Counting:
+class _Counting(Struct):
     """Counts the bytes of a file that is fetched; fsspec calls it with the sum so far."""
 
     reporter: Reporter

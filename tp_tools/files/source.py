@@ -6,12 +6,12 @@ import itertools
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from isal import isal_zlib
+from msgspec import Struct
 
 from tp_tools.errors import InputError
 from tp_tools.files.remote import errors_named, is_url, look_up
@@ -43,8 +43,7 @@ _MAX_MAGIC = 4
 _MAX_WINDOW = 1 << 31  # the window of zstd --long=31
 
 
-@dataclass(frozen=True)
-class ReadSizes:
+class ReadSizes(Struct, frozen=True):
     """Sizes that decide what reading a trace costs, never what it gives.
 
     Attributes:
@@ -61,8 +60,7 @@ class ReadSizes:
 DEFAULT_SIZES = ReadSizes()
 
 
-@dataclass
-class Source:
+class Source(Struct):
     """A trace file.
 
     Attributes:
@@ -112,7 +110,7 @@ class Source:
         elif self.name.endswith(_PROFILES):
             from tp_tools.files import exports  # noqa: PLC0415  few inputs are profiles of XLA
 
-            blocks = exports.read_profile(self.name, blocks, self.kept)
+            blocks = exports.read_profile(self.name, blocks)
         yield from blocks
 
     def is_database(self) -> bool:
@@ -234,8 +232,7 @@ class Source:
         )
 
 
-@dataclass(frozen=True)
-class _Compression:
+class _Compression(Struct, frozen=True):
     """A compressed format.
 
     Attributes:

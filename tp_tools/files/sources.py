@@ -5,9 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct, field
 
 from tp_tools.files import temporary
 from tp_tools.files.kept import KeptSource
@@ -46,8 +47,7 @@ def is_rereadable(file: str) -> bool:
     return is_url(file) or Path(file).is_file()
 
 
-@dataclass(frozen=True)
-class KeptSources:
+class KeptSources(Struct, frozen=True):
     """The trace files of a command, each of which is read once.
 
     Attributes:
@@ -55,7 +55,7 @@ class KeptSources:
     """
 
     folder: Path
-    _by_name: dict[str, KeptSource] = field(default_factory=dict, repr=False)
+    _by_name: dict[str, KeptSource] = field(default_factory=dict)
 
     def of(self, file: str) -> KeptSource:
         """Return the trace file of a path; the same object each time."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, to_builtins
 
 from tp_tools import notebook
 from tp_tools.formatting import middle, percent, plural, size, span
@@ -43,8 +44,7 @@ _TOLD = (
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-@dataclass(frozen=True)
-class TraceInfo:
+class TraceInfo(Struct, frozen=True):
     """The description of a trace.
 
     Attributes:
@@ -103,7 +103,7 @@ class TraceInfo:
 
     def as_object(self) -> dict[str, Any]:
         """Return the description for JSON: times and durations in ns, None for unknown facts."""
-        counts = asdict(self.inventory)
+        counts = to_builtins(self.inventory)
         del counts["kernels"]  # thousands of names, which `tp-tools query kernels` lists
         return {
             "file": self.file,
@@ -113,7 +113,7 @@ class TraceInfo:
             "about": _public(self.metadata) if self.metadata is not None else None,
             "start_utc": self.start_utc(),
             **counts,
-            "collectives": [asdict(kernels) for kernels in self.collectives()],
+            "collectives": [to_builtins(kernels) for kernels in self.collectives()],
             "defects": self.defects.as_object() if self.defects is not None else None,
             "lost": dict(self.losses),
             "damage": self.damage.as_object() if self.damage is not None else None,
@@ -292,4 +292,4 @@ def _defects(defects: Defects) -> Iterator[str]:
 
 def _public(header: TraceMetadata) -> dict[str, Any]:
     """Select the metadata for JSON: no name of a machine or a group, which may be private."""
-    return {key: value for key, value in asdict(header).items() if key in _TOLD}
+    return {key: value for key, value in to_builtins(header).items() if key in _TOLD}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.columns import is_in
 from tp_tools.trace.categories import GPU_ANNOTATION, GPU_WORK, KERNEL, has_category
@@ -33,8 +33,7 @@ _MERGED_RANK = re.compile(r"(\[(?=[A-Z\d-]*\d)[A-Z\d-]+\]|[Rr]ank[ _]?\d+(?: \([
 """How names of processes of merged traces begin: "[TP01] 1", "rank 9 CPU", "rank 10 (TP2)"."""
 
 
-@dataclass(frozen=True)
-class Category:
+class Category(Struct, frozen=True):
     """The events of one category.
 
     Attributes:
@@ -50,8 +49,7 @@ class Category:
     dur_ns: int
 
 
-@dataclass(frozen=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """A track with work of a GPU.
 
     Attributes:
@@ -69,8 +67,7 @@ class Stream:
     busy_ns: int
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(Struct, frozen=True):
     """The ProfilerStep annotations.
 
     Attributes:
@@ -85,8 +82,7 @@ class Steps:
     dur_ns: int
 
 
-@dataclass(frozen=True)
-class Kernels:
+class Kernels(Struct, frozen=True):
     """The kernels of one name, or of one kind.
 
     Attributes:
@@ -100,8 +96,7 @@ class Kernels:
     dur_ns: int
 
 
-@dataclass(frozen=True)
-class Inventory:
+class Inventory(Struct, frozen=True):
     """The counts of a trace.
 
     Attributes:

@@ -18,8 +18,10 @@ of events other than collectives; of collectives it gets all. Each `Set` declare
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.errors import InputError
 from tp_tools.library.settings import NO_VALUES, declared, definitions
@@ -39,8 +41,7 @@ _TITLE = re.compile(r"[A-Z]\w*: +")
 _CATEGORY = re.compile(r"[A-Za-z_]\w*")
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(Struct, frozen=True):
     """The fields of the first comment of a query file.
 
     Attributes:

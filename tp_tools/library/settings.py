@@ -15,8 +15,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
 
 from tp_tools.errors import InputError, UsageError
 
@@ -45,8 +46,7 @@ _INT = re.compile(r"[+-]?\d{1,25}")
 _LARGEST = 1 << 63
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A parameter of a query.
 
     Attributes:

@@ -8,8 +8,9 @@ tp_tools.merge("traces/", "all.json.gz")
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools import notebook
 from tp_tools.caller import KeptWarnings, paths
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.job_output import Format
 
 
-@dataclass(frozen=True)
-class Merged:
+class Merged(Struct, frozen=True):
     """What `tp_tools.merge` did.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
@@ -29,8 +29,7 @@ LINK = "collective"
 """Category and name of flows between ranks."""
 
 
-@dataclass(frozen=True)
-class RankKernel:
+class RankKernel(Struct, frozen=True):
     """One rank's kernel of a matched collective, as the merged trace shows it.
 
     Attributes:
@@ -50,8 +49,7 @@ class RankKernel:
     is_written: bool
 
 
-@dataclass(frozen=True)
-class Collective:
+class Collective(Struct, frozen=True):
     """A matched collective.
 
     Attributes:

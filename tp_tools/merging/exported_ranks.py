@@ -7,10 +7,11 @@ Systems records all processes of a machine into one file: each that uses a GPU i
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from tp_tools import nsys
 from tp_tools.files import Source, exports

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct, field
 
 from tp_tools.errors import EngineOutOfMemory, InputError, TaskLost, TpToolsError
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass
-class FailedRanks:
+class FailedRanks(Struct):
     """The ranks of a job whose work failed.
 
     Attributes:

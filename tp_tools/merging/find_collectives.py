@@ -6,11 +6,11 @@ torch/csrc/distributed/c10d/ParamCommsUtils.hpp.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from msgspec import Struct, field
 
 from tp_tools import engine, library
 from tp_tools.alignment import Collectives
@@ -38,8 +38,7 @@ _Question = tuple[str, str, str | None, str | None]
 """Category and name of a kernel, `Collective name` and `dtype` of its args."""
 
 
-@dataclass
-class CollectiveFinder:
+class CollectiveFinder(Struct):
     """Finds collectives; asks SQL about each distinct name once.
 
     Attributes:
@@ -161,8 +160,7 @@ def _questions_as_json(questions: list[_Question]) -> Iterator[bytes]:
     yield b"]}"
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """One collective; see `Collectives`."""
 
     kind: str

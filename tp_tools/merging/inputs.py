@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import glob
 import itertools
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools import nsys
 from tp_tools.errors import InputError, UsageError
@@ -37,8 +39,7 @@ _MAGIC = "*?["
 _MOST_FOLDERS = 5
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(Struct, frozen=True):
     """A file that an argument names or holds.
 
     Attributes:

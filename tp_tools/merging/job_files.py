@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from tp_tools.errors import InputError
 from tp_tools.files.foreign import refuse_foreign
@@ -31,8 +32,7 @@ ANY = RankChoice(allow_missing=True)
 """Take the files of one job; ranks may be missing."""
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True):
     """A file that is not used.
 
     Attributes:
@@ -46,8 +46,7 @@ class LeftOut:
     is_broken: bool = False
 
 
-@dataclass(frozen=True)
-class JobFiles:
+class JobFiles(Struct, frozen=True):
     """The traces of one job.
 
     Attributes:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files import output, temporary
@@ -37,8 +38,7 @@ if TYPE_CHECKING:
 Format = Literal["trace", "archive"]
 
 
-@dataclass(frozen=True)
-class JobOptions:
+class JobOptions(Struct, frozen=True):
     """What is merged, and into which file.
 
     Attributes:
@@ -125,7 +125,7 @@ def _read(  # noqa: PLR0917  all are needed
     doing = f"reading {len(traces.files)} ranks"
     with reporter.stage(doing, size, "aligning clocks") as stage:
         plan = _prepare(traces, how, pool, stage, folder=folder)
-    plan = dataclasses.replace(plan, left_out=traces.left_out)
+    plan = replace(plan, left_out=traces.left_out)
     for rank in plan.summaries:
         rank.damage.tell(rank.file, reporter)
     for line in _unknown_categories(how.excluded, plan):

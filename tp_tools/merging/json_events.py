@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
@@ -63,8 +62,7 @@ _COLLECTIVE = b'"Collective name"'
 _ID_BITS = 40  # bits of the number of a `bind_id` in its rank; the rank is in those above
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(Struct, frozen=True):
     """The matched collective that a kernel belongs to.
 
     Attributes:

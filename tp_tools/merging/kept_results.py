@@ -10,9 +10,10 @@ import hashlib
 import os
 import pickle
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from tp_tools.chrome.stream import LONGEST_VARIABLE
 from tp_tools.engine.cache import is_private, write_whole
@@ -33,8 +34,7 @@ _CHECKSUM_BYTES = 32
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True)
-class KeptResults:
+class KeptResults(Struct, frozen=True):
     """Results in a folder of this user; the machine that works on a rank looks and keeps.
 
     Attributes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.chrome.metadata import MERGED_KEY
 from tp_tools.chrome.sanitize import encoded
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from tp_tools.progress import Reporter
 
 
-@dataclass
-class Counts:
+class Counts(Struct):
     """Numbers of what was written.
 
     Attributes:
@@ -85,8 +85,7 @@ def blocks(
     yield from gzip(fragments) if packed else text(fragments)
 
 
-@dataclass(eq=False)
-class _MergeWriter:
+class _MergeWriter(Struct, eq=False):
     """Writes one merge; see `blocks`."""
 
     plan: MergePlan

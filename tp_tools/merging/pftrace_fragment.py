@@ -7,11 +7,11 @@ since the writer draws flows between slices of one rank only.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from tp_tools.chrome import read
 from tp_tools.files import Source

@@ -5,10 +5,11 @@ Pure: a repaired rank (trace and plan) becomes another trace and plan for any wr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.errors import InputError
 from tp_tools.merging.placement import HIGHEST_RANK, RANK_IDS, RankPlacement
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints, Scalar
 
 
-@dataclass(frozen=True)
-class PlacedRank:
+class PlacedRank(Struct, frozen=True):
     """A rank in the merged trace.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from tp_tools.alignment import Clock
@@ -17,8 +18,7 @@ HIGHEST_RANK = (1 << 31) // RANK_IDS - 2
 """Ids are below 2^31."""
 
 
-@dataclass(frozen=True)
-class RankPlacement:
+class RankPlacement(Struct, frozen=True):
     """The ids, the name and the clock of a rank in the merged trace.
 
     Attributes:

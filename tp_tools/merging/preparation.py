@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct, field
 
 from tp_tools.alignment import Member, align
 from tp_tools.engine import get_ready
@@ -43,8 +43,7 @@ DAY_NS = 86_400 * 10**9
 SECOND_NS = 10**9
 
 
-@dataclass(frozen=True)
-class MergeOptions:
+class MergeOptions(Struct, frozen=True):
     """Options of a merge.
 
     Attributes:
@@ -76,8 +75,7 @@ class MergeOptions:
     kept: KeptResults | None = None
 
 
-@dataclass(frozen=True)
-class MergePlan:
+class MergePlan(Struct, frozen=True):
     """The ranks of a job, read and aligned, before the first byte is written.
 
     Attributes:

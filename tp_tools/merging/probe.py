@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, deque
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.chrome import TraceMetadata
 from tp_tools.chrome.damage import Losses
@@ -45,8 +47,7 @@ _LABELLED_PID = re.compile(rb'"pid"\s*:\s*"\[[^"\]]*\d[^"\]]*\]\s*[^"]*"')
 _GPU_WORK = re.compile(rb'"cat"\s*:\s*"(?:[Kk]ernel|gpu_mem\w+|cuda_graph|Mem(?:cpy|set))"')
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """A file as far as its beginning tells.
 
     Attributes:
@@ -69,7 +70,7 @@ class Probe:
     is_merged: bool = False
     has_gpu_work: bool = True
     has_events: bool = True
-    metadata: TraceMetadata = TraceMetadata()  # noqa: RUF009  it is frozen
+    metadata: TraceMetadata = TraceMetadata()
 
 
 def probe(file: str, *, is_given: bool, sources: SourceOf = source_of) -> Probe:

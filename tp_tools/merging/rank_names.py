@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +41,7 @@ _TIME = re.compile(
 _SURE, _WEAK = ("globalrank", "rank", "worker"), ("localrank", "noderank")
 
 
-@dataclass(frozen=True)
-class FileNameInfo:
+class FileNameInfo(Struct, frozen=True):
     """The facts that a file's name holds.
 
     Attributes:
@@ -71,8 +72,7 @@ class FileNameInfo:
         return self.hints[-1] if self.hints else None
 
 
-@dataclass(frozen=True)
-class RankChoice:
+class RankChoice(Struct, frozen=True):
     """The job to take where a folder holds more than one.
 
     Attributes:

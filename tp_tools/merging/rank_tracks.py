@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.merging.selection import GPU_CATS
 from tp_tools.trace.tracks import (
@@ -28,8 +29,7 @@ SORT_STEP = 1_000
 """Sort indices per rank: rank at position 3 has 3,001 to 4,000."""
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(Struct, frozen=True):
     """A process of a rank in the merged trace.
 
     Attributes:
@@ -43,8 +43,7 @@ class Process:
     sort_index: int
 
 
-@dataclass(frozen=True)
-class Thread:
+class Thread(Struct, frozen=True):
     """A thread of a rank in the merged trace.
 
     Attributes:

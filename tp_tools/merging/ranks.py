@@ -6,9 +6,10 @@ A file's own `distributedInfo` is the truth, its name (`rank_names`) is a hint.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.errors import InputError
 from tp_tools.merging.rank_names import AXES, named_together, ranks_by_name, with_places
@@ -30,8 +31,7 @@ class RankNotUnique(InputError):  # noqa: N818  the name reads as the fact it st
     """Two files are of one rank."""
 
 
-@dataclass(frozen=True)
-class JobRank:
+class JobRank(Struct, frozen=True):
     """A rank and its file.
 
     Attributes:
@@ -57,8 +57,7 @@ class JobRank:
         return f"rank {self.rank} ({labels})" if labels else f"rank {self.rank}"
 
 
-@dataclass(frozen=True)
-class _Candidate:
+class _Candidate(Struct, frozen=True):
     """A file with the rank that its metadata and its name state; None where one states none.
 
     Attributes:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import pickle
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.chrome import read
 from tp_tools.chrome.file_damage import damage
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     from tp_tools.trace import Plan, Slices, Trace
 
 
-@dataclass(frozen=True)
-class RankSummary:
+class RankSummary(Struct, frozen=True):
     """The facts about a rank that placing it takes; its columns stay in the temporary file.
 
     Attributes:
@@ -65,8 +65,7 @@ class RankSummary:
     last_ns: int | None
 
 
-@dataclass(frozen=True)
-class StoredRank:
+class StoredRank(Struct, frozen=True):
     """A rank that was read.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct, field
 
 from tp_tools.trace.categories import GPU_ANNOTATION, GPU_WORK
 from tp_tools.trace.flows import flows_of
@@ -26,8 +26,7 @@ GPU_CATS = GPU_WORK | {GPU_ANNOTATION}
 """Categories of GPU work and of its annotations."""
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The events to write.
 
     Attributes:

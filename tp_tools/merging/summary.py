@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import asdict
 
 if TYPE_CHECKING:
     from tp_tools.merging.output import Counts
@@ -52,7 +53,7 @@ def summary(prepared: MergePlan) -> dict[str, Any]:
 
 def numbers(prepared: MergePlan, counts: Counts) -> dict[str, Any]:
     """Return the facts about a merge that was written: those of `summary`, and its counts."""
-    counted = dataclasses.asdict(counts)
+    counted = asdict(counts)
     if not prepared.options.short_names:
         del counted["short_names"]
     return {**summary(prepared), **counted}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.merging.place_rank import on_common_clock
 from tp_tools.merging.read_rank import load_rank
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from tp_tools.trace import Plan, Slices, Trace
 
 
-@dataclass(frozen=True)
-class MemberCounts:
+class MemberCounts(Struct, frozen=True):
     """Numbers of what was written of a rank, as in `output.Counts`."""
 
     events: int

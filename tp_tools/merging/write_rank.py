@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.files.gzip_parts import deflate, store
 from tp_tools.merging import json_fragment
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 Form = Literal["json", "pftrace"]
 
 
-@dataclass(frozen=True)
-class RankMatches:
+class RankMatches(Struct, frozen=True):
     """The collectives of a rank that are matched with those of other ranks.
 
     Attributes:
@@ -62,8 +61,7 @@ class RankMatches:
         }
 
 
-@dataclass(frozen=True)
-class RankFragment:
+class RankFragment(Struct, frozen=True):
     """A rank as it was written, with its n matched collectives in the order of `RankMatches`.
 
     Attributes:

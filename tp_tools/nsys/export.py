@@ -6,8 +6,10 @@ time, and may be read as often as a file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tp_tools.nsys import tables
 from tp_tools.nsys.database import opened
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
     from tp_tools.nsys.facts import Facts
 
 
-@dataclass(frozen=True)
-class ExportRanks:
+class ExportRanks(Struct, frozen=True):
     """The ranks that an export holds.
 
     Attributes:

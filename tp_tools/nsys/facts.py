@@ -7,8 +7,9 @@ but the numbers of ranks.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.errors import InputError
 from tp_tools.nsys import tables
@@ -29,8 +30,7 @@ _RANK = re.compile(r"(?:RANK|OMPI_COMM_WORLD_RANK|PMI_RANK|SLURM_PROCID)=(\d+)")
 _WORLD = re.compile(r"(?:WORLD_SIZE|OMPI_COMM_WORLD_SIZE|PMI_SIZE|SLURM_NTASKS)=(\d+)")
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What an export says of itself.
 
     Attributes:

@@ -5,8 +5,9 @@ Names and arguments: Kineto, libkineto/src/CuptiActivity.cpp and MetadataFieldCa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools.nsys import tables
 from tp_tools.nsys.layout import stream_key
@@ -53,8 +54,7 @@ _MEMORIES = {0: "Pageable", 1: "Pinned", 2: "Device", 3: "Array", 4: "Managed", 
 _WARP = 32
 
 
-@dataclass(frozen=True)
-class _Kind:
+class _Kind(Struct, frozen=True):
     """A table of GPU work.
 
     Attributes:

@@ -6,10 +6,10 @@ Ids of correlation are unique within a process only: keys here are those of `Hos
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.nsys import tables
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from tp_tools.nsys.layout import Layout
 
 
-@dataclass(frozen=True)
-class Launches:
+class Launches(Struct, frozen=True):
     """The calls that launched work which the export holds.
 
     Attributes:

@@ -7,8 +7,9 @@ says which it had.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct, field
 
 from tp_tools.nsys import tables
 from tp_tools.nsys.devices import gpu_numbers
@@ -26,8 +27,7 @@ _FREE_TID = 1_000_000_000
 """Pids and tids from here on belong to no process or thread of a system."""
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(Struct, frozen=True):
     """A process of the host.
 
     Attributes:
@@ -45,8 +45,7 @@ class Host:
     offset: int = 0
 
 
-@dataclass(frozen=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """A stream as a thread of a GPU.
 
     Attributes:
@@ -62,8 +61,7 @@ class Stream:
     name: str
 
 
-@dataclass
-class Layout:
+class Layout(Struct):
     """Who is who in the trace.
 
     Attributes:

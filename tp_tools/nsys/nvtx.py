@@ -8,9 +8,10 @@ name ends in "op_id = 7": these are operators, as in a trace of PyTorch's own pr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from json import JSONDecodeError, loads
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools.nsys import tables
 from tp_tools.nsys.values import json_text, members
@@ -70,8 +71,7 @@ _ANNOTATIONS = (
 """Begin of names of PyTorch's own annotations, which are no operators."""
 
 
-@dataclass(frozen=True)
-class _Names:
+class _Names(Struct, frozen=True):
     """Names that programs gave to domains and categories.
 
     Attributes:

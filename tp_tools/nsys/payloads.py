@@ -9,8 +9,9 @@ is not decoded: an event with several payloads, another kind of schema.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools.nsys import tables
 
@@ -50,8 +51,7 @@ _Key = tuple[int, int]
 """Id of a domain and id of a schema of it."""
 
 
-@dataclass(frozen=True)
-class _Member:
+class _Member(Struct, frozen=True):
     """A member of a payload.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from tp_tools.nsys import tables
 from tp_tools.nsys.values import json_text, microseconds
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from tp_tools.nsys.payloads import Payloads
 
 
-@dataclass
-class Recording:
+class Recording(Struct):
     """An export that is being read.
 
     Attributes:

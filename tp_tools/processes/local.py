@@ -13,9 +13,10 @@ import pickle
 import sys
 from collections import deque
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from tp_tools.processes import signals
 from tp_tools.processes.pool import LOST, Pool
@@ -42,8 +43,7 @@ serve({ends})
 """Program of a worker that is not a fork; it does not import the main module again."""
 
 
-@dataclass
-class _Process:
+class _Process(Struct):
     """A worker in a process of its own.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+
+from msgspec import Struct
 
 from tp_tools.errors import TpToolsError
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Returned(Generic[T]):
+class Returned(Struct, Generic[T], frozen=True):
     """The outcome of a call that returned.
 
     Attributes:
@@ -29,8 +29,7 @@ class Returned(Generic[T]):
         return self.value
 
 
-@dataclass(frozen=True)
-class Raised:
+class Raised(Struct, frozen=True):
     """The outcome of a call that raised an error.
 
     Attributes:

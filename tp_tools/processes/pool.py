@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from tp_tools.processes.outcomes import attempt
 
@@ -56,8 +57,7 @@ class Worker(Protocol):
         """Return the file descriptor that is readable once the worker has answered or ended."""
 
 
-@dataclass(frozen=True)
-class _Done(Generic[T]):
+class _Done(Struct, Generic[T], frozen=True):
     """The result of a call that this process did."""
 
     value: T
@@ -69,8 +69,7 @@ class _Done(Generic[T]):
         return self.value
 
 
-@dataclass(frozen=True)
-class Pool:
+class Pool(Struct, frozen=True):
     """Workers and how they share calls.
 
     Attributes:

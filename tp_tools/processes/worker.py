@@ -8,8 +8,9 @@ import queue
 import signal
 import threading
 import traceback
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from tp_tools.processes import signals
 from tp_tools.processes.outcomes import Raised, Returned
@@ -31,8 +32,7 @@ PICKLE = 5
 """Version of the pickle protocol."""
 
 
-@dataclass(frozen=True)
-class TextCall(Generic[T]):
+class TextCall(Struct, Generic[T], frozen=True):
     """A call on a text that is sent unpickled; pickling takes a third of the transfer time.
 
     Attributes:
@@ -48,8 +48,7 @@ class TextCall(Generic[T]):
         return self.function(self.text)
 
 
-@dataclass(frozen=True)
-class FileCall(Generic[T]):
+class FileCall(Struct, Generic[T], frozen=True):
     """A call on files, which a worker on another machine gets and gives back.
 
     Attributes:
@@ -69,8 +68,7 @@ class FileCall(Generic[T]):
         return self.function(*self.reads, *self.keeps, *self.returns)
 
 
-@dataclass(frozen=True)
-class TextFollows:
+class TextFollows(Struct, frozen=True):
     """A call on a text, which follows in the pipe.
 
     Attributes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools import library
 from tp_tools.errors import UsageError
@@ -24,8 +26,7 @@ GPU = "gpu"
 """Name of the parameter that takes the name of the trace's GPUs."""
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(Struct, frozen=True):
     """SQL to run.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from tp_tools import library
 from tp_tools.engine import Rows, query_rows
@@ -245,8 +246,7 @@ def _check_rank(queries: list[Query], trace: str) -> None:
     """
     if all(query.is_about(None) for query in queries):
         return
-    rank = probe(trace, is_given=True).metadata.rank
-    if rank is not None:
+    if (rank := probe(trace, is_given=True).metadata.rank) is not None:
         _check_ranks(queries, [rank])
 
 

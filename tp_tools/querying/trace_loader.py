@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from tp_tools import engine
 from tp_tools.chrome.batches import split_text
@@ -43,8 +44,7 @@ _LONGER = 2
 """Selected events may be this many times longer than others: kernels have more args than frames."""
 
 
-@dataclass(frozen=True)
-class LoadOptions:
+class LoadOptions(Struct, frozen=True):
     """Options of loading traces.
 
     Attributes:

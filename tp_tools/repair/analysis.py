@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.chrome import read
 from tp_tools.chrome.reread import external_ids
@@ -35,8 +37,7 @@ if TYPE_CHECKING:
     from tp_tools.writing import PftraceOptions
 
 
-@dataclass(frozen=True)
-class Analysis:
+class Analysis(Struct, frozen=True):
     """A trace and its plan of repair.
 
     Attributes:
@@ -73,8 +74,7 @@ def with_gpu_names(analysis: Analysis) -> Analysis:
     return replace(analysis, plan=gpu_names.with_gpu_names(analysis.trace, analysis.plan))
 
 
-@dataclass(frozen=True)
-class PlacedSlices:
+class PlacedSlices(Struct, frozen=True):
     """A trace, and its slices on lanes on which Perfetto keeps all of them.
 
     Attributes:

@@ -8,8 +8,9 @@ tp_tools.fix("rank0.json.gz")  # writes rank0.fixed.json.gz
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools import notebook
 from tp_tools.caller import KeptWarnings
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from tp_tools.writing.pftrace.options import Lanes
 
 
-@dataclass(frozen=True)
-class Fixed:
+class Fixed(Struct, frozen=True):
     """What `tp_tools.fix` did.
 
     Attributes:

@@ -7,11 +7,11 @@ that are open when it starts; a crowd of GPU work is placed by its lossless lane
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.columns import iterate_rows
 from tp_tools.trace import Repair
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Crowd:
+class Crowd(Struct, frozen=True):
     """Slices of one track that hang together by overlaps, sorted by ts, longest first.
 
     Attributes:
@@ -161,8 +160,7 @@ def _place_in_turn(crowd: Crowd, turn: Ints, placed: Ints, lanes: Ints, ends: In
         active = np.append(active, index)
 
 
-@dataclass(frozen=True)
-class _Pairs:
+class _Pairs(Struct, frozen=True):
     """The slices that one slice overlaps partly, and which of each pair is cut.
 
     Attributes:

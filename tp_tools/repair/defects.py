@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.columns import iterate_rows
 from tp_tools.errors import InputError
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 
-@dataclass(frozen=True)
-class Defects:
+class Defects(Struct, frozen=True):
     """The defects that `tp-tools fix` would repair.
 
     Attributes:

@@ -6,10 +6,11 @@ started last. All other flow events go to the model in `writing/pftrace/flows.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.columns import distinct, is_in
 from tp_tools.trace.flow_slices import NONE
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 _NEAR = 64  # slices before a flow event that mostly include the one it binds to
 
 
-@dataclass(frozen=True)
-class Pairs:
+class Pairs(Struct, frozen=True):
     """Launch flows: row i is an `f` with the `s` that begins it.
 
     Columns:

@@ -9,11 +9,11 @@ which Perfetto v52 to v58 draws from slice to slice, whatever lies around them.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from tp_tools.columns import distinct, is_in
 from tp_tools.repair.flow_bindings import (

@@ -6,12 +6,12 @@ and the rows of the query become repairs. `tp_tools.repair.crowds` decides about
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools import engine, library
 from tp_tools.columns import distinct, indices_of, iterate_rows
@@ -48,8 +48,7 @@ MAX_LANES = 32
 800 slices that all overlap, four times as long for twice as many. Recorded traces need up to 4."""
 
 
-@dataclass(frozen=True)
-class OverlapOptions:
+class OverlapOptions(Struct, frozen=True):
     """How to ask SQL about overlaps.
 
     Attributes:

@@ -9,10 +9,11 @@ The tests compare it with v52.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.chrome.timestamps import as_double
 from tp_tools.columns import distinct, is_in, iterate_rows
@@ -185,8 +186,7 @@ def _dropped_among_pairs(trace: Trace, thread: Ints, event: Ints) -> Iterator[in
             yield number
 
 
-@dataclass
-class _Slice:
+class _Slice(Struct):
     """A slice on its thread's stack; `dur` is _OPEN until its E event comes."""
 
     ts: int
@@ -199,8 +199,7 @@ class _Slice:
         return self.ts + self.dur
 
 
-@dataclass
-class _Stack:
+class _Stack(Struct):
     """The slices of a thread that can still hold others, innermost last."""
 
     slices: list[_Slice]

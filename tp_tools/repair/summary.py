@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.columns import indices_of, iterate_rows
 from tp_tools.repair.cut_pairs import cut_pairs
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 
-@dataclass(frozen=True)
-class Hidden:
+class Hidden(Struct, frozen=True):
     """Counts of the slices that Perfetto v51 to v56 hides.
 
     Attributes:

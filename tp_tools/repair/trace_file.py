@@ -7,8 +7,9 @@ given to `repair`. Heavy imports wait until workers start.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools.errors import UsageError
 from tp_tools.processes.pool import ALONE
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from tp_tools.writing.pftrace.options import Lanes
 
 
-@dataclass(frozen=True)
-class FileOptions:
+class FileOptions(Struct, frozen=True):
     """How a file is repaired.
 
     Attributes:
@@ -52,8 +52,7 @@ class FileOptions:
     skip_sound: bool = False
 
 
-@dataclass(frozen=True)
-class Repaired:
+class Repaired(Struct, frozen=True):
     """What became of a trace.
 
     Attributes:

@@ -8,10 +8,10 @@ slices that start with its events tell the launches apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.columns import distinct, is_in
 from tp_tools.repair.flow_bindings import bound_slices
@@ -28,8 +28,7 @@ Correlations: TypeAlias = Callable[[int], set[int]]
 """Returns the correlations of the slices that start with a flow event: indices in Trace.links."""
 
 
-@dataclass(frozen=True)
-class Unclear:
+class Unclear(Struct, frozen=True):
     """A flow of launches.
 
     Attributes:

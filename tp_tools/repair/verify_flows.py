@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from tp_tools import engine, library
 from tp_tools.errors import VerificationError
@@ -75,8 +76,7 @@ def correlation_of(trace: Trace, event: int) -> str | None:
     return str(trace.links.plain[link]) if NO_ID < link < len(trace.links.plain) else None
 
 
-@dataclass(frozen=True)
-class Launches:
+class Launches(Struct, frozen=True):
     """The expected launch flows.
 
     Attributes:

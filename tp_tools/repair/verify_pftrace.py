@@ -7,10 +7,10 @@ its exact or planned time, no other slice, and a flow from each launch to its ow
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from tp_tools import engine, library
 from tp_tools.columns import iterate_rows
@@ -79,7 +79,7 @@ def _expected_slices(layout: Layout) -> Counter[tuple[int, int, int, str]]:
     trace = layout.trace
     names = [comparable(text or NO_NAME) for text in trace.names]
     events = layout.thread_events
-    columns = iterate_rows(events.ts, events.end, layout.tracks.tids(), trace.name[events.event])
+    columns = iterate_rows(events.ts, events.end, layout.tracks.tids, trace.name[events.event])
     return Counter(
         (ts, end - ts, tid, names[code]) for ts, end, tid, code in columns if end != NEVER
     )
@@ -90,11 +90,10 @@ def _compare_launch_flows(name: str, analyzed: Analysis, layout: Layout, tp: Pro
     trace, events = layout.trace, layout.thread_events
     entry = np.full(len(trace), -1)
     entry[events.event] = np.arange(len(events))
-    tids = layout.tracks.tids()
 
     def key(event: int) -> SliceKey:
         i = int(entry[event])
-        pid, tid = layout.tracks.pids[int(events.track[i])], int(tids[i])
+        pid, tid = layout.tracks.pids[int(events.track[i])], int(layout.tracks.tids[i])
         text = trace.names[trace.name[event]] or NO_NAME
         ts, correlation = int(events.ts[i]), correlation_of(trace, event)
         return slice_key(pid, tid, ts, text, correlation)

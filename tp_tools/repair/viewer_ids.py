@@ -7,10 +7,10 @@ Source: Perfetto v52.0, sorter/trace_sorter.cc and importers/json; the tests com
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.chrome.timestamps import as_double
 from tp_tools.trace.model import UNTIMED, is_phase
@@ -32,8 +32,7 @@ _E_NS = 1 << 62
 """What E events count as long."""
 
 
-@dataclass(frozen=True)
-class ViewerIds:
+class ViewerIds(Struct, frozen=True):
     """Ids in the whole trace by ids in a part of it.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import html
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.caller import KeptWarnings, paths
 from tp_tools.files import output as outputs
@@ -30,8 +31,7 @@ _HEIGHT = 800
 """Height of the page in a notebook, in pixels."""
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """A page of tables and plots; a notebook shows it.
 
     Attributes:

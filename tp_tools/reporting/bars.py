@@ -6,8 +6,9 @@ need no script, and stand on paper as on the screen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.formatting import middle, percent
 from tp_tools.reporting.tables import duration
@@ -21,8 +22,7 @@ _MIN_LABEL_SHARE = 0.04
 """Share of the longest bar from which on a part has a number of its own, if the screen is wide."""
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part of a bar.
 
     Attributes:
@@ -45,8 +45,7 @@ class Part:
         return "var(--ink)" if self.color in _PALE else "var(--on-bar)"
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A bar.
 
     Attributes:
@@ -67,8 +66,7 @@ class Bar:
         return middle(" ".join(self.name.split()), _MAX_NAME)
 
 
-@dataclass(frozen=True)
-class Bars:
+class Bars(Struct, frozen=True):
     """A chart of bars, the first one on top."""
 
     bars: Sequence[Bar]

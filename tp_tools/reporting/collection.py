@@ -7,9 +7,10 @@ loaded one by one from that.
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from tp_tools import library
 from tp_tools.engine import Rows, query_rows

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from tp_tools.formatting import plural
 from tp_tools.reporting import bandwidth, stragglers
@@ -30,8 +31,7 @@ ALONE = "alone"
 UNCERTAIN = "uncertain"
 
 
-@dataclass
-class Collective:
+class Collective(Struct):
     """A collective, with the arrival of each rank.
 
     Attributes:

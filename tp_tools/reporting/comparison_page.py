@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.comparison import report
 from tp_tools.comparison.model import KERNEL, TIME
@@ -28,8 +29,7 @@ _CHANGED = ("slower", "faster", "new", "gone")
 _NUMBERS = ("count_a", "count_b", "a_ns", "b_ns", "diff_ns", "diff_percent", "share_percent")
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(Struct, frozen=True):
     """A rectangle of a picture.
 
     Attributes:
@@ -44,8 +44,7 @@ class Block:
     title: str
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A bar of the waterfall.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools.alignment.alignment import BY_BASE, UNALIGNED
 
@@ -33,8 +34,7 @@ KIND_QUERIES = {
 """The query with a row per collective, by kind of collective; run if the job has that kind."""
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(Struct, frozen=True):
     """A trace of the job.
 
     Attributes:
@@ -52,8 +52,7 @@ class Member:
     unknown_devices: Devices = ()
 
 
-@dataclass(frozen=True)
-class ReportData:
+class ReportData(Struct, frozen=True):
     """The data of a report.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.formatting import middle, plural
 from tp_tools.reporting.bars import ranked, stacked
@@ -51,8 +52,7 @@ CAUSES: dict[str | None, tuple[str, str, str, str]] = {
 """Values of column `why` of gaps.sql: name, column with the part of a gap, colour, meaning."""
 
 
-@dataclass(frozen=True, order=True)
-class _Gap:
+class _Gap(Struct, frozen=True, order=True):
     """A gap.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from tp_tools.formatting import percent, plural
 from tp_tools.reporting.bars import ranked, share_of
@@ -29,8 +30,7 @@ _PLACE = re.compile(r"(?<=\.)\d+(?=[.)])|(?<=\()\d+(?=\.)")
 _COLORS = {OWN: "var(--compute)", NONE: "var(--idle)"}
 
 
-@dataclass
-class Launcher:
+class Launcher(Struct):
     """What launched GPU work.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools.reporting.plots import (
     SERIES,
@@ -24,8 +25,7 @@ _MAX_DECADES_WITH_SUBTICKS = 2.5
 """Powers of ten up to which a logarithmic axis has ticks at 2 and 5 as well as 1."""
 
 
-@dataclass(frozen=True)
-class Points:
+class Points(Struct, frozen=True):
     """The points of one colour and symbol.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from tp_tools.reporting.tables import Table
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """A figure.
 
     Attributes:
@@ -56,8 +56,7 @@ class Figure:
         return not self.is_words and all(it is None for it in shows)
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(Struct, frozen=True):
     """A section.
 
     Attributes:
@@ -85,8 +84,7 @@ class Section:
         return not self.stays and not self.shown
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(Struct, frozen=True):
     """A key number at the top of the page.
 
     Attributes:

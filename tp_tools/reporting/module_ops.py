@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tp_tools.reporting import launchers
@@ -18,7 +17,6 @@ QUERY = "module_ops"
 _TITLE = "GPU work by op and shapes in modules"
 
 
-@dataclass
 class _Op(Launcher):
     """The calls of an op with equal shapes in the modules of a class, or in none for one reason.
 

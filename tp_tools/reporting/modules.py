@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import field
 
 from tp_tools.reporting import launchers, module_ops
 from tp_tools.reporting.commands import TRACES, quoted
@@ -26,7 +27,6 @@ _TAKEN_APART = (
 )
 
 
-@dataclass
 class _Class(Launcher):
     """The modules of one class, or the work of none for one reason.
 

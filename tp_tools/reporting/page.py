@@ -6,8 +6,9 @@ import base64
 import gzip
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tp_tools.reporting import plots, tables, templates
 
@@ -24,8 +25,7 @@ _GZIP_LEVEL = 9
 _SCRIPTS = ("held.js", "tables.js", "strip.js", "page.js")
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(Struct, frozen=True):
     """The top of a page.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 from tp_tools.reporting.commands import quoted
 
@@ -14,8 +15,7 @@ Gpu: TypeAlias = "tuple[int | None, int | None]"
 """A rank and a device of it."""
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """How times of all ranks become times of a file, near the work of a GPU.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tp_tools.reporting import launchers
@@ -20,7 +19,6 @@ _TITLE = "GPU time by line of Python"
 _LEGEND = {OWN: "of lines", NONE: "of no line, for the reason beside it"}
 
 
-@dataclass
 class _Line(Launcher):
     """A function, by file, line and name, or the work of none for one reason.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.formatting import middle, plural
 from tp_tools.reporting.line_plots import Points, plot_over_steps
@@ -29,8 +30,7 @@ _MAX_LABEL = 28
 _PROFILER_STEP = re.compile(r"ProfilerStep#(\d{1,18})")
 
 
-@dataclass
-class _Step:
+class _Step(Struct):
     """A step of one or several ranks.
 
     Ranks share a step if its name and the number of earlier steps of that name are equal.

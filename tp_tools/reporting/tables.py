@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.formatting import middle, size, span
 from tp_tools.reporting import templates
@@ -14,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-@dataclass(frozen=True)
-class KernelName:
+class KernelName(Struct, frozen=True):
     """The name of a kernel, in a cell of the unit `name`.
 
     Attributes:
@@ -55,8 +56,7 @@ _MAX_UNWRAPPED_TEXT = 32
 _TEXT_UNITS = ("text", "name", "view")
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column.
 
     Attributes:
@@ -70,8 +70,7 @@ class Column:
     unit: Unit = "count"
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table.
 
     Attributes:
@@ -89,8 +88,7 @@ class Table:
     has_one_unit: bool = False
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(Struct, frozen=True):
     """The heading of a column on the page.
 
     Attributes:
@@ -102,8 +100,7 @@ class Head:
     css: str
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """A cell on the page.
 
     Attributes:
@@ -123,8 +120,7 @@ class Cell:
     command: str = ""
 
 
-@dataclass(frozen=True)
-class Cells:
+class Cells(Struct, frozen=True):
     """Text and attributes of a table's cells, formatted for the page.
 
     Attributes:
@@ -233,8 +229,7 @@ def _cell(column: Column, value: Any, scale: _Scale | None) -> Cell:  # noqa: AN
     )
 
 
-@dataclass(frozen=True)
-class _Scale:
+class _Scale(Struct, frozen=True):
     """A unit of time.
 
     Attributes:

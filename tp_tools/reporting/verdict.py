@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from tp_tools.formatting import percent, plural
 from tp_tools.reporting.bars import stacked

@@ -10,8 +10,9 @@ the overlap. The times here are those of the database.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from tp_tools.errors import InputError
 from tp_tools.nsys.database import opened
@@ -69,8 +70,7 @@ _CATEGORIES = (
 """Begin of a category of rocprofiler, and what Kineto calls such events of ROCm."""
 
 
-@dataclass
-class _Reading:
+class _Reading(Struct):
     """A database that is being read.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct, field
 
 from tp_tools.nsys.values import json_text
 
@@ -25,8 +26,7 @@ TABLES = {
 }
 
 
-@dataclass
-class Layout:
+class Layout(Struct):
     """Who is who in the trace.
 
     Attributes:

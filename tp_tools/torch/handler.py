@@ -12,9 +12,10 @@ import subprocess
 import sys
 import threading
 import warnings
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 from tp_tools.caller import LossWarning
 
@@ -34,8 +35,7 @@ class Profiler(Protocol):
         """Write the trace; packed where the name ends in .gz."""
 
 
-@dataclass
-class TraceHandler:
+class TraceHandler(Struct):
     """Saves traces; give it to `torch.profiler.profile(on_trace_ready=...)`.
 
     Attributes:

@@ -9,8 +9,9 @@ GCC 12 reads none of them. Mangling: https://itanium-cxx-abi.github.io/cxx-abi/a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +26,7 @@ _LENGTH = re.compile(r"\d{1,6}(?!\d)")
 _SUBSTITUTION = re.compile(r"(?:N|S[tabsio]|S[0-9A-Z]*_|L(?=\d))*")
 
 
-@dataclass(frozen=True)
-class CppName:
+class CppName(Struct, frozen=True):
     """The name of a function or a class.
 
     Attributes:

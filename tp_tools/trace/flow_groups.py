@@ -9,12 +9,12 @@ that Perfetto would join wrongly or not at all get new ids.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.columns import is_in
 from tp_tools.trace.model import UNTIMED, is_phase
@@ -39,8 +39,7 @@ _RANK_LABEL = re.compile(r"\s*(\[[^\]]*\]|(?i:rank)[ _:-]*\d+)")
 _HIGHEST_START = 1 << 48
 
 
-@dataclass(frozen=True)
-class FlowGroups:
+class FlowGroups(Struct, frozen=True):
     """Flow events and the groups that they form.
 
     Attributes:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tp_tools.columns import indices_of, is_in, iterate_rows, take
 from tp_tools.trace.categories import GPU_WORK
@@ -30,8 +31,7 @@ ExternalIds: TypeAlias = Callable[[Iterable[int]], dict[int, bytes]]
 _Key: TypeAlias = "tuple[int, int]"
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """A launch flow: one event `s`, and an event `f` for each kernel or copy that was launched.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from tp_tools.trace.categories import GPU_WORK, HOST_WORK
 from tp_tools.trace.tracks import process_names, tracks_of

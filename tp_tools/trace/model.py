@@ -6,8 +6,10 @@ Format: Chrome's Trace Event Format, as PyTorch's Kineto writes it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
+
+from msgspec import Struct, field
 
 from tp_tools.columns import is_in
 
@@ -36,8 +38,7 @@ EXACT_BELOW_NS = (1 << 42) * 1000
 """Times below this many ns (2^42 us) keep their decimals in the double of Perfetto's importer."""
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """A batch of events that stand together in the text.
 
     Attributes:
@@ -51,8 +52,7 @@ class Batch:
     length: int
 
 
-@dataclass(frozen=True)
-class TextDamage:
+class TextDamage(Struct, frozen=True):
     """One stretch of text that was left out.
 
     Attributes:
@@ -70,8 +70,7 @@ class TextDamage:
         return {"byte": self.byte, "bytes": self.size, "name": self.name}
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(Struct, frozen=True):
     """A trace as columns; row i is the i-th event of the file.
 
     Columns:
@@ -154,15 +153,13 @@ def is_phase(trace: Trace, phases: str) -> NDArray[np.bool_]:
     return is_in(trace.phase, map(ord, phases))
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(Struct, frozen=True):
     """The text up to and including the `[` of the events."""
 
     text: bytes
 
 
-@dataclass(frozen=True)
-class Tail:
+class Tail(Struct, frozen=True):
     """The text from the `]` of the events to the end.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Scalar
 
 
-@dataclass(frozen=True)
-class Lane:
+class Lane(Struct, frozen=True):
     """A thread added to hold slices moved off a track.
 
     Attributes:
@@ -35,8 +35,7 @@ class Lane:
     sort_index: int | None
 
 
-@dataclass(frozen=True)
-class Ids:
+class Ids(Struct, frozen=True):
     """The ids to write for each entry of Trace.tracks.
 
     Attributes:
@@ -60,8 +59,7 @@ class Ids:
         return self.quoted is None and not self.changed.any()
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
+class Repair(Struct, frozen=True):
     """A decision of sql/overlaps.sql about one slice: move it, trim it, or both.
 
     Attributes:
@@ -88,8 +86,7 @@ class FlowEnd(NamedTuple):
     is_in: bool
 
 
-@dataclass(frozen=True)
-class FlowEdits:
+class FlowEdits(Struct, frozen=True):
     """Edits of flow events, so that each flow joins the slices that the profiler meant.
 
     Attributes:
@@ -126,8 +123,7 @@ class FlowEdits:
         return {kind: count for kind, count in counts.items() if count}
 
 
-@dataclass(frozen=True)
-class Retimed:
+class Retimed(Struct, frozen=True):
     """Says that the trace's columns hold times on another clock, to write in place of the text's.
 
     Attributes:
@@ -139,8 +135,7 @@ class Retimed:
     has_new_dur: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Every change to a trace.
 
     Attributes:

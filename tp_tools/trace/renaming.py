@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, is_phase

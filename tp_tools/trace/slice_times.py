@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.columns import blocks, take
 
@@ -26,8 +26,7 @@ class Times(Protocol):
     def __getitem__(self, index: slice | Ints, /) -> NDArray[np.int64]: ...
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """The recorded starts or ends of slices, as a column that reads the trace.
 
     Attributes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.columns import blocks, indices_of, runs, take
 from tp_tools.trace.model import UNTIMED, is_phase
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.slice_times import Times
 
 
-@dataclass(frozen=True)
-class SortSizes:
+class SortSizes(Struct, frozen=True):
     """Sizes that decide how much memory a sort takes, never its order.
 
     Attributes:
@@ -40,8 +39,7 @@ class SortSizes:
 DEFAULT_SORT_SIZES = SortSizes()
 
 
-@dataclass(frozen=True)
-class Slices:
+class Slices(Struct, frozen=True):
     """A table of slices, sorted by track, then ts, then longest first, then number of the event.
 
     Columns:

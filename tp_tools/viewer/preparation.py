@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools import engine
 from tp_tools.chrome import batch_pool, reading_jobs
@@ -32,8 +33,7 @@ _START_BYTES = 1 << 20
 _SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace", ".sqlite")
 
 
-@dataclass(frozen=True)
-class ViewFile:
+class ViewFile(Struct, frozen=True):
     """The file for the UI.
 
     Attributes:
@@ -47,8 +47,7 @@ class ViewFile:
     analysis: Analysis | None
 
 
-@dataclass(frozen=True)
-class ViewOptions:
+class ViewOptions(Struct, frozen=True):
     """Options of `prepare_view`.
 
     Attributes:

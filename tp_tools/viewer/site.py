@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,8 +15,7 @@ LOOPBACK = "127.0.0.1"
 _TOKEN_BYTES = 16
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """The answer to a request for one path.
 
     Attributes:
@@ -36,8 +36,7 @@ class Resource:
     location: str | None = None
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(Struct, frozen=True):
     """The resources that a server offers.
 
     Attributes:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools import library
 from tp_tools.trace.categories import GPU_WORK
@@ -42,8 +42,7 @@ _COLLECTIVES = ("collective",)
 """The category of slices that `tp-tools merge` adds: a track per process group, over all ranks."""
 
 
-@dataclass(frozen=True)
-class _Track:
+class _Track(Struct, frozen=True):
     """A track to be shown.
 
     Attributes:

@@ -6,11 +6,11 @@ Edits hold JSON text and no columns of the trace, so that any process can apply 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.files.gzip_parts import deflate_text
@@ -72,8 +72,7 @@ Edit: TypeAlias = "MemberEdit | ArgsEdit | NameArgEdit"
 Change: TypeAlias = "tuple[Edit, ...]"
 
 
-@dataclass(frozen=True)
-class BatchEdits:
+class BatchEdits(Struct, frozen=True):
     """The edits of a batch.
 
     Attributes:

@@ -54,7 +54,7 @@ class BatchPackets:
         self._trace, self._plan, self._events, self._level = trace, plan, events, layout.level
         self._packets, self._deferred = packets, deferred
         self.other_events = OtherEvents(layout)
-        self._order = np.lexsort((events.ts, layout.batch)).astype(np.int32)
+        self._order = np.lexsort((events.ts, layout.batch))
         batches = np.arange(len(trace.batches) + 1)
         self._edges = np.searchsorted(layout.batch[self._order], batches)
         self._pids = layout.tracks.pids

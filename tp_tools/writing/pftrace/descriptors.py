@@ -11,10 +11,10 @@ uuid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct, field
 
 from tp_tools.columns import distinct
 from tp_tools.trace.categories import GPU_WORK, has_category
@@ -27,43 +27,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tp_tools.trace import Plan, Trace
-    from tp_tools.trace.model import Scalar
+    from tp_tools.trace.model import Ints, Scalar
     from tp_tools.writing.pftrace.options import PftraceOptions
     from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
 
 _LARGEST_ID = (1 << 31) - 1  # pid and tid are int32 fields
 
 
-@dataclass
-class Tracks:
+class Tracks(Struct):
     """The uuids of tracks, and the packets that describe them.
 
     Attributes:
-        uuids: int32 (thread events,), track of each thread event, counted from `first`.
-        first: the first uuid.
+        uuids: int64 (thread events,), track of each thread event.
+        tids: int32 (thread events,), tid of that track's thread.
         processes: uuid of the process of each track in use, by index in Trace.tracks.
         pids: pid of that process, by index in Trace.tracks.
         next: lowest free uuid.
     """
 
-    uuids: Codes
-    first: int
+    uuids: Ints
+    tids: Codes
     processes: dict[int, int]
     pids: dict[int, int]
     next: int
     _described: list[bytes] = field(default_factory=list)
-    _tids: dict[int, int] = field(default_factory=dict)
-
-    def place(self, events: slice, uuid: int, tid: int) -> None:
-        """Put thread events on a track, that of the thread `tid`."""
-        self.uuids[events] = uuid - self.first
-        self._tids[uuid - self.first] = tid
-
-    def tids(self) -> Codes:
-        """Return the tid of the thread of each thread event: int32 (thread events,)."""
-        table = np.zeros(self.next - self.first, np.int32)
-        table[list(self._tids)] = list(self._tids.values())
-        return table[self.uuids]
 
     def new(self, **fields: bytes) -> int:
         """Describe a new track and return its uuid; for `fields` see `describe`."""
@@ -100,8 +87,8 @@ def tracks(trace: Trace, plan: Plan, events: ThreadEvents, options: PftraceOptio
         events: the thread events to write.
         options: how to show lanes, and which uuids to use.
     """
-    uuids = np.empty(len(events), np.int32)
-    described = Tracks(uuids, options.first_uuid, {}, {}, options.first_uuid)
+    uuids, tids = np.empty(len(events), np.int64), np.empty(len(events), np.int32)
+    described = Tracks(uuids, tids, {}, {}, options.first_uuid)
     ids, names = _ids(plan, _tracks_in_use(trace, plan)), _Names(trace, plan)
     ranges: dict[int, list[tuple[int, int]]] = {}
     for start, stop in events.track_ranges():
@@ -120,8 +107,7 @@ def tracks(trace: Trace, plan: Plan, events: ThreadEvents, options: PftraceOptio
     return described
 
 
-@dataclass(frozen=True)
-class _Process:
+class _Process(Struct, frozen=True):
     """A process and the inputs for its threads.
 
     Attributes:
@@ -174,7 +160,7 @@ def _describe_threads(
                 uuid = _thread(described, process, tid, lane.name, rank=rank, description=moved)
             elif is_shared:
                 uuid = _child(described, thread, name, _moved(stop - start, name) if lane else "")
-            described.place(slice(start, stop), uuid, tid)
+            described.uuids[start:stop], described.tids[start:stop] = uuid, tid
 
 
 def _thread(

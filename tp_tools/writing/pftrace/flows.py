@@ -9,10 +9,10 @@ importers/json/json_trace_parser.cc; the same in v58.2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.columns import indices_of
 from tp_tools.trace.flow_groups import read_codes
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 NONE = -1
 
 
-@dataclass(frozen=True)
-class Flows:
+class Flows(Struct, frozen=True):
     """Flows between slices.
 
     Columns:
@@ -59,8 +58,7 @@ class Flows:
         return tied & has_end, tied & ~has_end
 
 
-@dataclass(frozen=True)
-class _FlowEvents:
+class _FlowEvents(Struct, frozen=True):
     """Flow events and the slices that they bind to.
 
     Columns:
@@ -90,10 +88,11 @@ def flows(trace: Trace, plan: Plan, events: ThreadEvents, is_written: NDArray[np
     """
     event = np.flatnonzero(is_phase(trace, "stf") & is_written)
     number = _numbers(trace, plan, event)
-    numbered, number = event[number != NONE], number[number != NONE]
-    event, slices = _in_order(events, _bound(events, trace, plan, numbered))
-    ids = number[np.searchsorted(numbered, event)]
-    key = np.column_stack([ids, trace.cat[event], trace.name[event]])
+    event = event[number != NONE]
+    ids = np.full(len(trace), NONE)
+    ids[event] = number[number != NONE]
+    event, slices = _in_order(events, _bound(events, trace, plan, event))
+    key = np.column_stack([ids[event], trace.cat[event], trace.name[event]])
     order = np.lexsort(key.T)
     slices = slices[order]
     source = _sources(trace.phase[event[order]], key[order])

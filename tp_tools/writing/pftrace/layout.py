@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
-from tp_tools.columns import narrow
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.renaming import renamed
 from tp_tools.writing.pftrace.descriptors import tracks
@@ -19,14 +18,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.trace import Plan, Slices, Trace
-    from tp_tools.trace.model import Ints
     from tp_tools.writing.pftrace.descriptors import Tracks
     from tp_tools.writing.pftrace.options import PftraceOptions
-    from tp_tools.writing.pftrace.thread_events import ThreadEvents
+    from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """The trace to write, and the columns that follow from it.
 
     Attributes:
@@ -35,8 +32,8 @@ class Layout:
         thread_events: slices and instants on threads.
         flows: flows between thread events.
         tracks: tracks of the thread events.
-        batch: int (thread events,), number of the batch in which all args of one are known.
-        level: int (thread events,), 0 for one written with its batch; see `defer_order`.
+        batch: int32 (thread events,), number of the batch in which all args of one are known.
+        level: int32 (thread events,), 0 for one written with its batch; see `defer_order`.
         first_ns: the earliest time, ns, rebased; 0 for a trace without times.
     """
 
@@ -47,8 +44,8 @@ class Layout:
     thread_events: ThreadEvents
     flows: Flows
     tracks: Tracks
-    batch: Ints
-    level: Ints
+    batch: Codes
+    level: Codes
     first_ns: int
 
 
@@ -88,8 +85,9 @@ def lay_out(
     )
 
 
-def _batch_numbers(trace: Trace, events: ThreadEvents) -> Ints:
+def _batch_numbers(trace: Trace, events: ThreadEvents) -> Codes:
     """Return the batch in which each thread event is read, or its E event if that is later."""
     firsts = np.array([batch.first for batch in trace.batches])
-    last = narrow(np.searchsorted(firsts, np.maximum(events.event, events.closing), "right"))
-    return last - np.int8(1)
+    opening = np.searchsorted(firsts, events.event, "right") - 1
+    closing = np.searchsorted(firsts, events.closing, "right") - 1
+    return np.maximum(opening, np.where(events.closing < 0, 0, closing)).astype(np.int32)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Lanes = Literal["shared", "rows"]
 
 
-@dataclass(frozen=True)
-class PftraceOptions:
+class PftraceOptions(Struct, frozen=True):
     """Options of one trace; a `.pftrace` can hold several, one after the other.
 
     Attributes:

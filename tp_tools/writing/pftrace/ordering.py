@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.columns import narrow
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,19 +31,16 @@ def defer_order(events: ThreadEvents, batch: Codes, flows: Flows) -> Codes:
 
     Args:
         events: thread events, in the order that each track needs.
-        batch: int (events,), number of the batch in which the args of an event are complete.
+        batch: int32 (events,), number of the batch in which the args of an event are complete.
         flows: flows between events that start at one time, whose target has no END to carry the
             flow's end; the source has to come before the target.
 
     Returns:
-        int (events,): 0 for a packet written with its batch; higher levels are deferred, and
+        int32 (events,): 0 for a packet written with its batch; higher levels are deferred, and
         written in ascending order.
     """
     group = _groups(events)
-    level: Ints = (_group_maxima(batch, group) > batch).astype(np.int8)
-    if not level.any() and not len(flows):
-        return level
-    level = level.astype(np.int64)
+    level = (_group_maxima(batch, group) > batch).astype(np.int64)
     for _ in range(_MAX_ROUNDS):  # flows in a circle would never settle
         level = _group_maxima(level, group)
         raised = level.copy()
@@ -53,7 +48,7 @@ def defer_order(events: ThreadEvents, batch: Codes, flows: Flows) -> Codes:
         if (raised == level).all():
             break
         level = raised
-    return narrow(_group_maxima(level, group))
+    return _group_maxima(level, group).astype(np.int32)
 
 
 def _groups(events: ThreadEvents) -> Ints:
@@ -67,11 +62,7 @@ def _groups(events: ThreadEvents) -> Ints:
 
 def _group_maxima(values: Codes | Ints, group: Ints) -> Ints:
     """Return the highest value so far in each value's group; values are below 2^32."""
-    keyed = group * _GROUP_OFFSET
-    keyed += values
-    np.maximum.accumulate(keyed, out=keyed)
-    keyed %= _GROUP_OFFSET
-    return keyed
+    return np.maximum.accumulate(values + group * _GROUP_OFFSET) - group * _GROUP_OFFSET
 
 
 class DeferredPackets:

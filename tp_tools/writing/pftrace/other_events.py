@@ -7,10 +7,10 @@ Source: perfetto v52.0, importers/json/json_trace_parser.cc.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.event_args import EMPTY, NO_ARGS
@@ -30,8 +30,7 @@ _COUNTER = 4
 _TYPES = {"b": BEGIN, "e": END, "n": INSTANT}
 
 
-@dataclass
-class _AsyncTrack:
+class _AsyncTrack(Struct):
     """A track of asynchronous slices.
 
     Attributes:

@@ -11,10 +11,10 @@ v58: json_utils.cc), so args come out alike, and their text is copied as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from msgspec import Struct
 
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.header import ARGS
@@ -41,35 +41,22 @@ _TRACK_EVENT = b"\x5a"  # TracePacket.track_event
 _TYPE, _CATEGORY = 0x48, 0x18  # TrackEvent.type, .category_iids
 
 
-@dataclass(frozen=True)
-class _FlowFields:
-    """Encoded flow fields, of _FLOW_BYTES each.
-
-    Attributes:
-        data: all of them, one behind the other.
-        event: the thread event of each field, ascending.
-    """
+class _FlowFields(Struct, frozen=True):
+    """Encoded flow fields; those of thread event i are data[offset[i]:offset[i + 1]]."""
 
     data: bytes
-    event: Ints
+    offset: Ints
 
     def of(self, index: Ints) -> list[bytes] | None:
         """Return the fields of each of these thread events; None if none has any."""
-        start, stop = self._bounds(index)
+        start, stop = self.offset[index], self.offset[index + 1]
         if (start == stop).all():
             return None
         return [self.data[a:b] for a, b in zip(start.tolist(), stop.tolist(), strict=True)]
 
     def sizes(self, index: Ints) -> Ints:
         """Return the number of bytes of the fields of each of these thread events."""
-        start, stop = self._bounds(index)
-        return stop - start
-
-    def _bounds(self, index: Ints) -> tuple[Ints, Ints]:
-        """Return where the fields of each of these thread events begin and end in `data`."""
-        sought = index.astype(self.event.dtype)
-        start, stop = (np.searchsorted(self.event, sought, side) for side in ("left", "right"))
-        return start * _FLOW_BYTES, stop * _FLOW_BYTES
+        return self.offset[index + 1] - self.offset[index]
 
 
 class Packets:
@@ -79,31 +66,30 @@ class Packets:
         """Take the layout."""
         trace, events, flows = layout.trace, layout.thread_events, layout.flows
         self._events = events
-        self._tracks, self._first_track = layout.tracks.uuids, layout.tracks.first
+        self._tracks = layout.tracks.uuids
         self._name, self._cat = trace.name, trace.cat
         self._no_cats = np.array([not cat for cat in trace.cats], np.bool_)
         self._sizes = (
             wire.width(max(int(events.ts.max(initial=0)), _last_end(events))),
-            wire.width(self._first_track + int(self._tracks.max(initial=0))),
+            wire.width(int(self._tracks.max(initial=0))),
             wire.width(len(trace.names)),
             wire.width(len(trace.cats)),
         )
         self._sequence = wire.number(10, layout.options.sequence)
         on_end, _ = flows.at_one_time(events)
-        ids = layout.options.first_flow + np.arange(len(flows))
+        ids, count = layout.options.first_flow + np.arange(len(flows)), len(events)
         at_begin = np.concatenate([flows.out, flows.into[~on_end]])
         fields = np.repeat([_FLOW, _LAST_OF_FLOW], [len(flows), int((~on_end).sum())])
         begin_ids = np.concatenate([ids, ids[~on_end]])
-        self._begin_flows = _flow_fields(at_begin, fields, begin_ids)
+        self._begin_flows = _flow_fields(at_begin, fields, begin_ids, count)
         last = np.full(int(on_end.sum()), _LAST_OF_FLOW)
-        self._end_flows = _flow_fields(flows.into[on_end], last, ids[on_end])
+        self._end_flows = _flow_fields(flows.into[on_end], last, ids[on_end], count)
 
     def ends(self) -> Iterator[bytes]:
         """Yield all ENDs, by time; of one time on one track the innermost first."""
         events = self._events
-        has_end = (events.end > events.ts) & (events.end != NEVER)
-        ending = np.flatnonzero(has_end).astype(np.int32)[::-1]
-        ending = ending[np.argsort(events.end[ending], kind="stable")]
+        ending = np.flatnonzero((events.end > events.ts) & (events.end != NEVER))
+        ending = ending[np.lexsort((-ending, events.end[ending]))]
         for start in range(0, len(ending), _CHUNK):
             yield self._encode_ends(ending[start : start + _CHUNK])
 
@@ -112,7 +98,7 @@ class Packets:
         ts_bytes, uuid_bytes, _, _ = self._sizes
         count, extra = len(index), self._end_flows.sizes(index)
         event = wire.rows(
-            count, wire.number(9, END), b"\x58", wire.column(self._uuids(index), uuid_bytes)
+            count, wire.number(9, END), b"\x58", wire.column(self._tracks[index], uuid_bytes)
         )
         times = wire.column(self._events.end[index], ts_bytes)
         matrix = self._packet(times, event, extra, b"")
@@ -141,10 +127,6 @@ class Packets:
         prefixes = _split(self._prefixes(index, args, suffixes))
         packets = zip(prefixes, args, suffixes, strict=True)
         return [prefix + bytes(text) + suffix for prefix, text, suffix in packets]
-
-    def _uuids(self, index: Ints) -> Ints:
-        """Return the track of each of these thread events."""
-        return self._tracks[index].astype(np.int64) + self._first_track
 
     def _suffixes(self, index: Ints, fields: Mapping[int, bytes]) -> list[bytes] | None:
         """Return the bytes after the args of each packet; None if no packet has any."""
@@ -175,7 +157,7 @@ class Packets:
             b"\x50",
             wire.column(self._name[event].astype(np.int64) + 1, name_bytes),
             b"\x58",
-            wire.column(self._uuids(index), uuid_bytes),
+            wire.column(self._tracks[index], uuid_bytes),
             b"\x22",
             wire.column(size + note.shape[1], size_bytes),
             note,
@@ -226,19 +208,22 @@ def _last_end(events: ThreadEvents) -> int:
     return int(events.end[events.end != NEVER].max(initial=0))
 
 
-def _flow_fields(index: Ints, field: Ints, identifier: Ints) -> _FlowFields:
+def _flow_fields(index: Ints, field: Ints, identifier: Ints, count: int) -> _FlowFields:
     """Encode flow fields.
 
     Args:
         index: thread event of each field.
         field: number of each field, _FLOW or _LAST_OF_FLOW.
         identifier: flow id of each field.
+        count: number of thread events.
     """
     order = np.argsort(index, kind="stable")
     tags = np.array([[*wire.tag(_FLOW, 1)], [*wire.tag(_LAST_OF_FLOW, 1)]], np.uint8)
     is_last = (field[order] == _LAST_OF_FLOW).astype(np.int64)
     data = wire.rows(len(order), tags[is_last], wire.fixed64_column(identifier[order]))
-    return _FlowFields(data.tobytes(), index[order].astype(np.int32))
+    counts = np.bincount(index, minlength=count)
+    offset = np.concatenate([[0], np.cumsum(counts)]) * _FLOW_BYTES
+    return _FlowFields(data.tobytes(), offset)
 
 
 def _split(matrix: NDArray[np.uint8]) -> list[bytes]:

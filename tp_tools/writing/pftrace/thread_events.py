@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
-from tp_tools.columns import is_in, iterate_rows, take
+from tp_tools.columns import is_in, iterate_rows
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.pairs import ends_come_first
 from tp_tools.trace.slices import ends_of, lanes_of
@@ -35,8 +36,7 @@ DEEPER = 1 << 20
 """Added to the lane of a slice once for every LEVELS slices around it."""
 
 
-@dataclass(frozen=True)
-class ThreadEvents:
+class ThreadEvents(Struct, frozen=True):
     """A table of slices and instants, sorted by track, lane, ts, longest first, event number.
 
     Columns:
@@ -69,7 +69,20 @@ class ThreadEvents:
 
     def sorted(self) -> ThreadEvents:
         """Return the events in the order of the table."""
-        return _in_order({it.name: getattr(self, it.name) for it in fields(self)})
+        order = np.lexsort((self.event, self.ts - self.end, self.ts, self.lane, self.track))
+        return self.only(order)
+
+    def only(self, index: Ints) -> ThreadEvents:
+        """Return the events with these indices, in this order."""
+        return ThreadEvents(
+            self.event[index],
+            self.closing[index],
+            self.track[index],
+            self.lane[index],
+            self.ts[index],
+            self.end[index],
+            self.complete[index],
+        )
 
 
 def thread_events(
@@ -83,49 +96,26 @@ def thread_events(
         plan: lanes and ends after the repair.
         is_written: bool (events,), the events to write.
     """
-    unended = _unended(trace, table)
-    events = _in_order(_columns(trace, table, plan, is_written, unended))
+    instants, unended = _instants(trace), _unended(trace, table)
+    event = np.concatenate([table.event, instants, unended]).astype(np.int32)
+    slice_ends = ends_of(table, plan.trims)[:]
+    end = np.concatenate([slice_ends, trace.ts[instants], np.full(len(unended), NEVER)])
+    closing = _padded(table.closing, -1, len(event))
+    chosen = np.flatnonzero(is_written[event])
+    event, end = event[chosen], end[chosen]
+    events = ThreadEvents(
+        event=event,
+        closing=closing[chosen],
+        track=trace.track[event],
+        lane=lanes_of(event, plan.moves),
+        ts=trace.ts[event] - plan.rebase_ns,
+        end=np.where(end == NEVER, NEVER, end - plan.rebase_ns),
+        complete=trace.phase[event] == ord("X"),
+    )
+    events = events.sorted()
     if len(unended):
         events = _end_as_perfetto(trace, events, plan, is_written)
     return _split_deep_stacks(events)
-
-
-def _columns(
-    trace: Trace, table: Slices, plan: Plan, is_written: NDArray[np.bool_], unended: Ints
-) -> dict[str, NDArray[Any]]:
-    """Return the columns of the events, in any order; `unended` are B events without an E event."""
-    instants = _instants(trace)
-    event = np.concatenate([table.event, instants, unended]).astype(np.int32)
-    never = np.full(len(unended), NEVER)
-    end = np.concatenate([ends_of(table, plan.trims)[:], trace.ts[instants], never])
-    closing = _padded(table.closing, -1, len(event))
-    chosen = is_written[event]
-    event, closing, end = event[chosen], closing[chosen], end[chosen]
-    end[end != NEVER] -= plan.rebase_ns
-    ts = take(trace.ts, event)
-    ts -= plan.rebase_ns
-    return {
-        "event": event,
-        "closing": closing,
-        "track": take(trace.track, event),
-        "lane": lanes_of(event, plan.moves),
-        "ts": ts,
-        "end": end,
-        "complete": take(trace.phase, event) == ord("X"),
-    }
-
-
-def _in_order(columns: dict[str, NDArray[Any]]) -> ThreadEvents:
-    """Return events in the order of the table; each column is taken out of `columns`.
-
-    So no more than one column exists twice at a time, unless the caller holds it.
-    """
-    event, ts, end = columns["event"], columns["ts"], columns["end"]
-    order = np.lexsort((event, ts - end, ts, columns["lane"], columns["track"])).astype(np.int32)
-    del event, ts, end
-    for name in list(columns):
-        columns[name] = take(columns.pop(name), order)
-    return ThreadEvents(**columns)
 
 
 def _instants(trace: Trace) -> Ints:
