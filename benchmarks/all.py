@@ -80,7 +80,7 @@ def commands(given: argparse.Namespace, folder: Path) -> dict[str, Commands]:
         tables["ranks"]["transformer_nuggets"] = [*side, "merge", out, *files]
     if given.torch_utils:
         side = [*python, "benchmarks.torch_utils_side", given.torch_utils]
-        tables["ranks"]["torch_utils"] = [*side, out, *files]
+        tables["ranks"]["torch_utils"] = [*side, "merge", out, *files]
     return tables
 
 

@@ -1,7 +1,7 @@
 """Run transformer_nuggets' converter and merger from a checkout without the torch they import.
 
 python -m benchmarks.nuggets_side CHECKOUT convert TRACE.json.gz OUT.pftrace
-python -m benchmarks.nuggets_side CHECKOUT merge OUT.json.gz TRACE.json.gz...
+python -m benchmarks.nuggets_side CHECKOUT merge OUT TRACE.json.gz...
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(checkout: str, what: str, *names: str) -> None:
         sys.modules.setdefault("typer", _typer())
         merger = importlib.import_module("transformer_nuggets.utils.merge_traces")
         out, *traces = names
-        merger.merge_traces(traces, out)
+        merger.merge_traces(traces, out, align_timestamps=True)
 
 
 def _typer() -> types.ModuleType:

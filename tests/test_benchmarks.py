@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import tp_tools
 from benchmarks import all as all_tables
-from benchmarks import check, shapes
+from benchmarks import check, marked, shapes, why
 from benchmarks.clocks import give_own_clocks
 from benchmarks.measure import Runs
 from fixtures.generate_ranks import copies
@@ -54,6 +55,49 @@ def test_shapes_are_sound_traces(shape: str, tmp_path: Path) -> None:
     trace = trace_of(gzip.decompress(file.read_bytes()))
     assert len(trace) == count == 400
     assert not trace.repairs
+
+
+def test_marks_tell_what_a_file_shows(tmp_path: Path) -> None:
+    """Of a fixture 6 of 64 kernels and the arrows to them are hidden; a repair shows all."""
+    raw, fixed = tmp_path / "rank0.json.gz", tmp_path / "fixed.json.gz"
+    truth = marked.mark(HERE / "pdl_decode.json.gz", [raw])
+    assert (len(truth.kernels), len(truth.launches)) == (64, 64)
+    with pytest.warns(tp_tools.LossWarning):
+        found = marked.shown(raw, truth)
+    assert (found.kernels, found.arrows, found.exact) == (58, 58, 58)
+    tp_tools.fix(raw, fixed)
+    found = marked.shown(fixed, truth)
+    assert (found.kernels, found.arrows, found.wrong, found.exact) == (64, 64, 0, 64)
+    assert found.slices == truth.slices
+
+
+def test_marked_ranks_have_clocks_of_their_own(tmp_path: Path) -> None:
+    """Raw ranks lie apart by their offsets, merged ones by less than a microsecond."""
+    ranks = [tmp_path / f"rank{rank}.json.gz" for rank in range(2)]
+    truth = marked.mark(HERE / "pdl_decode.json.gz", ranks)
+    starts = [truth.kernels[mark][0] for mark in sorted(truth.kernels)]
+    assert abs(starts[0] - starts[64]) > 1_000_000
+    tp_tools.merge(ranks, tmp_path / "all.json.gz", allow_missing=True)
+    found = marked.shown(tmp_path / "all.json.gz", truth)
+    assert (found.kernels, found.arrows, found.wrong) == (128, 128, 0)
+    assert found.apart_ns < 1_000
+
+
+def test_the_table_of_alternatives_counts(tmp_path: Path) -> None:
+    """A row says what is shown, of how many, and CPU as a ratio to tp-tools; or that it stopped."""
+    shown = marked.Shown(9, 5, 4, 1, 3, 0)
+    ways = [why.Way(name, tmp_path) for name in ("as recorded", "script", why.OURS["repair"])]
+    results = [
+        why.Found(ways[0], shown, None, 100),
+        why.Found(ways[1], None, None, 0),
+        why.Found(ways[2], shown, 2.0, 1000),
+    ]
+    truth = marked.Marked({1: (0, 1)}, {1: 2}, 9)
+    _, _, recorded, raw, stopped, ours = why.table("repair", results, truth).splitlines()
+    assert recorded.startswith("| recorded | 9 | 1 | 1 | 0 | 1 |")
+    assert raw == "| as recorded | 9 | 5 | 4 | 1 | 3 | 100 B | - |"
+    assert stopped.endswith("| stopped after 120 s |")
+    assert ours.endswith("| 1.0 kB | 1.0 |")
 
 
 def test_ranks_get_clocks_of_their_own(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from _pytest.mark import ParameterSet
+    from perfetto.trace_processor import TraceProcessor
 
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURE = ROOT / "fixtures" / "pdl_decode.json.gz"
@@ -151,11 +152,17 @@ def _sql() -> Iterator[ParameterSet]:
                 yield pytest.param(sql, id=f"{page.stem}-{number}")
 
 
-@pytest.mark.parametrize("sql", list(_sql()))
-def test_sql_on_pages_runs(sql: str) -> None:
-    """Each block of SQL that a reader may paste runs as it stands."""
+@pytest.fixture(scope="module")
+def query_tab() -> Iterator[TraceProcessor]:
+    """A TraceProcessor with a trace, into which one block is pasted after the other."""
     with tp_tools.open_trace(FIXTURE) as tp:
-        tp.query(sql)
+        yield tp
+
+
+@pytest.mark.parametrize("sql", list(_sql()))
+def test_sql_on_pages_runs(sql: str, query_tab: TraceProcessor) -> None:
+    """Each block of SQL that a reader may paste runs as it stands."""
+    query_tab.query(sql)
 
 
 def _alike(now: str, shown: str) -> bool:

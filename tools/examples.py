@@ -9,8 +9,9 @@ An example is a fenced block
     what it prints
     ```
 
-It runs in a folder of its own, which holds `fixtures/`; `traces/`, four generated ranks of a job;
-`pair/`, a generated trace of Kineto and an export of Nsight Systems of one workload;
+It runs in a folder of its own, which holds `fixtures/`; where the page names them, `traces/`, four
+generated ranks of a job, `pair/`, a generated trace of Kineto and an export of Nsight Systems of
+one workload, and `server/`, recordings of a generated server;
 the recorded traces of `../shared/traces`, where they are there; and every block of SQL of its page
 that has a title, as a file of that name. A block about a trace that is not there stays as it is.
 """
@@ -31,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
 
-from fixtures import pairs
+from fixtures import pairs, serving
 from fixtures.generate_ranks import Wishes, generate, structure, trace
 from tp_tools.cli.main import group
 
@@ -77,8 +78,6 @@ def workplace() -> Iterator[Path]:
         shutil.copytree(ROOT / "fixtures", folder / "fixtures")
         for recorded in RECORDED.glob("*.json.gz"):
             (folder / recorded.name).symlink_to(recorded.resolve())
-        _write_ranks(folder / "traces")
-        pairs.example(folder / "pair")
         yield folder
 
 
@@ -98,9 +97,16 @@ def _enlarge(args: dict[str, Any]) -> None:
         args["In msg nelems"] = args["Out msg nelems"] = LARGE
 
 
+MADE = {"traces": _write_ranks, "pair": pairs.example, "server": serving.example}
+"""Makers of generated traces by their folder."""
+
+
 def written(page: Path, folder: Path) -> tuple[str, list[str]]:
     """Return the page with the present output of its examples, and the missing recorded traces."""
     text = page.read_text("utf-8")
+    for name, make in MADE.items():
+        if f" {name}/" in text:
+            make(folder / name)
     for name, sql in _SQL.findall(text):
         (folder / name).write_text(sql, "utf-8")
     missing: set[str] = set()
