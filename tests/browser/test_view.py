@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mimetypes
 import socket
-from contextlib import closing, contextmanager, suppress
+import threading
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from fixtures.make import HERE, truth_of
 from tests.support.command_line import TpTools, kernel, write_trace
 from tests.support.perfetto_ui import LOAD_TIMEOUT_MS, LOADED_OR_FAILED, PerfettoUi, ui_folder
 from tests.support.viewing import SECONDS, Viewing, viewing
+from tp_tools.files import open_source, temporary
+from tp_tools.viewer import Server, ViewOptions, perfetto_ui, prepare_view, startup
 from tp_tools.viewer.perfetto_ui import ONLINE, ONLINE_PORT
 
 if TYPE_CHECKING:
@@ -134,6 +137,30 @@ def test_a_click_on_an_overlap_goes_to_its_slice(context: BrowserContext) -> Non
         wanted = int("".join(filter(str.isdigit, link.inner_text())))  # an icon's name is behind
         link.click()
         ui.page.wait_for_function(f"({SELECTED})() === {wanted}")
+
+
+def test_overlaps_of_a_large_trace_wait_for_a_click(context: BrowserContext) -> None:
+    """No query runs on opening; a button opens the tab, and is gone then."""
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(str(DECODE)))
+        folder = stack.enter_context(temporary.folder())
+        file = prepare_view(source, ViewOptions(folder))
+        server = stack.enter_context(Server())
+        commands = startup.commands(file.analysis, most_events=1)
+        server.site = perfetto_ui.offline_site(file.path, file.name, commands)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(server.shutdown)
+        ui = PerfettoUi(context.new_page())
+        ui.open(f"{server.address()}?testing=1")
+        button = ui.page.locator("#tp-overlaps")
+        button.wait_for()
+        rows = ui.page.get_by_text(f"Query result ({len(truth_of(DECODE.name)['moved'])} rows)")
+        assert rows.count() == 0
+        button.click()
+        rows.wait_for()
+        assert button.count() == 0
 
 
 def test_the_report_opens_beside_the_timeline(context: BrowserContext) -> None:

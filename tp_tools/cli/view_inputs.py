@@ -90,4 +90,4 @@ def say_repairs(view_file: ViewFile, console: Console) -> None:
         for line in fix_summary.lines(view_file.analysis, summary(view_file.analysis)):
             console.say(line)
         if is_overlapping(view_file.analysis) and len(view_file.analysis.trace) > MOST_EVENTS:
-            console.say("Paste `tp-tools sql overlaps` into the Query tab to see each overlap.")
+            console.say("The button Overlaps at the bottom of the UI lists each overlap.")

@@ -4,11 +4,16 @@
   const NARROW = 900;  // pixels below which the sidebar leaves too little for the timeline
   const {trace, commands, at, report} = document.currentScript.dataset;
 
+  // Commands with a member `later` take too long to run on opening: each gets a button.
+  const all = JSON.parse(commands);
+  const later = all.filter((command) => command.later);
+  const startup = JSON.stringify(all.filter((command) => !command.later));
+
   // The UI removes the trace's URL from its own once the trace is loaded, so that a reload would
   // show no trace. The URL is put back on each load.
   const address = encodeURIComponent(new URL(trace, location.href));
   const from = trace ? `url=${address}&` : '';  // without one, a native shell holds the trace
-  const start = `#!/?${from}startupCommands=${encodeURIComponent(commands)}`;
+  const start = `#!/?${from}startupCommands=${encodeURIComponent(startup)}`;
   history.replaceState(null, '', start);
 
   // The UI keeps a copy of each trace in the browser's storage, by origin. Each run has another
@@ -37,11 +42,7 @@
 
   // A link to the report stands in the UI's status bar, and opens beside the timeline.
   if (report) addEventListener('load', () => {
-    const link = document.createElement('a');
-    Object.assign(link, {href: report, target: '_blank', textContent: 'Report', id: 'tp-report'});
-    link.style.cssText = 'position:fixed;right:12px;bottom:0;z-index:10;padding:2px 8px;' +
-      'font:14px sans-serif;color:#fff;background:#1a5fb4;border-radius:4px 4px 0 0;';
-    document.body.append(link);
+    inStatusBar('a', {href: report, target: '_blank', textContent: 'Report', id: 'tp-report'});
   });
 
   // Up to v54 the UI's command that pins tracks also pins the groups around them, as empty tracks.
@@ -55,7 +56,34 @@
     orderRanks(workspace);
     if (innerWidth < NARROW) app.commands.runCommand('dev.perfetto.ToggleLeftSidebar');
     if (at) goTo(app.trace, JSON.parse(at));
+    later.forEach((command) => offer(app, command));
   }, 100);
+
+  // Adds an element at the right end of the UI's status bar, left of those that are there.
+  function inStatusBar(kind, properties) {
+    let bar = document.getElementById('tp-bar');
+    if (!bar) {
+      bar = document.createElement('div');
+      bar.id = 'tp-bar';
+      bar.style.cssText = 'position:fixed;right:12px;bottom:0;z-index:10;display:flex;' +
+        'flex-direction:row-reverse;gap:6px;';
+      document.body.append(bar);
+    }
+    const element = Object.assign(document.createElement(kind), properties);
+    element.style.cssText = 'padding:2px 8px;border:0;border-radius:4px 4px 0 0;cursor:pointer;' +
+      'font:14px sans-serif;color:#fff;background:#1a5fb4;';
+    bar.append(element);
+    return element;
+  }
+
+  // A button that runs a command once.
+  function offer(app, {id, args, later: textContent}) {
+    const button = inStatusBar('button', {textContent, id: `tp-${textContent.toLowerCase()}`});
+    button.addEventListener('click', () => {
+      button.remove();
+      app.commands.runCommand(id, ...args);
+    });
+  }
 
   function memory() {
     const kept = new Map();
