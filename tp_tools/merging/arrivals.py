@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tp_tools.columns import distinct
 from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import is_phase
 
@@ -31,7 +32,7 @@ def arrivals(trace: Trace, events: Ints) -> Ints:
     """
     turns = trace.ts[events].astype(np.int64)
     is_kernel = is_phase(trace, "X") & has_category(trace, KERNEL)
-    for track in np.unique(trace.track[events]).tolist():
+    for track in distinct(trace.track[events]).tolist():
         chosen = np.flatnonzero((trace.track[events] == track) & is_kernel[events])
         kernels = np.flatnonzero(is_kernel & (trace.track == track))
         if not len(chosen):

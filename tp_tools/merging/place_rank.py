@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tp_tools.columns import distinct
 from tp_tools.errors import InputError
 from tp_tools.merging.placement import HIGHEST_RANK, RANK_IDS, RankPlacement
 from tp_tools.merging.rank_tracks import is_number, number, processes, threads
@@ -79,7 +80,7 @@ def place_rank(
     keep = select(trace, plan, table, placement, selection)
     shifted, shifted_plan = on_common_clock(trace, plan, placement)
     shifted_plan = _with_ids(shifted_plan, _new_ids(plan, placement))
-    used = np.unique(trace.track[keep]).tolist()
+    used = distinct(trace.track[keep]).tolist()
     tracks = (
         list(processes(trace, shifted_plan, placement, used)),
         list(threads(trace, shifted_plan, placement, keep, used)),

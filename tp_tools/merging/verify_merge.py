@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tp_tools.chrome import read
+from tp_tools.columns import distinct
 from tp_tools.files import Source
 from tp_tools.merging.output import first_flows, placement_of
 from tp_tools.merging.place_rank import place_stored
@@ -136,7 +137,7 @@ def _expect(
 def _check_rest(name: str, result: Trace, rest: Ints) -> None:
     """Check that behind the ranks there are collectives alone, in a process of their own."""
     slices = rest[is_phase(result, "X")[rest]]
-    pids = {result.tracks[code][0] for code in np.unique(result.track[slices]).tolist()}
+    pids = {result.tracks[code][0] for code in distinct(result.track[slices]).tolist()}
     others = ~is_phase(result, "Xstf")[rest]
     if others.any() or any(not isinstance(pid, int) or pid >= RANK_IDS for pid in pids):
         raise failed(name, "it has events of no rank")

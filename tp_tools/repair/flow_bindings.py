@@ -184,7 +184,7 @@ def exactly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs, which: 
 
     The model sees the slices near the flow events first, and whole tracks where that is not enough.
     """
-    event = np.unique(np.concatenate([pairs.start[which], pairs.end[which]]))
+    event = distinct(np.concatenate([pairs.start[which], pairs.end[which]]))
     top = bound_slices(trace, table, plan, event, _near(trace, table, event))
     far = np.flatnonzero(top == NONE)
     if len(far):

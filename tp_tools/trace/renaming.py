@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
+from tp_tools.columns import distinct
 from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, is_phase
 
@@ -23,7 +24,7 @@ FULL_NAME = "tpt_name"
 
 def kernel_names(trace: Trace) -> frozenset[str]:
     """Return the names of all kernels of a trace."""
-    codes = np.unique(trace.name[is_kernel(trace)]).tolist()
+    codes = distinct(trace.name[is_kernel(trace)]).tolist()
     return frozenset(trace.names[code] for code in codes if trace.names[code])
 
 
