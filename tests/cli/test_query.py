@@ -484,7 +484,7 @@ def test_peak_is_the_parameter_peak(
     with pytest.raises(SystemExit) as ended:
         main(["query", "kernels", str(trace), "--peak", "600"])
     assert ended.value.code == 2
-    assert "kernels has no parameter peak" in capsys.readouterr().err
+    assert "kernels.sql has no parameter peak" in capsys.readouterr().err
 
 
 def test_quiet(tp_tools: TpTools, trace: Path, tmp_path: Path) -> None:
