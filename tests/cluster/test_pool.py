@@ -184,6 +184,29 @@ def test_what_is_said_is_the_same(
     assert (there.code, there.out, there.err) == (0, here.out, here.err)
 
 
+def test_repaired_files_and_a_page_are_the_same(
+    pool: ClusterPool, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    """Other machines repair ranks, and ask them for the report; the files come back."""
+    pytest.importorskip("plotly")
+    assert pool
+    tp_tools = TpTools(capfdbinary)
+    said = []
+    for folder, more in (("here", ()), ("there", ("--ray", "auto"))):
+        out = tmp_path / folder
+        out.mkdir()
+        fixed = tp_tools("fix", GLOO, "-o", out, "--all", *more)
+        page = tp_tools("report", GLOO, "-o", out / "report.html", *more)
+        assert (fixed.code, page.code) == (0, 0), (fixed.err, page.err)
+        said.append((fixed.err + page.err).replace(folder, ""))
+    assert said[0] == said[1]
+    names = sorted(it.name for it in (tmp_path / "here").iterdir())
+    assert len(names) == 5
+    for name in names:
+        there = (tmp_path / "there" / name).read_bytes()
+        assert there == (tmp_path / "here" / name).read_bytes() != b""
+
+
 @pytest.mark.parametrize("name", ["all.pftrace", "all.json.gz"])
 def test_merges_are_the_same(
     pool: ClusterPool, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path, name: str

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tp_tools.cli import fix_one, fix_several
+from tp_tools.cli.cluster import ray_option
 from tp_tools.cli.fix_one import Options
 from tp_tools.cli.options import (
     complete_files,
@@ -75,6 +76,7 @@ STDOUT = "-"
     "its overlaps. Default: one per core, up to 4. Of several traces: those worked on at a time; "
     "default: one per core.",
 )
+@ray_option
 @engine_option
 @limit_options
 @console_options
@@ -91,6 +93,7 @@ def command(  # noqa: PLR0917  click passes all by name
     opened: bool,  # noqa: FBT001
     force: bool,  # noqa: FBT001
     jobs: int | None,
+    ray: str | None,
     engine: str | None,
     console: Console,
 ) -> None:
@@ -107,6 +110,7 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools fix rank0.json.gz -o fixed.pftrace
       tp-tools fix rank0.json.gz --check --summary json
       tp-tools fix traces/ --verify
+      tp-tools fix s3://bucket/job/ -o fixed/ --ray auto
     """
     several = is_several(traces)
     nameless = several or (check and traces[0] == STDOUT)
@@ -122,7 +126,7 @@ def command(  # noqa: PLR0917  click passes all by name
         short_names,
         several and not sound,
     )
-    options = Options(file, summary == "json", force, jobs, opened)
+    options = Options(file, summary == "json", force, jobs, opened, ray)
     _run(traces, output, options, console)
 
 
@@ -131,6 +135,8 @@ def _run(traces: tuple[str, ...], output: str | None, options: Options, console:
     several = is_several(traces)
     if options.open and (options.file.check or several or options.file.output == STDOUT):
         raise UsageError("--open shows the result of one trace, which is written to a file.")
+    if options.ray is not None and not several:
+        raise UsageError("--ray repairs several traces at a time: give a folder, or a pattern.")
     if several:
         fix_several.run(traces, output, options, console)
         return

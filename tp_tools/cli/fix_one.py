@@ -25,6 +25,7 @@ class Options(Struct, frozen=True):
     Attributes:
         file: how the file is repaired.
         summary: whether its numbers are printed as JSON.
+        ray: address of the Ray cluster that repairs several traces; None for this machine.
     """
 
     file: FileOptions
@@ -32,6 +33,7 @@ class Options(Struct, frozen=True):
     force: bool
     jobs: int | None
     open: bool
+    ray: str | None = None
 
 
 def run(options: Options, console: Console) -> None:

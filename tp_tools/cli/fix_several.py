@@ -13,10 +13,12 @@ import click
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from tp_tools.cli.cluster import ClusterOptions
 from tp_tools.cli.fix_one import FOUND, SHOWN
-from tp_tools.errors import TpToolsError, UsageError
+from tp_tools.errors import TpToolsError, Unreachable, UsageError
 from tp_tools.files import open_source, temporary
 from tp_tools.files.default_output import FIXED, beside, stem
+from tp_tools.processes.worker import FileCall
 from tp_tools.progress import Reporter
 from tp_tools.repair.trace_file import FileOptions, Repaired, repair
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from tp_tools.cli.console import Console
     from tp_tools.cli.fix_one import Options
+    from tp_tools.processes import Pool
+    from tp_tools.processes.worker import Call
 
 
 class Outcome(Struct, frozen=True):
@@ -74,20 +78,22 @@ def run(names: Sequence[str], output: str | None, options: Options, console: Con
         InputError: there is no trace.
     """
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
+    from tp_tools.processes.pool import ALONE  # noqa: PLC0415
 
     if options.file.short_names and options.file.check:
         raise UsageError("--check writes nothing: leave out --short-names.")
-    found = job_files.list_traces(names)
-    found.say_left_out(console)
-    targets = _targets(found.files, output, options)
     outcomes: dict[str, Outcome] = {}
-    with console.stage(f"repairing {len(targets)} traces") as stage:
-        for file, outcome in _repaired(targets, options):
-            outcomes[file] = outcome
-            for line in outcome.warnings:
-                stage.warn(line)
-            if outcome.code in {0, FOUND}:
-                stage.say(outcome.text)
+    with ClusterOptions(options.ray, allow_missing=False).workers(console) as workers:
+        found = job_files.list_traces(names, pool=workers.pool or ALONE)
+        found.say_left_out(console)
+        targets = _targets(found.files, output, options)
+        with console.stage(f"repairing {len(targets)} traces") as stage:
+            for file, outcome in _repaired(targets, options, workers.pool):
+                outcomes[file] = outcome
+                for line in outcome.warnings:
+                    stage.warn(line)
+                if outcome.code in {0, FOUND}:
+                    stage.say(outcome.text)
     for outcome in outcomes.values():
         if outcome.code not in {0, FOUND}:
             click.echo(f"tp-tools: {outcome.text}", err=True)
@@ -97,23 +103,30 @@ def run(names: Sequence[str], output: str | None, options: Options, console: Con
         raise click.exceptions.Exit(worst)
 
 
-def repair_apart(target: str, options: FileOptions) -> Outcome:
+def repair_apart(target: str, options: FileOptions, output: Path | None = None) -> Outcome:
     """Repair one trace into a file that its caller moves; called in a worker.
 
     Args:
         target: the output as users know it.
-        options: for the trace; `output` is a file in a folder that outlives no signal.
+        options: for the trace; its output does not count.
+        output: a file in a folder that outlives no signal; None where nothing is written.
+
+    Raises:
+        Unreachable: a server did not answer, and may another time.
     """
     from tp_tools.files.foreign import refuse_foreign  # noqa: PLC0415  not for --help
 
     kept = _Warnings()
-    beside = None if options.check else Path(options.output).parent
+    beside = None if output is None else output.parent
+    options = replace(options, output=str(output or ""))
     try:
         refuse_foreign(options.trace, by_perfetto=False)
         with temporary.in_folder(beside), open_source(options.trace) as source:
             repaired = repair(source, options, kept)
+    except Unreachable:
+        raise
     except TpToolsError as error:
-        text = str(error).replace(options.output, target)
+        text = str(error).replace(options.output, target) if options.output else str(error)
         return Outcome(text, error.exit_code, warnings=tuple(kept.lines))
     if repaired is None:
         return Outcome(f"{options.trace}: {SHOWN}.", warnings=tuple(kept.lines))
@@ -168,27 +181,50 @@ def _targets(files: Sequence[str], output: str | None, options: Options) -> dict
     return targets
 
 
-def _repaired(targets: dict[str, str], options: Options) -> Iterator[tuple[str, Outcome]]:
-    """Repair traces in a pool; move each result to its place once it is whole."""
+def _repaired(
+    targets: dict[str, str], options: Options, cluster: Pool | None
+) -> Iterator[tuple[str, Outcome]]:
+    """Repair traces in a pool; move each result to its place once it is whole.
+
+    Args:
+        targets: the output of each trace.
+        options: for each trace.
+        cluster: the pool that is open; None for workers of this machine.
+    """
     from tp_tools.files.source import disk_size  # noqa: PLC0415
     from tp_tools.processes.local import default_jobs, open_pool  # noqa: PLC0415
 
-    jobs = min(options.jobs or default_jobs(disk_size(targets)), len(targets))
     with ExitStack() as stack:
         folders = {} if options.file.check else _folders(targets, stack)
         apart = {
-            file: str(folders.get(Path(target).parent, Path()) / f"{number}{FIXED}")
+            file: folders[Path(target).parent] / f"{number}{FIXED}"
             for number, (file, target) in enumerate(targets.items())
+            if folders
         }
         calls = (
-            partial(repair_apart, target, replace(options.file, trace=file, output=apart[file]))
+            FileCall(
+                partial(repair_apart, target, replace(options.file, trace=file)),
+                returns=(apart[file],) if file in apart else (),
+            )
             for file, target in targets.items()
         )
-        pool = stack.enter_context(open_pool(0 if jobs == 1 else jobs, ahead=1, helps=False))
-        for file, outcome in zip(targets, pool.map_ordered(calls), strict=True):
+        if (pool := cluster) is None:
+            jobs = min(options.jobs or default_jobs(disk_size(targets)), len(targets))
+            pool = stack.enter_context(open_pool(0 if jobs == 1 else jobs, ahead=1, helps=False))
+        for file, call in zip(targets, pool.outcomes(calls), strict=True):
+            outcome = _done(call, file)
             if outcome.is_written:
-                Path(apart[file]).replace(targets[file])
+                apart[file].replace(targets[file])
             yield file, outcome
+
+
+def _done(call: Call[Outcome], file: str) -> Outcome:
+    """Return what became of a trace, also where its task was lost or a server did not answer."""
+    try:
+        return call()
+    except TpToolsError as error:
+        text = str(error)
+        return Outcome(text if text.startswith(file) else f"{file}: {text}", error.exit_code)
 
 
 def _folders(targets: dict[str, str], stack: ExitStack) -> dict[Path, Path]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import click
 from msgspec import Struct
 
+from tp_tools.cli.cluster import ClusterOptions, cluster_options
 from tp_tools.cli.options import (
     capture_option,
     choice_options,
@@ -34,6 +35,7 @@ class Options(Struct, frozen=True):
     force: bool
     engine: str | None
     captures: tuple[str, ...]
+    cluster: ClusterOptions
 
 
 @click.command("report", short_help="Make one page of tables and plots.")
@@ -55,6 +57,7 @@ class Options(Struct, frozen=True):
 @click.option("--force", is_flag=True, help="Replace an existing OUT.")
 @capture_option
 @choice_options
+@cluster_options
 @engine_option
 @limit_options
 @console_options
@@ -65,6 +68,7 @@ def command(  # noqa: PLR0917  click passes all by name
     force: bool,  # noqa: FBT001  click passes flags by name
     captures: tuple[str, ...],
     engine: str | None,
+    cluster: ClusterOptions,
     choice: RankChoice,
     console: Console,
 ) -> None:
@@ -82,13 +86,15 @@ def command(  # noqa: PLR0917  click passes all by name
       tp-tools report traces/ -o report.html --force
     """
     output = output or in_current_folder(traces, REPORT)
-    _run(Options(traces, choice, output, cast("Mode", align), force, engine, captures), console)
+    mode = cast("Mode", align)
+    _run(Options(traces, choice, output, mode, force, engine, captures, cluster), console)
 
 
 def _run(options: Options, console: Console) -> None:
     from tp_tools.files import output, temporary  # noqa: PLC0415
-    from tp_tools.files.sources import kept_sources  # noqa: PLC0415
+    from tp_tools.files.sources import kept_sources, source_of  # noqa: PLC0415
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
+    from tp_tools.processes.pool import ALONE  # noqa: PLC0415
     from tp_tools.reporting import (  # noqa: PLC0415
         build,
         collect,
@@ -99,12 +105,18 @@ def _run(options: Options, console: Console) -> None:
     output.check(options.output, force=options.force, suffixes=output.PAGE_SUFFIXES)
     plots.graph_objects()  # before any work is done
     templates.environment()
-    with temporary.in_folder(output.folder_of(options.output)), kept_sources() as kept:
-        job = job_files.find(options.traces, options.choice, sources=kept.of)
+    with (
+        options.cluster.workers(console) as workers,
+        temporary.in_folder(output.folder_of(options.output)),
+        kept_sources() as kept,
+    ):
+        sources = kept.of if workers.pool is None else source_of
+        pool = workers.pool or ALONE
+        job = job_files.find(options.traces, options.choice, sources=sources, pool=pool)
         output.refuse_input(options.output, job.files)
         job.say_left_out(console)
         how = (options.engine, options.align, console, options.captures)
-        data = collect(job.files, *how, kept=kept)
+        data = collect(job.files, *how, kept=kept, workers=workers)
     with console.stage("drawing"):
         page = build.html(data).encode()
     with output.written(options.output, [page]):

@@ -7,6 +7,7 @@ loaded one by one from that.
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,12 @@ from tp_tools.files import open_source
 from tp_tools.files.kept import MOST_TEXT
 from tp_tools.files.sources import kept_sources
 from tp_tools.inspection import trace_info
+from tp_tools.merging.failed_ranks import FailedRanks
 from tp_tools.merging.read_rank import load_rank
 from tp_tools.merging.summary import summary
-from tp_tools.progress import SILENT, Once
+from tp_tools.merging.workers import HERE, Workers
+from tp_tools.processes.worker import FileCall
+from tp_tools.progress import SILENT, Once, Recorder, unreported
 from tp_tools.querying import LoadOptions, captures, job_loader, load_trace, lookup, runner
 from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
 from tp_tools.querying.unknown_devices import unknown_devices
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from tp_tools.merging import MergePlan
     from tp_tools.progress import Reporter
     from tp_tools.querying.lookup import Query
+    from tp_tools.querying.unknown_devices import Devices
 
 RANK_QUERIES = (
     "gpu_time",
@@ -86,6 +91,7 @@ def collect(
     captured: tuple[str, ...] = (),
     *,
     kept: KeptSources | None = None,
+    workers: Workers = HERE,
 ) -> ReportData:
     """Load the traces and run the queries.
 
@@ -98,6 +104,7 @@ def collect(
             and `module_ops` take replays apart; by default a folder `capture_traces` beside the
             traces.
         kept: gives the files, of which it may know the text already; None for new ones.
+        workers: who works on the ranks of a job.
 
     Returns:
         The data, with its traces in the order of ranks.
@@ -105,6 +112,7 @@ def collect(
     Raises:
         InputError: a trace is damaged, or the traces are not the ranks of one job.
         EngineError: TraceProcessor failed.
+        TaskLost: the work on a rank failed each time it was tried.
     """
     reporter = Once(reporter)
     loading = LoadOptions(engine)
@@ -118,17 +126,25 @@ def collect(
         if len(traces) == 1:
             found = _collect_one(traces[0], of_rank, loading, reporter, sources)
             return replace(found, captured=_captured(of_rank, captured))
-        job_rows, plan = _ask_job(traces, loading, align, reporter, sources)
+        at_hand = sources if workers.pool is None else None
+        job_rows, plan = _ask_job(traces, loading, align, reporter, at_hand, workers)
         members, rows_by_rank = list[Member](), dict[int | None, dict[str, Rows]]()
         sizes = [rank.file_bytes for rank in plan.summaries]
         with reporter.stage(f"{len(sizes)} ranks", sum(sizes)) as stage:
-            for rank, spool, size in zip(plan.ranks, plan.spools, sizes, strict=True):
-                info, source, tp = _load_rank(spool, loading, reporter)
-                with tp, reporter.stage(f"asking {rank.title}"):
-                    rows_by_rank[rank.rank] = _run(tp, of_rank)
-                    devices = unknown_devices(source, tp, engine)
-                name = Path(rank.file).name
-                members.append(Member(rank.rank, rank.title, name, info, devices))
+            calls = (
+                FileCall(
+                    partial(_ask_rank, of_rank, loading, rank.title, workers.reporter(reporter)),
+                    reads=(spool,),
+                )
+                for rank, spool in zip(plan.ranks, plan.spools, strict=True)
+            )
+            failed = FailedRanks(len(sizes), skips=False)
+            for outcome, rank, size in zip(workers.outcomes(calls), plan.ranks, sizes, strict=True):
+                if (answer := failed.result(outcome, rank.title)) is not None:
+                    info, rows_by_rank[rank.rank], devices, lines = answer
+                    lines.tell(reporter)
+                    name = Path(rank.file).name
+                    members.append(Member(rank.rank, rank.title, name, info, devices))
                 stage.advance(size)
     rank_rows = {
         name: runner.of_ranks({rank: rows[name] for rank, rows in rows_by_rank.items()})
@@ -144,15 +160,22 @@ def _captured(queries: list[Query], named: tuple[str, ...]) -> tuple[str, ...] |
     return named if any(it.sql not in without for it in queries) else None
 
 
-def _ask_job(
-    traces: list[str], options: LoadOptions, align: Mode, reporter: Reporter, kept: KeptSources
+def _ask_job(  # noqa: PLR0917  all are needed
+    traces: list[str],
+    options: LoadOptions,
+    align: Mode,
+    reporter: Reporter,
+    kept: KeptSources | None,
+    workers: Workers,
 ) -> tuple[dict[str, Rows], MergePlan]:
     """Read and merge the ranks, and run the queries about the job; `kept` holds what was read."""
     names = [*JOB_QUERIES, *dict.fromkeys(KIND_QUERIES.values())]
     options = _needing(options, [lookup.from_file(name) for name in names])
     header = library.combine([lookup.from_file(name).header for name in names])
     header, options = _without_profiler(header, options)
-    tp, plan = job_loader.load_job(traces, header, options, align, reporter, kept=kept)
+    tp, plan = job_loader.load_job(
+        traces, header, options, align, reporter, kept=kept, workers=workers
+    )
     with tp, reporter.stage("asking about the job"):
         return _run_job_queries(tp, len(traces)), plan
 
@@ -190,14 +213,21 @@ def _load(
         return info, source, load_analyzed(source, analyzed, options, reporter)
 
 
-def _load_rank(
-    spool: Path, options: LoadOptions, reporter: Reporter
-) -> tuple[TraceInfo, Source, Processor]:
-    """Describe a rank that was read, and load it; the caller closes the TraceProcessor."""
+def _ask_rank(
+    queries: list[Query], options: LoadOptions, title: str, reporter: Reporter, spool: Path
+) -> tuple[TraceInfo, dict[str, Rows], Devices, Recorder]:
+    """Describe a rank that was read, and run the queries on it, maybe on another machine.
+
+    Returns:
+        Its description, its rows by query, devices that are unknown, and lines that nobody has
+        reported yet.
+    """
     rank = load_rank(spool)
     info = trace_info.of_read(rank.source, rank.trace, reporter)
     tp = load_analyzed(rank.source, rank, _needing_all(options), reporter)
-    return info, rank.source, tp
+    with tp, reporter.stage(f"asking {title}"):
+        rows = _run(tp, queries)
+        return info, rows, unknown_devices(rank.source, tp, options.engine), unreported(reporter)
 
 
 def _needing_all(options: LoadOptions) -> LoadOptions:
