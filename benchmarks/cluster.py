@@ -1,16 +1,19 @@
 """Hold queries on a Ray cluster of two machines against the same without Ray: rows, CPU, memory.
 
-    python -m fixtures.generate_ranks TRACE FOLDER 256
-    python -m benchmarks.cluster QUERY FOLDER 32 256 [--kills 20] [--s3]
+    python -m fixtures.generate_ranks TRACE FOLDER --ranks 256 --steps 52 --suffix .json
+    python -m benchmarks.cluster QUERY FOLDER 32 256 [--kills 20] [--leave-after 20] [--s3]
 
 Both machines are processes here (`ray.cluster_utils`), a CPU each. Memory is the peak of the
 command's own process, which ranks must not enlarge. With --kills, workers are killed at random
-moments meanwhile. With --s3 the ranks lie on an S3 server here (moto's).
+moments meanwhile; with --leave-after, a machine leaves the cluster after so many seconds of each
+run, with all that it holds, and another one joins. With --s3 the ranks lie on an S3 server here
+(moto's).
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import random
 import shutil
@@ -20,16 +23,16 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_EVERY_S = 0.2
-_BETWEEN_KILLS_S = (1.0, 4.0)
+_BETWEEN_KILLS_S = (8.0, 20.0)
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ def ranks(folder: Path, count: int, into: Path) -> Path:
     """Link the first ranks of a folder into a folder of their own."""
     into.mkdir()
     for number in range(count):
-        name = f"rank{number}.json.gz"
-        (into / name).symlink_to((folder / name).absolute())
+        (file,) = folder.glob(f"rank{number}.json*")
+        (into / file.name).symlink_to(file.absolute())
     return into
 
 
@@ -101,6 +104,7 @@ def bucket(folder: Path, stack: ExitStack) -> str:
     import boto3  # noqa: PLC0415  for --s3
     from moto.server import ThreadedMotoServer  # noqa: PLC0415
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     stack.callback(server.stop)
@@ -114,21 +118,55 @@ def bucket(folder: Path, stack: ExitStack) -> str:
     return f"s3://traces/{folder.name}/"
 
 
-def compare(query: str, traces: str, address: str, kills: int) -> None:
-    """Run a query with Ray and without, and print what both cost."""
+def leave(cluster: Any, after_s: float | None, done: threading.Event, left: list[str]) -> None:  # noqa: ANN401  Ray has no types
+    """Have a machine leave the cluster after this time, and another one join."""
+    if after_s is not None and not done.wait(after_s):
+        leaving = cluster.list_all_nodes()[-1]
+        cluster.remove_node(leaving)
+        left.append(leaving.node_id)
+        cluster.add_node(num_cpus=1)
+
+
+def compare(query: str, traces: str, cluster: Any, kills: int, after_s: float | None) -> float:  # noqa: ANN401  Ray has no types
+    """Run a query with Ray and without, and print what both cost; return MB of the one with."""
     command = [sys.executable, "-m", "tp_tools", "query", query, traces, "--quiet"]
     command += ["--format", "csv"]
     here = run(command)
-    done, killed = threading.Event(), list[int]()
-    killer = threading.Thread(target=kill, args=(kills, done, killed))
-    killer.start()
-    there = run([*command, "--ray", address])
-    done.set()
-    killer.join()
+    done, killed, left = threading.Event(), list[int](), list[str]()
+    with ThreadPoolExecutor(2) as threads:
+        running = threads.submit(run, [*command, "--ray", cluster.address])
+        running.add_done_callback(lambda _: done.set())
+        killing = threads.submit(kill, kills, done, killed)
+        leave(cluster, after_s, done, left)  # Ray starts machines in the main thread alone
+        there = running.result()
+        killing.result()
     same = "the same rows" if here.rows == there.rows else "OTHER ROWS"
     for name, it in (("without Ray", here), ("with Ray", there)):
         print(f"  {name:12}{it.seconds:8.1f} s{it.busy:8.1f} CPU s here{it.megabytes:8.0f} MB here")
-    print(f"  {same}: {len(here.rows.splitlines()) - 1}; workers killed: {len(killed)}", flush=True)
+    print(
+        f"  {same}: {len(here.rows.splitlines()) - 1}; workers killed: {len(killed)}; "
+        f"machines that left: {len(left)}",
+        flush=True,
+    )
+    return there.megabytes
+
+
+def machines(stack: ExitStack) -> Any:  # noqa: ANN401  Ray has no types
+    """Start a cluster of two machines of a CPU each.
+
+    Raises:
+        SystemExit: it does not start within the 30 s that Ray waits.
+    """
+    from ray.cluster_utils import Cluster  # noqa: PLC0415  not for --help
+
+    head = {"num_cpus": 1, "include_dashboard": False}
+    try:
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        stack.callback(cluster.shutdown)
+        cluster.add_node(num_cpus=1)
+    except Exception as error:  # Ray raises this class itself
+        raise SystemExit(f"this machine is too busy to start Ray: {error}") from error
+    return cluster
 
 
 def main() -> None:
@@ -138,22 +176,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("counts", type=int, nargs="+")
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--leave-after", type=float, metavar="S")
     parser.add_argument("--s3", action="store_true")
     given = parser.parse_args()
-    from ray.cluster_utils import Cluster  # noqa: PLC0415  not for --help
-
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         sources = {n: ranks(given.folder, n, scratch / f"{n}") for n in given.counts}
         urls = {n: bucket(it, stack) if given.s3 else str(it) for n, it in sources.items()}
-        head = {"num_cpus": 1, "include_dashboard": False}
-        cluster = Cluster(initialize_head=True, head_node_args=head)
-        stack.callback(cluster.shutdown)
-        cluster.add_node(num_cpus=1)
+        cluster = machines(stack)  # with the credentials in its environment
+        peaks = []
         for count, url in urls.items():
             size = sum(it.stat().st_size for it in sources[count].iterdir()) / 1e6
             print(f"{given.query}, {count} ranks, {size:.1f} MB on disk", flush=True)
-            compare(given.query, url, cluster.address, given.kills)
+            peaks.append(compare(given.query, url, cluster, given.kills, given.leave_after))
+        print(f"memory here, last / first: {peaks[-1] / peaks[0]:.2f}")
         shutil.rmtree(scratch)
 
 

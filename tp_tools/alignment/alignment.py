@@ -19,6 +19,7 @@ from tp_tools.alignment.clock import (
 from tp_tools.alignment.collectives import UNKNOWN
 from tp_tools.alignment.connected import LEAST, connected_ranks
 from tp_tools.alignment.match import UNCERTAIN
+from tp_tools.alignment.rank_rows import rows_by_rank
 from tp_tools.alignment.same_host import same_host_ranks
 from tp_tools.errors import InputError
 
@@ -226,7 +227,7 @@ class _State:
             [confidence == UNCERTAIN for confidence in self.matches.confidence] + [False], np.bool_
         )
         found = is_uncertain[self.matches.of] & (self.matches.of >= 0)
-        return [rank in self.pool.rank[found] for rank in range(ranks)]
+        return (np.bincount(self.pool.rank[found], minlength=ranks) > 0).tolist()  # type: ignore[no-any-return]
 
     def _reason_for_base(self, readings: Readings, begins: Ints, start: list[Clock]) -> str:
         """Return the reason why base times are kept, for users; "" if the fitted clocks are better.
@@ -278,9 +279,9 @@ def _alignment(state: _State, how: list[str], why: list[str]) -> Alignment:
     """Build the result, with the residuals of each rank."""
     readings = state.matches.readings(state.pool)
     off = np.abs(residuals(readings, state.clocks)) if len(readings.rank) else readings.end
-    ranks = []
+    ranks, rows = [], rows_by_rank(readings.rank)
     for rank, clock in enumerate(state.clocks):
-        of_rank = off[readings.rank == rank]
+        of_rank = off[rows.get(rank, [])]
         median, p95 = (
             (int(np.percentile(of_rank, 50)), int(np.percentile(of_rank, 95)))
             if len(of_rank)

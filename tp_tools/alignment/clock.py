@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
+from tp_tools.alignment.rank_rows import rows_by_rank
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -93,8 +95,7 @@ class Readings(Struct, frozen=True):
 def common_ends(readings: Readings, clocks: list[Clock]) -> Ints:
     """Map each reading to the common clock, ns."""
     ends = readings.end.copy()
-    for rank in np.unique(readings.rank).tolist():
-        of_rank = readings.rank == rank
+    for rank, of_rank in rows_by_rank(readings.rank).items():
         ends[of_rank] = clocks[rank].common(readings.end[of_rank])
     return ends
 

@@ -23,6 +23,7 @@ from tp_tools.alignment.match import (
     Matches,
     shared,
 )
+from tp_tools.alignment.rank_rows import rows_by_rank
 from tp_tools.alignment.registration import LinearClock, register
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class JobRegistration(Struct):
         part: int (ranks,), equal for ranks that are on one clock.
         cluster: int64 (n,), the cluster of ranks that it was registered in; -1 for none.
         entry: int64 (n,), preliminary number of its match; -1 for none.
+        rows: int64 (rows of the rank,), the collectives of each rank.
         unsure: pairs (rank, cluster) that could also be registered elsewhere.
         near: largest distance at which a rank was registered, by cluster, ns.
     """
@@ -62,6 +64,7 @@ class JobRegistration(Struct):
     part: Ints
     cluster: Ints
     entry: Ints
+    rows: dict[int, Ints]
     unsure: set[tuple[int, int]] = field(default_factory=set)
     near: dict[int, int] = field(default_factory=dict)
 
@@ -75,12 +78,13 @@ def register_ranks(pool: Pool, clocks: Listed[Clock], part: Ints) -> JobRegistra
         part: int (ranks,), equal for ranks whose clocks are known to agree.
     """
     end = pool.end.copy()
-    for rank in np.unique(pool.rank).tolist():
-        of_rank = pool.rank == rank
+    rows = rows_by_rank(pool.rank)
+    for rank, of_rank in rows.items():
         end[of_rank] = clocks[rank].common(pool.end[of_rank])
     none = np.full(len(pool), -1, np.int64)
     start = int(end.min()) if len(end) else 0
-    state = JobRegistration(pool.key, pool.rank, end - start, part.copy(), none.copy(), none.copy())
+    columns = (pool.key, pool.rank, end - start, part.copy(), none.copy(), none.copy())
+    state = JobRegistration(*columns, rows)
     left = np.ones(len(pool), np.bool_)
     cluster = 0
     while left.any():
@@ -102,12 +106,17 @@ class _Cluster:
         self, state: JobRegistration, left: NDArray[np.bool_], number: int, reference: int
     ) -> None:
         self.state, self.left, self.number = state, left, number
-        self.rows = np.flatnonzero(left & (state.rank == reference))
+        self.rows = self._left_of(reference)
         self.part = int(state.part[reference])
         self.first = self.next = int(state.entry.max(initial=-1)) + 1
         self.key = state.key[self.rows]
         self.end = state.end[self.rows]
         self.next += len(self.rows)
+
+    def _left_of(self, rank: int) -> Ints:
+        """Return the collectives of a rank that are not registered yet."""
+        rows = self.state.rows[rank]
+        return rows[self.left[rows]]
 
     def grow(self) -> None:
         """Add rank after rank until none fits any more."""
@@ -135,7 +144,7 @@ class _Cluster:
     def add(self, rank: int, base: EventSeries) -> Ints:
         """Register a rank against the cluster; return the keys in which it fits."""
         state = self.state
-        rows = np.flatnonzero(self.left & (state.rank == rank))
+        rows = self._left_of(rank)
         known = int(state.part[rank]) == self.part
         other = EventSeries(state.key[rows], state.end[rows])
         registration = register(base, other, KNOWN if known else None)
@@ -156,7 +165,7 @@ class _Cluster:
         """Put the rank, and all ranks on its clock, on the clock of this cluster."""
         state = self.state
         together = state.part == state.part[rank]
-        moved = together[state.rank]
+        moved = np.concatenate([rows for it, rows in state.rows.items() if together[it]])
         shift = clock.at(state.end[moved].astype(np.float64))
         state.end[moved] += np.rint(shift).astype(np.int64)
         state.part[together] = self.part
@@ -256,8 +265,9 @@ def matches_by_count(pool: Pool, open_rows: NDArray[np.bool_], clocks: Listed[Cl
             continue
         count = int(counts[0])
         label[of_key] = next_label + np.tile(np.arange(count), len(ranks))
+        rows = rows_by_rank(pool.rank[of_key])
         begin, end = (
-            np.stack([clocks[r].common(times[of_key & (pool.rank == r)]) for r in ranks.tolist()])
+            np.stack([clocks[r].common(times[of_key][of_rank]) for r, of_rank in rows.items()])
             for times in (pool.ts, pool.end)
         )
         if pool.synchronising[of_key].all() and _is_only_way(begin, end):

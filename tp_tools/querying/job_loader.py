@@ -15,6 +15,7 @@ from tp_tools.files.source import BLOCK, disk_size
 from tp_tools.files.sources import source_of
 from tp_tools.merging import MergeOptions, job_files, preparation
 from tp_tools.merging import output as merge_output
+from tp_tools.merging.ranks import some
 from tp_tools.merging.workers import HERE
 from tp_tools.processes.local import usual_jobs
 from tp_tools.progress import BUILDING, SILENT
@@ -135,7 +136,7 @@ def write(
         for summary in prepared.summaries:
             summary.damage.tell(summary.file, reporter)
         if prepared.missing:
-            missing = ", ".join(map(str, prepared.missing))
+            missing = some(prepared.missing)
             reporter.warn(f"the job has more ranks than there are files; missing: {missing}.")
         with (
             reporter.stage("merging the ranks", size, "writing collectives") as stage,
