@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_BETWEEN_KILLS_S = (8.0, 20.0)
+_BETWEEN_KILLS_S = (20.0, 40.0)
 
 
 @dataclass(frozen=True)

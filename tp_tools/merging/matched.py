@@ -8,6 +8,7 @@ import numpy as np
 
 from tp_tools.alignment.collectives import UNKNOWN
 from tp_tools.alignment.match import members
+from tp_tools.alignment.rank_rows import rows_by_rank
 from tp_tools.merging.collective_tracks import Collective, RankKernel
 from tp_tools.merging.write_rank import RankMatches
 
@@ -45,9 +46,9 @@ def matches_of_rank(
     order = np.lexsort((pool.rank, begin, outside, match))
     order = order[match[order] >= 0]
     is_first[order[np.flatnonzero(np.diff(match[order], prepend=-1))]] = True
-    result = []
+    result, matched = [], _matched_rows(alignment)
     for rank, table in enumerate(tables):
-        rows = np.flatnonzero((pool.rank == rank) & (match >= 0))
+        rows = matched.get(rank, _NO_ROWS)
         result.append(RankMatches(table.event[pool.row[rows]], match[rows], links, is_first[rows]))
     return result
 
@@ -60,10 +61,18 @@ def _on_common_clock(alignment: Alignment, times: Ints) -> Ints:
         times: int64 ns (rows of the pool,).
     """
     result = times.copy()
-    for rank, aligned in enumerate(alignment.ranks):
-        of_rank = alignment.pool.rank == rank
-        result[of_rank] = aligned.clock.common(times[of_rank])
+    for rank, of_rank in rows_by_rank(alignment.pool.rank).items():
+        result[of_rank] = alignment.ranks[rank].clock.common(times[of_rank])
     return result
+
+
+_NO_ROWS = np.empty(0, np.int64)
+
+
+def _matched_rows(alignment: Alignment) -> dict[int, Ints]:
+    """Return the rows of the pool that are matched, of each rank that has some."""
+    rows = np.flatnonzero(alignment.matches.of >= 0)
+    return {rank: rows[places] for rank, places in rows_by_rank(alignment.pool.rank[rows]).items()}
 
 
 def collectives(
@@ -83,8 +92,7 @@ def collectives(
     """
     pool, matches = alignment.pool, alignment.matches
     index = np.zeros(len(pool), np.int64)
-    for rank in range(len(tables)):
-        rows = np.flatnonzero((pool.rank == rank) & (matches.of >= 0))
+    for rows in _matched_rows(alignment).values():
         index[rows] = np.arange(len(rows))
     unnamed = _unnamed_groups(alignment, tables, numbers)
     result = []
