@@ -22,7 +22,7 @@ from tests.support import generated
 from tp_tools.alignment import align
 
 
-def aligned(ranks: int, steps: int, args: str) -> None:
+def print_fit_cost(ranks: int, steps: int, args: str) -> None:
     """Align a job, in a process of its own, and print its cost and what came of it."""
     members = generated.ranks(generated.job(ranks=ranks, steps=steps, args=args, seed=2))
     rows = sum(len(it.collectives.ts) for it in members)
@@ -39,7 +39,7 @@ def aligned(ranks: int, steps: int, args: str) -> None:
     )
 
 
-def asked(ranks: int, steps: int, args: str, folder: Path) -> None:
+def print_answer_cost(ranks: int, steps: int, args: str, folder: Path) -> None:
     """Ask who came late to the collectives of a job, and print what that cost."""
     folder.mkdir(parents=True)
     wishes = Wishes(ranks=ranks, steps=steps, args=args, seed=2, only_collectives=True)
@@ -60,18 +60,18 @@ def main() -> None:
     head = (
         f"{'ranks':>7}{'args':>10}{'rows':>12}{'B/row':>8}{'CPU s':>10}{'ms/rank':>10}{'fitted':>9}"
     )
-    asking = f"{'asked CPU s':>12}{'ms/rank':>10}{'MB':>8}" if given.ask else ""
-    print(f"{head}{'MB':>8}{asking}", flush=True)
+    more = f"{'asked CPU s':>12}{'ms/rank':>10}{'MB':>8}" if given.ask else ""
+    print(f"{head}{'MB':>8}{more}", flush=True)
     for args in given.args:
         for ranks in given.ranks:
             child = os.fork()
             if not child:
-                aligned(ranks, given.steps, args)
+                print_fit_cost(ranks, given.steps, args)
                 os._exit(0)
             usage = os.wait4(child, 0)[2]
             print(f"{usage.ru_maxrss * 1024 / 1e6:>8.0f}", end="", flush=True)
             if given.ask:
-                asked(ranks, given.steps, args, given.ask / f"{ranks}{args}")
+                print_answer_cost(ranks, given.steps, args, given.ask / f"{ranks}{args}")
             print(flush=True)
 
 
