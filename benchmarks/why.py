@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "alternatives.md"
 RANKS = 8
-MOST_CPU_S = 120
+MOST_CPU_S = 30
 """CPU seconds after which a command is stopped."""
 
-STOPPED = "exit -24"
-"""What `measure.run` says of a command that used up its CPU time (SIGXCPU)."""
+STOPPED = "exit -9"
+"""What `measure.run` says of a command that used up its CPU time."""
 
 OURS = {"repair": "**`tp-tools fix`**", "merge": "**`tp-tools merge`**"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import damage
+from tools import damage, story
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,3 +49,19 @@ def test_a_damage_that_costs_more_is_shown(tmp_path: Path) -> None:
     count, wrong = damage.measure("event", [lost], tmp_path / "t.json")
     assert count == 1
     assert wrong[0].startswith("event: lost b'")
+
+
+def test_a_picture_shows_what_lies_in_its_window() -> None:
+    """Bars are cut at both ends; those outside, or of other rows, are left out; texts are text."""
+    bars = [
+        story.Bar("a", -5, 10, "k"),
+        story.Bar("a", 95, 10, "k", is_marked=True),
+        story.Bar("a", 100, 5, "k"),
+        story.Bar("b", 0, 5, "k"),
+    ]
+    drawn = story.picture([story.Panel("<title>", ["a"], bars, 100)])
+    per_ns = (story.PANEL - story.LABELS) / 100
+    assert drawn.count("<rect") == 1 + 2
+    assert drawn.count(f'width="{5 * per_ns - 0.5:.1f}"') == 2
+    assert drawn.count(story.MARKED) == 1
+    assert "&lt;title&gt;" in drawn
