@@ -6,6 +6,7 @@ torch/csrc/distributed/c10d/ParamCommsUtils.hpp.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -202,7 +203,7 @@ class _Row(Struct, frozen=True):
             kind=kind,
             group=_text(args.group) or "",
             description=_text(args.description) or "",
-            members=_text(args.members) or "",
+            members=sys.intern(_text(args.members) or ""),  # one text of thousands of ranks
             size=_whole(args.size),
             seq=_whole(args.seq),
             comms_id=_text(args.comms_id) or "",
