@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_BETWEEN_KILLS_S = (20.0, 40.0)
+_BETWEEN_KILLS_S = (3.0, 7.0)
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,10 @@ def compare(query: str, traces: str, cluster: Any, kills: int, after_s: float | 
         f"machines that left: {len(left)}",
         flush=True,
     )
+    for pair in zip(here.rows.splitlines(), there.rows.splitlines(), strict=False):
+        if pair[0] != pair[1]:
+            print("  the first that differ:", *pair, sep="\n    ", flush=True)
+            break
     return there.megabytes
 
 

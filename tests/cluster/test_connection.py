@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -19,6 +20,25 @@ def test_a_cluster_that_does_not_answer_is_named(address: str) -> None:
     said = f"^--ray {address}: no Ray cluster answers: "
     with pytest.raises(UsageError, match=said), opened(address):
         pass
+
+
+_DEAD_WORKER = """
+from tp_tools.cluster import opened
+from tp_tools.errors import UsageError
+try:
+    with opened("127.0.0.1:9"):
+        pass
+except UsageError:
+    from ray._private import worker
+    said = {"lines": ["A worker died."], "pid": "raylet", "is_err": False}
+    worker.print_to_stdstream(said, ignore_prefix=False)
+"""
+
+
+def test_ray_says_nothing_on_stdout() -> None:
+    """Rows go there; Ray prints in the process that asks that a worker was killed."""
+    ran = subprocess.run([sys.executable, "-c", _DEAD_WORKER], capture_output=True, check=True)
+    assert ran.stdout == b""
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,10 @@ LOCAL = "local"
 _VARIABLES = "TP_TOOLS_"
 """Start of the names of environment variables that tasks have as this process has them."""
 
+_SKIPPED_LINES = "RAY_DEDUP_LOGS_SKIP_REGEX"
+"""Lines that Ray does not print, read when it is imported: else it says on stdout, where the rows
+go, that a worker died."""
+
 _HOST_PORT = re.compile(r"(?:ray://)?([^/:]+):(\d{1,5})")
 _PATIENCE_S = 10.0
 
@@ -47,6 +51,7 @@ def opened(address: str, reporter: Reporter = SILENT) -> Iterator[ClusterPool]:
     Raises:
         UsageError: Ray is not installed, or no cluster answers.
     """
+    os.environ.setdefault(_SKIPPED_LINES, "^")
     try:
         import ray  # noqa: PLC0415  only clusters need it
     except ImportError as error:
