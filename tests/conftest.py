@@ -63,8 +63,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores: tests wait for browsers and for other commands."""
-    return (os.cpu_count() or 1) + 1
+    """Two processes more than there are cores: tests wait for browsers and for other commands.
+
+    With one more, a whole run on two cores left a quarter of them idle.
+    """
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.hookimpl(wrapper=True)
