@@ -64,11 +64,10 @@ def _one_after_the_other(tracks: Slices) -> tuple[NDArray[np.int64], NDArray[np.
     """
     ts, end = tracks.ts[:], tracks.end[:]
     first = np.array([start for start, _ in tracks.track_ranges()])
-    counts = np.diff(first, append=len(ts))
-    lasting = np.maximum.reduceat(end, first).astype(np.float64) - ts[first]
-    if lasting.sum() > _NEVER / 2:
+    counts, last = np.diff(first, append=len(ts)), np.maximum.reduceat(end, first)
+    if (last.astype(np.float64) - ts[first]).sum() > _NEVER / 2:
         return None
-    begin = np.cumsum(np.maximum.reduceat(end, first) - ts[first])
+    begin = np.cumsum(last - ts[first])
     moved = np.repeat(np.concatenate([[0], begin[:-1]]) - ts[first], counts)
     return ts + moved, end + moved
 
