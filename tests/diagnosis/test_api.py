@@ -50,10 +50,13 @@ def test_a_made_trace(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", recorded(without=DAMAGED))
 def test_costs_add_up_to_the_gpu_time(name: str, real_trace: Callable[[str], Path]) -> None:
-    """On recorded traces, too, all time is of one rule, and none of two."""
+    """On recorded traces, too, all time is of one rule, and none of two; idle time is in rows."""
     numbers = collect([str(real_trace(name))], LoadOptions(), SILENT)
-    found = [rule.find(numbers) for rule in RULES]
-    assert sum(it.cost_ns or 0 for it in found if it) == numbers.gpu_ns > 0
+    found = [it for it in (rule.find(numbers) for rule in RULES) if it]
+    assert sum(it.cost_ns or 0 for it in found) == numbers.gpu_ns > 0
+    for it in found:
+        if it.evidence[0].query == "idle":
+            assert it.evidence[0].row["idle_ns"] + it.evidence[0].others_ns == it.cost_ns
 
 
 def test_a_recorded_job(real_trace: Callable[[str], Path]) -> None:

@@ -24,6 +24,7 @@ def test_waiting_for_data() -> None:
     (row,) = found.evidence
     assert row.command() == "tp-tools query idle"
     assert (row.row["rank"], row.row["idle_ns"]) == (1, 6 * MS)
+    assert (row.others, row.others_ns) == (1, 4 * MS)
 
 
 def test_each_cause_has_one_finding() -> None:

@@ -8,13 +8,14 @@ from tp_tools.diagnosis import Diagnosis, Evidence, Finding
 from tp_tools.diagnosis.model import Place
 from tp_tools.diagnosis.text import markdown, plain
 
+ROW = {"rank": None, "mostly": "f<x>" + "y" * 70, "share": 0.1234567}
 FINDING = Finding(
     kind="memory",
     title="Memory calls",
     says="The GPU idles 6.000 ms of 8.000 ms in cudaMalloc.",
     next_step="Keep `tp-tools query idle` in sight.",
     cost_ns=6_000_000,
-    evidence=(Evidence("idle", {"rank": None, "mostly": "f<x>" + "y" * 70, "share": 0.1234567}),),
+    evidence=(Evidence("idle", ROW, 2, 3_000),),
     place=Place(3, 12345, 6_000_000, "gap before k<*>"),
     doubts=("One gap.",),
 )
@@ -38,7 +39,7 @@ GPU time from first to last work: 8.000 ms of 1 GPU: compute
    Next: Keep `tp-tools query idle` in sight.
    From: tp-tools query idle:
          mostly=f<x>yyyyyyyyyyyyyyyyyyyyyyyy...yyyyyyyyyyyyyyyyyyyyyyyyyyyyy,
-         share=0.123457
+         share=0.123457; 2 more rows of 3.000 us
    See: rank 3, ts 12345, for 6.000 ms: gap before k<*>
 
 2. Hidden

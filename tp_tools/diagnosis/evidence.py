@@ -19,4 +19,6 @@ def part_evidence(numbers: Numbers, part: str) -> Evidence:
     """Return the row of `verdict` with most of one of `numbers.PARTS`."""
     column = f"{part}_ns"
     row = max(numbers.devices, key=lambda row: row[column])
-    return Evidence("verdict", some(row, ("rank", "device", "part", "dur", column)))
+    shown = some(row, ("rank", "device", "part", "dur", column))
+    others = len(numbers.devices) - 1
+    return Evidence("verdict", shown, others, numbers.part(part) - row[column])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tp_tools.diagnosis.evidence import some
 from tp_tools.diagnosis.model import Evidence, Finding, Place
 from tp_tools.formatting import percent, plural, span
 
@@ -96,8 +97,9 @@ def set_up(numbers: Numbers) -> Finding | None:
         says=f"{_idles(numbers, idle)} while the thread that launches work loads code or builds a "
         f"graph, or is for 1 ms or longer in one launch call: {_gaps(idle)}"
         f"{_mostly(numbers, idle)}.",
-        next_step="Record after some steps of warm-up (schedule(wait=1, warmup=3, active=3)): the "
-        "first launch of a kernel loads its code.",
+        next_step="Record after some steps of warm-up: the first launch of a kernel loads its "
+        "code. PyTorch: schedule(wait=1, warmup=3, active=3); nsys: "
+        "--capture-range=cudaProfilerApi, or --delay.",
         cost_ns=idle.ns,
         evidence=(_evidence(idle),),
         place=_place(numbers, idle),
@@ -193,7 +195,8 @@ def unknown(numbers: Numbers) -> Finding | None:
         title="Idle, and the trace does not say why",
         says=f"{_idles(numbers, idle)}, and the trace has no launch of the work after: "
         f"{_gaps(idle)}.",
-        next_step="Record the CPU too: activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA].",
+        next_step="Record the CPU too. PyTorch: activities=[ProfilerActivity.CPU, "
+        "ProfilerActivity.CUDA]; nsys: --trace=cuda,nvtx.",
         cost_ns=idle.ns,
         evidence=(_evidence(idle),),
         place=_place(numbers, idle),
@@ -234,7 +237,9 @@ def _mostly(numbers: Numbers, idle: Idle) -> str:
 
 
 def _evidence(idle: Idle) -> Evidence:
-    return Evidence("idle", {key: idle.top[key] for key in IDLE_COLUMNS})
+    """Return the row with most of it, and count the others."""
+    top = some(idle.top, IDLE_COLUMNS)
+    return Evidence("idle", top, idle.rows - 1, idle.ns - idle.top["idle_ns"])
 
 
 def _place(numbers: Numbers, idle: Idle) -> Place:

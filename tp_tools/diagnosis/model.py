@@ -23,10 +23,14 @@ class Evidence(Struct, frozen=True):
     Attributes:
         query: name of the query in the library; `INFO` where the numbers are of `tp-tools info`.
         row: some of its columns, by name, as the query returns them.
+        others: other rows of the query that count to the same number.
+        others_ns: what they add to it, ns.
     """
 
     query: str
     row: Mapping[str, Any]
+    others: int = 0
+    others_ns: int = 0
 
     def command(self) -> str:
         """Return the command that prints the row, without the names of the traces."""

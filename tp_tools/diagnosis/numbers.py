@@ -51,6 +51,7 @@ class Idle(Struct, frozen=True):
 
     Attributes:
         ns: all of it, ns.
+        rows: of `idle` that it is the sum of: one per cause and GPU.
         gaps: in how many gaps; a gap that has two of the causes counts twice.
         long_ns: of ns, in gaps with at least 1 ms of a cause, ns.
         top: the row of `idle` with most of it.
@@ -58,6 +59,7 @@ class Idle(Struct, frozen=True):
     """
 
     ns: int
+    rows: int
     gaps: int
     long_ns: int
     top: Row
@@ -144,6 +146,7 @@ class Numbers:
             return None
         return Idle(
             ns=sum(row["idle_ns"] for row in rows),
+            rows=len(rows),
             gaps=sum(row["gaps"] for row in rows),
             long_ns=sum(row["long_ns"] for row in rows),
             top=max(rows, key=lambda row: row["idle_ns"]),

@@ -82,8 +82,9 @@ def cost_line(diagnosis: Diagnosis, finding: Finding) -> str:
 
 
 def evidence_line(evidence: Evidence) -> str:
-    """Write a row of evidence: tp-tools query idle: cause=cpu, idle_ns=63606483."""
-    return f"{evidence.command()}: {_cells(evidence.row)}"
+    """Write a row of evidence: tp-tools query idle: cause=cpu, idle_ns=6360; 1 more row of 9 ns."""
+    rest = f"; {plural(evidence.others, 'more row')} of {span(evidence.others_ns)}"
+    return f"{evidence.command()}: {_cells(evidence.row)}{rest if evidence.others_ns else ''}"
 
 
 def place_line(finding: Finding, start_ns: int | None = None) -> str:
