@@ -58,6 +58,17 @@ WAIT_IDLE = """async () => {
     try { await self.waitForPerfettoIdle(); } finally { waiting = false; }
 }"""
 
+# The editor's cursor blinks for ever, and to the UI a running animation is not idle. The Query tab
+# draws every former query whole at each key, which takes seconds: its list is hidden, and emptied.
+STYLE = """
+    .cm-cursorLayer { animation: none !important; }
+    .pf-query-history { display: none; }
+"""
+FORGET_QUERIES = """() => {
+    const last = '.pf-query-history__item-buttons button:last-child';
+    for (const button of document.querySelectorAll(last)) button.click();
+}"""
+
 LOAD_TIMEOUT_MS = 120_000
 
 # What the UI says on every start without a network; it has nothing to do with the trace.
@@ -239,8 +250,7 @@ class PerfettoUi:
         dialog = self.page.locator(".pf-modal-dialog")
         if dialog.count():
             raise UiError(dialog.inner_text())
-        # The editor's cursor blinks for ever, and to the UI a running animation is not idle.
-        self.page.add_style_tag(content=".cm-cursorLayer { animation: none !important; }")
+        self.page.add_style_tag(content=STYLE)
         self.wait_idle()
 
     def wait_idle(self) -> None:
@@ -287,12 +297,13 @@ class PerfettoUi:
         """Paste SQL into the Query tab, run it, and return all rows that the tab then holds.
 
         The rows are those of the tab's own "Download JSON": int, float, str or None by column
-        name, in order, of the script's last statement.
+        name, in order, of the script's last statement. Former queries leave the tab's list.
 
         Raises:
             UiError: the tab shows a SQL error; with its text.
         """
         self._show("query")
+        self.page.evaluate(FORGET_QUERIES)
         self._copy(sql)
         self.page.locator(".cm-content").first.click()
         for key in ("Control+A", "Control+V", "Control+Enter"):
