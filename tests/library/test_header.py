@@ -37,6 +37,14 @@ def test_a_full_header() -> None:
     )
 
 
+def test_only_a_word_at_the_start_is_a_title() -> None:
+    """A word with a colon within the sentence is part of the answer."""
+    assert (
+        parse("-- Steps on the CPU: what each took.", "q").answers
+        == "Steps on the CPU: what each took."
+    )
+
+
 @pytest.mark.parametrize("sql", ["SELECT 1", "", "\n-- My query: dur * 2\nSELECT 1", "-- x\n--\n"])
 def test_without_a_header(sql: str) -> None:
     """A query of a user's own is about a rank and gets every event."""

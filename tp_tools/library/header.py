@@ -37,7 +37,7 @@ Scope = Literal["rank", "job"]
 
 _KEYS = ("Grain", "Scope", "Needs", "Args", "Set", "Shown first", "Kernel names")
 _FIELD = re.compile(r"([A-Z][a-z]*(?: [a-z]+)?): +(.*)")
-_TITLE = re.compile(r"[A-Z]\w*: +")
+_TITLE = re.compile(r"^[A-Z]\w*: +")
 _CATEGORY = re.compile(r"[A-Za-z_]\w*")
 
 
