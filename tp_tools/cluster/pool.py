@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RETRIES = 3
+RETRIES = 6
 """Times that a task is done again whose worker was lost, or that could not reach a server."""
 
 _AHEAD = 2
