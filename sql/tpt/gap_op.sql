@@ -6,6 +6,83 @@ INCLUDE PERFETTO MODULE tpt.gap_part;
 
 INCLUDE PERFETTO MODULE tpt.python_name;
 
+-- Ops and Python functions that take time, by their threads.
+CREATE PERFETTO TABLE _tpt_cpu_slice AS
+SELECT
+  s.ts,
+  s.id,
+  tpt_track.upid,
+  tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key
+FROM slice AS s
+CROSS JOIN tpt_track USING (track_id)
+WHERE
+  s.category IN ('cpu_op', 'Operator', 'python_function') AND s.dur > 0
+ORDER BY s.ts;
+
+-- The longest stretch of CPU time in each gap, with its middle, and the middle before that one on
+-- the same thread.
+CREATE PERFETTO TABLE _tpt_gap_middle AS
+WITH
+  stretch AS (
+    SELECT
+      gap_id,
+      launch_upid AS upid,
+      launch_track_key AS track_key,
+      ts,
+      ts_end,
+      (ts + ts_end) / 2 AS middle
+    FROM tpt_gap_cpu
+    WHERE
+      ts_end > ts
+  )
+SELECT
+  *,
+  COALESCE(
+    LAG(middle) OVER (PARTITION BY upid, track_key ORDER BY middle, gap_id), -1 << 62
+  ) AS since
+FROM stretch
+ORDER BY gap_id;
+
+-- The slice that began last before each middle. TraceProcessor numbers slices in the order of their
+-- starts, so that it is the latest that began since the middle before, or that middle's own.
+CREATE PERFETTO TABLE _tpt_gap_latest AS
+WITH
+  began AS (
+    SELECT gap.gap_id, gap.upid, gap.track_key, gap.middle, MAX(it.id) AS id
+    FROM _tpt_gap_middle AS gap
+    LEFT JOIN _tpt_cpu_slice AS it
+      ON it.ts > gap.since
+      AND it.ts <= gap.middle
+      AND it.upid = gap.upid
+      AND it.track_key = gap.track_key
+    GROUP BY gap.gap_id
+  )
+SELECT
+  gap_id,
+  MAX(id) OVER (
+    PARTITION BY upid, track_key
+    ORDER BY middle, gap_id
+    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+  ) AS id
+FROM began
+ORDER BY gap_id;
+
+-- The ops of the trace: to read the category slice by slice takes ten times as long.
+CREATE PERFETTO TABLE _tpt_op_slice AS
+SELECT id
+FROM slice
+WHERE
+  category IN ('cpu_op', 'Operator')
+ORDER BY id;
+
+-- The lines of Python, likewise.
+CREATE PERFETTO TABLE _tpt_line_slice AS
+SELECT id
+FROM slice
+WHERE
+  category = 'python_function' AND tpt_is_python_line!(name)
+ORDER BY id;
+
 -- The op and the Python line that fill the longest stretch of CPU time in a gap: the innermost ones
 -- that run for at least half of it. They run in its middle, so that they are the slice that began
 -- last before the middle, or one around it. Gaps without both have no row here.
@@ -18,77 +95,34 @@ CREATE PERFETTO TABLE tpt_gap_op(
   python_line STRING
 ) AS
 WITH
-  point AS (
-    SELECT
-      tpt_track.upid,
-      tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key,
-      s.ts AS at,
-      s.id,
-      NULL AS gap_id
-    FROM slice AS s
-    CROSS JOIN tpt_track USING (track_id)
-    WHERE
-      s.category IN ('cpu_op', 'Operator', 'python_function') AND s.dur > 0
-    UNION ALL
-    SELECT launch_upid, launch_track_key, (ts + ts_end) / 2, NULL, gap_id
-    FROM tpt_gap_cpu
-    WHERE
-      ts_end > ts
-  ),
-  latest AS (
-    SELECT
-      gap_id,
-      -- TraceProcessor numbers slices in the order of their starts
-      MAX(id) OVER (
-        PARTITION BY upid, track_key
-        ORDER BY at, gap_id IS NOT NULL
-        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-      ) AS id
-    FROM point
-  ),
-  found AS MATERIALIZED (
-    SELECT gap_id, id FROM latest WHERE gap_id IS NOT NULL AND id IS NOT NULL
-  ),
-  -- the slice that began last, and those around it
   around AS (
-    SELECT found.gap_id, slice.id, slice.depth, slice.ts, slice.ts + slice.dur AS ts_end
-    FROM found
+    SELECT gap_id, slice.id, slice.ts, slice.ts + slice.dur AS ts_end
+    FROM _tpt_gap_latest
     CROSS JOIN slice USING (id)
     UNION ALL
-    SELECT found.gap_id, it.id, it.depth, it.ts, it.ts + it.dur
-    FROM found
-    CROSS JOIN ANCESTOR_SLICE(found.id) AS it
+    SELECT latest.gap_id, it.id, it.ts, it.ts + it.dur
+    FROM _tpt_gap_latest AS latest
+    CROSS JOIN ANCESTOR_SLICE(latest.id) AS it
   ),
-  half AS MATERIALIZED (
-    SELECT around.gap_id, around.id, around.depth
+  half AS (
+    SELECT around.gap_id, around.id
     FROM around
-    CROSS JOIN tpt_gap_cpu AS cpu USING (gap_id)
+    CROSS JOIN _tpt_gap_middle AS gap USING (gap_id)
     WHERE
-      2 * (MIN(around.ts_end, cpu.ts_end) - MAX(around.ts, cpu.ts)) >= cpu.ts_end - cpu.ts
+      2 * (MIN(around.ts_end, gap.ts_end) - MAX(around.ts, gap.ts)) >= gap.ts_end - gap.ts
   ),
-  -- the kind by id: to read the category slice by slice takes ten times as long
-  named AS MATERIALIZED (
-    SELECT id, 0 AS is_python, name
-    FROM slice
-    WHERE
-      category IN ('cpu_op', 'Operator')
-    UNION ALL
-    SELECT id, 1, name
-    FROM slice
-    WHERE
-      category = 'python_function' AND tpt_is_python_line!(name)
-  ),
-  -- the name is from the row of the maximum, as always in SQLite
+  -- a slice has a higher number than those around it
   innermost AS (
-    SELECT half.gap_id, named.is_python, named.name, MAX(half.depth) AS depth
+    SELECT half.gap_id, MAX(op.id) AS op_id, MAX(line.id) AS line_id
     FROM half
-    CROSS JOIN named USING (id)
-    GROUP BY half.gap_id, named.is_python
+    LEFT JOIN _tpt_op_slice AS op USING (id)
+    LEFT JOIN _tpt_line_slice AS line USING (id)
+    GROUP BY half.gap_id
   )
-SELECT
-  gap_id,
-  MAX(IIF(is_python, NULL, name)) AS cpu_op,
-  MAX(IIF(is_python, name, NULL)) AS python_line
+SELECT innermost.gap_id, op.name AS cpu_op, line.name AS python_line
 FROM innermost
-GROUP BY gap_id
-ORDER BY gap_id;
+LEFT JOIN slice AS op ON op.id = innermost.op_id
+LEFT JOIN slice AS line ON line.id = innermost.line_id
+WHERE
+  innermost.op_id IS NOT NULL OR innermost.line_id IS NOT NULL
+ORDER BY innermost.gap_id;
