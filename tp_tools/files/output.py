@@ -203,9 +203,9 @@ def _write(file: BinaryIO, name: str, blocks: Iterable[bytes]) -> None:
         with _gzip(file) as packed:
             _copy(packed, blocks)
     elif name.endswith(".zst"):
-        import zstandard  # noqa: PLC0415  few outputs are .zst
+        from tp_tools.files import zstd  # noqa: PLC0415  few outputs are .zst
 
-        with zstandard.ZstdCompressor(ZSTD_LEVEL).stream_writer(file, closefd=False) as packed:
+        with zstd.writer(file, ZSTD_LEVEL) as packed:
             _copy(packed, blocks)
     else:
         _copy(file, blocks)

@@ -40,7 +40,6 @@ _PROFILES = (".xplane.pb", ".xplane.pb.gz", ".xplane.pb.zst")
 _UTF16_START = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0.\0|\0[{\[]\0", re.DOTALL)
 _MAX_HEADER = 4096
 _MAX_MAGIC = 4
-_MAX_WINDOW = 1 << 31  # the window of zstd --long=31
 
 
 class ReadSizes(Struct, frozen=True):
@@ -174,13 +173,10 @@ class Source(Struct):
             gzip = _Compression("gzip", _GZIP_MAGIC, _GZIP_ERROR, new)
             yield from self._decompress_members(blocks, gzip)
         elif _ZSTD_MAGIC.match(first):
-            import zstandard  # noqa: PLC0415  few inputs are .zst
+            from tp_tools.files import zstd  # noqa: PLC0415  few inputs are .zst
 
-            new_frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj
-            zstd = _Compression(
-                "zstd", _ZSTD_MAGIC, zstandard.ZstdError, new_frame, self.sizes.zstd
-            )
-            yield from self._decompress_members(blocks, zstd)
+            frames = _Compression("zstd", _ZSTD_MAGIC, zstd.ZstdError, zstd.frame, self.sizes.zstd)
+            yield from self._decompress_members(blocks, frames)
         elif first.startswith(_ZIP_MAGIC):
             raise InputError(
                 f"{self.name}: is a zip archive. Unpack it, then give the trace in it."
