@@ -1,9 +1,11 @@
 """Tasks of the project: `nox -l` lists them.
 
-They run in the environment that nox runs in; `versions` and `lowest` make their own.
+They run in the environment that nox runs in; `versions`, `lowest` and `package` make their own.
 """
 
 import socket
+import sys
+from pathlib import Path
 
 import nox
 
@@ -78,6 +80,24 @@ def lowest(session: nox.Session) -> None:
     session.install("-r", lowest_versions)
     session.install("--no-deps", "-e", ".")
     session.run(*PYTEST, "-m", FAST, *session.posargs)
+
+
+@nox.session(venv_backend="uv", python=["3.10", "3.13"])
+@nox.parametrize("suffix", [nox.param(".tar.gz", id="sdist"), nox.param(".whl", id="wheel")])
+def package(session: nox.Session, suffix: str) -> None:
+    """Install the sdist or the wheel on the oldest and the newest Python, and use it elsewhere."""
+    folder = Path(session.create_tmp())
+    for left in folder.iterdir():
+        left.unlink()
+    build = (sys.executable, "-m", "build", "--installer", "uv", "--outdir", str(folder))
+    session.run(*build, silent=True, external=True)
+    (built,) = folder.glob(f"*{suffix}")
+    session.install(str(built))
+    trace = str(Path("fixtures/pdl_decode.json.gz").resolve())
+    with session.chdir(folder):
+        session.run("tp-tools", "fix", trace, "-o", "fixed.json.zst", "--verify")
+        session.run("tp-tools", "query", "kernels", "fixed.json.zst", silent=True)
+        session.run("python", "-c", f"import tp_tools; tp_tools.info({trace!r})")
 
 
 @nox.session
