@@ -38,6 +38,13 @@ def test_the_job() -> None:
     assert it.versions == {"NCCL": "2.27.5"}
 
 
+def test_digits_as_text_are_a_number() -> None:
+    """A rank "3" of "8" is rank 3 of 8; a word is no rank."""
+    it = said(distributedInfo={"rank": "3", "world_size": "8"})
+    assert (it.rank, it.world_size) == (3, 8)
+    assert said(distributedInfo={"rank": "three", "world_size": ""}) == NOTHING
+
+
 def test_a_header_behind_the_events() -> None:
     """On-demand profiles write it at the end of the file."""
     trace = trace_of(b'{"traceEvents": [], "distributedInfo": {"rank": 5}, "schemaVersion": 1}')
@@ -112,7 +119,7 @@ def test_gpus() -> None:
     [
         {"distributedInfo": [], "deviceProperties": {}, "schemaVersion": "1"},
         {"distributedInfo": None, "deviceProperties": [1, None]},
-        {"distributedInfo": {"rank": "0", "world_size": True, "backend": 1, "nccl_version": 2}},
+        {"distributedInfo": {"rank": "r0", "world_size": True, "backend": 1, "nccl_version": 2}},
         {"cuda_runtime_version": None, "hip_driver_version": "6", "record_shapes": []},
         {"host_name": 3},
         {"host_name": "localhost"},

@@ -45,6 +45,10 @@ def said(rank: int | None, world_size: int | None = 8, **more: object) -> TraceM
         ("rank-7.json.gz", 7, {}, "", ""),
         ("rank_7.json.gz", 7, {}, "", ""),
         ("worker3.1699.pt.trace.json", 3, {}, "", ""),
+        ("My trace rank 7 (copy).json", 7, {}, "", ""),
+        ("trace rank #7.json", 7, {}, "", ""),
+        ("last_step_rank_7.json", 7, {}, "", ""),
+        ("tp_rank_1_pp_rank_2.json", None, {"TP": 1, "PP": 2}, "", ""),
         (
             "dp0_pp0_tp1_dcp0_ep1_rank1.1766.pt.trace.json.gz",
             1,

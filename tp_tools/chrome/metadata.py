@@ -159,8 +159,8 @@ def _metadata(members: _Object) -> TraceMetadata:
     base_ns = _whole(members, "baseTimeNanoseconds")
     host = _text(members, "host_name")
     return TraceMetadata(
-        rank=_whole(job, "rank"),
-        world_size=_whole(job, "world_size"),
+        rank=_digits(job, "rank"),
+        world_size=_digits(job, "world_size"),
         backend=_text(job, "backend"),
         process_groups=_whole(job, "pg_count"),
         groups=dict(_groups(job.get("pg_config"))),
@@ -280,6 +280,13 @@ def _is_stated(members: _Object, key: str) -> bool:
 def _whole(members: _Object, key: str) -> int | None:
     value = members.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _digits(members: _Object, key: str) -> int | None:
+    """Return a whole number, which may be written as text."""
+    text = _text(members, key)
+    is_number = text is not None and text.isascii() and text.isdecimal()
+    return int(text) if text is not None and is_number else _whole(members, key)
 
 
 def _text(members: _Object, key: str) -> str | None:

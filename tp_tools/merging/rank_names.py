@@ -2,7 +2,8 @@
 
 Names as profilers write them: SGLang `ID-TP-0-DP-0-PP-0-EP-0[-STAGE].trace.json.gz`, vLLM
 `dp0_pp0_tp0_dcp0_ep0_rank0.TIME...`, TensorRT-LLM `trace-rank-0.json`, Megatron `rank-0.json.gz`,
-PyTorch `rank0`, `rank_0`, `worker0`, `HOST_PID.TIME.pt.trace.json`, Primus `exp[NAME]-rank[0]`.
+PyTorch `rank0`, `rank_0`, `rank 0`, `worker0`, `HOST_PID.TIME.pt.trace.json`, Primus
+`exp[NAME]-rank[0]`; indices on axes also as `tp_rank_0`.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ AXES = ("DP", "PP", "TP", "EP", "CP", "DCP", "PCP")
 """The parallel axes that names may hold, in the order in which ranks are sorted."""
 
 _HINT = re.compile(
-    r"(?P<kind>(?:global|local|node)[-_]?rank|rank|worker)[-_=.]?[\[(]?(?P<number>\d+)"
+    r"(?P<axis>(?<![A-Za-z])(?:DCP|PCP|TP|DP|PP|EP|CP)[-_ ]?)?"
+    r"(?P<kind>(?:global|local|node)[-_]?rank|rank|worker)"
+    r"(?:[-_=.]|\s?#|\s)?[\[(]?(?P<number>\d+)"
     r"(?![\d.]*[kKmM]?[bB]\b)",
     re.IGNORECASE,
 )
 _AXIS = re.compile(
-    r"(?<![A-Za-z])(DCP|PCP|TP|DP|PP|EP|CP)[-_=]?[\[(]?(\d+)(?![A-Za-z\d])", re.IGNORECASE
+    r"(?<![A-Za-z])(DCP|PCP|TP|DP|PP|EP|CP)(?:[-_ ]?rank)?[-_=]?[\[(]?(\d+)(?![A-Za-z\d])",
+    re.IGNORECASE,
 )
 _SGLANG = re.compile(
     r"(?P<profile>.*?)-?TP-\d+(?:-[A-Z]{2,4}-\d+)*(?:-(?P<stage>[A-Za-z]+(?:_[A-Za-z]+)*))?\.(?:trace\.)?json",
@@ -223,6 +227,7 @@ def _hints(name: str) -> tuple[int, ...]:
     words = [
         (re.sub(r"[-_]", "", match["kind"].lower()), int(match["number"]))
         for match in _HINT.finditer(name)
+        if match["axis"] is None
     ]
     for kind in (*_SURE, *_WEAK):
         numbers = tuple(number for word, number in words if word == kind)
