@@ -126,6 +126,13 @@ def test_links_to_queries_become_pages() -> None:
     assert docs_site.target("../tp_tools/view.js") == "../tp_tools/view.js"
 
 
+def test_numbers_stay_beside_their_units() -> None:
+    """A cell with a number and a unit is not broken between the two; other text is left alone."""
+    row = "| fix | 849.1 kB | **5.5 s** | 12 s | in 12 s |"
+    shown = "| fix | 849.1_kB | **5.5_s** | 12_s | in 12 s |"
+    assert docs_site.on_page_markdown(row) == shown.replace("_", "\N{NO-BREAK SPACE}")
+
+
 def test_the_reference_is_what_the_commands_say() -> None:
     """docs/commands.md is up to date: `python -m tools.commands` writes it."""
     assert commands.TARGET.read_text("utf-8") == commands.page()

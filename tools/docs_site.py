@@ -30,6 +30,9 @@ ELSEWHERE = {
 _LINK = re.compile(r"(?<=\]\()\.\./[^)\s]+(?=\))")
 _QUERY = re.compile(r"\.\./(sql/(?:\w+/)*\w+)\.sql")
 
+_QUANTITY = re.compile(r"(?<=\| )((?:\*\*)?[\d.,]+) ((?:ns|us|ms|s|h|kB|MB|GB|%)(?:\*\*)?)(?= \|)")
+"""A cell of a table that holds a number and its unit."""
+
 _PAGE = """---
 search:
   exclude: true
@@ -79,8 +82,9 @@ def _page(config: MkDocsConfig, uri: str, form: str, name: str, text: str) -> Fi
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Lead links out of `docs/` to the pages above."""
-    return _LINK.sub(lambda link: target(link[0]), markdown)
+    """Lead links out of `docs/` to the pages above; keep numbers of tables beside their units."""
+    led = _LINK.sub(lambda link: target(link[0]), markdown)
+    return _QUANTITY.sub("\\1\N{NO-BREAK SPACE}\\2", led)
 
 
 def target(link: str) -> str:
