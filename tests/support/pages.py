@@ -48,6 +48,9 @@ _COLORS = """
 figure => [...document.querySelectorAll(`#${figure} .part`)].map(it =>
     getComputedStyle(it).backgroundColor)
 """
+_RECOLORED = """
+color => document.getElementById('plot-bandwidth').data[0].marker.color !== color
+"""
 
 
 class Report:
@@ -112,6 +115,12 @@ class Report:
     def text(self, selector: str) -> str:
         """Return the visible text of an element."""
         return self.page.locator(selector).inner_text()
+
+    def turn(self, scheme: ColorScheme) -> None:
+        """Change the colour scheme of the browser, and wait until the plots are redrawn in it."""
+        drawn = self.drawn("bandwidth")[0]["color"]
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.wait_for_function(_RECOLORED, arg=drawn, timeout=DRAWN_MS)
 
     def width(self) -> int:
         """How wide the page is, in pixels: more than its window if it has to be scrolled."""
