@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 
 from tp_tools import engine, library
-from tp_tools.columns import distinct, indices_of, iterate_rows
+from tp_tools.columns import distinct, indices_of, is_in, iterate_rows
 from tp_tools.errors import VerificationError
 from tp_tools.progress import SILENT
 from tp_tools.repair import planner
@@ -202,7 +202,30 @@ def _repairs(table: Slices, ends: dict[int, int], lanes: dict[int, int]) -> list
         lanes: lane by event, of the slices that move.
     """
     trimmed = [event for event, end in _recorded_ends(table, ends) if ends[event] != end]
-    return [Repair(event, lanes.get(event, 1), ends[event]) for event in sorted({*trimmed, *lanes})]
+    sooner = _trimmed_to_pairs(table, ends, trimmed)
+    return [
+        Repair(event, lanes.get(event, 1), ends[event] - (event in sooner))
+        for event in sorted({*trimmed, *lanes})
+    ]
+
+
+def _trimmed_to_pairs(table: Slices, ends: dict[int, int], trimmed: list[int]) -> set[int]:
+    """Return the pairs of B and E events that would end in the ns in which another pair begins.
+
+    Only those whose E event stands behind the other's B event: Perfetto puts the other inside them.
+    """
+    paired = np.flatnonzero(table.closing >= 0)
+    own = paired[is_in(table.event[paired], trimmed)]
+    near = paired[is_in(table.track[paired], distinct(table.track[own]).tolist())]
+    in_order = near[np.argsort(table.event[near])[::-1]]  # the first of the file is taken last
+    rows = iterate_rows(table.track[in_order], table.ts[in_order], table.event[in_order])
+    first = {(track, ts): event for track, ts, event in rows}
+    rows = iterate_rows(table.event[own], table.track[own], table.ts[own], table.closing[own])
+    return {
+        event
+        for event, track, ts, closing in rows
+        if ends[event] > ts and first.get((track, ends[event]), closing) < closing
+    }
 
 
 def _ask(
