@@ -136,3 +136,16 @@ def test_trace_processor_refuses_unknown_modules() -> None:
     sql = "INCLUDE PERFETTO MODULE tpt.gpu_slices;\nSELECT 1;"
     with engine.load([TRACE], source="t") as tp, pytest.raises(SqlError, match=r"tpt\.gpu_slices"):
         engine.rows(tp, sql)
+
+
+def test_args_are_read_by_literals() -> None:
+    """Names of args are those that macros and EXTRACT_ARG are given, in included modules, too."""
+    sql = """
+    INCLUDE PERFETTO MODULE tpt.memory_event;
+    -- tpt_arg!(s.arg_set_id, 'in a comment')
+    SELECT tpt_int_arg!(MAX(a, b), 'Input Dims[' || i || ']'), EXTRACT_ARG(x, 'debug.args.Seq')
+    FROM slice WHERE category = 'kernel'
+    """
+    read = library.args_read(sql)
+    assert {"Input Dims", "Seq", "Addr", "tpt_tid"} <= read
+    assert not read & {"in a comment", "kernel"}

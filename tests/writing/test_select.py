@@ -57,9 +57,14 @@ def analyzed(path: Path) -> tuple[Source, Analysis]:
     return source, analyze(source, OverlapOptions(engine="embedded"))
 
 
-def answers(trace: Source, needs: frozenset[str] | None, sqls: dict[str, str]) -> dict[str, Rows]:
-    """Return the rows of each query if events of these categories are loaded."""
-    options = LoadOptions("embedded", needs=needs)
+def answers(
+    trace: Source,
+    needs: frozenset[str] | None,
+    sqls: dict[str, str],
+    args: frozenset[str] | None = None,
+) -> dict[str, Rows]:
+    """Return the rows of each query if events of these categories are loaded, with these args."""
+    options = LoadOptions("embedded", needs=needs, args=args)
     with load_analyzed(*analyzed(trace.path), options) as tp:
         return {name: without_ids(engine.query_rows(tp, sql, name)) for name, sql in sqls.items()}
 
@@ -75,7 +80,7 @@ def without_ids(answer: Rows) -> Rows:
 
 @pytest.mark.parametrize("trace", [it for it in TRACES if it not in WITH_IDS], indirect=True)
 def test_the_library_needs_what_it_says(trace: Source) -> None:
-    """Each query of the library gives the same rows from the events it needs as from all events.
+    """Each query gives the same rows from the events and args it needs as from all of them.
 
     That it also gives the same ids is claimed of `WITH_IDS` in querying/test_trace_loader.py.
     """
@@ -84,7 +89,8 @@ def test_the_library_needs_what_it_says(trace: Source) -> None:
     full = answers(trace, None, texts)
     for categories in set(needs.values()) - {None}:
         some = {name: texts[name] for name in texts if needs[name] == categories}
-        assert answers(trace, categories, some) == {name: full[name] for name in some}
+        args = frozenset[str]().union(*map(library.args_read, some.values()))
+        assert answers(trace, categories, some, args) == {name: full[name] for name in some}
 
 
 def test_arrows_between_what_is_loaded(trace: Source) -> None:

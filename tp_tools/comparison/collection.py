@@ -119,7 +119,8 @@ def read(
     queries = [lookup.from_file(name) for name in (*QUERIES, *[ranks.MODULES] * modules)]
     ops, phases = lookup.from_file(ranks.OPS), lookup.from_file(ranks.PHASES)
     needs = library.combine([it.header for it in (*queries, ops, phases)]).needs
-    with _loaded(file, replace(how, needs=needs), kept) as (tp, stated):
+    args = lookup.args_of([*queries, ops, phases])
+    with _loaded(file, replace(how, needs=needs, args=args), kept) as (tp, stated):
         answers = {it.title: query_rows(tp, it.sql, it.name) for it in queries}
         more = [ops] if not answers[ranks.SEQUENCE].rows else []
         more += [phases] if ranks.may_have_phases(answers[ranks.SAMPLES]) else []

@@ -82,7 +82,8 @@ def collect(
     queries = [lookup.from_file(name) for name in (*QUERIES, MESSAGE_QUERY)]
     header = library.combine([query.header for query in queries])
     if len(traces) == 1:
-        return _of_trace(traces[0], queries, replace(how, needs=header.needs), reporter)
+        how = replace(how, needs=header.needs, args=lookup.args_of(queries))
+        return _of_trace(traces[0], queries, how, reporter)
     needs, args = (it and it - _PROFILER for it in (header.needs, header.args))
     header, how = replace(header, needs=needs, args=args), replace(how, needs=needs)
     pool = workers.pool or ALONE

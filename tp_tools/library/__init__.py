@@ -14,7 +14,7 @@ from tp_tools.library.files import (
     read,
 )
 from tp_tools.library.header import Header, Scope, combine, parse, with_macros
-from tp_tools.library.modules import PACKAGE, expand, includes_modules, modules
+from tp_tools.library.modules import PACKAGE, args_read, expand, includes_modules, modules
 from tp_tools.library.parameters import with_parameters
 from tp_tools.library.settings import (
     NO_VALUES,
@@ -33,6 +33,7 @@ __all__ = [
     "Parameter",
     "Scope",
     "Values",
+    "args_read",
     "assignments",
     "check",
     "combine",

@@ -27,6 +27,11 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
+_COMMENT = re.compile(r"--[^\n]*")
+_CALL = re.compile(r"(?:\bEXTRACT_ARG|!)\(((?:[^()]|\([^()]*\))*)\)")
+_LITERAL = re.compile(r"'([^']*)'")
+_KEY = re.compile(r"'(?:debug\.)?args\.([^']*)'")
+_ARG = re.compile(r"(?!args\.|debug\.)[A-Za-z_][\w .%]*")
 _CREATE = re.compile(r"^CREATE PERFETTO ", re.MULTILINE)
 
 
@@ -80,6 +85,19 @@ def expand(sql: str) -> str:
         return _TOKEN.sub(text_of, modules()[name]).strip() + "\n\n"
 
     return _TOKEN.sub(text_of, sql)
+
+
+def args_read(sql: str) -> frozenset[str]:
+    """Return names of args of slices that a script, and the modules that it includes, may read.
+
+    SQL of the package names the key of an arg in a literal that is given to a macro or to
+    EXTRACT_ARG, `tpt_arg!(arg_set_id, 'correlation')`, or that begins with `args.`.
+    """
+    text = _COMMENT.sub("", expand(sql))
+    keys = [key for call in _CALL.findall(text) for key in _LITERAL.findall(call)]
+    keys += _KEY.findall(text)
+    names = {name for key in keys for name in (key, key.partition("[")[0])}
+    return frozenset(name for name in names if _ARG.fullmatch(name))
 
 
 def _included(sql: str) -> Iterator[str]:

@@ -122,7 +122,7 @@ def _graphs(file: Path, how: LoadOptions, reporter: Reporter) -> list[list[_Laun
         InputError: the trace cannot be read.
     """
     query = lookup.from_file(PARAMETER)
-    loading = replace(how, needs=query.header.needs)
+    loading = replace(how, needs=query.header.needs, args=query.args())
     with (
         reporter.stage(f"graphs captured in {file.name}"),
         open_source(str(file)) as source,

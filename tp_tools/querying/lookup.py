@@ -68,6 +68,10 @@ class Query(Struct, frozen=True):
         with_value = library.definitions(parameters, {name: text}, self.title)
         return replace(self, sql=self.sql.replace(by_default, with_value, 1))
 
+    def args(self) -> frozenset[str] | None:
+        """Return the args of slices that it may read; None: any of them."""
+        return library.args_read(self.sql) if self.origin == "library" else None
+
     @property
     def title(self) -> str:
         """The name without its suffix: that of an answer among several."""
@@ -143,3 +147,9 @@ def _ranks(header: Header, values: Values) -> tuple[int | None, int | None]:
     """Return the ranks that a value of the parameter `rank` names."""
     is_range = any(it.name == RANK and it.type == "RANGE" for it in header.parameters)
     return library.limits(values[RANK]) if is_range and RANK in values else (None, None)
+
+
+def args_of(queries: Iterable[Query]) -> frozenset[str] | None:
+    """Return the args of slices that some of the queries may read; None for all of them."""
+    read = [query.args() for query in queries]
+    return None if None in read else frozenset[str]().union(*filter(None, read))

@@ -18,7 +18,7 @@ from tp_tools.merging.probe import probe
 from tp_tools.merging.ranks import some
 from tp_tools.merging.workers import HERE, Workers
 from tp_tools.progress import SILENT, Once, Recorder, unreported
-from tp_tools.querying import captures
+from tp_tools.querying import captures, lookup
 from tp_tools.querying.lookup import RANK, Query
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
 from tp_tools.querying.unknown_devices import described, unknown_devices
@@ -131,9 +131,9 @@ def _first_rows(answers: Mapping[Query, Rows], limit: int | None) -> dict[Query,
 
 
 def _needing(queries: list[Query], how: LoadOptions, *, all_categories: bool) -> LoadOptions:
-    """Restrict loading to the categories that the queries need."""
-    needs = library.combine([query.header for query in queries]).needs
-    return replace(how, needs=None if all_categories else needs)
+    """Restrict loading to the categories and args that the queries need."""
+    needs = None if all_categories else library.combine([query.header for query in queries]).needs
+    return replace(how, needs=needs, args=lookup.args_of(queries))
 
 
 def _of_job(

@@ -52,6 +52,7 @@ class LoadOptions(Struct, frozen=True):
         raw: whether to load the file as it is, without repair.
         needs: categories of Chrome JSON to load, as in a query's header; None for all. Ids number
             what is loaded; `Processor.slice_ids` and `track_ids` give those of the viewer.
+        args: args of Chrome JSON to load; None for all. Categories have to be given, too.
         patience_s: seconds that an engine works on a raw file before the file is checked.
         captures: files or folders with traces of captured CUDA graphs, for `modules`.
     """
@@ -59,6 +60,7 @@ class LoadOptions(Struct, frozen=True):
     engine: str | None = None
     raw: bool = False
     needs: frozenset[str] | None = None
+    args: frozenset[str] | None = None
     patience_s: float = PATIENCE_S
     captures: tuple[str, ...] = ()
 
@@ -130,8 +132,11 @@ def load_analyzed(
     keep = None
     if how.needs is not None:
         keep = select_events(analyzed.trace, analyzed.table, how.needs)
+    few_args = None if keep is None else how.args
     with reporter.stage(f"loading {source.name}", source.size(), BUILDING) as stage:
-        blocks = json_writer.rewrite(source, analyzed.trace, analyzed.plan, stage, keep=keep)
+        blocks = json_writer.rewrite(
+            source, analyzed.trace, analyzed.plan, stage, keep=keep, args=few_args
+        )
         tp = engine.load(
             blocks,
             source=source.name,

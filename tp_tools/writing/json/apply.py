@@ -21,6 +21,7 @@ from tp_tools.writing.json.strict import check_events
 if TYPE_CHECKING:
     from tp_tools.files.gzip_parts import GzipPart
     from tp_tools.trace.model import Ints
+    from tp_tools.writing.json.few_args import FewArgs
 
 _IDS = {
     key: (member, re.compile(member + rb'\s*:\s*("[^"\\]*"|-?\d[\d.eE+-]*)\s*[,}]'))
@@ -89,7 +90,12 @@ class BatchEdits(Struct, frozen=True):
 
 
 def write_batch(
-    text: bytes, *, edits: BatchEdits | None, is_first: bool, packed: bool
+    text: bytes,
+    *,
+    edits: BatchEdits | None,
+    is_first: bool,
+    packed: bool,
+    few_args: FewArgs | None = None,
 ) -> GzipPart | None:
     """Apply the edits to a batch, and compress it if asked to.
 
@@ -98,6 +104,7 @@ def write_batch(
         edits: its edits; None for none.
         is_first: whether no event is written before the batch.
         packed: whether to compress the text.
+        few_args: drops args that nobody reads; None to keep all.
 
     Returns:
         The written batch; None if the text does not hold the expected number of events.
@@ -107,6 +114,8 @@ def write_batch(
         if edited is None:
             return None
         text = edited
+    if few_args is not None:
+        text = few_args.of(text)
     if is_first:
         text = _without_comma(text)
     return deflate_text(text) if packed else text

@@ -15,6 +15,7 @@ from tp_tools.progress import SILENT
 from tp_tools.writing.json.apply import write_batch
 from tp_tools.writing.json.base_time import rebased
 from tp_tools.writing.json.edits import PlanEdits
+from tp_tools.writing.json.few_args import FewArgs
 from tp_tools.writing.json.strict import check_events, check_object, checks_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def rewrite(
     reporter: Reporter = SILENT,
     *,
     keep: NDArray[np.bool_] | None = None,
+    args: Iterable[str] | None = None,
     pool: Pool = ALONE,
     packed: bool = False,
 ) -> Iterator[bytes]:
@@ -50,6 +52,7 @@ def rewrite(
         plan: the repairs.
         reporter: receives the number of bytes read from disk.
         keep: bool (events,), the events to write; None for all.
+        args: names of the args to write; None for all.
         pool: processes that write together.
         packed: whether to compress as gzip; any number of processes gives the same bytes.
 
@@ -57,7 +60,8 @@ def rewrite(
         InputError: the file changed since it was read, or its base time is no integer.
         VerificationError: Perfetto would refuse a text that is new.
     """
-    parts = _parts(source, PlanEdits(trace, plan, keep), reporter, pool, packed=packed)
+    edits, few_args = PlanEdits(trace, plan, keep), None if args is None else FewArgs(args)
+    parts = _parts(source, edits, reporter, pool, few_args, packed=packed)
     with checks_of(source.name):
         yield from gzip_parts.gzip(parts) if packed else gzip_parts.text(parts)
 
@@ -67,6 +71,7 @@ def _parts(
     edits: PlanEdits,
     reporter: Reporter,
     pool: Pool,
+    few_args: FewArgs | None,
     *,
     packed: bool,
 ) -> Iterator[GzipPart]:
@@ -77,7 +82,7 @@ def _parts(
     if shift:
         check_object(head + tail)
     yield head
-    calls = _calls(reread.batch_texts(source, trace, reporter), edits, packed=packed)
+    calls = _calls(reread.batch_texts(source, trace, reporter), edits, few_args, packed=packed)
     with closing(pool.map_ordered(calls)) as batches:
         for batch in batches:
             if batch is None:
@@ -91,14 +96,24 @@ def _parts(
 
 
 def _calls(
-    texts: Iterable[tuple[Batch, bytes]], edits: PlanEdits, *, packed: bool
+    texts: Iterable[tuple[Batch, bytes]],
+    edits: PlanEdits,
+    few_args: FewArgs | None,
+    *,
+    packed: bool,
 ) -> Iterator[Call[GzipPart | None]]:
     """Make a call of `write_batch` for each batch that keeps an event."""
     is_first = True
     for batch, text in texts:
         if batch.count and not edits.keeps_any(batch):
             continue
-        call = partial(write_batch, edits=edits.of_batch(batch), is_first=is_first, packed=packed)
+        call = partial(
+            write_batch,
+            edits=edits.of_batch(batch),
+            few_args=few_args,
+            is_first=is_first,
+            packed=packed,
+        )
         yield TextCall(call, text)
         is_first = is_first and not batch.count
 
