@@ -37,3 +37,10 @@ def test_spreads_are_of_each_collective() -> None:
 def test_what_transfers_explain(apart: list[int], length: list[int], is_explained: bool) -> None:
     """An eighth of the transfer of the shorter collectives, and more than the errors of clocks."""
     assert spreads(apart, length).is_explained() == is_explained
+
+
+@pytest.mark.parametrize(("apart_us", "is_explained"), [(40, False), (900, True), (1_700, False)])
+def test_on_one_machine_transfers_explain_more(apart_us: int, is_explained: bool) -> None:
+    """A fixed delay of PCIe is up to half of a short transfer; what is longer is another clock."""
+    found = spreads([apart_us * 1_000] * 8, [2 * MS] * 8)
+    assert found.is_explained(one_machine=True) == is_explained

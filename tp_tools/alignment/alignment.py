@@ -105,14 +105,14 @@ def align(members: Sequence[Member], mode: Mode) -> Alignment:
         [member.collectives for member in members], [member.replica for member in members]
     )
     start = [Clock(at_ns=member.middle_ns) for member in members]
-    state = _State(pool, start, np.full(len(members), UNKNOWN))
+    hosts = [member.host for member in members]
+    state = _State(pool, start, np.full(len(members), UNKNOWN), hosts)
     state.match()
     if mode in ("base", "none"):
         unchanged = BY_BASE if mode == "base" else UNALIGNED
         state.clocks, state.component = start, np.full(len(members), UNKNOWN)
         return _alignment(state, [unchanged] * len(members), [""] * len(members))
     how, why = state.choose(start)
-    hosts = [member.host for member in members]
     state.clocks, follows = same_host_ranks(state.clocks, state.component, hosts)
     for rank, other in follows.items():
         if how[rank] == BY_BASE:
@@ -135,11 +135,12 @@ class _State:
         pool: collectives of all ranks.
         clocks: clock of each rank.
         component: int (ranks,), equal for ranks fitted together; UNKNOWN for others.
+        hosts: name of each rank's machine; "" if it is unknown.
         matches: matches of the collectives.
     """
 
-    def __init__(self, pool: Pool, clocks: list[Clock], component: Ints) -> None:
-        self.pool, self.clocks, self.component = pool, clocks, component
+    def __init__(self, pool: Pool, clocks: list[Clock], component: Ints, hosts: list[str]) -> None:
+        self.pool, self.clocks, self.component, self.hosts = pool, clocks, component, hosts
         self.matches: Matches = match.matches_by_identity(pool)
 
     def match(self) -> None:
@@ -239,7 +240,8 @@ class _State:
         """
         began = common_ends(Readings(readings.rank, readings.collective, begins), start)
         spreads = end_spreads(readings.collective, began, common_ends(readings, start))
-        if spreads.is_explained():
+        hosts = {self.hosts[rank] for rank in np.unique(readings.rank).tolist()}
+        if spreads.is_explained(one_machine=len(hosts) == 1 and "" not in hosts):
             return str(spreads)
         return "" if self._predicts_better(readings, start, spreads) else _AS_GOOD
 

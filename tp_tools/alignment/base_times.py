@@ -27,6 +27,10 @@ _CLOCK_ERROR_NS = 50_000
 _EXIT_SHARE = 0.125
 """Largest share of a transfer by which ranks leave a collective apart."""
 
+_EXIT_SHARE_OF_ONE_MACHINE = 0.5
+"""The same on one machine, whose GPU times differ by less than such spreads: its own buffers are
+the likelier cause, whether the delay grows with the transfer or is a fixed one."""
+
 _SHORTEST_SHARE = 4
 """Clocks are fitted to the shortest 1/4 of the collectives, and to at least LEAST of them."""
 
@@ -42,14 +46,19 @@ class EndSpreads(Struct, frozen=True):
     apart: Ints
     length: Ints
 
-    def is_explained(self) -> bool:
-        """Tell whether transfers explain all that lies between the ends."""
+    def is_explained(self, *, one_machine: bool = False) -> bool:
+        """Tell whether transfers explain all that lies between the ends.
+
+        Args:
+            one_machine: whether all ranks are known to be on one machine.
+        """
+        most = _EXIT_SHARE_OF_ONE_MACHINE if one_machine else _EXIT_SHARE
         count = max(len(self.length) // _SHORTEST_SHARE, LEAST)
         shortest = np.argsort(self.length, kind="stable")[:count]
         apart, length = self.apart[shortest], self.length[shortest]
         if not len(apart) or np.median(apart) <= _CLOCK_ERROR_NS:
             return False
-        return bool(np.median(apart / np.maximum(length, 1)) <= _EXIT_SHARE)
+        return bool(np.median(apart / np.maximum(length, 1)) <= most)
 
     def is_large(self) -> bool:
         """Tell whether the ends lie further apart than the errors of GPU times."""
