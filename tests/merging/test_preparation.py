@@ -578,3 +578,14 @@ def test_ranks_that_are_months_apart_are_refused(tmp_path: Path) -> None:
         file.write_text(json.dumps({"baseTimeNanoseconds": base, "traceEvents": [event]}))
     with pytest.raises(InputError, match=r"rank1\.json: begins 20,727 days after .*rank0\.json"):
         merged(files)
+
+
+@pytest.mark.parametrize("base", [2**63 - 1, -(2**63), 5 * 10**18])
+def test_a_base_time_of_no_clock_is_refused(tmp_path: Path, base: int) -> None:
+    """Times that no clock shows name the file and the member, in place of sums that overflow."""
+    event = {"ph": "X", "name": "a", "pid": 1, "tid": 1, "ts": 1.5, "dur": 2}
+    files = [tmp_path / "rank0.json", tmp_path / "rank1.json"]
+    for file, given in zip(files, (1_790_857_026_000_000_000, base), strict=True):
+        file.write_text(json.dumps({"baseTimeNanoseconds": given, "traceEvents": [event]}))
+    with pytest.raises(InputError, match=rf"rank1\.json: by its baseTimeNanoseconds of {base}"):
+        merged(files)

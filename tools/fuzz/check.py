@@ -221,13 +221,13 @@ def _lost(data: bytes, out: bytes) -> list[str]:
     given = mutate.plain_json(data)
     if given is None:
         return []
-    before, after = _named(given), _named(json.loads(out, parse_float=Decimal))
+    before, after = _named(given), _named(json.loads(out, parse_float=Decimal), -1)
     missing = before - after
     return [f"{missing.total()} events are gone: {list(missing)[:3]}"] if missing else []
 
 
-def _named(trace: object) -> Counter[tuple[str, int]]:
-    """Count X events by name and duration in ns, as recorded before a trim."""
+def _named(trace: object, least_us: float = 1e-3) -> Counter[tuple[str, int]]:
+    """Count X events that begin later, by name and duration in ns, as recorded before a trim."""
     found = Counter[tuple[str, int]]()
     for event in _events(trace):
         name, ts, dur, args = (event.get(key) for key in ("name", "ts", "dur", "args"))
@@ -237,8 +237,8 @@ def _named(trace: object) -> Counter[tuple[str, int]]:
             isinstance(it, int | float | Decimal)
             and not isinstance(it, bool)
             and math.isfinite(it)
-            and 1e-3 < it < EXACT_US << 10
-            for it in (ts, dur)
+            and least < it < EXACT_US << 10
+            for it, least in ((ts, least_us), (dur, 1e-3))
         )
         if event.get("ph") == "X" and isinstance(name, str) and name.isalnum() and numbers:
             found[name, round(float(dur) * 1000)] += 1  # type: ignore[arg-type]

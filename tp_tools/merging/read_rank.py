@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from tp_tools.merging.kept_results import KeptResults
     from tp_tools.trace import Plan, Slices, Trace
 
+_YEAR_NS = 31_557_600 * 10**9
+_LATEST_NS = 1 << 62
+"""Furthest time from 1970, the year 2116, so that times can be added and compared as int64."""
+
 
 class RankSummary(Struct, frozen=True):
     """The facts about a rank that placing it takes; its columns stay in the temporary file.
@@ -146,11 +150,16 @@ def _summarize(source: Source, spool: Path, engine: str | None, *, based: bool) 
             f"{source.name}: baseTimeNanoseconds is {stated.wrong_base}, not an integer."
         )
     base = (stated.base_ns or 0) if based else 0
+    first, last = _first_and_last(trace, base)
+    if last is not None and abs(last) > _LATEST_NS:
+        raise InputError(
+            f"{source.name}: by its baseTimeNanoseconds of {base} it ends some "
+            f"{abs(last) // _YEAR_NS} years from 1970. Correct it, or merge with --align none."
+        )
     collectives = _collective_finder(engine).collectives(source, trace, base)
     with spool.open("wb") as out:
         stored = StoredRank(source, trace, edits, placed.table)
         pickle.dump(stored, out, pickle.HIGHEST_PROTOCOL)
-    first, last = _first_and_last(trace, base)
     lost = damage(trace, source)
     links = len(trace.links) + len(set(edits.flows.ids.values()))
     names = kernel_names(trace)
