@@ -417,6 +417,15 @@ def test_an_end_without_a_start_draws_no_arrow(cat: str) -> None:
     assert result.analysis.plan.flows.repairs() == {"flow_ends_left_out": 1}
 
 
+@pytest.mark.parametrize("ts", [9, 19, 25])
+def test_an_end_that_waits_takes_no_launch_to_the_kernel_of_another(ts: int) -> None:
+    """Whether it comes before or behind its launch: Perfetto draws the arrow to the next kernel."""
+    start = flow(8, LAUNCHES[1], LAUNCHES[3])[0]
+    events = [*LAUNCHES, *flow(7, LAUNCHES[0], LAUNCHES[2]), start, waiting(8, ts)]
+    assert drawn(text(events)) == {("a", "k"): 1, ("b", "k"): 1}
+    assert both(events) == {("a", "k"): 1, ("b", "l"): 1}
+
+
 @pytest.mark.parametrize("ts", [19, 25, 39])
 def test_an_end_that_waits_for_a_slice_behind_its_start_stays(ts: int) -> None:
     """Whether it comes before or behind its start in time, Perfetto draws its arrow as recorded."""

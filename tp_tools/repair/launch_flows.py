@@ -229,7 +229,10 @@ class _Binding:
 
     def _is_drawn(self, launch: Launch, end: int, work: int) -> bool:
         """Tell whether Perfetto draws the flow of a launch to this work."""
-        return self._is_later(launch.start, end) and NONE not in {launch.out, work}
+        if NONE in {launch.out, work}:
+            return False
+        waits = self._trace.phase[end] == ord("f") and self._trace.bound[end] != ord("e")
+        return self._is_later(launch.start, work if waits else end)
 
     def _is_forward(self, out: int, work: int) -> bool:
         """Tell whether `bind_id` draws a flow between two slices: `out` has to come first."""
