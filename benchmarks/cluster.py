@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_BETWEEN_KILLS_S = (2.0, 6.0)
+_BETWEEN_KILLS_S = (3.0, 7.0)
 
 
 @dataclass(frozen=True)
