@@ -39,10 +39,11 @@ def test_the_job() -> None:
 
 
 def test_digits_as_text_are_a_number() -> None:
-    """A rank "3" of "8" is rank 3 of 8; a word is no rank."""
+    """A rank "3" of "8" is rank 3 of 8; a word is no rank, nor are digits beyond all numbers."""
     it = said(distributedInfo={"rank": "3", "world_size": "8"})
     assert (it.rank, it.world_size) == (3, 8)
-    assert said(distributedInfo={"rank": "three", "world_size": ""}) == NOTHING
+    for word in ("three", "", "9" * 5000):
+        assert said(distributedInfo={"rank": word, "world_size": word}) == NOTHING
 
 
 def test_a_header_behind_the_events() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tp_tools.chrome.digits import MOST_DIGITS
 from tp_tools.chrome.schema import ABSENT, Args, Event
 from tp_tools.columns import blocks
 from tp_tools.trace.model import NO_ID, EventIds
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from tp_tools.trace.model import Ints
 
-_MOST_DIGITS = 18
 _FIRST_TEXT_ID = NO_ID - 1
 _FEW_GAPS = 4  # ids below this multiple of the number of events go into a table
 
@@ -122,7 +122,7 @@ def _texts(events: list[Event]) -> list[msgspec.Raw]:
 
 
 def _is_plain(text: bytes) -> bool:
-    return text.isdigit() and len(text) <= _MOST_DIGITS
+    return text.isdigit() and len(text) <= MOST_DIGITS
 
 
 def _plain(joined: bytes) -> Ints | None:
@@ -133,6 +133,6 @@ def _plain(joined: bytes) -> Ints | None:
         return np.empty(0, np.int64)
     characters = np.frombuffer(joined, np.uint8)
     ends = np.append(np.flatnonzero(characters == ord(",")), len(characters))
-    if np.diff(ends, prepend=-1).max() - 1 > _MOST_DIGITS:
+    if np.diff(ends, prepend=-1).max() - 1 > MOST_DIGITS:
         return None
     return np.fromstring(joined.decode(), np.int64, sep=",")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 from msgspec import Struct, field
 
+from tp_tools.chrome.digits import number
 from tp_tools.chrome.stream import SPACE
 
 if TYPE_CHECKING:
@@ -284,9 +285,7 @@ def _whole(members: _Object, key: str) -> int | None:
 
 def _digits(members: _Object, key: str) -> int | None:
     """Return a whole number, which may be written as text."""
-    text = _text(members, key)
-    is_number = text is not None and text.isascii() and text.isdecimal()
-    return int(text) if text is not None and is_number else _whole(members, key)
+    return _whole({key: number(members.get(key))}, key)
 
 
 def _text(members: _Object, key: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from tp_tools.chrome.batch_columns import NOTHING
+from tp_tools.chrome.digits import is_digits, number
 from tp_tools.chrome.event_ids import numbered_ids, with_text_ids
 from tp_tools.columns import GrowableColumn, narrow
 from tp_tools.trace import Trace
@@ -158,26 +159,15 @@ def _unquoted(
         (pid, tid) of each track, the track of each event, and a mask of the events with a quoted
         id; None in place of the mask if no event has one.
     """
-    is_quoted = np.array([any(map(_is_digits, ids)) for ids in written], np.bool_)
+    is_quoted = np.array([any(map(is_digits, ids)) for ids in written], np.bool_)
     if not is_quoted.any():
         return [(_id(pid), _id(tid)) for pid, tid in written], track, None
     numbers: dict[tuple[Id, Id], int] = {}
-    ids_of_tracks = [(_id(_number(pid)), _id(_number(tid))) for pid, tid in written]
+    ids_of_tracks = [(_id(number(pid)), _id(number(tid))) for pid, tid in written]
     codes = narrow(
         np.array([numbers.setdefault(ids, len(numbers)) for ids in ids_of_tracks], np.int64)
     )
     return list(numbers), codes[track], is_quoted[track]
-
-
-_MOST_DIGITS = 18  # of a number that Perfetto reads
-
-
-def _is_digits(value: Id) -> bool:
-    return type(value) is str and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
-
-
-def _number(value: Id) -> Id:
-    return int(value) if isinstance(value, str) and _is_digits(value) else value
 
 
 def _id(value: Id) -> Id:
