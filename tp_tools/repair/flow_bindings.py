@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from tp_tools.columns import distinct, is_in
 from tp_tools.trace.flow_slices import NONE
-from tp_tools.trace.model import NO_ID, UNTIMED, is_phase
+from tp_tools.trace.model import NO_ID, UNTIMED, is_phase, waits
 from tp_tools.trace.slice_times import searched
 from tp_tools.trace.slices import slices_between
 from tp_tools.writing.pftrace.flows import bindings
@@ -94,8 +94,7 @@ def quickly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs) -> Pair
             slices, at = slices_between(table, start, stop), trace.ts[event[here]]
             bound[here], sure[here] = _last_started(slices, at, instants_ts, set(plan.trims))
     moved = is_in(event, plan.moves) | is_in(np.maximum(bound, 0), plan.moves)
-    waits = (trace.phase[event] == ord("f")) & (trace.bound[event] != ord("e"))
-    sure &= (bound != NONE) & ~moved & ~waits  # without bp "e" it binds to the slice that follows
+    sure &= (bound != NONE) & ~moved & ~waits(trace, event)
     out, into = np.split(place, 2)
     return replace(pairs, out=bound[out], into=bound[into], sure=sure[out] & sure[into])
 
@@ -228,8 +227,7 @@ def _near(trace: Trace, table: Slices, flows: Ints) -> NDArray[np.bool_]:
     near = np.zeros(len(trace), np.bool_)
     whole = np.zeros(len(trace.tracks), np.bool_)
     whole[distinct(trace.track[is_phase(trace, "BE")])] = True
-    waits = (trace.phase[flows] == ord("f")) & (trace.bound[flows] != ord("e"))
-    whole[trace.track[flows[waits]]] = True
+    whole[trace.track[flows[waits(trace, flows)]]] = True
     instants = np.flatnonzero(is_phase(trace, "iIR"))
     track = trace.track[flows]
     for start, stop in table.track_ranges():

@@ -16,6 +16,7 @@ import numpy as np
 from tp_tools.columns import distinct, is_in
 from tp_tools.repair.flow_bindings import bound_slices
 from tp_tools.trace.flow_slices import NONE
+from tp_tools.trace.model import waits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,19 +40,19 @@ def invented_ends(trace: Trace, table: Slices, plan: Plan, groups: FlowGroups) -
     """
     phase = trace.phase[groups.event]
     written = ~is_in(groups.event, plan.flows.left_out)
-    waits = written & (phase == ord("f")) & (trace.bound[groups.event] != ord("e"))
-    if not waits.any():
+    waiting = written & waits(trace, groups.event)
+    if not waiting.any():
         return []
     of_waiting = np.zeros(len(groups.is_launch), np.bool_)
-    of_waiting[groups.group[waits]] = True
+    of_waiting[groups.group[waiting]] = True
     starts = np.flatnonzero(written & (phase == ord("s")) & of_waiting[groups.group])
-    start, event = groups.event[starts], groups.event[waits]
+    start, event = groups.event[starts], groups.event[waiting]
     both = np.concatenate([start, event])
     on_their_tracks = is_in(trace.track, distinct(trace.track[both]).tolist())
     slices = bound_slices(trace, table, plan, both, on_their_tracks)
     begins, bound = slices[: len(start)] != NONE, slices[len(start) :]
     first = _first_of_groups(trace, start[begins], groups.group[starts[begins]], len(of_waiting))
-    is_begun = _is_before(trace, plan, first[groups.group[waits]], bound)
+    is_begun = _is_before(trace, plan, first[groups.group[waiting]], bound)
     invented: list[int] = event[(bound != NONE) & ~is_begun].tolist()
     return invented
 

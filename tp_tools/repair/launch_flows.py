@@ -25,7 +25,7 @@ from tp_tools.repair.invented_flows import invented_ends
 from tp_tools.repair.unclear_flows import rebound, unclear_flows
 from tp_tools.trace.flow_groups import flow_groups
 from tp_tools.trace.flow_slices import NONE, Launch, LaunchSlices
-from tp_tools.trace.model import NO_ID
+from tp_tools.trace.model import NO_ID, waits
 from tp_tools.trace.plan import FlowEdits, FlowEnd
 
 if TYPE_CHECKING:
@@ -231,8 +231,8 @@ class _Binding:
         """Tell whether Perfetto draws the flow of a launch to this work."""
         if NONE in {launch.out, work}:
             return False
-        waits = self._trace.phase[end] == ord("f") and self._trace.bound[end] != ord("e")
-        return self._is_later(launch.start, work if waits else end)
+        is_waiting = waits(self._trace, np.array([end])).item()
+        return self._is_later(launch.start, work if is_waiting else end)
 
     def _is_forward(self, out: int, work: int) -> bool:
         """Tell whether `bind_id` draws a flow between two slices: `out` has to come first."""

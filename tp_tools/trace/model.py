@@ -153,6 +153,22 @@ def is_phase(trace: Trace, phases: str) -> NDArray[np.bool_]:
     return is_in(trace.phase, map(ord, phases))
 
 
+def waits(trace: Trace, flows: Ints) -> NDArray[np.bool_]:
+    """Mark ends of flows without `"bp": "e"`: they bind to the next slice that starts.
+
+    Args:
+        trace: the trace.
+        flows: int (n,), numbers of flow events.
+
+    Returns:
+        bool array (n,).
+    """
+    is_waiting: NDArray[np.bool_] = (trace.phase[flows] == ord("f")) & (
+        trace.bound[flows] != ord("e")
+    )
+    return is_waiting
+
+
 class Head(Struct, frozen=True):
     """The text up to and including the `[` of the events."""
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from tp_tools.columns import indices_of
 from tp_tools.trace.flow_groups import read_codes
-from tp_tools.trace.model import is_phase
+from tp_tools.trace.model import is_phase, waits
 from tp_tools.trace.slices import lanes_of
 from tp_tools.writing.pftrace.slice_stack import stack_tops
 from tp_tools.writing.pftrace.thread_events import DEEPER, NEVER
@@ -143,7 +143,7 @@ def _bound(events: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> _Flow
     """Bind flow events to slices."""
     lane = lanes_of(event, plan.moves).astype(np.int64)
     track, ts = trace.track[event].astype(np.int64), trace.ts[event] - plan.rebase_ns
-    is_next = (trace.phase[event] == ord("f")) & (trace.bound[event] != ord("e"))
+    is_next = waits(trace, event)
     flows = _FlowEvents(event, track, lane, ts, is_next, np.full(len(event), NONE))
     for entries in _by_track(events):
         code, number = int(events.track[entries[0]]), int(events.lane[entries[0]]) % DEEPER
