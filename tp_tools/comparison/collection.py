@@ -7,9 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
-from tp_tools import library
 from tp_tools.chrome.metadata import TraceMetadata, metadata
 from tp_tools.comparison import ranks, waiting
 from tp_tools.engine import query_rows
@@ -118,9 +116,7 @@ def read(
     kept = _Kept()
     queries = [lookup.from_file(name) for name in (*QUERIES, *[ranks.MODULES] * modules)]
     ops, phases = lookup.from_file(ranks.OPS), lookup.from_file(ranks.PHASES)
-    needs = library.combine([it.header for it in (*queries, ops, phases)]).needs
-    args = lookup.args_of([*queries, ops, phases])
-    with _loaded(file, replace(how, needs=needs, args=args), kept) as (tp, stated):
+    with _loaded(file, lookup.needing(how, [*queries, ops, phases]), kept) as (tp, stated):
         answers = {it.title: query_rows(tp, it.sql, it.name) for it in queries}
         more = [ops] if not answers[ranks.SEQUENCE].rows else []
         more += [phases] if ranks.may_have_phases(answers[ranks.SAMPLES]) else []

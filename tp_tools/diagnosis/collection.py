@@ -80,10 +80,9 @@ def collect(
     """
     reporter = Once(reporter)
     queries = [lookup.from_file(name) for name in (*QUERIES, MESSAGE_QUERY)]
-    header = library.combine([query.header for query in queries])
     if len(traces) == 1:
-        how = replace(how, needs=header.needs, args=lookup.args_of(queries))
-        return _of_trace(traces[0], queries, how, reporter)
+        return _of_trace(traces[0], queries, lookup.needing(how, queries), reporter)
+    header = library.combine([query.header for query in queries])
     needs, args = (it and it - _PROFILER for it in (header.needs, header.args))
     header, how = replace(header, needs=needs, args=args), replace(how, needs=needs)
     pool = workers.pool or ALONE

@@ -13,7 +13,7 @@ from tp_tools.library.files import (
     queries,
     read,
 )
-from tp_tools.library.header import Header, Scope, combine, parse, with_macros
+from tp_tools.library.header import Header, Scope, combine, parse, union, with_macros
 from tp_tools.library.modules import PACKAGE, args_read, expand, includes_modules, modules
 from tp_tools.library.parameters import with_parameters
 from tp_tools.library.settings import (
@@ -47,6 +47,7 @@ __all__ = [
     "parse",
     "queries",
     "read",
+    "union",
     "with_macros",
     "with_parameters",
 ]

@@ -136,14 +136,15 @@ def _parameters(lines: list[str], name: str) -> tuple[Parameter, ...]:
 
 def combine(headers: Sequence[Header]) -> Header:
     """Combine what several queries need loaded; None in any of them means everything."""
-
-    def union(sets: list[frozenset[str] | None]) -> frozenset[str] | None:
-        known = [values for values in sets if values is not None]
-        return frozenset[str]().union(*known) if len(known) == len(sets) else None
-
     scope: Scope = "job" if any(header.scope == "job" for header in headers) else "rank"
     needs, args = [header.needs for header in headers], [header.args for header in headers]
     return Header("", "", scope, union(needs), union(args))
+
+
+def union(sets: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
+    """Return what any of the sets holds; None, which stands for everything, if one is None."""
+    known = [values for values in sets if values is not None]
+    return frozenset[str]().union(*known) if len(known) == len(sets) else None
 
 
 def _comment(sql: str) -> Iterator[str]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
-from msgspec.structs import replace
 
 from tp_tools.engine import query_rows
 from tp_tools.errors import InputError, UsageError
@@ -122,7 +121,7 @@ def _graphs(file: Path, how: LoadOptions, reporter: Reporter) -> list[list[_Laun
         InputError: the trace cannot be read.
     """
     query = lookup.from_file(PARAMETER)
-    loading = replace(how, needs=query.header.needs, args=query.args())
+    loading = lookup.needing(how, [query])
     with (
         reporter.stage(f"graphs captured in {file.name}"),
         open_source(str(file)) as source,

@@ -13,9 +13,10 @@ from tp_tools.errors import UsageError
 from tp_tools.library import NO_VALUES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tp_tools.library import Header, Values
+    from tp_tools.querying.trace_loader import LoadOptions
 
 Origin = Literal["library", "file", "text"]
 
@@ -149,7 +150,7 @@ def _ranks(header: Header, values: Values) -> tuple[int | None, int | None]:
     return library.limits(values[RANK]) if is_range and RANK in values else (None, None)
 
 
-def args_of(queries: Iterable[Query]) -> frozenset[str] | None:
-    """Return the args of slices that some of the queries may read; None for all of them."""
-    read = [query.args() for query in queries]
-    return None if None in read else frozenset[str]().union(*filter(None, read))
+def needing(how: LoadOptions, queries: Sequence[Query]) -> LoadOptions:
+    """Restrict loading to the categories and args of slices that some of the queries may read."""
+    header = library.combine([query.header for query in queries])
+    return replace(how, needs=header.needs, args=library.union([it.args() for it in queries]))

@@ -109,11 +109,11 @@ def _all_rows(  # noqa: PLR0917  all are needed
     of_rank = [query for query in queries if query not in of_job]
     answers = dict[Query, Rows]()
     if of_job:
-        loading = _needing(of_job, how, all_categories=all_categories)
+        loading = how if all_categories else lookup.needing(how, of_job)
         rows = _of_job(of_job, traces.files, loading, reporter, workers)
         answers.update(_first_rows(rows, limit))
     if of_rank:
-        loading = _needing(of_rank, how, all_categories=all_categories)
+        loading = how if all_categories else lookup.needing(how, of_rank)
         if is_job:
             answers.update(_of_ranks(of_rank, traces, loading, limit, reporter, workers))
         else:
@@ -128,12 +128,6 @@ def _all_rows(  # noqa: PLR0917  all are needed
 def _first_rows(answers: Mapping[Query, Rows], limit: int | None) -> dict[Query, Rows]:
     """Keep this many rows of each answer; None keeps all."""
     return {query: replace(it, rows=it.rows[:limit]) for query, it in answers.items()}
-
-
-def _needing(queries: list[Query], how: LoadOptions, *, all_categories: bool) -> LoadOptions:
-    """Restrict loading to the categories and args that the queries need."""
-    needs = None if all_categories else library.combine([query.header for query in queries]).needs
-    return replace(how, needs=needs, args=lookup.args_of(queries))
 
 
 def _of_job(
