@@ -227,7 +227,13 @@ def _lost(data: bytes, out: bytes) -> list[str]:
 
 
 def _named(trace: object, least_us: float = 1e-3) -> Counter[tuple[str, int]]:
-    """Count X events that begin later, by name and duration in ns, as recorded before a trim."""
+    """Count X events by name and duration in ns, as recorded before a trim.
+
+    Args:
+        trace: the trace.
+        least_us: events have to begin later: in an input a time of 0 was never filled in, while in
+            a result, whose times may count from its first event, it is one like others.
+    """
     found = Counter[tuple[str, int]]()
     for event in _events(trace):
         name, ts, dur, args = (event.get(key) for key in ("name", "ts", "dur", "args"))
