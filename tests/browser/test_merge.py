@@ -1,26 +1,24 @@
 """A user opens merged ranks in the Perfetto UI."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fixtures import generate_ranks
+from tests.support.command_line import run
 from tests.support.generated import STEP
 from tests.support.perfetto_ui import PerfettoUi
 
 pytestmark = pytest.mark.browser
 
-TP_TOOLS = Path(sys.executable).with_name("tp-tools")
 RANK = re.compile(r"^rank (\d+) GPU")
 
 
 def merged(files: list[Path], target: Path, *options: str) -> Path:
     """Merges the files with the command."""
-    subprocess.run([TP_TOOLS, "merge", *files, "-o", target, "--quiet", *options], check=True)
+    run("merge", *files, "-o", target, "--quiet", *options)
     return target
 
 
@@ -44,7 +42,7 @@ def test_eight_real_ranks_open_in_order(
     tmp_path: Path,
 ) -> None:
     """No import error, and equal ranks from top to bottom, also in v52, which knows no order."""
-    recorded = generate_ranks.copies(real_trace("b200_vllm_tp8_rank0.json.gz"), 8, tmp_path)
+    recorded = generate_ranks.copies(real_trace("b200_vllm_tp8_rank0.cut700.json.gz"), 8, tmp_path)
     # the frames of Python, two thirds of all slices, have no part in the order
     ui = open_ui(merged(recorded, tmp_path / f"all{suffix}", "--exclude", "python_function"))
     assert ui.import_errors() == 0

@@ -481,7 +481,7 @@ def test_two_of_128_ranks_keep_base_times(real_trace: Callable[[str], Path]) -> 
 
 def test_eight_real_ranks_lose_nothing(real_trace: Callable[[str], Path], tmp_path: Path) -> None:
     """Copies of a real rank as eight: every slice is there, arrows between ranks as asked for."""
-    recorded = gzip.decompress(real_trace("b200_vllm_tp8_rank0.cut.json.gz").read_bytes())
+    recorded = gzip.decompress(real_trace("b200_vllm_tp8_rank0.cut700.json.gz").read_bytes())
     files = []
     for rank in range(8):
         path = tmp_path / f"rank{rank}.json"

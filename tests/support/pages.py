@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from fixtures import generate_ranks
 from fixtures.make import HERE as FIXTURES
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,8 +157,7 @@ def _note(troubles: list[str], address: str, path: Path) -> None:
 def made(folder: Path, *traces: Path) -> Path:
     """The report of these traces, as the command writes it."""
     target = folder / "report.html"
-    command = [sys.executable, "-m", "tp_tools", "report", *map(str, traces), "-o", str(target)]
-    subprocess.run([*command, "--force", "--quiet"], check=True)
+    run("report", *traces, "-o", target, "--force", "--quiet")
     return target
 
 
