@@ -9,17 +9,22 @@ INCLUDE PERFETTO MODULE tpt.launch;
 -- The process whose calls launch the work of a stream, where several processes of the trace call
 -- the runtime: the stream's own process if it does; else, where processes count their correlation
 -- ids alike, the only one whose calls fit. They do not where most begin after the work that has
--- their id. Streams for which several fit are not here.
+-- their id. Streams for which several fit are not here. Kineto gives GPU 1 the pid 1, which a
+-- container's first process has too: a process with the number of the device is not its own.
 CREATE PERFETTO TABLE _tpt_stream_caller AS
 WITH
   caller AS MATERIALIZED (
     SELECT DISTINCT upid FROM tpt_launch
   ),
-  gpu_stream AS (
-    SELECT DISTINCT upid, device, stream
-    FROM tpt_gpu_slice
-    WHERE
-      (SELECT COUNT(*) FROM caller) > 1
+  gpu_stream AS MATERIALIZED (
+    SELECT upid, device, stream, upid IN (SELECT upid FROM caller) AND pid IS NOT device AS is_own
+    FROM (
+      SELECT DISTINCT upid, device, stream
+      FROM tpt_gpu_slice
+      WHERE
+        (SELECT COUNT(*) FROM caller) > 1
+    )
+    LEFT JOIN process USING (upid)
   ),
   shared AS MATERIALIZED (
     SELECT launch_key, upid, ts FROM tpt_launch WHERE is_shared
@@ -35,12 +40,13 @@ WITH
 SELECT upid, device, stream, upid AS caller
 FROM gpu_stream
 WHERE
-  upid IN (SELECT upid FROM caller)
+  is_own
 UNION ALL
 SELECT upid, device, stream, MIN(caller)
 FROM fitting
+JOIN gpu_stream USING (upid, device, stream)
 WHERE
-  upid NOT IN (SELECT upid FROM caller)
+  NOT is_own
 GROUP BY upid, device, stream
 HAVING
   COUNT(*) = 1;

@@ -87,6 +87,25 @@ def test_the_args_of_record_param_comms_name_the_group(tmp_path: Path) -> None:
     assert table.stream[0] == 7
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("c10d::alltoall_base_", "all_to_all"),
+        ("_c10d_functional::all_gather_into_tensor", "all_gather"),
+        ("c10d_functional::reduce_scatter_tensor", "reduce_scatter"),
+    ],
+)
+def test_an_op_of_the_dispatcher_names_the_kind(name: str, kind: str, tmp_path: Path) -> None:
+    """It counts less than `record_param_comms`, and less than an annotation."""
+    outer = x("cpu_op", name, 5, 40)
+    table = recognised(tmp_path, [outer, *launched(1, 15)])
+    assert (table.kind, table.recognised) == ([kind], ["annotation"])
+    params = x("cpu_op", "record_param_comms", 10, 20, **{"Collective name": "scatter"})
+    assert recognised(tmp_path, [outer, params, *launched(1, 15)]).kind == ["scatter"]
+    annotation = x("user_annotation", "nccl:gather", 12, 10)
+    assert recognised(tmp_path, [outer, params, annotation, *launched(1, 15)]).kind == ["gather"]
+
+
 def test_what_the_kernel_says_itself_counts_more(tmp_path: Path) -> None:
     """Args of the kernel are not overruled by the annotation."""
     call, kernel = launched(1, 15)

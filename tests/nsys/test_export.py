@@ -381,6 +381,15 @@ def test_an_export_without_cuda_is_told(tmp_path: Path) -> None:
     assert any("holds no CUDA activity" in note for note in trace["exportNotes"])
 
 
+@pytest.mark.parametrize("without", [["StringIds"], []])
+def test_an_export_without_names_is_told(without: list[str], tmp_path: Path) -> None:
+    """Its kernels are all called "kernel": collectives among them are not known."""
+    trace = trace_of(tmp_path, made.job() | {"StringIds": []}, without=without)
+    assert [it["name"] for it in events(trace, "kernel")] == ["kernel", "kernel"]
+    (note,) = trace["exportNotes"]
+    assert note.startswith("Its table StringIds is missing or empty: kernels, calls and NVTX")
+
+
 def test_exports_of_2022_are_read(tmp_path: Path) -> None:
     """Schema 2.9.1 names its facts by another table."""
     trace = trace_of(tmp_path, made.job(), schema="2.9.1", meta="EXPORT_META_DATA")

@@ -475,8 +475,29 @@ def waits(draw: DrawFn) -> list[Event]:
 @given(waits())
 def test_an_end_that_waits_takes_no_arrow_from_the_first_slice(events: list[Event]) -> None:
     """No flow begins in it; arrows of ids that begin once stay as Perfetto draws them."""
-    recorded = drawn(text(events))
     arrows = both(events)
     assert all(start != "first" for start, _ in arrows)
-    if max(Counter(it["id"] for it in events if it["ph"] == "s").values(), default=1) == 1:
-        assert arrows >= Counter({pair: n for pair, n in recorded.items() if pair[0] != "first"})
+    starts = [it for it in events if it["ph"] == "s"]
+    inside = [it for it in starts if any(covers(other, it) for other in events)]
+    once = [it["id"] for it in inside if [it["id"] for it in starts].count(it["id"]) == 1]
+    recorded = drawn(text([it for it in events if it["ph"] == "X" or it["id"] in once]))
+    assert arrows >= Counter({pair: n for pair, n in recorded.items() if pair[0] != "first"})
+
+
+def covers(event: Event, flow: Event) -> bool:
+    """Tell whether a slice is open at the time of a flow event of its track."""
+    is_there = (event["ph"], event["pid"], event["tid"]) == ("X", flow["pid"], flow["tid"])
+    return is_there and event["ts"] <= flow["ts"] < event["ts"] + event["dur"]
+
+
+@pytest.mark.parametrize("phase", ["i", "R"])
+def test_a_launch_is_not_bound_to_an_instant(phase: str) -> None:
+    """Perfetto draws no `bind_id` to it; the arrow to another slice is left out and counted."""
+    instant = {**LAUNCHES[3], "ph": phase}
+    around = {**work("around", 35, 20, 9), "cat": "gpu_user_annotation"}
+    end = {**flow(8, LAUNCHES[1], LAUNCHES[3])[1]}
+    events = [*LAUNCHES[:3], around, flow(8, LAUNCHES[1], LAUNCHES[3])[0], end, instant]
+    assert drawn(text(events)) == {("b", "around"): 1}
+    result, as_json, as_packets = proved(events)
+    assert as_json == as_packets == {}
+    assert result.analysis.plan.flows.repairs() == {"launch_arrows_left_out": 1}

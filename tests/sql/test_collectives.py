@@ -172,6 +172,7 @@ def test_by_args(said: str, kind: str) -> None:
 
 
 SEND_RECV = "ncclKernel_SendRecv_RING_SIMPLE_Sum_int8_t(ncclDevComm*, unsigned long, ncclWork*)"
+GENERIC = "ncclDevKernel_Generic_4(ncclDevKernelArgs)"
 
 
 @pytest.mark.parametrize(
@@ -233,6 +234,29 @@ def test_the_op_around_the_launch_names_the_group() -> None:
     assert (row["kind"], row["recognised_by"]) == ("reduce_scatter", "annotation")
     told = ("process_group", "seq", "group_size", "in_bytes", "out_bytes", "dtype")
     assert [row[column] for column in told] == ["3", 41, 8, 2_000, 250, "BFloat16"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("c10d::alltoall_base_", "all_to_all"),
+        ("c10d::allreduce_", "all_reduce"),
+        ("_c10d_functional::all_gather_into_tensor", "all_gather"),
+        ("c10d_functional::reduce_scatter_tensor", "reduce_scatter"),
+        ("c10d::broadcast_", "broadcast"),
+    ],
+)
+def test_an_op_of_the_dispatcher_names_the_kind(name: str, kind: str) -> None:
+    """It says nothing of the group, and less than `record_param_comms` or an annotation in it."""
+    within = [call("cudaLaunchKernel", 5, 10, 1), work(GENERIC, 40, 50, correlation=1)]
+    (row,) = ask("collectives", [op(name, 0, 30, **{"Group size": 9}), *within])
+    assert (row["kind"], row["recognised_by"]) == (kind, "annotation")
+    assert row["group_size"] is None
+    params = op("record_param_comms", 1, 29, **{**ARGS, "Collective name": "scatter"})
+    (row,) = ask("collectives", [op(name, 0, 30), params, *within])
+    assert (row["kind"], row["group_size"]) == ("scatter", 8)
+    (row,) = ask("collectives", [op(name, 0, 30), note("nccl:gather", 2, 20), *within])
+    assert (row["kind"], row["group_size"]) == ("gather", None)
 
 
 def test_its_own_args_count_more_than_the_annotation() -> None:

@@ -112,15 +112,15 @@ def test_which_work_without_a_call_is_in_the_queue() -> None:
     assert (depth["a"], depth["b"]) == (2, 3)
 
 
-def of_two(gpu: tuple[int, int]) -> list[dict[str, object]]:
-    """Two processes, 100 and 200, that launch with one correlation id; their kernels' pids."""
+def of_two(gpu: tuple[int, int], second: int = 200) -> list[dict[str, object]]:
+    """Two processes, of which 100 is one, that launch with one correlation id; kernels' pids."""
     return [
         slice_of("cuda_runtime", "first", (100, THREAD), 0, 5, correlation=1),
-        slice_of("cuda_runtime", "second", (200, THREAD), 1_000, 1_005, correlation=1),
-        slice_of("kernel", "k1", (gpu[0], 7), 500, 600, correlation=1),
-        slice_of("kernel", "k2", (gpu[1], 7), 1_500, 1_600, correlation=1),
+        slice_of("cuda_runtime", "second", (second, THREAD), 1_000, 1_005, correlation=1),
+        slice_of("kernel", "k1", (gpu[0], 7), 500, 600, correlation=1, device=0),
+        slice_of("kernel", "k2", (gpu[1], 7), 1_500, 1_600, correlation=1, device=1),
         slice_of("cuda_runtime", "only first", (100, THREAD), 2_000, 2_005, correlation=8),
-        slice_of("kernel", "k8", (gpu[1], 7), 3_000, 3_100, correlation=8),
+        slice_of("kernel", "k8", (gpu[1], 7), 3_000, 3_100, correlation=8, device=1),
     ]
 
 
@@ -137,6 +137,11 @@ def test_a_row_of_the_process_itself_has_its_calls_alone() -> None:
 def test_a_correlation_of_two_processes_is_told_by_time_or_not_at_all() -> None:
     """A call that begins after the work is not its launch; where both fit, none is named."""
     assert launch_names(of_two((0, 1))) == {"k1": "first", "k2": None, "k8": "only first"}
+
+
+def test_a_process_with_the_number_of_a_gpu_does_not_own_its_streams() -> None:
+    """The first process of a container has pid 1, as GPU 1: which call is whose stays open."""
+    assert launch_names(of_two((0, 1), 1)) == {"k1": "first", "k2": None, "k8": "only first"}
 
 
 def test_a_start_before_its_launch_is_shown_as_it_is() -> None:

@@ -1,8 +1,9 @@
 """Find the annotations in which a kernel was launched: they describe its collective.
 
 NCCL kernels without args about their collective were launched inside a `user_annotation` such as
-`nccl:all_to_all`, or a `record_param_comms`, on the thread of their launch call: PyTorch,
-torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp.
+`nccl:all_to_all`, a `record_param_comms`, or an op such as `c10d::allreduce_`, on the thread of
+their launch call: PyTorch, torch/csrc/distributed/c10d, ProcessGroupNCCL.cpp, Ops.cpp and
+Functional.cpp. `sql/tpt/collective/annotation.sql` has the same rule.
 """
 
 from __future__ import annotations
@@ -21,23 +22,25 @@ if TYPE_CHECKING:
 
 PREFIX = "nccl:"
 PARAMS = "record_param_comms"
+OPS = ("c10d::", "c10d_functional::", "_c10d_functional::")
 _LAUNCH_CATS = ("cuda_runtime", "cuda_driver", "Runtime")
 
 
 def annotations_around(trace: Trace, kernels: Ints) -> dict[int, list[int]]:
-    """Find the annotations and `record_param_comms` around the launch of each kernel.
+    """Find the annotations, `record_param_comms` and ops around the launch of each kernel.
 
     Args:
         trace: the trace.
         kernels: int (n,), event numbers.
 
     Returns:
-        Event numbers of the annotations, innermost first, by kernel; kernels without any are left
-        out.
+        Event numbers of all of them, innermost first, by kernel; kernels without any are left out.
     """
     launch = _launches(trace, kernels)
     names = [
-        code for code, name in enumerate(trace.names) if name == PARAMS or name.startswith(PREFIX)
+        code
+        for code, name in enumerate(trace.names)
+        if name == PARAMS or name.startswith((PREFIX, *OPS))
     ]
     timed = is_phase(trace, "X") & (trace.ts != UNTIMED) & (trace.dur >= 0)
     marks = np.flatnonzero(timed & is_in(trace.name, names))

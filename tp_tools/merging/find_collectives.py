@@ -7,6 +7,7 @@ torch/csrc/distributed/c10d/ParamCommsUtils.hpp.
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,7 @@ from tp_tools import engine, library
 from tp_tools.alignment import Collectives
 from tp_tools.alignment.collectives import UNKNOWN
 from tp_tools.chrome.timestamps import microseconds
-from tp_tools.merging.annotations import PARAMS, PREFIX, annotations_around
+from tp_tools.merging.annotations import OPS, PARAMS, PREFIX, annotations_around
 from tp_tools.merging.collective_args import CollectiveArgs, read_args
 from tp_tools.trace.categories import KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, Scalar, is_phase
@@ -107,7 +108,8 @@ def _args_of_annotations(
 ) -> dict[int, CollectiveArgs]:
     """Describe kernels without args by the annotations in which they were launched.
 
-    The name of the innermost annotation gives the kind, the args of `record_param_comms` the group.
+    The name of the innermost annotation gives the kind, without one the args of
+    `record_param_comms`, else the name of the op; these args give the group.
 
     Returns:
         The description of each kernel that has one, by event.
@@ -119,8 +121,10 @@ def _args_of_annotations(
     found = {}
     for kernel, marks in around.items():
         args = next((described[mark] for mark in marks if mark in described), _NO_ARGS)
-        names = (_name(trace, mark) for mark in marks)
-        name = next((text.removeprefix(PREFIX) for text in names if text != PARAMS), args.name)
+        names = [_name(trace, mark) for mark in marks]
+        annotated = (text.removeprefix(PREFIX) for text in names if text.startswith(PREFIX))
+        of_ops = (text.rpartition("::")[2] for text in names if text.startswith(OPS))
+        name = next(chain(annotated, [args.name] * (args.name is not None), of_ops), None)
         if name is not None:
             found[kernel] = msgspec.structs.replace(args, name=name, stream=None)
     return found

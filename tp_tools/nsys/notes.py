@@ -39,9 +39,14 @@ def notes(recording: Recording, facts: Facts) -> list[str]:
 
 
 def _missing(recording: Recording, facts: Facts) -> Iterator[str]:
-    drawn = recording.drawn
+    database, drawn = recording.database, recording.drawn
     if not any(drawn[table] for table in (*tables.GPU_WORK, tables.API)):
         yield "It holds no CUDA activity: record with nsys profile --trace=cuda,nvtx."
+    elif tables.STRINGS not in database.columns or not database.count(tables.STRINGS):
+        yield (
+            f"Its table {tables.STRINGS} is missing or empty: kernels, calls and NVTX ranges have "
+            "no names, so collectives count as compute. Export the report again."
+        )
     if drawn[tables.GRAPH]:
         yield (
             f"{_counted(drawn[tables.GRAPH], 'replay')} of CUDA graphs were recorded as a whole: "

@@ -247,7 +247,14 @@ class _Binding:
         return ts, ts - plan.trims.get(event, ts + max(int(trace.dur[event]), 0)), event
 
     def _bind(self, out: int, work: int) -> bool:
-        """Bind two slices by `bind_id`; False if they are joined, or one has another `bind_id`."""
+        """Bind two slices by `bind_id`.
+
+        Returns:
+            False if they are joined, one has another `bind_id`, or one is an instant, to which
+            Perfetto draws no flow by `bind_id` (tried in v52).
+        """
+        if any(chr(self._trace.phase[event]) in "iIR" for event in (out, work)):
+            return False
         end = self._ends.get(out)
         taken = work in self._ends or work in self._trace.bind_ids or out in self._trace.bind_ids
         taken |= work in self._drawn or (out, work) in self._kept

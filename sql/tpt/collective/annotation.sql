@@ -6,17 +6,26 @@ INCLUDE PERFETTO MODULE tpt.track;
 
 INCLUDE PERFETTO MODULE tpt.launched;
 
--- The annotations of collectives, `nccl:all_to_all`, and the op `record_param_comms` around them,
--- whose args are those that Kineto copies to kernels (PyTorch, ProcessGroupNCCL.cpp).
+-- The annotations of collectives, `nccl:all_to_all`, the op `record_param_comms` around them, whose
+-- args are those that Kineto copies to kernels (PyTorch, ProcessGroupNCCL.cpp), and the ops
+-- `c10d::allreduce_` and `_c10d_functional::all_reduce` around both (Ops.cpp, Functional.cpp).
 CREATE PERFETTO TABLE _tpt_collective_mark AS
 SELECT
   ROW_NUMBER() OVER (ORDER BY s.ts, s.id) AS number,
-  s.name,
+  IIF(
+    s.name = 'record_param_comms',
+    tpt_arg!(s.arg_set_id, 'Collective name'),
+    LTRIM(SUBSTR(s.name, INSTR(s.name, ':')), ':')
+  ) AS name,
   s.arg_set_id,
   s.ts,
   s.ts + tpt_recorded_dur!(s.arg_set_id, s.dur) AS ts_end,
   s.depth,
-  s.name = 'record_param_comms' AS is_op,
+  CASE
+    WHEN s.category = 'user_annotation' THEN 'annotation'
+    WHEN s.name = 'record_param_comms' THEN 'params'
+    ELSE 'op'
+  END AS source,
   tpt_track.upid,
   tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key
 FROM slice AS s
@@ -29,6 +38,13 @@ WHERE
       AND s.name = 'record_param_comms'
       AND tpt_arg!(s.arg_set_id, 'Collective name') IS NOT NULL
     )
+    OR (
+      s.category = 'cpu_op'
+      AND (
+        s.name GLOB 'c10d::*' OR s.name GLOB 'c10d_functional::*'
+        OR s.name GLOB '_c10d_functional::*'
+      )
+    )
   )
   AND s.dur >= 0
 ORDER BY number;
@@ -39,9 +55,10 @@ CREATE PERFETTO TABLE tpt_collective_annotation(
   -- Id of the kernel's slice.
   id JOINID(slice.id),
   -- Name of the collective in the innermost annotation, for example all_to_all; without an
-  -- annotation its name in the op.
+  -- annotation that in the args of `record_param_comms`, else that of the op.
   name STRING,
-  -- Set of arguments that describe the collective: of the op, else of the annotation.
+  -- Set of arguments that describe the collective: of `record_param_comms`, else of the
+  -- annotation; NULL: of neither.
   arg_set_id LONG
 ) AS
 WITH
@@ -55,13 +72,13 @@ WITH
       AND tpt_arg!(slice.arg_set_id, 'Collective name') IS NULL
   ),
   level AS MATERIALIZED (
-    SELECT DISTINCT upid, track_key, depth, is_op FROM _tpt_collective_mark
+    SELECT DISTINCT upid, track_key, depth, source FROM _tpt_collective_mark
   ),
   point AS (
-    SELECT upid, track_key, depth, is_op, ts AS at, number, NULL AS id
+    SELECT upid, track_key, depth, source, ts AS at, number, NULL AS id
     FROM _tpt_collective_mark
     UNION ALL
-    SELECT level.upid, level.track_key, level.depth, level.is_op, silent.launch_ts, NULL, silent.id
+    SELECT level.upid, level.track_key, level.depth, level.source, silent.launch_ts, NULL, silent.id
     FROM silent
     CROSS JOIN level
       ON level.upid = silent.launch_upid AND level.track_key = silent.launch_track_key
@@ -71,7 +88,7 @@ WITH
       id,
       at,
       MAX(number) OVER (
-        PARTITION BY upid, track_key, depth, is_op
+        PARTITION BY upid, track_key, depth, source
         ORDER BY at, id IS NOT NULL
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS number
@@ -81,10 +98,10 @@ WITH
     SELECT
       latest.id,
       mark.name,
-      mark.is_op,
+      mark.source,
       mark.arg_set_id,
       ROW_NUMBER() OVER (
-        PARTITION BY latest.id, mark.is_op ORDER BY mark.depth DESC, mark.ts DESC, mark.number
+        PARTITION BY latest.id, mark.source ORDER BY mark.depth DESC, mark.ts DESC, mark.number
       ) AS place
     FROM latest
     CROSS JOIN _tpt_collective_mark AS mark USING (number)
@@ -94,10 +111,14 @@ WITH
 SELECT
   id,
   COALESCE(
-    MAX(IIF(is_op, NULL, SUBSTR(name, 6))),
-    MAX(IIF(is_op, tpt_arg!(arg_set_id, 'Collective name'), NULL))
+    MAX(IIF(source = 'annotation', name, NULL)),
+    MAX(IIF(source = 'params', name, NULL)),
+    MAX(name)
   ) AS name,
-  COALESCE(MAX(IIF(is_op, arg_set_id, NULL)), MAX(IIF(is_op, NULL, arg_set_id))) AS arg_set_id
+  COALESCE(
+    MAX(IIF(source = 'params', arg_set_id, NULL)),
+    MAX(IIF(source = 'annotation', arg_set_id, NULL))
+  ) AS arg_set_id
 FROM around
 WHERE
   place = 1
