@@ -35,6 +35,16 @@ def test_a_folder_holds_its_traces(tmp_path: Path) -> None:
     assert expand([str(tmp_path)]) == [str(tmp_path / name) for name in kept]
 
 
+def test_folders_further_below_are_named(tmp_path: Path) -> None:
+    """As those of torchtitan: profile_trace/iteration_10/rank0_trace.json."""
+    for number in range(10, 17):
+        (tmp_path / f"profile_trace/iteration_{number}").mkdir(parents=True)
+        (tmp_path / f"profile_trace/iteration_{number}/rank0_trace.json").touch()
+    first = ", ".join(f"{tmp_path}/profile_trace/iteration_{number}" for number in range(10, 15))
+    with pytest.raises(InputError, match=f"its folders do: {first}, ...\\. Give one of them"):
+        expand([str(tmp_path)])
+
+
 def test_a_folder_of_folders_names_them(tmp_path: Path) -> None:
     """Each is a job of its own, as prefill and decode servers leave them."""
     for name in ("prefill/rank0.json", "decode/rank0.json", "logs/server.log"):

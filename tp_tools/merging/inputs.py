@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ SUFFIXES = (
 _FIXED = ".fixed"
 _MAGIC = "*?["
 _MOST_FOLDERS = 5
+_MOST_SEARCHED = 1000
 
 
 class Input(Struct, frozen=True):
@@ -136,7 +138,7 @@ def _in_folder(folder: Path) -> list[Input]:
     files = sorted(it for it in folder.iterdir() if it.name.endswith(SUFFIXES) and it.is_file())
     if not files:
         names = ", ".join(SUFFIXES[:4])
-        below = sorted({it.parent for it in folder.glob("*/*") if it.name.endswith(SUFFIXES)})
+        below = sorted(itertools.islice(_folders_with_traces(folder), _MOST_FOLDERS + 1))
         shown = ", ".join(map(str, below[:_MOST_FOLDERS])) + ", ..." * (len(below) > _MOST_FOLDERS)
         raise InputError(
             f"{folder}: holds no trace itself, its folders do: {shown}. Give one of them."
@@ -145,6 +147,14 @@ def _in_folder(folder: Path) -> list[Input]:
             "name."
         )
     return _with_copies([str(it) for it in files])
+
+
+def _folders_with_traces(folder: Path) -> Iterator[Path]:
+    """Yield folders below this one that hold traces; of a large tree only the first ones."""
+    for path, folders, files in itertools.islice(os.walk(folder), _MOST_SEARCHED):
+        folders.sort()
+        if any(it.endswith(SUFFIXES) for it in files):
+            yield Path(path)
 
 
 def _with_copies(files: list[str]) -> list[Input]:
