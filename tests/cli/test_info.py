@@ -124,12 +124,12 @@ def test_what_is_no_chrome_json_is_loaded(tp_tools: TpTools, tmp_path: Path) -> 
 
 
 def test_no_secret_is_told(tp_tools: TpTools, tmp_path: Path) -> None:
-    """Other values of the header are in no line and in no object."""
+    """Other values of the header are in no line and in no object; the machine is."""
     trace = tmp_path / "t.json"
     trace.write_text(
         json.dumps(
             {
-                "host_name": "SECRET",
+                "host_name": "node-a",
                 "environment": {"HF_TOKEN": "SECRET"},
                 "trace_id": "SECRET",
                 "distributedInfo": {"rank": 0, "token": "SECRET"},
@@ -141,6 +141,7 @@ def test_no_secret_is_told(tp_tools: TpTools, tmp_path: Path) -> None:
         ran = tp_tools("info", trace, "--format", form)
         assert ran.code == 0
         assert b"SECRET" not in ran.out
+        assert b"node-a" in ran.out
 
 
 def test_a_trace_without_anything(tp_tools: TpTools, tmp_path: Path) -> None:

@@ -36,10 +36,12 @@ NOTES_KEY = "exportNotes"
 OPTIONS = ("record_shapes", "profile_memory", "with_stack", "with_flops", "with_modules")
 """Options of torch.profiler.profile that a trace records."""
 
+NO_HOST = "localhost"
+"""A name of a machine that says nothing: every machine calls itself so."""
+
 _Object: TypeAlias = "dict[str, Any]"
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_NO_HOST = "localhost"  # every machine calls itself so
 _JOB = re.compile(r'"distributedInfo"\s*:\s*(?=\{)')
 
 
@@ -165,7 +167,7 @@ def _metadata(members: _Object) -> TraceMetadata:
         backend=_text(job, "backend"),
         process_groups=_whole(job, "pg_count"),
         groups=dict(_groups(job.get("pg_config"))),
-        host=host if host and host != _NO_HOST else "",
+        host=host if host and host != NO_HOST else "",
         gpus=list(_gpus(members.get("deviceProperties"))),
         versions=dict(_versions(members, job)),
         options=[option for option in OPTIONS if members.get(option) == 1],

@@ -37,11 +37,23 @@ def lines(plan: MergePlan, counts: Counts) -> Iterator[str]:
         )
     if plan.missing:
         yield f"  missing  {_numbers(plan.missing)}"
+    yield from _nodes(plan)
     matches = plan.alignment.matches
     counted = sorted(Counter(matches.confidence).items())
     confidence = ", ".join(f"{count:,} {level}" for level, count in counted) or "none"
     yield f"  matched  {plural(len(matches), 'collective')} across ranks ({confidence})"
     yield from _clocks(plan)
+
+
+def _nodes(plan: MergePlan) -> Iterator[str]:
+    """Say how many machines the ranks ran on, where there are several."""
+    ranks = Counter(read.host for read in plan.summaries)
+    unknown = ranks.pop("", 0)
+    if len(ranks) > 1:
+        least, most = min(ranks.values()), max(ranks.values())
+        each = f"{least}" if least == most else f"{least} to {most}"
+        rest = f"; of {plural(unknown, 'rank')} the machine is not known" if unknown else ""
+        yield f"  nodes    {len(ranks):,}, with {each} of the ranks each{rest}"
 
 
 def _clocks(plan: MergePlan) -> Iterator[str]:

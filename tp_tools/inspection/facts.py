@@ -58,6 +58,7 @@ class TraceInfo(Struct, frozen=True):
         defects: the defects that `fix` repairs; None if it is not Chrome JSON.
         losses: counts of lost events by TraceProcessor's name for the loss; empty for Chrome JSON.
         damage: of the text of the file; None if it is not Chrome JSON.
+        host: name of the machine; "" if it is not known.
     """
 
     file: str
@@ -70,6 +71,7 @@ class TraceInfo(Struct, frozen=True):
     defects: Defects | None
     losses: Mapping[str, int]
     damage: FileDamage | None = None
+    host: str = ""
 
     def collectives(self) -> list[Kernels]:
         """Sum the kernels of each kind of collective, most time first."""
@@ -110,6 +112,7 @@ class TraceInfo(Struct, frozen=True):
             "named": self.file_labels,
             "bytes": self.bytes,
             "text_bytes": self.text_bytes,
+            "host": self.host or None,
             "about": _public(self.metadata) if self.metadata is not None else None,
             "start_utc": self.start_utc(),
             **counts,
@@ -167,6 +170,8 @@ def facts(info: TraceInfo) -> Iterator[tuple[str, str]]:
     counts = info.inventory
     if info.metadata is not None:
         yield from _header_facts(info.metadata)
+    if info.host:
+        yield "Host", info.host
     if info.file_labels:
         yield "By name", " ".join(f"{axis}{index}" for axis, index in info.file_labels.items())
     if counts.merged:
@@ -291,5 +296,5 @@ def _defects(defects: Defects) -> Iterator[str]:
 
 
 def _public(header: TraceMetadata) -> dict[str, Any]:
-    """Select the metadata for JSON: no name of a machine or a group, which may be private."""
+    """Select the metadata for JSON: no name of a group, which may be private."""
     return {key: value for key, value in to_builtins(header).items() if key in _TOLD}

@@ -18,6 +18,7 @@ from tp_tools.inspection.contents import contents
 from tp_tools.inspection.facts import TraceInfo
 from tp_tools.inspection.inventory import inventory
 from tp_tools.merging import rank_names
+from tp_tools.merging.hosts import host_of
 from tp_tools.progress import SILENT
 from tp_tools.querying import LoadOptions, load_trace
 from tp_tools.querying.trace_loader import is_chrome_json
@@ -78,7 +79,8 @@ def of_read(source: Source, trace: Trace, reporter: Reporter = SILENT) -> TraceI
     with reporter.stage("looking for defects"):
         found = defects(trace, partial(external_ids, source, trace))
     info = _info(source, counts, text_bytes=text_bytes, header=header, defects=found)
-    return replace(info, damage=damage(trace, source))
+    host = host_of(source.name, trace, header)
+    return replace(info, damage=damage(trace, source), host=host)
 
 
 def of_loaded(source: Source, tp: Processor, reporter: Reporter = SILENT) -> TraceInfo:

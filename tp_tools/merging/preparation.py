@@ -286,4 +286,4 @@ def _refuse_far_apart(files: list[str], starts: list[int]) -> None:
 def _member(summary: RankSummary, rank: JobRank) -> Member:
     """Describe a rank to the alignment; its clock's offset holds in the middle of its trace."""
     middle = ((summary.first_ns or 0) + (summary.last_ns or 0)) // 2
-    return Member(summary.collectives, middle, summary.metadata.host, rank.replica)
+    return Member(summary.collectives, middle, summary.host, rank.replica)

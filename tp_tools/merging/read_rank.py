@@ -22,6 +22,7 @@ from tp_tools.chrome.metadata import metadata
 from tp_tools.errors import EngineError, EngineOutOfMemory, InputError
 from tp_tools.files import Source
 from tp_tools.merging.find_collectives import CollectiveFinder
+from tp_tools.merging.hosts import host_of
 from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import place_slices, plan_alone
 from tp_tools.trace.model import UNTIMED, is_phase
@@ -54,6 +55,7 @@ class RankSummary(Struct, frozen=True):
         links: upper bound of the number of its flow ids.
         first_ns, last_ns: first start and last end of its events, ns on its own clock; None if no
             event has a time.
+        host: name of its machine; "" if it is not known.
     """
 
     file: str
@@ -67,6 +69,7 @@ class RankSummary(Struct, frozen=True):
     links: int
     first_ns: int | None
     last_ns: int | None
+    host: str = ""
 
 
 class StoredRank(Struct, frozen=True):
@@ -175,6 +178,7 @@ def _summarize(source: Source, spool: Path, engine: str | None, *, based: bool) 
         links,
         first,
         last,
+        host_of(source.name, trace, stated),
     )
 
 

@@ -52,8 +52,14 @@ def summary(prepared: MergePlan) -> dict[str, Any]:
 
 
 def numbers(prepared: MergePlan, counts: Counts) -> dict[str, Any]:
-    """Return the facts about a merge that was written: those of `summary`, and its counts."""
+    """Return the facts about a merge that was written: those of `summary`, hosts, and its counts.
+
+    The merged trace itself names no machine.
+    """
     counted = asdict(counts)
     if not prepared.options.short_names:
         del counted["short_names"]
-    return {**summary(prepared), **counted}
+    known = summary(prepared)
+    for rank, read in zip(known["ranks"], prepared.summaries, strict=True):
+        rank["host"] = read.host or None
+    return {**known, **counted}
