@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -18,6 +19,7 @@ from tp_tools.engine import (
     losses,
     rows,
     wasm,
+    wasm_imports,
 )
 from tp_tools.engine.loader import PEEK_BYTES, pointer_bits
 from tp_tools.engine.processor import Processor
@@ -215,6 +217,21 @@ def test_a_machine_with_little_memory_left(
     monkeypatch.setattr(wasm, "available", lambda: 48 << 20)
     with pytest.raises(EngineOutOfMemory, match=r"that it may take here"):
         load(many, source="big.json")
+
+
+def test_engines_share_what_the_machine_has_left(
+    many: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two on a machine of 110 MiB: what one of them takes, the other cannot have."""
+    opener = partial(EmbeddedBackend, bits=32, memory_limit=None, reporter=SILENT)
+    with Processor("first.json", opener) as first, Processor("second.json", opener) as second:
+        hosts = [cast("EmbeddedBackend", it._backend)._host for it in (first, second)]
+        free = lambda: (110 << 20) - sum(host.size() for host in hosts)  # noqa: E731
+        monkeypatch.setattr(wasm_imports, "available", free)
+        first.feed(many)
+        with pytest.raises(EngineOutOfMemory, match=r"^second\.json: .*that it may take here"):
+            second.feed(many)
+        assert rows(first, "SELECT COUNT(*) FROM slice") == [(100_000,)]
 
 
 def test_no_memory_to_start() -> None:

@@ -188,7 +188,7 @@ class EmbeddedBackend(RpcBackend):
         if self._unusable:
             raise EngineError(f"TraceProcessor cannot be used any more: {self._unusable}")
         self._unusable = "it was interrupted"
-        self._host.refused = False
+        self._host.refused = 0
         try:
             yield
             self._unusable = ""
@@ -209,8 +209,8 @@ class EmbeddedBackend(RpcBackend):
 
     def _out_of_memory(self) -> str:
         advice = "leave out categories or a part of the time"
-        if self._limit < self._most:
-            what = f"the {self._limit / 2**30:.2g} GiB that it may take here"
+        if self._host.refused < self._most:
+            what = f"the {self._host.refused / 2**30:.2g} GiB that it may take here"
         elif self._bits == 32:  # noqa: PLR2004  the pointer width
             what = "the 4 GiB of its 32-bit addresses"
             advice = f"use --engine embedded64 or --engine native, or {advice}"

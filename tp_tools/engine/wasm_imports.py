@@ -14,6 +14,8 @@ from ctypes import addressof, memmove, string_at
 
 from wasmtime import Func, ImportType, Linker, Memory, Store, WasmtimeError
 
+from tp_tools.engine.memory import available
+
 PAGE = 64 << 10
 ENOSYS = 52  # both in WASI and in Emscripten
 CONSOLE_PIECES = 50
@@ -32,14 +34,14 @@ class Host:
 
     Attributes:
         memory: the linear memory of the instance, set once it exists.
-        refused: whether the module asked for more memory than available.
+        refused: bytes that the heap could have had when the module asked for more; 0: it never did.
     """
 
     memory: Memory
 
     def __init__(self, store: Store, bits: int, memory_limit: int) -> None:
         """Bind the imports to `store`; the heap may grow to `memory_limit` bytes."""
-        self.refused = False
+        self.refused = 0
         self._store = store
         self._word = struct.Struct("<Q" if bits == 64 else "<I")  # noqa: PLR2004  pointer width
         self._mask = (1 << bits) - 1
@@ -131,12 +133,18 @@ class Host:
         self.write(summer_name, b"UTC\0")
 
     def _resize_heap(self, size: int) -> int:
+        """Grow the heap to `size` bytes at least; return 0 where that is more than it may have.
+
+        What is free is measured each time: other engines and their process use the same memory.
+        """
         needed, current = size & self._mask, self.size()
+        free = available()
+        most = self._limit if free is None else min(self._limit, current + free // PAGE * PAGE)
         for target in (max(needed, int(current * GROWTH)), needed):
-            pages = (min(target, self._limit) - current + PAGE - 1) // PAGE
-            if needed <= self._limit and self._grow(pages):
+            pages = (min(target, most) - current + PAGE - 1) // PAGE
+            if needed <= most and self._grow(pages):
                 return 1
-        self.refused = True
+        self.refused = most
         return 0
 
     def _grow(self, pages: int) -> bool:
