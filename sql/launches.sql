@@ -24,7 +24,7 @@ WITH
   -- the queue of a stream: +1 where a launch begins, -1 where its work starts. A stream runs work
   -- in the order of launches, so that work without a recorded launch was launched before all that
   -- starts after it: it waits at each such launch that begins before it starts. Each launch asks
-  -- what came before its time (`asks` -1) and before its start (`asks` 1)
+  -- what came before its time (`asks` -1) and, if there is such work, before its start (`asks` 1)
   point AS (
     SELECT NULL AS id, upid, device, stream, at, NULL AS asks, 1 AS step, 0 AS unrecorded
     FROM launched
@@ -35,7 +35,10 @@ WITH
     UNION ALL
     SELECT id, upid, device, stream, at, -1, 0, 0 FROM launched
     UNION ALL
-    SELECT id, upid, device, stream, start, 1, 0, 0 FROM launched
+    SELECT id, upid, device, stream, start, 1, 0, 0
+    FROM launched
+    WHERE
+      (SELECT COUNT(*) FROM tpt_launched WHERE launch_ts IS NULL) > 0
   ),
   counted AS (
     SELECT

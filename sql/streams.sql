@@ -14,7 +14,7 @@ INCLUDE PERFETTO MODULE tpt.stream;
 
 WITH
   chosen AS MATERIALIZED (
-    SELECT *
+    SELECT rank, upid, device, stream, collective, ts, ts_end, dur
     FROM tpt_gpu_slice AS work
     WHERE
       tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = work.id))

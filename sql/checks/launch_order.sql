@@ -13,6 +13,13 @@ INCLUDE PERFETTO MODULE tpt.kernel_shape;
 INCLUDE PERFETTO MODULE tpt.launched;
 
 WITH
+  first_call AS (
+    SELECT id, rank, MIN(ts) AS ts, dur, name
+    FROM tpt_call
+    WHERE
+      launch_key IS NOT NULL
+    GROUP BY launch_key, upid
+  ),
   annotation AS (
     SELECT tpt_process_rank.rank, s.name, s.ts, tpt_recorded_dur!(s.arg_set_id, s.dur) AS dur
     FROM slice AS s
@@ -79,10 +86,12 @@ SELECT
   NULL,
   NULL,
   0
-FROM tpt_launch
+FROM first_call
 WHERE
   name GLOB '*Launch*Kernel*'
-  AND launch_id NOT IN (SELECT launch_id FROM tpt_launched WHERE launch_id IS NOT NULL)
+  AND id NOT IN (
+    SELECT launch.id FROM tpt_launched CROSS JOIN tpt_launch AS launch USING (launch_id)
+  )
 UNION ALL
 SELECT
   'annotation',

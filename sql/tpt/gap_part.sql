@@ -33,24 +33,35 @@ ORDER BY gap.gap_id;
 -- The calls that hold their thread: they wait for the GPU or for a copy, take, map or give back
 -- memory, load code or build graphs.
 CREATE PERFETTO TABLE _tpt_hold AS
+WITH
+  called AS MATERIALIZED (
+    SELECT DISTINCT name FROM tpt_call
+  ),
+  holding AS (
+    SELECT name
+    FROM called
+    WHERE
+      tpt_is_sync_call!(name)
+      OR name GLOB '*Malloc*'
+      OR name GLOB '*Free*'
+      OR name GLOB '*MemAlloc*'
+      OR name GLOB '*HostAlloc*'
+      OR name GLOB '*Host*egister*'
+      OR name GLOB '*MemCreate*'
+      OR name GLOB '*MemMap*'
+      OR name GLOB '*MemUnmap*'
+      OR name GLOB '*MemSetAccess*'
+      OR name GLOB '*MemRelease*'
+      OR name GLOB '*ModuleLoad*'
+      OR name GLOB '*LibraryLoad*'
+      OR name GLOB '*GraphInstantiate*'
+  )
 SELECT upid, track_key, ts, ts_end, name
 FROM tpt_call
 WHERE
-  tpt_is_sync_call!(name)
-  OR name GLOB '*Malloc*'
-  OR name GLOB '*Free*'
-  OR name GLOB '*MemAlloc*'
-  OR name GLOB '*HostAlloc*'
-  OR name GLOB '*Host*egister*'
-  OR name GLOB '*MemCreate*'
-  OR name GLOB '*MemMap*'
-  OR name GLOB '*MemUnmap*'
-  OR name GLOB '*MemSetAccess*'
-  OR name GLOB '*MemRelease*'
-  OR name GLOB '*ModuleLoad*'
-  OR name GLOB '*LibraryLoad*'
-  OR name GLOB '*GraphInstantiate*'
-  OR launch_key IN (SELECT launch_key FROM tpt_launched WHERE is_blocking)
+  -- with +, else each condition is a pass over all calls
+  +name IN (SELECT name FROM holding)
+  OR +launch_key IN (SELECT launch_key FROM tpt_launched WHERE is_blocking)
 ORDER BY upid, track_key, ts;
 
 -- Calls that held the thread in a late gap before it launched, clipped to that time: those that

@@ -6,6 +6,8 @@ INCLUDE PERFETTO MODULE tpt.process_rank;
 
 INCLUDE PERFETTO MODULE tpt.track;
 
+INCLUDE PERFETTO MODULE tpt.gpu_slice;
+
 INCLUDE PERFETTO MODULE tpt.launch_key;
 
 -- Each call. Where a repair trimmed one, its duration is the recorded one.
@@ -87,12 +89,23 @@ CREATE PERFETTO TABLE tpt_launch(
   is_shared BOOL
 ) AS
 WITH
+  work AS (
+    SELECT DISTINCT launch_key FROM tpt_gpu_slice
+  ),
   first AS (
-    SELECT id, launch_key, MIN(ts) AS ts, dur, ts_end, name, rank, upid, track_key
-    FROM tpt_call
-    WHERE
-      launch_key IS NOT NULL
-    GROUP BY launch_key, upid
+    SELECT
+      call.id,
+      launch_key,
+      MIN(call.ts) AS ts,
+      call.dur,
+      call.ts_end,
+      call.name,
+      call.rank,
+      call.upid,
+      call.track_key
+    FROM work
+    CROSS JOIN tpt_call AS call USING (launch_key)
+    GROUP BY launch_key, call.upid
   )
 SELECT
   ROW_NUMBER() OVER (ORDER BY launch_key, upid) AS launch_id,

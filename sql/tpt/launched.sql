@@ -14,7 +14,7 @@ INCLUDE PERFETTO MODULE tpt.launch;
 CREATE PERFETTO TABLE _tpt_stream_caller AS
 WITH
   caller AS MATERIALIZED (
-    SELECT DISTINCT upid FROM tpt_launch
+    SELECT DISTINCT upid FROM tpt_call WHERE launch_key IS NOT NULL
   ),
   gpu_stream AS MATERIALIZED (
     SELECT upid, device, stream, upid IN (SELECT upid FROM caller) AND pid IS NOT device AS is_own

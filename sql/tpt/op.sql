@@ -12,39 +12,23 @@ INCLUDE PERFETTO MODULE tpt.launch;
 
 INCLUDE PERFETTO MODULE tpt.launched;
 
--- GPU work by the call that launched it.
-CREATE PERFETTO TABLE _tpt_work_of_launch AS
-SELECT
-  launch_id,
-  COUNT(*) AS events,
-  SUM(dur) AS gpu_ns
-FROM tpt_launched
-WHERE
-  launch_id IS NOT NULL
-GROUP BY launch_id
-ORDER BY launch_id;
-
 -- Ops, and the calls that launched work as ops that take no time.
 CREATE PERFETTO TABLE _tpt_op_or_launch AS
 SELECT
   s.id,
-  tpt_process_rank.rank,
   tpt_track.upid,
   tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key,
   s.ts,
   tpt_recorded_dur!(s.arg_set_id, s.dur) AS dur,
-  s.name,
-  NULLIF(tpt_int_arg!(s.arg_set_id, 'External id'), 0) AS external_id,
   NULL AS launch_id
 FROM slice AS s
 CROSS JOIN tpt_track USING (track_id)
-LEFT JOIN tpt_process_rank USING (upid)
 WHERE
   s.category IN ('cpu_op', 'Operator') AND s.dur >= 0
 UNION ALL
-SELECT NULL, rank, upid, track_key, ts, 0, NULL, NULL, launch_id
-FROM tpt_launch
-CROSS JOIN _tpt_work_of_launch USING (launch_id);
+SELECT NULL, launch.upid, launch.track_key, launch.ts, 0, launch_id
+FROM (SELECT DISTINCT launch_id FROM tpt_launched)
+CROSS JOIN tpt_launch AS launch USING (launch_id);
 
 -- Ops and launch calls, thread after thread on one time axis; `seq` is the order of their starts.
 -- Of ops with equal start and end the one that the file has first is around the others.
@@ -69,14 +53,24 @@ CREATE PERFETTO TABLE tpt_op(
   dur DURATION,
   -- Its name; NULL for calls.
   name STRING,
-  -- Its External id; NULL for calls, and where the profiler gives none or 0.
-  external_id LONG,
   -- The call, as in `tpt_launch`; NULL for ops.
   launch_id LONG
 ) AS
-SELECT seq, start, stop, ts, id, rank, upid, track_key, dur, name, external_id, launch_id
-FROM tpt_on_axis!(_tpt_op_or_launch)
-ORDER BY seq;
+SELECT
+  op.seq,
+  op.start,
+  op.stop,
+  op.ts,
+  op.id,
+  tpt_process_rank.rank,
+  op.upid,
+  op.track_key,
+  op.dur,
+  slice.name,
+  op.launch_id
+FROM tpt_on_axis!(_tpt_op_or_launch) AS op
+LEFT JOIN tpt_process_rank USING (upid)
+LEFT JOIN slice ON slice.id = op.id;
 
 -- The op that each lies in.
 CREATE PERFETTO TABLE tpt_op_parent(
@@ -87,9 +81,11 @@ CREATE PERFETTO TABLE tpt_op_parent(
   -- Its start, ns.
   start TIMESTAMP,
   -- Its end, or the end of the op that it lies in where that is sooner, ns.
-  stop TIMESTAMP
+  stop TIMESTAMP,
+  -- The end of the one before it in the same op, ns; NULL: it is the first.
+  since TIMESTAMP
 ) AS
-SELECT seq, parent, start, stop
+SELECT seq, parent, start, stop, since
 FROM tpt_parents!(tpt_op);
 
 -- The op of each piece of GPU work: the innermost one around its launch call. Where there is no
@@ -124,18 +120,25 @@ WITH
     CROSS JOIN slice USING (id)
     LEFT JOIN launched_in USING (launch_id)
   ),
-  point AS (
-    SELECT
-      rank,
-      external_id,
-      ts AS at,
-      0 AS is_work,
-      NULL AS id,
-      -- in the order of starts in time; `seq` is that of threads
-      ROW_NUMBER() OVER (ORDER BY ts, seq) AS number
-    FROM tpt_op
+  -- in the order of starts in time; `seq` is that of threads
+  numbered AS MATERIALIZED (
+    SELECT *, ROW_NUMBER() OVER (ORDER BY ts, seq) AS number
+    FROM (
+      SELECT
+        op.seq,
+        op.rank,
+        op.ts,
+        NULLIF(tpt_int_arg!(slice.arg_set_id, 'External id'), 0) AS external_id
+      FROM tpt_op AS op
+      CROSS JOIN slice USING (id)
+      WHERE
+        (SELECT COUNT(external_id) FROM work) > 0
+    )
     WHERE
-      external_id IS NOT NULL
+      external_id IN (SELECT external_id FROM work)
+  ),
+  point AS (
+    SELECT rank, external_id, ts AS at, 0 AS is_work, NULL AS id, number FROM numbered
     UNION ALL
     SELECT rank, external_id, at, 1, id, NULL FROM work WHERE external_id IS NOT NULL
   ),
@@ -148,12 +151,6 @@ WITH
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS number
     FROM point
-  ),
-  numbered AS MATERIALIZED (
-    SELECT seq, ROW_NUMBER() OVER (ORDER BY ts, seq) AS number
-    FROM tpt_op
-    WHERE
-      external_id IS NOT NULL
   ),
   by_id AS MATERIALIZED (
     SELECT latest.id, numbered.seq
@@ -227,22 +224,27 @@ CREATE PERFETTO TABLE tpt_op_time(
   first_ns DURATION
 ) AS
 WITH
-  child AS (
-    SELECT
-      parent AS seq,
-      start,
-      stop,
-      MAX(stop) OVER (
-        PARTITION BY parent ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-      ) AS covered_until
+  covered AS MATERIALIZED (
+    SELECT parent AS seq, SUM(MAX(0, stop - MAX(start, COALESCE(since, start)))) AS covered_ns
     FROM tpt_op_parent
     WHERE
       parent > 0
+    GROUP BY parent
   ),
-  covered AS MATERIALIZED (
-    SELECT seq, SUM(MAX(0, stop - MAX(start, COALESCE(covered_until, start)))) AS covered_ns
-    FROM child
-    GROUP BY seq
+  named AS (
+    SELECT
+      seq,
+      rank,
+      name,
+      dur,
+      start,
+      stop,
+      MAX(stop) OVER (
+        PARTITION BY name ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ) AS since
+    FROM tpt_op
+    WHERE
+      launch_id IS NULL
   )
 SELECT
   op.seq,
@@ -250,20 +252,7 @@ SELECT
   op.name,
   op.dur,
   op.dur - COALESCE(covered.covered_ns, 0) AS self_ns,
-  MIN(
-    op.dur,
-    MAX(
-      0,
-      op.stop - COALESCE(
-        MAX(op.stop) OVER (
-          PARTITION BY op.name ORDER BY op.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ),
-        op.start
-      )
-    )
-  ) AS first_ns
-FROM tpt_op AS op
+  MIN(op.dur, MAX(0, op.stop - COALESCE(op.since, op.start))) AS first_ns
+FROM named AS op
 LEFT JOIN covered USING (seq)
-WHERE
-  op.launch_id IS NULL
 ORDER BY op.seq;

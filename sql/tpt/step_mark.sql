@@ -30,6 +30,18 @@ FROM middle;
 -- those of PyTorch. Without these of the CPU, those of the GPU in the same order.
 CREATE PERFETTO TABLE _tpt_mark AS
 WITH
+  -- each part by the category alone, which TraceProcessor looks for itself
+  possible AS (
+    SELECT id, track_id, name, ts, dur, arg_set_id, category
+    FROM slice
+    WHERE
+      category IN ('user_annotation', 'gpu_user_annotation') AND dur >= 0
+    UNION ALL
+    SELECT id, track_id, name, ts, dur, arg_set_id, category
+    FROM slice
+    WHERE
+      category IN ('cpu_op', 'Operator') AND name GLOB 'ProfilerStep*' AND dur >= 0
+  ),
   annotation AS MATERIALIZED (
     SELECT
       s.id,
@@ -44,15 +56,9 @@ WITH
       NULLIF(tpt_int_arg!(s.arg_set_id, 'External id'), 0) AS external_id,
       s.category IN ('cpu_op', 'Operator') AS is_op,
       s.name GLOB 'ProfilerStep*' AS is_profiler_step
-    FROM slice AS s
+    FROM possible AS s
     CROSS JOIN tpt_track USING (track_id)
     LEFT JOIN tpt_process_rank USING (upid)
-    WHERE
-      s.dur >= 0
-      AND (
-        s.category IN ('user_annotation', 'gpu_user_annotation')
-        OR (s.category IN ('cpu_op', 'Operator') AND s.name GLOB 'ProfilerStep*')
-      )
   ),
   kind AS MATERIALIZED (
     SELECT

@@ -9,31 +9,24 @@ CREATE PERFETTO MACRO tpt_stream_busy(
 RETURNS TableOrSubquery AS
 (
   WITH
-    edge AS (
-      SELECT upid, device, stream, ts AS at, 1 AS step FROM $work
-      UNION ALL
-      SELECT upid, device, stream, ts_end, -1 FROM $work
-    ),
-    change AS (
-      SELECT upid, device, stream, at, SUM(step) AS step
-      FROM edge
-      GROUP BY upid, device, stream, at
-    ),
-    state AS (
+    ordered AS (
       SELECT
         upid,
         device,
         stream,
-        at AS ts,
-        LEAD(at) OVER stream_order AS ts_end,
-        SUM(step) OVER stream_order AS running
-      FROM change
-      WINDOW stream_order AS (PARTITION BY upid, device, stream ORDER BY at)
+        ts,
+        ts_end,
+        MAX(ts_end) OVER (
+          PARTITION BY upid, device, stream
+          ORDER BY ts
+          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS busy_until
+      FROM $work
     )
-  SELECT upid, device, stream, ts, ts_end
-  FROM state
+  SELECT upid, device, stream, MAX(ts, COALESCE(busy_until, ts)) AS ts, ts_end
+  FROM ordered
   WHERE
-    running > 0
+    ts_end > MAX(ts, COALESCE(busy_until, ts))
   ORDER BY upid, device, ts, stream
 );
 
@@ -47,48 +40,45 @@ CREATE PERFETTO MACRO tpt_stream_overlap(
 RETURNS TableOrSubquery AS
 (
   WITH
-    edge AS (
-      SELECT upid, device, stream, ts AS at, 1 AS step FROM $busy
-      UNION ALL
-      SELECT upid, device, stream, ts_end, -1 FROM $busy
+    numbered AS MATERIALIZED (
+      SELECT upid, device, stream, ROW_NUMBER() OVER () AS number
+      FROM (SELECT DISTINCT upid, device, stream FROM $busy)
     ),
-    -- no time passes between edges at one moment, so that their order is of no account
+    part AS MATERIALIZED (
+      SELECT upid, device, numbered.number, it.ts, it.ts_end
+      FROM $busy AS it
+      CROSS JOIN numbered USING (upid, device, stream)
+    ),
+    edge AS (
+      SELECT upid, device, number, ts AS at, 1 AS step FROM part
+      UNION ALL
+      SELECT upid, device, number, ts_end, -1 FROM part
+    ),
+    -- no time passes between edges at one moment, so that their order is of no account; where one
+    -- stream is busy, the sum of numbers is its own
     state AS (
       SELECT
-        upid,
-        device,
-        stream,
-        at,
-        step,
         LEAD(at) OVER device_order - at AS dur,
-        SUM(step) OVER device_order AS streams
+        SUM(step) OVER device_order AS streams,
+        SUM(step * number) OVER device_order AS number
       FROM edge
-      WINDOW device_order AS (PARTITION BY upid, device ORDER BY at, stream, step)
+      WINDOW device_order AS (
+        PARTITION BY upid, device ORDER BY at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      )
     ),
-    -- for how long several streams were busy until each edge
-    shared AS (
-      SELECT
-        upid,
-        device,
-        stream,
-        at,
-        step,
-        COALESCE(
-          SUM(IIF(streams > 1, dur, 0)) OVER (
-            PARTITION BY upid, device
-            ORDER BY at, stream, step
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-          ),
-          0
-        ) AS shared_ns
-      FROM state
+    alone AS MATERIALIZED (
+      SELECT number, SUM(dur) AS alone_ns FROM state WHERE streams = 1 GROUP BY number
+    ),
+    busy AS MATERIALIZED (
+      SELECT number, SUM(ts_end - ts) AS busy_ns FROM part GROUP BY number
     )
   SELECT
-    upid,
-    device,
-    stream,
-    SUM(-step * at) AS busy_ns,
-    SUM(-step * shared_ns) AS overlap_ns
-  FROM shared
-  GROUP BY upid, device, stream
+    numbered.upid,
+    numbered.device,
+    numbered.stream,
+    busy.busy_ns,
+    busy.busy_ns - COALESCE(alone.alone_ns, 0) AS overlap_ns
+  FROM numbered
+  CROSS JOIN busy USING (number)
+  LEFT JOIN alone USING (number)
 );

@@ -79,6 +79,10 @@ def test_expanded_text_holds_each_module_once_after_what_it_needs() -> None:
         "tpt_track",
         "tpt_track_key",
         "tpt_launch_key",
+        "tpt_collective_by_name",
+        "tpt_collective_by_arg",
+        "tpt_bus_factor",
+        "tpt_gpu_slice",
         "tpt_call",
         "tpt_launch",
     ]
