@@ -89,8 +89,9 @@ SELECT seq, parent, start, stop, since
 FROM tpt_parents!(tpt_op);
 
 -- The op of each piece of GPU work: the innermost one around its launch call. Where there is no
--- such call, or no op around it, the op of its External id, if that began no later than the call,
--- or, where no call is recorded, than the work.
+-- such call, or no op around it, the op of its External id in the process of the call, if that
+-- began no later than the call; where no call is recorded, than the work, and then none where ops
+-- of several processes have this id.
 CREATE PERFETTO TABLE tpt_op_of_work(
   -- Id of the work's slice.
   id JOINID(slice.id),
@@ -109,6 +110,7 @@ WITH
     SELECT
       work.id,
       work.rank,
+      work.launch_upid,
       COALESCE(work.launch_ts, work.ts) AS at,
       launched_in.seq,
       IIF(
@@ -127,6 +129,7 @@ WITH
       SELECT
         op.seq,
         op.rank,
+        op.upid,
         op.ts,
         NULLIF(tpt_int_arg!(slice.arg_set_id, 'External id'), 0) AS external_id
       FROM tpt_op AS op
@@ -137,16 +140,30 @@ WITH
     WHERE
       external_id IN (SELECT external_id FROM work)
   ),
+  -- ids that ops of one process have
+  sole AS MATERIALIZED (
+    SELECT external_id, rank, MIN(upid) AS upid
+    FROM numbered
+    GROUP BY external_id, rank
+    HAVING
+      COUNT(DISTINCT upid) = 1
+  ),
   point AS (
-    SELECT rank, external_id, ts AS at, 0 AS is_work, NULL AS id, number FROM numbered
+    SELECT rank, upid, external_id, ts AS at, 0 AS is_work, NULL AS id, number FROM numbered
     UNION ALL
-    SELECT rank, external_id, at, 1, id, NULL FROM work WHERE external_id IS NOT NULL
+    SELECT
+      work.rank, COALESCE(work.launch_upid, sole.upid), work.external_id, work.at, 1, work.id, NULL
+    FROM work
+    LEFT JOIN sole
+      ON sole.external_id = work.external_id AND sole.rank IS work.rank
+    WHERE
+      work.external_id IS NOT NULL
   ),
   latest AS (
     SELECT
       id,
       MAX(number) OVER (
-        PARTITION BY rank, external_id
+        PARTITION BY rank, upid, external_id
         ORDER BY at, is_work
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS number

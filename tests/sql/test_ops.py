@@ -164,6 +164,23 @@ def test_an_op_that_began_after_the_launch_is_not_its_op() -> None:
     assert of_none(events) == [("outside ops", 1, 7), ("launch not recorded", 1, 4)]
 
 
+def test_an_external_id_that_two_processes_have_is_no_proof() -> None:
+    """Each counts its ids from 1: a call tells the process; without one, none is told."""
+    events = [
+        slice_of("cpu_op", "first", (100, THREAD), 0, 10, **{"External id": 1}),
+        slice_of("cpu_op", "second", (200, THREAD), 0, 10, **{"External id": 1}),
+        slice_of("cpu_op", "alone", (200, THREAD), 20, 30, **{"External id": 2}),
+        slice_of("cuda_runtime", "call", (100, THREAD), 40, 45, correlation=3),
+        work("either", 50, 57, correlation=1, **{"External id": 1}),
+        work("of second", 60, 65, correlation=2, **{"External id": 2}),
+        work("of first", 70, 73, correlation=3, **{"External id": 1}),
+        work("of none", 80, 81, correlation=3, **{"External id": 2}),
+    ]
+    rows = by_name(events)
+    assert {name: row[5] for name, row in rows.items()} == {"first": 3, "second": 0, "alone": 5}
+    assert of_none(events) == [("launch not recorded", 1, 7), ("outside ops", 1, 1)]
+
+
 def test_equal_ops_lie_in_each_other_in_the_order_of_the_file() -> None:
     """Whole microseconds give a caller and what it calls one start and one end."""
     events = [
