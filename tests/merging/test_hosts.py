@@ -1,4 +1,4 @@
-"""The machine of a rank: as files state it, and never guessed."""
+"""The machine of a rank and the rail of its GPU: as files state them, and never guessed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.launched import launched
 from tp_tools.chrome import read
 from tp_tools.chrome.metadata import metadata
 from tp_tools.files import Source
-from tp_tools.merging.hosts import host_of
+from tp_tools.merging.hosts import RankGpus, host_of, rails
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +57,35 @@ def test_the_host_is_stated_or_unknown(
 ) -> None:
     """By the trace, or in the name of the file before a process that the trace has; else not."""
     assert host(tmp_path, name, **header) == found
+
+
+def gpus(host: str, *used: int, listed: int = 0) -> RankGpus:
+    """The GPUs of a rank."""
+    return RankGpus(host, frozenset(used), listed)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "found"),
+    [
+        ([gpus("a", 0), gpus("a", 1), gpus("b", 0), gpus("b", 1)], [0, 1, 0, 1]),
+        ([gpus("", 0), gpus("", 1)], [None, None]),
+        # each process sees one GPU, which it calls 0; the other machine does not
+        ([gpus("a", 0), gpus("a", 0), gpus("b", 2), gpus("b", 3)], [None, None, 2, 3]),
+        ([gpus("a", 0, listed=1)], [None]),
+        ([gpus("a", 0, listed=8)], [0]),
+        ([gpus("a", 3)], [3]),
+        # more ranks than GPUs: parts of GPUs
+        ([gpus("a", 0, listed=2), gpus("a", 1, listed=2), gpus("a", 2, listed=2)], [None] * 3),
+        # a rank on two GPUs has no rail, and takes none from another one
+        ([gpus("a", 0, 1, listed=4), gpus("a", 2, listed=4)], [None, 2]),
+        ([gpus("a", listed=4), gpus("a", 2, listed=4)], [None, 2]),
+    ],
+)
+def test_a_rail_is_the_number_of_a_gpu_on_its_machine(
+    ranks: list[RankGpus], found: list[int | None]
+) -> None:
+    """Where the numbers tell the ranks of a machine apart; else there is none."""
+    assert list(rails(dict(enumerate(ranks))).values()) == found
 
 
 def test_commands_say_the_hosts(tp_tools: TpTools, tmp_path: Path) -> None:

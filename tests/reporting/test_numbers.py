@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tests.support.page_text import column, placed, report_data
 from tp_tools.reporting import (
     bandwidth,
+    collective,
     collectives,
     families,
     gaps,
@@ -259,7 +260,7 @@ def test_uncertain_matches_are_left_out_and_counted() -> None:
         arrival_row(2, 1, 9e9, "uncertain"),
     ]
     data, labels = report_data(2, collectives_by_rank=rows)
-    figure = collectives._lateness_figure(collectives._collectives(data), labels, Places(data), ())
+    figure = collectives._lateness_figure(collective.collectives_of(data), labels, Places(data), ())
     assert figure.table is not None
     assert column(figure.table, "collective") == [1]
     assert column(figure.table, "skew_us") == [0.25]
@@ -271,7 +272,7 @@ def test_the_lowest_of_equal_ranks_came_last() -> None:
     """Of ranks that arrive in the same nanosecond the straggler is the one that SQL names."""
     rows = [arrival_row(1, rank, 100 * (rank > 0)) for rank in range(3)]
     data, labels = report_data(3, collectives_by_rank=rows)
-    figure = collectives._lateness_figure(collectives._collectives(data), labels, Places(data), ())
+    figure = collectives._lateness_figure(collective.collectives_of(data), labels, Places(data), ())
     assert figure.table is not None
     assert column(figure.table, "straggler") == ["rank 1"]
 
@@ -288,7 +289,7 @@ def test_the_plot_keeps_the_largest_skews() -> None:
         )
     ]
     data, labels = report_data(2, collectives_by_rank=rows)
-    figure = collectives._lateness_figure(collectives._collectives(data), labels, Places(data), ())
+    figure = collectives._lateness_figure(collective.collectives_of(data), labels, Places(data), ())
     assert figure.plot is not None
     drawn = [int(title.partition(":")[0]) for title in figure.plot["data"][0]["x"]]
     assert drawn == list(range(5, count))

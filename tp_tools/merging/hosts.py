@@ -1,10 +1,13 @@
-"""Tell the machine that a rank ran on; what is not known stays unknown."""
+"""Tell the machine that a rank ran on, and the rail of its GPU; what is not known stays unknown."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tp_tools.chrome.metadata import NO_HOST
 from tp_tools.merging.rank_names import parse_file_name
@@ -12,6 +15,8 @@ from tp_tools.trace.categories import HOST_WORK
 from tp_tools.trace.tracks import tracks_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tp_tools.chrome import TraceMetadata
     from tp_tools.trace import Trace
 
@@ -41,3 +46,47 @@ def host_of(file: str, trace: Trace, stated: TraceMetadata) -> str:
         return ""
     threads = tracks_of(trace, HOST_WORK)
     return match["host"] if any(trace.tracks[track][0] == pid for track in threads) else ""
+
+
+class RankGpus(Struct, frozen=True):
+    """The GPUs of a rank.
+
+    Attributes:
+        host: name of its machine; "" if it is not known.
+        used: numbers of the GPUs that it works on.
+        listed: how many GPUs its trace lists; 0 where it lists none.
+    """
+
+    host: str
+    used: frozenset[int]
+    listed: int
+
+
+def rails(ranks: Mapping[int, RankGpus]) -> dict[int, int | None]:
+    """Return the rail of each rank: the number of its GPU on its machine.
+
+    None where that is not known: the machine is not, or the rank works on several GPUs; ranks of
+    one machine have the same number (each sees one GPU alone, or they share one), or are more than
+    the GPUs that a trace lists (MIG); or the rank is alone on its machine, on GPU 0, and its trace
+    lists no second one: so does each process that sees one GPU.
+
+    Args:
+        ranks: the ranks by number.
+    """
+    by_host = defaultdict[str, list[RankGpus]](list)
+    for gpus in ranks.values():
+        by_host[gpus.host].append(gpus)
+    known = {host for host, there in by_host.items() if host and _are_told_apart(there)}
+    return {
+        rank: next(iter(gpus.used)) if gpus.host in known and len(gpus.used) == 1 else None
+        for rank, gpus in ranks.items()
+    }
+
+
+def _are_told_apart(ranks: list[RankGpus]) -> bool:
+    """Tell whether the numbers of GPUs tell the ranks of one machine apart."""
+    numbers = [number for rank in ranks for number in rank.used]
+    listed = max(rank.listed for rank in ranks)
+    if len(numbers) > len(set(numbers)) or (listed and len(ranks) > listed):
+        return False
+    return len(ranks) > 1 or listed > 1 or any(numbers)

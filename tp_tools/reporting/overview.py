@@ -5,6 +5,8 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from tp_tools.formatting import percent, plural
 from tp_tools.inspection.facts import facts
 from tp_tools.reporting.model import Figure, Section, Tile
@@ -106,9 +108,10 @@ def _losses(members: list[Member]) -> Iterator[str]:
 
 
 def _common_facts(members: list[Member]) -> list[tuple[str, str]]:
-    """List the facts that are common to all ranks; for one trace, all facts."""
+    """List the facts that are common to all ranks; for one trace, all; none names a machine."""
     member_facts = [
-        {**dict(facts(member.info)), "Events": _event_count(member)} for member in members
+        {**dict(facts(replace(member.info, host=""))), "Events": _event_count(member)}
+        for member in members
     ]
     if len(members) == 1:
         return [

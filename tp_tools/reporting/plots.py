@@ -94,9 +94,15 @@ def hover(text: str) -> str:
 
 
 def heat_map(
-    labels: Sequence[str], cells: Sequence[Sequence[float | None]], columns: Sequence[str]
+    labels: Sequence[str],
+    cells: Sequence[Sequence[float | None]],
+    columns: Sequence[str],
+    axis: str = "collective, in the order of time",
+    measure: str = "late by",
+    *,
+    names_columns: bool = False,
 ) -> dict[str, Any]:
-    """Make a heat map of lateness: a row per rank, a column per collective.
+    """Make a heat map of times, such as lateness: a row per rank, a column per collective.
 
     Colours are by the logarithm of the time; 1 us and less have the lightest.
 
@@ -104,13 +110,16 @@ def heat_map(
         labels: names of the rows.
         cells: times in us, a list per row; None where the rank took no part.
         columns: descriptions of the collectives; no two are equal.
+        axis: what the columns are.
+        measure: what the times are.
+        names_columns: whether the descriptions of the columns stand below them.
     """
     go = graph_objects()
     logs = [[None if value is None else _magnitude(value) for value in row] for row in cells]
     maximum = max([1.0, *(value for row in logs for value in row if value is not None)])
     ticks = [(power, duration(10 ** (power + 3)).replace(".000", "")) for power in range(9)]
     height = _FRAME_PX + len(labels) * _thickness(len(labels))
-    figure = go.Figure(layout=layout(height, "collective, in the order of time"))
+    figure = go.Figure(layout=layout(height, axis))
     figure.add_heatmap(
         x=[escape_text(column) for column in columns],
         y=[escape_text(label) for label in labels],
@@ -119,7 +128,7 @@ def heat_map(
             ["" if value is None else duration(round(value * 1000)) for value in row]
             for row in cells
         ],
-        hovertemplate="%{y}: late by %{text}<br>%{x}<extra></extra>",
+        hovertemplate=f"%{{y}}: {measure} %{{text}}<br>%{{x}}<extra></extra>",
         hoverongaps=False,
         colorscale=[[step / 4, f"var(--heat-{step})"] for step in range(5)],
         zmin=0,
@@ -127,14 +136,14 @@ def heat_map(
         xgap=1 if len(columns) <= _MAX_CELLS_WITH_GAPS else 0,
         ygap=1,
         colorbar={
-            "title": {"text": "late by", "font": {"size": 13}},
+            "title": {"text": measure, "font": {"size": 13}},
             "tickvals": [power for power, _ in ticks if power <= maximum],
             "ticktext": [text for power, text in ticks if power <= maximum],
             "thickness": 12,
             "outlinewidth": 0,
         },
     )
-    figure.update_xaxes(type="category", showticklabels=False, ticks="", showgrid=False)
+    figure.update_xaxes(type="category", showticklabels=names_columns, ticks="", showgrid=False)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, ticks="")
     return to_json(figure)
 
