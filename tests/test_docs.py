@@ -32,6 +32,9 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 LARGE = 10_000
 """A whole number from here on is a time, no count."""
 
+TAG = re.compile(r"</script>|<[a-z][^<>]*\b(?:src|href|id)=[^<>]*>")
+"""Matches the tags that `Links` reads; most others only colour words of SQL."""
+
 OWN = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), ("source", "src")}
 """Where a page names what a browser fetches by itself."""
 
@@ -44,7 +47,7 @@ class Links(HTMLParser):
         self.leads: set[str] = set()
         self.loads: set[str] = set()
         self.anchors: set[str] = set()
-        self.feed(page.read_text("utf-8"))
+        self.feed("".join(TAG.findall(page.read_text("utf-8"))))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Keeps the links of a tag, and its id."""

@@ -4,8 +4,6 @@ import gzip
 import json
 import math
 import re
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -15,11 +13,11 @@ from typing import Any
 import pytest
 
 from fixtures.make import FIXTURES, HERE, contents, truth_of
+from tests.support.command_line import run
 
 Event = dict[str, Any]
 Interval = tuple[int, int]
 MADE = sorted(FIXTURES)
-TP_TOOLS = Path(sys.executable).with_name("tp-tools")
 RECORDED = ["torch_cpu_with_stack.json.gz"]
 
 
@@ -206,7 +204,7 @@ def test_the_recording_holds_what_it_was_recorded_for() -> None:
 def test_fix_does_what_the_truth_says(name: str, tmp_path: Path) -> None:
     """The command moves and trims the slices that a truth names, to those lanes and ends."""
     fixed = tmp_path / "fixed.json.gz"
-    subprocess.run([TP_TOOLS, "fix", HERE / name, "-o", fixed, "--quiet"], check=True, timeout=120)
+    run("fix", HERE / name, "-o", fixed, "--quiet")
     document = json.loads(read(fixed), parse_float=Decimal)["traceEvents"]
     names = {
         (it["pid"], it["tid"]): it["args"]["name"] for it in document if it["name"] == "thread_name"

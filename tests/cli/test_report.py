@@ -24,7 +24,7 @@ TRACES = (
     "epoch_decimals_rank0.cut.json.gz",
     "h100_qwen15_chat.json.gz",
     "mi300_resnet_ddp8_rank0.cut1500.json.gz",
-    "nccl_args_rank0.json.gz",
+    "nccl_args_rank0.cut.json.gz",
     "sglang_qwen3_decode.json.gz",
     "vllm_piecewise_graph_execution.json.gz",
 )
@@ -64,7 +64,7 @@ def test_ranks_that_are_missing_are_told(
 
 def test_eight_ranks_stay_small(tp_tools: TpTools, tmp_path: Path) -> None:
     """A page of eight ranks with thousands of collectives can be sent by mail."""
-    files = generated(tmp_path / "job", 8, 150, only_collectives=True)
+    files = generated(tmp_path / "job", 8, 120, only_collectives=True)
     target = tmp_path / "report.html"
     assert tp_tools("report", *files, "-o", target, "-q").code == 0
     assert target.stat().st_size < 6_000_000

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 QUERIES = ("allreduce", "broadcast", "collectives_by_rank", "stragglers")
 ANNOTATIONS = {"user_annotation", "gpu_user_annotation"}
+PARTS = ["b200_vllm_tp8_rank0.cut700", "mi300_resnet_ddp8_rank0.cut1500"]
 ELEMENT = {"Float": 4, "BFloat16": 2, "Long": 8}
 
 
@@ -43,6 +44,11 @@ def answers(trace: bytes) -> dict[str, list[Row]]:
 def rows_of(tp: Processor) -> dict[str, list[Row]]:
     """The rows of the queries on a trace that is loaded."""
     return {query: answer(query, tp) for query in QUERIES}
+
+
+def recorded_rows(recording: LoadedRecording, path: Path) -> dict[str, list[Row]]:
+    """The rows of the queries on a recorded trace."""
+    return {query: recording.rows(path, query) for query in QUERIES}
 
 
 def merged(traces: Iterable[bytes]) -> bytes:
@@ -69,7 +75,7 @@ def test_bandwidths(
 ) -> None:
     """Each all-reduce and broadcast with full args has the busbw that Python computes."""
     path = real_trace(f"{name}.json.gz")
-    rows = rows_of(loaded_recording(path))
+    rows = recorded_rows(loaded_recording, path)
     found = {
         row["first_arrival"]: row for query in ("allreduce", "broadcast") for row in rows[query]
     }
@@ -91,7 +97,7 @@ def test_compute_that_hides_all_reduces(
 ) -> None:
     """The time in which other kernels run beside each all-reduce of DDP, to the nanosecond."""
     path = real_trace("nccl_args_rank0.json.gz")
-    rows = rows_of(loaded_recording(path))["allreduce"]
+    rows = recorded_rows(loaded_recording, path)["allreduce"]
     everything = [it for it in slices(path) if it.cat == "kernel"]
     reductions = [it for it in everything if "AllReduce" in it.name]
     compute = [it for it in everything if not it.is_collective()]
@@ -127,13 +133,13 @@ def test_two_ranks_of_a_large_job(real_trace: Callable[[str], Path]) -> None:
         assert abs(first - second) < 400_000
 
 
-@pytest.mark.parametrize("name", ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0.cut1500"])
+@pytest.mark.parametrize("name", PARTS)
 def test_copies_of_a_rank_as_ranks(
     name: str, real_trace: Callable[[str], Path], loaded_recording: LoadedRecording
 ) -> None:
     """Eight copies arrive at the same ns everywhere: all match, nobody waits for anybody."""
     path = real_trace(f"{name}.json.gz")
-    alone, together = rows_of(loaded_recording(path)), answers(merged([repaired(path)] * 8))
+    alone, together = recorded_rows(loaded_recording, path), answers(merged([repaired(path)] * 8))
     assert len(together["allreduce"]) == len(alone["allreduce"]) > 0
     for one, all_ in zip(alone["allreduce"], together["allreduce"], strict=True):
         assert (all_["ranks"], all_["confidence"], all_["matched_by"]) == (8, "tested", "order")
@@ -144,7 +150,7 @@ def test_copies_of_a_rank_as_ranks(
     assert [row["rank"] for row in together["stragglers"]] == list(range(8))
 
 
-@pytest.mark.parametrize("name", ["b200_vllm_tp8_rank0", "mi300_resnet_ddp8_rank0"])
+@pytest.mark.parametrize("name", PARTS)
 def test_pftrace(
     name: str, real_trace: Callable[[str], Path], loaded_recording: LoadedRecording
 ) -> None:
@@ -152,4 +158,4 @@ def test_pftrace(
     source = Source(path := real_trace(f"{name}.json.gz"), path.name)
     it = analysis.analyze(source, overlap_options())
     written = b"".join(writer.rewrite(source, it.trace, it.table, it.plan))
-    assert answers(written) == rows_of(loaded_recording(path))
+    assert answers(written) == recorded_rows(loaded_recording, path)

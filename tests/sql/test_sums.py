@@ -35,7 +35,7 @@ TRACES = [
     "mi300_resnet_ddp8_rank0.cut1500",
     "mi300_xdit_sd35_rank0.cut3000",
     "nccl_args_rank0.cut",
-    "resnet50_2021",
+    "resnet50_2021.cut1500",
     "sglang_qwen3_decode",
     "text_tids_2021",
     "train128_rank0",
@@ -45,10 +45,6 @@ TRACES = [
 ]
 
 
-LOSSY = {"resnet50_2021"}
-"""Traces with arrows to threads that they name otherwise; their slices are whole."""
-
-
 @pytest.fixture(scope="module", params=TRACES)
 def recorded(
     request: pytest.FixtureRequest,
@@ -56,8 +52,8 @@ def recorded(
     loaded_recording: LoadedRecording,
 ) -> Answer:
     """Gives the rows of a query on each trace in turn, repaired."""
-    path, allow_loss = real_trace(f"{request.param}.json.gz"), request.param in LOSSY
-    return lambda query: loaded_recording.rows(path, query, allow_loss=allow_loss)
+    path = real_trace(f"{request.param}.json.gz")
+    return lambda query: loaded_recording.rows(path, query)
 
 
 def total(rows: list[dict[str, Any]], column: str) -> int:

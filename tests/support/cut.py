@@ -17,6 +17,10 @@ FLOW = "stf"
 BACKWARD = "fwdbwd"
 """Category of arrows between forward and backward ops, whose ids are no correlations."""
 
+GPU_WORK = GPU | {"Kernel", "Memcpy", "Memset"}
+LAUNCHING = CALLS | {"Runtime"}
+"""Categories, those of profiles of 2021 among them."""
+
 LAUNCHES = 1500
 """How many calls that launched GPU work a cut keeps."""
 
@@ -52,8 +56,8 @@ def _correlation(event: Event) -> object:
 
 
 def _part(events: list[Event], first: int) -> list[Event]:
-    on_gpu = {_correlation(it) for it in events if it.get("cat") in GPU}
-    calls = [it for it in events if it.get("cat") in CALLS and _correlation(it) in on_gpu]
+    on_gpu = {_correlation(it) for it in events if it.get("cat") in GPU_WORK}
+    calls = [it for it in events if it.get("cat") in LAUNCHING and _correlation(it) in on_gpu]
     times = sorted(_us(it["ts"]) for it in calls)[first:][: LAUNCHES + 1]
 
     def runs_meanwhile(event: Event) -> bool:
@@ -76,7 +80,7 @@ def _part(events: list[Event], first: int) -> list[Event]:
             all(points[it["id"]])
             if it["ph"] in FLOW
             else _correlation(it) in chosen
-            if it.get("cat") in GPU
+            if it.get("cat") in GPU_WORK
             else runs_meanwhile(it)
         )
     ]

@@ -9,6 +9,7 @@ PARTS = {
     "mi300_resnet_ddp8_rank0.json.gz": "mi300_resnet_ddp8_rank0.cut1500.json.gz",
     "mi300_xdit_sd35_rank0.json.gz": "mi300_xdit_sd35_rank0.cut3000.json.gz",
     "nccl_args_rank0.json.gz": "nccl_args_rank0.cut.json.gz",
+    "resnet50_2021.json.gz": "resnet50_2021.cut1500.json.gz",
 }
 """What is read of large traces where every recorded trace is, by file name: see `cut`."""
 

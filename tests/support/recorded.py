@@ -92,25 +92,19 @@ class LoadedRecording:
         self._tp: Processor | None = None
         self._rows: dict[tuple[Path, str], list[Row]] = {}
 
-    def __call__(self, path: Path, *, allow_loss: bool = False) -> Processor:
-        """A TraceProcessor that holds the repaired trace until another one is asked for.
-
-        Args:
-            path: the trace.
-            allow_loss: whether Perfetto may drop some of it; who asks next for this trace takes
-                what is loaded.
-        """
+    def __call__(self, path: Path) -> Processor:
+        """A TraceProcessor that holds the repaired trace until another one is asked for."""
         if self._tp is None or self._path != path:
             self.close()
             data = repaired(path)
-            self._tp = load([data], source=path.name, allow_loss=allow_loss)
+            self._tp = load([data], source=path.name)
             self._path = path
         return self._tp
 
-    def rows(self, path: Path, query: str, *, allow_loss: bool = False) -> list[Row]:
+    def rows(self, path: Path, query: str) -> list[Row]:
         """The rows of a query of the library on a repaired trace; who shares them changes none."""
         if (path, query) not in self._rows:
-            self._rows[path, query] = answer(query, self(path, allow_loss=allow_loss))
+            self._rows[path, query] = answer(query, self(path))
         return self._rows[path, query]
 
     def close(self) -> None:
