@@ -442,6 +442,22 @@ def test_a_cut_export_is_refused_in_one_line(tmp_path: Path) -> None:
         read(path)
 
 
+def test_a_damaged_name_of_a_table_is_refused_in_one_line(tmp_path: Path) -> None:
+    """SQLite's message holds the name, which is no text."""
+    path = tmp_path / "made.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE spoiled (id)")
+        database.commit()
+    data = (
+        path.read_bytes()
+        .replace(b"CREATE TABLE", b"QREATE TABLE")
+        .replace(b"spoiled", b"\xd8poiled")
+    )
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"^made.sqlite: its database is damaged. .*nsys export"):
+        read(path)
+
+
 def test_a_locked_export_is_refused_in_one_line(tmp_path: Path) -> None:
     """Another program holds it."""
     path = made.write(tmp_path / "made.sqlite", made.job())

@@ -191,6 +191,8 @@ def reading(name: str) -> Iterator[None]:
         raise InputError(f"{name}: its database cannot be read ({error}). {_AGAIN}") from error
     except sqlite3.DatabaseError as error:
         raise InputError(f"{name}: its database is damaged ({error}). {_AGAIN}") from error
+    except UnicodeDecodeError as error:  # SQLite's message names a table whose name is no UTF-8
+        raise InputError(f"{name}: its database is damaged. {_AGAIN}") from error
 
 
 def _text(value: bytes) -> str:
