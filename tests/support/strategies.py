@@ -31,17 +31,27 @@ ANNOTATIONS = ("user_annotation", "gpu_user_annotation")
 NUDGES = (-1001, -1000, -999, -400, -1, 0, 1, 400, 999, 1000, 1001)
 """From an end of a slice to one of another: around the tolerance of 1 us, and around nothing."""
 
+# made once: hypothesis looks at each new strategy for as long as it draws from it
+BOOLEANS, FEW, NUDGE = st.booleans(), st.integers(0, 5), st.sampled_from(NUDGES)
+CATEGORIES = st.sampled_from(
+    [st.sampled_from(it) for it in (WORK + ANNOTATIONS, WORK[:2], WORK[2:], ANNOTATIONS)]
+)
+
 
 @st.composite
 def laminar(draw: DrawFn, start: int, end: int, depth: int = 3) -> list[tuple[int, int]]:
     """Intervals between two times, each two of which nest or share no time."""
-    cuts = draw(st.lists(st.integers(start, end), min_size=2, max_size=6, unique=True).map(sorted))
+    return _laminar(draw, start, end, depth)
+
+
+def _laminar(draw: DrawFn, start: int, end: int, depth: int) -> list[tuple[int, int]]:
+    cuts = draw(st.lists(st.integers(start, end), min_size=2, max_size=6, unique=True))
     found = []
-    for first, last in pairwise(cuts):
-        if draw(st.booleans()):
+    for first, last in pairwise(sorted(cuts)):
+        if draw(BOOLEANS):
             found.append((first, last))
             if depth and last - first > 2:  # room for two cuts
-                found += draw(laminar(first, last, depth - 1))
+                found += _laminar(draw, first, last, depth - 1)
     return found
 
 
@@ -50,14 +60,11 @@ def rows(draw: DrawFn, length: int = 20_000) -> list[Slice]:
     """A row: stacks that nest, and slices that start and end near the starts and ends of these."""
     intervals = draw(laminar(0, length))
     points = sorted({time for interval in intervals for time in interval}) or [0, length]
-    near = st.builds(
-        lambda at, by: max(0, at + by), st.sampled_from(points), st.sampled_from(NUDGES)
-    )
-    for _ in range(draw(st.integers(0, 5))):
-        intervals.append(tuple(sorted((draw(near), draw(near)))))
-    cats = st.sampled_from(
-        draw(st.sampled_from([WORK + ANNOTATIONS, WORK[:2], WORK[2:], ANNOTATIONS]))
-    )
+    near = st.sampled_from(points)
+    for _ in range(draw(FEW)):
+        one, other = (max(0, draw(near) + draw(NUDGE)) for _ in range(2))
+        intervals.append((min(one, other), max(one, other)))
+    cats = draw(CATEGORIES)
     return [Slice(start, end, draw(cats)) for start, end in intervals]
 
 
