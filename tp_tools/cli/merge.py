@@ -116,6 +116,13 @@ def _numbers(text: str) -> tuple[range, ...]:
     "later.",
 )
 @click.option(
+    "--ranks-per-file",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --format archive: OUT is a folder of archives of at most N ranks each, by machine "
+    "where that is known, all on the clock of the whole job, with index.html and index.json.",
+)
+@click.option(
     "--verify",
     is_flag=True,
     help="Load the merge, or each rank of an archive, and prove that it holds all that was "
@@ -141,6 +148,7 @@ def command(  # noqa: PLR0917  click passes all by name
     ranks: tuple[range, ...],
     jobs: int | None,
     form: str,
+    ranks_per_file: int | None,
     verify: bool,  # noqa: FBT001
     summary: str | None,
     force: bool,  # noqa: FBT001
@@ -164,7 +172,8 @@ def command(  # noqa: PLR0917  click passes all by name
     from tp_tools.merging import MergeOptions  # noqa: PLC0415  numpy and msgspec: not for --help
     from tp_tools.merging.job_output import JobOptions  # noqa: PLC0415
 
-    output = output or in_current_folder(inputs, MERGED[form])
+    kind = "folder" if ranks_per_file else form
+    output = output or in_current_folder(inputs, MERGED[kind])
     if summary and output == "-":
         raise UsageError("--summary json and -o - both want stdout; give one of them a file.")
     how = MergeOptions(
@@ -179,9 +188,10 @@ def command(  # noqa: PLR0917  click passes all by name
         short_names=short_names,
         skips_failed=allow_missing,
     )
-    options = JobOptions(inputs, output, how, cast("Format", form), verify, jobs, force)
     with ClusterOptions(ray, allow_missing).workers(console) as workers:
-        options = replace(options, workers=workers)
+        options = JobOptions(
+            inputs, output, how, cast("Format", form), verify, jobs, force, workers, ranks_per_file
+        )
         _run(options, console, as_json=summary == "json")
 
 

@@ -17,7 +17,7 @@ _SUFFIXES = (".gz", ".zst", ".json", ".pftrace", ".perfetto-trace", ".sqlite", "
 
 
 FIXED = ".fixed.json.gz"
-MERGED = {"archive": ".merged.zip", "trace": ".merged.json.gz"}
+MERGED = {"archive": ".merged.zip", "folder": ".merged", "trace": ".merged.json.gz"}
 REPORT = ".report.html"
 """Ends of the names of outputs of `fix`, of `merge` by its format, and of `report`."""
 

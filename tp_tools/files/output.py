@@ -111,7 +111,7 @@ def made_folder(name: str) -> Iterator[None]:
         OutputError: it cannot be made; its own folder has to be there.
     """
     folder = Path(name)
-    with _output_errors(name), signals.held_back():
+    with output_errors(name), signals.held_back():
         is_new = not folder.is_dir()
         if is_new:
             folder.mkdir()
@@ -171,14 +171,14 @@ def written(name: str, blocks: Iterable[bytes], *, packed: bool = False) -> Iter
     streams = name == STDOUT or is_stream(name)
     target = None if streams else Path(os.path.realpath(name))
     with ExitStack() as stack:
-        with _output_errors(name):
+        with output_errors(name):
             handle, path = stack.enter_context(temporary.file(target.parent if target else None))
             with os.fdopen(handle, "wb") as file:
                 _write(file, "" if packed else name, blocks)
                 file.flush()
                 os.fsync(file.fileno())
         yield path
-        with _output_errors(name):
+        with output_errors(name):
             if target is None:
                 _copy_to(name, path)
             else:
@@ -186,7 +186,7 @@ def written(name: str, blocks: Iterable[bytes], *, packed: bool = False) -> Iter
 
 
 @contextmanager
-def _output_errors(name: str) -> Iterator[None]:
+def output_errors(name: str) -> Iterator[None]:
     """Turn OSError of the block into OutputError."""
     try:
         yield

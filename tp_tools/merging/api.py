@@ -68,6 +68,7 @@ def merge(
     profile: str | None = None,
     stage: str | None = None,
     format: Format = "trace",  # noqa: A002  as the option is called
+    ranks_per_file: int | None = None,
     verify: bool = False,
     force: bool = False,
     jobs: int | None = None,
@@ -91,6 +92,8 @@ def merge(
         profile: of several profiles in a folder, this one.
         stage: of several stages, this one.
         format: "trace", or "archive" for a zip of the repaired ranks.
+        ranks_per_file: with "archive": ranks of an archive at most; `output` is a folder of
+            archives, with index.html and index.json. None for one archive.
         verify: whether the merge, or each rank of an archive, is loaded and proven; not .pftrace.
         force: whether an existing output is replaced.
         jobs: ranks worked on at a time; None for one per core.
@@ -105,7 +108,8 @@ def merge(
         tp_tools.errors.EngineError: TraceProcessor failed.
     """
     names = paths(inputs)
-    target = in_current_folder(names, MERGED[format]) if output is None else os.fspath(output)
+    kind = "folder" if ranks_per_file else format
+    target = in_current_folder(names, MERGED[kind]) if output is None else os.fspath(output)
     how = MergeOptions(
         align=align,
         choice=RankChoice(profile, stage, allow_missing, _numbered(ranks)),
@@ -119,7 +123,8 @@ def merge(
     )
     kept = KeptWarnings()
     plan, counts = job_output.merge(
-        JobOptions(names, target, how, format, verify, jobs, force), kept
+        JobOptions(names, target, how, format, verify, jobs, force, ranks_per_file=ranks_per_file),
+        kept,
     )
     kept.warn_caller()
     return Merged(target, numbers(plan, counts))

@@ -20,10 +20,11 @@ from tp_tools.processes.worker import FileCall
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tp_tools.merging.preparation import MergePlan
+    from tp_tools.merging.ranks import JobRank
     from tp_tools.processes import Pool
     from tp_tools.progress import Reporter
 
@@ -56,34 +57,73 @@ def archive(
         EngineError: TraceProcessor failed.
     """
     between = plan.folder / "archive"  # sizes stand before members, and are known behind them
-    names = [f"rank{rank.rank}.json" for rank in plan.ranks]
-    counts = counts or Counts()
-    with zipfile.ZipFile(between, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
-        packed.writestr(_member(MANIFEST), msgspec.json.encode(manifest(plan, names)))
-        parts = [spool.with_suffix(".part") for spool in plan.spools]
-        short = plan.short_names()
-        calls = (
-            FileCall(
-                partial(
-                    write_member,
-                    placement=placement_of(plan, i, 1),
-                    short_names=short,
-                    engine=plan.options.engine,
-                    is_verified=is_verified,
-                ),
-                reads=(spool,),
-                returns=(part,),
-            )
-            for i, (spool, part) in enumerate(zip(plan.spools, parts, strict=True))
-        )
-        columns = (pool.map_ordered(calls), parts, names, plan.summaries)
-        for written, part, name, summary in zip(*columns, strict=True):
-            _add(packed, name, part)
-            counts.add(written.events, written.slices, written.flows, written.short_names)
-            reporter.advance(summary.file_bytes)
+    everything = [(between, range(len(plan.ranks)))]
+    for _ in archives(plan, pool, everything, reporter, counts=counts, is_verified=is_verified):
+        pass
     with between.open("rb") as file:
         while block := file.read(_BLOCK):
             yield block
+
+
+def archives(
+    plan: MergePlan,
+    pool: Pool,
+    groups: Sequence[tuple[Path, Sequence[int]]],
+    reporter: Reporter = SILENT,
+    *,
+    counts: Counts | None = None,
+    is_verified: bool = False,
+) -> Iterator[Counts]:
+    """Write an archive per group of ranks, one after the other, all on the clock of the plan.
+
+    Args:
+        plan: the ranks, read and aligned.
+        pool: processes that write the ranks.
+        groups: the file of each archive, and its ranks as indices into those of the plan.
+        reporter: as for `archive`.
+        counts: likewise, of all archives.
+        is_verified: likewise.
+
+    Yields:
+        The numbers of an archive, once it is written.
+
+    Raises:
+        InputError, VerificationError, EngineError: as `archive`.
+    """
+    order = [index for _, members in groups for index in members]
+    parts = [plan.spools[index].with_suffix(".part") for index in order]
+    short = plan.short_names()
+    calls = (
+        FileCall(
+            partial(
+                write_member,
+                placement=placement_of(plan, index, 1),
+                short_names=short,
+                engine=plan.options.engine,
+                is_verified=is_verified,
+            ),
+            reads=(plan.spools[index],),
+            returns=(part,),
+        )
+        for index, part in zip(order, parts, strict=True)
+    )
+    written = zip(pool.map_ordered(calls), parts, strict=True)
+    counts = counts or Counts()
+    for path, members in groups:
+        ranks, own = [plan.ranks[index] for index in members], Counts()
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+            packed.writestr(_member(MANIFEST), msgspec.json.encode(manifest(ranks)))
+            for index, rank in zip(members, ranks, strict=True):
+                it, part = next(written)
+                _add(packed, _name(rank), part)
+                for total in (own, counts):
+                    total.add(it.events, it.slices, it.flows, it.short_names)
+                reporter.advance(plan.summaries[index].file_bytes)
+        yield own
+
+
+def _name(rank: JobRank) -> str:
+    return f"rank{rank.rank}.json"
 
 
 def _add(packed: zipfile.ZipFile, name: str, fragment: Path) -> None:
@@ -101,12 +141,12 @@ def _member(name: str) -> zipfile.ZipInfo:
     return member
 
 
-def manifest(plan: MergePlan, names: list[str]) -> dict[str, object]:
+def manifest(ranks: Sequence[JobRank]) -> dict[str, object]:
     """Return the manifest: a machine per rank, and clocks that agree with that of the first."""
     files: list[dict[str, object]] = []
-    for rank, name in zip(plan.ranks, names, strict=True):
-        entry: dict[str, object] = {"path": name, "machine": {"name": rank.title}}
+    for rank in ranks:
+        entry: dict[str, object] = {"path": _name(rank), "machine": {"name": rank.title}}
         if files:
-            entry["clocks"] = {"sync_to": {"file": names[0]}, "offset_ns": 0}
+            entry["clocks"] = {"sync_to": {"file": files[0]["path"]}, "offset_ns": 0}
         files.append(entry)
     return {"perfetto_manifest": {"version": 1, "files": files}}

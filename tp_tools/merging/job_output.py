@@ -17,7 +17,7 @@ from tp_tools.files import output, temporary
 from tp_tools.files.foreign import refuse_foreign
 from tp_tools.files.source import disk_size
 from tp_tools.files.sources import is_rereadable, source_of
-from tp_tools.merging import archive, preparation, verify_merge
+from tp_tools.merging import archive, archive_folder, preparation, verify_merge
 from tp_tools.merging import output as merge_output
 from tp_tools.merging.exported_ranks import converted
 from tp_tools.merging.summary import summary
@@ -50,6 +50,7 @@ class JobOptions(Struct, frozen=True):
         jobs: ranks worked on at a time; None for one per core.
         force: whether an existing output is replaced.
         workers: who works on the ranks.
+        ranks_per_file: ranks of an archive at most, of several in a folder; None for one archive.
     """
 
     inputs: Sequence[str]
@@ -60,10 +61,11 @@ class JobOptions(Struct, frozen=True):
     jobs: int | None = None
     force: bool = False
     workers: Workers = HERE
+    ranks_per_file: int | None = None
 
 
 def merge(options: JobOptions, reporter: Reporter) -> tuple[MergePlan, Counts]:
-    """Merge the ranks of a job into a file.
+    """Merge the ranks of a job into a file, or into a folder of archives.
 
     Args:
         options: what, and into which file.
@@ -80,8 +82,11 @@ def merge(options: JobOptions, reporter: Reporter) -> tuple[MergePlan, Counts]:
         EngineError: TraceProcessor failed.
     """
     _check(options)
-    suffixes = (".zip",) if options.form == "archive" else output.SUFFIXES
-    output.check(options.output, force=options.force, suffixes=suffixes)
+    if options.ranks_per_file:
+        archive_folder.check(options.output, force=options.force)
+    else:
+        suffixes = (".zip",) if options.form == "archive" else output.SUFFIXES
+        output.check(options.output, force=options.force, suffixes=suffixes)
     with temporary.in_folder(output.folder_of(options.output)), temporary.folder() as folder:
         traces = preparation.files(options.inputs, options.output, options.how.choice)
         traces.say_left_out(reporter)
@@ -102,6 +107,8 @@ def _check(options: JobOptions) -> None:
     if start is not None and end is not None and start >= end:
         raise UsageError("--start is not before --end: nothing would be left.")
     selects = how.gpu_only or how.excluded or (start, end) != (None, None)
+    if options.ranks_per_file and options.form != "archive":
+        raise UsageError("--ranks-per-file divides an archive: give --format archive.")
     if options.form == "archive" and selects:
         raise UsageError("--format archive holds the ranks whole; it cannot select events.")
     if options.verify and _is_pftrace(options):
@@ -181,6 +188,17 @@ def _write(
     with ExitStack() as writing:
         doing = f"writing {options.output}"
         stage = writing.enter_context(reporter.stage(doing, size, "writing collectives"))
+        if options.ranks_per_file:
+            archive_folder.write(
+                plan,
+                pool,
+                options.output,
+                options.ranks_per_file,
+                stage,
+                counts=counts,
+                is_verified=options.verify,
+            )
+            return counts
         packed = options.output.endswith(".gz")
         if options.form == "archive":
             blocks = archive.archive(plan, pool, stage, counts=counts, is_verified=options.verify)
