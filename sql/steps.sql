@@ -25,7 +25,7 @@ INCLUDE PERFETTO MODULE tpt.gpu_slice;
 INCLUDE PERFETTO MODULE tpt.step;
 
 WITH
-  work AS (
+  work AS MATERIALIZED (
     -- one number per step, and below 0 per rank and reason for work of none
     SELECT
       COALESCE(
@@ -33,7 +33,12 @@ WITH
         -2 * (COALESCE(work.rank, -1) + 2) - (step_work.reason = 'outside steps')
       ) AS seq,
       step_work.reason,
-      work.*
+      -- without names: those of kernels are long, and take time to copy
+      work.rank,
+      work.device,
+      work.ts,
+      work.ts_end,
+      work.kind
     FROM tpt_gpu_slice AS work
     CROSS JOIN tpt_step_work AS step_work USING (id)
   ),

@@ -48,7 +48,14 @@ ORDER BY gap_id;
 CREATE PERFETTO TABLE _tpt_gap_latest AS
 WITH
   began AS (
-    SELECT gap.gap_id, gap.upid, gap.track_key, gap.middle, MAX(it.id) AS id
+    SELECT
+      gap.gap_id,
+      gap.upid,
+      gap.track_key,
+      gap.ts,
+      gap.ts_end,
+      gap.middle,
+      MAX(it.id) AS id
     FROM _tpt_gap_middle AS gap
     LEFT JOIN _tpt_cpu_slice AS it
       ON it.ts > gap.since
@@ -59,6 +66,8 @@ WITH
   )
 SELECT
   gap_id,
+  ts,
+  ts_end,
   MAX(id) OVER (
     PARTITION BY upid, track_key
     ORDER BY middle, gap_id
@@ -67,15 +76,7 @@ SELECT
 FROM began
 ORDER BY gap_id;
 
--- The ops of the trace: to read the category slice by slice takes ten times as long.
-CREATE PERFETTO TABLE _tpt_op_slice AS
-SELECT id
-FROM slice
-WHERE
-  category IN ('cpu_op', 'Operator')
-ORDER BY id;
-
--- The lines of Python, likewise.
+-- The lines of Python.
 CREATE PERFETTO TABLE _tpt_line_slice AS
 SELECT id
 FROM slice
@@ -95,29 +96,28 @@ CREATE PERFETTO TABLE tpt_gap_op(
   python_line STRING
 ) AS
 WITH
-  around AS (
-    SELECT gap_id, slice.id, slice.ts, slice.ts + slice.dur AS ts_end
-    FROM _tpt_gap_latest
-    CROSS JOIN slice USING (id)
-    UNION ALL
-    SELECT latest.gap_id, it.id, it.ts, it.ts + it.dur
-    FROM _tpt_gap_latest AS latest
-    CROSS JOIN ANCESTOR_SLICE(latest.id) AS it
-  ),
-  half AS (
-    SELECT around.gap_id, around.id
-    FROM around
-    CROSS JOIN _tpt_gap_middle AS gap USING (gap_id)
+  found AS (
+    SELECT
+      gap.gap_id,
+      -- a slice has a higher number than those around it
+      MAX(IIF(it.category IN ('cpu_op', 'Operator'), it.id, NULL)) AS op_id,
+      MAX(line.id) AS line_id
+    FROM _tpt_gap_latest AS gap
+    CROSS JOIN ANCESTOR_SLICE(gap.id) AS it
+    LEFT JOIN _tpt_line_slice AS line ON line.id = it.id
     WHERE
-      2 * (MIN(around.ts_end, gap.ts_end) - MAX(around.ts, gap.ts)) >= gap.ts_end - gap.ts
+      2 * (MIN(it.ts + it.dur, gap.ts_end) - MAX(it.ts, gap.ts)) >= gap.ts_end - gap.ts
+    GROUP BY gap.gap_id
+    UNION ALL
+    SELECT gap.gap_id, IIF(it.category IN ('cpu_op', 'Operator'), it.id, NULL), line.id
+    FROM _tpt_gap_latest AS gap
+    CROSS JOIN slice AS it USING (id)
+    LEFT JOIN _tpt_line_slice AS line ON line.id = it.id
+    WHERE
+      2 * (MIN(it.ts + it.dur, gap.ts_end) - MAX(it.ts, gap.ts)) >= gap.ts_end - gap.ts
   ),
-  -- a slice has a higher number than those around it
   innermost AS (
-    SELECT half.gap_id, MAX(op.id) AS op_id, MAX(line.id) AS line_id
-    FROM half
-    LEFT JOIN _tpt_op_slice AS op USING (id)
-    LEFT JOIN _tpt_line_slice AS line USING (id)
-    GROUP BY half.gap_id
+    SELECT gap_id, MAX(op_id) AS op_id, MAX(line_id) AS line_id FROM found GROUP BY gap_id
   )
 SELECT innermost.gap_id, op.name AS cpu_op, line.name AS python_line
 FROM innermost

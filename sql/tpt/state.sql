@@ -23,31 +23,36 @@ CREATE PERFETTO MACRO tpt_states(
 RETURNS TableOrSubquery AS
 (
   WITH
-    change AS (
+    -- how many run, two kinds in one sum: 2^31 of one are 1 of the other
+    counted AS (
       SELECT
         owner,
         device,
         at,
-        MAX(mark) AS mark,
-        SUM(IIF(kind = 'compute', step, 0)) AS compute,
-        SUM(IIF(kind = 'collective', step, 0)) AS collective,
-        SUM(IIF(kind = 'copy', step, 0)) AS copy,
-        SUM(IIF(kind = 'wait', step, 0)) AS waiting
+        LEAD(at) OVER so_far AS next,
+        MAX(mark) OVER so_far AS mark,
+        SUM(CASE kind WHEN 'compute' THEN step WHEN 'collective' THEN step << 31 END) OVER so_far
+          AS kernels,
+        SUM(CASE kind WHEN 'copy' THEN step WHEN 'wait' THEN step << 31 END) OVER so_far AS others
       FROM $edges
-      GROUP BY owner, device, at
+      WINDOW so_far AS (
+        PARTITION BY owner, device ORDER BY at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      )
     )
   SELECT
     owner,
     device,
     at AS ts,
-    COALESCE(LEAD(at) OVER so_far - at, 0) AS dur,
-    MAX(mark) OVER so_far AS mark,
-    SUM(compute) OVER so_far AS compute,
-    SUM(collective) OVER so_far AS collective,
-    SUM(copy) OVER so_far AS copy,
-    SUM(waiting) OVER so_far AS waiting
-  FROM change
-  WINDOW so_far AS (PARTITION BY owner, device ORDER BY at)
+    COALESCE(next - at, 0) AS dur,
+    mark,
+    COALESCE(kernels & ((1 << 31) - 1), 0) AS compute,
+    COALESCE(kernels >> 31, 0) AS collective,
+    COALESCE(others & ((1 << 31) - 1), 0) AS copy,
+    COALESCE(others >> 31, 0) AS waiting
+  FROM counted
+  -- the last of each moment counts all of it
+  WHERE
+    next IS NOT at
 );
 
 -- What an owner's device did from each mark to the next. Columns: owner, device, mark, ts (its
