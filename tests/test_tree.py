@@ -66,7 +66,6 @@ TESTED_IN = {
     "tp_tools.chrome.grammar": "chrome/test_salvage.py",
     "tp_tools.chrome.members": "chrome/test_salvage.py",
     "tp_tools.chrome.sanitize_tokens": "chrome/test_sanitize.py",
-    "tp_tools.chrome.schema": "chrome/test_reader.py",
     "tp_tools.chrome.trace_builder": "chrome/test_reader.py",
     "tp_tools.cli.fix_one": "cli/test_fix.py",
     "tp_tools.cli.fix_summary": "cli/test_fix.py",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strategies import PURE
-from tp_tools.chrome.event_ids import numbered_ids
+from tp_tools.chrome.event_ids import ids_of_events, numbered_ids
+from tp_tools.chrome.schema import DECODER
 from tp_tools.trace.model import NO_ID
 
 
@@ -34,3 +36,11 @@ def test_ids_are_in_order(last: int) -> None:
     code, links = numbered_ids(np.array([last, 3, -2, 3, 5, -1]), [b'"t"'])
     assert list(links) == [b"3", b"5", b"%d" % last, b'"t"']
     assert code.tolist() == [2, 0, 3, 0, 1, NO_ID]
+
+
+@pytest.mark.parametrize("phase", ["X", "XX", "B", "i", "R", "s"])
+def test_the_id_of_a_slice_is_its_correlation(phase: str) -> None:
+    """Perfetto reads the first character of a phase: "XX" is a slice; flow events have their id."""
+    event = msgspec.json.encode({"ph": phase, "id": 5, "args": {"correlation": 7}})
+    link, texts = ids_of_events(DECODER.decode(b"[%b]" % event))
+    assert (link.tolist(), texts) == ([5 if phase == "s" else 7], [])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 _FIRST_TEXT_ID = NO_ID - 1
+_SLICES = frozenset("XBEiIR")
 _FEW_GAPS = 4  # ids below this multiple of the number of events go into a table
 
 
@@ -110,13 +111,17 @@ def _numbered_in_order(link: Ints) -> Ints:
 
 
 def _texts(events: list[Event]) -> list[msgspec.Raw]:
-    """Return the JSON text of each event's id; the object ABSENT for an event without an id."""
+    """Return the JSON text of each event's id; the object ABSENT for an event without an id.
+
+    A member `id` of a slice or an instant is none. Of a phase Perfetto reads the first character.
+    """
     args = [event.args for event in events]
     texts = [arg.correlation if type(arg) is Args else ABSENT for arg in args]
     ids = [event.id for event in events]
     if ids.count(ABSENT) < len(ids):
         for i, text in enumerate(ids):
-            if text is not ABSENT and events[i].ph != "X":
+            phase = events[i].ph
+            if text is not ABSENT and not (isinstance(phase, str) and phase[:1] in _SLICES):
                 texts[i] = text
     return texts
 
