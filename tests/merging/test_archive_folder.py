@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import zipfile
 from html import unescape
 from typing import TYPE_CHECKING, Any
@@ -171,6 +172,31 @@ def test_an_earlier_folder_is_replaced_with_force_alone(
     ran = tp_tools("merge", job, "-o", folder, *SPLIT, "2", "--force")
     assert (ran.code, "holds notes.txt" in ran.err) == (2, True)
     assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such call")
+def test_an_earlier_folder_is_never_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It and the new one exchange their names in one call: no rename in which SIGKILL loses it."""
+    target = tmp_path / "archives"
+    target.mkdir()
+    (target / "old").touch()
+    with output_folder.written(str(target)) as made:
+        (made / "new").touch()
+        monkeypatch.delattr("pathlib.Path.rename")
+    assert [it.name for it in tmp_path.rglob("*")] == ["archives", "new"]
+
+
+def test_an_earlier_folder_is_replaced_where_names_cannot_be_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that lacks it: the earlier one is renamed first."""
+    monkeypatch.setattr(output_folder, "exchange", lambda *_: False)
+    target = tmp_path / "archives"
+    target.mkdir()
+    (target / "old").touch()
+    with output_folder.written(str(target)) as made:
+        (made / "new").touch()
+    assert [it.name for it in tmp_path.rglob("*")] == ["archives", "new"]
 
 
 def test_a_failure_leaves_nothing_and_changes_nothing(tmp_path: Path) -> None:

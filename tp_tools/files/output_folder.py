@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,10 @@ from tp_tools.processes import signals
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterator
+
+
+_HERE = -100  # AT_FDCWD: paths are those of this process
+_RENAME_EXCHANGE = 2
 
 
 def check(name: str, names: re.Pattern[str], *, force: bool) -> None:
@@ -72,14 +78,30 @@ def written(name: str) -> Iterator[Path]:
         for file in made.iterdir():
             _synchronize(file)
         with signals.held_back():
-            if target.is_dir():
-                target.rename(old)
-            try:
+            if not target.is_dir():
                 made.rename(target)
-            except OSError:
-                if old.is_dir():
+            elif not exchange(made, target):
+                target.rename(old)
+                try:
+                    made.rename(target)
+                except OSError:
                     old.rename(target)
-                raise
+                    raise
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange the names of two folders at once, so that SIGKILL leaves either both or none.
+
+    Source: rename(2), RENAME_EXCHANGE of Linux, which some file systems lack.
+
+    Returns:
+        Whether it was done.
+    """
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    if rename is None:
+        return False
+    result: int = rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _RENAME_EXCHANGE)
+    return result == 0
 
 
 def _synchronize(file: Path) -> None:
