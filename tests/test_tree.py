@@ -55,6 +55,7 @@ def mirrored(path: Path) -> Path:
 
 TESTED_IN = {
     "tp_tools.__main__": "cli/test_process.py",
+    "tp_tools.alignment.clock_groups": "merging/test_archive_folder.py",
     "tp_tools.alignment.connected": "alignment/test_match.py",
     "tp_tools.alignment.match_by_time": "alignment/test_match.py",
     "tp_tools.alignment.same_host": "alignment/test_clock.py",
@@ -145,7 +146,6 @@ TESTED_IN = {
     "tp_tools.reporting.build": "cli/test_report.py",
     "tp_tools.reporting.labels": "cli/test_report.py",
     "tp_tools.reporting.plots": "cli/test_report.py",
-    "tp_tools.reporting.quality": "cli/test_report.py",
     "tp_tools.repair.invented_flows": "repair/test_launch_flows.py",
     "tp_tools.repair.verify_shown": "repair/test_verify_json.py",
     "tp_tools.trace.categories": "repair/test_planner.py",

@@ -128,6 +128,8 @@ def test_the_page_says_what_times_are_worth(
     assert [it for it in WARNINGS if it in page] == words
     found = {rank["aligned_by"] for it in index_of(folder)["archives"] for rank in it["ranks"]}
     assert found == {"collectives" if align == "auto" else "base"}
+    is_apart = align == "auto" and groups > 1
+    assert ("in 2 groups that share no collectives" in ran.err) == is_apart
 
 
 def test_names_of_a_trace_are_text_on_the_page(tp_tools: TpTools, tmp_path: Path) -> None:

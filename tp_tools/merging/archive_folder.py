@@ -11,8 +11,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.alignment.alignment import BY_COLLECTIVES
-from tp_tools.alignment.connected import connected_ranks
+from tp_tools.alignment.clock_groups import clock_groups
 from tp_tools.files import output_folder
 from tp_tools.merging import archive_index
 from tp_tools.merging.archive import archives
@@ -21,7 +20,6 @@ from tp_tools.progress import SILENT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tp_tools.alignment import Alignment
     from tp_tools.merging.output import Counts
     from tp_tools.merging.preparation import MergePlan
     from tp_tools.processes import Pool
@@ -91,7 +89,7 @@ def write(
             plan.missing,
             plan.options.align,
             plan.first_ns,
-            _clock_groups(plan.alignment),
+            clock_groups(plan.alignment),
             entries,
         )
         (folder / "index.json").write_bytes(msgspec.json.format(msgspec.json.encode(index)) + b"\n")
@@ -140,11 +138,3 @@ def _ranks(plan: MergePlan, members: Sequence[int]) -> list[archive_index.Rank]:
         how = aligned.how
         found.append(archive_index.Rank(rank.rank, rank.title, name, host, first, last, how))
     return found
-
-
-def _clock_groups(alignment: Alignment) -> int:
-    """Count the groups of ranks whose clocks were fitted each in itself."""
-    readings = alignment.matches.readings(alignment.pool)
-    _, component = connected_ranks(readings, len(alignment.ranks))
-    of = zip(alignment.ranks, component.tolist(), strict=True)
-    return len({number for aligned, number in of if aligned.how == BY_COLLECTIVES})

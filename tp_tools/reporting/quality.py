@@ -12,6 +12,8 @@ from tp_tools.reporting.tables import Column, KernelName, Table, duration
 from tp_tools.trace.short_names import short_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tp_tools.repair.defects import Defects
     from tp_tools.reporting.data import ReportData
 
@@ -166,14 +168,6 @@ def _residuals_figure(merge: Any, unaligned: int) -> Figure:  # noqa: ANN401  th
         for rank in ranks
     ]
     measured = [rank for rank in ranks if rank["residual_ns"] is not None]
-    notes = []
-    if len(measured) < len(ranks):
-        notes.append(f"Of {plural(len(ranks) - len(measured), 'rank')} no residual is known.")
-    if unaligned:
-        notes.append(
-            f"The clocks of {plural(unaligned, 'rank')} are not set by collectives but taken as "
-            "they are. Between machines they may be off by milliseconds, and skews with them."
-        )
     return Figure(
         "clock-residuals",
         "Alignment residuals",
@@ -184,8 +178,23 @@ def _residuals_figure(merge: Any, unaligned: int) -> Figure:  # noqa: ANN401  th
         if any(rank["residual_p95_ns"] for rank in measured)
         else None,
         table=Table(columns, rows),
-        notes=notes,
+        notes=[*_clock_notes(merge, len(ranks) - len(measured), unaligned)],
     )
+
+
+def _clock_notes(merge: Any, unmeasured: int, unaligned: int) -> Iterator[str]:  # noqa: ANN401  the object of --summary json
+    if unmeasured:
+        yield f"Of {plural(unmeasured, 'rank')} no residual is known."
+    if (groups := merge["clock_groups"]) > 1:
+        yield (
+            f"The ranks form {groups:,} groups that share no collectives with each other: from "
+            "group to group times may be wrong by as much as their base times differ."
+        )
+    if unaligned:
+        yield (
+            f"The clocks of {plural(unaligned, 'rank')} are not set by collectives but taken as "
+            "they are. Between machines they may be off by milliseconds, and skews with them."
+        )
 
 
 _ALIGNED_BY = {
