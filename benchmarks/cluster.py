@@ -16,6 +16,7 @@ import argparse
 import logging
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _BETWEEN_KILLS_S = (3.0, 7.0)
+_BETWEEN_LOOKS_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,34 @@ def run(command: Sequence[str]) -> Ran:
     began = time.perf_counter()
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, stdout=out)
+        peaks: list[float] = []
+        watch = threading.Thread(target=lambda: peaks.extend(_peaks(process.pid)))
+        watch.start()
         _, status, usage = os.wait4(process.pid, 0)
+        watch.join()
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"exit {process.returncode}: {' '.join(command)}")
         out.seek(0)
         busy = usage.ru_utime + usage.ru_stime
-        return Ran(out.read(), time.perf_counter() - began, busy, usage.ru_maxrss * 1024 / 1e6)
+        return Ran(out.read(), time.perf_counter() - began, busy, max(peaks))
+
+
+def _peaks(pid: int) -> Iterator[float]:
+    """Yield the peak memory of a process in MB until it ends.
+
+    `ru_maxrss` would be at least that of this process, which holds Ray and the S3 server: what
+    vfork shares until exec counts.
+    """
+    while peak := re.search(r"VmHWM:\s*(\d+) kB", _status(pid)):
+        yield int(peak[1]) * 1024 / 1e6
+        time.sleep(_BETWEEN_LOOKS_S)
+
+
+def _status(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/status").read_text()
+    return ""
 
 
 def ranks(folder: Path, count: int, into: Path) -> Path:
