@@ -145,7 +145,6 @@ TESTED_IN = {
     "tp_tools.repair.verify_flows": "repair/test_launch_flows.py",
     "tp_tools.reporting.build": "cli/test_report.py",
     "tp_tools.reporting.labels": "cli/test_report.py",
-    "tp_tools.reporting.plots": "cli/test_report.py",
     "tp_tools.repair.invented_flows": "repair/test_launch_flows.py",
     "tp_tools.repair.verify_shown": "repair/test_verify_json.py",
     "tp_tools.trace.categories": "repair/test_planner.py",

@@ -16,6 +16,7 @@ from tp_tools.reporting import nodes
 from tp_tools.reporting.collection import collect
 from tp_tools.reporting.collective import collectives_of
 from tp_tools.reporting.lateness import process_groups
+from tp_tools.reporting.plots import heat_map
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,3 +163,14 @@ def test_sums_over_machines_are_those_of_stragglers(tmp_path: Path) -> None:
     table = dict(cells(found["nodes"], "machine", "caused_wait_us"))
     assert table == pytest.approx(waited)
     assert sorted(column(found["rails"].table, "rail")) == ["GPU 0", "GPU 1"]
+
+
+def test_a_map_of_few_rows_has_room_for_the_times_of_its_colours() -> None:
+    """In one row the times from 1 us to 1 ms stood upon each other."""
+    heights = [
+        heat_map([str(row) for row in range(rows)], [[2_000.0]] * rows, ["node-0"])["layout"][
+            "height"
+        ]
+        for rows in (1, 4, 8)
+    ]
+    assert heights[0] == heights[1] < heights[2]

@@ -25,6 +25,7 @@ _BAR_PX = 30
 _THIN_BAR_PX = 16
 _MAX_THICK_BARS = 40
 _FRAME_PX = 70
+_COLOUR_BAR_PX = 120  # room for the times beside the colours, where there are few rows
 _MAX_CELLS_WITH_GAPS = 60
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -118,7 +119,7 @@ def heat_map(
     logs = [[None if value is None else _magnitude(value) for value in row] for row in cells]
     maximum = max([1.0, *(value for row in logs for value in row if value is not None)])
     ticks = [(power, duration(10 ** (power + 3)).replace(".000", "")) for power in range(9)]
-    height = _FRAME_PX + len(labels) * _thickness(len(labels))
+    height = _FRAME_PX + max(len(labels) * _thickness(len(labels)), _COLOUR_BAR_PX)
     figure = go.Figure(layout=layout(height, axis))
     figure.add_heatmap(
         x=[escape_text(column) for column in columns],
