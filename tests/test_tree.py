@@ -55,7 +55,6 @@ def mirrored(path: Path) -> Path:
 
 TESTED_IN = {
     "tp_tools.__main__": "cli/test_process.py",
-    "tp_tools.alignment.clock_groups": "merging/test_archive_folder.py",
     "tp_tools.alignment.connected": "alignment/test_match.py",
     "tp_tools.alignment.match_by_time": "alignment/test_match.py",
     "tp_tools.alignment.same_host": "alignment/test_clock.py",

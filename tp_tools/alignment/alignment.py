@@ -83,11 +83,13 @@ class Alignment(Struct, frozen=True):
         ranks: clocks of the ranks, in the order in which these were given.
         pool: collectives of all ranks.
         matches: which of these are the same collective.
+        groups: number of groups of ranks fitted each in itself; between them base times stand.
     """
 
     ranks: list[Aligned]
     pool: Pool
     matches: Matches
+    groups: int
 
 
 def align(members: Sequence[Member], mode: Mode) -> Alignment:
@@ -290,4 +292,5 @@ def _alignment(state: _State, how: list[str], why: list[str]) -> Alignment:
             else (None, None)
         )
         ranks.append(Aligned(clock, how[rank], why[rank], len(of_rank), median, p95))
-    return Alignment(ranks, state.pool, state.matches)
+    fitted = np.array(how) == BY_COLLECTIVES
+    return Alignment(ranks, state.pool, state.matches, len(np.unique(state.component[fitted])))

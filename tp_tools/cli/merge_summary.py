@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tp_tools.alignment.alignment import BY_BASE, BY_COLLECTIVES, BY_HOST
-from tp_tools.alignment.clock_groups import clock_groups
 from tp_tools.alignment.connected import LEAST
 from tp_tools.formatting import plural, span
 
@@ -81,7 +80,7 @@ def _clocks(plan: MergePlan) -> Iterator[str]:
             f"           offsets up to {span(offset)}, drift up to {drift:.2f} ppm; ends of one "
             f"collective agree to {span(residual)} (median), {span(residual_p95)} (95 %)"
         )
-    if (groups := clock_groups(plan.alignment)) > 1:
+    if (groups := plan.alignment.groups) > 1:
         yield f"           in {groups:,} groups that share no collectives: between them base times"
         yield "           stand, and times may be wrong by as much as these differ"
 

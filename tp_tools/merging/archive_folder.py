@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.alignment.clock_groups import clock_groups
 from tp_tools.files import output_folder
 from tp_tools.merging import archive_index
 from tp_tools.merging.archive import archives
@@ -89,7 +88,7 @@ def write(
             plan.missing,
             plan.options.align,
             plan.first_ns,
-            clock_groups(plan.alignment),
+            plan.alignment.groups,
             entries,
         )
         (folder / "index.json").write_bytes(msgspec.json.format(msgspec.json.encode(index)) + b"\n")

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
-from tp_tools.alignment.clock_groups import clock_groups
-
 if TYPE_CHECKING:
     from tp_tools.merging.output import Counts
     from tp_tools.merging.preparation import MergePlan
@@ -50,7 +48,7 @@ def summary(prepared: MergePlan) -> dict[str, Any]:
             "confidence": dict(sorted(Counter(matches.confidence).items())),
         },
         "align": prepared.options.align,
-        "clock_groups": clock_groups(prepared.alignment),
+        "clock_groups": prepared.alignment.groups,
     }
 
 
