@@ -5,8 +5,12 @@ $TP_TOOLS_TEST_NATIVE, the tests of the other files run on the real one as well.
 """
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -70,6 +74,42 @@ def test_a_killed_shell_is_out_of_memory(stand_in_shell: Path) -> None:
         tp.query("SELECT 'please die'")
 
 
+KILLED = """\
+import os, signal
+from tp_tools.engine import load
+tp = load([b'{"traceEvents": []}'], source="empty", engine=%r)
+print(tp.subprocess.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not end it")
+def test_a_shell_ends_with_a_process_that_is_killed(stand_in_shell: Path) -> None:
+    """SIGKILL lets nobody clean up, so the system ends the shell; not sooner, with its thread."""
+    command = [sys.executable, "-c", KILLED % str(stand_in_shell)]
+    killed = subprocess.run(command, check=False, stdout=subprocess.PIPE)
+    assert killed.returncode == -signal.SIGKILL
+    ended(int(killed.stdout))
+
+
+def test_a_shell_outlives_the_thread_that_asked_for_it(stand_in_shell: Path) -> None:
+    """A trace loaded on a thread is there when this thread has ended."""
+    with ThreadPoolExecutor(1) as threads:
+        made = threads.submit(load, [SOUND], source="sound", engine=str(stand_in_shell))
+    with made.result() as tp:
+        assert rows(tp, "SELECT COUNT(*) FROM slice") == [(2,)]
+
+
+def ended(pid: int) -> None:
+    """Wait until a process has ended; whoever is its parent then may not have collected it."""
+    status = Path(f"/proc/{pid}/stat")
+    for _ in range(600):
+        if not status.exists() or "Z" in status.read_text().split()[2]:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"process {pid} is still running")
+
+
 def test_engine_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """$TP_TOOLS_ENGINE is the default, and what is asked for comes before it."""
     monkeypatch.setenv("TP_TOOLS_ENGINE", "/nowhere/trace_processor_shell")
@@ -110,10 +150,4 @@ def test_a_download_that_hangs(no_pinned_shell: Path) -> None:
     script(no_pinned_shell / "curl", f"echo $$ > {mark}; exec sleep 600")
     with pytest.raises(EngineUnavailable, match=r"in 5 s.*leave out --engine"):
         pinned_shell(5)
-    curl = Path("/proc") / mark.read_text().strip()
-    for _ in range(600):  # until its new parent has collected it
-        if not curl.exists() or "Z" in (curl / "stat").read_text().split()[2]:
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("curl is still running")
+    ended(int(mark.read_text()))

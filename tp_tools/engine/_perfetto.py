@@ -69,11 +69,10 @@ with _deferred():
     from perfetto.common.exceptions import PerfettoException
     from perfetto.common.query_result_iterator import QueryResultIterator
     from perfetto.trace_processor import api
-    from perfetto.trace_processor.api import TraceProcessor, TraceProcessorConfig
+    from perfetto.trace_processor.api import TraceProcessor
     from perfetto.trace_processor.backend import TraceProcessorBackend
     from perfetto.trace_processor.platform import PlatformDelegate
     from perfetto.trace_processor.protos import ProtoFactory
-    from perfetto.trace_processor.shell import TraceProcessorHttpSubprocess
 
 _made: dict[object, ProtoFactory] = {}
 
@@ -94,6 +93,4 @@ __all__ = [
     "QueryResultIterator",
     "TraceProcessor",
     "TraceProcessorBackend",
-    "TraceProcessorConfig",
-    "TraceProcessorHttpSubprocess",
 ]

@@ -3,18 +3,13 @@
 import os
 import signal
 import sys
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from subprocess import PIPE, Popen, TimeoutExpired
 
-from tp_tools.engine._perfetto import (
-    PerfettoException,
-    PlatformDelegate,
-    ProtoFactory,
-    TraceProcessorConfig,
-    TraceProcessorHttpSubprocess,
-)
+from tp_tools.engine._perfetto import ProtoFactory
 from tp_tools.engine.rpc import RpcBackend
+from tp_tools.engine.shell import HOST, START_S, Shell, free_port
 from tp_tools.errors import EngineError, EngineOutOfMemory, EngineUnavailable
 from tp_tools.processes import signals
 
@@ -25,6 +20,9 @@ the download of the package would wait for minutes."""
 WHAT_TO_DO = (
     "use the embedded engine (leave out --engine), or give the path of a trace_processor_shell"
 )
+
+_FLAGS = ("--no-ftrace-raw",)
+"""As the `perfetto` package starts it: without tables of raw kernel events, which take memory."""
 
 _FETCH = """\
 import contextlib, subprocess, sys
@@ -103,41 +101,34 @@ class NativeBackend(RpcBackend):
             EngineUnavailable: the shell does not start.
         """
         super().__init__(protos)
-        config = TraceProcessorConfig(bin_path=str(shell))
         try:
-            self._shell = TraceProcessorHttpSubprocess(config, PlatformDelegate(), protos)
-        except (PerfettoException, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise EngineUnavailable(f"{shell} did not start: {reason}") from error
-        self._forget = signals.at_end(self._kill)
+            self._shell = Shell(shell, free_port(), *_FLAGS, start_s=START_S)
+        except EngineUnavailable as error:
+            raise EngineUnavailable(f"{shell} did not start: {error}") from error
+        self._connection = HTTPConnection(HOST, self._shell.port)
+        self._is_closed = False
 
     @property
-    def subprocess(self) -> Popen[bytes] | None:
-        """The process; None once it ended by `close`."""
-        process: Popen[bytes] | None = self._shell.subprocess
-        return process
+    def subprocess(self) -> Popen[bytes]:
+        """The process."""
+        return self._shell.process
 
     def close(self) -> None:
         """End the process."""
-        if hasattr(self, "_forget"):
-            self._forget()
-        if hasattr(self, "_shell"):
+        if hasattr(self, "_connection"):
+            self._is_closed = True
+            self._connection.close()
             self._shell.close()
 
-    def _kill(self) -> None:
-        if self.subprocess is not None:
-            self.subprocess.kill()
-
     def _exchange(self, request: bytes) -> bytes:
-        process = self.subprocess
-        if process is None:
+        if self._is_closed:
             raise EngineError("TraceProcessor cannot be used any more: it was closed")
         try:
-            self._shell.conn.request("POST", "/rpc", body=request)
-            with self._shell.conn.getresponse() as response:
+            self._connection.request("POST", "/rpc", body=request)
+            with self._connection.getresponse() as response:
                 answer: bytes = response.read()
         except (OSError, HTTPException) as error:
-            raise self._failure(process) from error
+            raise self._failure(self.subprocess) from error
         return answer
 
     def _failure(self, process: Popen[bytes]) -> EngineError:

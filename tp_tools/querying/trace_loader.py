@@ -13,6 +13,7 @@ from tp_tools.chrome.batches import split_text
 from tp_tools.chrome.file_damage import damage
 from tp_tools.chrome.metadata import metadata
 from tp_tools.chrome.schema import DECODER
+from tp_tools.engine.packets import Packets
 from tp_tools.engine.stopping import PATIENCE_S
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError
@@ -99,13 +100,16 @@ def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) ->
     load = partial(engine.load, source=source.name, engine=how.engine, reporter=reporter)
     doing = f"loading {source.name}"
     if not is_chrome_json(source) or how.raw:
+        packets = Packets()
         with reporter.stage(doing, source.size(), BUILDING) as stage:
             try:
                 with engine.doubted(partial(_refuse_damaged, source), how.patience_s):
-                    tp = load(_raw_blocks(source, stage), allow_loss=True)
+                    tp = load(packets.watched(_raw_blocks(source, stage)), allow_loss=True)
             except InputError as error:
                 refuse_unknown(source.name, error)
                 raise
+        if packets.missing:
+            reporter.warn(f"{source.name}: {packets.damage()}")
         if lost := _losses(tp):
             reporter.warn(f"{source.name}: TraceProcessor lost data on loading: {lost}.")
         [(tp.start_ns,)] = engine.rows(tp, "SELECT start_ts FROM trace_bounds")

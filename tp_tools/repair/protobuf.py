@@ -6,14 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from tp_tools import engine
+from tp_tools.engine.packets import PACKET, Packets
 from tp_tools.errors import InputError, TraceLossError
 
 if TYPE_CHECKING:
     from tp_tools.files import Source
     from tp_tools.progress import Reporter
-
-_PACKET = b"\x0a"
-"""The tag of Trace.packet (perfetto, protos/perfetto/trace/trace.proto)."""
 
 _JSON = re.compile(rb"\s*[\[{]")
 
@@ -25,7 +23,7 @@ def is_protobuf(source: Source) -> bool:
         InputError: the file cannot be read, or is empty.
     """
     start = next(source.blocks())
-    return start.startswith(_PACKET) and _JSON.match(start) is None
+    return start[0] == PACKET and _JSON.match(start) is None
 
 
 def check_sound(source: Source, engine_name: str | None, reporter: Reporter) -> None:
@@ -37,14 +35,25 @@ def check_sound(source: Source, engine_name: str | None, reporter: Reporter) -> 
         reporter: receives notes about work that takes seconds.
 
     Raises:
-        InputError: TraceProcessor loses a part of it, or the file is no trace.
+        InputError: TraceProcessor loses a part of it, its end is missing, or it is no trace.
         EngineError: TraceProcessor failed.
     """
+    packets = Packets()
     try:
         engine.load(
-            source.blocks(), source=source.name, engine=engine_name, reporter=reporter
+            packets.watched(source.blocks()),
+            source=source.name,
+            engine=engine_name,
+            reporter=reporter,
         ).close()
     except TraceLossError as error:
         raise InputError(
             f"{error}. It is no Chrome JSON: repair the JSON that it was made from."
         ) from error
+    if packets.missing and not packets.whole:
+        raise InputError(
+            f"{source.name}: is neither Chrome JSON nor a whole Perfetto trace. Give the file that "
+            "the profiler wrote."
+        )
+    if packets.missing:
+        raise InputError(f"{source.name}: {packets.damage()} Copy it again, or make it anew.")

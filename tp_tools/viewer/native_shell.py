@@ -6,19 +6,13 @@ machine only. Source: Perfetto, src/trace_processor/rpc/httpd.cc.
 
 from __future__ import annotations
 
-import socket
-import tempfile
-import time
-from contextlib import contextmanager, suppress
-from subprocess import DEVNULL, Popen
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from tp_tools.engine.names import is_embedded, name_of
 from tp_tools.engine.native import given_shell, pinned_shell
+from tp_tools.engine.shell import Shell, is_open
 from tp_tools.errors import EngineUnavailable, UsageError
-from tp_tools.processes import signals
-from tp_tools.processes.bound import bound
-from tp_tools.viewer.site import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +23,6 @@ PAGE_PORT = 10_000
 
 RPC_PORT = 9001
 """The port on which the UI looks for a shell."""
-
-_POLL_S = 0.1
-_MOST_SAID = 300
 
 
 def shell_of(engine: str | None) -> Path:
@@ -63,27 +54,11 @@ def serving(shell: Path, trace: Path, port: int = RPC_PORT) -> Iterator[None]:
         UsageError: the port is taken.
         EngineUnavailable: the shell ended before it listened.
     """
-    if _is_open(port):
+    if is_open(port):
         raise UsageError(f"port {port}, where the UI looks, is taken by another program. Stop it.")
-    with tempfile.TemporaryFile() as said:
-        command = [str(shell), "-D", "--http-port", str(port), str(trace)]
-        with Popen(bound(command), stdin=DEVNULL, stdout=said, stderr=said) as process:  # noqa: S603  the user's
-            forget = signals.at_end(process.kill)
-            try:
-                while not _is_open(port):
-                    if process.poll() is not None:
-                        said.seek(0)
-                        text = " ".join(said.read().decode(errors="replace").split())
-                        raise EngineUnavailable(f"{shell} ended: {text[-_MOST_SAID:]}")
-                    time.sleep(_POLL_S)
-                yield
-            finally:
-                forget()
-                process.kill()
-
-
-def _is_open(port: int) -> bool:
-    """Tell whether something listens on a port of this machine."""
-    with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=_POLL_S):
-        return True
-    return False
+    try:
+        running = Shell(shell, port, str(trace))
+    except EngineUnavailable as error:
+        raise EngineUnavailable(f"{shell} ended: {error}") from error
+    with closing(running):
+        yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from msgspec import Struct
 from tp_tools import engine
 from tp_tools.chrome import batch_pool, reading_jobs
 from tp_tools.chrome.metadata import metadata
+from tp_tools.engine.packets import PACKET, Packets
 from tp_tools.engine.unread import refuse_unknown
 from tp_tools.errors import InputError, OutputError
 from tp_tools.files import output
@@ -75,7 +77,7 @@ def prepare_view(source: Source, options: ViewOptions, reporter: Reporter = SILE
         OutputError: the disk is too full for the copy.
     """
     if not is_chrome_json(source):
-        _check_is_trace(source)
+        _check_is_trace(source, reporter)
     elif not options.raw:
         return _repair(source, options, reporter)
     return _without_repair(source, options, None, reporter)
@@ -112,7 +114,7 @@ def _without_repair(
     return ViewFile(copy, copy.name, analysis)
 
 
-def _check_is_trace(source: Source) -> None:
+def _check_is_trace(source: Source, reporter: Reporter) -> None:
     """Let TraceProcessor recognize the format, one of some twenty, by the beginning of the file.
 
     Raises:
@@ -123,6 +125,11 @@ def _check_is_trace(source: Source) -> None:
         engine.load([start], source=source.name, engine="embedded", allow_loss=True).close()
     except InputError as error:
         refuse_unknown(source.name, error)  # other errors are due to the missing end
+    if start[:1] == bytes([PACKET]):
+        packets = Packets()
+        deque(packets.watched(source.blocks()), maxlen=0)
+        if packets.missing:
+            reporter.warn(f"{source.name}: {packets.damage()}")
 
 
 def _write(copy: Path, blocks: Iterable[bytes], *, packed: bool = False) -> None:
