@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
     from tests.support.handmade import Event
 
-_SLOW_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-PURE = settings(_SLOW_MACHINE, max_examples=100)
-"""For tests that stay in this process."""
-LOADING = settings(_SLOW_MACHINE, max_examples=20)
+PURE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For tests that stay in this process: as many examples as the profile in conftest.py says."""
+LOADING = settings(PURE, max_examples=20)
 """For tests that load a TraceProcessor, a tenth of a second each."""
-LOADING_MANY = settings(_SLOW_MACHINE, max_examples=10)
+LOADING_MANY = settings(PURE, max_examples=10)
 """The same where each example holds many tracks: as many tracks are loaded in half the time."""
 MANY = 12
 """The most tracks of such an example; others have half as many."""
