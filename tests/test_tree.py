@@ -125,7 +125,6 @@ TESTED_IN = {
     "tp_tools.inspection.contents": "cli/test_info.py",
     "tp_tools.merging.archive_index": "merging/test_archive_folder.py",
     "tp_tools.merging.collective_args": "merging/test_find_collectives.py",
-    "tp_tools.merging.collective_tracks": "merging/test_preparation.py",
     "tp_tools.merging.json_events": "merging/test_preparation.py",
     "tp_tools.merging.json_fragment": "merging/test_preparation.py",
     "tp_tools.merging.matched": "merging/test_preparation.py",

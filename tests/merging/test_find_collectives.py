@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from tp_tools.alignment.collectives import UNKNOWN
 from tp_tools.chrome.reader import read
 from tp_tools.files.source import Source
 from tp_tools.merging.annotations import annotations_around
@@ -85,6 +86,17 @@ def test_the_args_of_record_param_comms_name_the_group(tmp_path: Path) -> None:
     assert table.kind == ["all_to_all"]
     assert (table.group, table.size[0], table.seq[0], table.nbytes[0]) == (["3"], 4, 8, 80)
     assert table.stream[0] == 7
+
+
+def test_numbers_of_more_than_64_bits_are_unknown(tmp_path: Path) -> None:
+    """A damaged number is no size, stream or sequence number, and costs nothing else."""
+    large = 10**20
+    said = {"Collective name": "allreduce", "Process Group Name": "3", "Group size": large}
+    said |= {"In msg nelems": 1 << 62, "Seq": -large, "dtype": "Float", "stream": large}
+    table = recognised(tmp_path, [x("kernel", SEND_RECV, 100, 20, 7, **said)])
+    assert (table.kind, table.group) == (["all_reduce"], ["3"])
+    numbers = (table.size, table.seq, table.stream, table.nbytes)
+    assert [int(it[0]) for it in numbers] == [UNKNOWN] * 4
 
 
 @pytest.mark.parametrize(

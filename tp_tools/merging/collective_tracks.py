@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-import numpy as np
 from msgspec import Struct
 
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
 from tp_tools.formatting import short_span
 from tp_tools.merging.json_fragment import metadata
-from tp_tools.repair.lanes import assign_lanes
-from tp_tools.trace import Slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,14 +125,14 @@ def events(
     tid = FIRST_TID
     for group in sorted({collective.group for collective in collectives}, key=_natural):
         members = [collective for collective in collectives if collective.group == group]
-        lanes = assign_lanes(_slices(members))
-        for lane in range(int(lanes.max()) + 1):
+        lanes = list(_lanes(members))
+        for lane in range(max(lanes) + 1):
             name = group if not lane else f"{group} ({lane + 1})"
             yield metadata("thread_name", PID, tid + lane, {"name": name}), 0
             yield metadata("thread_sort_index", PID, tid + lane, {"sort_index": tid + lane}), 0
-        for collective, lane in zip(_in_order(members), lanes.tolist(), strict=True):
+        for collective, lane in zip(_in_order(members), lanes, strict=True):
             yield _slice(collective, tid + lane), 0
-        tid += int(lanes.max()) + 1
+        tid += max(lanes) + 1
     if links:
         for number, collective in enumerate(collectives):
             flow_events = list(_flow_events(collective, first_flow + number))
@@ -152,17 +150,22 @@ def _in_order(collectives: list[Collective]) -> list[Collective]:
     return sorted(collectives, key=lambda one: (one.first.arrival, -one.end, one.number))
 
 
-def _slices(collectives: list[Collective]) -> Slices:
-    """Make the slices of collectives on one track, from the first arrival to the last end."""
-    ordered = _in_order(collectives)
-    count = len(ordered)
-    return Slices(
-        event=np.arange(count, dtype=np.int32),
-        closing=np.full(count, -1, np.int32),
-        track=np.zeros(count, np.int32),
-        ts=np.array([one.first.arrival for one in ordered], np.int64),
-        end=np.array([one.end for one in ordered], np.int64),
-    )
+def _lanes(collectives: list[Collective]) -> Iterator[int]:
+    """Give each collective the lowest lane on which no other one is open.
+
+    One that nests in another would cross the waiting or the wire of that, and be dropped.
+
+    Yields:
+        The lane of each, in the order of `_in_order`; 0 for the track of the group itself.
+    """
+    free: list[int] = []
+    busy: list[tuple[int, int]] = []
+    for one in _in_order(collectives):
+        while busy and busy[0][0] <= one.first.arrival:
+            heappush(free, heappop(busy)[1])
+        lane = heappop(free) if free else len(busy)
+        heappush(busy, (one.end, lane))
+        yield lane
 
 
 def _slice(collective: Collective, tid: int) -> bytes:

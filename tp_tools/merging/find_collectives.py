@@ -35,6 +35,7 @@ QUERY = library.check("collective_kinds")
 _CATS = KERNEL | {"user_annotation"}
 _NO_ARGS = CollectiveArgs()
 _MOST_DIGITS = 18  # of a number in quotes
+_TOO_LARGE = 1 << 63
 
 _Question = tuple[str, str, str | None, str | None]
 """Category and name of a kernel, `Collective name` and `dtype` of its args."""
@@ -212,17 +213,19 @@ class _Row(Struct, frozen=True):
             seq=_whole(args.seq),
             comms_id=_text(args.comms_id) or "",
             stream=_whole(args.stream if args.stream is not None else tid),
-            nbytes=nelems * element if element and nelems >= 0 else UNKNOWN,
+            nbytes=_whole(nelems * element) if element and nelems >= 0 else UNKNOWN,
             dtype=_text(args.dtype) or "",
             recognised=recognised,
         )
 
 
 def _whole(value: Scalar) -> int:
-    """Return an integer, also of text such as "8"; UNKNOWN for any other value."""
+    """Return an integer of 64 bits, also of text such as "8"; UNKNOWN for any other value."""
     if isinstance(value, str) and value.isdecimal() and len(value) <= _MOST_DIGITS:
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else UNKNOWN
+    if not isinstance(value, int) or isinstance(value, bool):
+        return UNKNOWN
+    return value if -_TOO_LARGE <= value < _TOO_LARGE else UNKNOWN
 
 
 def _table(trace: Trace, events: Ints, rows: list[_Row], base_ns: int) -> Collectives:
