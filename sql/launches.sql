@@ -23,38 +23,30 @@ WITH
   ),
   -- the queue of a stream: +1 where a launch begins, -1 where its work starts. A stream runs work
   -- in the order of launches, so that work without a recorded launch was launched before all that
-  -- starts after it: it waits at each such launch that begins before it starts. Each launch asks
-  -- what came before its time (`asks` -1) and, if there is such work, before its start (`asks` 1)
+  -- starts after it: it waits at each such launch that begins before it starts
   point AS (
-    SELECT NULL AS id, upid, device, stream, at, NULL AS asks, 1 AS step, 0 AS unrecorded
-    FROM launched
+    SELECT id, upid, device, stream, at, 1 AS step, 0 AS unrecorded FROM launched
     UNION ALL
-    SELECT NULL, upid, device, stream, start, NULL, -1, 0 FROM launched
+    SELECT id, upid, device, stream, start, -1, 0 FROM launched
     UNION ALL
-    SELECT NULL, upid, device, stream, ts, NULL, 0, 1 FROM tpt_launched WHERE launch_ts IS NULL
-    UNION ALL
-    SELECT id, upid, device, stream, at, -1, 0, 0 FROM launched
-    UNION ALL
-    SELECT id, upid, device, stream, start, 1, 0, 0
-    FROM launched
-    WHERE
-      (SELECT COUNT(*) FROM tpt_launched WHERE launch_ts IS NULL) > 0
+    SELECT NULL, upid, device, stream, ts, 0, 1 FROM tpt_launched WHERE launch_ts IS NULL
   ),
+  -- at each of these what came before its time
   counted AS (
     SELECT
       id,
-      asks,
-      SUM(step) OVER until AS queued,
-      SUM(unrecorded) OVER until AS started
+      step,
+      COALESCE(SUM(step) OVER earlier, 0) AS queued,
+      COALESCE(SUM(unrecorded) OVER earlier, 0) AS started
     FROM point
-    WINDOW until AS (
+    WINDOW earlier AS (
       PARTITION BY upid, device, stream
-      ORDER BY at, asks IS NULL
-      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ORDER BY at
+      GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     )
   ),
   queue AS MATERIALIZED (
-    SELECT id, SUM(IIF(asks = -1, queued, 0) + asks * started) AS depth
+    SELECT id, SUM(IIF(step = 1, queued, 0) - step * started) AS depth
     FROM counted
     WHERE
       id IS NOT NULL

@@ -22,8 +22,6 @@
 --   idle_ns, layers, layer_ns, reason
 -- Paste: what `tp-tools sql phases` prints runs in the Query tab of any Perfetto UI.
 
-INCLUDE PERFETTO MODULE tpt.busy;
-
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
 INCLUDE PERFETTO MODULE tpt.iteration;
@@ -31,6 +29,8 @@ INCLUDE PERFETTO MODULE tpt.iteration;
 INCLUDE PERFETTO MODULE tpt.kernel_turn;
 
 INCLUDE PERFETTO MODULE tpt.layer;
+
+INCLUDE PERFETTO MODULE tpt.state;
 
 WITH
   work AS MATERIALIZED (
@@ -54,8 +54,20 @@ WITH
       it.seq IS NOT NULL
       OR tpt_set_steps!((SELECT number FROM tpt_step_of_iteration_work WHERE id = work.id))
   ),
+  grouped AS (
+    SELECT seq AS owner, device, ts, ts_end, kind FROM work
+  ),
   busy AS MATERIALIZED (
-    SELECT * FROM tpt_busy!(work)
+    SELECT
+      owner AS seq,
+      device,
+      SUM(IIF(compute + collective + copy > 0, dur, 0)) AS busy_ns,
+      SUM(IIF(compute > 0, dur, 0)) AS compute_ns,
+      SUM(IIF(collective > 0, dur, 0)) AS communication_ns,
+      SUM(IIF(collective > 0 AND compute = 0, dur, 0)) AS exposed_communication_ns,
+      SUM(IIF(copy > 0 AND compute = 0 AND collective = 0, dur, 0)) AS exposed_copy_ns
+    FROM tpt_states!((SELECT * FROM tpt_edges!(grouped)))
+    GROUP BY owner, device
   ),
   total AS MATERIALIZED (
     SELECT

@@ -18,8 +18,6 @@
 -- Set: steps RANGE  only work launched in these steps, by their number in steps
 -- Paste: what `tp-tools sql steps` prints runs in the Query tab of any Perfetto UI.
 
-INCLUDE PERFETTO MODULE tpt.busy;
-
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
 INCLUDE PERFETTO MODULE tpt.step;
@@ -42,8 +40,13 @@ WITH
     FROM tpt_gpu_slice AS work
     CROSS JOIN tpt_step_work AS step_work USING (id)
   ),
-  busy AS (
-    SELECT * FROM tpt_busy!(work)
+  ordered AS (
+    SELECT
+      *,
+      MAX(ts_end) OVER (
+        PARTITION BY seq, device ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ) AS busy_until
+    FROM work
   ),
   total AS (
     SELECT
@@ -53,10 +56,11 @@ WITH
       reason,
       MIN(ts) AS gpu_ts,
       MAX(ts_end) - MIN(ts) AS gpu_dur,
+      SUM(MAX(0, ts_end - MAX(ts, COALESCE(busy_until, ts)))) AS busy_ns,
       SUM(kind != 'copy') AS kernels,
       SUM(kind = 'collective') AS collectives,
       SUM(kind = 'copy') AS copies
-    FROM work
+    FROM ordered
     GROUP BY seq, device
   ),
   step AS (
@@ -101,9 +105,9 @@ SELECT
   -- from there to the end of its last work, ns; NULL without work
   total.gpu_dur,
   -- of that, while work of this step ran, ns; 0 without work
-  COALESCE(busy.busy_ns, 0) AS busy_ns,
+  COALESCE(total.busy_ns, 0) AS busy_ns,
   -- gpu_dur - busy_ns, ns; NULL without work
-  total.gpu_dur - COALESCE(busy.busy_ns, 0) AS idle_ns,
+  total.gpu_dur - total.busy_ns AS idle_ns,
   -- kernels that it launched, collectives among them
   COALESCE(total.kernels, 0) AS kernels,
   -- collectives that it launched
@@ -120,7 +124,6 @@ SELECT
   step.track_id
 FROM step
 LEFT JOIN total USING (seq)
-LEFT JOIN busy USING (seq, device)
 WHERE
   (step.rank IS NULL OR tpt_set_rank!(step.rank)) AND tpt_set_steps!(step.number)
 ORDER BY step.rank, step.name IS NULL, step.ts, step.name, step.reason, total.device;

@@ -71,43 +71,52 @@ WHERE
   is_launch AND is_captured
 ORDER BY id;
 
--- These calls, as slices of no time, and calls of modules, on one axis.
+-- These calls, as slices of no time, and calls of modules.
+CREATE PERFETTO TABLE _tpt_capture_or_module AS
+SELECT id, upid, track_key, ts, 0 AS dur, NULL AS module
+FROM _tpt_captured_call
+WHERE
+  upid IS NOT NULL
+UNION ALL
+SELECT id, upid, track_key, ts, dur, name
+FROM tpt_module_slice
+WHERE
+  upid IS NOT NULL AND (SELECT COUNT(*) FROM _tpt_captured_call) > 0
+ORDER BY upid, track_key, ts, dur DESC, id;
+
+-- All of these on one axis.
 CREATE PERFETTO TABLE _tpt_capture_event AS
-WITH
-  event AS (
-    SELECT id, upid, track_key, ts, 0 AS dur, NULL AS module FROM _tpt_captured_call
-    UNION ALL
-    SELECT id, upid, track_key, ts, dur, name
-    FROM tpt_module_slice
-    WHERE
-      (SELECT COUNT(*) FROM _tpt_captured_call) > 0
-  )
 SELECT seq, start, stop, id, module
-FROM tpt_on_axis!(event)
+FROM tpt_on_axis!(_tpt_capture_or_module)
 ORDER BY seq;
 
 -- These calls likewise, and ops.
+CREATE PERFETTO TABLE _tpt_capture_or_op AS
+SELECT id, upid, track_key, ts, 0 AS dur, 0 AS is_op
+FROM _tpt_captured_call
+WHERE
+  upid IS NOT NULL
+UNION ALL
+SELECT
+  s.id,
+  tpt_track.upid,
+  tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id) AS track_key,
+  s.ts,
+  tpt_recorded_dur!(s.arg_set_id, s.dur) AS dur,
+  1
+FROM slice AS s
+CROSS JOIN tpt_track USING (track_id)
+WHERE
+  s.category IN ('cpu_op', 'Operator')
+  AND s.dur > 0
+  AND tpt_track.upid IS NOT NULL
+  AND (SELECT COUNT(*) FROM _tpt_captured_call) > 0
+ORDER BY upid, track_key, ts, dur DESC, id;
+
+-- All of these on one axis.
 CREATE PERFETTO TABLE _tpt_capture_op_event AS
-WITH
-  event AS (
-    SELECT id, upid, track_key, ts, 0 AS dur, 0 AS is_op FROM _tpt_captured_call
-    UNION ALL
-    SELECT
-      s.id,
-      tpt_track.upid,
-      tpt_track_key!(tpt_track.tid, tpt_track.track_key, s.arg_set_id),
-      s.ts,
-      tpt_recorded_dur!(s.arg_set_id, s.dur),
-      1
-    FROM slice AS s
-    CROSS JOIN tpt_track USING (track_id)
-    WHERE
-      s.category IN ('cpu_op', 'Operator')
-      AND s.dur > 0
-      AND (SELECT COUNT(*) FROM _tpt_captured_call) > 0
-  )
 SELECT seq, start, stop, id, is_op
-FROM tpt_on_axis!(event)
+FROM tpt_on_axis!(_tpt_capture_or_op)
 ORDER BY seq;
 
 -- The innermost op around each of these calls.

@@ -47,15 +47,8 @@ ORDER BY gap_id;
 -- starts, so that it is the latest that began since the middle before, or that middle's own.
 CREATE PERFETTO TABLE _tpt_gap_latest AS
 WITH
-  began AS (
-    SELECT
-      gap.gap_id,
-      gap.upid,
-      gap.track_key,
-      gap.ts,
-      gap.ts_end,
-      gap.middle,
-      MAX(it.id) AS id
+  began AS MATERIALIZED (
+    SELECT gap.gap_id, MAX(it.id) AS id
     FROM _tpt_gap_middle AS gap
     LEFT JOIN _tpt_cpu_slice AS it
       ON it.ts > gap.since
@@ -66,14 +59,16 @@ WITH
   )
 SELECT
   gap_id,
-  ts,
-  ts_end,
+  -- half of the stretch, and its end were it at its start
+  (ts_end - ts + 1) / 2 AS half_ns,
+  ts + (ts_end - ts + 1) / 2 AS half_end,
   MAX(id) OVER (
     PARTITION BY upid, track_key
     ORDER BY middle, gap_id
     ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
   ) AS id
-FROM began
+FROM _tpt_gap_middle
+CROSS JOIN began USING (gap_id)
 ORDER BY gap_id;
 
 -- The lines of Python.
@@ -86,7 +81,8 @@ ORDER BY id;
 
 -- The op and the Python line that fill the longest stretch of CPU time in a gap: the innermost ones
 -- that run for at least half of it. They run in its middle, so that they are the slice that began
--- last before the middle, or one around it. Gaps without both have no row here.
+-- last before the middle, or one around it: when they begin, half of the stretch is left. Gaps
+-- without both have no row here.
 CREATE PERFETTO TABLE tpt_gap_op(
   -- Number of the gap.
   gap_id LONG,
@@ -106,7 +102,7 @@ WITH
     CROSS JOIN ANCESTOR_SLICE(gap.id) AS it
     LEFT JOIN _tpt_line_slice AS line ON line.id = it.id
     WHERE
-      2 * (MIN(it.ts + it.dur, gap.ts_end) - MAX(it.ts, gap.ts)) >= gap.ts_end - gap.ts
+      it.dur >= gap.half_ns AND it.ts + it.dur >= gap.half_end
     GROUP BY gap.gap_id
     UNION ALL
     SELECT gap.gap_id, IIF(it.category IN ('cpu_op', 'Operator'), it.id, NULL), line.id
@@ -114,7 +110,7 @@ WITH
     CROSS JOIN slice AS it USING (id)
     LEFT JOIN _tpt_line_slice AS line ON line.id = it.id
     WHERE
-      2 * (MIN(it.ts + it.dur, gap.ts_end) - MAX(it.ts, gap.ts)) >= gap.ts_end - gap.ts
+      it.dur >= gap.half_ns AND it.ts + it.dur >= gap.half_end
   ),
   innermost AS (
     SELECT gap_id, MAX(op_id) AS op_id, MAX(line_id) AS line_id FROM found GROUP BY gap_id

@@ -8,6 +8,18 @@ INCLUDE PERFETTO MODULE tpt.kernel_turn;
 
 INCLUDE PERFETTO MODULE tpt.state;
 
+-- The pieces of `tpt_gpu_state`, in their order and without numbers.
+CREATE PERFETTO TABLE _tpt_gpu_state AS
+WITH
+  running AS (
+    SELECT upid AS owner, device, turn AS ts, ts_end, kind FROM tpt_kernel_turn
+    UNION ALL
+    SELECT upid, device, ts, ts_end, kind FROM tpt_gpu_slice WHERE kind = 'copy'
+  )
+SELECT owner AS upid, device, ts, dur, compute, collective, copy
+FROM tpt_states!((SELECT * FROM tpt_edges!(running)))
+ORDER BY owner, device, ts;
+
 -- Pieces of time in which the same number of kernels, collectives and copies runs on a device.
 -- A kernel counts from its turn: one that starts early under PDL waits for the one ahead of it, and
 -- until then the time is that one's.
@@ -33,22 +45,17 @@ CREATE PERFETTO TABLE tpt_gpu_state(
   -- How many copies and memsets run.
   copy LONG
 ) AS
-WITH
-  running AS (
-    SELECT upid AS owner, device, turn AS ts, ts_end, kind FROM tpt_kernel_turn
-    UNION ALL
-    SELECT upid, device, ts, ts_end, kind FROM tpt_gpu_slice WHERE kind = 'copy'
-  )
 SELECT
-  ROW_NUMBER() OVER (ORDER BY state.owner, state.device, state.ts) AS state_id,
+  -- the number of the row: a window function that counts them costs as much as all else here
+  state._auto_id AS state_id,
   tpt_process_rank.rank,
-  state.owner AS upid,
+  state.upid,
   state.device,
   state.ts,
   state.dur,
   state.compute,
   state.collective,
   state.copy
-FROM tpt_states!((SELECT * FROM tpt_edges!(running))) AS state
-LEFT JOIN tpt_process_rank ON tpt_process_rank.upid = state.owner
+FROM _tpt_gpu_state AS state
+LEFT JOIN tpt_process_rank USING (upid)
 ORDER BY state_id;

@@ -61,6 +61,27 @@ SELECT
 FROM call
 ORDER BY launch_key;
 
+-- The calls of `tpt_launch`, in their order and without numbers.
+CREATE PERFETTO TABLE _tpt_launch AS
+WITH
+  work AS (
+    SELECT DISTINCT launch_key FROM tpt_gpu_slice
+  )
+SELECT
+  call.id,
+  launch_key,
+  MIN(call.ts) AS ts,
+  call.dur,
+  call.ts_end,
+  call.name,
+  call.rank,
+  call.upid,
+  call.track_key
+FROM work
+CROSS JOIN tpt_call AS call USING (launch_key)
+GROUP BY launch_key, call.upid
+ORDER BY launch_key, call.upid;
+
 -- The calls that launch GPU work: of each process the first call of a `launch_key`. Processes of
 -- one rank may count their correlation ids alike: which of their calls launched a piece of work
 -- stands in `tpt_launched`.
@@ -89,27 +110,12 @@ CREATE PERFETTO TABLE tpt_launch(
   is_shared BOOL
 ) AS
 WITH
-  work AS (
-    SELECT DISTINCT launch_key FROM tpt_gpu_slice
-  ),
-  first AS (
-    SELECT
-      call.id,
-      launch_key,
-      MIN(call.ts) AS ts,
-      call.dur,
-      call.ts_end,
-      call.name,
-      call.rank,
-      call.upid,
-      call.track_key
-    FROM work
-    CROSS JOIN tpt_call AS call USING (launch_key)
-    GROUP BY launch_key, call.upid
+  shared AS (
+    SELECT launch_key FROM _tpt_launch GROUP BY launch_key HAVING COUNT(*) > 1
   )
 SELECT
-  ROW_NUMBER() OVER (ORDER BY launch_key, upid) AS launch_id,
+  _auto_id + 1 AS launch_id,
   *,
-  COUNT(*) OVER (PARTITION BY launch_key) > 1 AS is_shared
-FROM first
+  launch_key IN (SELECT launch_key FROM shared) AS is_shared
+FROM _tpt_launch
 ORDER BY launch_key, upid;

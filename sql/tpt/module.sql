@@ -85,38 +85,42 @@ WHERE
 ORDER BY op_seq;
 
 -- Calls of modules, ops of the backward pass, and, as slices of no time, other numbered ops, launch
--- calls, and ops whose work has no launch call, on one axis.
-CREATE PERFETTO TABLE _tpt_module_event AS
+-- calls, and ops whose work has no launch call.
+CREATE PERFETTO TABLE _tpt_module_or_op AS
 WITH
   unlaunched AS MATERIALIZED (
     SELECT DISTINCT work.seq AS op_seq
     FROM tpt_op_of_work AS work
     WHERE
       work.seq IS NOT NULL
-  ),
-  event AS MATERIALIZED (
-    SELECT id, upid, track_key, ts, dur, rank, name, NULL AS op_seq, 1 AS is_call, 0 AS is_backward
-    FROM tpt_module_slice
-    UNION ALL
-    SELECT
-      op.id,
-      op.upid,
-      op.track_key,
-      op.ts,
-      IIF(numbered.forward_thread > 0, op.dur, 0),
-      op.rank,
-      NULL,
-      op.seq,
-      0,
-      COALESCE(numbered.forward_thread > 0, 0)
-    FROM tpt_op AS op
-    LEFT JOIN _tpt_numbered_op AS numbered ON numbered.op_seq = op.seq
-    LEFT JOIN unlaunched ON unlaunched.op_seq = op.seq
-    WHERE
-      op.launch_id IS NOT NULL OR numbered.op_seq IS NOT NULL OR unlaunched.op_seq IS NOT NULL
   )
+SELECT id, upid, track_key, ts, dur, rank, name, NULL AS op_seq, 1 AS is_call, 0 AS is_backward
+FROM tpt_module_slice
+WHERE
+  upid IS NOT NULL
+UNION ALL
+SELECT
+  op.id,
+  op.upid,
+  op.track_key,
+  op.ts,
+  IIF(numbered.forward_thread > 0, op.dur, 0),
+  op.rank,
+  NULL,
+  op.seq,
+  0,
+  COALESCE(numbered.forward_thread > 0, 0)
+FROM tpt_op AS op
+LEFT JOIN _tpt_numbered_op AS numbered ON numbered.op_seq = op.seq
+LEFT JOIN unlaunched ON unlaunched.op_seq = op.seq
+WHERE
+  op.launch_id IS NOT NULL OR numbered.op_seq IS NOT NULL OR unlaunched.op_seq IS NOT NULL
+ORDER BY upid, track_key, ts, dur DESC, id;
+
+-- All of these on one axis.
+CREATE PERFETTO TABLE _tpt_module_event AS
 SELECT seq, start, stop, ts, upid, track_key, rank, dur, name, op_seq, is_call, is_backward
-FROM tpt_on_axis!(event)
+FROM tpt_on_axis!(_tpt_module_or_op)
 ORDER BY seq;
 
 -- The module call or backward op that each lies in, 0 for none.

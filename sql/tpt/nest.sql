@@ -3,7 +3,9 @@
 -- Slices, thread after thread on one time axis, numbered in the order of their starts. Of those
 -- with equal start and end the one with the lowest id is around the others.
 CREATE PERFETTO MACRO tpt_on_axis(
-  -- The slices: a table with columns id, upid, track_key (their thread), ts, dur, and any others.
+  -- The slices: a table with columns id, upid, track_key (their thread, never NULL), ts, dur, and
+  -- any others, ORDER BY upid, track_key, ts, dur DESC, id. Its rows have numbers of their own: a
+  -- window function that counts them takes longer than all the rest.
   source TableOrSubquery
 )
 -- Its columns, and seq (the number), start and stop (on that axis, ns).
@@ -20,19 +22,13 @@ RETURNS TableOrSubquery AS
     thread AS MATERIALIZED (
       SELECT upid, track_key, ROW_NUMBER() OVER (ORDER BY upid, track_key) AS number
       FROM (SELECT DISTINCT upid, track_key FROM $source)
-    ),
-    numbered AS (
-      -- by columns alone: TraceProcessor sorts a table by these in a fraction of SQLite's time
-      SELECT *, ROW_NUMBER() OVER (ORDER BY upid, track_key, ts, dur DESC, id) AS seq
-      FROM $source
-      WHERE
-        upid IS NOT NULL AND track_key IS NOT NULL
     )
   SELECT
     it.*,
+    it._auto_id + 1 AS seq,
     it.ts - axis.first + thread.number * axis.length AS start,
     it.ts + it.dur - axis.first + thread.number * axis.length AS stop
-  FROM numbered AS it
+  FROM $source AS it
   CROSS JOIN thread USING (upid, track_key)
   CROSS JOIN axis
 );
@@ -40,8 +36,10 @@ RETURNS TableOrSubquery AS
 -- For each slice the innermost one around it, 0 for none. A slice lies in another where it starts
 -- in it and ends in it, or outlasts it by at most 1 us. One pass goes over all in order: `top`
 -- is the innermost slice that may still be open, `below` the slices around it, with their ends. If
--- the next slice does not lie in the top, the top is taken off, else the next becomes the top.
--- `ended` is the end of the slice that was taken off last, if it lay in the top.
+-- the next slice does not lie in the top, the top is taken off, else the next becomes the top, but
+-- for a leaf, which ends before the slice after it starts. `ended` is the end of the leaf or of the
+-- slice that was taken off last, if it lay in the top. `below` is a blob: SQLite counts the
+-- characters of a text from its start.
 CREATE PERFETTO MACRO tpt_parents(
   -- The slices: a table with columns seq, start and stop, as `tpt_on_axis!` makes them.
   source TableOrSubquery
@@ -53,29 +51,43 @@ RETURNS TableOrSubquery AS
 (
   WITH RECURSIVE
     op AS MATERIALIZED (
-      SELECT seq, start, stop FROM $source
+      SELECT it.seq, it.start, it.stop, COALESCE(after.start >= it.stop, 1) AS is_leaf
+      FROM $source AS it
+      LEFT JOIN $source AS after ON after.seq = it.seq + 1
     ),
     -- how much an op may outlast the one that it lies in, ns
     answer(lies_in, tolerance_ns) AS (
       VALUES (0, 1000), (1, 1000)
     ),
-    walk(next, start, parent, parent_stop, since, top, top_stop, below, ended) AS (
-      SELECT 1, NULL, NULL, NULL, NULL, 0, 1 << 62, '', NULL
+    walk(next, start, stop, parent, parent_stop, since, top, top_stop, below, ended) AS (
+      SELECT 1, NULL, NULL, NULL, NULL, NULL, 0, 1 << 62, X'', NULL
       UNION ALL
       SELECT
         next + lies_in,
         op.start,
+        op.stop,
         IIF(lies_in, top, NULL),
         top_stop,
         ended,
-        IIF(lies_in, op.seq, CAST(SUBSTR(below, -32, 12) AS INT)),
-        IIF(lies_in, op.stop, CAST(SUBSTR(below, -20) AS INT)),
-        IIF(
-          lies_in,
-          below || PRINTF('%012d%020d', top, top_stop),
-          SUBSTR(below, 1, LENGTH(below) - 32)
-        ),
-        IIF(lies_in, NULL, top_stop)
+        CASE
+          WHEN NOT lies_in THEN CAST(SUBSTR(below, -32, 12) AS INT)
+          WHEN is_leaf THEN top
+          ELSE op.seq
+        END,
+        CASE
+          WHEN NOT lies_in THEN CAST(SUBSTR(below, -20) AS INT)
+          WHEN is_leaf THEN top_stop
+          ELSE op.stop
+        END,
+        CASE
+          WHEN NOT lies_in THEN SUBSTR(below, 1, LENGTH(below) - 32)
+          WHEN is_leaf THEN below
+          ELSE CAST(below || PRINTF('%012d%020d', top, top_stop) AS BLOB)
+        END,
+        CASE
+          WHEN NOT lies_in THEN top_stop
+          WHEN is_leaf THEN op.stop
+        END
       FROM walk
       CROSS JOIN op ON op.seq = walk.next
       CROSS JOIN answer ON answer.lies_in = (
@@ -88,7 +100,7 @@ RETURNS TableOrSubquery AS
     next - 1 AS seq,
     parent,
     start,
-    MIN(top_stop, parent_stop) AS stop,
+    MIN(stop, parent_stop) AS stop,
     MIN(since, parent_stop) AS since
   FROM walk
   WHERE

@@ -24,11 +24,14 @@ SELECT
 FROM slice AS s
 CROSS JOIN tpt_track USING (track_id)
 WHERE
-  s.category IN ('cpu_op', 'Operator') AND s.dur >= 0
+  s.category IN ('cpu_op', 'Operator') AND s.dur >= 0 AND tpt_track.upid IS NOT NULL
 UNION ALL
 SELECT NULL, launch.upid, launch.track_key, launch.ts, 0, launch_id
 FROM (SELECT DISTINCT launch_id FROM tpt_launched)
-CROSS JOIN tpt_launch AS launch USING (launch_id);
+CROSS JOIN tpt_launch AS launch USING (launch_id)
+WHERE
+  launch.upid IS NOT NULL
+ORDER BY upid, track_key, ts, dur DESC, id;
 
 -- Ops and launch calls, thread after thread on one time axis; `seq` is the order of their starts.
 -- Of ops with equal start and end the one that the file has first is around the others.
@@ -225,6 +228,24 @@ WHERE
   op.seq IS NULL
 ORDER BY work.id;
 
+-- Ops that begin in an earlier one of their name.
+CREATE PERFETTO TABLE _tpt_op_again AS
+SELECT seq, since
+FROM (
+  SELECT
+    seq,
+    start,
+    MAX(stop) OVER (
+      PARTITION BY name ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS since
+  FROM tpt_op
+  WHERE
+    launch_id IS NULL
+)
+WHERE
+  since > start
+ORDER BY seq;
+
 -- Each op with the time that it spends in no other op, and in no earlier one of its name.
 CREATE PERFETTO TABLE tpt_op_time(
   -- The op, as in `tpt_op`.
@@ -247,21 +268,6 @@ WITH
     WHERE
       parent > 0
     GROUP BY parent
-  ),
-  named AS (
-    SELECT
-      seq,
-      rank,
-      name,
-      dur,
-      start,
-      stop,
-      MAX(stop) OVER (
-        PARTITION BY name ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-      ) AS since
-    FROM tpt_op
-    WHERE
-      launch_id IS NULL
   )
 SELECT
   op.seq,
@@ -269,7 +275,10 @@ SELECT
   op.name,
   op.dur,
   op.dur - COALESCE(covered.covered_ns, 0) AS self_ns,
-  MIN(op.dur, MAX(0, op.stop - COALESCE(op.since, op.start))) AS first_ns
-FROM named AS op
+  IIF(again.since IS NULL, op.dur, MIN(op.dur, MAX(0, op.stop - again.since))) AS first_ns
+FROM tpt_op AS op
 LEFT JOIN covered USING (seq)
+LEFT JOIN _tpt_op_again AS again USING (seq)
+WHERE
+  op.launch_id IS NULL
 ORDER BY op.seq;

@@ -82,8 +82,10 @@ def test_expanded_text_holds_each_module_once_after_what_it_needs() -> None:
         "tpt_collective_by_name",
         "tpt_collective_by_arg",
         "tpt_bus_factor",
+        "_tpt_gpu_work",
         "tpt_gpu_slice",
         "tpt_call",
+        "_tpt_launch",
         "tpt_launch",
     ]
     assert sql.startswith("-- Mine.\n\n-- ")
