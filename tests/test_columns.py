@@ -79,3 +79,31 @@ def test_narrow_keeps_values_and_signs(values: list[int], bits: int) -> None:
     narrowed = columns.narrow(np.array(values, np.int64))
     assert narrowed.dtype == np.dtype(f"int{bits}")
     assert narrowed.tolist() == values
+
+
+@PURE
+@given(CODES, LENGTHS)
+def test_rows_are_sorted_by_group(codes: list[int], length: int) -> None:
+    """group_order is a stable argsort, with the edges of all groups, empty ones too."""
+    column = np.resize(np.array(codes, np.int8), length)
+    order, edges = columns.group_order(len(column), 42, lambda block: column[block])
+    assert np.array_equal(order, np.argsort(column, kind="stable"))
+    assert np.array_equal(edges, np.searchsorted(np.sort(column), np.arange(43)))
+
+
+@PURE
+@given(
+    st.dictionaries(st.integers(0, 9), st.integers(0, 99)),
+    st.dictionaries(st.integers(0, 9), st.integers(0, 99)),
+    st.lists(st.integers(0, 9)),
+)
+def test_a_sparse_column_is_a_mapping(
+    values: dict[int, int], others: dict[int, int], rows: list[int]
+) -> None:
+    """It puts the values of its rows, the later ones where they changed, and leaves all others."""
+    column = columns.SparseColumn.of(values).changed([*others], [*others.values()])
+    known, out = values | others, np.full(len(rows), -1)
+    column.put(np.array(rows, np.int64), out)
+    assert out.tolist() == [known.get(row, -1) for row in rows]
+    assert column.has(np.array(rows, np.int64)).tolist() == [row in known for row in rows]
+    assert len(column) == len(known)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -152,6 +152,82 @@ def occurs_where(
     for block in blocks(len(codes)):
         occurs[codes[block][select(block)]] = True
     return occurs
+
+
+def group_order(
+    count: int, groups: int, group_of: Callable[[slice], Integers]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Sort rows by their group, in linear time; rows of a group keep their order.
+
+    Args:
+        count: number of rows, below 2^31.
+        groups: number of groups.
+        group_of: given a block, returns the group of each of its rows, from 0.
+
+    Returns:
+        int32 (count,), the rows by group; int64 (groups + 1,): the rows of group i are those from
+        edge i up to edge i + 1.
+    """
+    edges = np.zeros(groups + 1, np.int64)
+    for block in blocks(count):
+        edges[1:] += np.bincount(group_of(block), minlength=groups)
+    np.cumsum(edges, out=edges)
+    free, order = edges[:-1].copy(), np.empty(count, np.int32)
+    for block in blocks(count):
+        group = group_of(block)
+        rows = np.argsort(group, kind="stable")
+        sizes = np.bincount(group, minlength=groups)
+        shift = free - (np.cumsum(sizes) - sizes)
+        order[shift[group[rows]] + np.arange(len(rows))] = rows + block.start
+        free += sizes
+    return order, edges
+
+
+class SparseColumn:
+    """The values of a few rows of a column; all others have a default.
+
+    Attributes:
+        keys: int64 (n,), numbers of the rows, ascending.
+        values: int64 (n,), their values.
+    """
+
+    def __init__(self, keys: Integers, values: Integers) -> None:
+        """Take numbers in any order, and their values; of an equal number the last one counts."""
+        numbers, last = np.unique(np.asarray(keys, np.int64)[::-1], return_index=True)
+        self.keys = numbers
+        self.values = np.asarray(values, np.int64)[::-1][last]
+
+    @classmethod
+    def of(cls, mapping: Mapping[int, int]) -> SparseColumn:
+        """Make a column of the values of a mapping."""
+        count = len(mapping)
+        keys = np.fromiter(mapping.keys(), np.int64, count)
+        return cls(keys, np.fromiter(mapping.values(), np.int64, count))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def changed(self, keys: Integers, values: Integers) -> SparseColumn:
+        """Return the column with more or other values."""
+        return SparseColumn(
+            np.concatenate([self.keys, keys]), np.concatenate([self.values, values])
+        )
+
+    def has(self, rows: Integers) -> NDArray[np.bool_]:
+        """Mark the rows that have a value of their own."""
+        return self._found(rows)[0]
+
+    def put(self, rows: Integers, out: NDArray[np.signedinteger[Any]]) -> None:
+        """Set `out[i]` to the value of row `rows[i]`, where that has one."""
+        has, place = self._found(rows)
+        out[has] = self.values[place[has]]
+
+    def _found(self, rows: Integers) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+        """Say which rows have a value, and where it stands."""
+        if not len(self):
+            return np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.intp)
+        place = np.minimum(np.searchsorted(self.keys, rows), len(self) - 1)
+        return self.keys[place] == rows, place
 
 
 def iterate_rows(*columns: Column) -> Iterator[tuple[Any, ...]]:

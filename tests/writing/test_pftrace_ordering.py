@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,20 +12,22 @@ from hypothesis import strategies as st
 
 from tp_tools.writing.pftrace.flows import Flows
 from tp_tools.writing.pftrace.ordering import DeferredPackets, defer_order
-from tp_tools.writing.pftrace.thread_events import ThreadEvents
+from tp_tools.writing.pftrace.thread_events import Place, ThreadEvents
 
 STARTS = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 4)), min_size=1, max_size=40
 )
 
 
-def events_of(starts: list[tuple[int, int, int]]) -> tuple[ThreadEvents, np.ndarray]:
-    """Make thread events of (track, time, batch), sorted, and return their batches."""
+def events_of(starts: list[tuple[int, int, int]]) -> tuple[ThreadEvents, np.ndarray, np.ndarray]:
+    """Make thread events of (track, time, batch), sorted; return tracks and batches, too."""
     track, ts, batch = np.array(sorted(starts, key=lambda it: it[:2]), np.int64).T
     count = len(starts)
     number = np.arange(count)
-    events = ThreadEvents(number, number - count, track, number * 0 + 1, ts, ts, number >= 0)
-    return events, batch
+    edges = [0, *(np.flatnonzero(np.diff(track)) + 1).tolist(), count]
+    places = [Place(start, stop, int(track[start]), 1) for start, stop in pairwise(edges)]
+    phase = np.full(count, ord("X"), np.uint8)
+    return ThreadEvents(number, number - count, ts, ts, places, phase), track, batch
 
 
 def written(batch: np.ndarray, level: np.ndarray) -> list[int]:
@@ -40,13 +43,13 @@ def test_equal_times_come_in_order(
     starts: list[tuple[int, int, int]], pairs: list[tuple[int, int]]
 ) -> None:
     """Events come in the order of their track, and sources of flows before their targets."""
-    events, batch = events_of(starts)
+    events, track, batch = events_of(starts)
     # flows that lead to later indices form no circles
     ends = [(a, b) for a, b in pairs if a < b < len(events) and events.ts[a] == events.ts[b]]
     out, into = np.array(ends, np.int64).reshape(-1, 2).T
     place = np.argsort(written(batch, defer_order(events, batch, Flows(out, into))))
     for i in range(1, len(events)):
-        if events.track[i] == events.track[i - 1] and events.ts[i] == events.ts[i - 1]:
+        if track[i] == track[i - 1] and events.ts[i] == events.ts[i - 1]:
             assert place[i - 1] < place[i]
     assert all(place[a] < place[b] for a, b in ends)
 
@@ -54,14 +57,14 @@ def test_equal_times_come_in_order(
 @given(STARTS)
 def test_events_in_order_are_not_deferred(starts: list[tuple[int, int, int]]) -> None:
     """Where the batches of every track ascend, each packet is written with its batch."""
-    events, batch = events_of(starts)
+    events, _, batch = events_of(starts)
     none = Flows(np.empty(0, np.int64), np.empty(0, np.int64))
     assert not defer_order(events, np.sort(batch), none).any()
 
 
 def test_flows_in_a_circle_come_to_an_end() -> None:
     """Two instants that point at each other cannot both be first; tracks keep their order."""
-    events, batch = events_of([(0, 0, 0), (0, 0, 0), (1, 0, 0)])
+    events, _, batch = events_of([(0, 0, 0), (0, 0, 0), (1, 0, 0)])
     circle = Flows(np.array([1, 2, 0]), np.array([2, 0, 1]))
     level = defer_order(events, batch, circle)
     assert level[0] <= level[1]

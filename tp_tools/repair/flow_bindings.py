@@ -17,8 +17,8 @@ from tp_tools.trace.flow_slices import NONE
 from tp_tools.trace.model import NO_ID, UNTIMED, is_phase, waits
 from tp_tools.trace.slice_times import searched
 from tp_tools.trace.slices import slices_between
+from tp_tools.writing.pftrace.arrangement import thread_events
 from tp_tools.writing.pftrace.flows import bindings
-from tp_tools.writing.pftrace.thread_events import thread_events
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

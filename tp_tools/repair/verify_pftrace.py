@@ -25,7 +25,7 @@ from tp_tools.trace.flow_groups import LAUNCH_CATS
 from tp_tools.writing.pftrace.flows import flows
 from tp_tools.writing.pftrace.header import NO_NAME
 from tp_tools.writing.pftrace.layout import lay_out
-from tp_tools.writing.pftrace.thread_events import NEVER
+from tp_tools.writing.pftrace.planned_times import NEVER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,24 +79,31 @@ def _expected_slices(layout: Layout) -> Counter[tuple[int, int, int, str]]:
     trace = layout.trace
     names = [comparable(text or NO_NAME) for text in trace.names]
     events = layout.thread_events
-    columns = iterate_rows(events.ts, events.end, layout.tracks.tids, trace.name[events.event])
-    return Counter(
-        (ts, end - ts, tid, names[code]) for ts, end, tid, code in columns if end != NEVER
-    )
+    counts: Counter[tuple[int, int, int, str]] = Counter()
+    for place, tid in zip(events.places, layout.tracks.tids.tolist(), strict=True):
+        here = place.rows
+        columns = events.ts[here], events.end[here], trace.name[events.event[here]]
+        counts.update(
+            (ts, end - ts, tid, names[code])
+            for ts, end, code in iterate_rows(*columns)
+            if end != NEVER
+        )
+    return counts
 
 
 def _compare_launch_flows(name: str, analyzed: Analysis, layout: Layout, tp: Processor) -> None:
     """Check that a flow joins each launch and its own work, and that all others are expected."""
     trace, events = layout.trace, layout.thread_events
-    entry = np.full(len(trace), -1)
+    entry = np.full(len(trace), -1, np.int32)
     entry[events.event] = np.arange(len(events))
 
     def key(event: int) -> SliceKey:
-        i = int(entry[event])
-        pid, tid = layout.tracks.pids[int(events.track[i])], int(layout.tracks.tids[i])
+        row = entry[event : event + 1]
+        place = int(events.place_of(row)[0])
+        pid = layout.tracks.pids[events.places[place].track]
         text = trace.names[trace.name[event]] or NO_NAME
-        ts, correlation = int(events.ts[i]), correlation_of(trace, event)
-        return slice_key(pid, tid, ts, text, correlation)
+        ts, correlation = int(events.ts[row][0]), correlation_of(trace, event)
+        return slice_key(pid, int(layout.tracks.tids[place]), ts, text, correlation)
 
     launches = expected(trace, analyzed.table, analyzed.plan, key)
     unbound = replace(layout.plan, flows=replace(layout.plan.flows, arrows=[]))

@@ -17,7 +17,8 @@ from tp_tools.repair.verify_flows import comparable
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.plan import Plan
 from tp_tools.trace.slices import slices
-from tp_tools.writing.pftrace.thread_events import NEVER, thread_events
+from tp_tools.writing.pftrace.arrangement import thread_events
+from tp_tools.writing.pftrace.planned_times import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +117,7 @@ def _unended(result: Trace, table: Slices) -> list[tuple[int, int, str]]:
         return []
     unchanged = Plan({}, {}, {}, {}, [], [], 0, choose_ids(result), [])
     found = thread_events(result, table, unchanged, result.ts != UNTIMED)
-    ended = np.flatnonzero(is_unended[found.event] & (found.end != NEVER))
+    ended = np.flatnonzero(is_unended[found.event] & (found.end[:] != NEVER))
     return _keys(result, found.event[ended], found.ts[ended], found.end[ended])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from msgspec import Struct
@@ -24,6 +24,14 @@ class Times(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: slice | Ints, /) -> NDArray[np.int64]: ...
+
+
+class Viewed(Times, Protocol):
+    """A column of times that are looked up: a range of it takes no memory."""
+
+    def view(self, index: slice, /) -> Times:
+        """Return the times in a range, without a copy."""
+        ...
 
 
 class Recorded(Struct, frozen=True):
@@ -60,7 +68,7 @@ class Recorded(Struct, frozen=True):
 
 def time_view(times: Times, index: slice) -> Times:
     """Return the times in a range, without a copy."""
-    return times.view(index) if isinstance(times, Recorded) else times[index]
+    return times[index] if isinstance(times, np.ndarray) else cast("Viewed", times).view(index)
 
 
 def searched(times: Times, at: Ints, cheap_lookups: int = CHEAP_LOOKUPS) -> Ints:

@@ -143,27 +143,42 @@ def _sort(
     closing_of: NDArray[np.int32] | None,
     sizes: SortSizes,
 ) -> None:
-    """Sort the events of one track, or of several short ones, in place, as `Slices` are sorted.
+    """Sort the events of one track, or of several short ones, in place, as `Slices` are sorted."""
+    sort_by_time(event, lambda numbers: _recorded_times(trace, numbers, closing_of), sizes)
+    if len(event) <= sizes.slices:
+        track = trace.track[event]
+        if track.min() != track.max():
+            event[:] = event[np.argsort(track, kind="stable")]
 
-    A long track is split by start times first, so that each sort takes little memory.
+
+def sort_by_time(
+    event: NDArray[np.int32],
+    times_of: Callable[[NDArray[np.int32]], tuple[Times, Times]],
+    sizes: SortSizes = DEFAULT_SORT_SIZES,
+) -> None:
+    """Sort events by ts, then longest first, then number, in place.
+
+    Many events are split by start times first, so that each sort takes little memory.
+
+    Args:
+        event: numbers of events.
+        times_of: returns starts and ends of events, ns.
+        sizes: how many events are sorted in one call.
     """
     if len(event) <= sizes.slices:
-        ts, end = _recorded_times(trace, event, closing_of)
-        in_time = event[sort_order(ts[:], end, event)]
-        track = trace.track[in_time]
-        is_one = track.min() == track.max()
-        event[:] = in_time if is_one else in_time[np.argsort(track, kind="stable")]
+        ts, end = times_of(event)
+        event[:] = event[sort_order(ts[:], end, event)]
         return
-    samples = np.sort(trace.ts[event[:: sizes.slices // sizes.samples]])
+    samples = np.sort(times_of(event[:: sizes.slices // sizes.samples])[0][:])
     edges = samples[sizes.samples :: sizes.samples]
     by_time = _group(
         (event[block] for block in blocks(len(event))),
-        lambda numbers: np.searchsorted(edges, trace.ts[numbers], "right"),
+        lambda numbers: np.searchsorted(edges, times_of(numbers)[0][:], "right"),
         len(edges) + 1,
     )
     start = 0
     for numbers in map(_concatenate, by_time):
-        ts, end = _recorded_times(trace, numbers, closing_of)
+        ts, end = times_of(numbers)
         event[start : start + len(numbers)] = numbers[sort_order(ts[:], end, numbers)]
         start += len(numbers)
 

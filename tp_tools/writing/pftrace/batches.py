@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 
 from tp_tools.chrome.timestamps import microseconds
-from tp_tools.columns import is_in
-from tp_tools.trace.model import is_phase
-from tp_tools.trace.renaming import FULL_NAME, is_kernel
+from tp_tools.columns import SparseColumn, group_order, is_in
+from tp_tools.trace.categories import KERNEL
+from tp_tools.trace.model import UNTIMED
+from tp_tools.trace.renaming import FULL_NAME
 from tp_tools.writing.json.apply import noted
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.event_args import NO_ARGS, read_event_args
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tp_tools.writing.pftrace.layout import Layout
     from tp_tools.writing.pftrace.ordering import DeferredPackets
     from tp_tools.writing.pftrace.packets import Packets
+    from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
 
 _NAMES = ("process_name", "thread_name")
 _ENCODER = msgspec.json.Encoder()
@@ -54,22 +56,21 @@ class BatchPackets:
         self._trace, self._plan, self._events, self._level = trace, plan, events, layout.level
         self._packets, self._deferred = packets, deferred
         self.other_events = OtherEvents(layout)
-        self._order = np.lexsort((events.ts, layout.batch))
-        batches = np.arange(len(trace.batches) + 1)
-        self._edges = np.searchsorted(layout.batch[self._order], batches)
+        self._order, self._edges = group_order(
+            len(events), len(trace.batches), lambda block: layout.batch[block]
+        )
         self._pids = layout.tracks.pids
         self._durationless = frozenset(plan.durationless)
-        self._is_other = _is_other(trace) & layout.is_written
-        self._is_noted = np.zeros(len(trace), np.bool_)
-        self._is_noted[[*plan.moves, *plan.trims, *plan.durationless]] = True
+        self._is_written = layout.is_written
+        self._named = [code for code, name in enumerate(trace.names) if name in _NAMES]
+        noted = dict.fromkeys([*plan.moves, *plan.trims, *plan.durationless], 1)
+        self._noted = SparseColumn.of(noted)
         recorded = {short: name for name, short in plan.short_names.items()}
         self._full_names = [recorded.get(name, "") for name in trace.names]
-        has_short_name = np.array([*map(bool, self._full_names), False], np.bool_)
-        self._is_renamed = is_kernel(trace) & has_short_name[trace.name]
-        self._is_noted |= self._is_renamed
-        pairs = events.closing >= 0
-        self._in_pair = np.zeros(len(trace), np.bool_)
-        self._in_pair[np.concatenate([events.event[pairs], events.closing[pairs]])] = True
+        self._has_short_name = np.array([*map(bool, self._full_names), False], np.bool_)
+        self._renames = bool(self._has_short_name.any())
+        self._kernels = [code for code, cat in enumerate(trace.cats) if cat in KERNEL]
+        self._in_pair = _in_pairs(trace, events)
         self._args_of_pairs: dict[int, bytes] = {}
         self._flows_of_pairs: dict[int, bytes] = {}
         self.metadata: list[bytes] = []
@@ -88,14 +89,16 @@ class BatchPackets:
         """
         events = slice(batch.first, batch.first + batch.count)
         event_args = read_event_args(text, batch, source)
-        for i in np.flatnonzero(self._in_pair[events]).tolist():
+        in_pair = np.flatnonzero(self._in_pair[events]).tolist() if len(self._in_pair) else ()
+        for i in in_pair:
             self._args_of_pairs[batch.first + i] = self._args(batch.first + i, event_args[i])
             if self._trace.phase[batch.first + i] == ord("B") and (flow := own_flow(event_args[i])):
                 self._flows_of_pairs[batch.first + i] = flow
         index = self._order[self._edges[number] : self._edges[number + 1]]
         if len(index):
+            index = index[np.argsort(self._events.ts[index], kind="stable")]
             yield self._begins(index, batch, event_args, has_bind_ids=b'"bind_id"' in text)
-        for i in np.flatnonzero(self._is_other[events]).tolist():
+        for i in np.flatnonzero(self._is_other(events)).tolist():
             if self._trace.phase[batch.first + i] == ord("M"):
                 self.metadata.append(self._metadata_text(batch.first + i, event_args[i]))
             else:
@@ -122,7 +125,7 @@ class BatchPackets:
             alone = np.flatnonzero(~pairs & is_in(self._trace.phase[event], OWN_FLOWS)).tolist()
             flows = ((i, own_flow(event_args[in_batch[i]])) for i in alone)
             fields = {i: flow for i, flow in flows if flow}
-        for i in np.flatnonzero(self._is_noted[event] & ~pairs).tolist():
+        for i in np.flatnonzero(self._is_noted(event) & ~pairs).tolist():
             args[i] = self._args(int(event[i]), event_args[in_batch[i]])
         for i in np.flatnonzero(pairs).tolist():
             args[i] = self._args_of_pairs.pop(int(event[i]))
@@ -143,10 +146,36 @@ class BatchPackets:
         )
         return b"".join(packets[i] for i in np.flatnonzero(~is_deferred).tolist())
 
+    def _is_other(self, events: slice) -> NDArray[np.bool_]:
+        """Mark the events that are on no thread, and metadata that names nothing."""
+        trace, phase = self._trace, self._trace.phase[events]
+        on_threads = is_in(phase, b"iIR") & ~is_in(trace.bound[events], b"pg")
+        is_metadata = (phase == ord("M")) & ~is_in(trace.name[events], self._named)
+        is_other: NDArray[np.bool_] = is_in(phase, PHASES.encode()) & ~on_threads
+        is_other |= is_metadata
+        is_other &= self._is_written[events]
+        return is_other
+
+    def _is_noted(self, event: Codes) -> NDArray[np.bool_]:
+        """Mark the events whose args say what of them has changed."""
+        is_noted = self._noted.has(event)
+        if self._renames:
+            is_noted |= self._is_renamed(event)
+        return is_noted
+
+    def _is_renamed(self, event: Ints) -> NDArray[np.bool_]:
+        """Mark the kernels that are written with a short name."""
+        trace = self._trace
+        is_kernel: NDArray[np.bool_] = is_in(trace.cat[event], self._kernels)
+        is_kernel &= (trace.phase[event] == ord("X")) & (trace.ts[event] != UNTIMED)
+        return is_kernel & self._has_short_name[trace.name[event]]
+
     def _args(self, number: int, fields: EventArgs) -> bytes:
         """Return the args of an event, with notes about its changes."""
         args, plan = bytes(fields.args), self._plan
-        if not args.startswith(b"{") and not self._is_noted[number]:
+        is_renamed = self._renames and bool(self._is_renamed(np.array([number]))[0])
+        is_noted = number in plan.moves or number in plan.trims or number in self._durationless
+        if not args.startswith(b"{") and not (is_noted or is_renamed):
             return NO_ARGS
         if number in plan.moves and self._trace.phase[number] in b"XB":
             args = noted(args or NO_ARGS, self._move_note(number))
@@ -156,7 +185,7 @@ class BatchPackets:
             ts, closing = int(self._trace.ts[number]), plan.closings.get(number)
             recorded = fields.dur if closing is None else microseconds(self._trace.ts[closing] - ts)
             args = noted(args or NO_ARGS, b'"tpt_recorded_dur": ' + bytes(recorded))
-        if self._is_renamed[number]:
+        if is_renamed:
             name = _ENCODER.encode(self._full_names[self._trace.name[number]])
             args = noted(args or NO_ARGS, b'"%b": %b' % (FULL_NAME.encode(), name))
         return args or NO_ARGS
@@ -183,14 +212,13 @@ class BatchPackets:
         return _ENCODER.encode(event)
 
 
-def _is_other(trace: Trace) -> NDArray[np.bool_]:
-    """Mark the events that are on no thread, see `OtherEvents`, and metadata that names nothing."""
-    bound = is_in(trace.bound, b"pg")
-    on_threads = is_phase(trace, "iIR") & ~bound
-    names = [code for code, name in enumerate(trace.names) if name in _NAMES]
-    is_metadata = is_phase(trace, "M") & ~is_in(trace.name, names)
-    is_other: NDArray[np.bool_] = (is_phase(trace, PHASES) & ~on_threads) | is_metadata
-    return is_other
+def _in_pairs(trace: Trace, events: ThreadEvents) -> NDArray[np.bool_]:
+    """Mark the B and E events of pairs: bool (events,); empty if there are no pairs."""
+    pairs = np.flatnonzero(events.closing >= 0)
+    in_pair = np.zeros(len(trace) if len(pairs) else 0, np.bool_)
+    in_pair[events.event[pairs]] = True
+    in_pair[events.closing[pairs]] = True
+    return in_pair
 
 
 def _replace_non_objects(args: list[bytes | msgspec.Raw]) -> None:

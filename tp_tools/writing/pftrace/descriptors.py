@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct, field
 
-from tp_tools.columns import distinct
+from tp_tools.columns import distinct, occurs_where
 from tp_tools.trace.categories import GPU_WORK, has_category
 from tp_tools.trace.tracks import default_name, free_id, label_in, thread_metadata
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.header import packet
-from tp_tools.writing.pftrace.thread_events import DEEPER, LEVELS
+from tp_tools.writing.pftrace.stacking import DEEPER, LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tp_tools.trace import Plan, Trace
     from tp_tools.trace.model import Ints, Scalar
     from tp_tools.writing.pftrace.options import PftraceOptions
-    from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
+    from tp_tools.writing.pftrace.thread_events import Place, ThreadEvents
 
 _LARGEST_ID = (1 << 31) - 1  # pid and tid are int32 fields
 
@@ -38,15 +38,15 @@ class Tracks(Struct):
     """The uuids of tracks, and the packets that describe them.
 
     Attributes:
-        uuids: int64 (thread events,), track of each thread event.
-        tids: int32 (thread events,), tid of that track's thread.
+        uuids: int64 (places of the thread events,), track of the thread events of each.
+        tids: int64 (places of the thread events,), tid of that track's thread.
         processes: uuid of the process of each track in use, by index in Trace.tracks.
         pids: pid of that process, by index in Trace.tracks.
         next: lowest free uuid.
     """
 
     uuids: Ints
-    tids: Codes
+    tids: Ints
     processes: dict[int, int]
     pids: dict[int, int]
     next: int
@@ -87,12 +87,12 @@ def tracks(trace: Trace, plan: Plan, events: ThreadEvents, options: PftraceOptio
         events: the thread events to write.
         options: how to show lanes, and which uuids to use.
     """
-    uuids, tids = np.empty(len(events), np.int64), np.empty(len(events), np.int32)
+    uuids, tids = np.zeros((2, len(events.places)), np.int64)
     described = Tracks(uuids, tids, {}, {}, options.first_uuid)
     ids, names = _ids(plan, _tracks_in_use(trace, plan)), _Names(trace, plan)
-    ranges: dict[int, list[tuple[int, int]]] = {}
-    for start, stop in events.track_ranges():
-        ranges.setdefault(int(events.track[start]), []).append((start, stop))
+    places: dict[int, list[tuple[int, Place]]] = {}
+    for number, place in enumerate(events.places):
+        places.setdefault(place.track, []).append((number, place))
     for rank, (pid, members) in enumerate(_processes(ids, names), options.first_place):
         name = " ".join(filter(None, (options.label, names.process(members))))
         uuid = described.new(
@@ -103,7 +103,7 @@ def tracks(trace: Trace, plan: Plan, events: ThreadEvents, options: PftraceOptio
         for track in members:
             described.processes[track], described.pids[track] = uuid, pid
         process = _Process(uuid, pid, members, ids, names, plan, options)
-        _describe_threads(described, events, ranges, process)
+        _describe_threads(described, places, process)
     return described
 
 
@@ -130,37 +130,34 @@ class _Process(Struct, frozen=True):
 
 
 def _describe_threads(
-    described: Tracks,
-    events: ThreadEvents,
-    ranges: dict[int, list[tuple[int, int]]],
-    process: _Process,
+    described: Tracks, places: dict[int, list[tuple[int, Place]]], process: _Process
 ) -> None:
     """Describe the threads of a process with their lanes, and fill in the tracks of their events.
 
     Args:
         described: gets the tracks.
-        events: the thread events to write.
-        ranges: (start, stop) of the events of each lane, by index in Trace.tracks.
+        places: numbers and places of the thread events of each lane, by index in Trace.tracks.
         process: the process.
     """
     for rank, track in enumerate(process.tracks):
         name = process.names.thread(track)
         thread = _thread(described, process, process.ids[track][1], name, rank=rank)
-        lanes = ranges.get(track, [])
-        has_lanes = any(events.lane[start] % DEEPER > 1 for start, _ in lanes)
+        lanes = places.get(track, [])
+        has_lanes = any(place.lane % DEEPER > 1 for _, place in lanes)
         is_shared = has_lanes and process.options.lanes == "shared"
-        for start, stop in lanes:
-            number = int(events.lane[start])
-            lane = process.plan.lanes.get((track, number % DEEPER))
+        for number, place in lanes:
+            lane = process.plan.lanes.get((track, place.lane % DEEPER))
+            moved = _moved(place.stop - place.start, name) if lane else ""
             uuid, tid = thread, process.ids[track][1]
-            if number > DEEPER:
-                uuid = _child(described, thread, f"{name} (deeper)", _deeper(number // DEEPER))
+            if place.lane > DEEPER:
+                deeper = _deeper(place.lane // DEEPER)
+                uuid = _child(described, thread, f"{name} (deeper)", deeper)
             elif lane and not is_shared:
-                moved, tid = _moved(stop - start, name), lane.tid
+                tid = lane.tid
                 uuid = _thread(described, process, tid, lane.name, rank=rank, description=moved)
             elif is_shared:
-                uuid = _child(described, thread, name, _moved(stop - start, name) if lane else "")
-            described.uuids[start:stop], described.tids[start:stop] = uuid, tid
+                uuid = _child(described, thread, name, moved)
+            described.uuids[number], described.tids[number] = uuid, tid
 
 
 def _thread(
@@ -204,8 +201,9 @@ def _deeper(times: int) -> str:
 
 def _tracks_in_use(trace: Trace, plan: Plan) -> list[int]:
     """List the tracks that hold events other than metadata of a process."""
-    counts = np.bincount(trace.track[~plan.ids.is_process_metadata], minlength=len(trace.tracks))
-    return np.flatnonzero(counts).tolist()
+    is_process_metadata = plan.ids.is_process_metadata
+    in_use = occurs_where(trace.track, len(trace.tracks), lambda block: ~is_process_metadata[block])
+    return np.flatnonzero(in_use).tolist()
 
 
 def _ids(plan: Plan, tracks: list[int]) -> dict[int, tuple[int, int]]:

@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import indices_of
+from tp_tools.columns import SparseColumn, distinct, group_order, indices_of, narrow
 from tp_tools.trace.flow_groups import read_codes
 from tp_tools.trace.model import is_phase, waits
+from tp_tools.trace.slice_times import searched, time_view
 from tp_tools.trace.slices import lanes_of
+from tp_tools.writing.pftrace.planned_times import NEVER
 from tp_tools.writing.pftrace.slice_stack import stack_tops
-from tp_tools.writing.pftrace.thread_events import DEEPER, NEVER
+from tp_tools.writing.pftrace.stacking import DEEPER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.trace import Plan, Trace
     from tp_tools.trace.model import Ints
-    from tp_tools.writing.pftrace.thread_events import ThreadEvents
+    from tp_tools.writing.pftrace.thread_events import Codes, Place, ThreadEvents
 
 NONE = -1
 
@@ -35,12 +37,12 @@ class Flows(Struct, frozen=True):
     """Flows between slices.
 
     Columns:
-        out: int, row of ThreadEvents where the flow starts.
-        into: int, row where it ends; this slice starts no earlier.
+        out: int32, row of ThreadEvents where the flow starts.
+        into: int32, row where it ends; this slice starts no earlier.
     """
 
-    out: Ints
-    into: Ints
+    out: Codes
+    into: Codes
 
     def __len__(self) -> int:
         return len(self.out)
@@ -53,8 +55,10 @@ class Flows(Struct, frozen=True):
             the flow; the target has none, so that its packet has to follow that of the source.
         """
         tied = (events.ts[self.out] == events.ts[self.into]) & (self.out != self.into)
-        end = events.end[self.into]
-        has_end = (end > events.ts[self.into]) & (end != NEVER)
+        rows = np.flatnonzero(tied)
+        end = events.end[self.into[rows]]
+        has_end = np.zeros(len(self), np.bool_)
+        has_end[rows] = (end > events.ts[self.into[rows]]) & (end != NEVER)
         return tied & has_end, tied & ~has_end
 
 
@@ -62,19 +66,16 @@ class _FlowEvents(Struct, frozen=True):
     """Flow events and the slices that they bind to.
 
     Columns:
-        event: int, number in the file.
-        track, lane: int, track of the trace and lane on it.
+        event: int32, number in the file.
         ts: int64 ns, rebased.
         is_next: bool, whether it binds to the next slice that starts on the track.
-        slice: int, row of ThreadEvents that it binds to, NONE where there is none.
+        slice: int32, row of ThreadEvents that it binds to, NONE where there is none.
     """
 
-    event: Ints
-    track: Ints
-    lane: Ints
+    event: Codes
     ts: Ints
     is_next: NDArray[np.bool_]
-    slice: Ints
+    slice: Codes
 
 
 def flows(trace: Trace, plan: Plan, events: ThreadEvents, is_written: NDArray[np.bool_]) -> Flows:
@@ -86,27 +87,29 @@ def flows(trace: Trace, plan: Plan, events: ThreadEvents, is_written: NDArray[np
         events: the slices to bind to.
         is_written: bool (events,), the events of the file that are written.
     """
-    event = np.flatnonzero(is_phase(trace, "stf") & is_written)
-    number = _numbers(trace, plan, event)
-    event = event[number != NONE]
-    ids = np.full(len(trace), NONE)
-    ids[event] = number[number != NONE]
-    event, slices = _in_order(events, _bound(events, trace, plan, event))
-    key = np.column_stack([ids[event], trace.cat[event], trace.name[event]])
-    order = np.lexsort(key.T)
-    slices = slices[order]
-    source = _sources(trace.phase[event[order]], key[order])
+    event = np.flatnonzero(is_phase(trace, "stf") & is_written).astype(np.int32)
+    number = narrow(_numbers(trace, plan, event))
+    has_id = number != NONE
+    event, number = event[has_id], number[has_id]
+    bound = _bound(events, trace, plan, event)
+    chosen = _in_order(events, bound)
+    event, number, slices = event[chosen], number[chosen], bound.slice[chosen]
+    del bound, chosen, has_id  # arrays of this function are most of the memory of a layout
+    order = np.lexsort((number, trace.cat[event], trace.name[event])).astype(np.int32)
+    event, number, slices = event[order], number[order], slices[order]
+    source = _sources(trace.phase[event], (number, trace.cat[event], trace.name[event]))
     drawn = np.flatnonzero(source != NONE)
     by_identity = _by_identity(events, plan) if plan.flows.arrows else (source[:0], source[:0])
-    out = np.concatenate([slices[source[drawn]], by_identity[0]])
-    into = np.concatenate([slices[drawn], by_identity[1]])
-    backward = events.ts[out] > events.ts[into]
-    return Flows(np.where(backward, into, out), np.where(backward, out, into))
+    out = np.concatenate([slices[source[drawn]], by_identity[0]]).astype(np.int32)
+    into = np.concatenate([slices[drawn], by_identity[1]]).astype(np.int32)
+    backward = np.flatnonzero(events.ts[out] > events.ts[into])
+    out[backward], into[backward] = into[backward], out[backward]
+    return Flows(out, into)
 
 
-def _numbers(trace: Trace, plan: Plan, event: Ints) -> Ints:
+def _numbers(trace: Trace, plan: Plan, event: Codes) -> Ints:
     """Number the id of each flow event, equally where Perfetto takes two ids for one."""
-    number = read_codes(trace.links, trace.link[event].astype(np.int64))
+    number = read_codes(trace.links, trace.link[event])
     renamed = plan.flows.ids
     at = indices_of(event, renamed)
     new_ids = np.array([renamed[one] for one in event[at].tolist()], np.int64)
@@ -114,7 +117,7 @@ def _numbers(trace: Trace, plan: Plan, event: Ints) -> Ints:
     return number
 
 
-def bindings(events: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> Ints:
+def bindings(events: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> Codes:
     """Bind flow events to slices as Perfetto does.
 
     Args:
@@ -124,30 +127,44 @@ def bindings(events: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> Int
         event: int (n,), numbers of the flow events.
 
     Returns:
-        int (n,), the row of `events` of each, NONE for none.
+        int32 (n,), the row of `events` of each, NONE for none.
     """
-    return _bound(events, trace, plan, event).slice
+    return _bound(events, trace, plan, event.astype(np.int32)).slice
 
 
 def _by_identity(events: ThreadEvents, plan: Plan) -> tuple[Ints, Ints]:
     """Return the rows of both slices of each flow that the plan draws by `bind_id`."""
     ends = np.array(plan.flows.arrows, np.int64).reshape(-1, 2)
-    order = np.argsort(events.event)
-    place = np.searchsorted(events.event, ends, sorter=order)
-    entry = order[np.minimum(place, len(events) - 1)] if len(events) else place
-    both = (events.event[entry] == ends).all(axis=1) if len(events) else np.zeros(0, np.bool_)
-    return entry[both, 0], entry[both, 1]
+    rows = indices_of(events.event, distinct(ends.ravel()))
+    row_of = SparseColumn(events.event[rows], rows)
+    both = row_of.has(ends[:, 0]) & row_of.has(ends[:, 1])
+    out, into = np.zeros((2, int(both.sum())), np.int64)
+    row_of.put(ends[both, 0], out)
+    row_of.put(ends[both, 1], into)
+    return out, into
 
 
-def _bound(events: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> _FlowEvents:
+def _bound(events: ThreadEvents, trace: Trace, plan: Plan, event: Codes) -> _FlowEvents:
     """Bind flow events to slices."""
-    lane = lanes_of(event, plan.moves).astype(np.int64)
-    track, ts = trace.track[event].astype(np.int64), trace.ts[event] - plan.rebase_ns
     is_next = waits(trace, event)
-    flows = _FlowEvents(event, track, lane, ts, is_next, np.full(len(event), NONE))
-    for entries in _by_track(events):
-        code, number = int(events.track[entries[0]]), int(events.lane[entries[0]]) % DEEPER
-        here = np.flatnonzero((track == code) & (lane == number))
+    ts = trace.ts[event] - plan.rebase_ns
+    flows = _FlowEvents(event, ts, is_next, np.full(len(event), NONE, np.int32))
+    lane, track = lanes_of(event, plan.moves), trace.track[event]
+    number_of: dict[tuple[int, int], int] = {}
+    for place in events.places:
+        number_of.setdefault((place.track, place.lane % DEEPER), len(number_of))
+    codes = SparseColumn.of({(t << 32) + on: i for (t, on), i in number_of.items()})
+
+    def place_of(block: slice) -> Ints:
+        """Return the number of the place of each flow event of a block."""
+        found = np.full(len(event[block]), len(number_of))
+        codes.put((track[block].astype(np.int64) << 32) + lane[block], found)
+        return found
+
+    order, edges = group_order(len(event), len(number_of) + 1, place_of)
+    for key, entries in _by_track(events).items():
+        number = number_of[key]
+        here = order[edges[number] : edges[number + 1]]
         if len(here):
             flows.slice[here] = _neighbours(events, entries, flows, here)
             to_top = here[~is_next[here]]
@@ -156,78 +173,113 @@ def _bound(events: ThreadEvents, trace: Trace, plan: Plan, event: Ints) -> _Flow
     return flows
 
 
-def _by_track(events: ThreadEvents) -> list[Ints]:
-    """List the rows of each track and lane by time, those too deep for the track included."""
-    ranges: dict[tuple[int, int], list[Ints]] = {}
-    for start, stop in events.track_ranges():
-        track = int(events.track[start]), int(events.lane[start]) % DEEPER
-        ranges.setdefault(track, []).append(np.arange(start, stop))
-    tracks = []
-    for of_track in ranges.values():
-        entries = np.concatenate(of_track)
-        tracks.append(entries[np.lexsort((events.ts[entries],))] if len(of_track) > 1 else entries)
+def _by_track(events: ThreadEvents) -> dict[tuple[int, int], slice | Ints]:
+    """Return the rows of each track and lane by time, those too deep for the track included."""
+    places: dict[tuple[int, int], list[Place]] = {}
+    for place in events.places:
+        places.setdefault((place.track, place.lane % DEEPER), []).append(place)
+    tracks: dict[tuple[int, int], slice | Ints] = {}
+    for key, several in places.items():
+        tracks[key] = several[0].rows
+        if len(several) > 1:
+            entries = np.concatenate([np.arange(place.start, place.stop) for place in several])
+            tracks[key] = entries[np.lexsort((events.ts[entries],))]
     return tracks
 
 
-def _neighbours(events: ThreadEvents, entries: Ints, flows: _FlowEvents, here: Ints) -> Ints:
+def _neighbours(
+    events: ThreadEvents, entries: slice | Ints, flows: _FlowEvents, here: Codes
+) -> Ints:
     """Find the slice that started last before each flow event of a track, or starts next.
 
     Args:
         events: slices of all threads.
-        entries: int (n,), rows of `events` on the track, by time.
+        entries: the n rows of `events` on the track, by time.
         flows: all flow events.
-        here: int (m,), rows of `flows` on the track.
+        here: int32 (m,), rows of `flows` on the track.
 
     Returns:
         int (m,), rows of `events`, NONE for none.
     """
-    ts, at = events.ts[entries], flows.ts[here]
-    last = np.searchsorted(ts, at, "right") - 1
-    # at one time X events come first, all others in the order of the file
-    is_later = ~events.complete[entries] | (events.end[entries] == ts)
-    ties = np.flatnonzero((last >= 0) & (ts[last] == at) & is_later[last])
-    for i in ties.tolist():
-        while last[i] >= 0 and ts[last[i]] == at[i] and is_later[last[i]]:
-            if events.event[entries[last[i]]] < flows.event[here[i]]:
-                break
-            last[i] -= 1
+    at = flows.ts[here]
+    if isinstance(entries, slice):
+        ts, count = time_view(events.ts, entries), entries.stop - entries.start
+    else:
+        ts, count = events.ts[entries], len(entries)
+    last = searched(ts, at + 1) - 1
+    ties = np.flatnonzero(last >= 0)
+    ties = ties[ts[last[ties]] == at[ties]]
+    if len(ties):
+        last[ties] = _stepped_back(events, entries, flows.event[here[ties]], last[ties])
     target = last + flows.is_next[here]
     slices = np.full(len(here), NONE)
-    exists = (target >= 0) & (target < len(entries))
-    slices[exists] = entries[target[exists]]
+    exists = (target >= 0) & (target < count)
+    found = target[exists]
+    slices[exists] = found + entries.start if isinstance(entries, slice) else entries[found]
     return slices
 
 
-def _in_order(events: ThreadEvents, flows: _FlowEvents) -> tuple[Ints, Ints]:
-    """Return numbers and slices of flow events that bind, in the order of binding.
+def _stepped_back(events: ThreadEvents, entries: slice | Ints, flow: Codes, last: Ints) -> Ints:
+    """Pass over slices that start with a flow event, but come after it in the file.
+
+    At one time X events come first, all others in the order of the file.
+
+    Args:
+        events: slices of all threads.
+        entries: the rows of `events` on the track, by time.
+        flow: int32 (m,), event numbers of the flow events.
+        last: int (m,), place in `entries` of the slice that started last, at their time.
+
+    Returns:
+        int (m,), place in `entries` of the slice before each, -1 for none.
+    """
+    ts, event, last = events.ts[entries], events.event[entries], last.copy()
+    is_later = ~events.is_complete(entries) | (events.end[entries] == ts)
+    for i in np.flatnonzero(is_later[last]).tolist():
+        at = ts[last[i]]
+        while last[i] >= 0 and ts[last[i]] == at and is_later[last[i]]:
+            if event[last[i]] < flow[i]:
+                break
+            last[i] -= 1
+    return last
+
+
+def _in_order(events: ThreadEvents, flows: _FlowEvents) -> Codes:
+    """List the flow events that bind, in the order of binding.
 
     A flow event that waits for the next slice binds when that starts: of events of one time, X
     events with a duration come first, and all others in the order of the file.
+
+    Returns:
+        int32, rows of `flows`.
     """
-    binds = flows.slice != NONE
-    event, slices, waited = flows.event[binds], flows.slice[binds], flows.is_next[binds]
-    ts = np.where(waited, events.ts[slices], flows.ts[binds])
-    is_first = waited & events.complete[slices] & (events.end[slices] > ts)
-    order = np.lexsort((event, np.where(waited, events.event[slices], event), ~is_first, ts))
-    return event[order], slices[order]
+    binds = np.flatnonzero(flows.slice != NONE).astype(np.int32)
+    number, ts = flows.event[binds], flows.ts[binds]
+    is_late = np.ones(len(binds), np.bool_)
+    waited = np.flatnonzero(flows.is_next[binds])
+    slices = flows.slice[binds[waited]]
+    number[waited], ts[waited] = events.event[slices], events.ts[slices]
+    is_late[waited] = ~(events.is_complete(slices) & (events.end[slices] > ts[waited]))
+    return binds[np.lexsort((flows.event[binds], number, is_late, ts))]
 
 
-def _sources(phase: NDArray[np.uint8], key: Ints) -> Ints:
+def _sources(phase: NDArray[np.uint8], key: tuple[Ints, ...]) -> Codes:
     """Find the flow event that each flow event continues, NONE where it draws no flow.
 
     Args:
         phase: uint8 (n,), codes of s, t or f, sorted by key and then time.
-        key: int (n, 3): id, category and name.
+        key: three columns (n,): id, category and name.
     """
-    place = np.arange(len(phase))
+    place = np.arange(len(phase), dtype=np.int32)
     starts = np.ones(len(phase), np.bool_)
-    starts[1:] = (np.diff(key, axis=0) != 0).any(axis=1)
-    group = np.cumsum(starts) - 1
+    starts[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in key])
+    group = np.cumsum(starts, dtype=np.int32) - 1
     is_s = phase == ord("s")
-    first = np.full(len(phase), len(phase))
+    first = np.full(len(phase), len(phase), np.int32)
     np.minimum.at(first, group[is_s], place[is_s])
-    behind = place > first[group]
-    sets = (place == first[group]) | ((phase == ord("t")) & behind)
-    last = np.maximum.accumulate(np.where(sets, place, NONE))
-    before = np.concatenate([[NONE], last[:-1]])[: len(phase)]
-    return np.where(behind & ~is_s, before, NONE)
+    first = first[group]
+    behind = place > first
+    sets = (place == first) | ((phase == ord("t")) & behind)
+    last = np.maximum.accumulate(np.where(sets, place, np.int32(NONE)))
+    before = np.concatenate([np.full(1, NONE, np.int32), last[:-1]])[: len(phase)]
+    return np.where(behind & ~is_s, before, np.int32(NONE))

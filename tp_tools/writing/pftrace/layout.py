@@ -7,20 +7,43 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
+from tp_tools.columns import blocks
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.renaming import renamed
+from tp_tools.writing.pftrace.arrangement import thread_events
 from tp_tools.writing.pftrace.descriptors import tracks
 from tp_tools.writing.pftrace.flows import Flows, flows
 from tp_tools.writing.pftrace.ordering import defer_order
-from tp_tools.writing.pftrace.thread_events import thread_events
+from tp_tools.writing.pftrace.planned_times import NEVER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tp_tools.trace import Plan, Slices, Trace
+    from tp_tools.trace.model import Ints
     from tp_tools.writing.pftrace.descriptors import Tracks
     from tp_tools.writing.pftrace.options import PftraceOptions
-    from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
+    from tp_tools.writing.pftrace.thread_events import ThreadEvents
+
+
+class BatchNumbers(Struct, frozen=True):
+    """The batch in which each thread event is read, or its E event if that is later, as a column.
+
+    Attributes:
+        first: int64 (batches,), number of the first event of each batch.
+        events: the thread events.
+    """
+
+    first: Ints
+    events: ThreadEvents
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __getitem__(self, index: slice, /) -> Ints:
+        opening, closing = self.events.event[index], self.events.closing[index]
+        last = np.maximum(opening, closing)  # -1 for no E event
+        return np.searchsorted(self.first, last, "right") - 1
 
 
 class Layout(Struct, frozen=True):
@@ -32,8 +55,8 @@ class Layout(Struct, frozen=True):
         thread_events: slices and instants on threads.
         flows: flows between thread events.
         tracks: tracks of the thread events.
-        batch: int32 (thread events,), number of the batch in which all args of one are known.
-        level: int32 (thread events,), 0 for one written with its batch; see `defer_order`.
+        batch: int (thread events,), number of the batch in which all args of one are known.
+        level: int8 (thread events,), 0 for one written with its batch; see `defer_order`.
         first_ns: the earliest time, ns, rebased; 0 for a trace without times.
     """
 
@@ -44,8 +67,8 @@ class Layout(Struct, frozen=True):
     thread_events: ThreadEvents
     flows: Flows
     tracks: Tracks
-    batch: Codes
-    level: Codes
+    batch: BatchNumbers
+    level: NDArray[np.int8]
     first_ns: int
 
 
@@ -68,9 +91,8 @@ def lay_out(
         is_written &= keep
     events = thread_events(trace, table, plan, is_written)
     joined = flows(trace, plan, events, is_written)
-    batch = _batch_numbers(trace, events)
+    batch = BatchNumbers(np.array([batch.first for batch in trace.batches], np.int64), events)
     _, by_order = joined.at_one_time(events)
-    timed = trace.ts[(trace.ts != UNTIMED) & ~is_phase(trace, "M")]
     return Layout(
         trace=trace,
         plan=plan,
@@ -81,13 +103,15 @@ def lay_out(
         tracks=tracks(trace, plan, events, options),
         batch=batch,
         level=defer_order(events, batch, Flows(joined.out[by_order], joined.into[by_order])),
-        first_ns=int(timed.min()) - plan.rebase_ns if len(timed) else 0,
+        first_ns=_first_ns(trace, plan),
     )
 
 
-def _batch_numbers(trace: Trace, events: ThreadEvents) -> Codes:
-    """Return the batch in which each thread event is read, or its E event if that is later."""
-    firsts = np.array([batch.first for batch in trace.batches])
-    opening = np.searchsorted(firsts, events.event, "right") - 1
-    closing = np.searchsorted(firsts, events.closing, "right") - 1
-    return np.maximum(opening, np.where(events.closing < 0, 0, closing)).astype(np.int32)
+def _first_ns(trace: Trace, plan: Plan) -> int:
+    """Return the earliest time, ns, rebased; 0 for a trace without times."""
+    earliest = []
+    for block in blocks(len(trace)):
+        ts = trace.ts[block][trace.phase[block] != ord("M")]
+        earliest.append(int(np.where(ts == UNTIMED, NEVER, ts).min(initial=NEVER)))
+    first = min(earliest, default=NEVER)
+    return 0 if first == NEVER else first - plan.rebase_ns

@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tp_tools.columns import blocks, distinct, indices_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
+    from tp_tools.columns import Column
     from tp_tools.trace.model import Ints
     from tp_tools.writing.pftrace.flows import Flows
     from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
@@ -26,43 +31,84 @@ _GROUP_OFFSET = 1 << 32
 _MEMORY_LIMIT = 16 << 20
 
 
-def defer_order(events: ThreadEvents, batch: Codes, flows: Flows) -> Codes:
+def defer_order(events: ThreadEvents, batch: Column, flows: Flows) -> NDArray[np.int8]:
     """Decide which packets are deferred, and in which order.
 
     Args:
         events: thread events, in the order that each track needs.
-        batch: int32 (events,), number of the batch in which the args of an event are complete.
+        batch: int (events,), number of the batch in which the args of an event are complete.
         flows: flows between events that start at one time, whose target has no END to carry the
             flow's end; the source has to come before the target.
 
     Returns:
-        int32 (events,): 0 for a packet written with its batch; higher levels are deferred, and
+        int8 (events,): 0 for a packet written with its batch; higher levels are deferred, and
         written in ascending order.
     """
-    group = _groups(events)
-    level = (_group_maxima(batch, group) > batch).astype(np.int64)
+    level = np.zeros(len(events), np.int8)
+    group = np.zeros(len(events) if len(flows) else 0, np.int32)
+    latest, late, count = _Maxima(), _Maxima(), 0
+    for block, starts in _group_starts(events):
+        here = batch[block]
+        is_late = latest.of(here, starts) > here
+        if is_late.any() or late.last:
+            level[block] = late.of(is_late.astype(np.int64), starts)
+        if len(flows):
+            group[block] = count + np.cumsum(starts)
+            count = int(group[block][-1])
+    if len(flows):
+        _raise_targets(level, group, flows)
+    return level
+
+
+def _group_starts(events: ThreadEvents) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
+    """Mark, block by block, where groups of events begin that start at one time on one track."""
+    places = np.array([place.start for place in events.places], np.int64)
+    before = 0
+    for block in blocks(len(events)):
+        ts = events.ts[block]
+        starts = np.ones(len(ts), np.bool_)
+        starts[1:] = ts[1:] != ts[:-1]
+        starts[0] = block.start == 0 or int(ts[0]) != before
+        here = places[np.searchsorted(places, block.start) : np.searchsorted(places, block.stop)]
+        starts[here - block.start] = True
+        before = int(ts[-1])
+        yield block, starts
+
+
+class _Maxima:
+    """Finds the highest value so far in the group of each row; values are below 2^32.
+
+    Attributes:
+        last: that of the last row.
+    """
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def of(self, values: Ints, starts: NDArray[np.bool_]) -> Ints:
+        """Return the highest values of the next rows; `starts` marks where groups begin."""
+        values = np.concatenate([[self.last], values])
+        group = np.concatenate([[0], np.cumsum(starts)]) * _GROUP_OFFSET
+        highest: Ints = np.maximum.accumulate(values + group) - group
+        self.last = int(highest[-1])
+        return highest[1:]
+
+
+def _raise_targets(level: NDArray[np.int8], group: Codes, flows: Flows) -> None:
+    """Raise the levels of groups until each target of a flow comes after its source, in place."""
+    touched = distinct(group[np.concatenate([flows.out, flows.into])])
+    rows = indices_of(group, touched)
+    out, into = np.searchsorted(rows, flows.out), np.searchsorted(rows, flows.into)
+    starts = np.diff(group[rows], prepend=-1) != 0
+    found = level[rows].astype(np.int64)
     for _ in range(_MAX_ROUNDS):  # flows in a circle would never settle
-        level = _group_maxima(level, group)
-        raised = level.copy()
-        np.maximum.at(raised, flows.into, level[flows.out] + 1)
-        if (raised == level).all():
+        found = _Maxima().of(found, starts)
+        raised = found.copy()
+        np.maximum.at(raised, into, found[out] + 1)
+        if (raised == found).all():
             break
-        level = raised
-    return _group_maxima(level, group).astype(np.int32)
-
-
-def _groups(events: ThreadEvents) -> Ints:
-    """Number the groups of neighbouring events that start at one time on one track."""
-    changes = np.ones(len(events), np.bool_)
-    changes[1:] = (
-        (np.diff(events.ts) != 0) | (np.diff(events.lane) != 0) | (np.diff(events.track) != 0)
-    )
-    return np.cumsum(changes)
-
-
-def _group_maxima(values: Codes | Ints, group: Ints) -> Ints:
-    """Return the highest value so far in each value's group; values are below 2^32."""
-    return np.maximum.accumulate(values + group * _GROUP_OFFSET) - group * _GROUP_OFFSET
+        found = raised
+    level[rows] = _Maxima().of(found, starts)
 
 
 class DeferredPackets:
@@ -82,7 +128,7 @@ class DeferredPackets:
         """Delete the packets."""
         self._file.close()
 
-    def add(self, level: Codes, index: Ints, packets: list[bytes]) -> None:
+    def add(self, level: Ints, index: Ints, packets: list[bytes]) -> None:
         """Keep packets.
 
         Args:

@@ -11,14 +11,16 @@ v58: json_utils.cc), so args come out alike, and their text is copied as it is.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from msgspec import Struct
 
+from tp_tools.columns import blocks, group_order
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.header import ARGS
-from tp_tools.writing.pftrace.thread_events import NEVER
+from tp_tools.writing.pftrace.planned_times import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,27 +38,50 @@ BEGIN, END, INSTANT = 1, 2, 3  # TrackEvent.Type
 _FLOW, _LAST_OF_FLOW = 47, 48  # flow_ids, terminating_flow_ids
 _FLOW_BYTES = 10
 _CHUNK = 1 << 14
+SORTED = 1 << 18
+"""ENDs that are sorted at a time, about."""
+
+_SAMPLES = 1 << 14  # ends from which the blocks of time are chosen, about
 _PACKET = b"\x0a"  # Trace.packet
 _TRACK_EVENT = b"\x5a"  # TracePacket.track_event
 _TYPE, _CATEGORY = 0x48, 0x18  # TrackEvent.type, .category_iids
 
 
 class _FlowFields(Struct, frozen=True):
-    """Encoded flow fields; those of thread event i are data[offset[i]:offset[i + 1]]."""
+    """The flow fields of thread events, sorted by these.
 
-    data: bytes
-    offset: Ints
+    Columns:
+        row: int32, the thread event.
+        flow: int32, number of the flow.
+        is_last: bool, whether the field is _LAST_OF_FLOW; else it is _FLOW.
+
+    Attributes:
+        first: id of flow 0.
+    """
+
+    row: Codes
+    flow: Codes
+    is_last: NDArray[np.bool_]
+    first: int
 
     def of(self, index: Ints) -> list[bytes] | None:
-        """Return the fields of each of these thread events; None if none has any."""
-        start, stop = self.offset[index], self.offset[index + 1]
-        if (start == stop).all():
+        """Return the encoded fields of each of these thread events; None if none has any."""
+        start = np.searchsorted(self.row, index)
+        count = np.searchsorted(self.row, index, "right") - start
+        stop = np.cumsum(count)
+        if not len(index) or not stop[-1]:
             return None
-        return [self.data[a:b] for a, b in zip(start.tolist(), stop.tolist(), strict=True)]
+        fields = np.repeat(start - (stop - count), count) + np.arange(stop[-1])
+        tags = np.array([[*wire.tag(_FLOW, 1)], [*wire.tag(_LAST_OF_FLOW, 1)]], np.uint8)
+        ids = wire.fixed64_column(self.first + self.flow[fields].astype(np.int64))
+        data = wire.rows(len(fields), tags[self.is_last[fields].astype(np.intp)], ids).tobytes()
+        edges = [0, *(stop * _FLOW_BYTES).tolist()]
+        return [data[a:b] for a, b in pairwise(edges)]
 
     def sizes(self, index: Ints) -> Ints:
         """Return the number of bytes of the fields of each of these thread events."""
-        return self.offset[index + 1] - self.offset[index]
+        start, stop = (np.searchsorted(self.row, index, side) for side in ("left", "right"))
+        return (stop - start) * _FLOW_BYTES
 
 
 class Packets:
@@ -70,35 +95,42 @@ class Packets:
         self._name, self._cat = trace.name, trace.cat
         self._no_cats = np.array([not cat for cat in trace.cats], np.bool_)
         self._sizes = (
-            wire.width(max(int(events.ts.max(initial=0)), _last_end(events))),
+            wire.width(_latest(events)),
             wire.width(int(self._tracks.max(initial=0))),
             wire.width(len(trace.names)),
             wire.width(len(trace.cats)),
         )
         self._sequence = wire.number(10, layout.options.sequence)
+        first = layout.options.first_flow
         on_end, _ = flows.at_one_time(events)
-        ids, count = layout.options.first_flow + np.arange(len(flows)), len(events)
-        at_begin = np.concatenate([flows.out, flows.into[~on_end]])
-        fields = np.repeat([_FLOW, _LAST_OF_FLOW], [len(flows), int((~on_end).sum())])
-        begin_ids = np.concatenate([ids, ids[~on_end]])
-        self._begin_flows = _flow_fields(at_begin, fields, begin_ids, count)
-        last = np.full(int(on_end.sum()), _LAST_OF_FLOW)
-        self._end_flows = _flow_fields(flows.into[on_end], last, ids[on_end], count)
+        ids = np.arange(len(flows), dtype=np.int32)
+        last = np.ones(len(flows), np.bool_)
+        self._end_flows = _flow_fields(flows.into[on_end], ids[on_end], last[on_end], first)
+        self._begin_flows = _flow_fields(
+            np.concatenate([flows.out, flows.into[~on_end]]),
+            np.concatenate([ids, ids[~on_end]]),
+            np.concatenate([~last, last[~on_end]]),
+            first,
+        )
 
     def ends(self) -> Iterator[bytes]:
         """Yield all ENDs, by time; of one time on one track the innermost first."""
-        events = self._events
-        ending = np.flatnonzero((events.end > events.ts) & (events.end != NEVER))
-        ending = ending[np.lexsort((-ending, events.end[ending]))]
-        for start in range(0, len(ending), _CHUNK):
-            yield self._encode_ends(ending[start : start + _CHUNK])
+        left = np.empty(0, np.int32)
+        for ending in by_end(self._events):
+            index = np.concatenate([left, ending])
+            whole = len(index) // _CHUNK * _CHUNK
+            for start in range(0, whole, _CHUNK):
+                yield self._encode_ends(index[start : start + _CHUNK])
+            left = index[whole:]
+        if len(left):
+            yield self._encode_ends(left)
 
     def _encode_ends(self, index: Ints) -> bytes:
         """Encode the ENDs of these thread events."""
         ts_bytes, uuid_bytes, _, _ = self._sizes
         count, extra = len(index), self._end_flows.sizes(index)
         event = wire.rows(
-            count, wire.number(9, END), b"\x58", wire.column(self._tracks[index], uuid_bytes)
+            count, wire.number(9, END), b"\x58", wire.column(self._uuids(index), uuid_bytes)
         )
         times = wire.column(self._events.end[index], ts_bytes)
         matrix = self._packet(times, event, extra, b"")
@@ -157,7 +189,7 @@ class Packets:
             b"\x50",
             wire.column(self._name[event].astype(np.int64) + 1, name_bytes),
             b"\x58",
-            wire.column(self._tracks[index], uuid_bytes),
+            wire.column(self._uuids(index), uuid_bytes),
             b"\x22",
             wire.column(size + note.shape[1], size_bytes),
             note,
@@ -167,6 +199,10 @@ class Packets:
             extra = size + np.fromiter(map(len, suffixes), np.int64, count)
         times = wire.column(events.ts[index], self._sizes[0])
         return self._packet(times, body, extra, wire.number(13, 2))
+
+    def _uuids(self, index: Ints) -> Ints:
+        """Return the track of each of these thread events."""
+        return self._tracks[self._events.place_of(index)]
 
     def _category(self, event: Codes, types: Ints, size: int) -> NDArray[np.uint8]:
         """Encode the category; for an event without one, the type again, which changes nothing."""
@@ -203,27 +239,45 @@ class Packets:
         return wire.rows(count, _PACKET, wire.column(extra + body.shape[1], size_bytes), body)
 
 
-def _last_end(events: ThreadEvents) -> int:
-    """Return the latest end of a thread event, ns."""
-    return int(events.end[events.end != NEVER].max(initial=0))
+def _latest(events: ThreadEvents) -> int:
+    """Return the latest time of a thread event, ns, not below 0."""
+    latest = 0
+    for block in blocks(len(events)):
+        ts, end = events.ts[block], events.end[block]
+        latest = max(latest, int(np.maximum(ts, np.where(end == NEVER, 0, end)).max()))
+    return latest
 
 
-def _flow_fields(index: Ints, field: Ints, identifier: Ints, count: int) -> _FlowFields:
-    """Encode flow fields.
+def by_end(events: ThreadEvents, size: int = SORTED) -> Iterator[Codes]:
+    """Yield the events that need an END, by its time; of one time the last of the table first.
 
     Args:
-        index: thread event of each field.
-        field: number of each field, _FLOW or _LAST_OF_FLOW.
-        identifier: flow id of each field.
-        count: number of thread events.
+        events: the thread events.
+        size: how many are sorted at a time, about; they are put into blocks of time first.
+
+    Yields:
+        int32, rows of `events`.
     """
-    order = np.argsort(index, kind="stable")
-    tags = np.array([[*wire.tag(_FLOW, 1)], [*wire.tag(_LAST_OF_FLOW, 1)]], np.uint8)
-    is_last = (field[order] == _LAST_OF_FLOW).astype(np.int64)
-    data = wire.rows(len(order), tags[is_last], wire.fixed64_column(identifier[order]))
-    counts = np.bincount(index, minlength=count)
-    offset = np.concatenate([[0], np.cumsum(counts)]) * _FLOW_BYTES
-    return _FlowFields(data.tobytes(), offset)
+    step = max(len(events) // _SAMPLES, 1)
+    samples = np.sort(np.concatenate([[0], events.end[np.arange(0, len(events), step)]]))
+    edges = np.unique(samples[:: max(size // step, 1)])
+
+    def time_of(block: slice) -> Ints:
+        """Return the block of time in which each event ends; the last one if it needs no END."""
+        ts, end = events.ts[block], events.end[block]
+        needs_none = (end <= ts) | (end == NEVER)
+        return np.where(needs_none, len(edges) + 1, np.searchsorted(edges, end, "right"))
+
+    order, cuts = group_order(len(events), len(edges) + 2, time_of)
+    for start, stop in pairwise(cuts[:-1].tolist()):
+        rows = order[start:stop]
+        yield rows[np.lexsort((-rows, events.end[rows]))]
+
+
+def _flow_fields(row: Codes, flow: Codes, is_last: NDArray[np.bool_], first: int) -> _FlowFields:
+    """Sort flow fields; the arguments are columns of `_FlowFields`, and its `first`."""
+    order = np.argsort(row, kind="stable").astype(np.int32)
+    return _FlowFields(row[order], flow[order], is_last[order], first)
 
 
 def _split(matrix: NDArray[np.uint8]) -> list[bytes]:

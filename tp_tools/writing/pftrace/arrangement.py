@@ -1,0 +1,152 @@
+"""List the slices and instants of threads, with the times and lanes of the plan, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tp_tools.columns import SparseColumn, blocks, group_order, is_in, take
+from tp_tools.trace.model import is_phase
+from tp_tools.trace.slice_times import Recorded
+from tp_tools.trace.slices import sort_by_time
+from tp_tools.writing.pftrace.planned_times import NEVER, PlannedTimes
+from tp_tools.writing.pftrace.stacking import deep_lanes, ended_as_perfetto
+from tp_tools.writing.pftrace.thread_events import Place, ThreadEvents
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tp_tools.trace import Plan, Slices, Trace
+    from tp_tools.trace.model import Ints
+    from tp_tools.writing.pftrace.thread_events import Codes
+
+_LANE_BITS = 32
+
+
+def thread_events(
+    trace: Trace, table: Slices, plan: Plan, is_written: NDArray[np.bool_]
+) -> ThreadEvents:
+    """List all slices and instants of threads.
+
+    Args:
+        trace: the trace.
+        table: its slices, with recorded ends.
+        plan: lanes and ends after the repair.
+        is_written: bool (events,), the events to write.
+    """
+    others = _instants(trace), _unended(trace, table)
+    instants, unended = (events[is_written[events]] for events in others)
+    arranging = _arranging(trace, table, plan, unended)
+    is_kept = take(is_written, table.event)
+    is_table = not (len(instants) or len(unended) or plan.moves or plan.trims)
+    if is_table and is_kept.all():
+        places = [Place(*rows, int(table.track[rows[0]]), 1) for rows in table.track_ranges()]
+        events = arranging.table(table.event, places)
+    else:
+        kept = table.event[is_kept], instants.astype(np.int32), unended.astype(np.int32)
+        events = arranging.arranged(np.concatenate(kept))
+    if len(unended):
+        lanes, ends = ended_as_perfetto(trace, events, plan, is_written)
+        arranging = replace(
+            arranging,
+            lanes=arranging.lanes.changed(lanes.keys, lanes.values),
+            ends=arranging.ends.changed(ends.keys, ends.values),
+        )
+        events = arranging.arranged(events.event)
+    deep = deep_lanes(events)
+    if not len(deep):
+        return events
+    lanes = arranging.lanes.changed(deep.keys, deep.values)
+    return replace(arranging, lanes=lanes).arranged(events.event)
+
+
+class _Arranging(Struct, frozen=True):
+    """Puts events in the order of ThreadEvents.
+
+    Attributes:
+        trace: the trace.
+        closing_of: E event by event, -1 for none; None if there are no pairs.
+        lanes: lane by event; 1 for all others.
+        ends: ends by event, ns, rebased, that are not as recorded.
+        rebase_ns: ns subtracted from recorded times.
+    """
+
+    trace: Trace
+    closing_of: Codes | None
+    lanes: SparseColumn
+    ends: SparseColumn
+    rebase_ns: int
+
+    def arranged(self, event: Codes) -> ThreadEvents:
+        """Return the table of events that are given in any order."""
+        every = np.arange(len(self.trace.tracks), dtype=np.int64) << _LANE_BITS
+        lanes = np.concatenate([every + 1, self._places(self.lanes.keys)])
+        places = np.unique(lanes)
+        order, edges = group_order(
+            len(event),
+            len(places),
+            lambda block: np.searchsorted(places, self._places(event[block])),
+        )
+        event = take(event, order)
+        found = [
+            Place(start, stop, place >> _LANE_BITS, place & (1 << _LANE_BITS) - 1)
+            for start, stop, place in zip(
+                edges[:-1].tolist(), edges[1:].tolist(), places.tolist(), strict=True
+            )
+            if start < stop
+        ]
+        for place in found:
+            sort_by_time(event[place.rows], self._times)
+        return self.table(event, found)
+
+    def table(self, event: Codes, places: list[Place]) -> ThreadEvents:
+        """Return the table of events that are in order."""
+        ts, end = self._times(event)
+        return ThreadEvents(event, ts.recorded.closing, ts, end, places, self.trace.phase)
+
+    def _places(self, event: Ints) -> Ints:
+        """Return a number by event that tells track and lane, and sorts by them."""
+        lane = np.ones(len(event), np.int64)
+        self.lanes.put(event, lane)
+        track = self.trace.track[event].astype(np.int64)
+        return (track << _LANE_BITS) + lane
+
+    def _times(self, event: Codes) -> tuple[PlannedTimes, PlannedTimes]:
+        """Return the starts and ends of events."""
+        none = np.broadcast_to(np.int32(-1), len(event))  # takes no memory
+        closing = none if self.closing_of is None else take(self.closing_of, event)
+        ts, end = (Recorded(self.trace, event, closing, at_end) for at_end in (False, True))
+        ends = self.ends if len(self.ends) else None
+        return PlannedTimes(ts, self.rebase_ns), PlannedTimes(end, self.rebase_ns, ends)
+
+
+def _arranging(trace: Trace, table: Slices, plan: Plan, unended: Ints) -> _Arranging:
+    """Return what puts the events of a trace in order; `unended` are the slices without an end."""
+    closing_of: Codes | None = None
+    if (table.closing >= 0).any():
+        closing_of = np.full(len(trace), -1, np.int32)
+        for block in blocks(len(table)):
+            closing_of[table.event[block]] = table.closing[block]
+    trims = SparseColumn.of(plan.trims)
+    ends = SparseColumn(trims.keys, trims.values - plan.rebase_ns)
+    if len(unended):
+        ends = ends.changed(unended, np.full(len(unended), NEVER))
+    return _Arranging(trace, closing_of, SparseColumn.of(plan.moves), ends, plan.rebase_ns)
+
+
+def _instants(trace: Trace) -> Ints:
+    """List the instants of threads; process and global instants are on no thread."""
+    is_elsewhere = is_in(trace.bound, b"pg")
+    return np.flatnonzero(is_phase(trace, "iIR") & ~is_elsewhere)
+
+
+def _unended(trace: Trace, table: Slices) -> Ints:
+    """List the B events without an E event."""
+    is_unended = is_phase(trace, "B")
+    if is_unended.any():
+        for block in blocks(len(table)):
+            is_unended[table.event[block]] = False
+    return np.flatnonzero(is_unended)
