@@ -13,7 +13,7 @@ import pytest
 
 from fixtures.make import HERE, truth_of
 from tests.support.command_line import TpTools, kernel, write_trace
-from tests.support.perfetto_ui import LOAD_TIMEOUT_MS, LOADED_OR_FAILED, PerfettoUi, ui_folder
+from tests.support.perfetto_ui import LOAD_TIMEOUT_MS, PerfettoUi, ui_folder
 from tests.support.viewing import SECONDS, Viewing, viewing
 from tp_tools.files import open_source, temporary
 from tp_tools.viewer import Server, ViewOptions, perfetto_ui, prepare_view, startup
@@ -72,7 +72,7 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def decode(browser: Browser) -> Iterator[Shown]:
-    """A page with the small trace, for tests that leave it as it is."""
+    """A page with the small trace and a report of it, for tests that leave it as it is."""
     requests: list[Request] = []
 
     def remember(request: Request) -> None:
@@ -81,10 +81,19 @@ def decode(browser: Browser) -> Iterator[Shown]:
     with closing(browser.new_context(permissions=CLIPBOARD)) as context:
         context.set_default_timeout(LOAD_TIMEOUT_MS)
         context.on("request", remember)
-        with shown(context, DECODE) as (ui, view):
+        with shown(context, DECODE, "--report") as (ui, view):
             context.remove_listener("request", remember)
             loading = [request.url for request in requests if request.failure != "csp"]
             yield Shown(ui, view, context, loading)
+
+
+@pytest.fixture(scope="module")
+def in_use(browser: Browser) -> Iterator[tuple[PerfettoUi, Viewing]]:
+    """A page with the small trace alone, for tests that change what is in sight."""
+    with closing(browser.new_context(permissions=CLIPBOARD)) as context:
+        context.set_default_timeout(LOAD_TIMEOUT_MS)
+        with shown(context, DECODE) as ui_and_view:
+            yield ui_and_view
 
 
 def pinned(ui: PerfettoUi) -> list[str]:
@@ -130,13 +139,13 @@ def test_overlaps_are_shown_in_a_tab(decode: Shown) -> None:
     assert decode.ui.page.get_by_text(f"Query result ({moved} rows)").is_visible()
 
 
-def test_a_click_on_an_overlap_goes_to_its_slice(context: BrowserContext) -> None:
+def test_a_click_on_an_overlap_goes_to_its_slice(in_use: tuple[PerfettoUi, Viewing]) -> None:
     """The first id of the tab is a link that selects its slice."""
-    with shown(context, DECODE) as (ui, _):
-        link = ui.page.get_by_title("Go to slice").first
-        wanted = int("".join(filter(str.isdigit, link.inner_text())))  # an icon's name is behind
-        link.click()
-        ui.page.wait_for_function(f"({SELECTED})() === {wanted}")
+    ui, _ = in_use
+    link = ui.page.get_by_title("Go to slice").first
+    wanted = int("".join(filter(str.isdigit, link.inner_text())))  # an icon's name is behind
+    link.click()
+    ui.page.wait_for_function(f"({SELECTED})() === {wanted}")
 
 
 def test_overlaps_of_a_large_trace_wait_for_a_click(context: BrowserContext) -> None:
@@ -163,16 +172,15 @@ def test_overlaps_of_a_large_trace_wait_for_a_click(context: BrowserContext) -> 
         assert button.count() == 0
 
 
-def test_the_report_opens_beside_the_timeline(context: BrowserContext) -> None:
+def test_the_report_opens_beside_the_timeline(decode: Shown) -> None:
     """A link in the UI opens it, from the same server; it is drawn, and nothing fails."""
-    with shown(context, DECODE, "--report") as (ui, view):
-        with context.expect_page() as opened:
-            ui.page.locator("#tp-report").click()
-        report = opened.value
+    with decode.context.expect_page() as opened:
+        decode.ui.page.locator("#tp-report").click()
+    with closing(opened.value) as report:
         troubles: list[str] = []
         report.on("pageerror", lambda error: troubles.append(str(error)))
         report.wait_for_load_state()
-        assert report.url == f"{view.address}report"
+        assert report.url == f"{decode.view.address}report"
         assert report.get_by_text("What made it slow").first.is_visible()
         report.wait_for_selector("html[data-state=drawn]")
         assert troubles == []
@@ -238,14 +246,14 @@ def test_it_begins_at_a_time(context: BrowserContext) -> None:
         assert start <= 500_000 <= end
 
 
-def test_a_reload_shows_the_same(context: BrowserContext) -> None:
+def test_a_reload_shows_the_same(in_use: tuple[PerfettoUi, Viewing]) -> None:
     """F5 gives the trace again, and the server is still there for it."""
-    with shown(context, DECODE) as (ui, view):
-        ui.page.reload()
-        ui.page.wait_for_function(LOADED_OR_FAILED, timeout=LOAD_TIMEOUT_MS)
-        ui.wait_idle()
-        assert pinned(ui) == STREAMS
-        assert view.process.poll() is None
+    ui, view = in_use
+    ui.page.reload()
+    ui.wait_loaded()
+    ui.wait_idle()
+    assert pinned(ui) == STREAMS
+    assert view.process.poll() is None
 
 
 def test_closing_the_page_ends_it(context: BrowserContext) -> None:

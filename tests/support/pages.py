@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from fixtures import generate_ranks
 from fixtures.make import HERE as FIXTURES
 from tests.support.command_line import run
+from tests.support.perfetto_ui import POLLING_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,7 @@ ColorScheme: TypeAlias = Literal["light", "dark"]
 
 DRAWN_MS = 120_000
 
+_DRAWN = "document.documentElement.dataset.state === 'drawn'"
 _ROWS = """
 figure => [...document.querySelectorAll(`#${figure} tr[data-row]`)].map(row =>
     Object.fromEntries([...row.cells].map(cell =>
@@ -142,7 +144,8 @@ def shown(
     page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
     page.on("request", lambda request: _note(troubles, request.url, path))
     page.goto(path.as_uri())
-    page.wait_for_selector("html[data-state=drawn]", timeout=DRAWN_MS)
+    # polled, since a selector is looked for at each frame, and so makes frames
+    page.wait_for_function(_DRAWN, timeout=DRAWN_MS, polling=POLLING_MS)
     try:
         yield Report(page, troubles)
     finally:

@@ -50,10 +50,11 @@ COPY = """text => Promise.race([
 """Whether the clipboard took the text, in time."""
 
 # The UI asks for idle callbacks, and Chromium may give a page none as long as it draws nothing:
-# frames are asked for while the UI waits. Within a minute it says that it is idle, or what is not.
+# a few frames a second are asked for while the UI waits, since each is drawn without a GPU.
+# Within a minute it says that it is idle, or what is not.
 WAIT_IDLE = """async () => {
     let waiting = true;
-    const draw = () => { if (waiting) requestAnimationFrame(draw); };
+    const draw = () => { if (waiting) requestAnimationFrame(() => setTimeout(draw, 50)); };
     draw();
     try { await self.waitForPerfettoIdle(); } finally { waiting = false; }
 }"""
@@ -70,6 +71,8 @@ FORGET_QUERIES = """() => {
 }"""
 
 LOAD_TIMEOUT_MS = 120_000
+POLLING_MS = 100
+"""How often a page is asked whether it has loaded; by default at each frame, which makes frames."""
 
 # What the UI says on every start without a network; it has nothing to do with the trace.
 # Port 9001, where it looks for a trace_processor_shell, may be another test's for a while.
@@ -246,12 +249,16 @@ class PerfettoUi:
             self.page.evaluate(GO_ON, place.partition("#")[2])
         else:
             self.page.goto(address)
-        self.page.wait_for_function(LOADED_OR_FAILED, timeout=LOAD_TIMEOUT_MS)
+        self.wait_loaded()
         dialog = self.page.locator(".pf-modal-dialog")
         if dialog.count():
             raise UiError(dialog.inner_text())
         self.page.add_style_tag(content=STYLE)
         self.wait_idle()
+
+    def wait_loaded(self) -> None:
+        """Wait until the page holds a trace, or shows a dialog instead."""
+        self.page.wait_for_function(LOADED_OR_FAILED, timeout=LOAD_TIMEOUT_MS, polling=POLLING_MS)
 
     def wait_idle(self) -> None:
         """Wait until the UI itself says that nothing is loading, running or to be drawn."""
