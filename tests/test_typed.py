@@ -18,7 +18,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from fixtures import nsys, pairs, rocpd, serving, xplane
+from fixtures import nsys, rocpd, samples, serving, xplane
 from tests.support import shell_blocks
 from tp_tools.cli.main import group
 
@@ -53,7 +53,7 @@ READERS = {"query", "info", "diagnose", "diff", "report"}
 """Commands whose output no other reads: one run of each line will do, but to replace a file."""
 
 OTHERS = {
-    *("python", "python3", "pip", ".venv/bin/pip", ".venv/bin/python", ".", "export", "eval"),
+    *("python", "python3", "pip", ".venv/bin/pip", ".venv/bin/python", ".", "cd", "export", "eval"),
     *("docker", "git", "curl", "nsys", "rocprofv3", "vllm", "trtllm-serve", "trtllm-bench"),
     "./record.sh",
     "exit",
@@ -89,12 +89,20 @@ def ran() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Traces by the names that pages use."""
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `python -m fixtures.samples` writes, beside the fixtures of a clone."""
+    folder = tmp_path_factory.mktemp("sampled")
+    samples.write(folder)
+    shutil.copytree(ROOT / "fixtures", folder / "fixtures")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shelf(sampled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Traces by the names that pages of `docs/` use."""
     folder = tmp_path_factory.mktemp("shelf")
-    pairs.example(folder / "pair")
-    for path in (folder / "pair").iterdir():
-        path.rename(folder / path.name)
+    for name in ("rank0.json.gz", "report.sqlite"):
+        shutil.copy(sampled / name, folder)
     shutil.copytree(ROOT / "fixtures", folder / "fixtures")
     stages = folder / "traces/1764460800.1"
     _write_ranks(folder / "traces", "rank{}.json.gz")
@@ -154,14 +162,21 @@ def _run(command: Command) -> None:
     assert done.exit_code in expected, f"{command}: {done.exception}\n{done.output}"
 
 
+@pytest.fixture
+def given(page: Path, request: pytest.FixtureRequest) -> Path:
+    """What a reader of a page has: of README.md, what it has its readers write."""
+    folder: Path = request.getfixturevalue("sampled" if page.name == "README.md" else "shelf")
+    return folder
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_run_as_typed(
-    page: Path, shelf: Path, ran: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, given: Path, ran: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each command of a block runs behind those above it; what cannot run here is parsed."""
     for number, commands in enumerate(_texts(page)):
         folder = tmp_path / str(number)
-        shutil.copytree(shelf, folder)
+        shutil.copytree(given, folder)
         monkeypatch.chdir(folder)
         for command in commands:
             if command.words[0] != "tp-tools":
@@ -190,7 +205,9 @@ def _modules() -> list[tuple[str, tuple[str, ...]]]:
         for it in block
     ]
     started = [it.words[2:] for it in commands if it.words[:2] == ("python", "-m")]
-    ours = [it for it in started if it[0].startswith(("tools", "benchmarks", "tp_tools"))]
+    ours = [
+        it for it in started if it[0].startswith(("tools", "benchmarks", "fixtures", "tp_tools"))
+    ]
     return [(name, tuple(given)) for name, *given in ours if name not in NOT_PARSED]
 
 

@@ -19,8 +19,6 @@ that has a title, as a file of that name. A block about a trace that is not ther
 from __future__ import annotations
 
 import contextlib
-import gzip
-import json
 import os
 import re
 import shlex
@@ -28,12 +26,11 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
-from fixtures import pairs, serving
-from fixtures.generate_ranks import Wishes, generate, structure, trace
+from fixtures import samples
 from tp_tools.cli.main import group
 
 if TYPE_CHECKING:
@@ -45,19 +42,6 @@ RECORDED = ROOT / "../shared/traces"
 ENVIRONMENT = {"COLUMNS": "92", "TP_TOOLS_ENGINE": None}
 EXPECTED = {0, 1}
 """Exit codes: fine, and found something to repair."""
-
-JOB = Wishes(
-    ranks=4,
-    steps=12,
-    latest=1_000_000,
-    straggling=0.3,
-    seed=4,
-    cut=0,
-    lossy_rank=None,
-    args="comms_id",
-)
-LARGE = 1 << 20
-"""Elements that every other all-reduce of the generated job reduces: 2 MiB of bfloat16."""
 
 _CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SQL = re.compile(r'^```sql title="(\w+\.sql)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -81,30 +65,10 @@ def workplace() -> Iterator[Path]:
         yield folder
 
 
-def _write_ranks(folder: Path) -> None:
-    folder.mkdir()
-    job = generate(structure(ROOT / "fixtures" / "pdl_decode.json.gz"), JOB)
-    for rank in range(JOB.ranks):
-        made = json.loads(trace(job, rank).text())
-        for event in made["traceEvents"]:
-            _enlarge(event.get("args", {}))
-        text = json.dumps(made).encode()
-        (folder / f"rank{rank}.json.gz").write_bytes(gzip.compress(text, 1, mtime=0))
-
-
-def _enlarge(args: dict[str, Any]) -> None:
-    if args.get("Seq", 1) % 2 == 0:
-        args["In msg nelems"] = args["Out msg nelems"] = LARGE
-
-
-MADE = {"traces": _write_ranks, "pair": pairs.example, "server": serving.example}
-"""Makers of generated traces by their folder."""
-
-
 def written(page: Path, folder: Path) -> tuple[str, list[str]]:
     """Return the page with the present output of its examples, and the missing recorded traces."""
     text = page.read_text("utf-8")
-    for name, make in MADE.items():
+    for name, make in samples.FOLDERS.items():
         if f" {name}/" in text:
             make(folder / name)
     for name, sql in _SQL.findall(text):
