@@ -14,12 +14,27 @@
 -- Kernel names: name
 -- Paste: what `tp-tools sql launch_sequence` prints runs in the Query tab of any Perfetto UI.
 
-INCLUDE PERFETTO MODULE tpt.kernel_shape;
+INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.launched;
 
 INCLUDE PERFETTO MODULE tpt.step;
 
+WITH
+  -- by numbers alone: names of kernels are long, and take time to copy
+  placed AS MATERIALIZED (
+    SELECT
+      work.id,
+      of_step.seq,
+      ROW_NUMBER() OVER (
+        PARTITION BY work.rank, work.upid, work.device, of_step.seq
+        ORDER BY COALESCE(work.launch_ts, work.ts), work.launch_key, work.ts, work.stream, work.id
+      ) - 1 AS place
+    FROM tpt_launched AS work
+    LEFT JOIN tpt_step_work AS of_step USING (id)
+    WHERE
+      (work.rank IS NULL OR tpt_set_rank!(work.rank)) AND tpt_set_steps!(of_step.number)
+  )
 SELECT
   -- rank; NULL in the trace of one rank
   work.rank,
@@ -30,10 +45,7 @@ SELECT
   -- start of the step, as in steps, ns; NULL likewise
   step.ts AS step_ts,
   -- its place in the sequence of its rank, device and step, from 0
-  ROW_NUMBER() OVER (
-    PARTITION BY work.rank, work.upid, work.device, step.seq
-    ORDER BY COALESCE(work.launch_ts, work.ts), work.launch_key, work.ts, work.stream, work.id
-  ) - 1 AS place,
+  placed.place,
   -- name of the kernel, or the profiler's name of the copy
   work.name,
   -- compute, collective, or copy (a memset too)
@@ -45,17 +57,15 @@ SELECT
   -- its duration, ns
   work.dur,
   -- blocks of its grid in x, y, z: 512 x 4 x 1; NULL where not recorded, and for copies
-  shape.grid,
+  IIF(work.kind = 'copy', NULL, tpt_shape!(slice.arg_set_id, 'grid')) AS grid,
   -- 1: a call that launches a graph launched it, else 0
   COALESCE(work.launch_name GLOB '*GraphLaunch*', 0) AS in_graph,
   -- id of its slice in this trace; in the UI (v55 and later) a link to it
   work.id,
   -- id of its track in this trace
   work.track_id
-FROM tpt_launched AS work
-LEFT JOIN tpt_step_work AS of_step USING (id)
+FROM placed
+CROSS JOIN tpt_launched AS work USING (id)
+CROSS JOIN slice USING (id)
 LEFT JOIN tpt_step AS step USING (seq)
-LEFT JOIN tpt_kernel_shape AS shape USING (id)
-WHERE
-  (work.rank IS NULL OR tpt_set_rank!(work.rank)) AND tpt_set_steps!(step.number)
 ORDER BY work.rank, step.seq, work.device, place;

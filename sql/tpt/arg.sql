@@ -24,6 +24,18 @@ CREATE PERFETTO MACRO tpt_int_arg(
 RETURNS Expr AS
 CAST(tpt_arg!($arg_set_id, $key) AS INT);
 
+-- A list of three numbers, as text: 512 x 4 x 1; NULL where the slice has none of this key.
+CREATE PERFETTO MACRO tpt_shape(
+  -- Set of arguments of the slice (`slice.arg_set_id`).
+  arg_set_id Expr,
+  -- Key as the profiler writes it: 'grid' or 'block'.
+  key Expr
+)
+RETURNS Expr AS
+tpt_int_arg!($arg_set_id, $key || '[0]')
+|| ' x ' || tpt_int_arg!($arg_set_id, $key || '[1]')
+|| ' x ' || tpt_int_arg!($arg_set_id, $key || '[2]');
+
 -- The sets of arguments to which a repair added some: few, so that the other slices need no look.
 CREATE PERFETTO TABLE _tpt_repaired_args AS
 SELECT DISTINCT arg_set_id

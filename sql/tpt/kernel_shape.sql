@@ -4,13 +4,6 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;
 
--- A list of three numbers in the args of a kernel, as text: 512 x 4 x 1; NULL where it has none.
-CREATE PERFETTO MACRO _tpt_shape(arg_set_id Expr, key Expr)
-RETURNS Expr AS
-tpt_int_arg!($arg_set_id, $key || '[0]')
-|| ' x ' || tpt_int_arg!($arg_set_id, $key || '[1]')
-|| ' x ' || tpt_int_arg!($arg_set_id, $key || '[2]');
-
 -- Kernels with the shape that they were launched in, as far as it is recorded. Profilers of AMD
 -- GPUs write grid and block alone, or neither.
 --
@@ -47,8 +40,8 @@ WITH
   recorded AS (
     SELECT
       work.id,
-      _tpt_shape!(slice.arg_set_id, 'grid') AS grid,
-      _tpt_shape!(slice.arg_set_id, 'block') AS block,
+      tpt_shape!(slice.arg_set_id, 'grid') AS grid,
+      tpt_shape!(slice.arg_set_id, 'block') AS block,
       tpt_int_arg!(slice.arg_set_id, 'registers per thread') AS registers,
       tpt_int_arg!(slice.arg_set_id, 'shared memory') AS shared_memory,
       CAST(tpt_arg!(slice.arg_set_id, 'blocks per SM') AS DOUBLE) AS blocks_per_sm,

@@ -72,6 +72,7 @@ def test_expanded_text_holds_each_module_once_after_what_it_needs() -> None:
     assert made(sql) == [
         "tpt_arg",
         "tpt_int_arg",
+        "tpt_shape",
         "_tpt_repaired_args",
         "tpt_repair_arg",
         "tpt_recorded_dur",
