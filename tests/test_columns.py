@@ -92,18 +92,14 @@ def test_rows_are_sorted_by_group(codes: list[int], length: int) -> None:
 
 
 @PURE
-@given(
-    st.dictionaries(st.integers(0, 9), st.integers(0, 99)),
-    st.dictionaries(st.integers(0, 9), st.integers(0, 99)),
-    st.lists(st.integers(0, 9)),
-)
-def test_a_sparse_column_is_a_mapping(
-    values: dict[int, int], others: dict[int, int], rows: list[int]
-) -> None:
-    """It puts the values of its rows, the later ones where they changed, and leaves all others."""
-    column = columns.SparseColumn.of(values).changed([*others], [*others.values()])
-    known, out = values | others, np.full(len(rows), -1)
-    column.put(np.array(rows, np.int64), out)
-    assert out.tolist() == [known.get(row, -1) for row in rows]
-    assert column.has(np.array(rows, np.int64)).tolist() == [row in known for row in rows]
-    assert len(column) == len(known)
+@given(st.lists(st.integers(-1, 40), max_size=30), st.sampled_from([1, 1 << 20]))
+def test_values_are_ranked(values: list[int], apart: int) -> None:
+    """By a table or, where they lie far apart, by sorting: the number of each distinct value."""
+    column = np.array(values, np.int64) * apart
+    expected = np.unique(column, return_inverse=True)[1]
+    assert columns.ranked(column).tolist() == expected.tolist()
+
+
+def test_ranks_of_narrow_values_do_not_overflow() -> None:
+    """The distance between the lowest and the highest number may need more bits than both."""
+    assert columns.ranked(np.array([127, -1, -128, 127], np.int8)).tolist() == [2, 1, 0, 2]

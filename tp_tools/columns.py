@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -23,6 +23,7 @@ T = TypeVar("T", bound=np.generic)
 BLOCK_SIZE = 1 << 16
 """Values of a column that are worked on at a time."""
 
+_TABLE_OF = 4  # entries of a table for each value of a column, at most
 _FIRST_CAPACITY = 1 << 14
 
 
@@ -135,6 +136,25 @@ def distinct(codes: Integers) -> NDArray[np.intp]:
     return np.flatnonzero(occurs)
 
 
+def ranked(values: NDArray[np.signedinteger[Any]]) -> NDArray[np.int32]:
+    """Number the distinct values in their order: `np.unique(values, return_inverse=True)[1]`.
+
+    It takes a table where that is no larger than some columns.
+    """
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if high - low >= _TABLE_OF * len(values) + BLOCK_SIZE:
+        numbers: NDArray[np.int32] = np.unique(values, return_inverse=True)[1].astype(np.int32)
+        return numbers
+    occurs = np.zeros(high - low + 1, np.bool_)
+    for block in blocks(len(values)):
+        occurs[values[block].astype(np.int64) - low] = True
+    rank: NDArray[np.int32] = np.cumsum(occurs, dtype=np.int32) - 1
+    numbers = np.empty(len(values), np.int32)
+    for block in blocks(len(values)):
+        numbers[block] = rank[values[block].astype(np.int64) - low]
+    return numbers
+
+
 def occurs_where(
     codes: Integers, count: int, select: Callable[[slice], NDArray[np.bool_]]
 ) -> NDArray[np.bool_]:
@@ -181,53 +201,6 @@ def group_order(
         order[shift[group[rows]] + np.arange(len(rows))] = rows + block.start
         free += sizes
     return order, edges
-
-
-class SparseColumn:
-    """The values of a few rows of a column; all others have a default.
-
-    Attributes:
-        keys: int64 (n,), numbers of the rows, ascending.
-        values: int64 (n,), their values.
-    """
-
-    def __init__(self, keys: Integers, values: Integers) -> None:
-        """Take numbers in any order, and their values; of an equal number the last one counts."""
-        numbers, last = np.unique(np.asarray(keys, np.int64)[::-1], return_index=True)
-        self.keys = numbers
-        self.values = np.asarray(values, np.int64)[::-1][last]
-
-    @classmethod
-    def of(cls, mapping: Mapping[int, int]) -> SparseColumn:
-        """Make a column of the values of a mapping."""
-        count = len(mapping)
-        keys = np.fromiter(mapping.keys(), np.int64, count)
-        return cls(keys, np.fromiter(mapping.values(), np.int64, count))
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def changed(self, keys: Integers, values: Integers) -> SparseColumn:
-        """Return the column with more or other values."""
-        return SparseColumn(
-            np.concatenate([self.keys, keys]), np.concatenate([self.values, values])
-        )
-
-    def has(self, rows: Integers) -> NDArray[np.bool_]:
-        """Mark the rows that have a value of their own."""
-        return self._found(rows)[0]
-
-    def put(self, rows: Integers, out: NDArray[np.signedinteger[Any]]) -> None:
-        """Set `out[i]` to the value of row `rows[i]`, where that has one."""
-        has, place = self._found(rows)
-        out[has] = self.values[place[has]]
-
-    def _found(self, rows: Integers) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
-        """Say which rows have a value, and where it stands."""
-        if not len(self):
-            return np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.intp)
-        place = np.minimum(np.searchsorted(self.keys, rows), len(self) - 1)
-        return self.keys[place] == rows, place
 
 
 def iterate_rows(*columns: Column) -> Iterator[tuple[Any, ...]]:

@@ -105,8 +105,13 @@ def _numbered_in_table(link: Ints) -> Ints:
 
 def _numbered_in_order(link: Ints) -> Ints:
     """Do the same as `_numbered_in_table` by sorting, for ids that lie far apart."""
-    is_plain = link >= 0
-    plain, link[is_plain] = np.unique(link[is_plain], return_inverse=True)
+    ordered = np.sort(link[link >= 0])
+    is_first = np.ones(len(ordered), np.bool_)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    plain = ordered[is_first]
+    for here in blocks(len(link)):
+        is_plain = link[here] >= 0
+        link[here][is_plain] = np.searchsorted(plain, link[here][is_plain])
     return plain
 
 

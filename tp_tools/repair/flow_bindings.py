@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tp_tools.columns import distinct, is_in
+from tp_tools.columns import blocks, distinct, is_in
 from tp_tools.trace.flow_slices import NONE
 from tp_tools.trace.model import NO_ID, UNTIMED, is_phase, waits
 from tp_tools.trace.slice_times import searched
@@ -34,10 +34,10 @@ class Pairs(Struct, frozen=True):
     """Launch flows: row i is an `f` with the `s` that begins it.
 
     Columns:
-        start, end: int, event numbers of `s` and `f`.
-        group: int, their group in FlowGroups.
-        correlation: int, index in Trace.links of a correlation that equals their id.
-        out, into: int, event numbers of the slices that Perfetto binds them to, NONE for none.
+        start, end: int32, event numbers of `s` and `f`.
+        group: int32, their group in FlowGroups.
+        correlation: int32, index in Trace.links of a correlation that equals their id.
+        out, into: int32, event numbers of the slices that Perfetto binds them to, NONE for none.
         sure: bool, whether the fast search certainly found `out` and `into`.
     """
 
@@ -60,10 +60,10 @@ def launch_pairs(trace: Trace, groups: FlowGroups) -> Pairs:
     starts = np.bincount(groups.group[begins], minlength=size)
     known = groups.is_launch & (starts == 1)
     known[groups.group[phase == ord("t")]] = False
-    start_of = np.full(size, NONE)
+    start_of = np.full(size, NONE, np.int32)
     start_of[groups.group[begins]] = groups.event[begins]
     chosen = np.flatnonzero(ends & known[groups.group])
-    group, unbound = groups.group[chosen], np.full(len(chosen), NONE)
+    group, unbound = groups.group[chosen], np.full(len(chosen), NONE, np.int32)
     return Pairs(
         start=start_of[group],
         end=groups.event[chosen],
@@ -80,22 +80,26 @@ def quickly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs) -> Pair
 
     Tracks with B and E events are left unbound.
     """
-    event, place = np.unique(np.concatenate([pairs.start, pairs.end]), return_inverse=True)
-    bound, sure = np.full(len(event), NONE), np.zeros(len(event), np.bool_)
+    event = distinct(np.concatenate([pairs.start, pairs.end])).astype(np.int32)
+    bound, sure = np.full(len(event), NONE, np.int32), np.zeros(len(event), np.bool_)
     has_begin_end = np.zeros(len(trace.tracks), np.bool_)
     has_begin_end[distinct(trace.track[is_phase(trace, "BE") & (trace.ts != UNTIMED)])] = True
     instants = np.flatnonzero(is_phase(trace, "iIR") & ~is_in(trace.bound, b"pg"))
-    track = trace.track[event]
+    track, trimmed = trace.track[event], set(plan.trims)
     for start, stop in table.track_ranges() if len(event) else ():
         number = int(table.track[start])
         here = np.flatnonzero(track == number)
         if len(here) and not has_begin_end[number]:
             instants_ts = np.sort(trace.ts[instants[trace.track[instants] == number]])
-            slices, at = slices_between(table, start, stop), trace.ts[event[here]]
-            bound[here], sure[here] = _last_started(slices, at, instants_ts, set(plan.trims))
+            slices = slices_between(table, start, stop)
+            for block in blocks(len(here)):
+                rows = here[block]
+                at = trace.ts[event[rows]]
+                bound[rows], sure[rows] = _last_started(slices, at, instants_ts, trimmed)
     moved = is_in(event, plan.moves) | is_in(np.maximum(bound, 0), plan.moves)
     sure &= (bound != NONE) & ~moved & ~waits(trace, event)
-    out, into = np.split(place, 2)
+    out = np.searchsorted(event, pairs.start).astype(np.int32)
+    into = np.searchsorted(event, pairs.end).astype(np.int32)
     return replace(pairs, out=bound[out], into=bound[into], sure=sure[out] & sure[into])
 
 
@@ -126,7 +130,7 @@ def without_foreign_ids(trace: Trace, pairs: Pairs, groups: FlowGroups) -> tuple
     own = int((is_like & (link == pairs.correlation)).sum())
     if 2 * own >= int(is_like.sum()):
         return pairs, groups
-    of_pairs, of_events = (np.full(len(it), NO_ID) for it in (pairs, groups.event))
+    of_pairs, of_events = (np.full(len(it), NO_ID, np.int32) for it in (pairs, groups.event))
     return replace(pairs, correlation=of_pairs), replace(groups, correlation=of_events)
 
 
@@ -160,12 +164,13 @@ def is_right(trace: Trace, pairs: Pairs) -> NDArray[np.bool_]:
     link = np.where(is_bound, trace.link[pairs.out], NO_ID)
     right: NDArray[np.bool_] = (link != NO_ID) & (link == trace.link[pairs.into])
     right &= _is_drawn(trace, pairs) & (pairs.out != pairs.into)
-    _, which, counts = np.unique(pairs.into, return_inverse=True, return_counts=True)
-    right &= counts[which] == 1
+    into = np.sort(pairs.into[pairs.into != NONE])
+    right &= ~is_in(np.maximum(pairs.into, 0), distinct(into[1:][into[1:] == into[:-1]]))
     unlike = np.flatnonzero(right & (link != pairs.correlation))
     if len(unlike):  # flow ids that are no correlations, or those of other slices
         known = np.zeros(len(trace.links) + 1, np.bool_)
-        known[trace.link[is_phase(trace, "XB")]] = True
+        for block in blocks(len(trace)):
+            known[trace.link[block][is_in(trace.phase[block], b"XB")]] = True
         right[unlike[known[pairs.correlation[unlike]]]] = False
     return right
 
@@ -240,7 +245,7 @@ def _near(trace: Trace, table: Slices, flows: Ints) -> NDArray[np.bool_]:
             marks = np.zeros(len(slices) + 1, np.int32)
             np.add.at(marks, first, 1)
             np.add.at(marks, behind, -1)
-            near[slices.event[np.cumsum(marks[:-1]) > 0]] = True
+            near[slices.event[np.cumsum(marks[:-1], dtype=np.int32) > 0]] = True
             on_track = instants[trace.track[instants] == number]
             since = np.sort(slices.ts[np.minimum(first, len(slices) - 1)])
             near[on_track[trace.ts[on_track] >= since[0]]] = True

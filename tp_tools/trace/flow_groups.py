@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import is_in
+from tp_tools.columns import is_in, ranked
 from tp_tools.trace.model import UNTIMED, is_phase
 
 if TYPE_CHECKING:
@@ -37,16 +37,17 @@ _HEXADECIMAL = re.compile(rb'"\s*([+-]?(?:0[xX])?[0-9a-fA-F]+)"')
 _ID_BITS = 64
 _RANK_LABEL = re.compile(r"\s*(\[[^\]]*\]|(?i:rank)[ _:-]*\d+)")
 _HIGHEST_START = 1 << 48
+_MOST_NARROW = 1 << 29  # ids of a trace whose codes, and those of as many new ids, are int32
 
 
 class FlowGroups(Struct, frozen=True):
     """Flow events and the groups that they form.
 
     Attributes:
-        event: numbers of the flow events with a time, ascending, shape (flow events,).
-        group: the group of each flow event, from 0, shape (flow events,).
-        correlation: the index into Trace.links of a correlation that equals the id of each flow
-            event, shape (flow events,).
+        event: int32 (flow events,), numbers of the flow events with a time, ascending.
+        group: int32 (flow events,), the group of each flow event, from 0.
+        correlation: int32 (flow events,), the index into Trace.links of a correlation that equals
+            the id of each flow event.
         is_launch: whether the category of each group is one of launches, shape (groups,).
         ids: new id by number of the flow event, for events that get one.
     """
@@ -67,26 +68,30 @@ def flow_groups(trace: Trace) -> FlowGroups:
     Returns:
         The groups, and the new ids that make Perfetto read the same groups.
     """
-    event = np.flatnonzero(is_phase(trace, "stf") & (trace.ts != UNTIMED)).astype(np.int64)
-    link = trace.link[event].astype(np.int64)
+    event = np.flatnonzero(is_phase(trace, "stf") & (trace.ts != UNTIMED)).astype(np.int32)
+    link = trace.link[event]
     perfetto_ids = read_codes(trace.links, link)
     is_plain = not (link >= len(trace.links.plain)).any()
     profiler_ids = perfetto_ids if is_plain else _profiler_codes(trace.links, link)
-    cats, names = trace.cat[event].astype(np.int64), trace.name[event].astype(np.int64)
+    del link
+    cats, names = trace.cat[event], trace.name[event]
     label = rank_labels(trace.tracks)
     shown = _numbered(perfetto_ids, cats, names)
     if label.any():
         group = _numbered(profiler_ids, cats, names, label[trace.track[event]])
     else:
         group = shown if is_plain else _numbered(profiler_ids, cats, names)
+    del cats, names
     group = _split_reused(trace, event, group)
     is_launch = np.zeros(int(group.max(initial=-1)) + 1, np.bool_)
     launch_cats = [code for code, cat in enumerate(trace.cats) if cat in LAUNCH_CATS]
     is_launch[group[is_in(trace.cat[event], launch_cats)]] = True
-    first_text = len(trace.links.plain)
-    correlation = np.where(
-        profiler_ids < len(trace.links), profiler_ids, profiler_ids - len(trace.links) + first_text
-    )
+    correlation = profiler_ids
+    if not is_plain:
+        more = len(trace.links) - len(trace.links.plain)
+        correlation = np.where(
+            profiler_ids < len(trace.links), profiler_ids, profiler_ids - more
+        ).astype(np.int32)
     starts = np.bincount(group[trace.phase[event] == ord("s")], minlength=len(is_launch))
     new_ids = _new_ids(trace.links, event, group, shown, perfetto_ids)
     if (
@@ -159,7 +164,9 @@ def _codes(links: EventIds, values: list[Any]) -> Ints:
         A number by link, equal for equal ids; the last one is NO_ID, for link -1.
     """
     first_text, count = len(links.plain), len(links)
-    codes: Ints = np.append(np.arange(count, dtype=np.int64), NO_ID)
+    dtype = np.int32 if count < _MOST_NARROW else np.int64
+    codes: Ints = np.full(count + 1, NO_ID, dtype)
+    codes[:count] = np.arange(count, dtype=dtype)
     if values:
         known: dict[object, int] = {number: i for i, number in enumerate(links.plain.tolist())}
         codes[first_text:count] = [
@@ -187,15 +194,12 @@ def _profiler_id(text: bytes, *, decimal: bool) -> object:
     return text
 
 
-def _numbered(*columns: Ints) -> Ints:
-    """Number the distinct rows of columns of numbers from -1 on."""
-    key = columns[0].astype(np.int64)
-    for column in columns[1:]:
-        size = int(column.max(initial=0)) + 2
-        if int(key.max(initial=0)) + 2 >= (1 << 62) // size:
-            key = np.unique(key, return_inverse=True)[1].astype(np.int64)
-        key = key * size + column
-    return np.unique(key, return_inverse=True)[1].astype(np.int64)
+def _numbered(*columns: Ints) -> NDArray[np.int32]:
+    """Number the distinct rows of columns of numbers from -1 on, in their order."""
+    number = ranked(columns[-1])
+    for column in columns[-2::-1]:
+        number = ranked(column.astype(np.int64) * (int(number.max(initial=0)) + 1) + number)
+    return number
 
 
 def _split_reused(trace: Trace, event: Ints, group: Ints) -> Ints:

@@ -8,10 +8,11 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tp_tools.columns import SparseColumn, blocks, group_order, is_in, take
+from tp_tools.columns import blocks, group_order, is_in, take
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slice_times import Recorded
 from tp_tools.trace.slices import sort_by_time
+from tp_tools.trace.sparse_column import SparseColumn
 from tp_tools.writing.pftrace.planned_times import NEVER, PlannedTimes
 from tp_tools.writing.pftrace.stacking import deep_lanes, ended_as_perfetto
 from tp_tools.writing.pftrace.thread_events import Place, ThreadEvents

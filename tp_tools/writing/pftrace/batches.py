@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 
 from tp_tools.chrome.timestamps import microseconds
-from tp_tools.columns import SparseColumn, group_order, is_in
+from tp_tools.columns import group_order, is_in
 from tp_tools.trace.categories import KERNEL
 from tp_tools.trace.model import UNTIMED
 from tp_tools.trace.renaming import FULL_NAME
+from tp_tools.trace.sparse_column import SparseColumn
 from tp_tools.writing.json.apply import noted
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.event_args import NO_ARGS, read_event_args

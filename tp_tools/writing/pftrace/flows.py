@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import SparseColumn, distinct, group_order, indices_of, narrow
+from tp_tools.columns import distinct, group_order, indices_of, narrow
 from tp_tools.trace.flow_groups import read_codes
 from tp_tools.trace.model import is_phase, waits
 from tp_tools.trace.slice_times import searched, time_view
 from tp_tools.trace.slices import lanes_of
+from tp_tools.trace.sparse_column import SparseColumn
 from tp_tools.writing.pftrace.planned_times import NEVER
 from tp_tools.writing.pftrace.slice_stack import stack_tops
 from tp_tools.writing.pftrace.stacking import DEEPER

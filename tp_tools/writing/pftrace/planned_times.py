@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tp_tools.columns import SparseColumn
     from tp_tools.trace.model import Ints
     from tp_tools.trace.slice_times import Recorded
+    from tp_tools.trace.sparse_column import SparseColumn
 
 
 NEVER = 1 << 62

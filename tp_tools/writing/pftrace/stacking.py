@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import SparseColumn, blocks, iterate_rows
+from tp_tools.columns import blocks, iterate_rows
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.pairs import ends_come_first
 from tp_tools.trace.slices import lanes_of
+from tp_tools.trace.sparse_column import SparseColumn
 from tp_tools.writing.pftrace.planned_times import NEVER
 from tp_tools.writing.pftrace.unended import Step, ends_of_unended
 
