@@ -128,6 +128,7 @@ TESTED_IN = {
     "tp_tools.merging.json_events": "merging/test_preparation.py",
     "tp_tools.merging.json_fragment": "merging/test_preparation.py",
     "tp_tools.merging.matched": "merging/test_preparation.py",
+    "tp_tools.writing.pftrace.merged": "merging/test_preparation.py",
     "tp_tools.merging.pftrace_fragment": "cli/test_merge.py",
     "tp_tools.merging.place_rank": "merging/test_preparation.py",
     "tp_tools.merging.placement": "merging/test_preparation.py",

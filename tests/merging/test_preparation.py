@@ -534,6 +534,59 @@ def test_pftrace_and_json_hold_the_same(tmp_path: Path, wishes: preparation.Merg
     assert (wishes.links and any(a[0] != a[3] for a in found[0][1])) or not wishes.links
 
 
+ARGS = """
+SELECT s.ts, s.name, replace(flat_key, 'debug.args.', 'args.'), display_value
+FROM slice AS s JOIN args USING (arg_set_id)
+WHERE s.name != 'trace header' AND flat_key GLOB '*args.*'
+ORDER BY 1, 2, 3, 4
+"""
+
+
+OTHERS = """
+SELECT name, ts, dur, COUNT(DISTINCT track_id)
+FROM slice
+WHERE name IN ('asynchronous', 'everywhere')
+GROUP BY 1, 2, 3
+"""
+
+
+def of_many_kinds(rank: int) -> list[dict[str, object]]:
+    """Kernels that overlap, by much and by jitter, one without args of a collective, and others."""
+    op = {"ph": "X", "cat": "cpu_op", "pid": 99, "tid": 99}
+    wide = {"ph": "i", "cat": "mark", "name": "everywhere", "pid": 99, "tid": 99, "s": "g"}
+    shared = {"cat": "copy", "name": "asynchronous", "pid": 99, "tid": 99, "id2": {"global": "7"}}
+    return [
+        kernel(100, 50, "long", args={"correlation": 1}),
+        kernel(120, 60, "overlapping", args={"correlation": 2}),
+        {**op, "name": "outer", "ts": 200, "dur": 100, "args": {"External id": 1}},
+        {**op, "name": "outlasts it", "ts": 250, "dur": 50.4},
+        *(kernel(300 + 100 * i + 7 * rank, 40, "ncclDevKernel_AllReduce") for i in range(3)),
+        {**wide, "ts": 210},
+        {**shared, "ph": "b", "ts": 205 + rank},
+        {**shared, "ph": "e", "ts": 215 + rank},
+        {"ph": "C", "name": "memory", "id": "7", "pid": 99, "tid": 99, "ts": 10, "args": {"MB": 1}},
+    ]
+
+
+def test_every_edit_of_a_rank_is_in_a_pftrace_too(tmp_path: Path) -> None:
+    """Notes about moves, trims and collectives; asynchronous slices, instants and counters."""
+    names = [f"rank{rank}.json" for rank in range(2)]
+    files = [
+        write_rank(tmp_path, name, of_many_kinds(i), **info(i)) for i, name in enumerate(names)
+    ]
+    found = []
+    for form in ("json", "pftrace"):
+        with loaded(merged(files, form=form)[2]) as tp:
+            others = engine.rows(tp, OTHERS)
+            counters = engine.rows(tp, "SELECT COUNT(*) FROM process_counter_track")
+            slices = [row[:4] for row in engine.rows(tp, SLICES)]  # a lane has no tid there
+            found.append((slices, engine.rows(tp, ARGS), others, counters))
+    assert found[0] == found[1]
+    keys = Counter(key for _, _, key, _ in found[0][1])
+    assert keys["args.tpt_lane"] == keys["args.tpt_recorded_dur"] == 2
+    assert keys["args.tpt_collective"] == 2 * 3 + 3
+
+
 def test_lanes_share_the_row_of_their_stream_in_a_pftrace(tmp_path: Path) -> None:
     """Moved kernels stay in the thread of their stream."""
     files = [

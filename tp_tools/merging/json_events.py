@@ -10,6 +10,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.chrome.timestamps import microseconds
+from tp_tools.merging.bind_ids import BindIds
 from tp_tools.trace.flow_groups import read_id
 from tp_tools.trace.model import NO_ID, is_phase
 from tp_tools.trace.renaming import FULL_NAME, is_renamed
@@ -59,7 +60,6 @@ _PROCESS = Raw(b'"p"')
 _GLOBAL = b'"g"'
 _ZERO = Raw(b"0")
 _COLLECTIVE = b'"Collective name"'
-_ID_BITS = 40  # bits of the number of a `bind_id` in its rank; the rank is in those above
 
 
 class Match(Struct, frozen=True):
@@ -74,6 +74,10 @@ class Match(Struct, frozen=True):
     number: int
     flow: int | None = None
     is_first: bool = False
+
+    def note(self) -> bytes:
+        """Return the member that says so in the args of the kernel, as JSON text."""
+        return b'"tpt_collective":%d' % self.number
 
 
 class Writer:
@@ -94,7 +98,7 @@ class Writer:
         self.pids = [Raw(encoded(pid)) for pid in plan.ids.pids]
         self.tids = [Raw(encoded(tid)) for tid in plan.ids.tids]
         self.links = [Raw(b"%d" % (placement.first_flow + i)) for i in range(len(trace.links))]
-        self.own_ids: dict[int, int] = {}  # number in the merged trace by recorded `bind_id`
+        self.bind_ids = BindIds(placement.rank)
         self.opening = {closing: event for event, closing in plan.closings.items()}
         needs_edit = np.zeros(len(trace), np.bool_)
         flows = plan.flows
@@ -200,7 +204,7 @@ class Writer:
             event.name = Raw(encoded(plan.short_names[name]))
             _note(event, b'"%b":%b' % (FULL_NAME.encode(), encoded(name)))
         if number in self.matched:
-            _note(event, b'"tpt_collective":%d' % self.matched[number].number)
+            _note(event, self.matched[number].note())
         if event.s is not UNSET and bytes(event.s) == _GLOBAL and ts >= 0:
             event.s = _PROCESS
 
@@ -210,7 +214,7 @@ class Writer:
         if match is not None and match.flow is not None:
             bind_id, is_out, is_in = match.flow, match.is_first, not match.is_first
         elif end is not None:
-            bind_id, is_out, is_in = self._bind_id(end.bind_id), end.is_out, end.is_in
+            bind_id, is_out, is_in = self.bind_ids.of(end.bind_id), end.is_out, end.is_in
         else:
             return event
         carrier = _FlowEndEvent(**msgspec.structs.asdict(event), bind_id=bind_id)
@@ -270,12 +274,7 @@ class Writer:
         if key == "id2":
             return Raw(bytes(value).replace(b'"global"', b'"local"', 1))
         number = read_id(bytes(value))
-        return value if number is None else Raw(b"%d" % self._bind_id(number))
-
-    def _bind_id(self, number: int) -> int:
-        """Return a `bind_id` that no other rank has."""
-        own = self.own_ids.setdefault(number, len(self.own_ids))
-        return own + ((self.placement.rank + 1) << _ID_BITS)
+        return value if number is None else Raw(b"%d" % self.bind_ids.of(number))
 
 
 def _microseconds(times: Ints) -> list[Raw]:

@@ -100,7 +100,7 @@ class _MergeWriter(Struct, eq=False):
         """Write the merge as packets of a .pftrace."""
         written: list[RankFragment] = []
         yield from self._ranks(written)
-        yield from self._collective_packets(written, self.plan.folder / "collectives.json")
+        yield from self._collective_packets(written)
 
     def json(self) -> Iterator[GzipPart]:
         """Write the merge as Chrome JSON."""
@@ -168,12 +168,11 @@ class _MergeWriter(Struct, eq=False):
             check_events([block.removesuffix(b",\n")])
             yield block
 
-    def _collective_packets(self, written: list[RankFragment], between: Path) -> Iterator[bytes]:
+    def _collective_packets(self, written: list[RankFragment]) -> Iterator[bytes]:
         """Write the process of the collectives and the header as packets.
 
         Args:
             written: the ranks, all of them written.
-            between: path for a temporary file.
         """
         from tp_tools.merging import pftrace_fragment  # noqa: PLC0415  0.02 s, for this form alone
         from tp_tools.writing import PftraceOptions  # noqa: PLC0415
@@ -185,15 +184,10 @@ class _MergeWriter(Struct, eq=False):
                 max(sum(kernel.is_written for kernel in collective.kernels) - 1, 0)
                 for collective in shown
             )
-        slices = [block for block, _ in collective_tracks.events(shown, 0, links=False)]
-        header = {MERGED_KEY: self.header}
-        trace = pftrace_fragment.written(slices, plan.start_ns, between, header)
-        yield from pftrace_fragment.packets(
-            between,
-            trace,
-            pftrace_fragment.nothing_to_do(trace),
-            PftraceOptions(number=len(plan.ranks)),
-        )
+        slices = (block for block, _ in collective_tracks.events(shown, 0, links=False))
+        options = PftraceOptions(number=len(plan.ranks))
+        members = {MERGED_KEY: self.header}
+        yield from pftrace_fragment.packets(slices, plan.start_ns, options, members)
 
 
 def _in_file(block: Path | Deflated, part: Path) -> Path | Deflated:

@@ -117,8 +117,7 @@ def write(  # noqa: PLR0917  all are needed
     if form == "pftrace":
         from tp_tools.merging import pftrace_fragment  # noqa: PLC0415  0.02 s, for this form alone
 
-        between = fragment.with_suffix(".json")
-        blocks = pftrace_fragment.fragment(stored.source, rank, placement, matched, between)
+        blocks = pftrace_fragment.fragment(stored.source, rank, placement, matched)
     else:
         blocks = json_fragment.without_last_comma(
             json_fragment.fragment(stored.source, rank, placement, matched)

@@ -66,7 +66,7 @@ def verify(
             blocks = source.blocks(stage)
             tp = engine.load(blocks, source=name, engine=engine_name, size=size, reporter=stage)
         with tp, reporter.stage("verifying: comparing slices and arrows"):
-            layout = lay_out(analyzed.trace, analyzed.table, analyzed.plan, options, None)
+            layout = lay_out(analyzed.trace, analyzed.table, analyzed.plan, options)
             _compare_slices(name, _expected_slices(layout), tp)
             _compare_launch_flows(name, analyzed, layout, tp)
             say_losses(name, tp, reporter)

@@ -64,7 +64,11 @@ class BatchPackets:
         self._durationless = frozenset(plan.durationless)
         self._is_written = layout.is_written
         self._named = [code for code, name in enumerate(trace.names) if name in _NAMES]
-        noted = dict.fromkeys([*plan.moves, *plan.trims, *plan.durationless], 1)
+        self._merged = layout.merged
+        self._notes = {} if layout.merged is None else layout.merged.notes
+        self._has_flows = layout.merged is not None and bool(layout.merged.flows)
+        edited = [*plan.moves, *plan.trims, *plan.durationless, *self._notes]
+        noted = dict.fromkeys(edited, 1)
         self._noted = SparseColumn.of(noted)
         recorded = {short: name for name, short in plan.short_names.items()}
         self._full_names = [recorded.get(name, "") for name in trace.names]
@@ -93,12 +97,15 @@ class BatchPackets:
         in_pair = np.flatnonzero(self._in_pair[events]).tolist() if len(self._in_pair) else ()
         for i in in_pair:
             self._args_of_pairs[batch.first + i] = self._args(batch.first + i, event_args[i])
-            if self._trace.phase[batch.first + i] == ord("B") and (flow := own_flow(event_args[i])):
+            if self._trace.phase[batch.first + i] == ord("B") and (
+                flow := self._flow(batch.first + i, event_args[i])
+            ):
                 self._flows_of_pairs[batch.first + i] = flow
         index = self._order[self._edges[number] : self._edges[number + 1]]
         if len(index):
             index = index[np.argsort(self._events.ts[index], kind="stable")]
-            yield self._begins(index, batch, event_args, has_bind_ids=b'"bind_id"' in text)
+            has_bind_ids = b'"bind_id"' in text or self._has_flows
+            yield self._begins(index, batch, event_args, has_bind_ids=has_bind_ids)
         for i in np.flatnonzero(self._is_other(events)).tolist():
             if self._trace.phase[batch.first + i] == ord("M"):
                 self.metadata.append(self._metadata_text(batch.first + i, event_args[i]))
@@ -124,7 +131,7 @@ class BatchPackets:
         fields: dict[int, bytes] = {}
         if has_bind_ids:
             alone = np.flatnonzero(~pairs & is_in(self._trace.phase[event], OWN_FLOWS)).tolist()
-            flows = ((i, own_flow(event_args[in_batch[i]])) for i in alone)
+            flows = ((i, self._flow(int(event[i]), event_args[in_batch[i]])) for i in alone)
             fields = {i: flow for i, flow in flows if flow}
         for i in np.flatnonzero(self._is_noted(event) & ~pairs).tolist():
             args[i] = self._args(int(event[i]), event_args[in_batch[i]])
@@ -175,7 +182,8 @@ class BatchPackets:
         """Return the args of an event, with notes about its changes."""
         args, plan = bytes(fields.args), self._plan
         is_renamed = self._renames and bool(self._is_renamed(np.array([number]))[0])
-        is_noted = number in plan.moves or number in plan.trims or number in self._durationless
+        edits = (plan.moves, plan.trims, self._durationless, self._notes)
+        is_noted = any(number in edit for edit in edits)
         if not args.startswith(b"{") and not (is_noted or is_renamed):
             return NO_ARGS
         if number in plan.moves and self._trace.phase[number] in b"XB":
@@ -184,12 +192,22 @@ class BatchPackets:
             args = noted(args or NO_ARGS, b'"tpt_recorded_dur": ' + bytes(fields.dur or b"null"))
         if number in plan.trims:
             ts, closing = int(self._trace.ts[number]), plan.closings.get(number)
-            recorded = fields.dur if closing is None else microseconds(self._trace.ts[closing] - ts)
+            recorded: bytes = fields.dur
+            if closing is not None:
+                recorded = microseconds(self._trace.ts[closing] - ts)
+            elif self._merged is not None:
+                recorded = microseconds(self._trace.dur[number])  # on the common clock
             args = noted(args or NO_ARGS, b'"tpt_recorded_dur": ' + bytes(recorded))
         if is_renamed:
             name = _ENCODER.encode(self._full_names[self._trace.name[number]])
             args = noted(args or NO_ARGS, b'"%b": %b' % (FULL_NAME.encode(), name))
+        if number in self._notes:
+            args = noted(args or NO_ARGS, self._notes[number])
         return args or NO_ARGS
+
+    def _flow(self, number: int, fields: EventArgs) -> bytes:
+        """Encode the flow that an event carries itself; b"" for none."""
+        return own_flow(fields) if self._merged is None else self._merged.flow(number, fields)
 
     def _move_note(self, number: int) -> bytes:
         """Return members that say which track a slice was moved off, as in a repaired JSON trace.

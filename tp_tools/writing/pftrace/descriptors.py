@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from tp_tools.trace import Plan, Trace
     from tp_tools.trace.model import Ints, Scalar
+    from tp_tools.writing.pftrace.merged import Names
     from tp_tools.writing.pftrace.options import PftraceOptions
     from tp_tools.writing.pftrace.thread_events import Place, ThreadEvents
 
@@ -78,18 +79,18 @@ class Tracks(Struct):
         return b"".join(packet(options.track_sequence, body) for body in described)
 
 
-def tracks(trace: Trace, plan: Plan, events: ThreadEvents, options: PftraceOptions) -> Tracks:
+def tracks(plan: Plan, names: Names, events: ThreadEvents, options: PftraceOptions) -> Tracks:
     """Describe a track for each process, thread and lane, in the order in which to show them.
 
     Args:
-        trace: the trace.
-        plan: ids and names.
+        plan: ids and lanes.
+        names: names, and the tracks to describe.
         events: the thread events to write.
         options: how to show lanes, and which uuids to use.
     """
     uuids, tids = np.zeros((2, len(events.places)), np.int64)
     described = Tracks(uuids, tids, {}, {}, options.first_uuid)
-    ids, names = _ids(plan, _tracks_in_use(trace, plan)), _Names(trace, plan)
+    ids = _ids(plan, names.in_use())
     places: dict[int, list[tuple[int, Place]]] = {}
     for number, place in enumerate(events.places):
         places.setdefault(place.track, []).append((number, place))
@@ -124,7 +125,7 @@ class _Process(Struct, frozen=True):
     pid: int
     tracks: list[int]
     ids: dict[int, tuple[int, int]]
-    names: _Names
+    names: Names
     plan: Plan
     options: PftraceOptions
 
@@ -199,13 +200,6 @@ def _deeper(times: int) -> str:
     )
 
 
-def _tracks_in_use(trace: Trace, plan: Plan) -> list[int]:
-    """List the tracks that hold events other than metadata of a process."""
-    is_process_metadata = plan.ids.is_process_metadata
-    in_use = occurs_where(trace.track, len(trace.tracks), lambda block: ~is_process_metadata[block])
-    return np.flatnonzero(in_use).tolist()
-
-
 def _ids(plan: Plan, tracks: list[int]) -> dict[int, tuple[int, int]]:
     """Return (pid, tid) by track: those of the plan, except pid 0 and ids above 31 bits."""
     pids, tids = plan.ids.pids, plan.ids.tids
@@ -226,7 +220,7 @@ def _as_int(value: Scalar) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _processes(ids: dict[int, tuple[int, int]], names: _Names) -> Iterator[tuple[int, list[int]]]:
+def _processes(ids: dict[int, tuple[int, int]], names: Names) -> Iterator[tuple[int, list[int]]]:
     """Yield each pid with its tracks: the main thread first, then by tid."""
     tracks_of: dict[int, list[int]] = {}
     for track, (pid, _) in ids.items():
@@ -235,10 +229,11 @@ def _processes(ids: dict[int, tuple[int, int]], names: _Names) -> Iterator[tuple
         yield pid, sorted(tracks_of[pid], key=lambda track: (ids[track][1] != pid, ids[track][1]))
 
 
-class _Names:
-    """The names of processes and threads, and the order of processes."""
+class RecordedNames:
+    """The names of processes and threads, and the order of processes, as in the file."""
 
     def __init__(self, trace: Trace, plan: Plan) -> None:
+        """Take them from metadata events, and from the plan where there are none."""
         self._trace = trace
         self._plan = plan
         self._new = {(key, pid, tid): name for key, pid, tid, name in plan.names}
@@ -253,6 +248,12 @@ class _Names:
                 self._indices[pid] = value
         is_gpu_work = has_category(trace, GPU_WORK)
         self._gpu_tracks = set(distinct(trace.track[is_gpu_work]).tolist())
+
+    def in_use(self) -> list[int]:
+        """List the tracks that hold events other than metadata of a process."""
+        trace, is_process = self._trace, self._plan.ids.is_process_metadata
+        in_use = occurs_where(trace.track, len(trace.tracks), lambda block: ~is_process[block])
+        return np.flatnonzero(in_use).tolist()
 
     def process(self, tracks: list[int]) -> str:
         """Return the name of the process of these tracks: "GPU 0", the recorded one, or ""."""

@@ -11,7 +11,7 @@ from tp_tools.columns import blocks
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.renaming import renamed
 from tp_tools.writing.pftrace.arrangement import thread_events
-from tp_tools.writing.pftrace.descriptors import tracks
+from tp_tools.writing.pftrace.descriptors import RecordedNames, tracks
 from tp_tools.writing.pftrace.flows import Flows, flows
 from tp_tools.writing.pftrace.ordering import defer_order
 from tp_tools.writing.pftrace.planned_times import NEVER
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.trace.model import Ints
     from tp_tools.writing.pftrace.descriptors import Tracks
+    from tp_tools.writing.pftrace.merged import MergedRank
     from tp_tools.writing.pftrace.options import PftraceOptions
     from tp_tools.writing.pftrace.thread_events import ThreadEvents
 
@@ -58,6 +59,7 @@ class Layout(Struct, frozen=True):
         batch: int (thread events,), number of the batch in which all args of one are known.
         level: int8 (thread events,), 0 for one written with its batch; see `defer_order`.
         first_ns: the earliest time, ns, rebased; 0 for a trace without times.
+        merged: what differs where the trace is one rank of a merged trace; else None.
     """
 
     trace: Trace
@@ -70,10 +72,17 @@ class Layout(Struct, frozen=True):
     batch: BatchNumbers
     level: NDArray[np.int8]
     first_ns: int
+    merged: MergedRank | None
 
 
 def lay_out(
-    trace: Trace, table: Slices, plan: Plan, options: PftraceOptions, keep: NDArray[np.bool_] | None
+    trace: Trace,
+    table: Slices,
+    plan: Plan,
+    options: PftraceOptions,
+    *,
+    keep: NDArray[np.bool_] | None = None,
+    merged: MergedRank | None = None,
 ) -> Layout:
     """Work out what will be written.
 
@@ -83,6 +92,7 @@ def lay_out(
         plan: the changes.
         options: place of the trace among the traces of the file, and how to show lanes.
         keep: bool (events,), the events to write; None for all of them.
+        merged: what differs where the trace is one rank of a merged trace.
     """
     trace = renamed(trace, plan.short_names)
     is_written = (trace.ts != UNTIMED) | is_phase(trace, "M")
@@ -93,6 +103,7 @@ def lay_out(
     joined = flows(trace, plan, events, is_written)
     batch = BatchNumbers(np.array([batch.first for batch in trace.batches], np.int64), events)
     _, by_order = joined.at_one_time(events)
+    names = RecordedNames(trace, plan) if merged is None else merged.names
     return Layout(
         trace=trace,
         plan=plan,
@@ -100,18 +111,20 @@ def lay_out(
         is_written=is_written,
         thread_events=events,
         flows=joined,
-        tracks=tracks(trace, plan, events, options),
+        tracks=tracks(plan, names, events, options),
         batch=batch,
         level=defer_order(events, batch, Flows(joined.out[by_order], joined.into[by_order])),
-        first_ns=_first_ns(trace, plan),
+        first_ns=_first_ns(trace, plan, is_written if merged is not None else None),
+        merged=merged,
     )
 
 
-def _first_ns(trace: Trace, plan: Plan) -> int:
-    """Return the earliest time, ns, rebased; 0 for a trace without times."""
+def _first_ns(trace: Trace, plan: Plan, counts: NDArray[np.bool_] | None) -> int:
+    """Return the earliest time of the events that count, ns, rebased; 0 where none has a time."""
     earliest = []
     for block in blocks(len(trace)):
-        ts = trace.ts[block][trace.phase[block] != ord("M")]
+        is_timed = trace.phase[block] != ord("M")
+        ts = trace.ts[block][is_timed if counts is None else is_timed & counts[block]]
         earliest.append(int(np.where(ts == UNTIMED, NEVER, ts).min(initial=NEVER)))
     first = min(earliest, default=NEVER)
     return 0 if first == NEVER else first - plan.rebase_ns

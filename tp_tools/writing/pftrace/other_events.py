@@ -55,6 +55,7 @@ class OtherEvents:
         self._rebase_ns = layout.plan.rebase_ns
         self._tracks = layout.tracks
         self._options = layout.options
+        self._merged = layout.merged
         self._known: dict[Key, int] = {}
         self._async_tracks: dict[Key, _AsyncTrack] = {}
 
@@ -108,6 +109,8 @@ class OtherEvents:
         """Return a key equal for all events of one track; None for an event without an id."""
         cat = int(self._trace.cat[number])
         id2 = _object(fields.id2)
+        if self._merged is not None and "global" in id2:
+            id2["local"] = id2.pop("global")  # ranks share none
         for text in (fields.id, id2.get("global", EMPTY)):
             identifier = _id(text)
             if identifier is not None:
@@ -159,7 +162,8 @@ class OtherEvents:
         if name:
             event += wire.text(23, name)
         if self._trace.phase[number] in OWN_FLOWS:
-            event += own_flow(fields)
+            merged = self._merged
+            event += own_flow(fields) if merged is None else merged.flow(number, fields)
         text = bytes(fields.args)
         if text.startswith(b"{") and text != NO_ARGS:
             event += wire.message(4, wire.number(1, ARGS) + wire.message(9, text))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tp_tools.progress import Reporter
     from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.writing.pftrace.layout import Layout
+    from tp_tools.writing.pftrace.merged import MergedRank
 
 ALONE = PftraceOptions()
 """Options of a trace that is the only one of its file."""
@@ -51,6 +52,7 @@ def rewrite(
     options: PftraceOptions = ALONE,
     reporter: Reporter = SILENT,
     keep: NDArray[np.bool_] | None = None,
+    merged: MergedRank | None = None,
 ) -> Iterator[bytes]:
     """Write the repaired trace as `.pftrace`.
 
@@ -62,6 +64,7 @@ def rewrite(
         options: place of the trace among the traces of the file, and how to show lanes.
         reporter: receives the number of bytes read from disk.
         keep: bool (events,), the events to write; None for all of them.
+        merged: what differs where the trace is one rank of a merged trace.
 
     Returns:
         Blocks of whole packets.
@@ -69,14 +72,17 @@ def rewrite(
     Raises:
         InputError: the file changed since it was read, or its base time cannot be moved.
     """
-    blocks = _blocks(source, lay_out(trace, table, plan, options, keep), reporter)
+    blocks = _blocks(
+        source, lay_out(trace, table, plan, options, keep=keep, merged=merged), reporter
+    )
     return _compress(blocks) if options.compressed else blocks
 
 
 def _blocks(source: Source, layout: Layout, reporter: Reporter) -> Iterator[bytes]:
     """Yield blocks of packets, uncompressed."""
     trace, options, tracks = layout.trace, layout.options, layout.tracks
-    members = header.fields(trace, layout.plan.rebase_ns)
+    merged = layout.merged
+    members = header.fields(trace, layout.plan.rebase_ns) if merged is None else merged.members
     base = header.base_time(members, layout.first_ns)
     yield from header.opening(trace, options, layout.first_ns, base)
     yield tracks.drained(options)
