@@ -2,6 +2,7 @@
 
     python -m tools.fuzz                          200,000 inputs
     python -m tools.fuzz --count 150 --seed 7     a short run
+    python -m tools.fuzz --kind merge             the merges among the inputs
     python -m tools.fuzz --only 1234              one input again, which is left in ./fuzz-1234/
 
 An input ends in success or in one line with exit code 3, in time; whatever is written loads into
@@ -24,10 +25,14 @@ import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tools.fuzz.check import run
+from tools.fuzz.check import KINDS, kind_of, run
 from tools.fuzz.corpus import corpus
 from tp_tools.processes.bound import bound
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 COUNT = 200_000
 SAID_EACH = 1000
@@ -36,14 +41,16 @@ LONGEST_S = 120
 """Seconds after which an input counts as one that hangs."""
 
 
-def serve(first: int, stop: int, step: int, seed: int) -> None:
-    """Run inputs first, first + step, ... and print a line for each: number, kind, faults."""
+def serve(first: int, stop: int, step: int, seed: int, kinds: Collection[str]) -> None:
+    """Run inputs first, first + step, ... of these kinds; print number, kind and faults of each."""
     whole = corpus()
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         os.environ["TMPDIR"] = name
         tempfile.tempdir = None
         for number in range(first, stop, step):
+            if kind_of(number, seed) not in kinds:
+                continue
             signal.alarm(LONGEST_S)  # the default handler ends this process
             print(f"began\t{number}", flush=True)
             ran = run(number, seed, whole)
@@ -57,9 +64,10 @@ def serve(first: int, stop: int, step: int, seed: int) -> None:
 class Fuzzer:
     """Run inputs in several processes, and count how they end."""
 
-    def __init__(self, seed: int, processes: int) -> None:
-        """Take the seed and the number of processes."""
+    def __init__(self, seed: int, processes: int, kind: str | None) -> None:
+        """Take the seed, the number of processes, and the kind of the inputs; None for all."""
         self.seed, self.processes = seed, processes
+        self.kind = [] if kind is None else ["--kind", kind]
         self.kinds, self.faults = Counter[str](), list[str]()
 
     def run(self, count: int, until: float) -> None:
@@ -87,7 +95,7 @@ class Fuzzer:
     def _start(self, first: int, count: int) -> subprocess.Popen[str]:
         words = [str(it) for it in (first, count, self.processes, self.seed)]
         return subprocess.Popen(  # noqa: S603  this program
-            bound([sys.executable, "-m", "tools.fuzz", "--serve", *words]),
+            bound([sys.executable, "-m", "tools.fuzz", *self.kind, "--serve", *words]),
             start_new_session=True,  # Ctrl-C is for this process, which says the figures
             stdout=subprocess.PIPE,
             text=True,
@@ -143,16 +151,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--kind", choices=KINDS, help="run the inputs of one kind")
     parser.add_argument("--only", type=int, help="run one input")
     parser.add_argument("--serve", type=int, nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
-        serve(*given.serve)
+        serve(*given.serve, KINDS if given.kind is None else [given.kind])
         return
     if given.only is not None:
         _again(given.only, given.seed)
         return
-    fuzzer = Fuzzer(given.seed, given.processes)
+    fuzzer = Fuzzer(given.seed, given.processes, given.kind)
     for number in (signal.SIGINT, signal.SIGTERM):  # which a shell may have set to be ignored
         signal.signal(number, signal.default_int_handler)
     with suppress(KeyboardInterrupt):

@@ -30,6 +30,10 @@ LATEST_CPU_S = 10.0
 EXACT_US = 1 << 42
 """Times up to which Perfetto's double holds nanoseconds."""
 
+KINDS = {"fix": 54, "pftrace": 20, "merge": 12, "nsys": 10, "query": 4}
+"""What is done with an input: `fix` to JSON or to `.pftrace`, `merge`, `fix` of an export, the
+parser of headers; and how often of 100."""
+
 REFUSED = 3
 _BAD_WORDS = ("Traceback", "does not know", "a fault of", "report that", "report this")
 
@@ -58,8 +62,7 @@ def run(number: int, seed: int, corpus: Corpus) -> Ran:
         seed: of the run.
         corpus: what inputs are made of.
     """
-    random = Random(f"{seed} {number}")
-    kind = random.choices(("fix", "pftrace", "merge", "nsys", "query"), (54, 20, 12, 10, 4))[0]
+    random, kind = _begin(number, seed)
     began = time.process_time()
     if kind == "query":
         ran = _query(random, corpus)
@@ -73,6 +76,17 @@ def run(number: int, seed: int, corpus: Corpus) -> Ran:
     if took > LATEST_CPU_S:
         ran.faults.append(f"took {took:.1f} s of CPU")
     return ran
+
+
+def kind_of(number: int, seed: int) -> str:
+    """Return what is done with an input: one of `KINDS`."""
+    return _begin(number, seed)[1]
+
+
+def _begin(number: int, seed: int) -> tuple[Random, str]:
+    """Return the random numbers of an input, and its kind, which was drawn first."""
+    random = Random(f"{seed} {number}")
+    return random, random.choices([*KINDS], [*KINDS.values()])[0]
 
 
 def _fix(random: Random, corpus: Corpus, kind: str) -> Ran:
