@@ -92,12 +92,15 @@ def test_other_commands_warn_of_a_cut(
     assert "is cut short" in ran.err
 
 
+@pytest.mark.parametrize(
+    "command", [["fix"], ["query", "kernels"], ["info"], ["view", "--no-browser"]]
+)
 def test_damaged_text_does_not_pass_for_packets(
-    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+    command: list[str], tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     """A line feed is the tag of a packet, too; a text that begins with one is no whole packet."""
     path = tmp_path / "in.json"
     path.write_bytes(b'\n "a\nb""ph": "X"')
-    ran = TpTools(capsysbinary)("fix", path)
+    ran = TpTools(capsysbinary)(*command, path)
     assert ran.code == 3
     assert "is neither Chrome JSON nor a whole Perfetto trace" in ran.err

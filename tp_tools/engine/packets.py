@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tp_tools.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -44,6 +46,21 @@ class Packets:
             f"is cut short: {self.missing:,} bytes or more are missing of its last packet, which "
             "Perfetto leaves out."
         )
+
+    def refuse_none(self, name: str) -> None:
+        """Refuse a file that ends within its first packet: it holds nothing, and may be text.
+
+        Args:
+            name: the file in messages.
+
+        Raises:
+            InputError: it does.
+        """
+        if self.missing and not self.whole:
+            raise InputError(
+                f"{name}: is neither Chrome JSON nor a whole Perfetto trace. Give the file that "
+                "the profiler wrote."
+            )
 
     def watched(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass on blocks, and follow the packets in them."""

@@ -108,6 +108,11 @@ def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) ->
             except InputError as error:
                 refuse_unknown(source.name, error)
                 raise
+        try:
+            packets.refuse_none(source.name)
+        except InputError:
+            tp.close()
+            raise
         if packets.missing:
             reporter.warn(f"{source.name}: {packets.damage()}")
         if lost := _losses(tp):

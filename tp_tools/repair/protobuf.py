@@ -50,10 +50,6 @@ def check_sound(source: Source, engine_name: str | None, reporter: Reporter) -> 
         raise InputError(
             f"{error}. It is no Chrome JSON: repair the JSON that it was made from."
         ) from error
-    if packets.missing and not packets.whole:
-        raise InputError(
-            f"{source.name}: is neither Chrome JSON nor a whole Perfetto trace. Give the file that "
-            "the profiler wrote."
-        )
+    packets.refuse_none(source.name)
     if packets.missing:
         raise InputError(f"{source.name}: {packets.damage()} Copy it again, or make it anew.")
