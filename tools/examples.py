@@ -9,11 +9,10 @@ An example is a fenced block
     what it prints
     ```
 
-It runs in a folder of its own, which holds `fixtures/`; where the page names them, `traces/`, four
-generated ranks of a job, `pair/`, a generated trace of Kineto and an export of Nsight Systems of
-one workload, and `server/`, recordings of a generated server;
-the recorded traces of `../shared/traces`, where they are there; and every block of SQL of its page
-that has a title, as a file of that name. A block about a trace that is not there stays as it is.
+It runs in a folder of its own, which holds `fixtures/`; where the page names one of their folders,
+what `python -m fixtures.samples` writes; the recorded traces of `../shared/traces`, where they are
+there; and every block of SQL of its page that has a title, as a file of that name. A block about a
+trace that is not there stays as it is.
 """
 
 from __future__ import annotations
@@ -68,9 +67,8 @@ def workplace() -> Iterator[Path]:
 def written(page: Path, folder: Path) -> tuple[str, list[str]]:
     """Return the page with the present output of its examples, and the missing recorded traces."""
     text = page.read_text("utf-8")
-    for name, make in samples.FOLDERS.items():
-        if f" {name}/" in text:
-            make(folder / name)
+    if any(f" {name}/" in text for name in samples.FOLDERS):
+        samples.write(folder)
     for name, sql in _SQL.findall(text):
         (folder / name).write_text(sql, "utf-8")
     missing: set[str] = set()
