@@ -1,4 +1,4 @@
-# docker build -t tp-tools . && docker run --rm -v "$PWD:/traces" tp-tools fix rank0.json.gz
+# docker build -t tp-tools . && docker run --rm -u "$(id -u):$(id -g)" -v "$PWD:/traces" tp-tools fix rank0.json.gz
 FROM python:3.13-slim
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
