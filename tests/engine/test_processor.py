@@ -101,6 +101,20 @@ def test_sql_error(engine_name: str, sql: str, message: str) -> None:
         assert 'File "overlaps.sql" line 1' in str(error.value)
 
 
+def test_sql_error_of_a_text() -> None:
+    """Of a query that is no file, too, the place is named, and nothing passes for Python's."""
+    with load([SOUND], source="rank0.json") as tp:
+        with pytest.raises(SqlError) as error:
+            tp.query("SELECT missing FROM slice")
+        assert str(error.value).split("\n") == [
+            "the query failed on rank0.json:",
+            "  In the query, line 1 col 8",
+            "    SELECT missing FROM slice",
+            "           ^",
+            "no such column: missing",
+        ]
+
+
 def test_sql_error_leaves_the_engine_as_it_was(engine_name: str) -> None:
     """After a refused query, also one refused amid its rows, the next one is answered."""
     with load([SOUND], source="sound", engine=engine_name) as tp:

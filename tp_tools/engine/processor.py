@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 OUT_OF_MEMORY = "out of memory"
 """Message of SQLite (SQLITE_NOMEM), in the last line of the message of TraceProcessor."""
 
+TRACEBACK = "Traceback (most recent call last):\n"
+"""Heads the places in SQL that TraceProcessor names; to our readers it would be one of Python."""
+
 
 class Processor(TraceProcessor):  # type: ignore[misc]
     """A TraceProcessor that holds one trace: `.query(sql)` returns rows or a pandas frame.
@@ -95,8 +98,8 @@ class Processor(TraceProcessor):  # type: ignore[misc]
                 f"{what} TraceProcessor ran out of memory: ask for less, "
                 "or use --engine embedded64 or --engine native"
             )
-        if name:
-            reason = reason.replace('File "stdin"', f'File "{name}"')
+        place = f'File "{name}"' if name else "In the query,"
+        reason = reason.removeprefix(TRACEBACK).replace('File "stdin"', place)
         return SqlError(f"{what}\n{reason}", name)
 
     @contextmanager
