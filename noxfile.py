@@ -1,6 +1,7 @@
 """Tasks of the project: `nox -l` lists them.
 
-They run in the environment that nox runs in; `versions`, `lowest` and `package` make their own.
+They run in the environment that nox runs in; `versions`, `lowest`, `package` and `torch`
+make their own.
 """
 
 import socket
@@ -30,6 +31,9 @@ RESOLVE = (
 WEAKNESSES = "api.osv.dev"
 """Knows the weaknesses of packages; without it, `pip-audit` would find none."""
 
+TORCH_CPU = "download.pytorch.org"
+"""Has PyTorch for the CPU alone, some 200 MB; that of PyPI carries CUDA, and takes over 3 GB."""
+
 LINT = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
@@ -37,6 +41,15 @@ LINT = (
     ("lint-imports",),
 )
 """The checks that CI and the pre-commit hook run."""
+
+
+def _is_reachable(host: str) -> bool:
+    """Tell whether a host answers."""
+    try:
+        socket.create_connection((host, 443), timeout=10).close()
+    except OSError:
+        return False
+    return True
 
 
 @nox.session
@@ -100,6 +113,17 @@ def package(session: nox.Session, suffix: str) -> None:
         session.run("python", "-c", f"import tp_tools; tp_tools.info({trace!r})")
 
 
+@nox.session(venv_backend="uv")
+def torch(session: nox.Session) -> None:
+    """Run the tests that need PyTorch; `nox -s torch -- torch==2.13.0` takes that version."""
+    session.install("-e", ".[dev]")
+    builds = ("--index-url", f"https://{TORCH_CPU}/whl/cpu") if _is_reachable(TORCH_CPU) else ()
+    session.install(*(session.posargs or ["torch"]), *builds)
+    session.run("python", "-c", "import torch; print('PyTorch', torch.__version__)")
+    bisect = "tests/cli/test_bisect.py::test_with_the_real_profiler"
+    session.run("pytest", "-q", "tests/torch", bisect)
+
+
 @nox.session
 def lock(session: nox.Session) -> None:
     """Write requirements-dev.txt: the newest version of each package, for any Python."""
@@ -110,10 +134,8 @@ def lock(session: nox.Session) -> None:
 @nox.session
 def audit(session: nox.Session) -> None:
     """Look for known weaknesses of what is installed, where a database of them can be reached."""
-    try:
-        socket.create_connection((WEAKNESSES, 443), timeout=10).close()
-    except OSError as error:
-        session.skip(f"{WEAKNESSES}, which lists weaknesses, cannot be reached: {error}")
+    if not _is_reachable(WEAKNESSES):
+        session.skip(f"{WEAKNESSES}, which lists weaknesses, cannot be reached")
     session.run("pip-audit", "--vulnerability-service", "osv", "--strict", "--skip-editable")
 
 
