@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures import nsys as made
-from tp_tools import nsys
+from fixtures import xplane as made_xplane
+from tp_tools import nsys, xplane
 from tp_tools.files import open_source, temporary
 from tp_tools.files.kept_text import KeptText
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 BLOCKS = [b"some text, " * 9, b"", b"and more", bytes(300_000)]
@@ -96,4 +97,22 @@ def test_an_export_is_converted_once(folder: Path, monkeypatch: pytest.MonkeyPat
         path.write_bytes(path.read_bytes() + b"\0")
         next(source.blocks())
         assert source.stamp != stamp
+    assert len(times) == 1
+
+
+def test_a_profile_is_converted_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often the text of a profile of XLA is read, also after only a part of it was."""
+    path = folder / "host.xplane.pb"
+    path.write_bytes(made_xplane.job())
+    read, times = xplane.read_text, []
+
+    def counted(data: bytes, name: str) -> Generator[bytes]:
+        times.append(name)
+        return read(data, name)
+
+    monkeypatch.setattr(xplane, "read_text", counted, raising=False)
+    with open_source(str(path)) as source:
+        first = b"".join(source.blocks())
+        next(source.blocks())
+        assert b"".join(source.blocks()) == first
     assert len(times) == 1

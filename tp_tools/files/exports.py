@@ -83,18 +83,27 @@ def seekable(export: Export, stored: Iterable[bytes]) -> Iterator[Path]:
         yield copy
 
 
-def read_profile(name: str, stored: Iterator[bytes]) -> Iterator[bytes]:
+def read_profile(
+    name: str, stored: Iterator[bytes], kept: KeptText | None = None
+) -> Iterator[bytes]:
     """Yield the text of the trace that a profile of XLA holds.
 
     Args:
         name: its name.
         stored: its decompressed bytes.
+        kept: keeps the text for the next time; None to keep none.
 
     Raises:
         InputError: it is damaged.
     """
-    with closing(xplane.read_text(b"".join(stored), name)) as text:
-        yield from text
+
+    def made() -> Iterator[bytes]:
+        with closing(xplane.read_text(b"".join(stored), name)) as text:
+            yield from text
+
+    yield from made() if kept is None else kept.blocks(made)
+    for _ in stored:  # so that its bytes are counted
+        pass
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,6 +75,16 @@ class KeptSource(Source, kw_only=True):
             done += len(block)
             reporter.advance(size * done // self._text_bytes - before)
             yield block
+
+    def keep(self) -> None:
+        """Read the file, unless its text is kept.
+
+        Raises:
+            InputError: it cannot be read.
+            OutputError: the disk has no room for the temporary file.
+        """
+        if not self._is_kept():
+            deque(self.blocks(), maxlen=0)
 
     def _is_kept(self) -> bool:
         return self._kept is not None or self._spool is not None

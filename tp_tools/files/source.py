@@ -36,6 +36,7 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # the stub has no type
 _REPORTS = (".nsys-rep", ".qdrep")
+_JSON_STARTS = (b"{", b"[")  # no profile begins so: its fields have other numbers
 _PROFILES = (".xplane.pb", ".xplane.pb.gz", ".xplane.pb.zst")
 _UTF16_START = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0.\0|\0[{\[]\0", re.DOTALL)
 _MAX_HEADER = 4096
@@ -106,11 +107,15 @@ class Source(Struct):
             path = self.readable(reporter)
             export = exports.Export(path, self.name, lambda: self.truncated)
             blocks = exports.read(export, blocks, self.kept)
-        elif self.name.endswith(_PROFILES):
+        elif self.is_profile() and not first.startswith(_JSON_STARTS):
             from tp_tools.files import exports  # noqa: PLC0415  few inputs are profiles of XLA
 
-            blocks = exports.read_profile(self.name, blocks)
+            blocks = exports.read_profile(self.name, blocks, self.kept)
         yield from blocks
+
+    def is_profile(self) -> bool:
+        """Tell whether the file is called as profiles of XLA are."""
+        return self.name.endswith(_PROFILES)
 
     def is_database(self) -> bool:
         """Tell whether the file is an SQLite database, which exports are.

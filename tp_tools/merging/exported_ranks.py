@@ -1,4 +1,4 @@
-"""Convert databases of profilers to the traces of the ranks that they hold, for a merge.
+"""Convert exports of profilers to the traces of the ranks that they hold, for a merge.
 
 An export is converted once, into temporary files: a merge reads each rank several times. Nsight
 Systems records all processes of a machine into one file: each that uses a GPU is a rank.
@@ -11,12 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from tp_tools import nsys
 from tp_tools.files import Source, exports
 from tp_tools.files.databases import opened
 from tp_tools.files.gzip_parts import gzip
+from tp_tools.files.kept import KeptSource
 from tp_tools.files.sources import is_rereadable, source_of
 from tp_tools.merging.ranks import some
 from tp_tools.progress import SILENT
@@ -29,15 +31,41 @@ if TYPE_CHECKING:
     from tp_tools.progress import Reporter
 
 
+class ExportSources(Struct, frozen=True):
+    """The trace files of a merge: profiles of XLA are converted when they are first read, only.
+
+    Attributes:
+        folder: where their texts go, and other temporary files.
+    """
+
+    folder: Path
+    _profiles: dict[str, KeptSource] = field(default_factory=dict)
+
+    def of(self, file: str) -> Source:
+        """Return the trace file of a path, of a profile the same object each time."""
+        source = source_of(file)
+        if not source.is_profile():
+            return source
+        return self._profiles.setdefault(file, KeptSource.of(source, self.folder, most=0))
+
+    def read(self, file: str) -> Source:
+        """Return the trace file of a path, of a profile one whose text is kept already."""
+        source = self.of(file)
+        if isinstance(source, KeptSource):
+            source.keep()
+            return source
+        return source_of(file, self.folder)
+
+
 def converted(
-    files: Sequence[str], pool: Pool, folder: Path, reporter: Reporter = SILENT
+    files: Sequence[str], pool: Pool, sources: ExportSources, reporter: Reporter = SILENT
 ) -> list[Source]:
     """Return the traces to merge: of an export those of its ranks, of other files themselves.
 
     Args:
         files: paths of traces.
         pool: processes that convert the exports.
-        folder: folder for temporary files.
+        sources: gives each file to read.
         reporter: receives notes on ranks that no export states, and on what is left out.
 
     Raises:
@@ -46,11 +74,11 @@ def converted(
     found = {file: _ranks(file) for file in files if _is_database(file)}
     ranks = _counted_on(found, reporter)
     calls = [
-        partial(_convert, file, held.of, folder / f"export{place}")
+        partial(_convert, file, held.of, sources.folder / f"export{place}")
         for place, (file, held) in enumerate(ranks.items())
     ]
     made = dict(zip(ranks, pool.map_ordered(calls), strict=True)) if calls else {}
-    return [source for file in files for source in made.get(file) or [source_of(file, folder)]]
+    return [source for file in files for source in made.get(file) or [sources.read(file)]]
 
 
 def _is_database(file: str) -> bool:

@@ -19,7 +19,7 @@ from tp_tools.files.source import disk_size
 from tp_tools.files.sources import is_rereadable, source_of
 from tp_tools.merging import archive, archive_folder, preparation, verify_merge
 from tp_tools.merging import output as merge_output
-from tp_tools.merging.exported_ranks import converted
+from tp_tools.merging.exported_ranks import ExportSources, converted
 from tp_tools.merging.summary import summary
 from tp_tools.merging.workers import HERE, Workers
 from tp_tools.processes.pool import ALONE
@@ -27,7 +27,6 @@ from tp_tools.repair import protobuf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from tp_tools.merging.job_files import JobFiles
     from tp_tools.merging.output import Counts
@@ -88,11 +87,12 @@ def merge(options: JobOptions, reporter: Reporter) -> tuple[MergePlan, Counts]:
         suffixes = (".zip",) if options.form == "archive" else output.SUFFIXES
         output.check(options.output, force=options.force, suffixes=suffixes)
     with temporary.in_folder(output.folder_of(options.output)), temporary.folder() as folder:
-        traces = preparation.files(options.inputs, options.output, options.how.choice)
+        sources = ExportSources(folder)
+        traces = preparation.files(options.inputs, options.output, options.how.choice, sources.of)
         traces.say_left_out(reporter)
         size = disk_size(traces.files)
         with options.workers.rank_pool(options.jobs, options.how.engine, size) as pool:
-            plan = _read(traces, size, options.how, reporter, pool, folder)
+            plan = _read(traces, size, options.how, reporter, pool, sources)
             return plan, _write(plan, options, reporter, pool, size)
 
 
@@ -126,12 +126,12 @@ def _read(  # noqa: PLR0917  all are needed
     how: MergeOptions,
     reporter: Reporter,
     pool: Pool,
-    folder: Path,
+    sources: ExportSources,
 ) -> MergePlan:
     """Read the ranks and put them on one clock; `size` is that of their files in bytes."""
     doing = f"reading {len(traces.files)} ranks"
     with reporter.stage(doing, size, "aligning clocks") as stage:
-        plan = _prepare(traces, how, pool, stage, folder=folder)
+        plan = _prepare(traces, how, pool, stage, sources)
     plan = replace(plan, left_out=traces.left_out)
     for rank in plan.summaries:
         rank.damage.tell(rank.file, reporter)
@@ -141,15 +141,21 @@ def _read(  # noqa: PLR0917  all are needed
 
 
 def _prepare(
-    traces: JobFiles, how: MergeOptions, pool: Pool, reporter: Reporter, *, folder: Path
+    traces: JobFiles,
+    how: MergeOptions,
+    pool: Pool,
+    reporter: Reporter,
+    sources: ExportSources,
 ) -> MergePlan:
     """Read the ranks; refuse those that were converted to .pftrace with advice."""
     files, beside = traces.files, traces.beside
     try:
         with temporary.full_disk_named():
             here = ALONE if pool.is_elsewhere else pool
-            sources = converted(files, here, folder, reporter)
-            return preparation.prepare(sources, how, pool, reporter, folder=folder, beside=beside)
+            found = converted(files, here, sources, reporter)
+            return preparation.prepare(
+                found, how, pool, reporter, folder=sources.folder, beside=beside
+            )
     except InputError as error:
         for file in files:
             if not is_rereadable(file):

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from tp_tools.alignment import Member, align
 from tp_tools.engine import get_ready
 from tp_tools.errors import InputError
+from tp_tools.files.sources import source_of
 from tp_tools.merging import job_files, ranks, read_rank
 from tp_tools.merging.chosen_ranks import of_ranks
 from tp_tools.merging.failed_ranks import FailedRanks
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tp_tools.alignment import Alignment
     from tp_tools.alignment.alignment import Mode
     from tp_tools.files import Source
+    from tp_tools.files.sources import SourceOf
     from tp_tools.merging.job_files import JobFiles, LeftOut
     from tp_tools.merging.kept_results import KeptResults
     from tp_tools.merging.probe import Probe
@@ -129,19 +131,22 @@ class MergePlan(Struct, frozen=True):
         return new_names(name for summary in self.summaries for name in summary.kernel_names)
 
 
-def files(names: Sequence[str], output: str, choice: RankChoice) -> JobFiles:
+def files(
+    names: Sequence[str], output: str, choice: RankChoice, sources: SourceOf = source_of
+) -> JobFiles:
     """Find the traces of the wanted ranks of a job, without an earlier output of the merge.
 
     Args:
         names: files, folders and globs.
         output: the file that the merge will write.
         choice: the ranks to take, and the profile and stage where there are several.
+        sources: gives each file to read.
 
     Raises:
         InputError: there are no traces, or several profiles to choose from; or no file is of a
             wanted rank.
     """
-    return of_ranks(job_files.find(names, choice, besides=output), choice)
+    return of_ranks(job_files.find(names, choice, output, sources), choice)
 
 
 @contextmanager
