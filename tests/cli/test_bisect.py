@@ -82,6 +82,9 @@ def test_errors_of_usage(tp_tools: TpTools, tmp_path: Path) -> None:
     assert tp_tools("bisect", "--good", "main~1", "-C", folder, *command).code == 2
 
 
+@pytest.mark.timeout(
+    3600
+)  # dozens of processes import PyTorch: 600 s were too few on a busy machine
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 def test_with_the_real_profiler(tp_tools: TpTools, tmp_path: Path) -> None:
     """A workload of PyTorch on the CPU: one op takes twice as long from a commit on."""
