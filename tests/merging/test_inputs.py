@@ -35,6 +35,19 @@ def test_a_folder_holds_its_traces(tmp_path: Path) -> None:
     assert expand([str(tmp_path)]) == [str(tmp_path / name) for name in kept]
 
 
+@pytest.mark.parametrize("name", ["host.xplane.pb", "4242_results.db"])
+def test_what_may_be_a_trace_counts_where_nothing_else_does(tmp_path: Path, name: str) -> None:
+    """A profile of XLA or a database alone in its folder; beside a trace it is left out."""
+    folder = tmp_path / "plugins" / "now"
+    folder.mkdir(parents=True)
+    (folder / name).touch()
+    assert expand([str(folder)]) == [str(folder / name)]
+    with pytest.raises(InputError, match=r"its folders do: .*now"):
+        expand([str(tmp_path)])
+    (folder / "host.trace.json.gz").touch()
+    assert expand([str(folder)]) == [str(folder / "host.trace.json.gz")]
+
+
 def test_folders_further_below_are_named(tmp_path: Path) -> None:
     """As those of torchtitan: profile_trace/iteration_10/rank0_trace.json."""
     for number in range(10, 17):

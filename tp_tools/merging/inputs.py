@@ -35,7 +35,14 @@ SUFFIXES = (
 )
 """Suffixes of files in a folder that count as traces."""
 
+LAST_SUFFIXES = (".xplane.pb", ".xplane.pb.gz", ".xplane.pb.zst", ".db", ".db.gz", ".db.zst")
+"""Suffixes of files that count as traces in a folder without any other.
+
+JAX writes the same profile twice, and a database may be that of another program.
+"""
+
 _FIXED = ".fixed"
+_IN_TURN = (SUFFIXES, LAST_SUFFIXES)
 _MAGIC = "*?["
 _MOST_FOLDERS = 5
 _MOST_SEARCHED = 1000
@@ -105,7 +112,7 @@ def _expanded(name: str) -> list[Input]:
 def _remote(url: str) -> list[Input]:
     if not (remote.is_pattern(url) or remote.is_folder(url)):
         return [Input(url, is_given=True)]
-    files = [it for it in remote.listed(url) if it.partition("?")[0].endswith(SUFFIXES)]
+    files = _traces(remote.listed(url))
     if not files:
         raise InputError(
             f"{url}: holds no trace ({', '.join(SUFFIXES[:4])}...). Give the folder that does, or "
@@ -135,7 +142,7 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _in_folder(folder: Path) -> list[Input]:
-    files = sorted(it for it in folder.iterdir() if it.name.endswith(SUFFIXES) and it.is_file())
+    files = sorted(_traces(str(it) for it in folder.iterdir() if it.is_file()))
     if not files:
         names = ", ".join(SUFFIXES[:4])
         below = sorted(itertools.islice(_folders_with_traces(folder), _MOST_FOLDERS + 1))
@@ -146,14 +153,21 @@ def _in_folder(folder: Path) -> list[Input]:
             else f"{folder}: holds no trace ({names}...). Give the folder that does, or files by "
             "name."
         )
-    return _with_copies([str(it) for it in files])
+    return _with_copies(files)
+
+
+def _traces(files: Iterable[str]) -> list[str]:
+    """Return the files and URLs that count as traces, by their suffixes."""
+    paths = [(file, file.partition("?")[0] if is_url(file) else file) for file in files]
+    several = ([file for file, path in paths if path.endswith(it)] for it in _IN_TURN)
+    return next(filter(None, several), [])
 
 
 def _folders_with_traces(folder: Path) -> Iterator[Path]:
     """Yield folders below this one that hold traces; of a large tree only the first ones."""
     for path, folders, files in itertools.islice(os.walk(folder), _MOST_SEARCHED):
         folders.sort()
-        if any(it.endswith(SUFFIXES) for it in files):
+        if _traces(files):
             yield Path(path)
 
 
