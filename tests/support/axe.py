@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 PACKAGE = "axe_playwright_python"
 
-# A table has up to 100 rows, and axe looks at every cell of each: rows of the same elements and
-# classes differ by their text alone. All of them are put back in their order.
+# A table has up to 100 rows, a plot up to 20 bars, and axe looks at every element of each: those of
+# the same elements, classes and colours differ by their text alone. All are put back in order.
 _RUN = """async () => {
-    const wholes = [...document.querySelectorAll('tbody')].map(body => [body, [...body.rows]]);
+    const bodies = [...document.querySelectorAll('tbody, .bars')];
+    const wholes = bodies.map(body => [body, [...body.children]]);
     for (const [body, rows] of wholes) {
         const times = {};
         body.replaceChildren(...rows.filter(row => {
-            const built = [row, ...row.querySelectorAll('*')]
-                .map(it => `${it.tagName}.${it.getAttribute('class')}`).join();
+            const built = [row, ...row.querySelectorAll('*')].map(({tagName, classList, style}) =>
+                [tagName, classList, style.color, style.background]);
             times[built] = (times[built] ?? 0) + 1;
             return times[built] <= 2;
         }));
@@ -35,7 +36,7 @@ _RUN = """async () => {
 def faults(page: Page) -> list[str]:
     """Describe what axe-core finds: its weight, its rule, and the first element.
 
-    Of the rows of a table that are built alike it sees the first two.
+    Of the rows of a table, or the bars of a plot, that are built alike it sees the first two.
     """
     session = page.context.new_cdp_session(page)
     # a page's own policy holds for scripts in it, not for those of its debugger
