@@ -109,6 +109,7 @@ def test_stdout_is_the_trace_alone(tp_tools: TpTools, broken: Path) -> None:
     assert ran.code == 0
     assert lanes_of(ran.out) == [2]
     assert "hidden 1 kernel" in ran.err
+    assert "Wrote to standard output." in ran.err
 
 
 def test_stdin(tp_tools: TpTools, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,7 @@ def run(options: Options, console: Console) -> None:
 
 def _report(repaired: Repaired, options: Options, console: Console) -> None:
     from tp_tools.cli import fix_summary  # noqa: PLC0415
+    from tp_tools.files.output import shown  # noqa: PLC0415
 
     if console.quiet and not options.summary:
         return
@@ -68,7 +69,7 @@ def _report(repaired: Repaired, options: Options, console: Console) -> None:
         console.say(line)
     if repaired.is_written:
         console.say(
-            f"Wrote {options.file.output}" + (", verified." if options.file.verify else ".")
+            f"Wrote {shown(options.file.output)}" + (", verified." if options.file.verify else ".")
         )
     if (following := _next(repaired, options)) is not None:
         console.say(f"Next: {following}")

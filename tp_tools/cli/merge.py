@@ -198,12 +198,14 @@ def command(  # noqa: PLR0917  click passes all by name
 def _run(options: JobOptions, console: Console, *, as_json: bool) -> None:
     """Merge, and print the summary as lines, and as JSON where that is asked for."""
     from tp_tools.cli import merge_summary  # noqa: PLC0415  not for --help
+    from tp_tools.files import output  # noqa: PLC0415
     from tp_tools.merging import job_output  # noqa: PLC0415
     from tp_tools.merging.summary import numbers  # noqa: PLC0415
 
     plan, counts = job_output.merge(options, console)
     for line in merge_summary.lines(plan, counts):
         console.say(line)
-    console.say(f"Wrote {options.output}" + (", verified." if options.verify else "."))
+    written = output.shown(options.output)
+    console.say(f"Wrote {written}" + (", verified." if options.verify else "."))
     if as_json:
         click.echo(json.dumps({**numbers(plan, counts), "output": options.output}))

@@ -96,6 +96,11 @@ def refuse_input(name: str, inputs: Iterable[str]) -> None:
             raise UsageError(f"{name}: is the input {it}. Name another output with -o.")
 
 
+def shown(name: str) -> str:
+    """Return the name of an output in messages."""
+    return "to standard output" if name == STDOUT else name
+
+
 def folder_of(name: str) -> Path | None:
     """Return the folder of an output, for temporary files beside it; None for a stream."""
     if name == STDOUT or is_stream(name):
