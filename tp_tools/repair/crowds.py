@@ -120,7 +120,7 @@ def repair_crowd(
 
 def _is_annotation(trace: Trace) -> Flags:
     steps = [name.startswith(STEP_PREFIX) for name in trace.names]
-    flags: Flags = has_category(trace, ANNOTATION) | np.asarray([*steps, False])[trace.name]
+    flags: Flags = has_category(trace, ANNOTATION) | np.array([*steps, False], np.bool_)[trace.name]
     return flags
 
 
