@@ -6,7 +6,6 @@ though a line needs to be reached once only.
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -40,14 +39,10 @@ def counting_variables() -> dict[str, str]:
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Count no lines while the block runs.
-
-    Without coverage.py nothing changes, nor where it counts by sys.monitoring: to stop and start
-    that costs more than it saves.
-    """
+    """Count no lines while the block runs; without coverage.py nothing changes."""
     coverage = sys.modules.get("coverage")
     counting = coverage and coverage.Coverage.current()
-    if not counting or os.environ.get("COVERAGE_CORE") == "sysmon":
+    if not counting:
         yield
         return
     counting.stop()
