@@ -114,7 +114,7 @@ def test_a_layout_takes_few_bytes_an_event() -> None:
     plan = planner.make_plan(trace, table, [], ids.choose_ids(trace))
     tracemalloc.start()
     try:
-        layout = lay_out(trace, table, plan, ALONE, None)
+        layout = lay_out(trace, table, plan, ALONE)
         packets = Packets(layout)
         kept, most = tracemalloc.get_traced_memory()
         ends = sum(map(len, packets.ends()))

@@ -166,7 +166,7 @@ def opened(path: Path, name: str) -> Iterator[Database]:
     address = f"{path.absolute().as_uri()}?mode=ro"
     with reading(name):
         # blocks of a trace are read on a thread ahead of their consumer, which may close them
-        connection = sqlite3.connect(address, _BUSY_S, check_same_thread=False, uri=True)
+        connection = sqlite3.connect(address, timeout=_BUSY_S, check_same_thread=False, uri=True)
     with closing(connection):
         connection.text_factory = _text
         with reading(name):
