@@ -13,6 +13,8 @@ from tp_tools.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tp_tools.progress import Reporter
+
 PACKET = 0x0A
 """The tag of Trace.packet (perfetto, protos/perfetto/trace/trace.proto)."""
 
@@ -61,6 +63,20 @@ class Packets:
                 f"{name}: is neither Chrome JSON nor a whole Perfetto trace. Give the file that "
                 "the profiler wrote."
             )
+
+    def tell(self, name: str, reporter: Reporter) -> None:
+        """Warn of a file that ends within a packet; refuse one that ends within its first.
+
+        Args:
+            name: the file in messages.
+            reporter: receives the warning.
+
+        Raises:
+            InputError: see `refuse_none`.
+        """
+        self.refuse_none(name)
+        if self.missing:
+            reporter.warn(f"{name}: {self.damage()}")
 
     def watched(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass on blocks, and follow the packets in them."""

@@ -109,12 +109,10 @@ def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) ->
                 refuse_unknown(source.name, error)
                 raise
         try:
-            packets.refuse_none(source.name)
+            packets.tell(source.name, reporter)
         except InputError:
             tp.close()
             raise
-        if packets.missing:
-            reporter.warn(f"{source.name}: {packets.damage()}")
         if lost := _losses(tp):
             reporter.warn(f"{source.name}: TraceProcessor lost data on loading: {lost}.")
         [(tp.start_ns,)] = engine.rows(tp, "SELECT start_ts FROM trace_bounds")

@@ -128,9 +128,7 @@ def _check_is_trace(source: Source, reporter: Reporter) -> None:
     if start[:1] == bytes([PACKET]):
         packets = Packets()
         deque(packets.watched(source.blocks()), maxlen=0)
-        packets.refuse_none(source.name)
-        if packets.missing:
-            reporter.warn(f"{source.name}: {packets.damage()}")
+        packets.tell(source.name, reporter)
 
 
 def _write(copy: Path, blocks: Iterable[bytes], *, packed: bool = False) -> None:
