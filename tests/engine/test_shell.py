@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import socket
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.programs import program
 from tp_tools.engine.shell import HOST, Shell, free_port, is_open
 from tp_tools.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def program(folder: Path, text: str) -> Path:
-    """A program in Python that takes the place of a shell."""
-    path = folder / "shell"
-    path.write_text(f"#!{sys.executable}\n{text}")
-    path.chmod(0o755)
-    return path
 
 
 def test_one_that_never_listens_is_given_up(tmp_path: Path) -> None:

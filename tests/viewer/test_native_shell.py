@@ -14,7 +14,9 @@ import pytest
 
 from fixtures.make import HERE
 from tests.support.command_line import TpTools
+from tests.support.programs import program
 from tests.support.viewing import SECONDS, viewing
+from tp_tools.engine.shell import free_port, is_open
 from tp_tools.errors import EngineUnavailable, UsageError
 from tp_tools.viewer.native_shell import PAGE_PORT, RPC_PORT, serving, shell_of
 
@@ -32,31 +34,10 @@ http.server.HTTPServer(("127.0.0.1", port), http.server.BaseHTTPRequestHandler).
 ENDS = "raise SystemExit('cannot read the trace')"
 
 
-def shell(folder: Path, text: str) -> Path:
-    """A program that takes the place of trace_processor_shell."""
-    path = folder / "shell"
-    path.write_text(f"#!{sys.executable}\n{text}")
-    path.chmod(0o755)
-    return path
-
-
-def free_port() -> int:
-    """A port of this machine that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
-def is_open(port: int) -> bool:
-    """Tell whether somebody listens there."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def test_it_gets_the_trace_and_ends_with_the_block(tmp_path: Path) -> None:
     """It listens while the block runs, and no longer."""
     port = free_port()
-    with serving(shell(tmp_path, LISTENS), DECODE, port):
+    with serving(program(tmp_path, LISTENS), DECODE, port):
         assert is_open(port)
     assert not is_open(port)
     given = (tmp_path / "shell.args").read_text().splitlines()
@@ -67,14 +48,14 @@ def test_it_gets_the_trace_and_ends_with_the_block(tmp_path: Path) -> None:
 def test_it_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
     """SIGKILL lets nobody clean up, so the system ends the shell: no port stays taken."""
     port = free_port()
-    program = (
+    killed = (
         "import os, pathlib, signal\n"
         "from tp_tools.viewer.native_shell import serving\n"
-        f"shell = pathlib.Path({str(shell(tmp_path, LISTENS))!r})\n"
+        f"shell = pathlib.Path({str(program(tmp_path, LISTENS))!r})\n"
         f"with serving(shell, pathlib.Path('trace'), {port}):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], check=False)
+    done = subprocess.run([sys.executable, "-c", killed], check=False)
     assert done.returncode == -signal.SIGKILL
     assert (tmp_path / "shell.args").exists()
     deadline = time.monotonic() + SECONDS
@@ -99,7 +80,7 @@ def test_a_shell_that_ends_is_quoted(tmp_path: Path) -> None:
     """The error has its last words."""
     with (
         pytest.raises(EngineUnavailable, match="cannot read the trace"),
-        serving(shell(tmp_path, ENDS), DECODE, free_port()),
+        serving(program(tmp_path, ENDS), DECODE, free_port()),
     ):
         pass
 
@@ -109,7 +90,7 @@ def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as other,
         pytest.raises(UsageError, match="is taken by another program"),
-        serving(shell(tmp_path, LISTENS), DECODE, other.getsockname()[1]),
+        serving(program(tmp_path, LISTENS), DECODE, other.getsockname()[1]),
     ):
         pass
 
@@ -118,7 +99,7 @@ def test_the_shell_is_the_one_that_is_configured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     """By --engine, else by the environment; where none is, the command says how."""
-    path = shell(tmp_path, LISTENS)
+    path = program(tmp_path, LISTENS)
     assert shell_of(str(path)) == path
     monkeypatch.setenv("TP_TOOLS_ENGINE", str(path))
     assert shell_of(None) == path
@@ -133,7 +114,7 @@ def test_the_page_asks_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     if is_open(RPC_PORT) or is_open(PAGE_PORT):
         pytest.skip(f"ports {RPC_PORT} and {PAGE_PORT} are those of --native; one is taken")
     monkeypatch.delenv("TP_TOOLS_ENGINE", raising=False)
-    with viewing(DECODE, "--raw", "--native", "--engine", shell(tmp_path, LISTENS)) as view:
+    with viewing(DECODE, "--raw", "--native", "--engine", program(tmp_path, LISTENS)) as view:
         assert f":{PAGE_PORT}/" in view.address
         assert view.data("trace") == ""
         with urllib.request.urlopen(view.address, timeout=SECONDS) as answer:  # noqa: S310  its own

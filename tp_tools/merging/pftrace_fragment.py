@@ -19,8 +19,7 @@ from tp_tools.merging import json_fragment
 from tp_tools.merging.bind_ids import BindIds
 from tp_tools.merging.placement import RANK_IDS
 from tp_tools.merging.rank_tracks import number
-from tp_tools.repair import ids
-from tp_tools.trace import Plan
+from tp_tools.repair.ids import plan_of_ids
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slices import slices
 from tp_tools.trace.tracks import default_name
@@ -143,5 +142,4 @@ def packets(
     text = msgspec.json.encode(head)[:-1] + b',"traceEvents":[' + events + b"]}"
     source = TextSource.of(text, "the collectives")
     trace = read(source)
-    plan = Plan({}, {}, {}, {}, [], [], 0, ids.choose_ids(trace), [])
-    yield from rewrite(source, trace, slices(trace), plan, options=options)
+    yield from rewrite(source, trace, slices(trace), plan_of_ids(trace), options=options)

@@ -12,10 +12,9 @@ from tp_tools import engine, library
 from tp_tools.errors import VerificationError
 from tp_tools.progress import BUILDING, SILENT
 from tp_tools.repair.cut_pairs import cut_pairs, cut_text
-from tp_tools.repair.ids import choose_ids
+from tp_tools.repair.ids import plan_of_ids
 from tp_tools.repair.verify_flows import comparable
 from tp_tools.trace.model import UNTIMED, is_phase
-from tp_tools.trace.plan import Plan
 from tp_tools.trace.slices import slices
 from tp_tools.writing.pftrace.arrangement import thread_events
 from tp_tools.writing.pftrace.planned_times import NEVER
@@ -115,8 +114,7 @@ def _unended(result: Trace, table: Slices) -> list[tuple[int, int, str]]:
     is_unended[table.event] = False
     if not is_unended.any():
         return []
-    unchanged = Plan({}, {}, {}, {}, [], [], 0, choose_ids(result), [])
-    found = thread_events(result, table, unchanged, result.ts != UNTIMED)
+    found = thread_events(result, table, plan_of_ids(result), result.ts != UNTIMED)
     ended = np.flatnonzero(is_unended[found.event] & (found.end[:] != NEVER))
     return _keys(result, found.event[ended], found.ts[ended], found.end[ended])
 
