@@ -10,7 +10,7 @@ import pytest
 
 import tp_tools
 from benchmarks import all as all_tables
-from benchmarks import check, marked, shapes, why
+from benchmarks import check, marked, operations, shapes, why
 from benchmarks.clocks import give_own_clocks
 from benchmarks.measure import Runs
 from fixtures.generate_ranks import copies
@@ -112,3 +112,13 @@ def test_ranks_get_clocks_of_their_own(tmp_path: Path) -> None:
     times = [sorted(it["ts"] for it in side[1] if it["ph"] == "X") for side in (before, after)]
     assert len(times[0]) == len(times[1])
     assert min(abs(old - new) for old, new in zip(*times, strict=True)) > 1000
+
+
+def test_operations_do_not_vary() -> None:
+    """The same queries on the same trace take the same operations, and together their sum."""
+    trace = HERE / "pdl_decode.json.gz"
+    first, second = (
+        operations.operations(trace, ["kernels", "gaps"], together=True) for _ in range(2)
+    )
+    assert first["kernels"] == pytest.approx(second["kernels"], rel=0.01)
+    assert first["all"] == first["kernels"] + first["gaps"] > 0

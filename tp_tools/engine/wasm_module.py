@@ -125,7 +125,7 @@ def compile_or_map(
         stoppable: whether the module stops when the epoch of the engine is incremented.
     """
     source = source_of(wasm)
-    engine = Engine(_config(bits, stoppable=stoppable))
+    engine = Engine(make_config(bits, stoppable=stoppable))
     trap_handlers.keep()
     if folder is None:
         reporter.say("compiling the embedded engine (about 4 s; no folder to keep it in)")
@@ -165,7 +165,13 @@ def take_unknown() -> str | None:
     return _unknown.pop() if _unknown else None
 
 
-def _config(bits: int, *, stoppable: bool) -> Config:
+def make_config(bits: int, *, stoppable: bool) -> Config:
+    """Return how wasmtime compiles and runs the module.
+
+    Args:
+        bits: width of pointers, 32 or 64.
+        stoppable: whether incrementing the epoch of the engine stops the module.
+    """
     config = Config()
     config.epoch_interruption = stoppable
     config.max_wasm_stack = _STACK
