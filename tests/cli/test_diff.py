@@ -81,11 +81,15 @@ def test_markdown(tp_tools: TpTools, tmp_path: Path, before: Path) -> None:
 
 
 def test_a_page(tp_tools: TpTools, tmp_path: Path, before: Path) -> None:
-    """--format html is written whole, to a file of that suffix, or to stdout."""
+    """--format html is written whole, to a page or to stdout, and the answer is said."""
     after, out = write(tmp_path / "after.json", training(gemm=60_000)), tmp_path / "diff.html"
     command = ("diff", before, after, "--format", "html")
     ran = tp_tools(*command, "-o", out)
-    assert (ran.code, ran.out, ran.err) == (0, b"", "")
+    assert (ran.code, ran.out) == (0, b"")
+    first, *_, last = ran.err.splitlines()
+    assert first.startswith("B is slower. Step time")
+    assert last == f"Wrote {out}. Open it in any browser."
+    assert tp_tools(*command, "-o", out, "--force", "-q").err == ""
     assert "B is slower. Step time" in out.read_text("utf-8")
     assert tp_tools(*command).out.decode() == out.read_text("utf-8")
     assert tp_tools(*command, "-o", out).code == 2

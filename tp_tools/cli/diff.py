@@ -179,19 +179,24 @@ def _run(options: Options, console: Console) -> None:
         for line in report.markdown(found, options.rows, show_all=options.show_all):
             click.echo(line)
     elif options.form == "html":
-        _write_page(found, options)
+        _write_page(found, options, console)
     else:
         _show(found, options)
 
 
-def _write_page(found: Comparison, options: Options) -> None:
-    """Write the page."""
+def _write_page(found: Comparison, options: Options, console: Console) -> None:
+    """Write the page; say the headline and where the page is."""
+    from tp_tools.comparison import report  # noqa: PLC0415
     from tp_tools.files import output as outputs  # noqa: PLC0415  not for --help
     from tp_tools.reporting import comparison_page  # noqa: PLC0415
 
     page = comparison_page.html(found, options.rows, show_all=options.show_all).encode()
     with outputs.written(options.output, [page]):
         pass
+    for line in report.headline(found):
+        console.say(line)
+    if options.output != outputs.STDOUT:
+        console.say(f"Wrote {options.output}. Open it in any browser.")
 
 
 def _show(found: Comparison, options: Options) -> None:
