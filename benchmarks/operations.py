@@ -64,6 +64,8 @@ def counting() -> Iterator[Counter]:
     with (
         patch.object(wasm_module, "make_config", config_that_counts),
         patch.object(wasm, "Store", store_that_counts),
+        patch.object(wasm_module, "_loaded", {}),
+        patch.object(wasm_module, "_free", {32: [], 64: []}),
         patch.object(cache, "cache_folder", lambda: None),
     ):
         yield counter
