@@ -28,7 +28,7 @@ terminal what it is doing and, where that can be counted, how long it will still
 | 0 | fine |
 | 1 | `--check` found something to repair; `gate` found a regression |
 | 2 | usage: an unknown option, or SQL given with `-e` that TraceProcessor refuses |
-| 3 | an input that cannot be used |
+| 3 | an input that cannot be used; two that `diff` or `compare` find too little alike |
 | 4 | a result failed its own verification or could not be written, or an engine failed |
 | 4 | `--timeout` was reached, memory ran out, or something happened that nobody expected |
 | 125 | `gate` cannot tell: `git bisect run` skips the commit |

@@ -66,12 +66,15 @@ def test_places_that_fit_equally_are_told(tp_tools: TpTools, tmp_path: Path) -> 
     assert "9 places fit equally for it: kernels repeat there." in told
 
 
-def test_what_cannot_be_compared_is_no_error(tp_tools: TpTools, tmp_path: Path) -> None:
-    """The reason is said; exit code 0."""
+def test_what_cannot_be_compared(tp_tools: TpTools, tmp_path: Path) -> None:
+    """The reason is said on stdout; exit code 3, so that no script takes it for no difference."""
     trace, export = write(tmp_path, Workload(), Seen(), Seen(first=3, last=3))
     ran = tp_tools("compare", trace, export)
-    assert ran.code == 0
+    assert ran.code == 3
     assert ran.out.startswith(b"Cannot compare: the export of Nsight Systems has no kernels.")
+    ran = tp_tools("compare", trace, export, "--format", "json")
+    assert ran.code == 3
+    assert json.loads(ran.out)["cannot"] == ["the export of Nsight Systems has no kernels"]
 
 
 def test_unusable_inputs(tp_tools: TpTools, pair: tuple[Path, Path], tmp_path: Path) -> None:

@@ -187,11 +187,18 @@ def test_several_recordings_of_a_cpu(tp_tools: TpTools, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_compared(tp_tools: TpTools, tmp_path: Path, before: Path) -> None:
-    """The reason stands in the first line; that is no error."""
+    """The reason stands in the first line; exit code 3, so that no script takes it for the same."""
     other = steps(*({"conv": 50_000 + noise, "pool": 20_000} for noise in NOISE))
-    ran = tp_tools("diff", before, write(tmp_path / "after.json", other))
-    assert ran.code == 0
+    after, page = write(tmp_path / "after.json", other), tmp_path / "diff.html"
+    ran = tp_tools("diff", before, after)
+    assert (ran.code, ran.err) == (3, "")
     assert ran.out.decode().startswith("Cannot compare: only 0.0 % of the time of kernels")
+    ran = tp_tools("diff", before, after, "--format", "json")
+    assert ran.code == 3
+    assert json.loads(ran.out)["cannot"]
+    assert tp_tools("diff", before, after, "--format", "md").code == 3
+    assert tp_tools("diff", before, after, "--format", "html", "-o", page).code == 3
+    assert "Cannot compare: " in page.read_text("utf-8")
 
 
 def test_unusable_inputs(tp_tools: TpTools, tmp_path: Path, before: Path) -> None:

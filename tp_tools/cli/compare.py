@@ -11,6 +11,7 @@ import click
 
 from tp_tools.cli.options import complete_files, console_options, engine_option, limit_options
 from tp_tools.cli.prose import wrapped
+from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
@@ -60,7 +61,7 @@ def command(  # noqa: PLR0917  click passes all by name
     Their kernels are matched in the order of launch, by name, grid, block, registers and shared
     memory; steps and other annotations that both have say where to begin. Each kernel that one
     lacks is counted, with the known loss that explains it. Where too few match, or graphs hide
-    their kernels, it says so, with exit code 0.
+    their kernels, it says so, with exit code 3.
 
     \b
     Examples:
@@ -75,6 +76,8 @@ def command(  # noqa: PLR0917  click passes all by name
         click.echo(json.dumps(report.as_object(found), indent=2))
     else:
         _show(found, rows)
+    if found.cannot:
+        raise click.exceptions.Exit(InputError.exit_code)
 
 
 def _show(found: CrossCheck, rows: int) -> None:

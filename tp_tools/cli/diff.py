@@ -19,7 +19,7 @@ from tp_tools.cli.options import (
     percentage,
 )
 from tp_tools.cli.prose import wrapped
-from tp_tools.errors import UsageError
+from tp_tools.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from tp_tools.cli.console import Console
@@ -129,7 +129,7 @@ def command(  # noqa: PLR0917  click passes all by name
     the samples: a difference counts where it stands out of their noise, corrected for the number of
     rows, and is 2 % or more. Kernels of one short name are one row. A kernel that another one
     replaced at its place in the launch sequence counts as renamed. Where too little is alike, it
-    says why.
+    says why, with exit code 3.
 
     \b
     Examples:
@@ -182,6 +182,8 @@ def _run(options: Options, console: Console) -> None:
         _write_page(found, options, console)
     else:
         _show(found, options)
+    if found.cannot:
+        raise click.exceptions.Exit(InputError.exit_code)
 
 
 def _write_page(found: Comparison, options: Options, console: Console) -> None:
