@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +39,26 @@ def test_a_query_is_printed_with_what_it_includes(tp_tools: TpTools, name: str) 
     assert printed.endswith(select)
     assert "\nINCLUDE" not in printed
     assert (ran.code, ran.err) == (0, "")
+
+
+def test_the_list_as_json(tp_tools: TpTools) -> None:
+    """Every query is an object with its question, scope, categories and parameters."""
+    listed = {it["name"]: it for it in json.loads(tp_tools("sql", "--format", "json").out)}
+    assert list(listed) == list(library.queries())
+    copies, gaps = listed["copies"], listed["gaps"]
+    assert (copies["scope"], copies["needs"]) == ("rank", ["gpu_memcpy", "gpu_memset"])
+    assert copies["grain"].startswith("one row per rank and kind of copy")
+    steps = next(it for it in gaps["parameters"] if it["name"] == "steps")
+    assert (steps["type"], steps["default"]) == ("RANGE", "NULL")
+    assert all(it["answers"] and it["scope"] in {"rank", "job"} for it in listed.values())
+
+
+def test_a_query_as_json(tp_tools: TpTools) -> None:
+    """The object of one query holds the text that is printed otherwise, with its values set."""
+    words = ("sql", "gaps", "--set", "steps=3..5")
+    printed = json.loads(tp_tools(*words, "--format", "json").out)
+    assert printed["name"] == "gaps"
+    assert printed["sql"] == tp_tools(*words).out.decode()
 
 
 def test_a_file_of_a_users_own(tp_tools: TpTools, tmp_path: Path) -> None:

@@ -25,9 +25,17 @@ from tp_tools.errors import OutputError, UsageError
     "(v54 and later): static files for a GitHub repository or any HTTPS host.",
 )
 @set_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: an array with an object per query, or that of NAME with its text.",
+)
 @console_options
 def command(
-    name: str | None, extension: str | None, values: tuple[str, ...], console: Console
+    name: str | None, extension: str | None, values: tuple[str, ...], form: str, console: Console
 ) -> None:
     """List the queries that come with tp-tools, or print the query NAME.
 
@@ -41,17 +49,51 @@ def command(
       tp-tools sql kernels
       tp-tools sql kernels > my_kernels.sql
       tp-tools sql gaps --set steps=3..5
+      tp-tools sql --format json
       tp-tools sql --extension extension/
     """
     set_values = library.assignments(values)
     if extension is not None:
-        if name is not None or values:
-            raise UsageError("--extension writes the whole library: leave out NAME and --set.")
+        if name is not None or values or form != "text":
+            raise UsageError(
+                "--extension writes the whole library: leave out NAME, --set and --format."
+            )
         _write_extension(Path(extension), console)
-    elif name is None:
-        _list(console)
+    elif name is not None:
+        _print(library.find(name), set_values, form)
+    elif form == "json":
+        known = library.queries().items()
+        listed = [_described(it, path, library.read(path)) for it, path in known]
+        click.echo(json.dumps(listed, indent=2))
     else:
-        click.echo(library.expand(library.read(library.find(name), set_values)), nl=False)
+        _list(console)
+
+
+def _print(path: Path, values: library.Values, form: str) -> None:
+    """Print one query with what it includes, as text or as JSON."""
+    text = library.read(path, values)
+    sql = library.expand(text)
+    if form == "json":
+        click.echo(json.dumps(_described(path.stem, path, text) | {"sql": sql}, indent=2))
+    else:
+        click.echo(sql, nl=False)
+
+
+def _described(name: str, path: Path, text: str) -> dict[str, object]:
+    """Return what the header of a query file says, for JSON; `needs` is null for everything."""
+    header = library.parse(text, path.name)
+    return {
+        "name": name,
+        "answers": header.answers,
+        "grain": header.grain,
+        "scope": header.scope,
+        "needs": None if header.needs is None else sorted(header.needs),
+        "first": list(header.first),
+        "parameters": [
+            {"name": it.name, "type": it.type, "default": it.default, "says": it.says}
+            for it in header.parameters
+        ],
+    }
 
 
 def _list(console: Console) -> None:
