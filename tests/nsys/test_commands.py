@@ -127,6 +127,20 @@ def test_ranks_of_several_reports_are_counted_on(tp_tools: TpTools, tmp_path: Pa
     assert found[2][0][0] - found[0][0][0] == pytest.approx(1000.0)
 
 
+def test_machines_of_reports_are_shown(tp_tools: TpTools, tmp_path: Path) -> None:
+    """`merge --summary json` names the machine of each rank, `info` that of each export."""
+    for node in (0, 1):
+        system = [{"name": "Hostname", "value": f"gpu-{node}"}]
+        made.write(tmp_path / f"node{node}.sqlite", two_ranks(TARGET_INFO_SYSTEM_ENV=system))
+    merge = ("merge", tmp_path, "-o", tmp_path / "all.json.gz", "--align", "base")
+    ran = tp_tools(*merge, "--summary", "json")
+    assert ran.code == 0, ran.err
+    hosts = [(it["rank"], it["host"]) for it in json.loads(ran.out)["ranks"]]
+    assert hosts == [(0, "gpu-0"), (1, "gpu-0"), (2, "gpu-1"), (3, "gpu-1")]
+    told = tp_tools("info", tmp_path / "node1.sqlite", "--format", "json")
+    assert [it["host"] for it in json.loads(told.out)] == ["gpu-1"]
+
+
 def test_ranks_that_a_report_states_are_kept(tp_tools: TpTools, tmp_path: Path) -> None:
     """Those of MPI_RANKS: nothing is counted, and nothing is said."""
     stated = [

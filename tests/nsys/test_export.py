@@ -414,6 +414,21 @@ def test_an_export_without_events_is_one(tmp_path: Path) -> None:
     assert any("holds no CUDA activity" in note for note in trace["exportNotes"])
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(["node7"], "node7"), (["node7", "node7"], "node7"), (["node7", "node8"], None), ([""], None)],
+)
+def test_the_machine_is_named_and_nothing_else_of_its_environment(
+    tmp_path: Path, names: list[str], expected: str | None
+) -> None:
+    """The one Hostname of TARGET_INFO_SYSTEM_ENV is Kineto's host_name; other values stay out."""
+    rows: list[dict[str, object]] = [{"name": "Hostname", "value": name} for name in names]
+    rows.append({"name": "DeviceEnvironment", "value": "TOKEN=secret"})
+    path = made.write(tmp_path / "made.sqlite", {"TARGET_INFO_SYSTEM_ENV": rows, **made.job()})
+    assert read(path).get("host_name") == expected
+    assert b"secret" not in b"".join(Source(path, path.name).blocks())
+
+
 def test_versions_are_refused_or_told(tmp_path: Path) -> None:
     """A new major version is refused, a new minor one is told, none is told."""
     with pytest.raises(InputError, match=r"made.sqlite: .* unknown version \(schema 4.0.0"):

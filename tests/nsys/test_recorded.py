@@ -74,7 +74,7 @@ def told_by_export(export: Path, sql: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(f"{export.as_uri()}?mode=ro", uri=True)) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
         known = {name for (name,) in tables}
-        used = set(re.findall(r"\b(?:CUPTI|NVTX|OSRT|PROFILER)_[A-Z_]+", sql))
+        used = set(re.findall(r"\b(?:CUPTI|NVTX|OSRT|PROFILER|TARGET)_[A-Z_]+", sql))
         return connection.execute(sql).fetchall() if used <= known else []
 
 
@@ -118,6 +118,14 @@ def test_sums_are_those_of_sql_on_the_export(export: Path) -> None:
         assert {name.rstrip("_"): value for name, value in found.items()} == truth, category
     ranges = {name: (n, dur) for name, n, dur in told_by_export(export, NVTX)}
     assert text_sums(trace, {"cpu_op", "user_annotation"}, named=True) == ranges
+
+
+def test_the_machine_is_that_of_the_export(export: Path) -> None:
+    """Each recorded export states its machine once."""
+    sql = "SELECT value FROM TARGET_INFO_SYSTEM_ENV WHERE name = 'Hostname'"
+    [(name,)] = told_by_export(export, sql)
+    text = b"".join(Source(export, export.name).blocks())
+    assert json.loads(text)["host_name"] == name != ""
 
 
 def test_perfetto_shows_each_row_of_the_export_with_its_times(export: Path) -> None:

@@ -131,6 +131,18 @@ class Database:
         """Return the rows of a small table, as `rows` gives them."""
         return [row for rows in self.rows(table, columns, distinct=distinct) for row in rows]
 
+    def named(self, table: str, name: str) -> list[Any]:
+        """Return what a table of names and values holds by a name, and read no other value.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.has(table, "name", "value"):
+            return []
+        sql = f'SELECT value FROM "{table}" WHERE name = ?'  # noqa: S608  names of ours
+        with reading(self.name):
+            return [value for (value,) in self._connection.execute(sql, (name,))]
+
     def extreme(self, function: str, table: str, column: str) -> int | None:
         """Return MIN or MAX of a column; None where there is no value."""
         if not self.has(table, column):

@@ -175,6 +175,8 @@ def _head(facts: Facts, processes: int, gpus: list[dict[str, Any]]) -> str:
         head["distributedInfo"] = {"rank": facts.rank}
         if facts.world_size is not None:
             head["distributedInfo"]["world_size"] = facts.world_size
+    if facts.host:
+        head["host_name"] = facts.host
     head["nsys"] = {"product": facts.product, "schema": facts.schema, "processes": processes}
     head["displayTimeUnit"] = "ms"
     if facts.base_ns is not None:

@@ -1,7 +1,7 @@
-"""Read what an export says of itself: version, clock, rank, recording options.
+"""Read what an export says of itself: version, clock, machine, rank, recording options.
 
-META_DATA_CAPTURE also holds the environment of programs, secrets included: of it nothing is read
-but the numbers of ranks.
+META_DATA_CAPTURE and TARGET_INFO_SYSTEM_ENV also hold environments, secrets included: of these
+nothing is read but the numbers of ranks and the name of the machine.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _VERSION = "EXPORT_SCHEMA_VERSION"
 _PRODUCT = "EXPORT_PRODUCT_VERSION"
 _NORMALIZED = "EXPORT_PARAM_TIME_NORMALIZE"
 _SHIFT = "EXPORT_PARAM_TIME_SHIFT"
+_HOST = "Hostname"
 _OLDEST, _NEWEST = (2, 9), (3, 28)
 """Schema versions of Nsight Systems 2022.2 and 2026.4."""
 
@@ -39,6 +40,7 @@ class Facts(Struct, frozen=True):
         base_ns: ns to add to times of the trace to get ns since the epoch; None if not known.
         shift_ns: ns to add to times of the export to get times of the trace, none below 0.
         rank, world_size: of the program that was started, by its environment; None without.
+        host: name of the machine; "" where it says none, or several.
         graphs_whole: whether replays of CUDA graphs were recorded without their kernels.
         notes: lines for users.
     """
@@ -49,6 +51,7 @@ class Facts(Struct, frozen=True):
     shift_ns: int
     rank: int | None
     world_size: int | None
+    host: str
     graphs_whole: bool
     notes: list[str]
 
@@ -79,6 +82,7 @@ def read_facts(database: Database) -> Facts:
         shift_ns,
         _number(_RANK, environment),
         _number(_WORLD, environment),
+        _host(database),
         "Graph" in modes,
         notes,
     )
@@ -118,6 +122,13 @@ def _base(
         notes.append("Its times were moved on export: it has no place on the clock of the day.")
         return None
     return int(rows[0][0]) - int(moved) - shift_ns
+
+
+def _host(database: Database) -> str:
+    """Return the one name of a machine that the export states; "" where it states none."""
+    rows = database.named(tables.SYSTEM, _HOST)
+    names = {value for value in rows if isinstance(value, str) and value}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _number(pattern: re.Pattern[str], environment: Iterable[str]) -> int | None:

@@ -32,6 +32,7 @@ START = "TARGET_INFO_SESSION_START_TIME"
 GPU_INFO = "TARGET_INFO_GPU"
 CUDA_DEVICES = "TARGET_INFO_CUDA_DEVICE"
 CAPTURE = "META_DATA_CAPTURE"
+SYSTEM = "TARGET_INFO_SYSTEM_ENV"
 MPI_RANKS = "MPI_RANKS"
 META = ("META_DATA_EXPORT", "EXPORT_META_DATA")
 """Tables of facts about the export: the name of today, and that until 2022."""
@@ -56,6 +57,7 @@ READ = frozenset(
         GPU_INFO,
         CUDA_DEVICES,
         CAPTURE,
+        SYSTEM,
         MPI_RANKS,
         NVTX_SCHEMAS,
         NVTX_ENTRIES,
