@@ -68,6 +68,7 @@ TESTED_IN = {
     "tp_tools.chrome.sanitize_tokens": "chrome/test_sanitize.py",
     "tp_tools.chrome.trace_builder": "chrome/test_reader.py",
     "tp_tools.cli.fix_one": "cli/test_fix.py",
+    "tp_tools.files.remote_errors": "files/test_remote.py",
     "tp_tools.cli.fix_summary": "cli/test_fix.py",
     "tp_tools.cli.merge_summary": "cli/test_merge.py",
     "tp_tools.cli.options": "cli/test_first_errors.py",

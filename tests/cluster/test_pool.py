@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.make import HERE
-from tests.support.command_line import TpTools
+from tests.support.command_line import TpTools, kernel, write_trace
+from tests.support.web import served
 from tp_tools.cluster import ClusterPool, opened
 from tp_tools.errors import InputError, TaskLost, Unreachable, UsageError
+from tp_tools.files.sources import source_of
 from tp_tools.processes.worker import FileCall
 
 if TYPE_CHECKING:
@@ -113,6 +115,52 @@ def test_files_go_from_task_to_task(pool: ClusterPool, tmp_path: Path) -> None:
     assert list(pool.map_ordered([copy])) == [2]
     assert part.read_bytes() == b"7" * 2 * LARGE
     assert list(tmp_path.iterdir()) == [part]
+
+
+def read_url(url: str) -> int:
+    """Reads all of a file."""
+    return sum(map(len, source_of(url, is_whole=True).blocks()))
+
+
+def test_an_input_is_fetched_once(pool: ClusterPool, tmp_path: Path) -> None:
+    """The second task gets the file that the first one fetched, wherever it runs."""
+    size = len(write_trace(tmp_path / "rank0.json", kernel("k", 1, 2)).read_bytes())
+    with served(tmp_path) as web:
+        url = f"{web.url}rank0.json"
+        first = FileCall(partial(read_url, url), inputs=(url,), keeps_inputs=True)
+        assert list(pool.map_ordered([first])) == [size]
+        assert (
+            list(pool.map_ordered([first, FileCall(partial(read_url, url), inputs=(url,))]))
+            == [size] * 2
+        )
+    assert web.served == {"rank0.json": size}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("query", "kernels"),
+        ("query", "collectives_by_rank"),
+        ("info",),
+        ("fix", "--all"),
+        ("diagnose",),
+        ("merge",),
+    ],
+)
+def test_a_server_gives_each_file_once(
+    pool: ClusterPool,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+) -> None:
+    """The tasks that tell ranks apart, read them and write them fetch each file once."""
+    assert pool
+    monkeypatch.chdir(tmp_path)
+    with served(GLOO) as web:
+        ran = TpTools(capfdbinary)(*command, web.url, "--ray", "auto")
+    assert ran.code == 0, ran.err
+    assert web.served == {it.name: it.stat().st_size for it in GLOO.iterdir()}
 
 
 def test_a_killed_worker_loses_nothing(pool: ClusterPool, tmp_path: Path) -> None:

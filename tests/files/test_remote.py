@@ -10,15 +10,16 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from msgspec.structs import replace
 
 from fixtures.make import HERE
 from tests.support.command_line import TpTools, kernel, write_trace
+from tests.support.web import served
 from tp_tools.errors import InputError, UsageError
-from tp_tools.files import remote
+from tp_tools.files import copies, remote
 from tp_tools.files.source import Source
 from tp_tools.files.sources import source_of
 from tp_tools.merging import read_rank
+from tp_tools.merging.probe import probe
 from tp_tools.progress import Reporter
 
 if TYPE_CHECKING:
@@ -223,40 +224,114 @@ class Stages(Reporter):
 def test_a_copy_is_fetched_once(in_memory: str, tmp_path: Path) -> None:
     """The first reading fetches the file with a stage of its own; the second reads the copy."""
     reporter = Stages()
-    source = source_of(in_memory, tmp_path)
-    size = source.size()
-    text = b"".join(source.blocks(reporter))
-    assert reporter.texts == [f"fetching {in_memory}"]
-    assert reporter.done == 2 * size == 2 * len(text)
-    fsspec.filesystem("memory").pipe_file("/job/rank0.json", b"")
-    assert b"".join(source.blocks(reporter)) == text
+    with copies.kept(tmp_path):
+        source = source_of(in_memory, is_whole=True)
+        size = source.size()
+        text = b"".join(source.blocks(reporter))
+        assert reporter.texts == [f"fetching {in_memory}"]
+        assert reporter.done == 2 * size == 2 * len(text)
+        fsspec.filesystem("memory").pipe_file("/job/rank0.json", b"")
+        assert b"".join(source.blocks(reporter)) == text
     assert len(reporter.texts) == 1
 
 
-def test_a_file_without_a_copy_is_streamed(in_memory: str) -> None:
-    """Without a folder for its copy a file is read from the server each time."""
+def test_a_file_is_streamed_where_no_copies_are_kept(in_memory: str) -> None:
+    """Without a place for its copy a file is read from the server each time."""
     source = source_of(in_memory)
     assert next(source.blocks()) == next(source.blocks())
     assert isinstance(source, Source)
     assert not source.path.exists()
 
 
-def test_a_rank_is_fetched_wherever_it_is_worked_on(in_memory: str, tmp_path: Path) -> None:
-    """A machine that lacks the folder of its copy fetches the file into a folder of its own."""
-    source = source_of(in_memory, tmp_path)
-    assert source.remote is not None
-    source.remote = replace(source.remote, copy=tmp_path / "elsewhere" / "rank0.json")
-    for machine in ("a", "b"):
-        (tmp_path / machine).mkdir()
-    spool = tmp_path / "a" / "0.rank"
-    assert read_rank.read_rank(source, spool, None, based=True).file == in_memory
-    assert (tmp_path / "a" / "0.rank0.json").exists()
-    moved = spool.rename(tmp_path / "b" / "0.rank")
-    (tmp_path / "a" / "0.rank0.json").unlink()
-    (tmp_path / "a").rmdir()
-    text = b"".join(read_rank.load_rank(moved).source.blocks())
-    assert text == fsspec.filesystem("memory").cat_file("/job/rank0.json")
-    assert (tmp_path / "b" / "0.rank0.json").exists()
+def test_a_rank_reads_the_copy_of_the_machine_that_works_on_it(
+    in_memory: str, tmp_path: Path
+) -> None:
+    """A machine that lacks the copy of another fetches one of its own, and reads no other."""
+    machines = [tmp_path / name for name in ("asks", "reads", "writes")]
+    for machine in machines:
+        machine.mkdir()
+    with copies.kept(machines[0]):
+        source = source_of(in_memory, is_whole=True)
+    spool = tmp_path / "0.rank"
+    with copies.kept(machines[1]) as kept:
+        assert read_rank.read_rank(source, spool, None, based=True).file == in_memory
+        content = kept.content(in_memory)
+    assert content == fsspec.filesystem("memory").cat_file("/job/rank0.json")
+    fsspec.filesystem("memory").pipe_file("/job/rank0.json", b"")
+    with copies.kept(machines[2]) as kept:
+        kept.put(in_memory, content)
+        assert b"".join(read_rank.load_rank(spool).source.blocks()) == content
+    assert not list(machines[0].rglob("*.json"))
+
+
+def large_ranks(folder: Path, *, stated: bool) -> list[int]:
+    """Write two ranks of 2 MB, with or without their numbers in them; return their sizes."""
+    folder.mkdir()
+    sizes = []
+    for rank in range(2):
+        events = (kernel("k", 10 * at, 2, args={"filler": "x" * 2000}) for at in range(1000))
+        path = folder / f"rank{rank}.json"
+        write_trace(path, *events, rank=rank if stated else None)
+        sizes.append(path.stat().st_size)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("command", "heads"),
+    [
+        (("query", "kernels"), 1),
+        (("query", "collectives_by_rank"), 1),
+        (("info",), 1),
+        (("fix",), 1),
+        (("diagnose",), 1),
+        (("merge", "--align", "base"), 1),
+        (("report",), 0),
+    ],
+)
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_server_gives_each_file_once(
+    tp_tools: TpTools, here: Path, command: tuple[str, ...], heads: int, *, stated: bool
+) -> None:
+    """A command asks for the head of a large file to tell its rank, and once for all of it.
+
+    So it does where no rank stands in the head, and the whole file is searched for one.
+    """
+    if command == ("report",):
+        pytest.importorskip("plotly")
+    sizes = large_ranks(here / "job", stated=stated)
+    with served(here / "job") as web:
+        ran = tp_tools(*command, web.url)
+    assert ran.code == 0, ran.err
+    expected = {f"rank{rank}.json": size + heads * copies.HEAD for rank, size in enumerate(sizes)}
+    assert web.served == expected
+
+
+@pytest.mark.parametrize("knows_ranges", [True, False])
+def test_small_files_and_servers_without_ranges_give_each_file_once(
+    tp_tools: TpTools, here: Path, *, knows_ranges: bool
+) -> None:
+    """There is no head that is fetched apart: the file is fetched to look at it, and read then."""
+    folder = GLOO
+    if not knows_ranges:
+        folder = here / "job"
+        large_ranks(folder, stated=True)
+    with served(folder, knows_ranges=knows_ranges) as web:
+        ran = tp_tools("query", "ops", web.url)
+    assert ran.code == 0, ran.err
+    assert web.served == {it.name: it.stat().st_size for it in folder.iterdir()}
+
+
+def test_copies_that_were_only_looked_at_are_bounded(here: Path) -> None:
+    """Files that state no rank are read whole to find one; past the bound no copy of them stays."""
+    sizes = large_ranks(here / "job", stated=False)
+    (here / "copies").mkdir()
+    with served(here / "job") as web, copies.kept(here / "copies", most=sizes[0]):
+        for rank in range(2):
+            found = probe(f"{web.url}rank{rank}.json", is_given=False)
+            assert found.metadata.rank is None
+            assert not found.error
+    assert [it.name for it in (here / "copies").rglob("*.json")] == ["rank0.json"]
+    assert web.served["rank1.json"] >= sizes[1]
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from msgspec.structs import replace
 from tp_tools.cli.cluster import ClusterOptions
 from tp_tools.cli.fix_one import FOUND, SHOWN
 from tp_tools.errors import TpToolsError, Unreachable, UsageError
-from tp_tools.files import open_source, temporary
+from tp_tools.files import copies, open_source, temporary
 from tp_tools.files.default_output import FIXED, beside, stem
+from tp_tools.files.remote import is_url
 from tp_tools.processes.worker import FileCall
 from tp_tools.progress import Reporter
 from tp_tools.repair.trace_file import FileOptions, Repaired, repair
@@ -120,9 +121,10 @@ def repair_apart(target: str, options: FileOptions, output: Path | None = None) 
     beside = None if output is None else output.parent
     options = replace(options, output=str(output or ""))
     try:
-        refuse_foreign(options.trace, by_perfetto=False)
-        with temporary.in_folder(beside), open_source(options.trace) as source:
-            repaired = repair(source, options, kept)
+        with temporary.in_folder(beside), copies.kept():
+            refuse_foreign(options.trace, by_perfetto=False, is_whole=True)
+            with open_source(options.trace) as source:
+                repaired = repair(source, options, kept)
     except Unreachable:
         raise
     except TpToolsError as error:
@@ -195,6 +197,7 @@ def _repaired(
     from tp_tools.processes.local import default_jobs, open_pool  # noqa: PLC0415
 
     with ExitStack() as stack:
+        fetched = stack.enter_context(copies.kept())
         folders = {} if options.file.check else _folders(targets, stack)
         apart = {
             file: folders[Path(target).parent] / f"{number}{FIXED}"
@@ -205,12 +208,15 @@ def _repaired(
             FileCall(
                 partial(repair_apart, target, replace(options.file, trace=file)),
                 returns=(apart[file],) if file in apart else (),
+                inputs=(file,),
             )
             for file, target in targets.items()
         )
         if (pool := cluster) is None:
             jobs = min(options.jobs or default_jobs(disk_size(targets)), len(targets))
             pool = stack.enter_context(open_pool(0 if jobs == 1 else jobs, ahead=1, helps=False))
+            if any(map(is_url, targets)):
+                pool.on_each_worker(partial(copies.share, fetched.folder()))
         for file, call in zip(targets, pool.outcomes(calls), strict=True):
             outcome = _done(call, file)
             if outcome.is_written:

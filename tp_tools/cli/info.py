@@ -92,6 +92,7 @@ def _described(options: TraceOptions, console: Console) -> Iterator[TraceInfo]:
     from tp_tools.merging import job_files  # noqa: PLC0415  not for --help
     from tp_tools.merging.failed_ranks import FailedRanks  # noqa: PLC0415
     from tp_tools.processes.pool import ALONE  # noqa: PLC0415
+    from tp_tools.processes.worker import FileCall  # noqa: PLC0415
     from tp_tools.querying import LoadOptions  # noqa: PLC0415
 
     how = LoadOptions(options.engine)
@@ -99,7 +100,10 @@ def _described(options: TraceOptions, console: Console) -> Iterator[TraceInfo]:
         pool = workers.pool or ALONE
         files = job_files.list_files(options.traces, options.choice, console, pool)
         failed = FailedRanks(len(files), workers.skips_failed)
-        calls = (partial(describe_file, it, how, workers.reporter(console)) for it in files)
+        calls = (
+            FileCall(partial(describe_file, it, how, workers.reporter(console)), inputs=(it,))
+            for it in files
+        )
         for name, outcome in zip(files, workers.outcomes(calls), strict=True):
             if (described := failed.result(outcome, name)) is not None:
                 info, lines = described

@@ -16,6 +16,7 @@ from tp_tools.cli import process
 from tp_tools.cli.prose import wrapped
 from tp_tools.cli.stages import PATIENCE_KEY, PATIENCE_S
 from tp_tools.errors import TpToolsError, UsageError
+from tp_tools.files import copies
 from tp_tools.processes import signals
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def main(arguments: Sequence[str] | None = None, *, patience_s: float = PATIENCE
     if arguments is None and COMPLETE in os.environ:
         sys.exit(_complete(os.environ[COMPLETE]))
     try:
-        with group.make_context("tp-tools", words) as context:
+        with copies.kept(), group.make_context("tp-tools", words) as context:
             context.meta[PATIENCE_KEY] = patience_s
             group.invoke(context)
         if sys.stdout is not None:

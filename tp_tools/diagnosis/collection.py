@@ -97,7 +97,8 @@ def collect(
             facts = list(_facts_of_ranks(plan, pool))
         if not rows["verdict"].rows:
             calls = (
-                FileCall(partial(_unknown_devices, how), reads=(spool,)) for spool in plan.spools
+                FileCall(partial(_unknown_devices, how), reads=(spool,), inputs=(summary.file,))
+                for spool, summary in zip(plan.spools, plan.summaries, strict=True)
             )
             facts = [
                 replace(it, unknown_devices=devices)

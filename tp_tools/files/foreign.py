@@ -112,12 +112,13 @@ _PERFETTO_ONLY = (
 """Kinds that TraceProcessor reads, and which have nothing that `fix` and `merge` know."""
 
 
-def refuse_foreign(name: str, *, by_perfetto: bool = True) -> None:
+def refuse_foreign(name: str, *, by_perfetto: bool = True, is_whole: bool = False) -> None:
     """Refuse a file that is of another kind than a trace; what cannot be read is left to others.
 
     Args:
         name: a path or a URL; "-", pipes and files that are not there are not looked at.
         by_perfetto: whether anything that TraceProcessor reads is wanted.
+        is_whole: whether all of it will be read if it is none.
 
     Raises:
         InputError: it is of a known other kind; the message says which and what to do.
@@ -126,7 +127,7 @@ def refuse_foreign(name: str, *, by_perfetto: bool = True) -> None:
     with suppress(OSError, InputError):
         if name == "-" or not is_rereadable(name):
             return
-        text = _beginning(source_of(name))
+        text = _beginning(source_of(name, is_whole=is_whole))
     for kind in KINDS if by_perfetto else KINDS + _PERFETTO_ONLY:
         if text and kind.matches(name, text):
             raise InputError(f"{name}: is {kind.is_a}. {kind.advice.replace('FILE', name)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from isal import isal_zlib
 
-from tp_tools.files import temporary
+from tp_tools.files import copies, temporary
 from tp_tools.files.source import Source
 from tp_tools.progress import SILENT
 
@@ -113,6 +113,8 @@ class KeptSource(Source, kw_only=True):
             spool.drop()
         self._kept = None if self._spool else kept
         self._text_bytes = size
+        if self.remote is not None and (fetched := copies.current()):
+            fetched.drop(self.remote.url)
 
 
 class _Spool:

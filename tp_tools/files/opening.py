@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from tp_tools.errors import InputError
-from tp_tools.files import temporary
+from tp_tools.files import copies
 from tp_tools.files.kept_text import KeptText
 from tp_tools.files.remote import is_url
 from tp_tools.files.source import Source, read_error
@@ -44,10 +44,13 @@ def open_source(name: str) -> Iterator[Source]:
             yield Source(path, "-")
         return
     if is_url(name):
-        with temporary.folder() as folder, closing(KeptText()) as kept:
-            source = source_of(name, folder)
+        with copies.kept() as fetched, closing(KeptText()) as kept:
+            source = source_of(name, is_whole=True)
             source.kept = kept
-            yield source
+            try:
+                yield source
+            finally:
+                fetched.drop(name)
         return
     path = Path(name)
     try:

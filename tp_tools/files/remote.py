@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from msgspec import Struct
 
-from tp_tools.errors import InputError, Unreachable, UsageError
+from tp_tools.files import copies
+from tp_tools.files.remote_errors import errors_named
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
@@ -28,31 +28,13 @@ _MAGIC = {"http": "*[", "https": "*["}
 
 _ANY_MAGIC = "*?["
 _AHEAD = 1 << 20
-"""Bytes read at a time of a file of which only the beginning may be wanted."""
+"""Bytes read at a time of a file that is streamed."""
 
-_PACKAGES = {
-    "s3": "s3fs",
-    "s3a": "s3fs",
-    "gs": "gcsfs",
-    "gcs": "gcsfs",
-    "hf": "fsspec huggingface_hub",
-    "http": "fsspec aiohttp",
-    "https": "fsspec aiohttp",
-}
-"""What to install for a protocol; the others say so themselves."""
+_SMALL = 1 << 20
+"""Bytes of a file that is fetched whole, also where only its beginning may be wanted."""
 
 _VERSIONS = ("ETag", "etag", "md5Hash", "crc32c", "blob_id")
 """Names by which file systems of fsspec give the version of a file."""
-
-_LIBRARY_ERRORS = (
-    ("asyncio.exceptions", "TimeoutError"),  # of Python 3.10
-    ("botocore.exceptions", "BotoCoreError"),
-    ("aiohttp", "ClientError"),
-    ("gcsfs.retry", "HttpError"),
-    ("google.auth.exceptions", "GoogleAuthError"),
-    ("huggingface_hub.errors", "HfHubHTTPError"),
-)
-"""Errors of the packages behind fsspec that are no OSError, by the module that defines them."""
 
 
 def is_url(name: str) -> bool:
@@ -68,15 +50,17 @@ class Remote(Struct, frozen=True):
         size: bytes of it, as the server says; 0 where it does not.
         version: what the server says of its contents, such as an ETag; "" if nothing.
         copy: where its copy goes when it is first read, to read that from then on; None to stream
-            it from the server each time.
+            it from the server each time. Where copies are kept (`copies.kept`), its copy is there.
+        is_whole: whether all of it will be read; else maybe its beginning, to tell what it is.
     """
 
     url: str
     size: int
     copy: Path | None = None
     version: str = ""
+    is_whole: bool = False
 
-    def open(self, reporter: Reporter = SILENT) -> BinaryIO:
+    def open(self, reporter: Reporter = SILENT) -> Readable:
         """Open the file for reading from its start.
 
         Args:
@@ -87,8 +71,20 @@ class Remote(Struct, frozen=True):
             InputError: it cannot be read.
             OutputError: there is no room for its copy.
         """
-        if self.copy is not None:
-            return self.fetched(self.copy, reporter).open("rb")
+        kept = copies.current()
+        copy = self.copy if kept is None else kept.place(self.url)
+        if copy is None:
+            return self.streamed()
+        if not (kept is None or self.is_whole or self.size <= _SMALL or copy.exists()):
+            return _LookedAt(self, kept, copy, reporter)
+        return self.fetched(copy, reporter).open("rb")
+
+    def streamed(self) -> BinaryIO:
+        """Open the file on its server.
+
+        Raises:
+            UsageError, InputError: as `open`.
+        """
         with errors_named(self.url):
             system, path = _system(self.url)
             stream: BinaryIO = system.open(path, "rb", block_size=_AHEAD)
@@ -104,19 +100,82 @@ class Remote(Struct, frozen=True):
             return copy
         from fsspec.callbacks import Callback  # noqa: PLC0415  few inputs are URLs
 
-        from tp_tools.files import temporary  # noqa: PLC0415  few inputs are URLs
-
-        part = copy.with_name(f"{copy.name}.{os.getpid()}.part")
         with (
-            temporary.full_disk_named(),
             reporter.stage(f"fetching {self.url}", self.size or None) as stage,
-            errors_named(self.url),
+            self._written(copy) as part,
         ):
             system, path = _system(self.url)
             counting = Callback(hooks={"advance": _Counting(stage)})
             system.get_file(path, str(part), callback=counting)
-            part.replace(copy)
         return copy
+
+    def head(self, copy: Path, size: int) -> Path:
+        """Fetch the beginning of the file beside its copy, unless it is there; return its path.
+
+        A server that knows no ranges gives the whole file, which is the copy then.
+
+        Raises:
+            UsageError, InputError, OutputError: as `open`.
+        """
+        beginning = copies.head_of(copy)
+        if not beginning.exists():
+            with errors_named(self.url):
+                system, path = _system(self.url)
+                text = system.cat_file(path, start=0, end=size)
+            if len(text) > size:
+                with self._written(copy) as part:
+                    part.write_bytes(text)
+                return copy
+            with self._written(beginning) as part:
+                part.write_bytes(text)
+        return beginning
+
+    @contextmanager
+    def _written(self, target: Path) -> Iterator[Path]:
+        """Yield a path to write to; what was written becomes the target after the block."""
+        from tp_tools.files import temporary  # noqa: PLC0415  few inputs are URLs
+
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+        with temporary.full_disk_named(), errors_named(self.url):
+            yield part
+            part.replace(target)
+
+
+class Readable(Protocol):
+    """A file that is open for reading."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read the next bytes, at most so many; none at the end."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class _LookedAt:
+    """Reads a file of which only the beginning may be wanted: its head, and what follows it."""
+
+    def __init__(self, remote: Remote, kept: copies.Copies, copy: Path, reporter: Reporter) -> None:
+        self._remote, self._kept, self._copy, self._reporter = remote, kept, copy, reporter
+        self._file: BinaryIO = remote.head(copy, kept.head).open("rb")
+        self._is_head = not copy.exists()
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+    def read(self, size: int, /) -> bytes:
+        """Read the next bytes; fetch the file once its head was read."""
+        block = self._file.read(size)
+        if block or not self._is_head:
+            return block
+        at, self._is_head = self._file.tell(), False
+        self._file.close()
+        if self._kept.has_room(self._remote.size):
+            self._file = self._remote.fetched(self._copy, self._reporter).open("rb")
+        else:
+            self._file = self._remote.streamed()
+        self._file.seek(at)
+        return self._file.read(size)
 
 
 class _Counting(Struct):
@@ -130,8 +189,13 @@ class _Counting(Struct):
         self.done = value
 
 
-def look_up(url: str, copy: Path | None = None) -> Remote:
-    """Ask the server about a file; `copy` is as in `Remote`.
+def look_up(url: str, copy: Path | None = None, *, is_whole: bool = False) -> Remote:
+    """Ask the server about a file.
+
+    Args:
+        url: its URL.
+        copy: as in `Remote`.
+        is_whole: as in `Remote`.
 
     Raises:
         UsageError: a package for its protocol is missing.
@@ -141,7 +205,7 @@ def look_up(url: str, copy: Path | None = None) -> Remote:
         system, path = _system(url)
         said = system.info(path)
         version = next((str(said[it]) for it in _VERSIONS if said.get(it)), "")
-        return Remote(url, said.get("size") or 0, copy, version)
+        return Remote(url, said.get("size") or 0, copy, version, is_whole)
 
 
 def is_folder(url: str) -> bool:
@@ -186,63 +250,3 @@ def _system(url: str) -> tuple[Any, str]:
 
     system, path = fsspec.core.url_to_fs(url)
     return system, path
-
-
-@contextmanager
-def errors_named(url: str) -> Iterator[None]:
-    """Turn errors of fsspec, and of the packages behind it, into one line about a URL.
-
-    Raises:
-        UsageError: a package is missing, or no package knows the protocol.
-        InputError: the file cannot be read.
-    """
-    try:
-        yield
-    except ImportError as error:
-        match = _URL.match(url)
-        assert match is not None
-        packages = _PACKAGES.get(match[1].lower())
-        advice = f"pip install {packages}" if packages else str(error)
-        raise UsageError(f"{url}: {match[1]}:// wants a package: {advice}.") from error
-    except FileNotFoundError as error:
-        if _is_unreachable(error.__cause__):
-            raise Unreachable(f"{url}: cannot be read: {_first_line(error.__cause__)}.") from error
-        raise InputError(f"{url}: no such file, folder or bucket. Check the URL.") from error
-    except PermissionError as error:
-        raise InputError(f"{url}: access is refused: {_first_line(error)}. {_ACCESS}") from error
-    except ValueError as error:
-        if not str(error).startswith("Protocol not known"):
-            raise
-        raise UsageError(f"{url}: fsspec knows no such protocol. Check the URL.") from error
-    except _server_errors() as error:
-        raise Unreachable(f"{url}: cannot be read: {_first_line(error)}. {_ACCESS}") from error
-
-
-_ACCESS = "Check the URL, the network and your credentials."
-
-
-def _server_errors() -> tuple[type[Exception], ...]:
-    """Return the errors of servers and of reaching them.
-
-    Of packages those that are imported: no other can have raised one.
-    """
-    of_packages = (
-        getattr(sys.modules[module], name)
-        for module, name in _LIBRARY_ERRORS
-        if module in sys.modules
-    )
-    return (OSError, TimeoutError, *of_packages)
-
-
-def _is_unreachable(cause: BaseException | None) -> bool:
-    """Tell whether a server did not say that a file is missing, though fsspec calls it so."""
-    is_said = isinstance(cause, FileNotFoundError) or getattr(cause, "status", 0) == _NOT_FOUND
-    return isinstance(cause, _server_errors()) and not is_said
-
-
-_NOT_FOUND = 404  # of HTTP
-
-
-def _first_line(error: BaseException | None) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

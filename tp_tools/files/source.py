@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -14,7 +14,8 @@ from isal import isal_zlib
 from msgspec import Struct
 
 from tp_tools.errors import InputError
-from tp_tools.files.remote import errors_named, is_url, look_up
+from tp_tools.files.remote import is_url, look_up
+from tp_tools.files.remote_errors import errors_named
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class Source(Struct):
 
     def _raw_remote(self, remote: Remote, reporter: Reporter) -> Iterator[bytes]:
         self.stamp = remote.size, 0  # of one look at the server: a copy has a time of its own
-        with remote.open(reporter) as file:
+        with closing(remote.open(reporter)) as file:
             while True:
                 with errors_named(self.name):
                     block = file.read(self.sizes.block)

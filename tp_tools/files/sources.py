@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct, field
 
-from tp_tools.files import temporary
+from tp_tools.files import copies, temporary
 from tp_tools.files.kept import KeptSource
 from tp_tools.files.remote import is_url, look_up
 from tp_tools.files.source import Source
@@ -22,13 +21,13 @@ SourceOf: TypeAlias = Callable[[str], Source]
 """Returns the trace file of a path."""
 
 
-def source_of(file: str, folder: Path | None = None) -> Source:
+def source_of(file: str, *, is_whole: bool = False) -> Source:
     """Return the trace file of a path or a URL.
 
     Args:
-        file: a path, whose file is read from disk each time, or a URL.
-        folder: where the copy of a URL's file goes, which is fetched when it is first read; None to
-            read it from the server each time.
+        file: a path, whose file is read from disk each time, or a URL. Where copies are kept
+            (`copies.kept`) its file is fetched once; else it is read from the server each time.
+        is_whole: whether all of it will be read; else it is fetched beyond its head if it is.
 
     Raises:
         UsageError: a package for the protocol of the URL is missing.
@@ -36,10 +35,9 @@ def source_of(file: str, folder: Path | None = None) -> Source:
     """
     if not is_url(file):
         return Source(Path(file), file)
-    copy = None
-    if folder is not None:
-        copy = Path(tempfile.mkdtemp(dir=folder)) / PurePosixPath(file).name
-    return Source(copy or Path(file), file, remote=look_up(file, copy))
+    kept = copies.current()
+    copy = kept.place(file) if kept is not None else None
+    return Source(copy or Path(file), file, remote=look_up(file, copy, is_whole=is_whole))
 
 
 def is_rereadable(file: str) -> bool:
@@ -59,7 +57,7 @@ class KeptSources(Struct, frozen=True):
 
     def of(self, file: str) -> KeptSource:
         """Return the trace file of a path; the same object each time."""
-        return self.keep(source_of(file))
+        return self.keep(source_of(file, is_whole=True))
 
     def keep(self, source: Source, most: int = 0) -> KeptSource:
         """Return the same file, of which the text is kept; the same object each time.

@@ -104,6 +104,7 @@ def archives(
             ),
             reads=(plan.spools[index],),
             returns=(part,),
+            inputs=(plan.summaries[index].file,),
         )
         for index, part in zip(order, parts, strict=True)
     )

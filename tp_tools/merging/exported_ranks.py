@@ -21,6 +21,8 @@ from tp_tools.files.gzip_parts import gzip
 from tp_tools.files.kept import KeptSource
 from tp_tools.files.sources import is_rereadable, source_of
 from tp_tools.merging.ranks import some
+from tp_tools.processes.pool import ALONE
+from tp_tools.processes.worker import FileCall
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class ExportSources(Struct, frozen=True):
         if isinstance(source, KeptSource):
             source.keep()
             return source
-        return source_of(file, self.folder)
+        return source_of(file, is_whole=True)
 
 
 def converted(
@@ -64,20 +66,26 @@ def converted(
 
     Args:
         files: paths of traces.
-        pool: processes that convert the exports.
+        pool: processes that convert the exports; a cluster looks for them, and this one converts.
         sources: gives each file to read.
         reporter: receives notes on ranks that no export states, and on what is left out.
 
     Raises:
         InputError: an export is damaged.
     """
-    found = {file: _ranks(file) for file in files if _is_database(file)}
+    here = ALONE if pool.is_elsewhere else pool
+    looks = (
+        FileCall(partial(_is_database, file), inputs=(file,), keeps_inputs=True) for file in files
+    )
+    looking = (pool if pool.is_elsewhere else ALONE).map_ordered(looks)
+    databases = [file for file, is_one in zip(files, looking, strict=True) if is_one]
+    found = {file: _ranks(file) for file in databases}
     ranks = _counted_on(found, reporter)
     calls = [
         partial(_convert, file, held.of, sources.folder / f"export{place}")
         for place, (file, held) in enumerate(ranks.items())
     ]
-    made = dict(zip(ranks, pool.map_ordered(calls), strict=True)) if calls else {}
+    made = dict(zip(ranks, here.map_ordered(calls), strict=True)) if calls else {}
     return [source for file in files for source in made.get(file) or [sources.read(file)]]
 
 

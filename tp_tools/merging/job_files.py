@@ -17,6 +17,7 @@ from tp_tools.merging.earlier_output import is_earlier_output
 from tp_tools.merging.probe import Probe, probe
 from tp_tools.merging.rank_names import RankChoice, parse_file_name
 from tp_tools.processes.pool import ALONE
+from tp_tools.processes.worker import FileCall
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
@@ -178,7 +179,14 @@ def list_traces(
     found = [it for it in found if not it.is_copy]
     if len(found) == 1 and found[0].is_given:
         return JobFiles([Probe(found[0].file, is_given=True)], left_out)
-    calls = (partial(probe, it.file, is_given=it.is_given, sources=sources) for it in found)
+    calls = (
+        FileCall(
+            partial(probe, it.file, is_given=it.is_given, sources=sources),
+            inputs=(it.file,),
+            keeps_inputs=True,
+        )
+        for it in found
+    )
     probed = list(pool.map_ordered(calls))
     why = _reasons(probed)
     left_out += [LeftOut(it.file, why[it.file]) for it in probed if it.file in why]

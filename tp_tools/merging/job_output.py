@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tp_tools.errors import InputError, UsageError
-from tp_tools.files import output, temporary
+from tp_tools.files import copies, output, temporary
 from tp_tools.files.foreign import refuse_foreign
 from tp_tools.files.source import disk_size
 from tp_tools.files.sources import is_rereadable, source_of
@@ -22,7 +22,6 @@ from tp_tools.merging import output as merge_output
 from tp_tools.merging.exported_ranks import ExportSources, converted
 from tp_tools.merging.summary import summary
 from tp_tools.merging.workers import HERE, Workers
-from tp_tools.processes.pool import ALONE
 from tp_tools.repair import protobuf
 
 if TYPE_CHECKING:
@@ -86,9 +85,19 @@ def merge(options: JobOptions, reporter: Reporter) -> tuple[MergePlan, Counts]:
     else:
         suffixes = (".zip",) if options.form == "archive" else output.SUFFIXES
         output.check(options.output, force=options.force, suffixes=suffixes)
-    with temporary.in_folder(output.folder_of(options.output)), temporary.folder() as folder:
+    with (
+        temporary.in_folder(output.folder_of(options.output)),
+        copies.kept(),
+        temporary.folder() as folder,
+    ):
         sources = ExportSources(folder)
-        traces = preparation.files(options.inputs, options.output, options.how.choice, sources.of)
+        where = (options.inputs, options.output, options.how.choice)
+        cluster = options.workers.pool
+        traces = (
+            preparation.files(*where, sources.of)
+            if cluster is None
+            else preparation.files(*where, pool=cluster)
+        )
         traces.say_left_out(reporter)
         size = disk_size(traces.files)
         with options.workers.rank_pool(options.jobs, options.how.engine, size) as pool:
@@ -151,8 +160,7 @@ def _prepare(
     files, beside = traces.files, traces.beside
     try:
         with temporary.full_disk_named():
-            here = ALONE if pool.is_elsewhere else pool
-            found = converted(files, here, sources, reporter)
+            found = converted(files, pool, sources, reporter)
             return preparation.prepare(
                 found, how, pool, reporter, folder=sources.folder, beside=beside
             )

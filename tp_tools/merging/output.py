@@ -146,6 +146,7 @@ class _MergeWriter(Struct, eq=False):
                 ),
                 reads=(plan.spools[i],),
                 returns=(parts[i],),
+                inputs=(plan.summaries[i].file,),
             )
             for i in range(len(tables))
         )

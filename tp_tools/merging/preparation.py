@@ -20,6 +20,7 @@ from tp_tools.merging.rank_names import RankChoice, parse_file_name
 from tp_tools.merging.selection import Selection
 from tp_tools.processes import open_pool
 from tp_tools.processes.local import default_jobs, is_single_threaded
+from tp_tools.processes.pool import ALONE
 from tp_tools.processes.worker import FileCall
 from tp_tools.progress import SILENT
 from tp_tools.trace.model import EXACT_BELOW_NS
@@ -132,7 +133,11 @@ class MergePlan(Struct, frozen=True):
 
 
 def files(
-    names: Sequence[str], output: str, choice: RankChoice, sources: SourceOf = source_of
+    names: Sequence[str],
+    output: str,
+    choice: RankChoice,
+    sources: SourceOf = source_of,
+    pool: Pool = ALONE,
 ) -> JobFiles:
     """Find the traces of the wanted ranks of a job, without an earlier output of the merge.
 
@@ -141,12 +146,13 @@ def files(
         output: the file that the merge will write.
         choice: the ranks to take, and the profile and stage where there are several.
         sources: gives each file to read.
+        pool: processes that read the beginnings of the files.
 
     Raises:
         InputError: there are no traces, or several profiles to choose from; or no file is of a
             wanted rank.
     """
-    return of_ranks(job_files.find(names, choice, output, sources), choice)
+    return of_ranks(job_files.find(names, choice, output, sources, pool), choice)
 
 
 @contextmanager
@@ -234,18 +240,15 @@ def _read_ranks(
     Returns:
         The ranks that could be read, and their files.
     """
+    reading = partial(
+        read_rank.read_rank,
+        engine=options.engine,
+        based=options.align != "none",
+        kept=options.kept,
+    )
     calls = (
-        FileCall(
-            partial(
-                read_rank.read_rank,
-                file,
-                engine=options.engine,
-                based=options.align != "none",
-                kept=options.kept,
-            ),
-            keeps=(spool,),
-        )
-        for file, spool in zip(files, spools, strict=True)
+        FileCall(partial(reading, it), keeps=(spool,), inputs=(it.name,), keeps_inputs=True)
+        for it, spool in zip(files, spools, strict=True)
     )
     read: list[tuple[RankSummary, Path]] = []
     failed = FailedRanks(len(files), options.skips_failed)

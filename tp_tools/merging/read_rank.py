@@ -9,12 +9,10 @@ from __future__ import annotations
 import functools
 import pickle
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import replace
 
 from tp_tools.chrome import read
 from tp_tools.chrome.file_damage import damage
@@ -29,6 +27,8 @@ from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.renaming import kernel_names
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tp_tools.alignment import Collectives
     from tp_tools.chrome import TraceMetadata
     from tp_tools.chrome.file_damage import FileDamage
@@ -143,7 +143,6 @@ def _stored(
 
 
 def _summarize(source: Source, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
-    source = _fetched_here(source, spool)
     trace = read(source)
     placed = place_slices(trace)
     edits = plan_alone(source, placed, OverlapOptions(engine=engine))
@@ -195,13 +194,4 @@ def load_rank(spool: Path) -> StoredRank:
     """Load a rank that `read_rank` stored, maybe on another machine."""
     with spool.open("rb") as file:
         stored: StoredRank = pickle.load(file)  # noqa: S301  what `read_rank` wrote
-    return replace(stored, source=_fetched_here(stored.source, spool))
-
-
-def _fetched_here(source: Source, spool: Path) -> Source:
-    """Return a file that is fetched beside `spool` where its own place is on another machine."""
-    remote = source.remote
-    if remote is None or remote.copy is None or remote.copy.parent.is_dir():
-        return source
-    copy = spool.with_name(f"{spool.stem}.{Path(remote.url).name}")
-    return replace(source, path=copy, remote=replace(remote, copy=copy))
+    return stored

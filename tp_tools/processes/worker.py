@@ -56,12 +56,17 @@ class FileCall(Struct, Generic[T], frozen=True):
         reads: files that an earlier call has written.
         keeps: files that the call writes, and only later calls read: they stay where it was done.
         returns: files that the call writes and this process reads.
+        inputs: names of the files of the user that it reads. One that a URL names is fetched once
+            by the machines of a cluster.
+        keeps_inputs: whether later calls read the same inputs.
     """
 
     function: Callable[..., T]
     reads: tuple[Path, ...] = ()
     keeps: tuple[Path, ...] = ()
     returns: tuple[Path, ...] = ()
+    inputs: tuple[str, ...] = ()
+    keeps_inputs: bool = False
 
     def __call__(self) -> T:
         """Call the function with the files of this machine."""

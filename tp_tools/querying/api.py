@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from tp_tools import library
 from tp_tools.caller import KeptWarnings, paths
-from tp_tools.files import open_source
+from tp_tools.files import copies, open_source
 from tp_tools.files.sources import source_of
 from tp_tools.library import NO_VALUES, Values
 from tp_tools.library.header import Header
@@ -96,9 +96,10 @@ def open_job(
         tp_tools.errors.EngineError: TraceProcessor failed.
     """
     kept = KeptWarnings()
-    files = find_files(traces, profile, stage, kept).files
     header = Header("", "", "job", None)
-    tp, _ = job_loader.load_job(files, header, LoadOptions(engine), align, kept)
+    with copies.kept():
+        files = find_files(traces, profile, stage, kept).files
+        tp, _ = job_loader.load_job(files, header, LoadOptions(engine), align, kept)
     kept.warn_caller()
     return tp
 
@@ -148,9 +149,10 @@ def query(
     """
     warned = KeptWarnings()
     how = LoadOptions(engine, raw, captures=paths(captures))
-    files = find_files(traces, profile, stage, warned)
     found = _query(query, params)
-    answer = runner.run_query(found, files, how, reporter=warned, all_categories=all_categories)
+    with copies.kept():
+        files = find_files(traces, profile, stage, warned)
+        answer = runner.run_query(found, files, how, reporter=warned, all_categories=all_categories)
     warned.warn_caller()
     return frames.frame(answer)
 
@@ -186,9 +188,12 @@ def query_all(
     """
     warned = KeptWarnings()
     how = LoadOptions(engine, raw)
-    files = find_files(traces, profile, stage, warned)
     to_run = lookup.distinct(_query(query, params) for query in queries)
-    answers = runner.run_queries(to_run, files, how, reporter=warned, all_categories=all_categories)
+    with copies.kept():
+        files = find_files(traces, profile, stage, warned)
+        answers = runner.run_queries(
+            to_run, files, how, reporter=warned, all_categories=all_categories
+        )
     warned.warn_caller()
     return {
         query.title: frames.frame(answer) for query, answer in zip(to_run, answers, strict=True)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tp_tools import engine
 from tp_tools.errors import UsageError
-from tp_tools.files import temporary
+from tp_tools.files import copies, temporary
 from tp_tools.files.source import BLOCK, disk_size
 from tp_tools.files.sources import source_of
 from tp_tools.merging import MergeOptions, job_files, preparation
@@ -119,6 +119,7 @@ def write(
     jobs = 1 if size < _SMALL else min(MOST_JOBS, usual_jobs(), len(traces))
     with (
         temporary.full_disk_named(),
+        copies.kept(),
         nullcontext(kept.folder) if kept else temporary.folder() as folder,
         workers.rank_pool(jobs, how.engine) as pool,
     ):
@@ -130,7 +131,7 @@ def write(
                 skips_failed=workers.skips_failed,
                 kept=workers.kept,
             )
-            sources = list(map(kept.of if kept else partial(source_of, folder=folder), traces))
+            sources = list(map(kept.of if kept else partial(source_of, is_whole=True), traces))
             prepared = preparation.prepare(sources, options, pool, stage, folder=folder)
             prepared = _with_needs(prepared, header, how)
         for summary in prepared.summaries:

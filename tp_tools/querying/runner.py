@@ -17,6 +17,7 @@ from tp_tools.merging.failed_ranks import FailedRanks
 from tp_tools.merging.probe import probe
 from tp_tools.merging.ranks import some
 from tp_tools.merging.workers import HERE, Workers
+from tp_tools.processes.worker import FileCall
 from tp_tools.progress import SILENT, Once, Recorder, unreported
 from tp_tools.querying import captures, lookup
 from tp_tools.querying.lookup import RANK, Query
@@ -163,10 +164,11 @@ def _of_ranks(  # noqa: PLR0917  all are needed
     answers: dict[Query, dict[int | None, Rows]] = {query: {} for query in queries}
     relevant = [[query for query in queries if query.is_about(it.rank)] for it in ordered]
     calls = (
-        partial(
-            _of_rank, some_queries, rank.file, how, limit, workers.reporter(reporter), workers.kept
+        FileCall(
+            partial(_of_rank, some, it.file, how, limit, workers.reporter(reporter), workers.kept),
+            inputs=(it.file,),
         )
-        for some_queries, rank in zip(relevant, ordered, strict=True)
+        for some, it in zip(relevant, ordered, strict=True)
     )
     failed = FailedRanks(len(ordered), workers.skips_failed)
     with reporter.stage(f"{len(ordered)} ranks", sum(sizes)) as stage:

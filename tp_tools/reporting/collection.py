@@ -135,6 +135,7 @@ def collect(
                 FileCall(
                     partial(_ask_rank, of_rank, loading, rank.title, workers.reporter(reporter)),
                     reads=(spool,),
+                    inputs=(rank.file,),
                 )
                 for rank, spool in zip(plan.ranks, plan.spools, strict=True)
             )
