@@ -14,7 +14,7 @@ from tp_tools.chrome.sanitize import encoded
 from tp_tools.files.gzip_parts import Deflated, gzip, text
 from tp_tools.merging import collective_tracks, json_fragment
 from tp_tools.merging.matched import collectives, matches_of_rank
-from tp_tools.merging.placement import RankPlacement
+from tp_tools.merging.placement import RANK_IDS, RankPlacement
 from tp_tools.merging.write_rank import write
 from tp_tools.processes.worker import FileCall
 from tp_tools.progress import SILENT
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from tp_tools.merging.write_rank import Form, RankFragment
     from tp_tools.processes import Pool
     from tp_tools.progress import Reporter
+
+
+_HOSTS = RANK_IDS - 1
+"""The process whose threads are called as the machines of ranks, below the ids of all ranks."""
 
 
 class Counts(Struct):
@@ -111,7 +115,9 @@ class _MergeWriter(Struct, eq=False):
             header,
         )
         yield b'"traceEvents":[\n'
-        separator = b""
+        hosts = b"".join(json_fragment.without_last_comma(self._host_events()))
+        yield hosts
+        separator = b",\n" if hosts else b""
         written: list[RankFragment] = []
         for fragment in self._ranks(written):
             yield separator
@@ -122,6 +128,17 @@ class _MergeWriter(Struct, eq=False):
             yield block
             separator = b"" if block else separator
         yield b"\n]}\n"
+
+    def _host_events(self) -> Iterator[bytes]:
+        """Write the machine of each rank as a thread's name, as `tpt.rank_host` reads it."""
+        plan = self.plan
+        if not plan.options.names_hosts:
+            return
+        yield json_fragment.metadata("process_name", _HOSTS, _HOSTS, {"name": "machines of ranks"})
+        for rank, read in zip(plan.ranks, plan.summaries, strict=True):
+            if read.host:
+                name = {"name": read.host}
+                yield json_fragment.metadata("thread_name", _HOSTS, rank.rank + 1, name)
 
     def _ranks(self, written: list[RankFragment]) -> Iterator[GzipPart]:
         """Have the workers write each rank; append its description to `written`.

@@ -61,6 +61,7 @@ class MergeOptions(Struct, frozen=True):
         short_names: whether kernels get their short names.
         skips_failed: whether ranks are left out that cannot be read, with a warning.
         kept: where ranks are kept as they were read; None for nowhere.
+        names_hosts: whether the machines of ranks are written, for SQL (JSON only).
     """
 
     align: Mode = "auto"
@@ -76,6 +77,7 @@ class MergeOptions(Struct, frozen=True):
     short_names: bool = False
     skips_failed: bool = False
     kept: KeptResults | None = None
+    names_hosts: bool = False
 
 
 class MergePlan(Struct, frozen=True):

@@ -130,6 +130,7 @@ def write(
                 engine=how.engine,
                 skips_failed=workers.skips_failed,
                 kept=workers.kept,
+                names_hosts=True,
             )
             sources = list(map(kept.of if kept else partial(source_of, is_whole=True), traces))
             prepared = preparation.prepare(sources, options, pool, stage, folder=folder)
