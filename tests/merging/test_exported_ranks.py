@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import tp_tools
 from fixtures import nsys as made
+from fixtures import rocpd as made_rocpd
 from fixtures import xplane as made_xplane
 from tests.support.reporters import Recorder
-from tp_tools import xplane
+from tp_tools import nsys, rocpd, xplane
 from tp_tools.errors import InputError
 from tp_tools.files import Source
 from tp_tools.merging.exported_ranks import ExportSources, converted
 from tp_tools.processes.pool import ALONE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
 
@@ -94,3 +97,59 @@ def test_a_profile_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         file.write_bytes(made_xplane.job())
     tp_tools.merge(files, tmp_path / "all.json.gz", jobs=1)
     assert sorted(times) == [str(file) for file in files]
+
+
+@pytest.fixture
+def conversions(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the events of each database were converted: by its file, and its rank if any.
+
+    Whoever takes no more than the first block, the text before the events, converts none.
+    """
+    counts = Counter[str]()
+
+    def counted(read: Callable[..., Generator[bytes]]) -> Callable[..., Generator[bytes]]:
+        def reading(path: Path, name: str, *of_rank: int) -> Generator[bytes]:
+            blocks = read(path, name, *of_rank)
+            yield next(blocks)
+            counts[" ".join([name.rpartition("/")[2], *map(str, of_rank[1:])])] += 1
+            yield from blocks
+
+        return reading
+
+    for module, reader in ((nsys, "read_text"), (nsys, "read_rank"), (rocpd, "read_text")):
+        monkeypatch.setattr(module, reader, counted(getattr(module, reader)), raising=False)
+    return counts
+
+
+def test_an_export_is_converted_once(tmp_path: Path, conversions: Counter[str]) -> None:
+    """A merge of two exports whose heads name no rank, a compressed one among them, makes two."""
+    files = [made.write(tmp_path / f"rank{rank}.sqlite", made.job()) for rank in range(2)]
+    packed = tmp_path / "rank1.sqlite.gz"
+    packed.write_bytes(gzip.compress(files[1].read_bytes()))
+    tp_tools.merge([files[0], packed], tmp_path / "all.json.gz", jobs=1)
+    assert conversions == {"rank0.sqlite": 1, "rank1.sqlite.gz": 1}
+
+
+def test_each_rank_of_an_export_is_converted_once(
+    tmp_path: Path, conversions: Counter[str]
+) -> None:
+    """Two exports of two processes each: four conversions, and none of a whole export."""
+    for node in range(2):
+        made.write(tmp_path / f"node{node}.sqlite", two_processes())
+    with pytest.warns(tp_tools.InputWarning, match="Nsight Systems says: lost"):
+        tp_tools.merge([tmp_path], tmp_path / "all.json.gz", jobs=1)
+    assert conversions == {
+        f"node{node}.sqlite {2 * node + rank}": 1 for node in (0, 1) for rank in (0, 1)
+    }
+
+
+def test_a_database_of_rocprofv3_is_converted_once(
+    tmp_path: Path, conversions: Counter[str]
+) -> None:
+    """Both of a merge, and each that a query on two ranks reads."""
+    files = [made_rocpd.write(tmp_path / f"rank{it}_results.db", made_rocpd.job()) for it in (0, 1)]
+    tp_tools.merge(files, tmp_path / "all.json.gz", jobs=1)
+    assert conversions == {file.name: 1 for file in files}
+    conversions.clear()
+    tp_tools.query("kernels", files)
+    assert conversions == {file.name: 1 for file in files}

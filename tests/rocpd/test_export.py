@@ -153,3 +153,32 @@ def test_guids_are_told_apart(tmp_path: Path) -> None:
     shown = [(it["name"], it["args"]["device"]) for it in found["kernel"]]
     assert sorted(shown) == [("gemm(float*)", 0), ("gemm(float*)", 0), ("norm", 3)]
     assert other != GUID
+
+
+def test_info_says_which_gpus_there_are(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Each GPU once, by the name of its product, else of its kind; CPUs are none."""
+    tables = made.job()
+    tables["rocpd_info_node"] = [{"id": 1, "hash": 7}, {"guid": "ffff", "id": 1, "hash": 7}]
+    cpu, gpu = (it | {"nid": 1} for it in tables["rocpd_info_agent"])
+    named = gpu | {"product_name": "AMD Instinct MI300X", "extdata": '{"cu_count": 304}'}
+    tables["rocpd_info_agent"] = [
+        cpu,
+        named,
+        named | {"id": 3, "type_index": 1},
+        named | {"guid": "ffff"},  # what another process of the machine says of the first one
+        gpu | {"id": 4, "type_index": 2, "extdata": "no JSON"},
+    ]
+    path = made.write(tmp_path / "4242_results.db", tables)
+    ran = TpTools(capsysbinary)("info", path)
+    assert (ran.code, ran.err) == (0, "")
+    [gpus] = [line for line in ran.out.decode().splitlines() if line.split()[:1] == ["GPUs"]]
+    assert gpus.split(maxsplit=1)[1] == "2 x AMD Instinct MI300X (304 multiprocessors), 1 x gfx942"
+
+
+def test_a_database_without_agents_names_no_gpu(tmp_path: Path) -> None:
+    """Nothing is made up."""
+    path = made.write(tmp_path / "a.db", made.job() | {"rocpd_info_agent": [{"id": None}]})
+    _, around = read(path)
+    assert around["deviceProperties"] == []

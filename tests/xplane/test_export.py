@@ -128,3 +128,64 @@ def test_the_json_of_jax(tmp_path: Path, capsysbinary: pytest.CaptureFixture[byt
     slices = [it for it in fixed["traceEvents"] if it["ph"] == "X"]
     assert sorted((it["ts"], it["dur"]) for it in slices) == [(2.0, 30.0), (24.0, 26.0)]
     assert len({it["tid"] for it in slices}) == 2
+
+
+def device(**stats: int | str) -> bytes:
+    """A plane of GPU 0 that says this of it."""
+    return made.text(1, plane("/device:GPU:0", Line(7, "Stream #7", 5, ()), stats=stats))
+
+
+def test_info_says_which_gpus_there_are(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """By what the plane of each says: vendor, memory, cores; no model where it names none."""
+    data = device(device_vendor="Nvidia", core_count=132, memory_size=80 << 30, clock_rate=1)
+    host = made.text(4, "node7")
+    ran = TpTools(capsysbinary)("info", written(tmp_path, made.job() + data + host))
+    assert (ran.code, ran.err) == (0, "")
+    facts = dict(line.split(maxsplit=1) for line in ran.out.decode().splitlines()[1:5])
+    assert facts["GPUs"] == ("1 x GPU without a name, 1 x Nvidia (85.9 GB, 132 multiprocessors)")
+    assert facts["Host"] == "node7"
+
+
+@pytest.mark.parametrize(
+    ("stamp", "started", "base"),
+    [
+        (1_780_000_000_000_000_000, None, 1_780_000_000_000_000_000),
+        (2_000, 1_780_000_000_000_000_000, 1_780_000_000_000_002_000),
+        (2_000, None, None),
+    ],
+)
+def test_the_time_of_the_day(
+    tmp_path: Path, stamp: int, started: int | None, base: int | None
+) -> None:
+    """Of the lines, else of the session that they count from; else it is not known."""
+    lines = [Line(5, "t", stamp, (Event("a", 0, 5_000),)), Line(6, "empty", 0, ())]
+    stats = {} if started is None else {"profile_start_time": started}
+    data = plane("/host:CPU", *lines), plane("Task Environment", stats=stats)
+    path = written(tmp_path, b"".join(made.text(1, it) for it in data))
+    with open_source(str(path)) as source:
+        trace = json.loads(b"".join(source.blocks()))
+    assert trace.get("baseTimeNanoseconds") == base
+    assert [it["ts"] for it in trace["traceEvents"] if it["ph"] == "X"] == [0.0]
+
+
+def test_what_is_no_work_of_a_stream_is_counted(tmp_path: Path) -> None:
+    """Allocations on the line of a stream are no kernels; sums have no times; warnings are told."""
+    events = (
+        Event("fusion", 0, 3_000_000, {"kernel_details": "regs:32"}),
+        Event("MemoryAlloc", 1_000, 1_000, {"memalloc_details": "kind:device num_bytes:64"}),
+        Event("Memset", 5_000_000, 1_000, {"memset_details": "kind:device num_bytes:64 async:1"}),
+        Event("sum", None, 9_000),
+    )
+    data = made.text(1, plane("/device:GPU:0", Line(7, "Stream #7(Compute)", 0, events)))
+    path = written(tmp_path, data + made.text(3, "Events were\n dropped."))
+    with open_source(str(path)) as source:
+        trace = json.loads(b"".join(source.blocks()))
+    shown = [(it["cat"], it["name"]) for it in trace["traceEvents"] if it["ph"] == "X"]
+    assert shown == [("kernel", "fusion"), ("gpu_memset", "Memset")]
+    assert trace["traceEvents"][-1]["args"]["bytes"] == 64
+    assert trace["exportNotes"] == [
+        "Left out: allocations of memory (1), sums of events without times (1).",
+        "The profiler of XLA says: Events were dropped.",
+    ]

@@ -6,11 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tp_tools import nsys, rocpd
 from tp_tools.files import exports
 from tp_tools.files.sources import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tp_tools.files.source import Source
+    from tp_tools.nsys.beginnings import Beginning
 
 
 @contextmanager
@@ -32,7 +36,29 @@ def opened(file: str) -> Iterator[Path]:
         with exports.opened_folder(Path(file), file) as path:
             yield path
         return
-    source = source_of(file)
-    export = exports.Export(source.readable(), file, lambda: source.truncated)
+    with _seekable(source_of(file)) as path:
+        yield path
+
+
+def beginning(source: Source) -> Beginning | None:
+    """Return what the database of an export tells before its events; None of any other file.
+
+    Raises:
+        InputError: it cannot be read.
+        OutputError: the disk is too full for a temporary copy.
+    """
+    if not source.is_database():
+        return None
+    with _seekable(source) as path:
+        for reader in (nsys, rocpd):
+            if reader.is_export(path, source.name):
+                start: Beginning = reader.beginning(path, source.name)
+                return start
+    return None
+
+
+@contextmanager
+def _seekable(source: Source) -> Iterator[Path]:
+    export = exports.Export(source.readable(), source.name, lambda: source.truncated)
     with exports.seekable(export, source.stored()) as path:
         yield path

@@ -17,6 +17,7 @@ from tp_tools.chrome.metadata import header_metadata
 from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.stream import SPACE, Malformed, TextStream
 from tp_tools.errors import InputError
+from tp_tools.files.databases import beginning
 from tp_tools.files.sources import is_rereadable, source_of
 from tp_tools.merging.rank_names import parse_file_name
 
@@ -76,6 +77,8 @@ class Probe(Struct, frozen=True):
 def probe(file: str, *, is_given: bool, sources: SourceOf = source_of) -> Probe:
     """Read the beginning of a file; read all of it if no rank stands before its events.
 
+    Of the database of an export no event is read: what it holds is asked of its tables.
+
     Args:
         file: its path.
         is_given: as in `Probe`.
@@ -86,6 +89,18 @@ def probe(file: str, *, is_given: bool, sources: SourceOf = source_of) -> Probe:
     if file.endswith(PERFETTO):
         return Probe(file, is_given, is_perfetto=True)
     source = sources(file)
+    try:
+        export = beginning(source)
+    except InputError as error:
+        return Probe(file, is_given, error=error)
+    if export is not None:
+        return Probe(
+            file,
+            is_given,
+            has_gpu_work=export.has_gpu_work,
+            has_events=export.has_events,
+            metadata=header_metadata(export.head),
+        )
     found = _read_probe(source, _plain, is_given=is_given)
     for repaired in (_thorough, _salvaged):
         if not isinstance(found.error, Malformed):

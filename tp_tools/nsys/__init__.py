@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
-    from tp_tools.nsys.export import ExportRanks, is_export, ranks, read_rank, read_text
+    from tp_tools.nsys.export import ExportRanks, beginning, is_export, ranks, read_rank, read_text
     from tp_tools.nsys.parquet import is_parquet_folder, write_database
 
 __all__ = [
     "ExportRanks",
+    "beginning",
     "is_export",
     "is_parquet_folder",
     "ranks",
@@ -26,6 +27,7 @@ __getattr__ = exporter(
     __name__,
     {
         "ExportRanks": "export",
+        "beginning": "export",
         "is_export": "export",
         "is_parquet_folder": "parquet",
         "ranks": "export",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tp_tools.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
 Row: TypeAlias = "tuple[Any, ...]"
@@ -151,6 +151,15 @@ class Database:
         with reading(self.name):
             [(value,)] = self._connection.execute(sql)
         return value if isinstance(value, int) else None
+
+    def holds(self, names: Iterable[str]) -> bool:
+        """Tell whether one of some tables has a row."""
+        there = [name for name in names if name in self.columns]
+        with reading(self.name):
+            return any(
+                self._connection.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone()  # noqa: S608
+                for name in there
+            )
 
     def count(self, table: str) -> int:
         """Return the number of rows; 0 where there is no such table."""

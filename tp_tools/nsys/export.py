@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from tp_tools.nsys import tables
+from tp_tools.nsys.beginnings import Beginning
 from tp_tools.nsys.database import opened
 from tp_tools.nsys.devices import properties
 from tp_tools.nsys.facts import read_facts
@@ -81,6 +82,23 @@ def read_text(path: Path, name: str) -> Generator[bytes]:
         yield from _text(database, read_facts(database))
 
 
+def beginning(path: Path, name: str) -> Beginning:
+    """Return what an export tells before its events, without reading these.
+
+    Args:
+        path: the SQLite database.
+        name: its name in messages.
+
+    Raises:
+        InputError: the file is damaged, locked, or of an unknown version.
+    """
+    with opened(path, name) as database:
+        head = _head(read_facts(database), _busy_processes(database), properties(database))
+        return Beginning(
+            head.encode(), database.holds(tables.GPU_WORK), database.holds(tables.DRAWN)
+        )
+
+
 def ranks(path: Path, name: str) -> ExportRanks:
     """Find the ranks of an export that recorded several processes.
 
@@ -124,7 +142,7 @@ def read_rank(path: Path, name: str, process: int, rank: int) -> Generator[bytes
 def _text(database: Database, facts: Facts) -> Iterator[bytes]:
     gpus = properties(database)
     # first of all, since many readers want no more than the beginning
-    yield (_head(facts, _busy_processes(database), gpus) + '"traceEvents":[\n').encode()
+    yield _head(facts, _busy_processes(database), gpus).encode()
     found = layout(database)
     recording = Recording(
         database,
@@ -169,7 +187,7 @@ def _busy_processes(database: Database) -> int:
 
 
 def _head(facts: Facts, processes: int, gpus: list[dict[str, Any]]) -> str:
-    """Return the start of the trace, with the members of Kineto that the export knows."""
+    """Return the text before the events, with the members of Kineto that the export knows."""
     head: dict[str, Any] = {"deviceProperties": gpus}
     if facts.rank is not None and processes < 2:  # noqa: PLR2004  else it is one of several
         head["distributedInfo"] = {"rank": facts.rank}
@@ -181,4 +199,4 @@ def _head(facts: Facts, processes: int, gpus: list[dict[str, Any]]) -> str:
     head["displayTimeUnit"] = "ms"
     if facts.base_ns is not None:
         head["baseTimeNanoseconds"] = facts.base_ns
-    return json_text(head)[:-1] + ","
+    return json_text(head)[:-1] + ',"traceEvents":[\n'

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from tp_tools._exports import exporter
 
 if TYPE_CHECKING:
-    from tp_tools.rocpd.export import is_export, read_text
+    from tp_tools.rocpd.export import beginning, is_export, read_text
 
-__all__ = ["is_export", "read_text"]
+__all__ = ["beginning", "is_export", "read_text"]
 
-__getattr__ = exporter(__name__, {"is_export": "export", "read_text": "export"})
+__getattr__ = exporter(
+    __name__, {"beginning": "export", "is_export": "export", "read_text": "export"}
+)

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from tp_tools.errors import InputError
+from tp_tools.nsys.beginnings import Beginning
 from tp_tools.nsys.database import opened
 from tp_tools.nsys.recording import arrow
 from tp_tools.nsys.values import event_blocks, json_text, members, microseconds
+from tp_tools.rocpd.devices import properties
 from tp_tools.rocpd.layout import layout
 
 if TYPE_CHECKING:
@@ -113,6 +115,21 @@ def is_export(path: Path, name: str) -> bool:
         return any(table.startswith("rocpd_") for table in database.columns)
 
 
+def beginning(path: Path, name: str) -> Beginning:
+    """Return what a database tells before its events, without reading these.
+
+    Args:
+        path: the SQLite database.
+        name: its name in messages.
+
+    Raises:
+        InputError: the file is damaged, locked, or of an unknown version.
+    """
+    with opened(path, name) as database:
+        head = _head(database)
+        return Beginning(head, database.holds((KERNELS, COPIES)), database.holds(_COLUMNS))
+
+
 def read_text(path: Path, name: str) -> Generator[bytes]:
     """Yield the text of the trace that a database holds.
 
@@ -127,9 +144,7 @@ def read_text(path: Path, name: str) -> Generator[bytes]:
         InputError: the file is damaged, locked, or of an unknown version.
     """
     with opened(path, name) as database:
-        schema = _checked_schema(database)
-        head = {"rocpd": {"schema": schema}, "displayTimeUnit": "ms"}
-        yield (json_text(head)[:-1] + ',"traceEvents":[\n').encode()
+        yield _head(database)
         reading = _Reading(
             database,
             layout(database),
@@ -140,6 +155,20 @@ def read_text(path: Path, name: str) -> Generator[bytes]:
         reading.called = _keys(reading, CALLS)
         yield from event_blocks(_lines(reading))
         yield f'\n],"exportNotes":{json_text(list(_notes(reading)))}}}\n'.encode()
+
+
+def _head(database: Database) -> bytes:
+    """Return the text before the events.
+
+    Raises:
+        InputError: the tables are of an unknown version.
+    """
+    head = {
+        "rocpd": {"schema": _checked_schema(database)},
+        "deviceProperties": properties(database),
+        "displayTimeUnit": "ms",
+    }
+    return (json_text(head)[:-1] + ',"traceEvents":[\n').encode()
 
 
 def _checked_schema(database: Database) -> str:

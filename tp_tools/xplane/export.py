@@ -8,6 +8,7 @@ ends are rounded down to ns, so that slices which touch still do.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
@@ -15,12 +16,13 @@ from google.protobuf.message import DecodeError
 from tp_tools.errors import InputError
 from tp_tools.nsys.recording import arrow
 from tp_tools.nsys.values import event_blocks, json_text, members, microseconds
+from tp_tools.xplane.header import GPU, Times, header, told
 from tp_tools.xplane.schema import space_class
+from tp_tools.xplane.stats import Stats, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-_GPU = re.compile(r"/device:GPU:(\d+)")
 _STREAM = re.compile(r"Stream #(\d+)")
 _SHAPE = re.compile(r"(\w+):(\d+(?:,\d+)*)")
 _CALL = re.compile(r"(cu[A-Z]\w*|cuda[A-Z]\w*)")
@@ -32,6 +34,13 @@ _DETAILS = {
     "memcpy_details": "gpu_memcpy",
     "memset_details": "gpu_memset",
 }
+_MEMORY = {
+    "memalloc_details": "allocations of memory",
+    "memfree_details": "releases of memory",
+    "memory_residency_details": "residencies of memory",
+}
+"""Stats of events on a stream that are no work of it."""
+
 _COPIES = {"MemcpyH2D": "HtoD", "MemcpyD2H": "DtoH", "MemcpyD2D": "DtoD", "MemcpyP2P": "PtoP"}
 _PASSED_ON = ("hlo_op", "hlo_module", "tf_op", "context_id", "step_num", "group_id")
 
@@ -55,82 +64,67 @@ def read_text(data: bytes, name: str) -> Generator[bytes]:
     except DecodeError as error:
         raise InputError(f"{name}: is damaged, or no profile of XLA. Copy it again.") from error
     lines = [(pid, plane) for pid, plane in enumerate(space.planes) if plane.lines]
-    first_ns = min((line.timestamp_ns for _, it in lines for line in it.lines), default=0)
-    head = {"xplane": {"planes": len(lines)}, "baseTimeNanoseconds": first_ns}
-    yield (json_text(head)[:-1] + ',"traceEvents":[\n').encode()
+    times = Times.of(space)
+    yield (json_text(header(space, times))[:-1] + ',"traceEvents":[\n').encode()
     starts, ends = _correlated(lines)
+    left_out = Counter[str]()
     yield from event_blocks(
         events
         for number, plane in lines
-        for events in _plane(plane, number, first_ns, starts & ends)
+        for events in _plane(plane, number, times.first_ns, starts & ends, left_out)
     )
-    yield b"\n]}\n"
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
+    yield f'\n],"exportNotes":{json_text(list(told(space, left_out)))}}}\n'.encode()
 
 
 def _correlated(planes: list[tuple[int, Any]]) -> tuple[set[int], set[int]]:
     """Return the correlation ids of calls, and those of work."""
     found: tuple[set[int], set[int]] = set(), set()
     for _, plane in planes:
-        stats = _Stats(plane)
-        of = found[_GPU.match(_text(plane.name)) is not None]
+        stats = Stats(plane)
+        of = found[GPU.match(text_of(plane.name)) is not None]
         for line in plane.lines:
-            of.update(stats.of(event).get("correlation_id", 0) for event in line.events)
+            of.update(_correlation(stats.of(event)) for event in line.events)
     return found[0] - {0}, found[1] - {0}
 
 
-class _Stats:
-    """Reads the stats of the events of a plane by their names."""
-
-    def __init__(self, plane: Any) -> None:  # noqa: ANN401  made at run time
-        self._names = {it.key: _text(it.value.name) for it in plane.stat_metadata}
-        self._events = {it.key: it.value for it in plane.event_metadata}
-
-    def name(self, event: Any) -> str:  # noqa: ANN401
-        """Return the name of an event."""
-        found = self._events.get(event.metadata_id)
-        return "event" if found is None else _text(found.name or found.display_name) or "event"
-
-    def of(self, event: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Return the stats of an event, with those of its kind."""
-        kind = self._events.get(event.metadata_id)
-        given = [*(kind.stats if kind is not None else ()), *event.stats]
-        return {self._names.get(it.metadata_id, "?"): self._value(it) for it in given}
-
-    def _value(self, stat: Any) -> Any:  # noqa: ANN401
-        if stat.HasField("ref_value"):
-            return self._names.get(stat.ref_value, "")
-        if stat.HasField("str_value"):
-            return _text(stat.str_value)
-        for field in ("int64_value", "uint64_value", "double_value"):
-            if stat.HasField(field):
-                return getattr(stat, field)
-        return None
+def _correlation(stats: dict[str, Any]) -> int:
+    """Return the id that a call shares with what it launched; 0 for none."""
+    key = stats.get("correlation_id")
+    return key if isinstance(key, int) and key > 0 else 0
 
 
-def _plane(plane: Any, number: int, first_ns: int, joined: set[int]) -> Iterator[list[str]]:  # noqa: ANN401
-    """Yield the events of each line of a plane."""
-    name = _text(plane.name)
-    gpu = _GPU.match(name)
+def _plane(
+    plane: Any,  # noqa: ANN401  made at run time
+    number: int,
+    first_ns: int,
+    joined: set[int],
+    left_out: Counter[str],
+) -> Iterator[list[str]]:
+    """Yield the events of each line of a plane; count what becomes none."""
+    name = text_of(plane.name)
+    gpu = GPU.match(name)
     pid = int(gpu[1]) if gpu else _HOST_PID + number
     yield [_named("process", pid, 0, f"GPU {pid}" if gpu else name)]
-    stats = _Stats(plane)
+    stats = Stats(plane)
     for place, line in enumerate(plane.lines):
-        title = _text(line.name)
+        title = text_of(line.name)
         stream = _STREAM.match(title) if gpu else None
         is_free = stream is None and (gpu or not 0 < line.id <= _MOST_TID)
         tid = int(stream[1]) if stream else _FREE_TID + place if is_free else line.id
         where = "stream" if stream else "device" if name.startswith("/device:") else "host"
         events = [_named("thread", pid, tid, title or f"line {line.id}")]
         for event in line.events:
+            if event.HasField("num_occurrences"):
+                left_out["sums of events without times"] += 1
+                continue
+            found = stats.of(event)
+            if stream and (what := next((it for it in _MEMORY if it in found), None)):
+                left_out[_MEMORY[what]] += 1
+                continue
             start = line.timestamp_ns * 1000 + event.offset_ps - first_ns * 1000
             end = start + max(event.duration_ps, 0)
             times = start // 1000, end // 1000 - start // 1000
-            found = stats.of(event)
-            key = found.get("correlation_id") or 0
+            key = _correlation(found)
             place_args = {"device": pid, "stream": tid} if stream else {}
             cat, shown, args = _described(stats.name(event), found, where)
             args = {**place_args, "correlation": key or None, **args}
@@ -177,5 +171,5 @@ def _described(name: str, stats: dict[str, Any], where: str) -> tuple[str, str, 
         shared = [numbers[key][0] for key in ("static_shared", "dynamic_shared") if key in numbers]
         args["shared memory"] = sum(shared) if shared else None
         return cat, name, args
-    args["bytes"] = numbers.get("size", [None])[0]
+    args["bytes"] = numbers.get("size", numbers.get("num_bytes", [None]))[0]
     return cat, f"Memcpy {_COPIES[name]}" if name in _COPIES else name, args

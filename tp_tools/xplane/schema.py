@@ -15,12 +15,18 @@ _SCALARS = {"double": 1, "int64": 3, "uint64": 4, "string": 9, "bytes": 12}
 _MESSAGE, _ONE, _MANY = 11, 1, 3
 
 MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
-    "XSpace": (("planes", 1, "*XPlane"),),
+    "XSpace": (
+        ("planes", 1, "*XPlane"),
+        ("errors", 2, "*bytes"),
+        ("warnings", 3, "*bytes"),
+        ("hostnames", 4, "*bytes"),
+    ),
     "XPlane": (
         ("name", 2, "bytes"),
         ("lines", 3, "*XLine"),
         ("event_metadata", 4, "*EventEntry"),
         ("stat_metadata", 5, "*StatEntry"),
+        ("stats", 6, "*XStat"),
     ),
     "EventEntry": (("key", 1, "int64"), ("value", 2, "XEventMetadata")),
     "StatEntry": (("key", 1, "int64"), ("value", 2, "XStatMetadata")),
@@ -35,6 +41,7 @@ MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
         ("offset_ps", 2, "int64"),
         ("duration_ps", 3, "int64"),
         ("stats", 4, "*XStat"),
+        ("num_occurrences", 5, "int64"),
     ),
     "XStat": (
         ("metadata_id", 1, "int64"),
