@@ -197,3 +197,29 @@ def test_other_databases_are_named(tp_tools: TpTools, tmp_path: Path) -> None:
     ran = tp_tools("fix", path)
     assert ran.code == 3
     assert "is an SQLite database." in ran.err
+
+
+def test_no_event_is_trimmed(tp_tools: TpTools, tmp_path: Path) -> None:
+    """Ranges and waits that cross by less than a microsecond get lanes: their times are exact."""
+    place = {"deviceId": 0, "contextId": 1, "streamId": 7, "globalPid": made.global_pid(100)}
+    crossing = [(1_000, 5_000), (4_500, 9_000)]
+    tables: made.Tables = {
+        made.KERNEL: [kernel(100, 200)],
+        made.SYNC: [{"start": a, "end": b, **place, "syncType": 3} for a, b in crossing],
+        "NVTX_EVENTS": [annotation(a, b, "range", kind=60) for a, b in crossing],
+    }
+    path = made.write(tmp_path / "report.sqlite", tables)
+    sql = "SELECT ts, ts + dur AS ends, COUNT(*) AS n FROM slice WHERE "
+    sql += "category IN ('cuda_sync', 'user_annotation') GROUP BY 1, 2 ORDER BY 1"
+    out = tmp_path / "out.pftrace"
+    assert tp_tools("fix", path, "-o", out, "--verify").code == 0
+    for file in (path, out):
+        rows = tp_tools("query", "-e", sql, file, "--format", "json").rows()
+        first = rows[0]["ts"]
+        assert [(it["ts"] - first, it["ends"] - first, it["n"]) for it in rows] == [
+            (0, 4_000, 2),
+            (3_500, 8_000, 2),
+        ]
+    assert tp_tools("fix", path, "--tolerance", "1us").code == 0
+    trimmed = [it for it in read(tmp_path / "report.fixed.json.gz")["traceEvents"] if "dur" in it]
+    assert sorted(it["dur"] for it in trimmed) == [0.1, 3.5, 3.5, 4.5, 4.5]

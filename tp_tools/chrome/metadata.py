@@ -109,6 +109,11 @@ def metadata(trace: Trace) -> TraceMetadata:
     return _metadata(_head_members(trace.head.text) | _tail_members(trace))
 
 
+def is_exported(trace: Trace) -> bool:
+    """Tell whether a trace is that of an export, with the times that its database holds."""
+    return NOTES_KEY in _tail_members(trace)
+
+
 def header_metadata(head: bytes, tail: bytes = b"") -> TraceMetadata:
     """Return the metadata of a file whose events are not read.
 

@@ -49,9 +49,8 @@ STDOUT = "-"
     "tolerance_ns",
     type=duration,
     metavar="DURATION",
-    default=f"{TOLERANCE_NS / 1000:g}us",
-    show_default=True,
-    help="CPU slices and annotations that overlap by at most this much are trimmed, not moved.",
+    help="CPU slices and annotations that overlap by at most this much are trimmed, not moved. "
+    f"Default: {TOLERANCE_NS / 1000:g}us; 0 of an export, whose times are exact.",
 )
 @click.option("--summary", type=click.Choice(["json"]), help="Print the summary as JSON on stdout.")
 @click.option(
@@ -85,7 +84,7 @@ def command(  # noqa: PLR0917  click passes all by name
     output: str | None,
     check: bool,  # noqa: FBT001  click passes flags by name
     verify: bool,  # noqa: FBT001
-    tolerance_ns: int,
+    tolerance_ns: int | None,
     summary: str | None,
     lanes: Lanes | None,
     short_names: bool,  # noqa: FBT001

@@ -15,7 +15,6 @@ from msgspec import Struct
 from tp_tools import notebook
 from tp_tools.caller import KeptWarnings
 from tp_tools.files.default_output import FIXED, beside
-from tp_tools.repair.tolerance import TOLERANCE_NS
 from tp_tools.repair.trace_file import FileOptions, pftrace_options, repair_file
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def fix(
     *,
     check: bool = False,
     verify: bool = False,
-    tolerance_ns: int = TOLERANCE_NS,
+    tolerance_ns: int | None = None,
     lanes: Lanes | None = None,
     short_names: bool = False,
     force: bool = False,
@@ -70,7 +69,7 @@ def fix(
         check: whether nothing is written; `is_sound` then says what there is to repair.
         verify: whether the result is loaded into TraceProcessor and proven.
         tolerance_ns: CPU slices and annotations that overlap by at most so much are trimmed, not
-            moved, ns.
+            moved, ns; None for 1,000, and 0 of an export, whose times are exact.
         lanes: in a .pftrace, "shared" or "rows", as for `tp-tools fix --lanes`.
         short_names: whether kernels get names that can be read.
         force: whether an existing output is replaced.

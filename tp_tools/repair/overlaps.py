@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Struct
 
 from tp_tools import engine, library
+from tp_tools.chrome.metadata import is_exported
 from tp_tools.columns import distinct, indices_of, is_in, iterate_rows
 from tp_tools.errors import VerificationError
 from tp_tools.progress import SILENT
@@ -52,7 +53,8 @@ class OverlapOptions(Struct, frozen=True):
     """How to ask SQL about overlaps.
 
     Attributes:
-        tolerance_ns: overlaps up to this long count as jitter, ns.
+        tolerance_ns: overlaps up to this long count as jitter, ns; None for `TOLERANCE_NS`, and for
+            none where a trace is that of an export, whose times are whole ns as recorded.
         engine: the TraceProcessor to use; None for the default.
         everything: load all slices, not only those near overlaps.
         engines: number of embedded engines to use at a time, where overlaps are many.
@@ -60,13 +62,19 @@ class OverlapOptions(Struct, frozen=True):
         max_lanes: lanes above which slices are a crowd, see `tp_tools.repair.crowds`.
     """
 
-    tolerance_ns: int = TOLERANCE_NS
+    tolerance_ns: int | None = None
     engine: str | None = None
     everything: bool = False
     engines: int = 1
     min_group: int = MIN_GROUP
     max_group: int = MAX_GROUP
     max_lanes: int = MAX_LANES
+
+    def tolerance_of(self, trace: Trace) -> int:
+        """Return the longest overlap that counts as jitter in a trace, ns."""
+        if self.tolerance_ns is not None:
+            return self.tolerance_ns
+        return 0 if is_exported(trace) else TOLERANCE_NS
 
 
 def decide_repairs(
@@ -106,7 +114,7 @@ def decide_repairs(
         del found  # frees memory: there may be many repairs
         touched = np.zeros(len(table), np.bool_)
         touched[indices_of(table.event, {*current.event[off].tolist(), *ends, *lanes})] = True
-        near = subset(table, slices_near(table, touched, options.tolerance_ns))
+        near = subset(table, slices_near(table, touched, options.tolerance_of(trace)))
         tracks = _unfinished_tracks(with_ends(near, ends), lanes)
         if not len(tracks):
             return _repairs(table, ends, lanes)
@@ -145,9 +153,8 @@ def _one_round(
     ]
     found = _ask(trace, texts, options, reporter)
     for crowd in crowds:
-        found += repair_crowd(
-            trace, current, lane, recorded, crowd, tolerance_ns=options.tolerance_ns
-        )
+        tolerance_ns = options.tolerance_of(trace)
+        found += repair_crowd(trace, current, lane, recorded, crowd, tolerance_ns=tolerance_ns)
     return found
 
 
@@ -241,7 +248,7 @@ def _ask(
     """
     path = library.find(QUERY)
     query = library.expand(library.read(path))
-    sql = library.with_parameters(query, {"tolerance_ns": options.tolerance_ns})
+    sql = library.with_parameters(query, {"tolerance_ns": options.tolerance_of(trace)})
 
     load = partial(engine.load, source="the overlaps", engine=options.engine, reporter=reporter)
 

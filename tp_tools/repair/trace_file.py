@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from tp_tools.errors import UsageError
 from tp_tools.processes.pool import ALONE
-from tp_tools.repair.tolerance import TOLERANCE_NS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +33,8 @@ class FileOptions(Struct, frozen=True):
         output: the file to write.
         check: whether nothing is written.
         verify: whether the result is loaded and proven.
-        tolerance_ns: CPU slices that overlap by at most so much are trimmed, not moved, ns.
+        tolerance_ns: CPU slices that overlap by at most so much are trimmed, not moved, ns; None as
+            in `OverlapOptions`.
         engine: the TraceProcessor.
         pftrace: options of a .pftrace; None for JSON.
         short_names: whether kernels get names that can be read.
@@ -45,7 +45,7 @@ class FileOptions(Struct, frozen=True):
     output: str
     check: bool = False
     verify: bool = False
-    tolerance_ns: int = TOLERANCE_NS
+    tolerance_ns: int | None = None
     engine: str | None = None
     pftrace: PftraceOptions | None = None
     short_names: bool = False
