@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import pickle
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +70,23 @@ def test_exports_of_nsight_systems_are_traces(tmp_path: Path, table: str) -> Non
     path = tmp_path / "t.json"
     path.write_bytes(database(tmp_path, table))
     refuse_foreign(str(path))
+
+
+def test_an_export_whose_tables_are_named_at_its_end_is_one(tmp_path: Path) -> None:
+    """Its first 4 MiB name none, since its strings were written before; nor do those of others."""
+    for last in ("NVTX_EVENTS", "other"):
+        path = tmp_path / f"{last}.sqlite"
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("CREATE TABLE StringIds (id, value)")
+            connection.execute("INSERT INTO StringIds VALUES (1, ?)", ["x" * (5 << 20)])
+            connection.commit()
+            for number in range(40):
+                connection.execute(f"CREATE TABLE enum_{number} (id -- {'a comment' * 20}\n)")
+            connection.execute(f"CREATE TABLE {last} (a)")
+        assert path.read_bytes().index(f"CREATE TABLE {last}".encode()) > 4 << 20
+    refuse_foreign(str(tmp_path / "NVTX_EVENTS.sqlite"))
+    with pytest.raises(InputError, match=": is an SQLite database"):
+        refuse_foreign(str(tmp_path / "other.sqlite"))
 
 
 @pytest.mark.parametrize(

@@ -501,3 +501,16 @@ def test_the_export_is_not_changed(tmp_path: Path) -> None:
     read(path)
     assert path.read_bytes() == before
     assert [it.name for it in tmp_path.iterdir()] == ["made.sqlite"]
+
+
+def test_an_export_in_write_ahead_mode_is_not_written_to(tmp_path: Path) -> None:
+    """SQLite would put a log and its index beside it; changes that lie in a log are read."""
+    path = made.write(tmp_path / "made.sqlite", made.job())
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+    assert [it["ts"] for it in events(read(path), "kernel")] == ["2.000", "6.001"]
+    assert [it.name for it in tmp_path.iterdir()] == ["made.sqlite"]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE StringIds SET value = 'late' WHERE id = 1")
+        connection.commit()
+        assert events(read(path), "kernel")[0]["name"] == "late"

@@ -40,6 +40,17 @@ def opened(file: str) -> Iterator[Path]:
         yield path
 
 
+def is_export(file: str) -> bool:
+    """Tell whether a database is the export of a profiler.
+
+    Raises:
+        InputError: it cannot be read.
+        OutputError: the disk is too full for a temporary copy.
+    """
+    with opened(file) as path:
+        return any(reader.is_export(path, file) for reader in (nsys, rocpd))
+
+
 def beginning(source: Source) -> Beginning | None:
     """Return what the database of an export tells before its events; None of any other file.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from tp_tools.errors import InputError
+from tp_tools.files import databases
 from tp_tools.files.sources import is_rereadable, source_of
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ def refuse_foreign(name: str, *, by_perfetto: bool = True, is_whole: bool = Fals
         text = _beginning(source_of(name, is_whole=is_whole))
     for kind in KINDS if by_perfetto else KINDS + _PERFETTO_ONLY:
         if text and kind.matches(name, text):
+            if text.startswith(_DATABASE) and databases.is_export(name):
+                return  # whose tables were named behind the beginning
             raise InputError(f"{name}: is {kind.is_a}. {kind.advice.replace('FILE', name)}")
 
 

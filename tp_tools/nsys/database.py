@@ -17,6 +17,9 @@ Row: TypeAlias = "tuple[Any, ...]"
 MAGIC = b"SQLite format 3\0"
 """The first bytes of an SQLite database (sqlite.org/fileformat.html)."""
 
+_VERSIONS, _LOGGED = slice(18, 20), b"\2\2"
+"""Place of the versions of its format in the header, and those of write-ahead mode."""
+
 THREADS = (1 << 24) - 1
 """A globalTid is the globalPid of its process, whose last 24 bits are 0, and the thread id."""
 
@@ -184,7 +187,7 @@ def opened(path: Path, name: str) -> Iterator[Database]:
     Raises:
         InputError: it cannot be read, or is locked.
     """
-    address = f"{path.absolute().as_uri()}?mode=ro"
+    address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' * _is_closed_log(path)}"
     with reading(name):
         # blocks of a trace are read on a thread ahead of their consumer, which may close them
         connection = sqlite3.connect(address, timeout=_BUSY_S, check_same_thread=False, uri=True)
@@ -193,6 +196,18 @@ def opened(path: Path, name: str) -> Iterator[Database]:
         with reading(name):
             database = Database(connection, name)
         yield database
+
+
+def _is_closed_log(path: Path) -> bool:
+    """Tell whether a database of write-ahead mode is closed: no log with changes lies beside it.
+
+    SQLite makes such a log, and an index of it, whenever it opens one for reading; not if it is
+    told that nothing changes the file.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    with path.open("rb") as file:
+        is_logged = file.read(_VERSIONS.stop)[_VERSIONS] == _LOGGED
+    return is_logged and not (log.exists() and log.stat().st_size)
 
 
 @contextmanager
