@@ -74,6 +74,16 @@ def test_each_process_is_a_rank_in_the_order_of_its_gpu(tmp_path: Path) -> None:
     assert any("2 processes use GPUs" in line for line in reporter.notes)
 
 
+def test_what_the_profiler_says_of_all_is_told_of_each_rank(tmp_path: Path) -> None:
+    """Its own diagnostics have an id of no process; those of a rank are told of that one alone."""
+    said = {-144115188075855872: "host", made.global_pid(100): "one", made.global_pid(200): "other"}
+    rows = [{"severity": 3, "text": text, "globalPid": process} for process, text in said.items()]
+    path = made.write(tmp_path / "all.sqlite", two_processes(DIAGNOSTIC_EVENT=rows))
+    traces = [json.loads(text(it)) for it in converted([str(path)], ALONE, ExportSources(tmp_path))]
+    told = [[it.split()[-1] for it in trace["exportNotes"] if "says" in it] for trace in traces]
+    assert told == [["host", "other"], ["host", "one"]]
+
+
 def test_a_damaged_export_is_named(tmp_path: Path) -> None:
     """A database without its second half ends in a line with its name."""
     path = made.write(tmp_path / "all.sqlite", two_processes())

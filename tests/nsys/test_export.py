@@ -514,3 +514,33 @@ def test_an_export_in_write_ahead_mode_is_not_written_to(tmp_path: Path) -> None
         connection.execute("UPDATE StringIds SET value = 'late' WHERE id = 1")
         connection.commit()
         assert events(read(path), "kernel")[0]["name"] == "late"
+
+
+def test_a_part_of_a_gpu_has_its_own_multiprocessors(tmp_path: Path) -> None:
+    """Of MIG: shares of the 3 SMs of the GPU would be too small, its process has one of them."""
+    device = {"gpuId": 0, "cudaId": 0, "pid": 100, "uuid": "MIG", "numMultiprocessors": 1}
+    trace = trace_of(tmp_path, made.job() | {"TARGET_INFO_CUDA_DEVICE": [device]})
+    args = events(trace, "kernel")[0]["args"]
+    assert (args["blocks per SM"], args["warps per SM"]) == ("6.0", "12.0")
+    assert trace["deviceProperties"][0]["numSms"] == 3
+
+
+def test_waits_without_an_event_or_kind_say_none(tmp_path: Path) -> None:
+    """4294967295 is no event, 0 no kind: reports of older versions have it in another column."""
+    place = {"deviceId": 0, "contextId": 1, "streamId": 7, "globalPid": global_pid(100)}
+    waits = [
+        {"start": 1, "end": 2, **place, "syncType": 2, "eventId": 0xFFFFFFFF},
+        {"start": 3, "end": 4, **place, "syncType": 0, "deprecatedSyncType": 1, "eventId": 5},
+    ]
+    one, other = events(trace_of(tmp_path, {made.SYNC: waits}), "cuda_sync")
+    assert (one["name"], one["args"].get("event_id")) == ("Stream Wait Event", None)
+    assert (other["name"], other["args"].get("event_id")) == ("Event Sync", 5)
+
+
+def test_verbose_diagnostics_push_out_no_warning(tmp_path: Path) -> None:
+    """Of more than can be told, errors and warnings come first."""
+    rows = [{"severity": 4, "text": f"detail {number}"} for number in range(30)]
+    rows += [{"severity": 2, "text": "Events were lost."}]
+    notes = trace_of(tmp_path, made.job() | {"DIAGNOSTIC_EVENT": rows})["exportNotes"]
+    assert notes[0] == "Nsight Systems says: Events were lost."
+    assert notes[-1] == "Nsight Systems says 11 things more."

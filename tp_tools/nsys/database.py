@@ -51,13 +51,17 @@ class Database:
         sql = "SELECT name FROM pragma_table_info(?)"
         return frozenset(name for (name,) in self._connection.execute(sql, (table,)))
 
-    def narrow(self, process: int, whole: Collection[str] = ()) -> None:
+    def narrow(
+        self, process: int, others: Collection[object], shared: Collection[str] = ()
+    ) -> None:
         """Hide the rows of other processes from now on.
 
         Args:
             process: its globalPid.
-            whole: tables whose rows without a process stay.
+            others: globalPids of those whose rows are hidden in the shared tables, too.
+            shared: tables whose other rows stay: those of no process, and of the profiler itself.
         """
+        theirs = ", ".join(map(str, others))
         for table, columns in self.columns.items():
             column = next((it for it in ("globalTid", "globalPid") if it in columns), None)
             if column is None:
@@ -65,9 +69,11 @@ class Database:
             # views of the temporary schema are found before the tables of the file
             self._connection.execute(
                 f'CREATE TEMP VIEW "{table}" AS SELECT * FROM main."{table}" '  # noqa: S608
-                f'WHERE "{column}" BETWEEN {process} AND {process + THREADS}'
-                + f' OR "{column}" IS NULL'
-                * (table in whole)
+                + (
+                    f'WHERE "{column}" IS NULL OR "{column}" & {~THREADS} NOT IN ({theirs})'
+                    if table in shared
+                    else f'WHERE "{column}" BETWEEN {process} AND {process + THREADS}'
+                )
             )
 
     def has(self, table: str, *columns: str) -> bool:

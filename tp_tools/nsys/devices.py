@@ -78,3 +78,29 @@ def properties(database: Database) -> list[dict[str, Any]]:
         {key: value for key, value in zip(_PROPERTIES, row, strict=True) if value is not None}
         for row in rows
     ]
+
+
+def multiprocessors(
+    database: Database, gpus: Sequence[dict[str, Any]], numbers: dict[tuple[int, int], int]
+) -> dict[tuple[int, int], int]:
+    """Return how many multiprocessors each process has on its GPUs.
+
+    A part of a GPU (MIG) has fewer than the GPU: what the export says of the process's own device
+    counts.
+
+    Args:
+        database: the export.
+        gpus: what `properties` gives.
+        numbers: the number of the GPU by globalPid and deviceId.
+
+    Returns:
+        The count by globalPid and deviceId, where it is known.
+    """
+    rows = database.all(tables.CUDA_DEVICES, ["pid", "cudaId", "numMultiprocessors"])
+    of_device = {(pid, ordinal): count for pid, ordinal, count in rows}
+    of_gpu = {gpu["id"]: gpu.get("numSms") for gpu in gpus if "id" in gpu}
+    found = {
+        (process, ordinal): of_device.get((tables.process_id(process), ordinal)) or of_gpu.get(gpu)
+        for (process, ordinal), gpu in numbers.items()
+    }
+    return {key: count for key, count in found.items() if isinstance(count, int)}

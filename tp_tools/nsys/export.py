@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tp_tools.nsys import tables
 from tp_tools.nsys.beginnings import Beginning
 from tp_tools.nsys.database import opened
-from tp_tools.nsys.devices import properties
+from tp_tools.nsys.devices import multiprocessors, properties
 from tp_tools.nsys.facts import read_facts
 from tp_tools.nsys.gpu import gpu_events
 from tp_tools.nsys.host import call_events, system_events
@@ -93,7 +93,7 @@ def beginning(path: Path, name: str) -> Beginning:
         InputError: the file is damaged, locked, or of an unknown version.
     """
     with opened(path, name) as database:
-        head = _head(read_facts(database), _busy_processes(database), properties(database))
+        head = _head(read_facts(database), len(_busy_processes(database)), properties(database))
         return Beginning(
             head.encode(), database.holds(tables.GPU_WORK), database.holds(tables.DRAWN)
         )
@@ -135,14 +135,15 @@ def read_rank(path: Path, name: str, process: int, rank: int) -> Generator[bytes
         InputError: the file is damaged, locked, or of an unknown version.
     """
     with opened(path, name) as database:
-        database.narrow(process, whole=[tables.DIAGNOSTIC])
+        others = [it for it in _busy_processes(database) if it not in {None, process}]
+        database.narrow(process, others, shared=[tables.DIAGNOSTIC])
         yield from _text(database, replace(read_facts(database), rank=rank, world_size=None))
 
 
 def _text(database: Database, facts: Facts) -> Iterator[bytes]:
     gpus = properties(database)
     # first of all, since many readers want no more than the beginning
-    yield _head(facts, _busy_processes(database), gpus).encode()
+    yield _head(facts, len(_busy_processes(database)), gpus).encode()
     found = layout(database)
     recording = Recording(
         database,
@@ -157,12 +158,8 @@ def _text(database: Database, facts: Facts) -> Iterator[bytes]:
 
 
 def _event_lines(recording: Recording, gpus: list[dict[str, Any]]) -> Iterator[list[str]]:
-    processors = {
-        gpu["id"]: gpu["numSms"]
-        for gpu in gpus
-        if isinstance(gpu.get("id"), int) and isinstance(gpu.get("numSms"), int)
-    }
-    yield from gpu_events(recording, processors)
+    numbers = {key[:2]: stream.device for key, stream in recording.layout.streams.items()}
+    yield from gpu_events(recording, multiprocessors(recording.database, gpus, numbers))
     yield from wait_events(recording)
     yield from call_events(recording)
     yield from nvtx_events(recording)
@@ -180,10 +177,10 @@ def _strings(database: Database) -> dict[int, str]:
     }
 
 
-def _busy_processes(database: Database) -> int:
-    """Return the number of processes that use GPUs."""
+def _busy_processes(database: Database) -> set[object]:
+    """Return the globalPids of processes that use GPUs; None where one is not recorded."""
     rows = (database.all(table, ["globalPid"], distinct=True) for table in tables.GPU_WORK)
-    return len({process for found in rows for (process,) in found})
+    return {process for found in rows for (process,) in found}
 
 
 def _head(facts: Facts, processes: int, gpus: list[dict[str, Any]]) -> str:

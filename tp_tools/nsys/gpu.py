@@ -48,8 +48,16 @@ _COPY_KINDS = {
 }
 """CUpti_ActivityMemcpyKind; Nsight Systems adds 11 to 13, migrations of managed memory."""
 
-_MEMORIES = {0: "Pageable", 1: "Pinned", 2: "Device", 3: "Array", 4: "Managed", 5: "Device Static"}
-"""ENUM_CUDA_MEM_KIND."""
+_MEMORIES = {
+    0: "Pageable",
+    1: "Pinned",
+    2: "Device",
+    3: "Array",
+    4: "Managed",
+    5: "Device Static",
+    6: "Managed Static",
+}
+"""ENUM_CUDA_MEM_KIND; 7 is Unknown."""
 
 _WARP = 32
 
@@ -70,12 +78,12 @@ class _Kind(Struct, frozen=True):
     describe: Callable[[Recording, Row, int | None], tuple[str, dict[str, Any]]]
 
 
-def gpu_events(recording: Recording, processors: dict[int, int]) -> Iterator[list[str]]:
+def gpu_events(recording: Recording, processors: dict[tuple[int, int], int]) -> Iterator[list[str]]:
     """Yield the events of all GPU work as JSON, and the ends of their arrows.
 
     Args:
         recording: the export.
-        processors: number of multiprocessors of each GPU whose properties are known.
+        processors: number of multiprocessors by globalPid and deviceId, where it is known.
 
     Raises:
         InputError: the file is damaged.
@@ -86,7 +94,7 @@ def gpu_events(recording: Recording, processors: dict[int, int]) -> Iterator[lis
 
 
 def _events(
-    recording: Recording, kind: _Kind, rows: list[Row], processors: dict[int, int]
+    recording: Recording, kind: _Kind, rows: list[Row], processors: dict[tuple[int, int], int]
 ) -> Iterator[str]:
     keys = [recording.layout.key(row[2], row[6]) for row in rows]
     launched = recording.launches.contain(keys).tolist()
@@ -94,9 +102,10 @@ def _events(
         times = recording.times(row[0], row[1], kind.category)
         if times is None:
             continue
-        place = recording.layout.streams[stream_key(*row[2:6])]
+        stream = stream_key(*row[2:6])
+        place = recording.layout.streams[stream]
         own = row[len(_COMMON) :]
-        name, described = kind.describe(recording, own, processors.get(place.device))
+        name, described = kind.describe(recording, own, processors.get(stream[:2]))
         args = _common_args(row, key, place) | described
         size, dur = described.get("bytes"), row[1] - row[0]
         if isinstance(size, int) and dur:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _WARNING = 2
 """Severity from which on a diagnostic is passed on: 1 is information."""
 
+_VERBOSE = 4
+"""Severity of what was asked for with more words; 3 is an error."""
+
 _TOLD = {*tables.DRAWN, tables.DIAGNOSTIC}
 """Tables of events that are drawn or passed on."""
 
@@ -91,7 +94,8 @@ def _left_out(recording: Recording) -> Iterator[str]:
 
 def _diagnostics(database: Database) -> Iterator[str]:
     rows = database.all(tables.DIAGNOSTIC, ["severity", "text"])
-    texts = [text for severity, text in rows if isinstance(severity, int) and severity >= _WARNING]
+    told = [row for row in rows if isinstance(row[0], int) and row[0] >= _WARNING]
+    texts = [text for _, text in sorted(told, key=lambda row: row[0] == _VERBOSE)]
     known = list(dict.fromkeys(" ".join(str(text).split()) for text in texts))
     for text in known[:_MOST_DIAGNOSTICS]:
         yield f"Nsight Systems says: {text}"

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _KINDS = {1: "Event Sync", 2: "Stream Wait Event", 3: "Stream Sync", 4: "Context Sync"}
 """CUpti_ActivitySynchronizationType, in Kineto's words."""
 
-_NO_STREAM = 0xFFFFFFFF
+_NONE = 0xFFFFFFFF
+"""Stands for no stream and no event."""
+
 _COLUMNS = [
     "start",
     "end",
@@ -27,6 +29,7 @@ _COLUMNS = [
     "streamId",
     "correlationId",
     "syncType",
+    "deprecatedSyncType",
     "eventId",
 ]
 
@@ -42,25 +45,25 @@ def wait_events(recording: Recording) -> Iterator[list[str]]:
 
 
 def _event(recording: Recording, row: Row) -> str | None:
-    start, end, process, device, context, stream, correlation, kind, event = row
+    start, end, process, device, context, stream, correlation, kind, former, event = row
     times = recording.times(start, end, "wait")
     if times is None:
         return None
     layout = recording.layout
     pid = layout.gpu_pid(process, device)
-    known = isinstance(stream, int) and stream != _NO_STREAM
+    known = isinstance(stream, int) and stream != _NONE
     place = layout.streams.get(stream_key(process, device, context, stream)) if known else None
     number = place.tid if place else stream
     name = f"waits of stream {number}" if known else "waits of the host"
     tid = layout.added_row(pid, (tables.SYNC, number if known else None), name)
-    shown = _KINDS.get(kind, "Sync")
+    shown = _KINDS.get(kind or former, "Sync")  # that of a report of an older nsys
     args = {
         "cuda_sync_kind": shown,
         "device": place.device if place else device,
         "context": context,
         "stream": number if known else None,
         "correlation": layout.key(process, correlation) or None,
-        "event_id": event or None,
+        "event_id": event if event not in {0, _NONE} else None,
     }
     recording.drawn[tables.SYNC] += 1
     return (
