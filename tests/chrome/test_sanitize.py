@@ -377,7 +377,26 @@ def test_what_the_tool_writes_needs_no_mending(name: str) -> None:
     assert mend(text, thorough=True) == (text, {})
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1E+309", "0e400", "1.0e309", "100e307"])
+LONG = "1" * 40
+"""More digits than 63 bits hold, which the exponent of a number may have, too."""
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(
+            "1e400",
+            "-1e400",
+            "1E+309",
+            "0e400",
+            "1.0e309",
+            "100e307",
+            "1e000400",
+            "1E+0000000000309",
+        ),
+        *(f"1e{LONG}", f"0.5E-{LONG}", f"-{LONG}E-{LONG}", f"0.{'0' * 30}1e-9999999999999999999"),
+    ],
+)
 @pytest.mark.parametrize(
     "member", ['"bind_id":%s', '"other":%s', '"args":{"ts":%s}', '"a":{"b":{"name":[%s, 1]}}']
 )
@@ -390,7 +409,17 @@ def test_numbers_that_no_double_holds_become_text(number: str, member: str) -> N
     assert mend(wanted, thorough=True) == (wanted, {})
 
 
-@pytest.mark.parametrize("number", ["1e308", "1e-400", "1.7976931348623157e308", "12e30"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1e308",
+        "1e-400",
+        "1.7976931348623157e308",
+        "12e30",
+        f"1e{'0' * 30}5",
+        "1e-999999999999999999",
+    ],
+)
 def test_numbers_that_a_double_holds_stay(number: str) -> None:
     """Numbers with an exponent that Perfetto reads stay as they are."""
     text = f'[{{"ph":"X","ts":1,"dur":2,"other":{number}}}]'.encode()

@@ -199,12 +199,13 @@ def _output_faults(data: bytes, inputs: list[bytes]) -> list[str]:
 
 
 def _losses(data: bytes) -> dict[str, int] | None:
-    """Return what TraceProcessor loses of an input; None where it cannot read it."""
+    """Return what TraceProcessor loses of an input; None where it cannot read it to its end."""
     try:
         with engine.load([data], source="in", allow_loss=True) as tp:
-            return engine.losses(tp)
+            lost = engine.losses(tp)
     except TpToolsError:
         return None
+    return None if "json_tokenizer_failure" in lost else lost
 
 
 def _events(trace: object) -> list[dict[str, object]]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tp_tools.trace.model import Ints
 
 _BLOCK = 1 << 17  # bytes that are marked together, so that they stay in the cache
-_HUGE = re.compile(rb"(?<=[:,\[\s])-?\d+(?:\.\d+)?[eE]\+?\d{3,}(?![\w.])")
+_HUGE = re.compile(rb"(?<=[:,\[\s])" + sanitize_numbers.HUGE + rb"(?![\w.])")
 _MANTISSA = b"0123456789.-"
 _TEN = 10
 _BEFORE = np.isin(np.arange(256), list(b'"td'))  # third last byte of ts", tts", dur", tdur"
@@ -46,13 +46,13 @@ def holds_huge_number(text: bytes) -> bool:
     """Tell whether some number, perhaps one in a string, is too large for a double."""
     marks = np.frombuffer(text, np.uint8)
     exponent = _marked(marks, _exponents)
-    for behind in (2, 3):  # after "e" or "e+", two of three digits
+    for behind in (2, 3):  # after "e" or its sign, two of three digits
         digit = marks[np.minimum(exponent + behind, len(marks) - 1)] - np.uint8(ord("0"))
         exponent = exponent[digit < _TEN]
     for at in exponent.tolist():
         before = text[max(0, at - _LONGEST) : at]
         number = _HUGE.match(text, at - len(before) + len(before.rstrip(_MANTISSA)))
-        if number and sanitize_numbers.is_huge(number[0]):
+        if number and sanitize_numbers.has_no_double(number[0]):
             return True
     return False
 

@@ -32,6 +32,8 @@ _LONG_NUMBER = re.compile(rb"\d{%d}" % len(_ZEROS))
 _STEP, _BEHIND, _TEN = 6, 13, 10
 _WORDS = (b"NaN", b"Infinity")
 TOKEN = re.compile(rb"-?(?:NaN|Infinity|(\d+)(?:\.(\d+))?([eE][+-]?\d+)?)(?![\w.+-])")
+HUGE = rb"-?\d+(?:\.\d+)?[eE](?:\+?\d{3,}|-\d{19,})"
+"""Numbers with exponents for which `has_no_double` may be true."""
 _EXPONENT = rb"(?:[eE][+-]?\d+)?"
 NOT_JSON = (
     rb"[+-]?0[xX][0-9a-fA-F]+|[+-]?\.\d+"
@@ -48,7 +50,7 @@ _PARTS = re.compile(
 _NUMBER_BYTES = frozenset(bytes([byte]) for byte in b"0123456789.")
 _LONGEST = 512  # characters of a number before the digits that caught the eye
 _LARGEST_POWER = 308  # of ten, in a double
-_MOST_EXPONENT = 9  # characters; no double has more
+_MOST_EXPONENT = 18  # digits that 63 bits always hold
 _ESCAPES = re.compile(rb"\\.", re.DOTALL)
 _ID_KEY = re.compile(rb'"(?:bind_)?id"\s*:\s*\Z')
 _LONGEST_KEY = 64
@@ -96,7 +98,7 @@ def sanitized_token(token: bytes, repairs: Counter[str], *, is_id: bool) -> byte
     if not token[-1:].isdigit():
         repairs["not_a_number"] += 1
         return b'"' + token + b'"'
-    if is_huge(token):
+    if has_no_double(token):
         repairs["huge_numbers"] += 1
         return b'"' + token + b'"'
     if token.lstrip(b"-").isdigit():
@@ -123,21 +125,23 @@ def is_misread(token: re.Match[bytes]) -> bool:
     """Tell whether Perfetto misreads a number, a match of whole part, fraction and exponent."""
     whole, fraction, exponent = token.groups(b"")
     if fraction or exponent:
-        return timestamps.overflows(whole, fraction) or is_huge(token[0])
+        return timestamps.overflows(whole, fraction) or has_no_double(token[0])
     if not whole or len(whole.lstrip(b"0")) > len(_ZEROS):
         return True
     return not -_LARGEST - 1 <= int(token[0]) <= _LARGEST
 
 
-def is_huge(number: bytes) -> bool:
+def has_no_double(number: bytes) -> bool:
     """Tell whether Perfetto's parser finds no double for a number with an exponent, as for 0e400.
 
-    It multiplies the digits by the power of ten: src/trace_processor/util/json_parser.h, v52.
+    It multiplies the digits by the power of ten, or divides by it, and an exponent of more than 18
+    digits overflows: src/trace_processor/util/json_parser.h, v52.
     """
     digits, _, exponent = number.lower().partition(b"e")
-    if not exponent or exponent.startswith(b"-"):
-        return False
-    scale = int(exponent[:_MOST_EXPONENT])
+    size = exponent.lstrip(b"+-").lstrip(b"0")
+    if exponent.startswith(b"-"):
+        return len(size) > _MOST_EXPONENT
+    scale = int(size[:_MOST_EXPONENT] or b"0")
     return scale > _LARGEST_POWER or math.isinf(float(digits) * 10.0**scale)
 
 

@@ -33,8 +33,7 @@ _LETTERS = {b"\b": rb"\b", b"\t": rb"\t", b"\n": rb"\n", b"\f": rb"\f", b"\r": r
 
 _STRING = rb'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))'
 _LONG = rb"-?(?:\d{19,}(?:\.\d+)?|\d+\.\d{19,})(?:[eE][+-]?\d+)?"
-_HUGE = rb"-?\d+(?:\.\d+)?[eE]\+?\d{3,}"
-_NUMBER = _LONG + b"|" + _HUGE
+_NUMBER = _LONG + b"|" + sanitize_numbers.HUGE
 _NONFINITE = rb"(?i:[+-]?(?:nan(?:\([a-z]*\))?|inf(?:inity)?))"
 _VOID = rb"(?:null|" + _NONFINITE + rb'|"(?:' + _NONFINITE + rb')?")'
 _TIME = rb'"(?:ts|dur|tts|tdur)"'
@@ -49,7 +48,7 @@ def _objects(depth: int) -> bytes:
 _TWICE = (
     rb'(?P<twice>(?P<key>"(?:ts|dur|tts|tdur)")(?=\s*:\s*'
     rb'(?:\{[^{}]*\}|\[[^\[\]]*\]|true|false|null|"[^"\\]*"|'
-    + _HUGE
+    + sanitize_numbers.HUGE
     + rb")\s*,"
     + _objects(_DEEPEST)
     + rb"(?P=key)\s*:))"
@@ -81,7 +80,7 @@ _TOKENS = re.compile(
             + b"|"
             + _LONG
             + b"|"
-            + _HUGE
+            + sanitize_numbers.HUGE
             + rb")(?![\w.+-]))",
         )
     ),

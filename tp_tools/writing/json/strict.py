@@ -22,7 +22,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tp_tools.chrome.refused import holds_huge_number
-from tp_tools.chrome.sanitize_numbers import is_huge
+from tp_tools.chrome.sanitize_numbers import has_no_double
 from tp_tools.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _check_strings(text: bytes) -> None:
 
 def _double(number: str) -> float:
     """Convert a number with a fraction or an exponent; refuse one that no double holds."""
-    if is_huge(number.encode()):
+    if has_no_double(number.encode()):
         raise _refused(f"no double holds {number[:40]}")
     return float(number)
 
