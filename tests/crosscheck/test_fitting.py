@@ -45,6 +45,19 @@ def test_fits_take_the_fewest_edits(a: list[int], b: list[int], head: bool, tail
     assert not (head and tail) or found.edits >= inside
 
 
+def test_of_places_that_take_as_few_edits_that_with_most_matches_counts() -> None:
+    """Both recordings lost kernels of steps of four: to leave out four takes as few as the truth.
+
+    That leaves out one of the short recording and three of the long one.
+    """
+    long = [4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15]
+    short = [4, 5, 6, 8, 9, 11, 12, 13, 15]
+    of_long, of_short = (codes([it % 4 for it in of]) for of in (long, short))
+    found = fit(of_long, of_short, free_head=True, free_tail=True)
+    assert found is not None
+    assert (found.edits, len(found.matches.a)) == (4, 8)
+
+
 @given(
     st.lists(st.integers(0, 1), min_size=1, max_size=12), st.lists(st.integers(0, 1), max_size=4)
 )

@@ -32,7 +32,7 @@ class Fit(Struct, frozen=True):
     Attributes:
         matches: places of equal codes; `a` is the long sequence.
         edits: how many insertions and deletions it takes.
-        places: how many places take as few.
+        places: how many places take as few, with as many matches.
     """
 
     matches: Matches
@@ -60,7 +60,8 @@ def fit(
         limits: where to give up.
 
     Returns:
-        The first of the best places; None where it takes more than the limits allow.
+        The first of the places with the fewest edits, of these of those with the most matches;
+        None where it takes more than the limits allow.
     """
     search = _Search(a, b, free_head=free_head, free_tail=free_tail)
     bounds = limits or Limits()
@@ -70,9 +71,10 @@ def fit(
         search.advance()
         ends = search.ends()
         if len(ends):
-            starts = search.origins[ends]
-            places = min(len(np.unique(starts)), len(ends))
-            return Fit(search.matches(int(ends[0])), edits, places)
+            used = search.used(ends)
+            best = ends[used == used.max()]
+            places = min(len(np.unique(search.origins[best])), len(best))
+            return Fit(search.matches(int(best[0])), edits, places)
     return None
 
 
@@ -139,6 +141,11 @@ class _Search:
         if not self.free_tail:
             done &= self.x == len(self.a)
         return np.flatnonzero(done)
+
+    def used(self, ends: Codes) -> Codes:
+        """Count the codes of `a` between the free ends of the paths to some diagonals."""
+        found: Codes = self.x[ends] - np.maximum(self.origins[ends], 0)
+        return found
 
     def matches(self, end: int) -> Matches:
         """Follow the path back from the end on a diagonal, given by its index."""
