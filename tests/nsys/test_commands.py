@@ -103,7 +103,10 @@ def test_a_report_of_several_ranks_is_taken_apart(tp_tools: TpTools, tmp_path: P
     path = made.write(tmp_path / "report.sqlite", two_ranks())
     ran = tp_tools("merge", path, "-o", tmp_path / "all.json.gz", "--align", "base")
     assert ran.code == 0, ran.err
-    assert "2 processes use GPUs, and the export has no ranks: they are counted" in ran.err
+    assert (
+        "2 processes use GPUs, and the export does not state a rank of each: they are counted"
+        in ran.err
+    )
     assert "left out: processes that use no GPU: loader (300)." in ran.err
     found = kernels_by_rank(tmp_path / "all.json.gz")
     assert [[dur for _, dur in found[rank]] for rank in (0, 1)] == [[1.0], [2.0]]

@@ -544,3 +544,48 @@ def test_verbose_diagnostics_push_out_no_warning(tmp_path: Path) -> None:
     notes = trace_of(tmp_path, made.job() | {"DIAGNOSTIC_EVENT": rows})["exportNotes"]
     assert notes[0] == "Nsight Systems says: Events were lost."
     assert notes[-1] == "Nsight Systems says 11 things more."
+
+
+@pytest.mark.parametrize("ranks", [(0, 0), (0, None), (-1, 1), ("a", 1)])
+def test_ranks_that_tell_no_processes_apart_are_not_taken(
+    tmp_path: Path, ranks: tuple[object, object]
+) -> None:
+    """Two programs of MPI may both have a rank 0: processes are counted then."""
+    tables: Tables = {
+        made.KERNEL: [kernel(10, 20, pid=200, device=1), kernel(11, 21, pid=100)],
+        "MPI_RANKS": [
+            {"globalTid": global_tid(pid, pid), "rank": rank}
+            for pid, rank in zip((100, 200), ranks, strict=True)
+        ],
+    }
+    trace = trace_of(tmp_path, tables)
+    assert (name_of(trace, 0), name_of(trace, 1)) == ("rank 0 GPU 0", "rank 1 GPU 1")
+    assert "does not state a rank of each: they are counted" in trace["exportNotes"][0]
+
+
+def test_ids_of_correlation_that_cuda_never_gives_are_none(tmp_path: Path) -> None:
+    """With them the ids of several processes would not fit into 64 bits."""
+    ids = 1 << 62, 4_294_967_295
+    tables: Tables = {
+        made.KERNEL: [kernel(10, 20, pid=pid, correlation=it) for pid in (100, 200) for it in ids],
+        made.API: [call(1, 2, pid=pid, correlation=it) for pid in (100, 200) for it in ids],
+    }
+    trace = trace_of(tmp_path, tables)
+    found = [it["args"].get("correlation") for it in events(trace, "kernel")]
+    assert found == [None, 4_294_967_295, None, 10**15 + 4_294_967_295]
+    assert len(events(trace, "ac2g", "f")) == 2
+
+
+def test_kernels_whose_names_are_missing_are_counted(tmp_path: Path) -> None:
+    """Where other names are there: they may be collectives."""
+    nameless = kernel(9, 10, demangledName=77, shortName=78, mangledName=None)
+    trace = trace_of(tmp_path, {made.KERNEL: [nameless, kernel(1, 2)]})
+    assert events(trace, "kernel")[0]["name"] == "kernel"
+    [note] = trace["exportNotes"]
+    assert note.startswith("1 kernel without a name in it, called kernel here")
+
+
+def test_a_time_of_the_day_that_is_none(tmp_path: Path) -> None:
+    """0 is not 1970."""
+    tables = made.job() | {"TARGET_INFO_SESSION_START_TIME": [{"utcEpochNs": 0}]}
+    assert "baseTimeNanoseconds" not in trace_of(tmp_path, tables)

@@ -115,7 +115,7 @@ def _base(
 ) -> int | None:
     """Return the time of the trace's 0 in ns since the epoch; None where it is not known."""
     rows = database.all(tables.START, ["utcEpochNs"])
-    if not rows or not isinstance(rows[0][0], int):
+    if not rows or not isinstance(rows[0][0], int) or rows[0][0] <= 0:
         return None
     moved = stated.get(_SHIFT, "0") or "0"
     if stated.get(_NORMALIZED, "false") == "true" or not re.fullmatch(r"-?\d+", moved):

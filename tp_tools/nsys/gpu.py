@@ -138,6 +138,7 @@ def _common_args(row: Row, key: int, place: Stream) -> dict[str, Any]:
 def _kernel(recording: Recording, own: Row, processors: int | None) -> tuple[str, dict[str, Any]]:
     names, sizes, (registers, fixed, dynamic, grid_id, graph) = own[:3], own[3:9], own[9:]
     known = [name for name in names if name in recording.strings]
+    recording.unnamed += not known
     args: dict[str, Any] = {"registers per thread": registers}
     if isinstance(fixed, int) and isinstance(dynamic, int):
         args["shared memory"] = fixed + dynamic

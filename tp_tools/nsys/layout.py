@@ -26,6 +26,10 @@ _FREE_PID = 1_000_000_000
 _FREE_TID = 1_000_000_000
 """Pids and tids from here on belong to no process or thread of a system."""
 
+_CORRELATIONS = 1 << 48
+"""Ids of correlation are below: those of CUPTI have 32 bits, and with it those of 9,000 processes
+are apart in 64."""
+
 
 class Host(Struct, frozen=True):
     """A process of the host.
@@ -96,9 +100,9 @@ class Layout(Struct):
 
         Args:
             process: its globalPid, or a globalTid of it.
-            correlation: the id; no number, 0 or less for none.
+            correlation: the id; no number, 0 or less, or more than 48 bits for none.
         """
-        if not isinstance(correlation, int) or correlation <= 0:
+        if not isinstance(correlation, int) or not 0 < correlation < _CORRELATIONS:
             return 0
         owner = tables.process_of(process) if isinstance(process, int) else 0
         return correlation + self.host(owner).offset
@@ -150,8 +154,8 @@ def layout(database: Database) -> Layout:
     if ranks is None:
         ranks = _counted_ranks(busy, numbers)
         found.counted = (
-            f"{len(busy)} processes use GPUs, and the export has no ranks: they are counted in the "
-            "order of their GPUs."
+            f"{len(busy)} processes use GPUs, and the export does not state a rank of each: they "
+            "are counted in the order of their GPUs."
         )
         found.notes.append(found.counted)
     step = _correlation_step(database)
@@ -187,18 +191,24 @@ def _correlation_step(database: Database) -> int:
         database.extreme("MAX", table, "correlationId") or 0
         for table in (tables.API, *tables.GPU_WORK)
     )
-    return int(10 ** len(str(highest)))
+    return int(10 ** len(str(min(highest, _CORRELATIONS))))
 
 
 def _ranks(database: Database, busy: list[int]) -> dict[int, int] | None:
-    """Return the ranks of processes that use GPUs, if there are several; None if not stated."""
+    """Return the ranks of processes that use GPUs, if there are several.
+
+    None if the export does not state another one for each.
+    """
     if len(busy) < 2:  # noqa: PLR2004  one process is no job
         return {}
     rows = database.all(tables.MPI_RANKS, ["globalTid", "rank"])
-    stated = {tables.process_of(tid): rank for tid, rank in rows if isinstance(tid, int)}
-    if all(process in stated for process in busy):
-        return {process: stated[process] for process in busy}
-    return None
+    stated = {
+        tables.process_of(tid): rank
+        for tid, rank in rows
+        if isinstance(tid, int) and isinstance(rank, int) and rank >= 0
+    }
+    found = {process: stated[process] for process in busy if process in stated}
+    return found if len(set(found.values())) == len(busy) else None
 
 
 def _counted_ranks(busy: list[int], numbers: dict[tuple[int, int], int]) -> dict[int, int]:

@@ -50,6 +50,11 @@ def _missing(recording: Recording, facts: Facts) -> Iterator[str]:
             f"Its table {tables.STRINGS} is missing or empty: kernels, calls and NVTX ranges have "
             "no names, so collectives count as compute. Export the report again."
         )
+    elif recording.unnamed:
+        yield (
+            f"{_counted(recording.unnamed, 'kernel')} without a name in it, called kernel here: "
+            "collectives among them count as compute. Export the report again."
+        )
     if drawn[tables.GRAPH]:
         yield (
             f"{_counted(drawn[tables.GRAPH], 'replay')} of CUDA graphs were recorded as a whole: "

@@ -31,6 +31,7 @@ class Recording(Struct):
         drawn: number of events by table.
         left_out: number of rows that became no events, by what they are.
         open_ranges: number of ranges of NVTX without an end.
+        unnamed: number of kernels whose names are not among the strings.
     """
 
     database: Database
@@ -43,6 +44,7 @@ class Recording(Struct):
     drawn: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     open_ranges: int = 0
+    unnamed: int = 0
     _names: dict[object, str] = field(default_factory=dict)
 
     def name(self, string_id: object, instead: str) -> str:
