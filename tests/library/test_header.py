@@ -68,6 +68,15 @@ def test_wrong_fields_are_refused(line: str) -> None:
         parse(f"-- Own: x\n--\n{line}\nSELECT 1", "own.sql")
 
 
+def test_windows_are_of_rows_of_a_job() -> None:
+    """`Windows: rows` says that windows of time give the rows; it says so of jobs alone."""
+    assert parse("-- Scope: job\n-- Windows: rows\nSELECT 1", "q.sql").windows
+    assert not parse("-- Scope: job\nSELECT 1", "q.sql").windows
+    for wrong in ("-- Scope: job\n-- Windows: sums", "-- Scope: rank\n-- Windows: rows"):
+        with pytest.raises(InputError, match=r"q\.sql: its header says 'Windows: "):
+            parse(f"{wrong}\nSELECT 1", "q.sql")
+
+
 @pytest.mark.parametrize("name", list(library.queries()))
 def test_the_library_has_headers(name: str) -> None:
     """Every file of the library says in one sentence what it answers, and what a row is."""

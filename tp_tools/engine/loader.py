@@ -2,12 +2,14 @@
 
 import functools
 import itertools
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from tp_tools.engine import wasm_module
 from tp_tools.engine._perfetto import ProtoFactory
+from tp_tools.engine.memory import available
 from tp_tools.engine.names import EMBEDDED, name_of
 from tp_tools.engine.processor import Processor
 from tp_tools.engine.rows import rows
@@ -118,6 +120,22 @@ def pointer_bits(size: int) -> int:
     The 32-bit module is half again as fast, so it is preferred if the trace fits easily.
     """
     return 64 if size * MEMORY_PER_BYTE > WASM32_TRACE_BYTES else 32
+
+
+def text_limit(engine: str | None, memory_limit: int | None = None) -> int:
+    """Return the bytes of JSON that a TraceProcessor holds, with half of its memory for queries.
+
+    Args:
+        engine: as in `tp_tools.engine.load`.
+        memory_limit: likewise.
+    """
+    name = name_of(engine)
+    bits = next((bits for bits, embedded in EMBEDDED.items() if name == embedded), 64)
+    if name == "embedded" or name in EMBEDDED.values():
+        bound = memory_bound(bits, memory_limit)
+    else:
+        bound = available() or sys.maxsize
+    return bound // 2 // MEMORY_PER_BYTE
 
 
 def _opener(

@@ -9,10 +9,12 @@
     -- Set: rank RANGE  only these ranks
     -- Shown first: name, count, total_ns
     -- Kernel names: name
+    -- Windows: rows
 
 A file without a header has scope rank and needs every category. `Args` lists the args that it reads
 of events other than collectives; of collectives it gets all. Each `Set` declares a parameter, see
-`tp_tools.library.settings`.
+`tp_tools.library.settings`. `Windows: rows` says of a query about a job that each row is about one
+collective, so that windows of time between collectives give the same rows as the whole.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from tp_tools.errors import InputError
 from tp_tools.library.settings import NO_VALUES, declared, definitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tp_tools.library.settings import Parameter, Values
 
@@ -35,7 +37,7 @@ EVERYTHING = "every category"
 
 Scope = Literal["rank", "job"]
 
-_KEYS = ("Grain", "Scope", "Needs", "Args", "Set", "Shown first", "Kernel names")
+_KEYS = ("Grain", "Scope", "Needs", "Args", "Set", "Shown first", "Kernel names", "Windows")
 _FIELD = re.compile(r"([A-Z][a-z]*(?: [a-z]+)?): +(.*)")
 _TITLE = re.compile(r"^[A-Z]\w*: +")
 _CATEGORY = re.compile(r"[A-Za-z_]\w*")
@@ -54,6 +56,7 @@ class Header(Struct, frozen=True):
         first: the columns that answer the question, which a narrow terminal shows first.
         kernels: the columns with kernel names, which a terminal shows as short names.
         parameters: those that can be set.
+        windows: whether windows of time of a job give its rows, one after the other.
     """
 
     answers: str
@@ -64,6 +67,7 @@ class Header(Struct, frozen=True):
     first: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    windows: bool = False
 
     def needing(self, values: Values) -> Header:
         """Return the header, with what the query also needs where parameters have these values."""
@@ -81,7 +85,7 @@ def parse(sql: str, name: str) -> Header:
         name: the name of the file in errors.
 
     Raises:
-        InputError: the scope, the needs or a parameter is malformed.
+        InputError: the scope, the needs, the windows or a parameter is malformed.
     """
     lines = list(_comment(sql))
     fields = dict(_fields(lines))
@@ -97,6 +101,7 @@ def parse(sql: str, name: str) -> Header:
         first=tuple(_listed(fields["Shown first"])) if "Shown first" in fields else (),
         kernels=tuple(_listed(fields["Kernel names"])) if "Kernel names" in fields else (),
         parameters=_parameters(lines, name),
+        windows=_windows(fields, name),
     )
 
 
@@ -185,6 +190,13 @@ def _needs(text: str, name: str) -> frozenset[str] | None:
             f"as in 'Needs: kernel, gpu_memcpy', or say '{EVERYTHING}'."
         )
     return frozenset(categories)
+
+
+def _windows(fields: Mapping[str, str], name: str) -> bool:
+    said = fields.get("Windows")
+    if said is not None and (said != "rows" or fields.get("Scope") != "job"):
+        raise InputError(f"{name}: its header says 'Windows: {said}'; it is 'rows', of a job.")
+    return said is not None
 
 
 def _listed(text: str) -> list[str]:

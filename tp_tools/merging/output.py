@@ -69,6 +69,7 @@ def blocks(
     *,
     counts: Counts | None = None,
     packed: bool = False,
+    selection: Selection | None = None,
 ) -> Iterator[bytes]:
     """Write the merged trace, block by block.
 
@@ -80,11 +81,15 @@ def blocks(
         reporter: receives the size of each input in bytes once the rank was written.
         counts: numbers of events that grow while blocks are taken; None if nobody reads them.
         packed: whether the workers compress the output, as gzip.
+        selection: the events to write; None for what the options of the plan say.
 
     Raises:
         InputError: a file changed since it was read, or a rank has too many ids.
     """
-    writer = _MergeWriter(plan, pool, header, form, reporter, counts or Counts(), packed=packed)
+    counts, selection = counts or Counts(), selection or plan.selection()
+    writer = _MergeWriter(
+        plan, pool, header, form, reporter, counts, packed=packed, selection=selection
+    )
     fragments = writer.packets() if form == "pftrace" else writer.json()
     yield from gzip(fragments) if packed else text(fragments)
 
@@ -99,6 +104,7 @@ class _MergeWriter(Struct, eq=False):
     reporter: Reporter
     counts: Counts
     packed: bool
+    selection: Selection
 
     def packets(self) -> Iterator[GzipPart]:
         """Write the merge as packets of a .pftrace."""
@@ -147,7 +153,7 @@ class _MergeWriter(Struct, eq=False):
         """
         plan = self.plan
         tables = [summary.collectives for summary in plan.summaries]
-        selection = plan.selection()
+        selection = self.selection
         parts = [spool.with_suffix(".part") for spool in plan.spools]
         matches = matches_of_rank(plan.alignment, tables, selection, links=plan.options.links)
         numbers = first_flows(plan)
@@ -180,7 +186,7 @@ class _MergeWriter(Struct, eq=False):
         """Write the collectives as JSON events, each followed by a comma."""
         plan = self.plan
         first_flow = 1 + sum(summary.links for summary in plan.summaries)
-        shown = _collectives(plan, written)
+        shown = _collectives(plan, written, self.selection)
         for block, count in collective_tracks.events(shown, first_flow, links=plan.options.links):
             self.counts.links += count
             check_events([block.removesuffix(b",\n")])
@@ -196,7 +202,7 @@ class _MergeWriter(Struct, eq=False):
         from tp_tools.writing import PftraceOptions  # noqa: PLC0415
 
         plan = self.plan
-        shown = _collectives(plan, written)
+        shown = _collectives(plan, written, self.selection)
         if plan.options.links:
             self.counts.links += sum(
                 max(sum(kernel.is_written for kernel in collective.kernels) - 1, 0)
@@ -213,11 +219,12 @@ def _in_file(block: Path | Deflated, part: Path) -> Path | Deflated:
     return replace(block, data=part) if isinstance(block, Deflated) else part
 
 
-def _collectives(plan: MergePlan, written: list[RankFragment]) -> list[Collective]:
+def _collectives(
+    plan: MergePlan, written: list[RankFragment], selection: Selection
+) -> list[Collective]:
     """List every matched collective that touches the window, once all ranks are written."""
     tables = [summary.collectives for summary in plan.summaries]
     numbers = [rank.rank for rank in plan.ranks]
-    selection = plan.selection()
     matched = collectives(plan.alignment, tables, numbers, written)
     return [one for one in matched if _is_inside(one, selection, plan.start_ns)]
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct, field
 
+from tp_tools.columns import distinct, is_in
 from tp_tools.trace.categories import GPU_ANNOTATION, GPU_WORK
 from tp_tools.trace.flows import flows_of
-from tp_tools.trace.model import NO_ID, is_phase
+from tp_tools.trace.model import NO_ID, UNTIMED, is_phase
 from tp_tools.writing import select_events as select_needed
 from tp_tools.writing.select import FLOWS
 
@@ -26,6 +27,10 @@ GPU_CATS = GPU_WORK | {GPU_ANNOTATION}
 """Categories of GPU work and of its annotations."""
 
 
+_ANNOTATIONS = {"user_annotation", GPU_ANNOTATION}
+_GLOO = "gloo:"
+
+
 class Selection(Struct, frozen=True):
     """The events to write.
 
@@ -37,6 +42,8 @@ class Selection(Struct, frozen=True):
         needs: only these categories, as `writing.select` takes them; None for all.
         args: keys of the args to keep of events other than collectives; None for all.
         short_names: new name by name, of kernels, see `trace.renaming`; leaves out nothing.
+        has_context: whether the window has what explains its GPU work as well: from the launch of
+            the first of it on, all that CPUs did, and annotations of any time.
     """
 
     gpu_only: bool = False
@@ -46,6 +53,7 @@ class Selection(Struct, frozen=True):
     needs: frozenset[str] | None = None
     args: frozenset[str] | None = None
     short_names: Mapping[str, str] = field(default_factory=dict)
+    has_context: bool = False
 
     def is_everything(self) -> bool:
         """Tell whether the selection leaves nothing out."""
@@ -79,7 +87,8 @@ def select_events(
         for cat in trace.cats
     ]
     flows = is_phase(trace, "stf")
-    keep &= ~np.array([*cats, False], np.bool_)[trace.cat] | flows
+    cats_kept = ~np.array([*cats, False], np.bool_)[trace.cat]
+    keep &= cats_kept | flows
     end = trace.ts + np.where(is_phase(trace, "X"), np.maximum(trace.dur, 0), 0)
     end[table.event] = table.end[:]
     since = placement.clock.common(trace.ts + placement.base_ns)
@@ -88,6 +97,8 @@ def select_events(
         keep &= (until > selection.start_ns) | (since >= selection.start_ns)
     if selection.end_ns is not None:
         keep &= since < selection.end_ns
+    if selection.has_context:
+        keep |= _context(trace, keep, since, until, selection.start_ns) & cats_kept
     if selection.needs is not None:
         keep &= select_needed(trace, table, selection.needs)
     pairs = table.closing >= 0
@@ -97,6 +108,32 @@ def select_events(
         keep[_complete_flows(trace, table, keep)] = True
         keep[plan.flows.left_out] = False
     return keep
+
+
+def _context(
+    trace: Trace, keep: NDArray[np.bool_], since: Ints, until: Ints, start_ns: int | None
+) -> NDArray[np.bool_]:
+    """Mark what explains the GPU work of a window.
+
+    Args:
+        trace: the rank.
+        keep: bool (events,), the events of the window.
+        since: start of each event, ns on the common clock.
+        until: end of each event, likewise.
+        start_ns: start of the window, likewise; None is open.
+    """
+    gpu = is_in(trace.cat, [code for code, cat in enumerate(trace.cats) if cat in GPU_CATS])
+    has_link = trace.link != NO_ID
+    launched = distinct(trace.link[keep & gpu & has_link])
+    calls = ~gpu & has_link & is_phase(trace, "XB") & is_in(trace.link, launched.tolist())
+    notes = is_in(trace.cat, [code for code, cat in enumerate(trace.cats) if cat in _ANNOTATIONS])
+    # annotations of gloo are collectives themselves
+    gloo = [code for code, name in enumerate(trace.names) if name.startswith(_GLOO)]
+    found: NDArray[np.bool_] = notes & ~is_in(trace.name, gloo) & is_phase(trace, "XB")
+    if start_ns is not None and calls.any():
+        found |= ~gpu & ~notes & (until > since[calls].min()) & (since < start_ns)
+    found[trace.ts == UNTIMED] = False
+    return found
 
 
 def _complete_flows(trace: Trace, table: Slices, keep: NDArray[np.bool_]) -> Ints:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tp_tools import engine
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from tp_tools.files.sources import KeptSources
     from tp_tools.library import Header
     from tp_tools.merging import MergePlan
+    from tp_tools.merging.selection import Selection
     from tp_tools.merging.workers import Workers
+    from tp_tools.processes import Pool
     from tp_tools.progress import Reporter
     from tp_tools.querying.trace_loader import LoadOptions
 
@@ -39,6 +42,52 @@ MOST_JOBS = 4
 
 _SMALL = 16 << 20
 """Bytes on disk below which starting workers takes longer than they save."""
+
+
+class Job(Struct, frozen=True):
+    """A job whose merged ranks were written to a file of Chrome JSON.
+
+    Attributes:
+        plan: the ranks, their clocks and their matches.
+        file: the file.
+    """
+
+    plan: MergePlan
+    file: Path
+    _pool: Pool
+    _bytes: int
+    _reporter: Reporter
+
+    def size(self) -> int:
+        """Return the bytes of the file."""
+        return self.file.stat().st_size
+
+    def written(self, selection: Selection | None = None) -> Job:
+        """Write the ranks; `selection` says which events, by default those that a query needs."""
+        with (
+            self._reporter.stage("merging the ranks", self._bytes, "writing collectives") as stage,
+            self.file.open("wb") as out,
+        ):
+            out.writelines(
+                merge_output.blocks(self.plan, self._pool, {}, reporter=stage, selection=selection)
+            )
+        return self
+
+    def window(self, start_ns: int | None, end_ns: int | None) -> Job:
+        """Write a window of time in place of what was written; bounds are ns since the epoch."""
+        return self.written(
+            replace(self.plan.selection(), start_ns=start_ns, end_ns=end_ns, has_context=True)
+        )
+
+    @contextmanager
+    def loaded(self, how: LoadOptions) -> Iterator[Processor]:
+        """Load what was written, for the time of the block.
+
+        Raises:
+            EngineError: TraceProcessor failed.
+        """
+        with _load(self.file, self.plan, how, self._reporter) as tp:
+            yield tp
 
 
 def load_job(
@@ -78,13 +127,24 @@ def load_job(
         prepared = write(
             traces, header, how, file, align=align, reporter=reporter, kept=kept, workers=workers
         )
-        size = file.stat().st_size
-        with reporter.stage("loading the job", size, BUILDING) as stage:
-            blocks = _blocks(file, stage)
-            tp = engine.load(blocks, source="the job", engine=how.engine, size=size, reporter=stage)
-        tp.is_partial = how.needs is not None
-        tp.start_ns = prepared.first_ns - prepared.start_ns
-        return tp, prepared
+        return _load(file, prepared, how, reporter), prepared
+
+
+def _load(file: Path, plan: MergePlan, how: LoadOptions, reporter: Reporter) -> Processor:
+    """Load a job that was written; the caller closes the TraceProcessor."""
+    size = file.stat().st_size
+    with reporter.stage("loading the job", size, BUILDING) as stage:
+        tp = engine.load(
+            _blocks(file, stage),
+            source="the job",
+            engine=how.engine,
+            size=size,
+            reporter=stage,
+            memory_limit=how.memory,
+        )
+    tp.is_partial = how.needs is not None
+    tp.start_ns = plan.first_ns - plan.start_ns
+    return tp
 
 
 def write(
@@ -109,6 +169,29 @@ def write(
         reporter: receives the stages of the work, notes and warnings.
         kept: as for `load_job`.
         workers: as for `load_job`.
+
+    Raises:
+        UsageError, InputError, EngineError: as `load_job`.
+    """
+    with written(
+        traces, header, how, file, align=align, reporter=reporter, kept=kept, workers=workers
+    ) as job:
+        return job.plan
+
+
+@contextmanager
+def written(
+    traces: list[str],
+    header: Header,
+    how: LoadOptions,
+    file: Path,
+    *,
+    align: Mode = "auto",
+    reporter: Reporter = SILENT,
+    kept: KeptSources | None = None,
+    workers: Workers = HERE,
+) -> Iterator[Job]:
+    """Write the merged ranks as `write` does; windows of them can be written while the block runs.
 
     Raises:
         UsageError, InputError, EngineError: as `load_job`.
@@ -140,12 +223,7 @@ def write(
         if prepared.missing:
             missing = some(prepared.missing)
             reporter.warn(f"the job has more ranks than there are files; missing: {missing}.")
-        with (
-            reporter.stage("merging the ranks", size, "writing collectives") as stage,
-            file.open("wb") as out,
-        ):
-            out.writelines(merge_output.blocks(prepared, pool, {}, reporter=stage))
-    return prepared
+        yield Job(prepared, file, pool, size, reporter).written()
 
 
 def _with_needs(prepared: MergePlan, header: Header, how: LoadOptions) -> MergePlan:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from tp_tools import library
-from tp_tools.engine import Rows, query_rows
+from tp_tools.engine import Rows
 from tp_tools.errors import UsageError
 from tp_tools.files import open_source
 from tp_tools.files.source import disk_size
@@ -20,15 +19,14 @@ from tp_tools.merging.workers import HERE, Workers
 from tp_tools.processes.worker import FileCall
 from tp_tools.progress import SILENT, Once, Recorder, unreported
 from tp_tools.querying import captures, lookup
+from tp_tools.querying.answering import answer
 from tp_tools.querying.lookup import RANK, Query
 from tp_tools.querying.trace_loader import LoadOptions, load_trace
 from tp_tools.querying.unknown_devices import described, unknown_devices
-from tp_tools.querying.viewer_ids import as_in_viewer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tp_tools.engine.processor import Processor
     from tp_tools.merging import JobFiles
     from tp_tools.merging.kept_results import KeptResults
     from tp_tools.progress import Reporter
@@ -111,7 +109,10 @@ def _all_rows(  # noqa: PLR0917  all are needed
     answers = dict[Query, Rows]()
     if of_job:
         loading = how if all_categories else lookup.needing(how, of_job)
-        rows = _of_job(of_job, traces.files, loading, reporter, workers)
+        # merging and alignment: not for one trace
+        from tp_tools.querying import windows  # noqa: PLC0415
+
+        rows = windows.run(of_job, traces.files, loading, reporter, workers)
         answers.update(_first_rows(rows, limit))
     if of_rank:
         loading = how if all_categories else lookup.needing(how, of_rank)
@@ -129,21 +130,6 @@ def _all_rows(  # noqa: PLR0917  all are needed
 def _first_rows(answers: Mapping[Query, Rows], limit: int | None) -> dict[Query, Rows]:
     """Keep this many rows of each answer; None keeps all."""
     return {query: replace(it, rows=it.rows[:limit]) for query, it in answers.items()}
-
-
-def _of_job(
-    queries: list[Query],
-    traces: list[str],
-    how: LoadOptions,
-    reporter: Reporter,
-    workers: Workers,
-) -> dict[Query, Rows]:
-    """Run queries on all ranks in one TraceProcessor."""
-    from tp_tools.querying import job_loader  # noqa: PLC0415  merging and alignment: not for one trace
-
-    header = library.combine([query.header for query in queries])
-    with job_loader.load_job(traces, header, how, reporter=reporter, workers=workers)[0] as tp:
-        return {query: _rows(query, tp, reporter) for query in queries}
 
 
 def _of_ranks(  # noqa: PLR0917  all are needed
@@ -251,7 +237,7 @@ def _of_trace(
 ) -> dict[Query, Rows]:
     """Run queries on one trace."""
     with open_source(trace) as source, load_trace(source, how, reporter) as tp:
-        answers = {query: _with_rank(_rows(query, tp, reporter), tp.rank) for query in queries}
+        answers = {query: _with_rank(answer(query, tp, reporter), tp.rank) for query in queries}
         if any(
             query.origin == "library" and query.header.scope == "rank" and not rows.rows
             for query, rows in answers.items()
@@ -260,13 +246,6 @@ def _of_trace(
             if devices:
                 reporter.warn(f"{source.name}: it holds {described(devices)}")
     return answers
-
-
-def _rows(query: Query, tp: Processor, reporter: Reporter) -> Rows:
-    """Run a query on a loaded trace; its ids are those of the viewer."""
-    with reporter.stage(f"asking {query.name or 'SQL'}"):
-        rows = query_rows(tp, query.sql_on(tp.gpu), query.name)
-    return as_in_viewer(replace(rows, start_ns=tp.start_ns), tp, reporter)
 
 
 def _with_rank(answer: Rows, rank: int | None) -> Rows:

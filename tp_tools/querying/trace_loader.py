@@ -56,6 +56,7 @@ class LoadOptions(Struct, frozen=True):
         args: args of Chrome JSON to load; None for all. Categories have to be given, too.
         patience_s: seconds that an engine works on a raw file before the file is checked.
         captures: files or folders with traces of captured CUDA graphs, for `modules`.
+        memory: most bytes of the embedded engine for a job; None for what it and the machine have.
     """
 
     engine: str | None = None
@@ -64,6 +65,7 @@ class LoadOptions(Struct, frozen=True):
     args: frozenset[str] | None = None
     patience_s: float = PATIENCE_S
     captures: tuple[str, ...] = ()
+    memory: int | None = None
 
 
 class Planned(Protocol):
