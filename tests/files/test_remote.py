@@ -84,6 +84,19 @@ def test_rows_of_a_bucket_are_those_of_its_files(
     assert len(local.out.splitlines()) > 1
 
 
+def test_folders_and_patterns_without_a_trace_say_what_those_of_this_machine_do(
+    bucket: str, tp_tools: TpTools
+) -> None:
+    """Folders below that hold traces are named, and a pattern that matches nothing is one."""
+    for name in ("/none*.json", "/*/nothing*"):
+        there, local = tp_tools("info", f"{bucket}{name}"), tp_tools("info", f"{HERE}{name}")
+        assert there.code == 3
+        assert there.err.replace(bucket, str(HERE)) == local.err
+    said = tp_tools("info", bucket).err
+    folders = f"its folders do: {bucket}/job, {bucket}/one. Give one of them."
+    assert said == f"tp-tools: {bucket}: holds no trace itself, {folders}\n"
+
+
 @pytest.mark.parametrize("command", ["info", "diagnose"])
 def test_other_commands_take_urls(bucket: str, tp_tools: TpTools, command: str) -> None:
     """They say of a bucket what they say of its files, under its name."""
@@ -118,8 +131,8 @@ def test_ranks_of_a_bucket_are_merged_here(bucket: str, tp_tools: TpTools, here:
     [
         ("s3://nowhere/x.json", 3, "no such file, folder or bucket"),
         ("{}/job/rank9.json.gz", 3, "no such file, folder or bucket"),
-        ("{}/*.json", 3, "holds no trace"),
-        ("{}", 3, "holds no trace"),
+        ("{}/*.json", 3, "matches no file"),
+        ("{}", 3, "holds no trace itself"),
         ("http://127.0.0.1:9/rank0.json", 3, "cannot be read"),
         ("nowhere://x/rank0.json", 2, "fsspec knows no such protocol"),
     ],

@@ -17,7 +17,7 @@ from tp_tools.files.remote_errors import errors_named
 from tp_tools.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tp_tools.progress import Reporter
@@ -229,8 +229,12 @@ def is_pattern(url: str) -> bool:
     return any(character in url[match.end() :] for character in magic)
 
 
-def listed(url: str) -> list[str]:
-    """List the URLs in a folder, or those that match a pattern, sorted; folders in it as well.
+def listed(url: str, below: int = 0) -> list[str]:
+    """List the URLs of the files in a folder, or of those that match a pattern, sorted.
+
+    Args:
+        url: of the folder, or the pattern.
+        below: levels of folders in a folder whose files are listed, too.
 
     Raises:
         UsageError, InputError: as `look_up`.
@@ -238,10 +242,15 @@ def listed(url: str) -> list[str]:
     with errors_named(url):
         system, path = _system(url)
         system.invalidate_cache()
-        found: Sequence[str] = (
-            system.glob(path) if is_pattern(url) else system.ls(path, detail=False)
+        found: Iterable[Mapping[str, Any]] = (
+            system.glob(path, detail=True).values()
+            if is_pattern(url)
+            else system.find(path, maxdepth=1 + below, detail=True).values()
+            if below
+            else system.ls(path, detail=True)
         )
-        return sorted(str(system.unstrip_protocol(it)) for it in found)
+        files = [said["name"] for said in found if said.get("type") != "directory"]
+        return sorted(str(system.unstrip_protocol(it)) for it in files)
 
 
 def _system(url: str) -> tuple[Any, str]:

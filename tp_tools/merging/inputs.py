@@ -18,7 +18,7 @@ from tp_tools.files.missing import refuse_missing
 from tp_tools.files.remote import is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 STDIN = "-"
 SUFFIXES = (
@@ -46,6 +46,8 @@ _IN_TURN = (SUFFIXES, LAST_SUFFIXES)
 _MAGIC = "*?["
 _MOST_FOLDERS = 5
 _MOST_SEARCHED = 1000
+_LEVELS = 2
+"""Levels of folders below that of a URL in which traces are looked for."""
 
 
 class Input(Struct, frozen=True):
@@ -105,20 +107,37 @@ def _expanded(name: str) -> list[Input]:
         return [Input(name, is_given=True)]
     files = next(filter(None, map(_matches, _patterns(name))), [])
     if not files:
-        raise InputError(f"{name}: matches no file. Check the pattern, or give the folder.")
+        raise _no_match(name)
     return _with_copies(files)
 
 
 def _remote(url: str) -> list[Input]:
     if not (remote.is_pattern(url) or remote.is_folder(url)):
         return [Input(url, is_given=True)]
-    files = _traces(remote.listed(url))
-    if not files:
-        raise InputError(
-            f"{url}: holds no trace ({', '.join(SUFFIXES[:4])}...). Give the folder that does, or "
-            "files by name."
-        )
+    files = remote.listed(url)
+    if remote.is_pattern(url):
+        if not files:
+            raise _no_match(url)
+        return _with_copies(files)
+    if not (files := _traces(files)):
+        below = _traces(remote.listed(url, _LEVELS))
+        raise _no_trace(url, sorted({it.rpartition("/")[0] for it in below}))
     return _with_copies(files)
+
+
+def _no_match(name: str) -> InputError:
+    return InputError(f"{name}: matches no file. Check the pattern, or give the folder.")
+
+
+def _no_trace(folder: str, below: Sequence[str]) -> InputError:
+    """Return the error for a folder without a trace; `below` are folders in it that hold some."""
+    shown = ", ".join(below[:_MOST_FOLDERS]) + ", ..." * (len(below) > _MOST_FOLDERS)
+    names = ", ".join(SUFFIXES[:4])
+    return InputError(
+        f"{folder}: holds no trace itself, its folders do: {shown}. Give one of them."
+        if below
+        else f"{folder}: holds no trace ({names}...). Give the folder that does, or files by name."
+    )
 
 
 def _patterns(name: str) -> Iterator[str]:
@@ -144,15 +163,8 @@ def _matches(pattern: str) -> list[str]:
 def _in_folder(folder: Path) -> list[Input]:
     files = sorted(_traces(str(it) for it in folder.iterdir() if it.is_file()))
     if not files:
-        names = ", ".join(SUFFIXES[:4])
         below = sorted(itertools.islice(_folders_with_traces(folder), _MOST_FOLDERS + 1))
-        shown = ", ".join(map(str, below[:_MOST_FOLDERS])) + ", ..." * (len(below) > _MOST_FOLDERS)
-        raise InputError(
-            f"{folder}: holds no trace itself, its folders do: {shown}. Give one of them."
-            if below
-            else f"{folder}: holds no trace ({names}...). Give the folder that does, or files by "
-            "name."
-        )
+        raise _no_trace(str(folder), list(map(str, below)))
     return _with_copies(files)
 
 
