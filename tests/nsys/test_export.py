@@ -589,3 +589,30 @@ def test_a_time_of_the_day_that_is_none(tmp_path: Path) -> None:
     """0 is not 1970."""
     tables = made.job() | {"TARGET_INFO_SESSION_START_TIME": [{"utcEpochNs": 0}]}
     assert "baseTimeNanoseconds" not in trace_of(tmp_path, tables)
+
+
+def test_work_that_names_no_process_is_of_the_one_that_calls_cuda(tmp_path: Path) -> None:
+    """As in tables that were cut down: launches have their arrows, waits their stream."""
+    trace = trace_of(tmp_path, made.job(), without=["globalPid", "PROCESSES", "eventType"])
+    assert len(events(trace, "ac2g", "s")) == len(events(trace, "ac2g", "f")) == 3
+    assert {it["pid"] for it in events(trace, "kernel")} == {0}
+    assert name_of(trace, 0) == "GPU 0"
+    [wait] = events(trace, "cuda_sync")
+    assert (wait["pid"], name_of(trace, 0, wait["tid"])) == (0, "waits of stream 7")
+    two = made.job()
+    two[made.API].append(call(1, 2, pid=200))
+    (tmp_path / "made.sqlite").unlink()
+    trace = trace_of(tmp_path, two, without=["globalPid", "PROCESSES"])
+    assert events(trace, "ac2g", "f") == [], "two processes call CUDA: whose work it is, none says"
+
+
+def test_ranges_and_calls_without_a_column_of_their_kind(tmp_path: Path) -> None:
+    """Ranges stand on their thread, calls are of the runtime."""
+    trace = trace_of(tmp_path, made.job(), without=["eventType", "eventClass"])
+    assert [it["name"] for it in events(trace, "cuda_runtime")] == [
+        "cudaLaunchKernel",
+        "cuLaunchKernelEx",
+        "cudaMemcpyAsync",
+    ]
+    step = events(trace, "user_annotation")[0]
+    assert (step["name"], step["tid"], step["ts"], step["dur"]) == ("step 0", 100, "0.900", "9.050")

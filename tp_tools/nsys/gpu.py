@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from tp_tools.nsys import tables
-from tp_tools.nsys.layout import stream_key
 from tp_tools.nsys.recording import arrow
 from tp_tools.nsys.values import json_text, members
 
@@ -102,7 +101,7 @@ def _events(
         times = recording.times(row[0], row[1], kind.category)
         if times is None:
             continue
-        stream = stream_key(*row[2:6])
+        stream = recording.layout.stream_key(*row[2:6])
         place = recording.layout.streams[stream]
         own = row[len(_COMMON) :]
         name, described = kind.describe(recording, own, processors.get(stream[:2]))

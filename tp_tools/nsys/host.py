@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tp_tools.nsys.recording import Recording
 
 _VERSION = re.compile(r"_v\d+$")
-_CATEGORIES = {0: "cuda_runtime", 1: "cuda_driver"}
+_CATEGORIES = {None: "cuda_runtime", 0: "cuda_runtime", 1: "cuda_driver"}
 _OTHER_CALL = "library_call"
 """Category of calls of EGL, cuDNN, cuBLAS and others that stand in the table of CUDA calls."""
 

@@ -75,6 +75,8 @@ class Layout(Struct):
         gpus: pids of GPUs, by globalPid and deviceId.
         notes: lines on choices that nothing in the export says.
         counted: the line that ranks were counted; "" where the export states them, or has none.
+        sole: globalPid of the one process that calls CUDA, whose all work is that names no process;
+            0 where there are several, or none.
     """
 
     hosts: dict[int, Host] = field(default_factory=dict)
@@ -83,6 +85,7 @@ class Layout(Struct):
     notes: list[str] = field(default_factory=list)
     gpus: dict[tuple[int, int], int] = field(default_factory=dict)
     counted: str = ""
+    sole: int = 0
     _next_tid: int = _FREE_TID
     _added: dict[tuple[int, object], int] = field(default_factory=dict)
 
@@ -104,12 +107,23 @@ class Layout(Struct):
         """
         if not isinstance(correlation, int) or not 0 < correlation < _CORRELATIONS:
             return 0
-        owner = tables.process_of(process) if isinstance(process, int) else 0
+        owner = tables.process_of(process) if isinstance(process, int) else self.sole
         return correlation + self.host(owner).offset
+
+    def stream_key(
+        self, process: object, device: object, context: object, stream: object
+    ) -> StreamKey:
+        """Return the key of a stream; 0 and -1 stand for numbers that are not recorded."""
+        return (
+            process if isinstance(process, int) else self.sole,
+            device if isinstance(device, int) else 0,
+            context if isinstance(context, int) else -1,
+            stream if isinstance(stream, int) else -1,
+        )
 
     def gpu_pid(self, process: object, device: object) -> int:
         """Return the pid of a GPU; that of the process where no work on that GPU is recorded."""
-        owner, number, _, _ = stream_key(process, device, None, None)
+        owner, number, _, _ = self.stream_key(process, device, None, None)
         if (owner, number) in self.gpus:
             return self.gpus[owner, number]
         return self.host(owner).pid
@@ -123,23 +137,14 @@ class Layout(Struct):
         return self._added[pid, key]
 
 
-def stream_key(process: object, device: object, context: object, stream: object) -> StreamKey:
-    """Return the key of a stream; 0 and -1 stand for numbers that are not recorded."""
-    return (
-        process if isinstance(process, int) else 0,
-        device if isinstance(device, int) else 0,
-        context if isinstance(context, int) else -1,
-        stream if isinstance(stream, int) else -1,
-    )
-
-
 def layout(database: Database) -> Layout:
     """Read which processes, GPUs and streams the tables name, and choose their numbers.
 
     Raises:
         InputError: the file is damaged.
     """
-    keys = _stream_keys(database)
+    found = Layout(sole=_sole_caller(database))
+    keys = _stream_keys(database, found)
     busy = sorted({key[0] for key in keys})
     threads = {
         tid
@@ -147,7 +152,6 @@ def layout(database: Database) -> Layout:
         for (tid,) in database.all(table, ["globalTid"], distinct=True)
         if isinstance(tid, int)
     }
-    found = Layout()
     processes = sorted({*busy, *map(tables.process_of, threads)})
     numbers = gpu_numbers(database, sorted({key[:2] for key in keys}), found.notes)
     ranks = _ranks(database, busy)
@@ -169,11 +173,18 @@ def layout(database: Database) -> Layout:
     return found
 
 
-def _stream_keys(database: Database) -> list[StreamKey]:
+def _sole_caller(database: Database) -> int:
+    """Return the globalPid of the one process that calls CUDA; 0 where it is not one."""
+    threads = database.all(tables.API, ["globalTid"], distinct=True)
+    found = {tables.process_of(tid) for (tid,) in threads if isinstance(tid, int)}
+    return found.pop() if len(found) == 1 else 0
+
+
+def _stream_keys(database: Database, found: Layout) -> list[StreamKey]:
     columns = ["globalPid", "deviceId", "contextId", "streamId"]
     return sorted(
         {
-            stream_key(*row)
+            found.stream_key(*row)
             for table in tables.GPU_WORK
             for row in database.all(table, columns, distinct=True)
         }

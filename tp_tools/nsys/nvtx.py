@@ -120,7 +120,8 @@ def _text(recording: Recording, text_id: object, text: object) -> str:
 
 def _event(recording: Recording, row: Row, names: _Names) -> str | None:
     """Return the event of a row; None, and count it, where it is none."""
-    start, end, kind, text_id, text, thread, end_thread, domain = row[:8]
+    start, end, stated, text_id, text, thread, end_thread, domain = row[:8]
+    kind = _PUSHED if stated is None else stated  # where there is no column of types
     if kind in _NAMING:
         return None
     if kind not in _SHOWN:

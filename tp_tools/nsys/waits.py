@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tp_tools.nsys import tables
-from tp_tools.nsys.layout import stream_key
 from tp_tools.nsys.values import members
 
 if TYPE_CHECKING:
@@ -52,7 +51,9 @@ def _event(recording: Recording, row: Row) -> str | None:
     layout = recording.layout
     pid = layout.gpu_pid(process, device)
     known = isinstance(stream, int) and stream != _NONE
-    place = layout.streams.get(stream_key(process, device, context, stream)) if known else None
+    place = (
+        layout.streams.get(layout.stream_key(process, device, context, stream)) if known else None
+    )
     number = place.tid if place else stream
     name = f"waits of stream {number}" if known else "waits of the host"
     tid = layout.added_row(pid, (tables.SYNC, number if known else None), name)
