@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import tp_tools as tp_tools_api
 from fixtures.make import HERE
 from tests.support.command_line import TpTools, kernel, write_trace
 from tests.support.web import served
@@ -23,7 +24,7 @@ from tp_tools.merging.probe import probe
 from tp_tools.progress import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 fsspec = pytest.importorskip("fsspec", reason="URLs want fsspec")
@@ -316,6 +317,24 @@ def test_a_server_gives_each_file_once(
         ran = tp_tools(*command, web.url)
     assert ran.code == 0, ran.err
     expected = {f"rank{rank}.json": size + heads * copies.HEAD for rank, size in enumerate(sizes)}
+    assert web.served == expected
+
+
+API: dict[str, Callable[[str], object]] = {
+    "query": lambda url: tp_tools_api.query("kernels", url),
+    "merge": lambda url: tp_tools_api.merge(url, "all.json", align="base"),
+    "info": tp_tools_api.info,
+    "diagnose": tp_tools_api.diagnose,
+}
+
+
+@pytest.mark.parametrize("name", API)
+def test_the_api_asks_for_each_file_once(here: Path, name: str) -> None:
+    """As commands do, for the head and once for the file."""
+    sizes = large_ranks(here / "job", stated=True)
+    with served(here / "job") as web:
+        API[name](web.url)
+    expected = {f"rank{rank}.json": size + copies.HEAD for rank, size in enumerate(sizes)}
     assert web.served == expected
 
 

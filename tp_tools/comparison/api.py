@@ -15,6 +15,7 @@ from tp_tools.caller import KeptWarnings, paths
 from tp_tools.comparison import judged_traces, reading
 from tp_tools.comparison.comparing import compare
 from tp_tools.comparison.judging import Rules
+from tp_tools.files import copies
 from tp_tools.merging.rank_names import RankChoice
 from tp_tools.querying import LoadOptions
 
@@ -66,7 +67,8 @@ def diff(
     kept = KeptWarnings()
     wanted = reading.Selection(_choice(profile, stage), phase, modules)
     names = os.fspath(a), os.fspath(b)
-    sides = reading.pair(names, wanted, LoadOptions(engine), kept, each=each)
+    with copies.kept():
+        sides = reading.pair(names, wanted, LoadOptions(engine), kept, each=each)
     found = compare(*sides, Rules(least_change=threshold), exact=exact)
     found = reading.with_families(found, engine)
     kept.warn_caller()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tp_tools.caller import KeptWarnings
 from tp_tools.diagnosis.collection import collect
 from tp_tools.diagnosis.judgement import judge
+from tp_tools.files import copies
 from tp_tools.querying import LoadOptions, api
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def diagnose(
         tp_tools.errors.EngineError: TraceProcessor failed.
     """
     kept = KeptWarnings()
-    files = api.find_files(traces, profile, stage, kept).files
-    numbers = collect(files, LoadOptions(engine), kept)
+    with copies.kept():
+        files = api.find_files(traces, profile, stage, kept).files
+        numbers = collect(files, LoadOptions(engine), kept)
     kept.warn_caller()
     return judge(numbers)

@@ -75,5 +75,5 @@ class KeptSources(Struct, frozen=True):
 @contextmanager
 def kept_sources() -> Iterator[KeptSources]:
     """Keep the texts of trace files in a temporary folder while the block runs."""
-    with temporary.folder() as folder:
+    with copies.kept(), temporary.folder() as folder:
         yield KeptSources(folder)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tp_tools.caller import KeptWarnings, paths
-from tp_tools.files import open_source
+from tp_tools.files import copies, open_source
 from tp_tools.inspection.facts import TraceInfos
 from tp_tools.inspection.trace_info import describe
 from tp_tools.merging import job_files
@@ -50,8 +50,9 @@ def info(
     kept, how = KeptWarnings(), LoadOptions(engine)
     choice = RankChoice(profile, stage, allow_missing=True)
     found = TraceInfos()
-    for name in job_files.list_files(paths(traces), choice, kept):
-        with open_source(name) as source:
-            found.append(describe(source, how, kept))
+    with copies.kept():
+        for name in job_files.list_files(paths(traces), choice, kept):
+            with open_source(name) as source:
+                found.append(describe(source, how, kept))
     kept.warn_caller()
     return found

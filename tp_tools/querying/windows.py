@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tp_tools import library
+from tp_tools import formatting, library
 from tp_tools.engine import query_rows
 from tp_tools.engine.loader import text_limit
 from tp_tools.errors import EngineOutOfMemory
 from tp_tools.files import temporary
-from tp_tools.formatting import plural
 from tp_tools.merging.time_cuts import time_cuts
 from tp_tools.merging.workers import HERE
 from tp_tools.querying import job_loader
@@ -167,8 +166,8 @@ def _in_windows(
         with window.loaded(how) as tp:
             found.append(_answer_of(tp, queries, reporter))
     reporter.say(
-        f"The job is {size / 1e6:,.0f} MB of text, more than one TraceProcessor holds: asked in "
-        f"{plural(len(found), 'window')} of time."
+        f"The job is {formatting.size(size)} of text, more than one TraceProcessor holds: asked in "
+        f"{formatting.plural(len(found), 'window')} of time."
     )
     numbered = list(_numbered(found))
     expected = expected_ranks([part for it in numbered for part in it.parts])
