@@ -2,10 +2,30 @@
 
 INCLUDE PERFETTO MODULE tpt.python_name;
 
+-- What a slice says of the code around others: 1: an op; 2: a line of PyTorch; 3: a line of another
+-- Python file; 0: none of these.
+CREATE PERFETTO MACRO tpt_code_kind(
+  -- Its category.
+  category Expr,
+  -- Its name.
+  name Expr
+)
+RETURNS Expr AS
+CASE
+  WHEN $category IN ('cpu_op', 'Operator') THEN 1
+  WHEN $category = 'python_function' AND tpt_is_python_line!($name)
+    THEN IIF(tpt_is_of_torch!($name), 2, 3)
+  ELSE 0
+END;
+
 -- The innermost op and the Python line around each of some slices. Those in neither have no row.
 CREATE PERFETTO MACRO tpt_code_around(
   -- The slices: a table with a column id.
-  source TableOrSubquery
+  source TableOrSubquery,
+  -- All slices, with columns id, parent_id, name, and kind, as `tpt_code_kind!` has it. Where
+  -- `source` has many rows, a table whose parent_id has no NULLs: a table that has them takes time
+  -- for each look that grows with its rows.
+  slices TableOrSubquery
 )
 -- id; cpu_op (name of the innermost op around it; NULL: in none); python_line (file, line and
 -- function, as the profiler writes them: the innermost Python function around it that is no part
@@ -15,32 +35,18 @@ RETURNS TableOrSubquery AS
   WITH RECURSIVE
     -- from the slice to those around it, until both are found
     around(from_id, id, cpu_op, torch_line, own_line) AS (
-      SELECT slice.id, slice.parent_id, NULL, NULL, NULL
+      SELECT it.id, slice.parent_id, NULL, NULL, NULL
       FROM $source AS it
-      CROSS JOIN slice USING (id)
+      CROSS JOIN $slices AS slice USING (id)
       UNION ALL
       SELECT
         around.from_id,
         slice.parent_id,
-        COALESCE(around.cpu_op, IIF(slice.category IN ('cpu_op', 'Operator'), slice.name, NULL)),
-        COALESCE(
-          around.torch_line,
-          IIF(
-            slice.category = 'python_function' AND tpt_is_python_line!(slice.name), slice.name, NULL
-          )
-        ),
-        COALESCE(
-          around.own_line,
-          IIF(
-            slice.category = 'python_function'
-            AND tpt_is_python_line!(slice.name)
-            AND NOT tpt_is_of_torch!(slice.name),
-            slice.name,
-            NULL
-          )
-        )
+        COALESCE(around.cpu_op, IIF(slice.kind = 1, slice.name, NULL)),
+        COALESCE(around.torch_line, IIF(slice.kind = 2, slice.name, NULL)),
+        COALESCE(around.own_line, IIF(slice.kind = 3, slice.name, NULL))
       FROM around
-      CROSS JOIN slice ON slice.id = around.id
+      CROSS JOIN $slices AS slice ON slice.id = around.id
       WHERE
         around.cpu_op IS NULL OR around.own_line IS NULL
     )
@@ -51,5 +57,5 @@ RETURNS TableOrSubquery AS
   FROM around
   GROUP BY from_id
   HAVING
-    MAX(cpu_op) IS NOT NULL OR MAX(torch_line) IS NOT NULL
+    MAX(cpu_op) IS NOT NULL OR MAX(own_line) IS NOT NULL OR MAX(torch_line) IS NOT NULL
 );

@@ -80,6 +80,12 @@ WHERE
   work.launch_id IS NOT NULL OR op.id IS NOT NULL
 ORDER BY work.id;
 
+-- The slices, as `tpt_code_around!` looks them up; parent_id -1: in none.
+CREATE PERFETTO TABLE _tpt_code_slice AS
+SELECT id, COALESCE(parent_id, -1) AS parent_id, name, tpt_code_kind!(category, name) AS kind
+FROM slice
+ORDER BY id;
+
 -- The Python line of each slice that GPU work comes from. Those outside Python have no row.
 CREATE PERFETTO TABLE _tpt_origin_line AS
 WITH
@@ -87,7 +93,7 @@ WITH
     SELECT DISTINCT origin_id AS id FROM _tpt_work_origin
   )
 SELECT id, python_line
-FROM tpt_code_around!(origin)
+FROM tpt_code_around!(origin, _tpt_code_slice)
 WHERE
   python_line IS NOT NULL
 ORDER BY id;
