@@ -232,7 +232,8 @@ def reading(name: str) -> Iterator[None]:
             ) from error
         raise InputError(f"{name}: its database cannot be read ({error}). {_AGAIN}") from error
     except sqlite3.DatabaseError as error:
-        raise InputError(f"{name}: its database is damaged ({error}). {_AGAIN}") from error
+        why = f" ({error})" if str(error) else ""  # of bytes that are no text Python 3.10 says ""
+        raise InputError(f"{name}: its database is damaged{why}. {_AGAIN}") from error
     except UnicodeDecodeError as error:  # SQLite's message names a table whose name is no UTF-8
         raise InputError(f"{name}: its database is damaged. {_AGAIN}") from error
 
