@@ -393,8 +393,8 @@ REFUSED = [
     (
         b"SQLite format 3\0",
         (
-            "is an SQLite database. tp-tools reads what torch.profiler writes: "
-            "prof.export_chrome_trace('trace.json.gz')."
+            "its database is damaged (file is not a database). Copy it again, or export it again "
+            "(nsys export --type sqlite REPORT.nsys-rep)."
         ),
     ),
     (b"null", "is not a Chrome JSON trace: it begins with b'n', at byte 0 of its text." + ADVICE),

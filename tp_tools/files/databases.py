@@ -52,14 +52,12 @@ def is_export(file: str) -> bool:
 
 
 def beginning(source: Source) -> Beginning | None:
-    """Return what the database of an export tells before its events; None of any other file.
+    """Return what a database tells before its events; None where it is no export.
 
     Raises:
         InputError: it cannot be read.
         OutputError: the disk is too full for a temporary copy.
     """
-    if not source.is_database():
-        return None
     with _seekable(source) as path:
         for reader in (nsys, rocpd):
             if reader.is_export(path, source.name):

@@ -61,6 +61,10 @@ class ReadSizes(Struct, frozen=True):
 DEFAULT_SIZES = ReadSizes()
 
 
+class DatabaseFound(Exception):  # noqa: N818  the name reads as the fact it states
+    """A file holds no text but a database, which its reader wants to ask instead."""
+
+
 class Source(Struct):
     """A trace file.
 
@@ -73,6 +77,7 @@ class Source(Struct):
         kept: keeps the text of an export, so that it is converted once; None to convert it anew
             each time.
         remote: the file where a URL names it; None for a file of this machine.
+        converts: whether `blocks` converts a database; else it raises DatabaseFound.
     """
 
     path: Path
@@ -82,6 +87,7 @@ class Source(Struct):
     sizes: ReadSizes = DEFAULT_SIZES
     kept: KeptText | None = None
     remote: Remote | None = None
+    converts: bool = True
 
     def size(self) -> int:
         """Return the bytes on disk, or on the server."""
@@ -98,11 +104,14 @@ class Source(Struct):
 
         Raises:
             InputError: the file cannot be read, or is not gzip, zstd or plain text.
+            DatabaseFound: see `converts`.
         """
         stored = self.stored(reporter)
         first = _first(stored)
         blocks: Iterator[bytes] = itertools.chain((first,), stored)
         if first.startswith(_SQLITE_MAGIC):
+            if not self.converts:
+                raise DatabaseFound
             from tp_tools.files import exports  # noqa: PLC0415  few inputs are exports
 
             path = self.readable(reporter)

@@ -18,6 +18,7 @@ from tp_tools.chrome.sanitize import sanitized
 from tp_tools.chrome.stream import SPACE, Malformed, TextStream
 from tp_tools.errors import InputError
 from tp_tools.files.databases import beginning
+from tp_tools.files.source import DatabaseFound
 from tp_tools.files.sources import is_rereadable, source_of
 from tp_tools.merging.rank_names import parse_file_name
 
@@ -89,18 +90,30 @@ def probe(file: str, *, is_given: bool, sources: SourceOf = source_of) -> Probe:
     if file.endswith(PERFETTO):
         return Probe(file, is_given, is_perfetto=True)
     source = sources(file)
+    source.converts = False
+    try:
+        return _probe_text(source, is_given=is_given)
+    except DatabaseFound:
+        pass
+    finally:
+        source.converts = True
     try:
         export = beginning(source)
     except InputError as error:
         return Probe(file, is_given, error=error)
-    if export is not None:
-        return Probe(
-            file,
-            is_given,
-            has_gpu_work=export.has_gpu_work,
-            has_events=export.has_events,
-            metadata=header_metadata(export.head),
-        )
+    if export is None:
+        return _probe_text(source, is_given=is_given)
+    return Probe(
+        file,
+        is_given,
+        has_gpu_work=export.has_gpu_work,
+        has_events=export.has_events,
+        metadata=header_metadata(export.head),
+    )
+
+
+def _probe_text(source: Source, *, is_given: bool) -> Probe:
+    """Read the beginning of a text, as it is or repaired."""
     found = _read_probe(source, _plain, is_given=is_given)
     for repaired in (_thorough, _salvaged):
         if not isinstance(found.error, Malformed):
