@@ -17,6 +17,7 @@ from tests.support.reporters import Recorder
 from tp_tools import nsys, rocpd, xplane
 from tp_tools.errors import InputError
 from tp_tools.files import Source
+from tp_tools.files.foreign import is_database
 from tp_tools.merging.exported_ranks import ExportSources, converted
 from tp_tools.processes.pool import ALONE
 
@@ -55,7 +56,7 @@ def test_an_export_of_one_process_is_database(tmp_path: Path) -> None:
     path = made.write(tmp_path / "rank0.sqlite", made.job())
     [source] = converted([str(path)], ALONE, ExportSources(tmp_path))
     assert source.name == str(path)
-    assert not source.is_database()
+    assert not is_database(source)
     assert text(source) == text(Source(path, str(path)))
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from tp_tools.errors import InputError
 from tp_tools.files import databases
+from tp_tools.files.source import first_bytes
 from tp_tools.files.sources import is_rereadable, source_of
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def is_database(source: Source) -> bool:
     Raises:
         InputError: the file cannot be read.
     """
-    return next(source.stored(), b"").startswith(_DATABASE)
+    return first_bytes(source.stored()).startswith(_DATABASE)
 
 
 def _beginning(source: Source) -> bytes:

@@ -107,7 +107,7 @@ class Source(Struct):
             DatabaseFound: see `converts`.
         """
         stored = self.stored(reporter)
-        first = _first(stored)
+        first = first_bytes(stored)
         blocks: Iterator[bytes] = itertools.chain((first,), stored)
         if first.startswith(_SQLITE_MAGIC):
             if not self.converts:
@@ -126,14 +126,6 @@ class Source(Struct):
     def is_profile(self) -> bool:
         """Tell whether the file is called as profiles of XLA are."""
         return self.name.endswith(_PROFILES)
-
-    def is_database(self) -> bool:
-        """Tell whether the file is an SQLite database, which exports are.
-
-        Raises:
-            InputError: the file cannot be read.
-        """
-        return _first(self.stored()).startswith(_SQLITE_MAGIC)
 
     def stored(self, reporter: Reporter = SILENT) -> Iterator[bytes]:
         """Read the file as it is but for its compression; see `blocks`."""
@@ -276,7 +268,7 @@ class _Member(Protocol):
         """Decompress the next bytes; the result may be empty."""
 
 
-def _first(stored: Iterator[bytes]) -> bytes:
+def first_bytes(stored: Iterator[bytes]) -> bytes:
     """Take the beginning of a file: enough to tell a database."""
     first = next(stored, b"")
     while len(first) < len(_SQLITE_MAGIC) and (block := next(stored, b"")):

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from tp_tools import nsys
-from tp_tools.files import Source, exports
+from tp_tools.files import Source, exports, foreign
 from tp_tools.files.databases import opened
 from tp_tools.files.gzip_parts import gzip
 from tp_tools.files.kept import KeptSource
@@ -92,7 +92,7 @@ def converted(
 def _is_database(file: str) -> bool:
     if Path(file).is_dir():
         return True
-    return is_rereadable(file) and source_of(file).is_database()
+    return is_rereadable(file) and foreign.is_database(source_of(file))
 
 
 def _ranks(file: str) -> ExportRanks:
