@@ -38,13 +38,10 @@ WITH
   block AS MATERIALIZED (
     SELECT * FROM tpt_memory_live!(peak)
   ),
-  code_slice AS (
-    SELECT id, parent_id, name, tpt_code_kind!(category, name) AS kind FROM slice
-  ),
   live AS MATERIALIZED (
     SELECT block.*, code.cpu_op, code.python_line
     FROM block
-    LEFT JOIN tpt_code_around!(block, code_slice) AS code USING (id)
+    LEFT JOIN tpt_code_around!(block, tpt_code_slice) AS code USING (id)
   ),
   by_device AS MATERIALIZED (
     SELECT upid, device_type, device, SUM(bytes) AS bytes

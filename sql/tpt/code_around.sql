@@ -18,13 +18,25 @@ CASE
   ELSE 0
 END;
 
+-- Slices as `tpt_code_around!` looks them up, where there are few to look up.
+CREATE PERFETTO VIEW tpt_code_slice(
+  -- Its id.
+  id JOINID(slice.id),
+  -- The slice that it lies in; NULL: in none.
+  parent_id JOINID(slice.id),
+  -- Its name.
+  name STRING,
+  -- What it says of the code around others, as `tpt_code_kind!` has it.
+  kind LONG
+) AS
+SELECT id, parent_id, name, tpt_code_kind!(category, name) AS kind FROM slice;
+
 -- The innermost op and the Python line around each of some slices. Those in neither have no row.
 CREATE PERFETTO MACRO tpt_code_around(
   -- The slices: a table with a column id.
   source TableOrSubquery,
-  -- All slices, with columns id, parent_id, name, and kind, as `tpt_code_kind!` has it. Where
-  -- `source` has many rows, a table whose parent_id has no NULLs: a table that has them takes time
-  -- for each look that grows with its rows.
+  -- All slices: `tpt_code_slice`, or, where `source` has many rows, a table of it whose parent_id
+  -- has no NULLs: a table that has them takes time for each look that grows with its rows.
   slices TableOrSubquery
 )
 -- id; cpu_op (name of the innermost op around it; NULL: in none); python_line (file, line and

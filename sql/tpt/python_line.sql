@@ -81,10 +81,8 @@ WHERE
 ORDER BY work.id;
 
 -- The slices, as `tpt_code_around!` looks them up; parent_id -1: in none.
-CREATE PERFETTO TABLE _tpt_code_slice AS
-SELECT id, COALESCE(parent_id, -1) AS parent_id, name, tpt_code_kind!(category, name) AS kind
-FROM slice
-ORDER BY id;
+CREATE PERFETTO TABLE _tpt_code_slice_table AS
+SELECT id, COALESCE(parent_id, -1) AS parent_id, name, kind FROM tpt_code_slice ORDER BY id;
 
 -- The Python line of each slice that GPU work comes from. Those outside Python have no row.
 CREATE PERFETTO TABLE _tpt_origin_line AS
@@ -93,7 +91,7 @@ WITH
     SELECT DISTINCT origin_id AS id FROM _tpt_work_origin
   )
 SELECT id, python_line
-FROM tpt_code_around!(origin, _tpt_code_slice)
+FROM tpt_code_around!(origin, _tpt_code_slice_table)
 WHERE
   python_line IS NOT NULL
 ORDER BY id;

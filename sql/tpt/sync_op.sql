@@ -14,10 +14,6 @@ CREATE PERFETTO TABLE tpt_sync_op(
   -- that is no part of PyTorch, else the innermost; NULL without stacks.
   python_line STRING
 ) AS
-WITH
-  code_slice AS (
-    SELECT id, parent_id, name, tpt_code_kind!(category, name) AS kind FROM slice
-  )
 SELECT id, cpu_op, python_line
-FROM tpt_code_around!(tpt_sync, code_slice)
+FROM tpt_code_around!(tpt_sync, tpt_code_slice)
 ORDER BY id;
