@@ -21,6 +21,8 @@
 
 INCLUDE PERFETTO MODULE tpt.code_around;
 
+INCLUDE PERFETTO MODULE tpt.code_slice_table;
+
 INCLUDE PERFETTO MODULE tpt.memory_event;
 
 INCLUDE PERFETTO MODULE tpt.memory_peak;
@@ -41,7 +43,7 @@ WITH
   live AS MATERIALIZED (
     SELECT block.*, code.cpu_op, code.python_line
     FROM block
-    LEFT JOIN tpt_code_around!(block, tpt_code_slice) AS code USING (id)
+    LEFT JOIN tpt_code_around!(block, tpt_code_slice_table) AS code USING (id)
   ),
   by_device AS MATERIALIZED (
     SELECT upid, device_type, device, SUM(bytes) AS bytes

@@ -4,6 +4,8 @@ INCLUDE PERFETTO MODULE tpt.arg;
 
 INCLUDE PERFETTO MODULE tpt.code_around;
 
+INCLUDE PERFETTO MODULE tpt.code_slice_table;
+
 INCLUDE PERFETTO MODULE tpt.launch;
 
 INCLUDE PERFETTO MODULE tpt.launched;
@@ -80,10 +82,6 @@ WHERE
   work.launch_id IS NOT NULL OR op.id IS NOT NULL
 ORDER BY work.id;
 
--- The slices, as `tpt_code_around!` looks them up; parent_id -1: in none.
-CREATE PERFETTO TABLE _tpt_code_slice_table AS
-SELECT id, COALESCE(parent_id, -1) AS parent_id, name, kind FROM tpt_code_slice ORDER BY id;
-
 -- The Python line of each slice that GPU work comes from. Those outside Python have no row.
 CREATE PERFETTO TABLE _tpt_origin_line AS
 WITH
@@ -91,7 +89,7 @@ WITH
     SELECT DISTINCT origin_id AS id FROM _tpt_work_origin
   )
 SELECT id, python_line
-FROM tpt_code_around!(origin, _tpt_code_slice_table)
+FROM tpt_code_around!(origin, tpt_code_slice_table)
 WHERE
   python_line IS NOT NULL
 ORDER BY id;
