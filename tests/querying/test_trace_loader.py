@@ -18,7 +18,7 @@ from tp_tools import engine, library
 from tp_tools.errors import InputError
 from tp_tools.files.source import Source
 from tp_tools.progress import SILENT
-from tp_tools.querying.trace_loader import LoadOptions, is_chrome_json, load_analyzed, load_trace
+from tp_tools.querying.trace_loader import LoadOptions, is_chrome_json, load_planned, load_trace
 from tp_tools.querying.viewer_ids import as_in_viewer
 from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import analyze
@@ -150,9 +150,9 @@ def check_needs(trace: Path) -> None:
         by_needs[library.parse(library.read(path), name).needs].append(name)
     source = Source(trace, trace.name)
     analyzed = analyze(source, OverlapOptions())
-    with load_analyzed(source, analyzed, LoadOptions()) as everything:
+    with load_planned(source, analyzed, LoadOptions()) as everything:
         for needs, names in by_needs.items():
-            with load_analyzed(source, analyzed, LoadOptions(needs=needs)) as needed:
+            with load_planned(source, analyzed, LoadOptions(needs=needs)) as needed:
                 assert needed.is_partial == (needs is not None)
                 for name in names:
                     assert rows(needed, name) == rows(everything, name), name

@@ -15,7 +15,7 @@ from tests.support.strategies import LOADING
 from tp_tools import engine
 from tp_tools.files.source import Source
 from tp_tools.progress import SILENT
-from tp_tools.querying.trace_loader import LoadOptions, load_analyzed
+from tp_tools.querying.trace_loader import LoadOptions, load_planned
 from tp_tools.querying.viewer_ids import as_in_viewer
 from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import analyze
@@ -50,12 +50,12 @@ def check(path: Path, *needs: str, tracks_known: bool, start_known: bool = False
     """
     source = Source(path, path.name)
     analyzed = analyze(source, OverlapOptions(engine="embedded"))
-    with load_analyzed(source, analyzed, LoadOptions("embedded")) as tp:
+    with load_planned(source, analyzed, LoadOptions("embedded")) as tp:
         whole = seen(tp)
         [(start_ns,)] = engine.rows(tp, "SELECT start_ts FROM trace_bounds")
     for need in needs:
         how = LoadOptions("embedded", needs=frozenset(need.split()))
-        with load_analyzed(source, analyzed, how) as tp:
+        with load_planned(source, analyzed, how) as tp:
             part = seen(tp)
             is_known = tp.track_ids is not None or not tp.is_partial
         last = None if is_known else -1

@@ -13,7 +13,7 @@ from tests.support.command_line import kernel, write_trace
 from tp_tools import engine, library
 from tp_tools.engine import Rows
 from tp_tools.files.source import Source
-from tp_tools.querying.trace_loader import LoadOptions, load_analyzed
+from tp_tools.querying.trace_loader import LoadOptions, load_planned
 from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import analyze
 
@@ -65,7 +65,7 @@ def answers(
 ) -> dict[str, Rows]:
     """Return the rows of each query if events of these categories are loaded, with these args."""
     options = LoadOptions("embedded", needs=needs, args=args)
-    with load_analyzed(*analyzed(trace.path), options) as tp:
+    with load_planned(*analyzed(trace.path), options) as tp:
         return {name: without_ids(engine.query_rows(tp, sql, name)) for name, sql in sqls.items()}
 
 

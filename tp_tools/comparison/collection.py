@@ -17,7 +17,7 @@ from tp_tools.processes import open_pool
 from tp_tools.processes.local import default_jobs
 from tp_tools.progress import Reporter
 from tp_tools.querying import load_trace, lookup
-from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
+from tp_tools.querying.trace_loader import is_chrome_json, load_planned
 from tp_tools.repair import OverlapOptions, analysis
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _loaded(
             with load_trace(source, how, reporter) as tp:
                 yield tp, None
             return
-        analyzed = analysis.analyze(source, OverlapOptions(engine=how.engine), reporter)
-        stated = metadata(analyzed.trace)
-        with load_analyzed(source, analyzed, how, reporter) as tp:
+        planned = analysis.plan_trace(source, OverlapOptions(engine=how.engine), reporter)
+        stated = metadata(planned.trace)
+        with load_planned(source, planned, how, reporter) as tp:
             yield tp, stated

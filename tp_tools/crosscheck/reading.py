@@ -13,7 +13,7 @@ from tp_tools.crosscheck.model import Recording
 from tp_tools.errors import InputError, UsageError
 from tp_tools.files import open_source
 from tp_tools.querying import LoadOptions
-from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
+from tp_tools.querying.trace_loader import is_chrome_json, load_planned
 from tp_tools.repair import OverlapOptions, analysis
 from tp_tools.trace.cpp_names import parse
 
@@ -65,15 +65,15 @@ def read(file: str, *, is_export: bool, engine_name: str | None, reporter: Repor
                 f"{file}: is neither Chrome JSON nor an export of Nsight Systems. Give what "
                 "profilers wrote, or what fix made of it as .json.gz."
             )
-        analyzed = analysis.analyze(source, OverlapOptions(engine=engine_name), reporter)
-        stated = metadata(analyzed.trace)
+        planned = analysis.plan_trace(source, OverlapOptions(engine=engine_name), reporter)
+        stated = metadata(planned.trace)
         if is_export != ("Nsight Systems" in stated.versions):
             raise UsageError(
                 f"{file}: is {'no' if is_export else 'an'} export of Nsight Systems. Give the "
                 "trace of PyTorch first, and the export second."
             )
         how = LoadOptions(engine_name, needs=needs)
-        with load_analyzed(source, analyzed, how, reporter) as tp:
+        with load_planned(source, planned, how, reporter) as tp:
             found = engine.run_file(tp, QUERY)
     rows: dict[int | None, list[Row]] = {}
     for row in found.rows:

@@ -21,7 +21,7 @@ from tp_tools.processes.pool import ALONE
 from tp_tools.processes.worker import FileCall
 from tp_tools.progress import Once
 from tp_tools.querying import job_loader, load_trace, lookup
-from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
+from tp_tools.querying.trace_loader import is_chrome_json, load_planned
 from tp_tools.querying.unknown_devices import unknown_devices
 from tp_tools.repair import OverlapOptions, analysis
 from tp_tools.repair.summary import hidden_of
@@ -115,7 +115,7 @@ def _of_trace(trace: str, queries: list[Query], how: LoadOptions, reporter: Repo
             stated = metadata(analyzed.trace)
             hidden = hidden_of(analyzed.trace, analyzed.hidden)
             facts = TraceFacts(stated.rank, stated.world_size, hidden, tuple(stated.options))
-            tp = load_analyzed(source, analyzed, how, reporter)
+            tp = load_planned(source, analyzed, how, reporter)
         else:
             tp = load_trace(source, how, reporter)
         with tp:
@@ -145,7 +145,7 @@ def _hidden_of_rank(spool: Path) -> Hidden:
 def _unknown_devices(how: LoadOptions, spool: Path) -> Devices:
     """Load a rank that the merge read, without GPU work, for the names of its devices."""
     rank = load_rank(spool)
-    with load_analyzed(rank.source, rank, replace(how, needs=None)) as tp:
+    with load_planned(rank.source, rank, replace(how, needs=None)) as tp:
         return unknown_devices(rank.source, tp, how.engine)
 
 

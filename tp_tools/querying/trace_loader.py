@@ -119,46 +119,46 @@ def load_trace(source: Source, how: LoadOptions, reporter: Reporter = SILENT) ->
             reporter.warn(f"{source.name}: TraceProcessor lost data on loading: {lost}.")
         [(tp.start_ns,)] = engine.rows(tp, "SELECT start_ts FROM trace_bounds")
         return tp
-    analyzed = analysis.analyze(source, OverlapOptions(engine=how.engine), reporter)
-    return load_analyzed(source, analyzed, how, reporter)
+    planned = analysis.plan_trace(source, OverlapOptions(engine=how.engine), reporter)
+    return load_planned(source, planned, how, reporter)
 
 
-def load_analyzed(
-    source: Source, analyzed: Planned, how: LoadOptions, reporter: Reporter = SILENT
+def load_planned(
+    source: Source, planned: Planned, how: LoadOptions, reporter: Reporter = SILENT
 ) -> Processor:
-    """Load Chrome JSON that was analyzed already; the caller closes the TraceProcessor.
+    """Load Chrome JSON whose repair is planned already; the caller closes the TraceProcessor.
 
     Args:
         source: the file.
-        analyzed: its analysis, or what a merge stored of it.
+        planned: its analysis, or what a merge stored of it.
         how: options of loading; `raw` is not looked at.
         reporter: receives the stages of the work, notes, and warnings of data lost on loading.
 
     Raises:
         EngineError: TraceProcessor failed.
     """
-    damage(analyzed.trace, source).tell(source.name, reporter)
+    damage(planned.trace, source).tell(source.name, reporter)
     keep = None
     if how.needs is not None:
-        keep = select_events(analyzed.trace, analyzed.table, how.needs)
+        keep = select_events(planned.trace, planned.table, how.needs)
     few_args = None if keep is None else how.args
     with reporter.stage(f"loading {source.name}", source.size(), BUILDING) as stage:
         blocks = json_writer.rewrite(
-            source, analyzed.trace, analyzed.plan, stage, keep=keep, args=few_args
+            source, planned.trace, planned.plan, stage, keep=keep, args=few_args
         )
         tp = engine.load(
             blocks,
             source=source.name,
             engine=how.engine,
             reporter=reporter,
-            size=_size(analyzed.trace, keep),
+            size=_size(planned.trace, keep),
         )
     tp.is_partial = keep is not None and not keep.all()
-    stated = metadata(analyzed.trace)
+    stated = metadata(planned.trace)
     tp.gpu, tp.rank = stated.gpu_name, stated.rank
-    tp.start_ns = start_ns(analyzed.trace, analyzed.plan)
+    tp.start_ns = start_ns(planned.trace, planned.plan)
     if keep is not None:
-        ids = viewer_ids(analyzed.trace, analyzed.plan, keep)
+        ids = viewer_ids(planned.trace, planned.plan, keep)
         tp.slice_ids = _if_as_many(ids.slices, tp, "SELECT COUNT(*) FROM slice")
         tp.track_ids = _if_as_many(ids.tracks, tp, "SELECT COUNT(*) FROM track")
     if lost := _losses(tp):

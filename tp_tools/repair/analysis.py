@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tp_tools.repair.overlaps import OverlapOptions
     from tp_tools.trace import Plan, Repair, Slices, Trace
     from tp_tools.trace.model import Ints
+    from tp_tools.trace.plan import Ids
     from tp_tools.writing import PftraceOptions
 
 
@@ -98,6 +99,20 @@ def place_slices(trace: Trace) -> PlacedSlices:
     return PlacedSlices(trace, table, assign_lanes(table))
 
 
+class PlannedTrace(Struct, frozen=True):
+    """A trace and its plan of repair, for those who load it.
+
+    Attributes:
+        trace: the events as columns.
+        table: the slices, as recorded.
+        plan: the edits.
+    """
+
+    trace: Trace
+    table: Slices
+    plan: Plan
+
+
 def analyze(
     source: Source,
     options: OverlapOptions,
@@ -116,10 +131,8 @@ def analyze(
         InputError: the file cannot be used.
         EngineError: TraceProcessor could not answer.
     """
-    with reporter.stage(f"reading {source.name}", source.size()) as stage:
-        trace = read(source, stage, pool)
-    with reporter.stage("placing slices"):
-        placed = place_slices(trace)
+    placed = _read_placed(source, reporter, pool)
+    trace = placed.trace
     with (
         reporter.stage("asking SQL about overlaps") as stage,
         ThreadPoolExecutor(1) as thread,
@@ -129,31 +142,61 @@ def analyze(
         with naming(source):
             repairs = decide_repairs(trace, placed.table, options, placed.lane, stage)
             hidden, chosen = beside_sql.result()
-            plan = planner.make_plan(trace, placed.table, repairs, chosen)
-            plan = with_flows(trace, placed.table, plan, partial(external_ids, source, trace))
+            plan = _plan(source, placed, repairs, chosen)
     return Analysis(trace, placed.table, placed.lane, repairs, plan, hidden)
 
 
-def plan_alone(source: Source, placed: PlacedSlices, options: OverlapOptions) -> Plan:
-    """Plan the repair of a trace that is read already, as `analyze` does, in this thread alone.
+def plan_trace(
+    source: Source, options: OverlapOptions, reporter: Reporter = SILENT
+) -> PlannedTrace:
+    """Read a trace and plan its repair, as `analyze` does, without a look for hidden events.
 
-    Hidden events are not listed, since a merge does not report them.
+    Args:
+        source: the file.
+        options: how to ask SQL about overlaps.
+        reporter: receives the stages of the work, and notes.
+
+    Raises:
+        InputError: the file cannot be used.
+        EngineError: TraceProcessor could not answer.
+    """
+    placed = _read_placed(source, reporter)
+    with reporter.stage("asking SQL about overlaps") as stage:
+        plan = plan_alone(source, placed, options, stage)
+    return PlannedTrace(placed.trace, placed.table, plan)
+
+
+def _read_placed(source: Source, reporter: Reporter, pool: Pool = ALONE) -> PlacedSlices:
+    with reporter.stage(f"reading {source.name}", source.size()) as stage:
+        trace = read(source, stage, pool)
+    with reporter.stage("placing slices"):
+        return place_slices(trace)
+
+
+def plan_alone(
+    source: Source, placed: PlacedSlices, options: OverlapOptions, reporter: Reporter = SILENT
+) -> Plan:
+    """Plan the repair of a trace that is read already, as `analyze` does, in this thread alone.
 
     Args:
         source: the file, for its name in errors.
         placed: the trace and its slices.
         options: how to ask SQL about overlaps.
+        reporter: receives a note about a step that takes seconds.
 
     Raises:
         InputError: the file cannot be used.
         EngineError: TraceProcessor could not answer.
     """
     with naming(source):
-        repairs = decide_repairs(placed.trace, placed.table, options, placed.lane)
-        chosen = ids.choose_ids(placed.trace)
-        plan = planner.make_plan(placed.trace, placed.table, repairs, chosen)
-        read_ids = partial(external_ids, source, placed.trace)
-        return with_flows(placed.trace, placed.table, plan, read_ids)
+        repairs = decide_repairs(placed.trace, placed.table, options, placed.lane, reporter)
+        return _plan(source, placed, repairs, ids.choose_ids(placed.trace))
+
+
+def _plan(source: Source, placed: PlacedSlices, repairs: list[Repair], chosen: Ids) -> Plan:
+    plan = planner.make_plan(placed.trace, placed.table, repairs, chosen)
+    read_ids = partial(external_ids, source, placed.trace)
+    return with_flows(placed.trace, placed.table, plan, read_ids)
 
 
 @contextmanager

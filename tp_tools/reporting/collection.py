@@ -26,7 +26,7 @@ from tp_tools.merging.workers import HERE, Workers
 from tp_tools.processes.worker import FileCall
 from tp_tools.progress import SILENT, Once, Recorder, unreported
 from tp_tools.querying import LoadOptions, captures, job_loader, load_trace, lookup, runner
-from tp_tools.querying.trace_loader import is_chrome_json, load_analyzed
+from tp_tools.querying.trace_loader import is_chrome_json, load_planned
 from tp_tools.querying.unknown_devices import unknown_devices
 from tp_tools.querying.viewer_ids import as_in_viewer
 from tp_tools.repair import OverlapOptions, analysis
@@ -209,9 +209,9 @@ def _load(
         if not is_chrome_json(source):
             tp = load_trace(source, options, reporter)
             return trace_info.of_loaded(source, tp, reporter), source, tp
-        analyzed = analysis.analyze(source, OverlapOptions(engine=options.engine), reporter)
-        info = trace_info.of_read(source, analyzed.trace, reporter)
-        return info, source, load_analyzed(source, analyzed, options, reporter)
+        planned = analysis.plan_trace(source, OverlapOptions(engine=options.engine), reporter)
+        info = trace_info.of_read(source, planned.trace, reporter)
+        return info, source, load_planned(source, planned, options, reporter)
 
 
 def _ask_rank(
@@ -225,7 +225,7 @@ def _ask_rank(
     """
     rank = load_rank(spool)
     info = trace_info.of_read(rank.source, rank.trace, reporter)
-    tp = load_analyzed(rank.source, rank, _needing_all(options), reporter)
+    tp = load_planned(rank.source, rank, _needing_all(options), reporter)
     with tp, reporter.stage(f"asking {title}"):
         rows = _run(tp, queries)
         return info, rows, unknown_devices(rank.source, tp, options.engine), unreported(reporter)
