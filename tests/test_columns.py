@@ -50,6 +50,16 @@ def test_runs_hold_whole_groups(counts: list[int], limit: int) -> None:
         assert sum(inside) <= limit or len(inside) == 1
 
 
+@PURE
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(-(2**63), 2**63 - 1))))
+def test_sums_beyond_64_bits(pairs: list[tuple[int, int]]) -> None:
+    """exact_sum and exact_sums are the sums of Python's integers, by code."""
+    codes, values = np.array([pair[0] for pair in pairs], int), [pair[1] for pair in pairs]
+    by_code = [sum(value for code, value in pairs if code == it) for it in range(3)]
+    assert columns.exact_sum(np.array(values, np.int64)) == sum(values)
+    assert columns.exact_sums(codes, np.array(values, np.int64), 3) == by_code
+
+
 def test_a_negative_code_matches_nothing() -> None:
     """Codes below 0 stand for names that do not occur in a trace."""
     assert columns.is_in(np.array([0, 1]), [-1, 1]).tolist() == [False, True]

@@ -12,22 +12,24 @@ CREATE PERFETTO MACRO tpt_on_axis(
 RETURNS TableOrSubquery AS
 (
   WITH
-    axis AS MATERIALIZED (
-      SELECT
-        MIN(ts) AS first,
-        -- further apart than the 1 us by which a slice may outlast the one around it
-        MAX(ts + dur) - MIN(ts) + 10000 AS length
-      FROM $source
-    ),
     thread AS MATERIALIZED (
       SELECT upid, track_key, ROW_NUMBER() OVER (ORDER BY upid, track_key) AS number
       FROM (SELECT DISTINCT upid, track_key FROM $source)
+    ),
+    axis AS MATERIALIZED (
+      SELECT
+        MIN(ts) AS first,
+        -- further apart than the 1 us by which a slice may outlast the one around it; where a
+        -- broken slice lasts for years, and all would not fit 63 bits, it ends with its thread
+        MIN(MAX(ts + dur) - MIN(ts) + 10000, (1 << 62) / (SELECT COUNT(*) + 1 FROM thread))
+          AS length
+      FROM $source
     )
   SELECT
     it.*,
     it._auto_id + 1 AS seq,
-    it.ts - axis.first + thread.number * axis.length AS start,
-    it.ts + it.dur - axis.first + thread.number * axis.length AS stop
+    MIN(it.ts - axis.first, axis.length - 10000) + thread.number * axis.length AS start,
+    MIN(it.ts + it.dur - axis.first, axis.length - 10000) + thread.number * axis.length AS stop
   FROM $source AS it
   CROSS JOIN thread USING (upid, track_key)
   CROSS JOIN axis

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.small_traces import SOUND, json_trace, slice_of
 from tp_tools.engine import Rows, load, query_rows, rows
-from tp_tools.errors import EngineError, SqlError
+from tp_tools.errors import EngineError, InputError, SqlError
 
 LIGHT = """\
 import sys
@@ -193,3 +193,22 @@ def test_nothing_heavy_before_it_is_needed() -> None:
     )
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+def test_durations_that_no_sum_holds(engine_name: str) -> None:
+    """Two slices of 285 years are the fault of the trace, and the error names the longest."""
+    years = [slice_of("lost", 10, 9 * 10**15), slice_of("found", 10, 8 * 10**15, tid=2)]
+    with load([json_trace(*years)], source="rank0.json", engine=engine_name) as tp:
+        with pytest.raises(InputError, match=r"rank0.json: .* slice 'lost' .* 285 years"):
+            query_rows(tp, "SELECT SUM(dur) FROM slice", "kernels.sql")
+        assert rows(tp, "SELECT COUNT(*) FROM slice") == [(2,)]
+
+
+def test_numbers_of_a_query_that_no_sum_holds(engine_name: str) -> None:
+    """Where no slice is that long, an overflow is the fault of the query."""
+    sql = "SELECT SUM(big) FROM (SELECT 1 << 62 AS big UNION ALL SELECT 1 << 62)"
+    with (
+        load([SOUND], source="sound", engine=engine_name) as tp,
+        pytest.raises(SqlError, match="integer overflow"),
+    ):
+        rows(tp, sql)

@@ -272,3 +272,13 @@ def test_equal_names_on_two_ranks() -> None:
     events = [op("a", 0, 10) | {"pid": f"[TP{rank:02d}] 100"} for rank in (0, 1)]
     rows = [(r["rank"], r["name"], r["calls"]) for r in ask("ops", events)]
     assert rows == [(0, "a", 1), (1, "a", 1)]
+
+
+def test_an_op_of_285_years() -> None:
+    """It is shown as it is, around the ops of its thread, and ops of other threads keep theirs."""
+    end = 9 * 10**18
+    events = [op("broken", 0, end), op("inner", 10, 20)]
+    events += [op(f"op{thread}", 10, 20, thread=thread) for thread in (11, 12, 13)]
+    found = {row["name"]: (row["total_ns"], row["self_ns"]) for row in ask("ops", events)}
+    others = {f"op{thread}": (10, 10) for thread in (11, 12, 13)}
+    assert found == {"broken": (end, end - 10), "inner": (10, 10), **others}

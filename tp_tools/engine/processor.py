@@ -77,13 +77,17 @@ class Processor(TraceProcessor):  # type: ignore[misc]
 
         Raises:
             SqlError: TraceProcessor refused the script; the engine stays usable.
+            InputError: a slice is so long that durations cannot be summed.
             EngineOutOfMemory: the script needs more memory than available.
             EngineError: the engine failed.
         """
         with self._named():
             response = self._backend.execute_query(sql)
         if response.error:
-            raise self._refusal(response.error.strip(), name)
+            reason = response.error.strip()
+            if reason.endswith(_OVERFLOW):
+                self._refuse_endless()
+            raise self._refusal(reason, name)
         return QueryResultIterator(response.column_names, response.batch)
 
     def version(self) -> str:
@@ -102,6 +106,16 @@ class Processor(TraceProcessor):  # type: ignore[misc]
         reason = reason.removeprefix(TRACEBACK).replace('File "stdin"', place)
         return SqlError(f"{what}\n{reason}", name)
 
+    def _refuse_endless(self) -> None:
+        """Raise InputError if a slice is so long that a sum of durations may not fit 63 bits."""
+        with self._named():
+            response = self._backend.execute_query(_LONGEST)
+        for row in QueryResultIterator(response.column_names, response.batch):
+            raise InputError(
+                f"{self.source}: durations add up to more than 63 bits of ns: slice {row.name!r} "
+                f"({row.category}) lasts {row.years:,} years. Leave this event out."
+            )
+
     @contextmanager
     def _named(self) -> Iterator[None]:
         """Put the name of the trace before the message of an EngineError."""
@@ -113,6 +127,18 @@ class Processor(TraceProcessor):  # type: ignore[misc]
     def _check(self, error: str) -> None:
         if error:
             raise InputError(f"{self.source}: TraceProcessor cannot read it: {error}")
+
+
+_OVERFLOW = "integer overflow"
+"""What SQLite says of a sum, and of nothing else in the library."""
+
+_LONGEST = """
+SELECT name, COALESCE(category, 'no category') AS category, dur / 31557600000000000 AS years
+FROM slice
+WHERE dur > (1 << 62) / (SELECT COUNT(*) FROM slice)
+ORDER BY dur DESC
+LIMIT 1;
+"""
 
 
 def _at_least(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:

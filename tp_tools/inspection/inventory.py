@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import is_in
+from tp_tools.columns import exact_sum, exact_sums, is_in
 from tp_tools.trace.categories import GPU_ANNOTATION, GPU_WORK, KERNEL, has_category
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.tracks import (
@@ -172,17 +172,10 @@ def _categories(trace: Trace, slices: NDArray[np.bool_], dur: Ints) -> list[Cate
     categories = [
         Category(name, int(events[code]), int(slice_counts[code]), total)
         for code, (name, total) in enumerate(
-            zip(trace.cats, _sums(trace.cat, dur, width), strict=True)
+            zip(trace.cats, exact_sums(trace.cat, dur, width), strict=True)
         )
     ]
     return sorted(categories, key=lambda category: -category.events)
-
-
-def _sums(codes: NDArray[np.signedinteger], values: Ints, width: int) -> list[int]:
-    """Sum the values of each code exactly, in int64: the weights of np.bincount are doubles."""
-    sums = np.zeros(width, np.int64)
-    np.add.at(sums, codes, values)
-    return [int(total) for total in sums]
 
 
 def _span(trace: Trace, dur: Ints) -> tuple[int | None, int | None]:
@@ -229,7 +222,7 @@ def _steps(trace: Trace, slices: NDArray[np.bool_], dur: Ints) -> Steps | None:
     if not is_step.any():
         return None
     steps = [numbers[code] for code in trace.name[is_step].tolist()]
-    return Steps(min(steps), max(steps), len(steps), int(dur[is_step].sum()))
+    return Steps(min(steps), max(steps), len(steps), exact_sum(dur[is_step]))
 
 
 def _kernels(trace: Trace, slices: NDArray[np.bool_], dur: Ints) -> list[Kernels]:
@@ -237,7 +230,7 @@ def _kernels(trace: Trace, slices: NDArray[np.bool_], dur: Ints) -> list[Kernels
     codes, inverse, counts = np.unique(
         trace.name[is_kernel], return_inverse=True, return_counts=True
     )
-    times = _sums(inverse, dur[is_kernel], len(codes))
+    times = exact_sums(inverse, dur[is_kernel], len(codes))
     rows = zip(codes.tolist(), counts.tolist(), times, strict=True)
     kernels = [Kernels(trace.names[code], count, time) for code, count, time in rows]
     return sorted(kernels, key=lambda entry: -entry.dur_ns)

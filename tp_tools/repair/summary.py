@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import indices_of, iterate_rows
+from tp_tools.columns import exact_sum, indices_of, iterate_rows
 from tp_tools.repair.cut_pairs import cut_pairs
 from tp_tools.repair.perfetto_import import hidden_events
 from tp_tools.trace.gpu_names import new_gpu_names
@@ -53,7 +53,8 @@ def hidden_of(trace: Trace, events: Ints) -> Hidden:
     for name, dur in zip(trace.name[hidden].tolist(), trace.dur[hidden].tolist(), strict=True):
         count[name] += 1
         time[name] += dur
-    total, hidden_ns = int(np.maximum(trace.dur[kernels], 0).sum()), int(trace.dur[hidden].sum())
+    total = exact_sum(np.maximum(trace.dur[kernels], 0))
+    hidden_ns = exact_sum(trace.dur[hidden])
     return Hidden(
         slices=len(events),
         kernels=len(hidden),
