@@ -6,6 +6,7 @@
 --
 -- Grain: one row per machine and process group.
 -- Scope: job
+-- Windows: tpt.collective.part, tpt.collective.context, tpt.rank_host
 -- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
 --   gpu_user_annotation, collective
 -- Args: device, stream, correlation

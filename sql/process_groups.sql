@@ -5,6 +5,7 @@
 --
 -- Grain: one row per process group and kind of collective.
 -- Scope: job
+-- Windows: tpt.collective.part, tpt.collective.context
 -- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
 --   gpu_user_annotation, collective
 -- Args: device, stream, correlation

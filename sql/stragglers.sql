@@ -10,6 +10,7 @@
 --
 -- Grain: one row per rank that has collectives.
 -- Scope: job
+-- Windows: tpt.collective.part, tpt.collective.context, tpt.collective.work
 -- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
 --   user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation

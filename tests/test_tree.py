@@ -71,7 +71,6 @@ TESTED_IN = {
     "tp_tools.files.remote_errors": "files/test_remote.py",
     "tp_tools.merging.time_cuts": "querying/test_windows.py",
     "tp_tools.querying.answering": "querying/test_windows.py",
-    "tp_tools.querying.expected_ranks": "querying/test_windows.py",
     "tp_tools.cli.fix_summary": "cli/test_fix.py",
     "tp_tools.cli.merge_summary": "cli/test_merge.py",
     "tp_tools.cli.options": "cli/test_first_errors.py",

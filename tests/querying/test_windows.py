@@ -12,8 +12,8 @@ from fixtures.generate_ranks import BASE_NS
 from fixtures.kineto import Slice
 from tests.support import generated
 from tests.support.reporters import Recorder
-from tp_tools import engine
-from tp_tools.errors import EngineOutOfMemory
+from tp_tools import engine, library
+from tp_tools.errors import EngineOutOfMemory, InputError
 from tp_tools.progress import SILENT
 from tp_tools.querying import LoadOptions, lookup, windows
 
@@ -23,26 +23,30 @@ if TYPE_CHECKING:
 
     from tp_tools.engine import Rows
 
-ABOUT_COLLECTIVES = (
-    "allreduce",
-    "all_gather",
-    "reduce_scatter",
-    "all_to_all",
-    "broadcast",
-    "dispatch_combine",
-    "collectives_by_rank",
-)
+IN_WINDOWS = tuple(name for name in library.queries() if lookup.from_file(name).header.windows)
 RANKS = 4
+WHOLE = 300_000
+"""Bytes of text that a window of these jobs has not, and all of a job has."""
 LITTLE = 1 << 20
 """Bytes of memory in which no engine starts."""
 
 
-def written(folder: Path, *, marked: bool = True, messages: int = 0, **wishes: object) -> list[str]:
+def written(
+    folder: Path,
+    *,
+    marked: bool = True,
+    messages: int = 0,
+    unlaunched: int = 0,
+    twins: bool = False,
+    **wishes: object,
+) -> list[str]:
     """Writes ranks on clocks of their own, with launches; a mark for each step if wanted.
 
-    The first so many collectives of each are messages to another rank.
+    The first so many collectives of each are messages between two ranks, the first so many kernels
+    have no launch. A twin, the last rank, does all that the one before it does at the same time.
     """
     made = generated.job(ranks=RANKS, steps=6, only_collectives=False, straggling=0.2, **wishes)
+    made.ranks[-1] = made.ranks[-2] if twins else made.ranks[-1]
     paths = []
     for rank, it in enumerate(made.ranks):
         trace = generate_ranks.trace(made, rank)
@@ -57,7 +61,9 @@ def written(folder: Path, *, marked: bool = True, messages: int = 0, **wishes: o
             )
             trace.add(mark)
         path = folder / f"rank{rank}.json"
-        path.write_text(trace.text().replace('"allreduce"', '"send"', messages))
+        peer = f'"{("send", "recv")[rank % 2]}", "{("Dst", "Src")[rank % 2]} Rank": {rank ^ 1}'
+        text = trace.text().replace('"allreduce"', peer, messages)
+        path.write_text(text.replace('"cuda_runtime"', '"lost"', unlaunched))
         paths.append(str(path))
     return paths
 
@@ -73,18 +79,33 @@ def rows_in(names: tuple[str, ...], files: list[str], most: int) -> tuple[list[R
     return rows, count
 
 
-@pytest.fixture(scope="module", params=["comms_id", "none"])
+JOBS: dict[str, dict[str, object]] = {
+    "identified": {"args": "comms_id"},
+    "nameless": {"args": "none"},
+    "in two groups, on two machines": {"args": "seq", "groups": 2, "hosts": 2},
+    "with ranks that come last together": {
+        "args": "comms_id",
+        "twins": True,
+        "largest_offset": 0,
+        "largest_drift_ppm": 0,
+    },
+    "with messages": {"args": "comms_id", "messages": 5},
+}
+"""Four ranks each; one of them lost some collectives."""
+
+
+@pytest.fixture(scope="module", params=JOBS)
 def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Four ranks whose collectives say all there is, or nothing; one of them lost some."""
-    return written(tmp_path_factory.mktemp("job"), args=request.param)
+    """The files of a job."""
+    return written(tmp_path_factory.mktemp("job"), **JOBS[request.param])  # type: ignore[arg-type]
 
 
 def check(files: list[str], most: int) -> int:
-    """Hold windows against the whole; return the number of windows."""
-    whole, no_windows = rows_in(ABOUT_COLLECTIVES, files, 1 << 40)
-    parts, count = rows_in(ABOUT_COLLECTIVES, files, most)
+    """Hold all queries in windows against the whole; return the number of windows."""
+    whole, no_windows = rows_in(IN_WINDOWS, files, 1 << 40)
+    parts, count = rows_in(IN_WINDOWS, files, most)
     assert no_windows == 0
-    for name, one, other in zip(ABOUT_COLLECTIVES, whole, parts, strict=True):
+    for name, one, other in zip(IN_WINDOWS, whole, parts, strict=True):
         assert (other.columns, other.start_ns) == (one.columns, one.start_ns)
         assert other.rows == one.rows, name
     assert sum(len(it.rows) for it in whole) > 0
@@ -93,8 +114,34 @@ def check(files: list[str], most: int) -> int:
 
 @pytest.mark.parametrize(("most", "least"), [(1, 20), (200_000, 3)])
 def test_windows_give_the_rows_of_the_whole(job: list[str], most: int, least: int) -> None:
-    """All queries about collectives, in windows of any size: the same rows in the same order."""
+    """All queries that windows answer, in those of any size: the same rows in the same order."""
     assert check(job, most) >= least
+
+
+def test_windows_give_the_rows_of_ranks_that_are_there(tmp_path: Path) -> None:
+    """Where the file of a rank is missing, too."""
+    assert check(written(tmp_path, **JOBS["in two groups, on two machines"])[1:], 1) >= 20  # type: ignore[arg-type]
+
+
+def test_what_adds_up_over_windows_is_in_the_jobs(tmp_path: Path) -> None:
+    """Each case shows in the rows: groups, machines, ties, messages, work that came late."""
+    cases = {
+        "process_groups": ("in two groups, on two machines", "process_group", {"0", "1"}),
+        "nodes": ("in two groups, on two machines", "host", {"node-0", "node-1"}),
+        "send_recv": ("with messages", "src_rank", {0, 2}),
+    }
+    for name, (case, column, values) in cases.items():
+        (folder := tmp_path / name).mkdir()
+        (rows,), count = rows_in((name,), written(folder, **JOBS[case]), 1)  # type: ignore[arg-type]
+        assert count > 1
+        assert {row[rows.columns.index(column)] for row in rows.rows} == values
+    (folder := tmp_path / "stragglers").mkdir()
+    ties = written(folder, **JOBS["with ranks that come last together"])  # type: ignore[arg-type]
+    (rows,), _ = rows_in(("stragglers",), ties, 1)
+    times, late_work = (rows.columns.index(it) for it in ("times_last", "late_work_us"))
+    by_rank = {row[0]: row for row in rows.rows}
+    assert by_rank[RANKS - 1][times] == by_rank[RANKS - 2][times] > 0
+    assert by_rank[RANKS - 1][late_work] == by_rank[RANKS - 2][late_work] > 0
 
 
 RECORDED = {
@@ -113,9 +160,10 @@ def test_recorded_jobs_give_the_same_rows(real_trace: Callable[[str], Path], nam
     assert check(files, 1) > 1
 
 
-def test_the_job_has_steps_and_collectives_without_a_match(job: list[str]) -> None:
+@pytest.mark.parametrize("name", ["identified", "nameless"])
+def test_the_job_has_steps_and_collectives_without_a_match(tmp_path: Path, name: str) -> None:
     """What numbers and steps of windows could get wrong is in the job of these tests."""
-    (rows,), _ = rows_in(("allreduce",), job, 1)
+    (rows,), _ = rows_in(("allreduce",), written(tmp_path, **JOBS[name]), 1)  # type: ignore[arg-type]
     steps, confidence = (rows.columns.index(it) for it in ("step", "confidence"))
     assert {row[steps] for row in rows.rows} >= {"ProfilerStep#9", "ProfilerStep#10"}
     assert "alone" in {row[confidence] for row in rows.rows}
@@ -124,8 +172,11 @@ def test_the_job_has_steps_and_collectives_without_a_match(job: list[str]) -> No
 @pytest.mark.parametrize(
     ("wishes", "why"),
     [
-        ({"args": "comms_id", "messages": 1}, "its ranks send messages to each other"),
         ({"args": "comms_id", "marked": False}, "nothing marks the steps of its ranks"),
+        (
+            {"args": "comms_id", "unlaunched": 300},
+            "launches of a rank are recorded in a part of its time",
+        ),
     ],
 )
 def test_rows_that_may_differ_are_asked_at_once(
@@ -135,26 +186,48 @@ def test_rows_that_may_differ_are_asked_at_once(
     files = written(tmp_path, **wishes)  # type: ignore[arg-type]
     whole, _ = rows_in(("allreduce",), files, 1 << 40)
     assert rows_in(("allreduce",), files, 1) == (whole, 0)
-    load, times = engine.load, iter((1, 0))
+    load = engine.load
 
-    def once(*given: object, **more: object) -> object:
-        if not next(times):
+    def small(*given: object, **more: object) -> object:
+        if more["source"] == "the job" and int(str(more["size"])) > WHOLE:
             raise EngineOutOfMemory("the job: does not fit.")  # simulates a lack of memory
         return load(*given, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(engine, "load", once)
+    monkeypatch.setattr(engine, "load", small)
     said = rf"does not fit\. Windows of time may give other rows, since {why}\. Ask about fewer"
     with pytest.raises(EngineOutOfMemory, match=said):
         rows_in(("allreduce",), files, 1)
 
 
-def test_queries_that_add_up_say_so_where_memory_ends(job: list[str]) -> None:
-    """`stragglers` is asked at once; a line says why windows do not help where that fails."""
-    query = lookup.from_file("stragglers")
+def test_queries_about_more_say_so_where_memory_ends(job: list[str]) -> None:
+    """`critical_path` is asked at once; a line says why windows do not help where that fails."""
+    query = lookup.from_file("critical_path")
     how = lookup.needing(LoadOptions(memory=LITTLE), [query])
-    said = "stragglers: adds up over the whole job, which no window of time does. Ask about fewer"
+    said = "critical_path: asks for all of the job at once. Ask about fewer"
     with pytest.raises(EngineOutOfMemory, match=said):
         windows.run([query], job, how, SILENT)
     query = lookup.from_file("allreduce")
+    with pytest.raises(EngineOutOfMemory, match="With all categories a job is asked at once"):
+        windows.run([query], job, LoadOptions(memory=LITTLE), SILENT, most=1)
+    how = lookup.needing(LoadOptions(memory=LITTLE), [query])
     with pytest.raises(EngineOutOfMemory, match=r"^no room to start TraceProcessor.*Ask about"):
         windows.run([query], job, how, SILENT, most=1)
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("tpt.collective.part", "its header says 'Windows: tpt.collective.part', but it reads s"),
+        ("tpt.step", r"windows of time do not give tpt\.step; they give tpt\.collective\.part, "),
+    ],
+)
+def test_a_header_that_is_not_so_is_refused(tmp_path: Path, module: str, said: str) -> None:
+    """A query that reads slices besides, and one of a module of which windows differ."""
+    file = tmp_path / "mine.sql"
+    file.write_text(
+        f"-- Mine.\n--\n-- Scope: job\n-- Windows: {module}\n-- Needs: kernel\n\n"
+        f"INCLUDE PERFETTO MODULE {module};\n\nSELECT COUNT(*) AS count FROM slice;\n"
+    )
+    query, files = lookup.from_file(str(file)), written(tmp_path, args="seq")
+    with pytest.raises(InputError, match=rf"mine: {said}"):
+        windows.run([query], files, lookup.needing(LoadOptions(), [query]), SILENT, most=1)

@@ -1,9 +1,10 @@
 """Adapt the TraceProcessor of the `perfetto` package: our engines, errors that name the file."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tp_tools import library
 from tp_tools.engine._perfetto import ProtoFactory, QueryResultIterator, TraceProcessor
 from tp_tools.engine.rpc import REQUEST_BYTES, RpcBackend
 from tp_tools.errors import EngineError, EngineOutOfMemory, InputError, SqlError
@@ -89,6 +90,15 @@ class Processor(TraceProcessor):  # type: ignore[misc]
                 self._refuse_endless()
             raise self._refusal(reason, name)
         return QueryResultIterator(response.column_names, response.batch)
+
+    def set_library(self, modules: Mapping[str, str]) -> None:
+        """Have scripts include these modules in place of those of the SQL library, by name.
+
+        Raises:
+            EngineError: the engine refused them.
+        """
+        with self._named():
+            self._backend.register_package(library.PACKAGE, modules)
 
     def version(self) -> str:
         """Return the version that the engine states."""

@@ -57,11 +57,10 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
         """Run a script; return the rows of its last statement as one `QueryResult`.
 
         Before the first script that includes a module of the SQL library, its package `tpt` is
-        registered.
+        registered, unless one of this name was.
         """
         if not self._has_library and library.includes_modules(query):
             self.register_package(library.PACKAGE, library.modules())
-            self._has_library = True
         args = self.protos.QueryArgs(sql_query=query)
         first, *others = self._call("TPM_QUERY_STREAMING", query_args=args)
         result: Message = first.query_result
@@ -91,6 +90,7 @@ class RpcBackend(TraceProcessorBackend, abc.ABC):  # type: ignore[misc]
         )
         if result.error:
             raise EngineError(f"TraceProcessor refused the SQL package {name}: {result.error}")
+        self._has_library |= name == library.PACKAGE
 
     def compute_metric(self, metrics: list[str]) -> Message:
         """Compute metrics by name; return a `ComputeMetricResult`."""

@@ -13,6 +13,7 @@ from tp_tools.library.files import (
     queries,
     read,
 )
+from tp_tools.library.given import Table, reads, tables, without
 from tp_tools.library.header import Header, Scope, combine, parse, union, with_macros
 from tp_tools.library.modules import PACKAGE, args_read, expand, includes_modules, modules
 from tp_tools.library.parameters import with_parameters
@@ -32,6 +33,7 @@ __all__ = [
     "Header",
     "Parameter",
     "Scope",
+    "Table",
     "Values",
     "args_read",
     "assignments",
@@ -47,7 +49,10 @@ __all__ = [
     "parse",
     "queries",
     "read",
+    "reads",
+    "tables",
     "union",
     "with_macros",
     "with_parameters",
+    "without",
 ]

@@ -9,12 +9,12 @@
     -- Set: rank RANGE  only these ranks
     -- Shown first: name, count, total_ns
     -- Kernel names: name
-    -- Windows: rows
+    -- Windows: tpt.collective.part
 
 A file without a header has scope rank and needs every category. `Args` lists the args that it reads
 of events other than collectives; of collectives it gets all. Each `Set` declares a parameter, see
-`tp_tools.library.settings`. `Windows: rows` says of a query about a job that each row is about one
-collective, so that windows of time between collectives give the same rows as the whole.
+`tp_tools.library.settings`. `Windows` lists, for a query about a job, the modules through which it
+reads the trace: their rows are the same from windows of time between collectives as from the whole.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ _KEYS = ("Grain", "Scope", "Needs", "Args", "Set", "Shown first", "Kernel names"
 _FIELD = re.compile(r"([A-Z][a-z]*(?: [a-z]+)?): +(.*)")
 _TITLE = re.compile(r"^[A-Z]\w*: +")
 _CATEGORY = re.compile(r"[A-Za-z_]\w*")
+_MODULE = re.compile(r"tpt(?:\.\w+)+")
 
 
 class Header(Struct, frozen=True):
@@ -56,7 +57,7 @@ class Header(Struct, frozen=True):
         first: the columns that answer the question, which a narrow terminal shows first.
         kernels: the columns with kernel names, which a terminal shows as short names.
         parameters: those that can be set.
-        windows: whether windows of time of a job give its rows, one after the other.
+        windows: the modules whose rows windows of time of a job give; empty: it is asked at once.
     """
 
     answers: str
@@ -67,7 +68,7 @@ class Header(Struct, frozen=True):
     first: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
-    windows: bool = False
+    windows: tuple[str, ...] = ()
 
     def needing(self, values: Values) -> Header:
         """Return the header, with what the query also needs where parameters have these values."""
@@ -192,11 +193,16 @@ def _needs(text: str, name: str) -> frozenset[str] | None:
     return frozenset(categories)
 
 
-def _windows(fields: Mapping[str, str], name: str) -> bool:
-    said = fields.get("Windows")
-    if said is not None and (said != "rows" or fields.get("Scope") != "job"):
-        raise InputError(f"{name}: its header says 'Windows: {said}'; it is 'rows', of a job.")
-    return said is not None
+def _windows(fields: Mapping[str, str], name: str) -> tuple[str, ...]:
+    if "Windows" not in fields:
+        return ()
+    said = _listed(fields["Windows"])
+    if not all(map(_MODULE.fullmatch, said)) or fields.get("Scope") != "job":
+        raise InputError(
+            f"{name}: its header says 'Windows: {fields['Windows']}'; of a job it lists modules, "
+            "as in 'Windows: tpt.collective.part'."
+        )
+    return tuple(said)
 
 
 def _listed(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from tp_tools.errors import InputError
 from tp_tools.library.files import SUFFIX, folder, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 PACKAGE = "tpt"
 
@@ -57,13 +57,14 @@ def includes_modules(sql: str) -> bool:
     return any(True for _ in _included(sql))
 
 
-def expand(sql: str) -> str:
+def expand(sql: str, texts: Mapping[str, str] | None = None) -> str:
     """Replace the INCLUDEs of modules of the package by their text.
 
     The text of each module stands once, at its first INCLUDE, after the modules that it includes.
 
     Args:
         sql: a query or several statements. INCLUDEs of modules of Perfetto stay.
+        texts: the text of each module by name; None for `modules`.
 
     Returns:
         Text that any TraceProcessor of v52 or later runs, also repeatedly in one session.
@@ -82,7 +83,7 @@ def expand(sql: str) -> str:
         if name in done:
             return ""
         done.add(name)
-        return _TOKEN.sub(text_of, modules()[name]).strip() + "\n\n"
+        return _TOKEN.sub(text_of, (texts or modules())[name]).strip() + "\n\n"
 
     return _TOKEN.sub(text_of, sql)
 

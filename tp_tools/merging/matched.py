@@ -36,7 +36,7 @@ def matches_of_rank(
         One entry per rank, with the rank's matched collectives in the order of its table.
     """
     pool, match = alignment.pool, alignment.matches.of
-    begin, end = (on_common_clock(alignment, times) for times in (pool.ts, pool.end))
+    begin, end = (_on_common_clock(alignment, times) for times in (pool.ts, pool.end))
     outside = np.zeros(len(pool), np.bool_)
     if selection.start_ns is not None:
         outside |= end <= selection.start_ns
@@ -53,7 +53,7 @@ def matches_of_rank(
     return result
 
 
-def on_common_clock(alignment: Alignment, times: Ints) -> Ints:
+def _on_common_clock(alignment: Alignment, times: Ints) -> Ints:
     """Convert times of the pool from the clocks of the ranks to the common clock.
 
     Args:

@@ -1,30 +1,29 @@
 """Ask about a job that one TraceProcessor cannot hold: in windows of time, one after the other.
 
-A window ends where no rank is in a collective, so that a row about a collective is the same as
-from all of the trace. Rows that add up over the job are not: their queries want all at once.
+A window ends where no rank is in a collective, so that what it says of a piece of work is the same
+as in all of the trace. Queries name the modules of which that is so (`Windows` in their headers):
+the rows of these tables, of all windows, are loaded into one more engine, which answers.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
-
-from msgspec import Struct
-from msgspec.structs import replace
+from typing import TYPE_CHECKING
 
 from tp_tools import formatting, library
 from tp_tools.engine import query_rows
 from tp_tools.engine.loader import text_limit
-from tp_tools.errors import EngineOutOfMemory
+from tp_tools.errors import EngineOutOfMemory, InputError
 from tp_tools.files import temporary
 from tp_tools.merging.time_cuts import time_cuts
 from tp_tools.merging.workers import HERE
 from tp_tools.querying import job_loader
 from tp_tools.querying.answering import answer
-from tp_tools.querying.expected_ranks import PARTS, Part, expected_ranks
+from tp_tools.querying.window_rows import WindowRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from tp_tools.engine import Rows
     from tp_tools.engine.processor import Processor
@@ -34,71 +33,38 @@ if TYPE_CHECKING:
     from tp_tools.querying.lookup import Query
     from tp_tools.querying.trace_loader import LoadOptions
 
-NUMBER = "collective"
-"""Column with the numbers of collectives: those without a match are counted on behind the others,
-over all windows."""
-
-EXPECTED = "ranks_expected"
-"""Column with how many ranks take part."""
-
 _FACTS = """
-INCLUDE PERFETTO MODULE tpt.collective.window;
+INCLUDE PERFETTO MODULE tpt.collective.part;
+
+INCLUDE PERFETTO MODULE tpt.launched;
 
 INCLUDE PERFETTO MODULE tpt.step_marked;
 
+WITH
+  launched AS MATERIALIZED (
+    SELECT rank, MAX(launch_id) IS NOT NULL AS is_launched FROM tpt_launched GROUP BY rank
+  )
 SELECT
-  (SELECT IFNULL(MAX(merged_as) + 1, 0) FROM tpt_collective_rank) AS first_alone,
-  (SELECT COUNT(DISTINCT match_id) FROM tpt_collective_rank WHERE merged_as IS NULL) AS alone,
-  (SELECT COUNT(*) FROM tpt_collective_rank WHERE kind IN ('send', 'recv')) AS messages,
-  (
-    SELECT COUNT(DISTINCT rank)
-    FROM tpt_collective_rank
-    WHERE
-      device IS NOT NULL AND rank NOT IN (SELECT rank FROM tpt_step_marked)
-  ) AS unmarked,
-  (
-    SELECT COUNT(*)
-    FROM (
-      SELECT rank
-      FROM tpt_collective_rank
-      WHERE
-        device IS NOT NULL
-      GROUP BY rank
-      HAVING
-        COUNT(DISTINCT upid * 1000 + device) > 1
-    )
-  ) AS of_several_gpus;
+  part.rank,
+  part.rank IN (SELECT rank FROM tpt_step_marked) AS is_marked,
+  COUNT(DISTINCT part.upid * 1000 + part.device) AS gpus,
+  MAX(launched.is_launched) AS is_launched
+FROM tpt_collective_part AS part
+JOIN launched USING (rank)
+WHERE
+  part.device IS NOT NULL
+GROUP BY part.rank;
 """
-"""What a window says of itself; the last three are what no window can tell of the whole job."""
+"""What a window says of the ranks that have collectives on a GPU."""
 
-_WHY = {
-    "messages": "its ranks send messages to each other",
-    "unmarked": "nothing marks the steps of its ranks",
-    "of_several_gpus": "a rank works on several GPUs",
-}
-"""Reasons why rows of a window may differ from those of the whole, by column of `_FACTS`."""
+_GIVEN = ("tpt.collective.part", "tpt.collective.context", "tpt.collective.work", "tpt.rank_host")
+"""Modules of which windows give the rows, as far as they matter to queries of the library."""
 
 _FEWER = "Ask about fewer ranks, or about a part: tp-tools merge --ranks, --start and --end."
 
 
 class _Other(Exception):  # noqa: N818  the name reads as the fact it states
     """Windows may give other rows than the whole job; the text says why."""
-
-
-class _Answer(Struct, frozen=True):
-    """The answers of a window.
-
-    Attributes:
-        first_alone: the number of its first collective without a match.
-        alone: how many it has.
-        rows: the rows of each query.
-        parts: each rank in each collective.
-    """
-
-    first_alone: int
-    alone: int
-    rows: list[Rows]
-    parts: list[Part]
 
 
 def run(  # noqa: PLR0917  all are needed
@@ -130,14 +96,14 @@ def run(  # noqa: PLR0917  all are needed
     header = library.combine([query.header for query in queries])
     with temporary.folder() as folder:
         file = folder / "job.json"
-        why = _adding_up(queries)
+        why = _whole(queries, how)
         try:
             with job_loader.written(
                 traces, header, how, file, reporter=reporter, workers=workers
             ) as job:
                 limit = text_limit(how.engine, how.memory) if most is None else most
                 try:
-                    answers = _in_windows(job, queries, how, limit, reporter)
+                    answers = _in_windows(job, queries, how, limit, reporter, folder)
                 except _Other as other:
                     answers, why = None, f"Windows of time may give other rows, since {other}. "
                     job.written()
@@ -149,39 +115,72 @@ def run(  # noqa: PLR0917  all are needed
     return dict(zip(queries, answers, strict=True))
 
 
-def _in_windows(
-    job: Job, queries: Sequence[Query], how: LoadOptions, most: int, reporter: Reporter
+def _in_windows(  # noqa: PLR0917  all are needed
+    job: Job,
+    queries: Sequence[Query],
+    how: LoadOptions,
+    most: int,
+    reporter: Reporter,
+    folder: Path,
 ) -> list[Rows] | None:
     """Ask in windows of time; None where the job fits at once, or cannot be divided.
 
     Raises:
         _Other: windows may give other rows.
+        InputError: the header of a query lists other modules than it reads the trace through.
     """
     size = job.size()
-    cuts = time_cuts(job.plan) if size > most and all(it.header.windows for it in queries) else []
+    cuts = time_cuts(job.plan) if size > most and not _whole(queries, how) else []
     if not cuts:
         return None
-    found = []
-    for window in _windows(job, cuts, most):
+    found, launched, count = WindowRows(_modules(queries), folder), dict[int, int](), 0
+    for start_ns, window in _windows(job, cuts, most):
         with window.loaded(how) as tp:
-            found.append(_answer_of(tp, queries, reporter))
+            _check(tp, launched)
+            found.add(tp, None if start_ns is None else start_ns - job.plan.start_ns)
+        count += 1
     reporter.say(
         f"The job is {formatting.size(size)} of text, more than one TraceProcessor holds: asked in "
-        f"{formatting.plural(len(found), 'window')} of time."
+        f"{formatting.plural(count, 'window')} of time."
     )
-    numbered = list(_numbered(found))
-    expected = expected_ranks([part for it in numbered for part in it.parts])
-    return [_joined([it.rows[place] for it in numbered], expected) for place in range(len(queries))]
+    with found.loaded(how) as tp:
+        return [answer(query, tp, reporter) for query in queries]
 
 
-def _adding_up(queries: Sequence[Query]) -> str:
-    """Say of queries that cannot be asked in windows of time why."""
+def _whole(queries: Sequence[Query], how: LoadOptions) -> str:
+    """Say why queries cannot be asked in windows of time; nothing where they can."""
+    if how.needs is None:
+        return "With all categories a job is asked at once, for the ids of the viewer. "
     whole = ", ".join(query.title for query in queries if not query.header.windows)
-    return f"{whole}: adds up over the whole job, which no window of time does. " if whole else ""
+    return f"{whole}: asks for all of the job at once. " if whole else ""
 
 
-def _windows(job: Job, cuts: list[int], most: int) -> Iterator[Job]:
+def _modules(queries: Sequence[Query]) -> list[str]:
+    """Return the modules whose rows windows give.
+
+    Raises:
+        InputError: a query reads something else of the trace, or lists a module of which windows
+            may give other rows.
+    """
+    for query in queries:
+        listed = query.header.windows
+        if unknown := [name for name in listed if name not in _GIVEN]:
+            raise InputError(
+                f"{query.title}: windows of time do not give {', '.join(unknown)}; they give "
+                f"{', '.join(_GIVEN)}."
+            )
+        if others := library.reads(query.sql, listed):
+            raise InputError(
+                f"{query.title}: its header says 'Windows: {', '.join(listed)}', but it reads "
+                f"{', '.join(others)} as well."
+            )
+    return list(dict.fromkeys(name for query in queries for name in query.header.windows))
+
+
+def _windows(job: Job, cuts: list[int], most: int) -> Iterator[tuple[int | None, Job]]:
     """Write windows of a job, in the order of time, each as large as fits.
+
+    Each comes with its start, ns since the epoch; None is open.
 
     Args:
         job: the job, written whole; what it is written to is written anew for each window.
@@ -199,58 +198,23 @@ def _windows(job: Job, cuts: list[int], most: int) -> Iterator[Job]:
             middle = (first + last) // 2
             pending += [(middle, last), (first, middle)]
             continue
-        yield window
+        yield bounds[first], window
 
 
-def _answer_of(tp: Processor, queries: Sequence[Query], reporter: Reporter) -> _Answer:
-    """Ask queries on a window.
+def _check(tp: Processor, launched: dict[int, int]) -> None:
+    """Look for what makes rows of a window others than those of the whole job.
+
+    Args:
+        tp: the window.
+        launched: 1 by rank where earlier windows have launches of its work, else 0; gets more.
 
     Raises:
-        _Other: its rows may be others than those of the whole job.
+        _Other: there is some.
     """
-    facts = query_rows(tp, _FACTS, "windows")
-    of = dict(zip(facts.columns, facts.rows[0], strict=True))
-    reasons = [why for column, why in _WHY.items() if of[column]]
-    if reasons:
-        raise _Other(reasons[0])
-    rows = [answer(query, tp, reporter) for query in queries]
-    parts = [Part(*row) for row in query_rows(tp, PARTS, "windows").rows]
-    return _Answer(of["first_alone"], of["alone"], rows, parts)
-
-
-def _numbered(answers: Sequence[_Answer]) -> Iterator[_Answer]:
-    """Give collectives without a match the numbers that they have in the whole job."""
-    behind = max(it.first_alone for it in answers)
-    for it in answers:
-        first, by = it.first_alone, behind - it.first_alone
-        yield replace(
-            it,
-            rows=[_moved(rows, first, by) for rows in it.rows],
-            parts=[
-                part if part.collective < first else replace(part, collective=part.collective + by)
-                for part in it.parts
-            ],
-        )
-        behind += it.alone
-
-
-def _moved(rows: Rows, first: int, by: int) -> Rows:
-    """Add to the numbers of collectives from `first` on."""
-    if NUMBER not in rows.columns:
-        return rows
-    place = rows.columns.index(NUMBER)
-    moved = [row if row[place] < first else _with(row, place, row[place] + by) for row in rows.rows]
-    return replace(rows, rows=moved)
-
-
-def _joined(parts: Sequence[Rows], expected: Mapping[int, int]) -> Rows:
-    """Join the rows of windows; `expected` are the ranks that take part, by collective."""
-    columns, rows = parts[0].columns, [row for part in parts for row in part.rows]
-    if EXPECTED in columns:
-        number, place = columns.index(NUMBER), columns.index(EXPECTED)
-        rows = [_with(row, place, expected[row[number]]) for row in rows]
-    return replace(parts[0], rows=rows)
-
-
-def _with(row: tuple[Any, ...], place: int, value: object) -> tuple[Any, ...]:
-    return (*row[:place], value, *row[place + 1 :])
+    for rank, is_marked, gpus, is_launched in query_rows(tp, _FACTS, "windows").rows:
+        if not is_marked:
+            raise _Other("nothing marks the steps of its ranks")
+        if gpus > 1:
+            raise _Other("a rank works on several GPUs")
+        if launched.setdefault(rank, is_launched) != is_launched:
+            raise _Other("launches of a rank are recorded in a part of its time")

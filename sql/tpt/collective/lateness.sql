@@ -1,8 +1,8 @@
 -- Causes of lateness: why ranks come last to collectives.
 
-INCLUDE PERFETTO MODULE tpt.gpu_slice;
-
 INCLUDE PERFETTO MODULE tpt.collective.window;
+
+INCLUDE PERFETTO MODULE tpt.collective.work;
 
 -- How much longer the way of each rank was to the collectives at which it came last than that of
 -- the rank whose arrival is the median, where both come from the same collective. A cause is named
@@ -46,7 +46,7 @@ RETURNS TableOrSubquery AS
     point AS (
       SELECT id, upid, device, arrival AS at, FALSE AS is_work FROM side
       UNION ALL
-      SELECT id, upid, device, ts, TRUE FROM tpt_gpu_slice WHERE kind != 'collective'
+      SELECT id, upid, device, ts, TRUE FROM tpt_collective_work
     ),
     -- work is counted to the next arrival
     ahead AS (
@@ -68,12 +68,13 @@ RETURNS TableOrSubquery AS
         side.late_rank,
         side.sign,
         side.since AS way_since,
+        work.id AS work_id,
         work.name,
         MAX(work.ts, side.since) AS since,
         MIN(work.ts_end, side.arrival) AS until
       FROM ahead
       JOIN side USING (upid, device, arrival)
-      JOIN tpt_gpu_slice AS work ON work.id = ahead.id
+      JOIN tpt_collective_work AS work ON work.id = ahead.id
       WHERE
         ahead.is_work AND work.ts_end > side.since
     ),
@@ -82,7 +83,7 @@ RETURNS TableOrSubquery AS
         *,
         MAX(until) OVER (
           PARTITION BY way
-          ORDER BY since, until
+          ORDER BY since, until, work_id
           ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS covered_until
       FROM spent

@@ -1,7 +1,5 @@
 -- Matches between the parts of different ranks that are one collective.
 
-INCLUDE PERFETTO MODULE tpt.arg;
-
 INCLUDE PERFETTO MODULE tpt.collective.part;
 
 -- The collective of each part. The match that `tp-tools merge` found stands. In other merges parts
@@ -28,17 +26,6 @@ CREATE PERFETTO TABLE tpt_collective_match(
   sequence STRING
 ) AS
 WITH
-  -- the process "collectives (all ranks)" of our merge has a slice for each match
-  merged AS MATERIALIZED (
-    SELECT
-      tpt_int_arg!(arg_set_id, 'tpt_collective') AS merged_as,
-      tpt_arg!(arg_set_id, 'matched_by') AS matched_by,
-      tpt_arg!(arg_set_id, 'confidence') AS confidence,
-      tpt_int_arg!(arg_set_id, 'ranks_expected') AS ranks_expected
-    FROM slice
-    WHERE
-      category = 'collective' AND tpt_arg!(arg_set_id, 'tpt_collective') IS NOT NULL
-  ),
   used_streams AS (
     SELECT kind, rank, STRING_AGG(stream, ' ' ORDER BY stream) AS streams
     FROM (SELECT DISTINCT kind, rank, stream FROM tpt_collective_part)
@@ -251,6 +238,6 @@ SELECT
 FROM tpt_collective_part AS part
 JOIN identified USING (id)
 LEFT JOIN labelled USING (id)
-LEFT JOIN merged ON merged.merged_as = part.merged_as
+LEFT JOIN tpt_collective_merged AS merged ON merged.merged_as = part.merged_as
 WINDOW same AS (PARTITION BY IFNULL(labelled.method, 'alone'), IFNULL(labelled.label, part.id))
 ORDER BY part.id;

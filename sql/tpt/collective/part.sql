@@ -160,3 +160,24 @@ FROM kernel
 JOIN slice USING (id)
 JOIN tpt_track ON tpt_track.track_id = kernel.track_id
 ORDER BY kernel.id;
+
+-- The matches that `tp-tools merge` found: a slice each in its process "collectives (all ranks)".
+CREATE PERFETTO TABLE tpt_collective_merged(
+  -- Number that it gave to the collective.
+  merged_as LONG,
+  -- comms_id, seq, order or time.
+  matched_by STRING,
+  -- certain; tested: by order or time, and all ranks were in it at one moment; uncertain.
+  confidence STRING,
+  -- How many ranks take part; NULL where nothing says it.
+  ranks_expected LONG
+) AS
+SELECT
+  tpt_int_arg!(arg_set_id, 'tpt_collective') AS merged_as,
+  tpt_arg!(arg_set_id, 'matched_by') AS matched_by,
+  tpt_arg!(arg_set_id, 'confidence') AS confidence,
+  tpt_int_arg!(arg_set_id, 'ranks_expected') AS ranks_expected
+FROM slice
+WHERE
+  category = 'collective' AND tpt_arg!(arg_set_id, 'tpt_collective') IS NOT NULL
+ORDER BY merged_as;
