@@ -161,3 +161,15 @@ def check_needs(trace: Path) -> None:
 def rows(tp: Processor, query: str) -> list[tuple[Any, ...]]:
     """Rows with the ids of the viewer."""
     return as_in_viewer(engine.run_file(tp, library.find(query)), tp, SILENT).rows
+
+
+def test_a_counter_without_a_value_costs_no_trace(tmp_path: Path) -> None:
+    """TraceProcessor counts a failure, but no slice is lost: it is said, and rows are answered."""
+    counter = {"ph": "C", "name": "c", "pid": 1, "tid": 1, "ts": 3}
+    trace = write_trace(tmp_path / "rank0.json", kernel("gemm", 10, 20), counter)
+    recorder = Recorder()
+    with load_trace(Source(trace, "rank0.json"), LoadOptions(), recorder) as tp:
+        assert engine.rows(tp, "SELECT name FROM slice") == [("gemm",)]
+    assert recorder.warnings == [
+        "rank0.json: no slice is lost, but other events do not count: 1 x json_parser_failure."
+    ]

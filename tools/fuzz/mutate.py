@@ -69,9 +69,9 @@ STYLES = (
 )
 
 
-def trace(random: Random, corpus: Corpus) -> bytes:
-    """Make a trace: a few events of a seed, mutated."""
-    return packed(random, damaged(random, text(random, random.choice(corpus.seeds))))
+def trace(random: Random, corpus: Corpus, window: int = 40) -> bytes:
+    """Make a trace: at most `window` events of a seed, mutated."""
+    return packed(random, damaged(random, text(random, random.choice(corpus.seeds), window)))
 
 
 def ranks(random: Random, corpus: Corpus) -> list[bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools.engine.names import is_embedded
 from tp_tools.engine.rows import Rows, query_rows, rows, run_file
-from tp_tools.engine.stats import Stat, load_stats, losses
+from tp_tools.engine.stats import Stat, check_whole, drops_slices, harmless, load_stats, losses
 from tp_tools.engine.stopping import doubted, map_on_threads
 from tp_tools.errors import EngineError
 from tp_tools.progress import SILENT, Reporter
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Rows",
     "Stat",
+    "check_whole",
     "doubted",
+    "drops_slices",
     "get_ready",
+    "harmless",
     "is_embedded",
     "load",
     "load_stats",

@@ -54,6 +54,11 @@ def harmless(name: str) -> bool:
     return name.startswith(_FLOWS) or name == _NO_SLICE_LOST
 
 
+def drops_slices(name: str) -> bool:
+    """Tell whether a counter of losses is of slices that TraceProcessor dropped."""
+    return name.startswith("slice_")
+
+
 def check_loaded(tp: "Processor") -> None:
     """Check that a trace is loaded.
 

@@ -6,6 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 from msgspec import Struct
 
 from tp_tools import engine
@@ -16,7 +17,7 @@ from tp_tools.chrome.schema import DECODER
 from tp_tools.engine.packets import Packets
 from tp_tools.engine.stopping import PATIENCE_S
 from tp_tools.engine.unread import refuse_unknown
-from tp_tools.errors import InputError
+from tp_tools.errors import InputError, TraceLossError
 from tp_tools.progress import BUILDING, SILENT
 from tp_tools.repair import OverlapOptions, analysis
 from tp_tools.repair.viewer_ids import start_ns, viewer_ids
@@ -26,7 +27,6 @@ from tp_tools.writing.json import writer as json_writer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tp_tools.engine.processor import Processor
@@ -152,7 +152,13 @@ def load_planned(
             engine=how.engine,
             reporter=reporter,
             size=_size(planned.trace, keep),
+            allow_loss=True,  # of events that are no slices
         )
+    try:
+        _check_slices(tp, planned, keep)
+    except TraceLossError:
+        tp.close()
+        raise
     tp.is_partial = keep is not None and not keep.all()
     stated = metadata(planned.trace)
     tp.gpu, tp.rank = stated.gpu_name, stated.rank
@@ -162,8 +168,24 @@ def load_planned(
         tp.slice_ids = _if_as_many(ids.slices, tp, "SELECT COUNT(*) FROM slice")
         tp.track_ids = _if_as_many(ids.tracks, tp, "SELECT COUNT(*) FROM track")
     if lost := _losses(tp):
-        reporter.warn(f"{source.name}: no slice is lost, but not all arrows or ends count: {lost}.")
+        reporter.warn(f"{source.name}: no slice is lost, but other events do not count: {lost}.")
     return tp
+
+
+def _check_slices(tp: Processor, planned: Planned, keep: NDArray[np.bool_] | None) -> None:
+    """Check that no slice is lost where TraceProcessor counts losses: an event may be no slice.
+
+    Raises:
+        TraceLossError: slices are lost.
+    """
+    lost = [name for name in engine.losses(tp) if not engine.harmless(name)]
+    if not lost:
+        return
+    written = np.ones(len(planned.trace), np.bool_) if keep is None else keep
+    slices = viewer_ids(planned.trace, planned.plan, written).slices
+    is_whole = _if_as_many(slices, tp, "SELECT COUNT(*) FROM slice") is not None
+    if not is_whole or any(map(engine.drops_slices, lost)):
+        engine.check_whole(tp)
 
 
 def _if_as_many(ids: Ints | None, tp: Processor, count_sql: str) -> Ints | None:

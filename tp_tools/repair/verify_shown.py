@@ -70,7 +70,7 @@ def loaded(
 
 def _check_whole(name: str, tp: Processor) -> None:
     """Check that TraceProcessor dropped no slice."""
-    lost = [f"{n} x {stat}" for stat, n in engine.losses(tp).items() if stat.startswith("slice_")]
+    lost = [f"{n} x {stat}" for stat, n in engine.losses(tp).items() if engine.drops_slices(stat)]
     if lost:
         what = f"TraceProcessor lost data on loading: {', '.join(lost)}"
         raise VerificationError(f"{name}: {what}. The result was not kept.")
