@@ -37,13 +37,15 @@ def written(
     marked: bool = True,
     messages: int = 0,
     unlaunched: int = 0,
+    elsewhere: int = 0,
     twins: bool = False,
     **wishes: object,
 ) -> list[str]:
     """Writes ranks on clocks of their own, with launches; a mark for each step if wanted.
 
     The first so many collectives of each are messages between two ranks, the first so many kernels
-    have no launch. A twin, the last rank, does all that the one before it does at the same time.
+    have no launch, or are on another GPU. A twin, the last rank, does all that the one before it
+    does at the same time.
     """
     made = generated.job(ranks=RANKS, steps=6, only_collectives=False, straggling=0.2, **wishes)
     made.ranks[-1] = made.ranks[-2] if twins else made.ranks[-1]
@@ -63,6 +65,7 @@ def written(
         path = folder / f"rank{rank}.json"
         peer = f'"{("send", "recv")[rank % 2]}", "{("Dst", "Src")[rank % 2]} Rank": {rank ^ 1}'
         text = trace.text().replace('"allreduce"', peer, messages)
+        text = text.replace(f'"device": {rank}', f'"device": {rank + 9}', elsewhere)
         path.write_text(text.replace('"cuda_runtime"', '"lost"', unlaunched))
         paths.append(str(path))
     return paths
@@ -77,6 +80,12 @@ def rows_in(names: tuple[str, ...], files: list[str], most: int) -> tuple[list[R
     told = [re.search(r"asked in (\d+) windows? of time\.$", line) for line in said.notes]
     (count,) = [int(it[1]) for it in told if it] or [0]
     return rows, count
+
+
+def shown(name: str) -> tuple[str, ...]:
+    """The columns of a query."""
+    with engine.load([b'{"traceEvents":[]}'], source="nothing") as tp:
+        return engine.query_rows(tp, lookup.from_file(name).sql).columns
 
 
 JOBS: dict[str, dict[str, object]] = {
@@ -167,6 +176,25 @@ def test_the_job_has_steps_and_collectives_without_a_match(tmp_path: Path, name:
     steps, confidence = (rows.columns.index(it) for it in ("step", "confidence"))
     assert {row[steps] for row in rows.rows} >= {"ProfilerStep#9", "ProfilerStep#10"}
     assert "alone" in {row[confidence] for row in rows.rows}
+
+
+WITHOUT_STEPS = ("stragglers", "nodes", "process_groups")
+
+
+def test_sums_of_a_job_without_marks_are_asked_in_windows(tmp_path: Path) -> None:
+    """They depend on no step, unless some are chosen; all other queries show steps, or compute."""
+    for name in IN_WINDOWS:
+        shows_context = not {"step", "hidden_compute_us"}.isdisjoint(shown(name))
+        assert shows_context == (name not in WITHOUT_STEPS)
+    files = written(tmp_path, args="comms_id", marked=False, unlaunched=300, elsewhere=100)
+    whole, _ = rows_in(WITHOUT_STEPS, files, 1 << 40)
+    parts, count = rows_in(WITHOUT_STEPS, files, 1)
+    assert count >= 20
+    assert parts == whole
+    chosen = [lookup.from_file("stragglers", {"steps": "0..2"})]
+    said = Recorder()
+    windows.run(chosen, files, lookup.needing(LoadOptions(), chosen), said, most=1)
+    assert not any("of time" in line for line in said.notes)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ the rows of these tables, of all windows, are loaded into one more engine, which
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 from tp_tools import formatting, library
@@ -59,6 +60,12 @@ GROUP BY part.rank;
 
 _GIVEN = ("tpt.collective.part", "tpt.collective.context", "tpt.collective.work", "tpt.rank_host")
 """Modules of which windows give the rows, as far as they matter to queries of the library."""
+
+_STEPS = "steps"
+"""Name of the parameter that selects work by the step that launched it."""
+
+_CONTEXT = re.compile(r"^ +(?:(?:\w+\.)?step|.*\bhidden_compute_us),?$", re.MULTILINE)
+"""Columns of queries of the library that show what `tpt.collective.context` makes."""
 
 _FEWER = "Ask about fewer ranks, or about a part: tp-tools merge --ranks, --start and --end."
 
@@ -134,9 +141,11 @@ def _in_windows(  # noqa: PLR0917  all are needed
     if not cuts:
         return None
     found, launched, count = WindowRows(_modules(queries), folder), dict[int, int](), 0
+    has_context = any(map(_has_context, queries))
     for start_ns, window in _windows(job, cuts, most):
         with window.loaded(how) as tp:
-            _check(tp, launched)
+            if has_context:
+                _check(tp, launched)
             found.add(tp, None if start_ns is None else start_ns - job.plan.start_ns)
         count += 1
     reporter.say(
@@ -201,8 +210,19 @@ def _windows(job: Job, cuts: list[int], most: int) -> Iterator[tuple[int | None,
         yield bounds[first], window
 
 
+def _has_context(query: Query) -> bool:
+    """Tell whether rows may depend on steps, or on the compute beside collectives.
+
+    Those of queries of the library do not that show neither, and are about all steps.
+    """
+    steps = [it for it in query.header.parameters if it.name == _STEPS]
+    is_about_all = library.definitions(steps, library.NO_VALUES, query.title) in query.sql
+    is_known = query.origin == "library" and is_about_all
+    return not is_known or _CONTEXT.search(query.sql) is not None
+
+
 def _check(tp: Processor, launched: dict[int, int]) -> None:
-    """Look for what makes rows of a window others than those of the whole job.
+    """Look for what makes steps or compute in a window others than in the whole job.
 
     Args:
         tp: the window.
