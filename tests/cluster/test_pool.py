@@ -123,16 +123,21 @@ def read_url(url: str) -> int:
 
 
 def test_an_input_is_fetched_once(pool: ClusterPool, tmp_path: Path) -> None:
-    """The second task gets the file that the first one fetched, wherever it runs."""
+    """The second task gets the file that the first one fetched, wherever it runs.
+
+    The last to read it says so, and Ray may forget it.
+    """
     size = len(write_trace(tmp_path / "rank0.json", kernel("k", 1, 2)).read_bytes())
     with served(tmp_path) as web:
         url = f"{web.url}rank0.json"
         first = FileCall(partial(read_url, url), inputs=(url,), keeps_inputs=True)
         assert list(pool.map_ordered([first])) == [size]
+        assert list(pool.inputs) == [url]
         assert (
             list(pool.map_ordered([first, FileCall(partial(read_url, url), inputs=(url,))]))
             == [size] * 2
         )
+        assert not pool.inputs
     assert web.served == {"rank0.json": size}
 
 
@@ -141,6 +146,7 @@ def test_an_input_is_fetched_once(pool: ClusterPool, tmp_path: Path) -> None:
     [
         ("query", "kernels"),
         ("query", "collectives_by_rank"),
+        ("query", "collectives_by_rank,kernels"),
         ("info",),
         ("fix", "--all"),
         ("diagnose",),

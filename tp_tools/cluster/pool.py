@@ -58,7 +58,8 @@ class ClusterPool(Pool, frozen=True):
         cpus: number of CPUs of the cluster when it was opened.
         retries: times that a failed task is done again.
         objects: Ray's references to the files that tasks wrote, by their paths in calls.
-        inputs: Ray's references to the files of the user that tasks fetched, by their URLs.
+        inputs: Ray's references to the files of the user that tasks fetched, by their URLs, until
+            a call reads them that does not keep them.
     """
 
     is_elsewhere: ClassVar[bool] = True
@@ -137,6 +138,8 @@ class ClusterPool(Pool, frozen=True):
         except ray.exceptions.RayError as error:
             return Raised(self._lost(f"{type(error).__name__}: {error}"))
         self.inputs.update((url, it) for url, it in task.inputs.items() if url in done.fetched)
+        for url in () if task.call.keeps_inputs else task.call.inputs:
+            self.inputs.pop(url, None)
         return done.outcome
 
     def _lost(self, reason: str) -> TaskLost:

@@ -70,6 +70,7 @@ def blocks(
     counts: Counts | None = None,
     packed: bool = False,
     selection: Selection | None = None,
+    keeps_inputs: bool = False,
 ) -> Iterator[bytes]:
     """Write the merged trace, block by block.
 
@@ -82,13 +83,22 @@ def blocks(
         counts: numbers of events that grow while blocks are taken; None if nobody reads them.
         packed: whether the workers compress the output, as gzip.
         selection: the events to write; None for what the options of the plan say.
+        keeps_inputs: whether the files are read again later, as for `FileCall`.
 
     Raises:
         InputError: a file changed since it was read, or a rank has too many ids.
     """
     counts, selection = counts or Counts(), selection or plan.selection()
     writer = _MergeWriter(
-        plan, pool, header, form, reporter, counts, packed=packed, selection=selection
+        plan,
+        pool,
+        header,
+        form,
+        reporter,
+        counts,
+        packed=packed,
+        selection=selection,
+        keeps_inputs=keeps_inputs,
     )
     fragments = writer.packets() if form == "pftrace" else writer.json()
     yield from gzip(fragments) if packed else text(fragments)
@@ -105,6 +115,7 @@ class _MergeWriter(Struct, eq=False):
     counts: Counts
     packed: bool
     selection: Selection
+    keeps_inputs: bool
 
     def packets(self) -> Iterator[GzipPart]:
         """Write the merge as packets of a .pftrace."""
@@ -170,6 +181,7 @@ class _MergeWriter(Struct, eq=False):
                 reads=(plan.spools[i],),
                 returns=(parts[i],),
                 inputs=(plan.summaries[i].file,),
+                keeps_inputs=self.keeps_inputs,
             )
             for i in range(len(tables))
         )

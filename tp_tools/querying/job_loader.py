@@ -68,9 +68,15 @@ class Job(Struct, frozen=True):
             self._reporter.stage("merging the ranks", self._bytes, "writing collectives") as stage,
             self.file.open("wb") as out,
         ):
-            out.writelines(
-                merge_output.blocks(self.plan, self._pool, {}, reporter=stage, selection=selection)
+            blocks = merge_output.blocks(
+                self.plan,
+                self._pool,
+                {},
+                reporter=stage,
+                selection=selection,
+                keeps_inputs=True,  # for other windows, and queries about the ranks
             )
+            out.writelines(blocks)
         return self
 
     def window(self, start_ns: int | None, end_ns: int | None) -> Job:
