@@ -21,15 +21,17 @@ LENGTHS = st.sampled_from(
 @PURE
 @given(CODES, CODES, LENGTHS)
 def test_lookups_in_blocks_equal_numpy(codes: list[int], searched: list[int], length: int) -> None:
-    """take, is_in, indices_of, distinct and iterate_rows equal indexing, isin, unique and zip."""
+    """take, is_in, indices_of, rows_where, distinct and iterate_rows equal numpy, and zip."""
     column, values = np.resize(np.array(codes, np.int8), length), np.arange(41) * 10
     matches = np.isin(column, searched)
     assert np.array_equal(columns.take(values, column), values[column])
     assert np.array_equal(columns.is_in(column, searched), matches)
     assert np.array_equal(columns.indices_of(column, searched), np.flatnonzero(matches))
+    rows = columns.rows_where(length, lambda block: matches[block])
+    assert np.array_equal(rows, np.flatnonzero(matches))
     assert np.array_equal(columns.distinct(column), np.unique(column))
-    rows = list(columns.iterate_rows(column, column))
-    assert rows == list(zip(column.tolist(), column.tolist(), strict=True))
+    pairs = list(columns.iterate_rows(column, column))
+    assert pairs == list(zip(column.tolist(), column.tolist(), strict=True))
 
 
 @PURE
@@ -63,21 +65,6 @@ def test_sums_beyond_64_bits(pairs: list[tuple[int, int]]) -> None:
 def test_a_negative_code_matches_nothing() -> None:
     """Codes below 0 stand for names that do not occur in a trace."""
     assert columns.is_in(np.array([0, 1]), [-1, 1]).tolist() == [False, True]
-
-
-@PURE
-@given(st.lists(CODES.map(lambda codes: np.array(codes, np.int8)), max_size=4), CODES)
-def test_a_growable_column_keeps_all_values(
-    parts: list[np.ndarray[tuple[int], np.dtype[np.int8]]], wide: list[int]
-) -> None:
-    """Values come back in order, in the widest dtype that was added."""
-    column = columns.GrowableColumn(np.int8)
-    for part in parts:
-        column.extend(part)
-    column.extend(np.array(wide, np.int32) + 1000)
-    values = column.whole()
-    assert values.dtype == np.int32
-    assert values.tolist() == [*np.concatenate([*parts, []]), *(code + 1000 for code in wide)]
 
 
 @pytest.mark.parametrize(

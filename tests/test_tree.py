@@ -163,6 +163,7 @@ TESTED_IN = {
     "tp_tools.writing.pftrace.batches": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.descriptors": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.event_args": "writing/test_pftrace.py",
+    "tp_tools.writing.pftrace.flow_fields": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.header": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.other_events": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.own_flows": "writing/test_pftrace.py",

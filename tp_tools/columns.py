@@ -1,4 +1,4 @@
-"""Work on numpy columns of millions of values in blocks; grow a column at its end.
+"""Work on numpy columns of millions of values in blocks.
 
 numpy widens indices to 64 bits, and each step of an expression allocates a column of its own. On
 whole columns that takes more memory than the columns themselves, and runs out of the CPU caches;
@@ -7,24 +7,25 @@ on blocks of 65,536 values it does neither.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     Integers = NDArray[np.integer[Any]]
 
 T = TypeVar("T", bound=np.generic)
+Empty: TypeAlias = "Callable[[int, DTypeLike], NDArray[Any]]"
+"""Makes a column whose values are undefined, as `np.empty` does."""
 
 BLOCK_SIZE = 1 << 16
 """Values of a column that are worked on at a time."""
 
 _TABLE_OF = 4  # entries of a table for each value of a column, at most
-_FIRST_CAPACITY = 1 << 14
 _HALF = 32  # bits of a number that are summed at a time
 _LOW = (1 << _HALF) - 1
 
@@ -71,33 +72,35 @@ def runs(counts: Iterable[int], limit: int) -> Iterator[slice]:
         yield slice(start, stop)
 
 
-def take(values: NDArray[T], index: Integers) -> NDArray[T]:
+def take(values: NDArray[T], index: Integers, empty: Empty = np.empty) -> NDArray[T]:
     """Compute `values[index]`.
 
     Args:
         values: values of any dtype, shape (m,).
         index: indices into `values`, shape (n,).
+        empty: makes the column of the result.
 
     Returns:
         The values at the indices: shape (n,), dtype of `values`.
     """
-    taken = np.empty(len(index), values.dtype)
+    taken = empty(len(index), values.dtype)
     for block in blocks(len(index)):
         taken[block] = values[index[block]]
     return taken
 
 
-def is_in(column: Integers, codes: Iterable[int]) -> NDArray[np.bool_]:
+def is_in(column: Integers, codes: Iterable[int], empty: Empty = np.empty) -> NDArray[np.bool_]:
     """Compute `np.isin(column, codes)`.
 
     Args:
         column: numbers from 0 on, shape (n,).
         codes: the numbers to look for; those below 0 stand for no number and match nothing.
+        empty: makes the column of the result.
 
     Returns:
         Whether each value is among the codes: shape (n,), bool.
     """
-    return take(_code_flags(column, codes), column)
+    return take(_code_flags(column, codes), column, empty)
 
 
 def _code_flags(column: Integers, codes: Iterable[int]) -> NDArray[np.bool_]:
@@ -147,6 +150,29 @@ def exact_sums(codes: Integers, values: Integers, width: int) -> list[int]:
     return [(a << _HALF) + b for a, b in zip(high.tolist(), low.tolist(), strict=True)]
 
 
+def rows_where(
+    count: int, select: Callable[[slice], NDArray[np.bool_]], empty: Empty = np.empty
+) -> NDArray[np.int32]:
+    """Compute `np.flatnonzero` of a mask that is made block by block.
+
+    Args:
+        count: number of rows, below 2^31.
+        select: given a block, returns which of its rows are selected.
+        empty: makes the column of the result.
+
+    Returns:
+        Ascending numbers of the selected rows: shape (k,), int32.
+    """
+    found = sum(int(np.count_nonzero(select(block))) for block in blocks(count))
+    rows = empty(found, np.int32)
+    free = 0
+    for block in blocks(count):
+        here = np.flatnonzero(select(block)) + block.start
+        rows[free : free + len(here)] = here
+        free += len(here)
+    return rows
+
+
 def distinct(codes: Integers) -> NDArray[np.intp]:
     """Compute `np.unique(codes)` in linear time.
 
@@ -162,7 +188,7 @@ def distinct(codes: Integers) -> NDArray[np.intp]:
     return np.flatnonzero(occurs)
 
 
-def ranked(values: NDArray[np.signedinteger[Any]]) -> NDArray[np.int32]:
+def ranked(values: NDArray[np.signedinteger[Any]], empty: Empty = np.empty) -> NDArray[np.int32]:
     """Number the distinct values in their order: `np.unique(values, return_inverse=True)[1]`.
 
     It takes a table where that is no larger than some columns.
@@ -171,11 +197,13 @@ def ranked(values: NDArray[np.signedinteger[Any]]) -> NDArray[np.int32]:
     if high - low >= _TABLE_OF * len(values) + BLOCK_SIZE:
         numbers: NDArray[np.int32] = np.unique(values, return_inverse=True)[1].astype(np.int32)
         return numbers
-    occurs = np.zeros(high - low + 1, np.bool_)
+    occurs = empty(high - low + 1, np.bool_)
+    occurs[:] = False
     for block in blocks(len(values)):
         occurs[values[block].astype(np.int64) - low] = True
-    rank: NDArray[np.int32] = np.cumsum(occurs, dtype=np.int32) - 1
-    numbers = np.empty(len(values), np.int32)
+    rank = np.cumsum(occurs, dtype=np.int32, out=empty(len(occurs), np.int32))
+    rank -= 1
+    numbers = empty(len(values), np.int32)
     for block in blocks(len(values)):
         numbers[block] = rank[values[block].astype(np.int64) - low]
     return numbers
@@ -201,7 +229,7 @@ def occurs_where(
 
 
 def group_order(
-    count: int, groups: int, group_of: Callable[[slice], Integers]
+    count: int, groups: int, group_of: Callable[[slice], Integers], empty: Empty = np.empty
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Sort rows by their group, in linear time; rows of a group keep their order.
 
@@ -209,6 +237,7 @@ def group_order(
         count: number of rows, below 2^31.
         groups: number of groups.
         group_of: given a block, returns the group of each of its rows, from 0.
+        empty: makes the column of the result.
 
     Returns:
         int32 (count,), the rows by group; int64 (groups + 1,): the rows of group i are those from
@@ -218,7 +247,7 @@ def group_order(
     for block in blocks(count):
         edges[1:] += np.bincount(group_of(block), minlength=groups)
     np.cumsum(edges, out=edges)
-    free, order = edges[:-1].copy(), np.empty(count, np.int32)
+    free, order = edges[:-1].copy(), empty(count, np.int32)
     for block in blocks(count):
         group = group_of(block)
         rows = np.argsort(group, kind="stable")
@@ -250,35 +279,3 @@ def narrow(values: NDArray[np.signedinteger[Any]]) -> NDArray[np.signedinteger[A
     highest, lowest = int(values.max(initial=0)), int(values.min(initial=0))
     # a negative number makes numpy choose a signed type; ~highest needs as many bits as highest
     return values.astype(np.min_scalar_type(min(lowest, ~highest)))
-
-
-class GrowableColumn:
-    """A column that grows at its end, held in memory once, in the widest dtype added so far."""
-
-    def __init__(self, dtype: type[np.generic]) -> None:
-        """Make an empty column.
-
-        Args:
-            dtype: its dtype until wider values are added.
-        """
-        self._values: NDArray[Any] = np.empty(_FIRST_CAPACITY, dtype)
-        self._count = 0
-
-    def extend(self, values: NDArray[Any]) -> None:
-        """Append values; widen the column if their dtype is wider."""
-        dtype = np.promote_types(self._values.dtype, values.dtype)
-        if dtype != self._values.dtype:
-            wider = np.empty(len(self._values), dtype)
-            wider[: self._count] = self._values[: self._count]
-            self._values = wider
-        end = self._count + len(values)
-        if end > len(self._values):
-            # realloc moves the pages of a large array without copying them
-            self._values.resize(end + end // 2, refcheck=False)
-        self._values[self._count : end] = values
-        self._count = end
-
-    def whole(self) -> NDArray[Any]:
-        """Return all values, shape (n,), without a copy; `extend` may not be called after it."""
-        self._values.resize(self._count, refcheck=False)
-        return self._values

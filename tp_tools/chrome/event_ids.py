@@ -8,13 +8,14 @@ import numpy as np
 
 from tp_tools.chrome.digits import MOST_DIGITS
 from tp_tools.chrome.schema import ABSENT, Args, Event
-from tp_tools.columns import blocks
+from tp_tools.columns import blocks, rows_where, take
 from tp_tools.trace.model import NO_ID, EventIds
 
 if TYPE_CHECKING:
     import msgspec
     from numpy.typing import NDArray
 
+    from tp_tools.columns import Empty
     from tp_tools.trace.model import Ints
 
 _FIRST_TEXT_ID = NO_ID - 1
@@ -69,46 +70,61 @@ def with_text_ids(link: Ints, batch_ids: list[bytes], trace_ids: dict[bytes, int
     return np.where(link <= _FIRST_TEXT_ID, codes[np.maximum(_FIRST_TEXT_ID - link, 0)], link)
 
 
-def numbered_ids(link: Ints, text_ids: list[bytes]) -> tuple[NDArray[np.int32], EventIds]:
+def numbered_ids(
+    link: Ints, text_ids: list[bytes], empty: Empty = np.empty
+) -> tuple[NDArray[np.int32], EventIds]:
     """Replace the ids of a trace by indices into its `EventIds`.
 
     Args:
         link: the id of each event, as `with_text_ids` returns it; it is overwritten.
         text_ids: the ids that are not plain numbers, as JSON text.
+        empty: makes columns.
 
     Returns:
         The index of each event's id (shape (events,), int32), and the ids.
     """
     few_gaps = int(link.max(initial=0)) <= _FEW_GAPS * len(link)
-    plain = _numbered_in_table(link) if few_gaps else _numbered_in_order(link)
-    is_text = link <= _FIRST_TEXT_ID
-    link[is_text] = len(plain) + (_FIRST_TEXT_ID - link[is_text])
-    return link.astype(np.int32, copy=False), EventIds(plain, text_ids)
+    plain = _numbered_in_table(link, empty) if few_gaps else _numbered_in_order(link, empty)
+    for here in blocks(len(link)) if text_ids else ():
+        is_text = link[here] <= _FIRST_TEXT_ID
+        link[here][is_text] = len(plain) + (_FIRST_TEXT_ID - link[here][is_text])
+    if link.dtype != np.int32:
+        wider, link = link, empty(len(link), np.int32)
+        link[:] = wider
+    return link, EventIds(plain, text_ids)
 
 
-def _numbered_in_table(link: Ints) -> Ints:
+def _numbered_in_table(link: Ints, empty: Empty) -> Ints:
     """Replace plain ids by their rank among the distinct plain ids; return these, ascending.
 
     Profilers count ids up, so that a table over all values has few gaps and takes less time and
     memory than sorting.
     """
-    occurs = np.zeros(int(link.max(initial=0)) + 1, np.bool_)
+    occurs = empty(int(link.max(initial=0)) + 1, np.bool_)
+    occurs[:] = False
     for here in blocks(len(link)):
         occurs[link[here][link[here] >= 0]] = True
-    rank_of = np.cumsum(occurs, dtype=np.int32)
+    rank_of = np.cumsum(occurs, dtype=np.int32, out=empty(len(occurs), np.int32))
     rank_of -= 1
     for here in blocks(len(link)):
         is_plain = link[here] >= 0
         link[here][is_plain] = rank_of[link[here][is_plain]]
-    return np.flatnonzero(occurs)
+    plain = empty(int(rank_of[-1]) + 1, np.int64)
+    for here in blocks(len(occurs)):
+        values = np.flatnonzero(occurs[here]) + here.start
+        if len(values):
+            first = rank_of[values[0]]
+            plain[first : first + len(values)] = values
+    return plain
 
 
-def _numbered_in_order(link: Ints) -> Ints:
+def _numbered_in_order(link: Ints, empty: Empty) -> Ints:
     """Do the same as `_numbered_in_table` by sorting, for ids that lie far apart."""
-    ordered = np.sort(link[link >= 0])
+    ordered = take(link, rows_where(len(link), lambda here: link[here] >= 0, empty), empty)
+    ordered.sort()
     is_first = np.ones(len(ordered), np.bool_)
     is_first[1:] = ordered[1:] != ordered[:-1]
-    plain = ordered[is_first]
+    plain = take(ordered, rows_where(len(ordered), is_first.__getitem__, empty), empty)
     for here in blocks(len(link)):
         is_plain = link[here] >= 0
         link[here][is_plain] = np.searchsorted(plain, link[here][is_plain])

@@ -135,7 +135,7 @@ def read_together(
         The columns of all batches and the text around them; None if one process must read it.
     """
     stream = TextStream(source.blocks(reporter), source.name, source.sizes.batch)
-    builder = TraceBuilder()
+    builder = TraceBuilder(source.sizes)
     try:
         head = read_head(stream)
         with closing(pool.map_ordered(_calls(stream))) as batches:

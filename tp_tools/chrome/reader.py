@@ -89,7 +89,7 @@ def _read(
 ) -> Trace:
     """Read the whole file; with `losses`, leave damaged text out and record it there."""
     repairs: Counter[str] = Counter() if losses is None else losses.repairs
-    builder = TraceBuilder()
+    builder = TraceBuilder(source.sizes)
     head, tail = Head(b""), Tail(b"")
     blocks = read_ahead(source.blocks(reporter))
     if losses is not None:

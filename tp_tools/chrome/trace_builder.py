@@ -9,7 +9,11 @@ import numpy as np
 from tp_tools.chrome.batch_columns import NOTHING
 from tp_tools.chrome.digits import is_digits, number
 from tp_tools.chrome.event_ids import numbered_ids, with_text_ids
-from tp_tools.columns import GrowableColumn, narrow
+from tp_tools.chrome.growable_column import GrowableColumn
+from tp_tools.columns import narrow, take
+from tp_tools.files import temporary
+from tp_tools.files.scratch import IN_MEMORY, Scratch
+from tp_tools.files.source import DEFAULT_SIZES
 from tp_tools.trace import Trace
 from tp_tools.trace.model import NAMELESS, Batch
 
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 
     from tp_tools.chrome.batch_columns import Columns, Text
     from tp_tools.chrome.schema import Id, Scalar
+    from tp_tools.columns import Empty
+    from tp_tools.files import ReadSizes
     from tp_tools.trace.model import Head, Ints, Tail, TextDamage
 
 Key = TypeVar("Key")
@@ -44,11 +50,16 @@ class TraceBuilder:
         count: number of events so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: ReadSizes = DEFAULT_SIZES) -> None:
         self.count = 0
+        self._mapped = sizes.mapped
+        self._scratch = Scratch(temporary.usual_folder(), sizes.column)
         self._rounded = False
         self._batches: list[Batch] = []
-        self._columns = {key: GrowableColumn(dtype) for key, dtype in _DTYPES.items()}
+        self._columns = {
+            key: GrowableColumn(dtype, self._scratch, self._mapped)
+            for key, dtype in _DTYPES.items()
+        }
         self._tracks: dict[tuple[Id, Id], int] = {}
         self._cats: dict[str, int] = {}
         self._names: dict[str, int] = {}
@@ -93,10 +104,13 @@ class TraceBuilder:
         Returns:
             The trace.
         """
-        link, links = numbered_ids(self._columns.pop("link").whole(), list(self._text_ids))
+        scratch = self._scratch if self.count >= self._mapped else IN_MEMORY
+        link, links = numbered_ids(
+            self._columns.pop("link").whole(), list(self._text_ids), scratch.empty
+        )
         columns: dict[str, Any] = {key: column.whole() for key, column in self._columns.items()}
         recorded = _Tracks(list(self._tracks), columns["track"])
-        tracks, columns["track"], quoted = _unquoted(*recorded)
+        tracks, columns["track"], quoted = _unquoted(*recorded, scratch.empty)
         return Trace(
             head=head,
             tail=tail,
@@ -114,6 +128,7 @@ class TraceBuilder:
             recorded_tracks=None if quoted is None else recorded.with_ids(),
             bind_ids=self._bind_ids,
             damage=damage,
+            scratch=scratch,
             **columns,
         )
 
@@ -145,7 +160,7 @@ class _Tracks(NamedTuple):
 
 
 def _unquoted(
-    written: list[tuple[Id, Id]], track: Ints
+    written: list[tuple[Id, Id]], track: Ints, empty: Empty
 ) -> tuple[list[tuple[Id, Id]], Ints, NDArray[np.bool_] | None]:
     """Replace pids and tids that are numbers in quotes by the numbers.
 
@@ -154,6 +169,7 @@ def _unquoted(
     Args:
         written: (pid, tid) of each track.
         track: the track of each event.
+        empty: makes columns.
 
     Returns:
         (pid, tid) of each track, the track of each event, and a mask of the events with a quoted
@@ -167,7 +183,7 @@ def _unquoted(
     codes = narrow(
         np.array([numbers.setdefault(ids, len(numbers)) for ids in ids_of_tracks], np.int64)
     )
-    return list(numbers), codes[track], is_quoted[track]
+    return list(numbers), take(codes, track, empty), take(is_quoted, track, empty)
 
 
 def _id(value: Id) -> Id:

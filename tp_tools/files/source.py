@@ -51,11 +51,15 @@ class ReadSizes(Struct, frozen=True):
         block: bytes read from disk at a time.
         batch: approximate bytes of text in a batch, and those in which the first event is searched.
         zstd: bytes that zstd gets at a time: 4 of them may stand for 128 KiB.
+        mapped: events of a trace (50 MB of columns) from which these lie in files, see `scratch`.
+        column: values of a column of such a trace from which it does.
     """
 
     block: int = BLOCK
     batch: int = BATCH_BYTES
     zstd: int = 1 << 12
+    mapped: int = 1 << 21
+    column: int = 1 << 16
 
 
 DEFAULT_SIZES = ReadSizes()

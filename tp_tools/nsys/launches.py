@@ -6,6 +6,7 @@ Ids of correlation are unique within a process only: keys here are those of `Hos
 from __future__ import annotations
 
 from array import array
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,43 +36,53 @@ class Launches(Struct, frozen=True):
 
     def contain(self, keys: Sequence[int]) -> NDArray[np.bool_]:
         """Mark the keys of work whose call is here: bool (keys,)."""
-        found, _ = self._find(keys)
+        found, _ = _found(self.keys, keys)
         return found
 
     def begin(self, keys: Sequence[int], starts: Sequence[int]) -> NDArray[np.bool_]:
         """Mark the calls, given by key and start in ns, that launched work: bool (keys,)."""
-        found, at = self._find(keys)
+        found, at = _found(self.keys, keys)
         return (
             found & (self.starts[at] == np.asarray(starts, np.int64)) if len(self.keys) else found
         )
 
-    def _find(self, keys: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        sought = np.asarray(keys, np.int64)
-        if not len(self.keys):
-            return np.zeros(len(sought), np.bool_), np.zeros(len(sought), np.int64)
-        at = np.minimum(np.searchsorted(self.keys, sought), len(self.keys) - 1)
-        return self.keys[at] == sought, at
+
+def _found(
+    known: NDArray[np.int64], keys: Sequence[int]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Look keys up among known ones, which are sorted: whether each is there, and where."""
+    sought = np.asarray(keys, np.int64)
+    if not len(known):
+        return np.zeros(len(sought), np.bool_), np.zeros(len(sought), np.int64)
+    at = np.minimum(np.searchsorted(known, sought), len(known) - 1)
+    return known[at] == sought, at
 
 
 def find_launches(database: Database, layout: Layout) -> Launches:
-    """Read the correlation ids of calls and of GPU work; 16 bytes a call and 8 a piece of work.
+    """Read the correlation ids of GPU work and of its calls; 8 bytes a piece of work, 16 a launch.
 
     Raises:
         InputError: the file is damaged.
     """
-    keys, starts, work = array("q"), array("q"), array("q")
-    for rows in database.rows(tables.API, ["globalTid", "correlationId", "start"]):
-        for thread, correlation, start in rows:
-            if (key := layout.key(thread, correlation)) and isinstance(start, int):
-                keys.append(key)
-                starts.append(start)
+    work, keys, starts = array("q"), array("q"), array("q")
     for table in tables.GPU_WORK:
         for rows in database.rows(table, ["globalPid", "correlationId"]):
             work.extend(layout.key(process, correlation) for process, correlation in rows)
+    launched = np.unique(np.asarray(work, np.int64))
+    del work
+    for rows in database.rows(tables.API, ["globalTid", "correlationId", "start"]):
+        calls = [
+            (key, start)
+            for thread, correlation, start in rows
+            if (key := layout.key(thread, correlation)) and isinstance(start, int)
+        ]
+        is_launch, _ = _found(launched, [key for key, _ in calls])
+        for key, start in compress(calls, is_launch.tolist()):
+            keys.append(key)
+            starts.append(start)
     called, began = np.asarray(keys, np.int64), np.asarray(starts, np.int64)
     order = np.lexsort((began, called))
     called, began = called[order], began[order]
     first = np.ones(len(called), np.bool_)
     first[1:] = called[1:] != called[:-1]
-    used = np.isin(called, np.asarray(work, np.int64)) & first
-    return Launches(called[used], began[used])
+    return Launches(called[first], began[first])

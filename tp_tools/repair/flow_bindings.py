@@ -6,13 +6,14 @@ started last. All other flow events go to the model in `writing/pftrace/flows.py
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tp_tools.columns import blocks, distinct, is_in
+from tp_tools.columns import blocks, distinct, is_in, rows_where, take
 from tp_tools.trace.flow_slices import NONE
 from tp_tools.trace.model import NO_ID, UNTIMED, is_phase, waits
 from tp_tools.trace.slice_times import searched
@@ -55,20 +56,22 @@ class Pairs(Struct, frozen=True):
 
 def launch_pairs(trace: Trace, groups: FlowGroups) -> Pairs:
     """Pair each `f` of a launch with its `s`; an id with several `s` gives no pair."""
-    phase, size = trace.phase[groups.event], len(groups.is_launch)
+    pick = partial(take, empty=trace.scratch.empty)
+    phase, size = pick(trace.phase, groups.event), len(groups.is_launch)
     begins, ends = phase == ord("s"), phase == ord("f")
     starts = np.bincount(groups.group[begins], minlength=size)
     known = groups.is_launch & (starts == 1)
     known[groups.group[phase == ord("t")]] = False
     start_of = np.full(size, NONE, np.int32)
     start_of[groups.group[begins]] = groups.event[begins]
-    chosen = np.flatnonzero(ends & known[groups.group])
-    group, unbound = groups.group[chosen], np.full(len(chosen), NONE, np.int32)
+    chosen = rows_where(len(ends), lambda block: ends[block] & known[groups.group[block]])
+    group = pick(groups.group, chosen)
+    unbound = np.broadcast_to(np.int32(NONE), len(chosen))  # takes no memory
     return Pairs(
-        start=start_of[group],
-        end=groups.event[chosen],
+        start=pick(start_of, group),
+        end=pick(groups.event, chosen),
         group=group,
-        correlation=groups.correlation[chosen],
+        correlation=pick(groups.correlation, chosen),
         out=unbound,
         into=unbound,
         sure=np.zeros(len(chosen), np.bool_),
@@ -80,12 +83,16 @@ def quickly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs) -> Pair
 
     Tracks with B and E events are left unbound.
     """
-    event = distinct(np.concatenate([pairs.start, pairs.end])).astype(np.int32)
+    empty = trace.scratch.empty
+    is_flow = np.zeros(len(trace), np.bool_)
+    for flows in (pairs.start, pairs.end):
+        is_flow[flows] = True
+    event = rows_where(len(trace), is_flow.__getitem__, empty)
     bound, sure = np.full(len(event), NONE, np.int32), np.zeros(len(event), np.bool_)
     has_begin_end = np.zeros(len(trace.tracks), np.bool_)
     has_begin_end[distinct(trace.track[is_phase(trace, "BE") & (trace.ts != UNTIMED)])] = True
     instants = np.flatnonzero(is_phase(trace, "iIR") & ~is_in(trace.bound, b"pg"))
-    track, trimmed = trace.track[event], set(plan.trims)
+    track, trimmed = take(trace.track, event, empty), set(plan.trims)
     for start, stop in table.track_ranges() if len(event) else ():
         number = int(table.track[start])
         here = np.flatnonzero(track == number)
@@ -98,9 +105,12 @@ def quickly_bound(trace: Trace, table: Slices, plan: Plan, pairs: Pairs) -> Pair
                 bound[rows], sure[rows] = _last_started(slices, at, instants_ts, trimmed)
     moved = is_in(event, plan.moves) | is_in(np.maximum(bound, 0), plan.moves)
     sure &= (bound != NONE) & ~moved & ~waits(trace, event)
-    out = np.searchsorted(event, pairs.start).astype(np.int32)
-    into = np.searchsorted(event, pairs.end).astype(np.int32)
-    return replace(pairs, out=bound[out], into=bound[into], sure=sure[out] & sure[into])
+    out, into = (empty(len(pairs), np.int32) for _ in range(2))
+    both = empty(len(pairs), np.bool_)
+    for block in blocks(len(pairs)):
+        begin, end = (np.searchsorted(event, it[block]) for it in (pairs.start, pairs.end))
+        out[block], into[block], both[block] = bound[begin], bound[end], sure[begin] & sure[end]
+    return replace(pairs, out=out, into=into, sure=both)
 
 
 def recorded_pairs(

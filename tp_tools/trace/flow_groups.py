@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import is_in, ranked
-from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.columns import blocks, is_in, ranked, rows_where, take
+from tp_tools.trace.model import UNTIMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from tp_tools.columns import Empty
     from tp_tools.trace.model import EventIds, Ints, Scalar, Trace
 
 NO_ID = -1
@@ -68,24 +69,30 @@ def flow_groups(trace: Trace) -> FlowGroups:
     Returns:
         The groups, and the new ids that make Perfetto read the same groups.
     """
-    event = np.flatnonzero(is_phase(trace, "stf") & (trace.ts != UNTIMED)).astype(np.int32)
-    link = trace.link[event]
-    perfetto_ids = read_codes(trace.links, link)
+    empty = trace.scratch.empty
+    event = rows_where(
+        len(trace),
+        lambda block: is_in(trace.phase[block], b"stf") & (trace.ts[block] != UNTIMED),
+        empty,
+    )
+    link = take(trace.link, event, empty)
+    perfetto_ids = read_codes(trace.links, link, empty)
     is_plain = not (link >= len(trace.links.plain)).any()
-    profiler_ids = perfetto_ids if is_plain else _profiler_codes(trace.links, link)
+    profiler_ids = perfetto_ids if is_plain else _profiler_codes(trace.links, link, empty)
     del link
-    cats, names = trace.cat[event], trace.name[event]
+    cats, names = take(trace.cat, event, empty), take(trace.name, event, empty)
     label = rank_labels(trace.tracks)
-    shown = _numbered(perfetto_ids, cats, names)
+    shown = _numbered(empty, perfetto_ids, cats, names)
     if label.any():
-        group = _numbered(profiler_ids, cats, names, label[trace.track[event]])
+        group = _numbered(empty, profiler_ids, cats, names, label[trace.track[event]])
     else:
-        group = shown if is_plain else _numbered(profiler_ids, cats, names)
+        group = shown if is_plain else _numbered(empty, profiler_ids, cats, names)
     del cats, names
     group = _split_reused(trace, event, group)
     is_launch = np.zeros(int(group.max(initial=-1)) + 1, np.bool_)
     launch_cats = [code for code, cat in enumerate(trace.cats) if cat in LAUNCH_CATS]
-    is_launch[group[is_in(trace.cat[event], launch_cats)]] = True
+    for block in blocks(len(event)):
+        is_launch[group[block][is_in(trace.cat[event[block]], launch_cats)]] = True
     correlation = profiler_ids
     if not is_plain:
         more = len(trace.links) - len(trace.links.plain)
@@ -130,43 +137,45 @@ def read_id(text: bytes) -> int | None:
     return value if value.bit_length() <= _ID_BITS else None
 
 
-def read_codes(links: EventIds, used: Ints) -> Ints:
+def read_codes(links: EventIds, used: Ints, empty: Empty = np.empty) -> Ints:
     """Number the ids of flow events as Perfetto reads them.
 
     Args:
         links: the ids of the trace.
         used: the link of each flow event.
+        empty: makes the column of the result.
 
     Returns:
         A number by flow event, equal for equal ids; NO_ID if Perfetto reads none.
     """
     values = [read_id(bytes(text)) for text in links.odd]
-    codes: Ints = _codes(links, values)[used]
-    return codes
+    return take(_codes(links, values, empty), used, empty)
 
 
-def _profiler_codes(links: EventIds, used: Ints) -> Ints:
+def _profiler_codes(links: EventIds, used: Ints, empty: Empty) -> Ints:
     """Number the ids of flow events as the profiler meant them; arguments as in `read_codes`."""
     decimal = len(links.plain) > 0
     values = [_profiler_id(bytes(text), decimal=decimal) for text in links.odd]
-    codes: Ints = _codes(links, values)[used]
-    return codes
+    return take(_codes(links, values, empty), used, empty)
 
 
-def _codes(links: EventIds, values: list[Any]) -> Ints:
+def _codes(links: EventIds, values: list[Any], empty: Empty) -> Ints:
     """Number the ids of a trace.
 
     Args:
         links: the ids of the trace.
         values: the values of the ids that are not plain numbers; None for no id.
+        empty: makes the column of the result.
 
     Returns:
         A number by link, equal for equal ids; the last one is NO_ID, for link -1.
     """
     first_text, count = len(links.plain), len(links)
     dtype = np.int32 if count < _MOST_NARROW else np.int64
-    codes: Ints = np.full(count + 1, NO_ID, dtype)
-    codes[:count] = np.arange(count, dtype=dtype)
+    codes: Ints = empty(count + 1, dtype)
+    for block in blocks(count):
+        codes[block] = np.arange(block.start, block.stop)
+    codes[count] = NO_ID
     if values:
         known: dict[object, int] = {number: i for i, number in enumerate(links.plain.tolist())}
         codes[first_text:count] = [
@@ -194,11 +203,14 @@ def _profiler_id(text: bytes, *, decimal: bool) -> object:
     return text
 
 
-def _numbered(*columns: Ints) -> NDArray[np.int32]:
+def _numbered(empty: Empty, *columns: Ints) -> NDArray[np.int32]:
     """Number the distinct rows of columns of numbers from -1 on, in their order."""
-    number = ranked(columns[-1])
+    number = ranked(columns[-1], empty)
     for column in columns[-2::-1]:
-        number = ranked(column.astype(np.int64) * (int(number.max(initial=0)) + 1) + number)
+        both, count = empty(len(column), np.int64), int(number.max(initial=0)) + 1
+        for block in blocks(len(column)):
+            both[block] = column[block].astype(np.int64) * count + number[block]
+        number = ranked(both, empty)
     return number
 
 

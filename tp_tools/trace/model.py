@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 from msgspec import Struct, field
 
 from tp_tools.columns import is_in
+from tp_tools.files.scratch import IN_MEMORY, Scratch
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -105,6 +106,7 @@ class Trace(Struct, frozen=True):
         bind_ids: JSON text of `bind_id`, by event, where there is one.
         damage: the first few damaged stretches of text that were left out; a second pass over the
             text must do the same. None where none was looked for.
+        scratch: where its columns lie, and others that are made of them.
     """
 
     head: Head
@@ -130,6 +132,7 @@ class Trace(Struct, frozen=True):
     recorded_tracks: tuple[list[tuple[Scalar, Scalar]], Ints] | None = None
     bind_ids: dict[int, bytes] = field(default_factory=dict)
     damage: list[TextDamage] | None = None
+    scratch: Scratch = IN_MEMORY
 
     def __len__(self) -> int:
         return len(self.phase)
@@ -150,7 +153,7 @@ def is_phase(trace: Trace, phases: str) -> NDArray[np.bool_]:
     Returns:
         bool array (events,).
     """
-    return is_in(trace.phase, map(ord, phases))
+    return is_in(trace.phase, map(ord, phases), trace.scratch.empty)
 
 
 def waits(trace: Trace, flows: Ints) -> NDArray[np.bool_]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tp_tools.trace.model import NAMELESS, UNTIMED, is_phase
+from tp_tools.columns import blocks, is_in, rows_where
+from tp_tools.trace.model import NAMELESS, UNTIMED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,9 @@ def pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     Returns:
         Numbers of the B events and of their E events.
     """
-    marks = np.flatnonzero(is_phase(trace, "BE") & (trace.ts != UNTIMED))
+    marks = rows_where(
+        len(trace), lambda block: is_in(trace.phase[block], b"BE") & (trace.ts[block] != UNTIMED)
+    )
     is_begin = trace.phase[marks] == ord("B")
     first = is_begin if ends_come_first(trace) else marks
     order = np.lexsort((marks, first, trace.ts[marks]))
@@ -49,7 +52,10 @@ def ends_come_first(trace: Trace) -> bool:
     It does where the trace holds an X event; else the order of the file counts. Source: Perfetto
     v52.0, sorter/trace_sorter.h: `use_slow_sorting_`.
     """
-    return bool((is_phase(trace, "X") & (trace.ts != UNTIMED)).any())
+    return any(
+        ((trace.phase[block] == ord("X")) & (trace.ts[block] != UNTIMED)).any()
+        for block in blocks(len(trace))
+    )
 
 
 def _can_end(trace: Trace, opening: int, closing: int) -> bool:

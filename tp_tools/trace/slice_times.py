@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 CHEAP_LOOKUPS = 128
 """Number of consecutive times that take as long to look up as one binary search takes."""
 
+MOST_LOOKUPS = 1 << 20
+"""Most consecutive times that are looked up at once: they take 8 MB."""
+
 
 class Times(Protocol):
     """A column of times, one per slice, int64 ns; `[:]` gives all of them."""
@@ -71,13 +74,16 @@ def time_view(times: Times, index: slice) -> Times:
     return times[index] if isinstance(times, np.ndarray) else cast("Viewed", times).view(index)
 
 
-def searched(times: Times, at: Ints, cheap_lookups: int = CHEAP_LOOKUPS) -> Ints:
+def searched(
+    times: Times, at: Ints, cheap_lookups: int = CHEAP_LOOKUPS, most: int = MOST_LOOKUPS
+) -> Ints:
     """Return `np.searchsorted(times, at)`, but look up only few of the times.
 
     Args:
         times: ascending times, ns.
         at: times to search for, ns.
         cheap_lookups: consecutive times that take as long to look up as one binary search.
+        most: consecutive times that are looked up at once, at most.
 
     Returns:
         int array (len(at),): index of the first of `times` that is not below each value.
@@ -85,7 +91,7 @@ def searched(times: Times, at: Ints, cheap_lookups: int = CHEAP_LOOKUPS) -> Ints
     if len(at) <= cheap_lookups:
         return _bisected(times, at)
     first, last = _bisected(times, np.array([at.min(), at.max()])).tolist()
-    if last - first > len(at) * cheap_lookups:
+    if last - first > min(len(at) * cheap_lookups, most):
         return _bisected(times, at)
     indices: Ints = first + np.searchsorted(times[first:last], at)
     return indices

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import blocks, indices_of, runs, take
-from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.columns import group_order, indices_of, runs, take
+from tp_tools.trace.model import UNTIMED
 from tp_tools.trace.pairs import pairs
 from tp_tools.trace.slice_times import Recorded, time_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
+    from tp_tools.columns import Empty
     from tp_tools.trace.model import Ints, Trace
     from tp_tools.trace.slice_times import Times
 
@@ -74,21 +75,27 @@ def slices(trace: Trace, sizes: SortSizes = DEFAULT_SORT_SIZES) -> Slices:
         trace: the trace.
         sizes: how many slices are sorted in one call.
     """
+    empty, tracks = trace.scratch.empty, len(trace.tracks)
     opening, closing = pairs(trace)
-    is_slice = is_phase(trace, "X") & (trace.ts != UNTIMED)
-    is_slice[opening] = True
     closing_of: NDArray[np.int32] | None = None
     if len(opening):
-        closing_of = np.full(len(trace), -1, np.int32)
+        closing_of = empty(len(trace), np.int32)
+        closing_of[:] = -1
         closing_of[opening] = closing
-    by_track = _group(_event_numbers(is_slice), lambda event: trace.track[event], len(trace.tracks))
-    counts = [sum(map(len, events)) for events in by_track]
-    event = _concatenate(chain.from_iterable(by_track))
-    del by_track  # frees half of the memory held here
-    for run in runs(counts, min(sizes.together, sizes.slices)):
+
+    def track_of(block: slice) -> Ints:
+        """Return the track of each event of a block; one more than there are where it is none."""
+        is_slice = (trace.phase[block] == ord("X")) & (trace.ts[block] != UNTIMED)
+        if closing_of is not None:
+            is_slice |= closing_of[block] >= 0
+        return np.where(is_slice, trace.track[block].astype(np.int64), tracks)
+
+    order, edges = group_order(len(trace), tracks + 1, track_of, empty)
+    event = order[: edges[-2]]
+    for run in runs(np.diff(edges[:-1]).tolist(), min(sizes.together, sizes.slices)):
         _sort(trace, event[run], closing_of, sizes)
     ts, end = _recorded_times(trace, event, closing_of)
-    return Slices(event, ts.closing, take(trace.track, event), ts, end)
+    return Slices(event, ts.closing, take(trace.track, event, empty), ts, end)
 
 
 def _recorded_times(
@@ -107,36 +114,6 @@ def _recorded_times(
     return ts, end
 
 
-def _event_numbers(chosen: NDArray[np.bool_]) -> Iterator[NDArray[np.int32]]:
-    """Return the numbers of the chosen events, block by block."""
-    for block in blocks(len(chosen)):
-        yield (np.flatnonzero(chosen[block]) + block.start).astype(np.int32)
-
-
-def _group(
-    events: Iterable[NDArray[np.int32]], group_of: Callable[[NDArray[np.int32]], Ints], count: int
-) -> list[list[NDArray[np.int32]]]:
-    """Sort events into groups, as arrays per group; events of a group keep their order.
-
-    Args:
-        events: blocks of event numbers.
-        group_of: returns the group of each event, from 0.
-        count: number of groups.
-    """
-    groups: list[list[NDArray[np.int32]]] = [[] for _ in range(count)]
-    for event in events:
-        group = group_of(event)
-        order = np.argsort(group, kind="stable")
-        cuts = np.flatnonzero(np.diff(group[order])) + 1
-        for index in np.split(order, cuts) if len(event) else ():
-            groups[group[index[0]]].append(event[index])
-    return groups
-
-
-def _concatenate(events: Iterable[NDArray[np.int32]]) -> NDArray[np.int32]:
-    return np.concatenate([np.empty(0, np.int32), *events])
-
-
 def _sort(
     trace: Trace,
     event: NDArray[np.int32],
@@ -144,7 +121,11 @@ def _sort(
     sizes: SortSizes,
 ) -> None:
     """Sort the events of one track, or of several short ones, in place, as `Slices` are sorted."""
-    sort_by_time(event, lambda numbers: _recorded_times(trace, numbers, closing_of), sizes)
+
+    def times_of(numbers: NDArray[np.int32]) -> tuple[Times, Times]:
+        return _recorded_times(trace, numbers, closing_of)
+
+    sort_by_time(event, times_of, sizes, trace.scratch.empty)
     if len(event) <= sizes.slices:
         track = trace.track[event]
         if track.min() != track.max():
@@ -155,6 +136,7 @@ def sort_by_time(
     event: NDArray[np.int32],
     times_of: Callable[[NDArray[np.int32]], tuple[Times, Times]],
     sizes: SortSizes = DEFAULT_SORT_SIZES,
+    empty: Empty = np.empty,
 ) -> None:
     """Sort events by ts, then longest first, then number, in place.
 
@@ -164,6 +146,7 @@ def sort_by_time(
         event: numbers of events.
         times_of: returns starts and ends of events, ns.
         sizes: how many events are sorted in one call.
+        empty: makes columns.
     """
     if len(event) <= sizes.slices:
         ts, end = times_of(event)
@@ -171,16 +154,17 @@ def sort_by_time(
         return
     samples = np.sort(times_of(event[:: sizes.slices // sizes.samples])[0][:])
     edges = samples[sizes.samples :: sizes.samples]
-    by_time = _group(
-        (event[block] for block in blocks(len(event))),
-        lambda numbers: np.searchsorted(edges, times_of(numbers)[0][:], "right"),
-        len(edges) + 1,
-    )
-    start = 0
-    for numbers in map(_concatenate, by_time):
+
+    def part_of(block: slice) -> Ints:
+        """Return between which edges each event of a block starts."""
+        return np.searchsorted(edges, times_of(event[block])[0][:], "right")
+
+    order, cuts = group_order(len(event), len(edges) + 1, part_of, empty)
+    by_time = take(event, order, empty)
+    for start, stop in pairwise(cuts.tolist()):
+        numbers = by_time[start:stop]
         ts, end = times_of(numbers)
-        event[start : start + len(numbers)] = numbers[sort_order(ts[:], end, numbers)]
-        start += len(numbers)
+        event[start:stop] = numbers[sort_order(ts[:], end, numbers)]
 
 
 def sort_order(ts: Ints, end: Times, event: Ints) -> NDArray[np.int32]:
@@ -264,17 +248,19 @@ def ends_of(table: Slices, ends: Mapping[int, int]) -> Times:
     return end
 
 
-def lanes_of(event: Ints, lanes: Mapping[int, int]) -> NDArray[np.int32]:
+def lanes_of(event: Ints, lanes: Mapping[int, int], empty: Empty = np.empty) -> NDArray[np.int32]:
     """Return the lane of each event: the one given for it, else 1.
 
     Args:
         event: numbers of events.
         lanes: lane by event, from 2.
+        empty: makes the column of the result.
 
     Returns:
         int32 array (len(event),).
     """
-    lane = np.ones(len(event), np.int32)
+    lane = empty(len(event), np.int32)
+    lane[:] = 1
     index = indices_of(event, lanes)
     lane[index] = [lanes[number] for number in event[index].tolist()]
     return lane

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tp_tools.columns import blocks, group_order, is_in, take
+from tp_tools.columns import blocks, group_order, is_in, rows_where, take
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slice_times import Recorded
 from tp_tools.trace.slices import sort_by_time
@@ -41,14 +41,18 @@ def thread_events(
     others = _instants(trace), _unended(trace, table)
     instants, unended = (events[is_written[events]] for events in others)
     arranging = _arranging(trace, table, plan, unended)
-    is_kept = take(is_written, table.event)
+    empty = trace.scratch.empty
+    is_kept = take(is_written, table.event, empty)
     is_table = not (len(instants) or len(unended) or plan.moves or plan.trims)
     if is_table and is_kept.all():
         places = [Place(*rows, int(table.track[rows[0]]), 1) for rows in table.track_ranges()]
         events = arranging.table(table.event, places)
     else:
-        kept = table.event[is_kept], instants.astype(np.int32), unended.astype(np.int32)
-        events = arranging.arranged(np.concatenate(kept))
+        rows = rows_where(len(table), is_kept.__getitem__, empty)
+        chosen = take(table.event, rows, empty)
+        kept = chosen, instants.astype(np.int32), unended.astype(np.int32)
+        event = empty(sum(map(len, kept)), np.int32)
+        events = arranging.arranged(np.concatenate(kept, out=event))
     if len(unended):
         lanes, ends = ended_as_perfetto(trace, events, plan, is_written)
         arranging = replace(
@@ -86,12 +90,14 @@ class _Arranging(Struct, frozen=True):
         every = np.arange(len(self.trace.tracks), dtype=np.int64) << _LANE_BITS
         lanes = np.concatenate([every + 1, self._places(self.lanes.keys)])
         places = np.unique(lanes)
+        empty = self.trace.scratch.empty
         order, edges = group_order(
             len(event),
             len(places),
             lambda block: np.searchsorted(places, self._places(event[block])),
+            empty,
         )
-        event = take(event, order)
+        event = take(event, order, empty)
         found = [
             Place(start, stop, place >> _LANE_BITS, place & (1 << _LANE_BITS) - 1)
             for start, stop, place in zip(
@@ -100,7 +106,7 @@ class _Arranging(Struct, frozen=True):
             if start < stop
         ]
         for place in found:
-            sort_by_time(event[place.rows], self._times)
+            sort_by_time(event[place.rows], self._times, empty=empty)
         return self.table(event, found)
 
     def table(self, event: Codes, places: list[Place]) -> ThreadEvents:
@@ -118,7 +124,9 @@ class _Arranging(Struct, frozen=True):
     def _times(self, event: Codes) -> tuple[PlannedTimes, PlannedTimes]:
         """Return the starts and ends of events."""
         none = np.broadcast_to(np.int32(-1), len(event))  # takes no memory
-        closing = none if self.closing_of is None else take(self.closing_of, event)
+        closing = none
+        if self.closing_of is not None:
+            closing = take(self.closing_of, event, self.trace.scratch.empty)
         ts, end = (Recorded(self.trace, event, closing, at_end) for at_end in (False, True))
         ends = self.ends if len(self.ends) else None
         return PlannedTimes(ts, self.rebase_ns), PlannedTimes(end, self.rebase_ns, ends)
@@ -127,8 +135,9 @@ class _Arranging(Struct, frozen=True):
 def _arranging(trace: Trace, table: Slices, plan: Plan, unended: Ints) -> _Arranging:
     """Return what puts the events of a trace in order; `unended` are the slices without an end."""
     closing_of: Codes | None = None
-    if (table.closing >= 0).any():
-        closing_of = np.full(len(trace), -1, np.int32)
+    if any((table.closing[block] >= 0).any() for block in blocks(len(table))):
+        closing_of = trace.scratch.empty(len(trace), np.int32)
+        closing_of[:] = -1
         for block in blocks(len(table)):
             closing_of[table.event[block]] = table.closing[block]
     trims = SparseColumn.of(plan.trims)
@@ -140,8 +149,11 @@ def _arranging(trace: Trace, table: Slices, plan: Plan, unended: Ints) -> _Arran
 
 def _instants(trace: Trace) -> Ints:
     """List the instants of threads; process and global instants are on no thread."""
-    is_elsewhere = is_in(trace.bound, b"pg")
-    return np.flatnonzero(is_phase(trace, "iIR") & ~is_elsewhere)
+
+    def is_instant(block: slice) -> NDArray[np.bool_]:
+        return is_in(trace.phase[block], b"iIR") & ~is_in(trace.bound[block], b"pg")
+
+    return rows_where(len(trace), is_instant, trace.scratch.empty)
 
 
 def _unended(trace: Trace, table: Slices) -> Ints:

@@ -58,7 +58,7 @@ class BatchPackets:
         self._packets, self._deferred = packets, deferred
         self.other_events = OtherEvents(layout)
         self._order, self._edges = group_order(
-            len(events), len(trace.batches), lambda block: layout.batch[block]
+            len(events), len(trace.batches), layout.batch.__getitem__, trace.scratch.empty
         )
         self._pids = layout.tracks.pids
         self._durationless = frozenset(plan.durationless)

@@ -9,17 +9,19 @@ importers/json/json_trace_parser.cc; the same in v58.2.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import distinct, group_order, indices_of, narrow
+from tp_tools.columns import blocks, distinct, group_order, indices_of, is_in, rows_where, take
 from tp_tools.trace.flow_groups import read_codes
-from tp_tools.trace.model import is_phase, waits
+from tp_tools.trace.model import waits
 from tp_tools.trace.slice_times import searched, time_view
 from tp_tools.trace.slices import lanes_of
 from tp_tools.trace.sparse_column import SparseColumn
+from tp_tools.writing.pftrace.flow_sources import NONE, sources
 from tp_tools.writing.pftrace.planned_times import NEVER
 from tp_tools.writing.pftrace.slice_stack import stack_tops
 from tp_tools.writing.pftrace.stacking import DEEPER
@@ -27,11 +29,10 @@ from tp_tools.writing.pftrace.stacking import DEEPER
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tp_tools.columns import Empty
     from tp_tools.trace import Plan, Trace
     from tp_tools.trace.model import Ints
     from tp_tools.writing.pftrace.thread_events import Codes, Place, ThreadEvents
-
-NONE = -1
 
 
 class Flows(Struct, frozen=True):
@@ -48,19 +49,23 @@ class Flows(Struct, frozen=True):
     def __len__(self) -> int:
         return len(self.out)
 
-    def at_one_time(self, events: ThreadEvents) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def at_one_time(
+        self, events: ThreadEvents, empty: Empty = np.empty
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Mark flows between two slices that start at one time: only order tells their direction.
 
         Returns:
             Two bool arrays (flows,): the target has a later END packet, which carries the end of
             the flow; the target has none, so that its packet has to follow that of the source.
         """
-        tied = (events.ts[self.out] == events.ts[self.into]) & (self.out != self.into)
-        rows = np.flatnonzero(tied)
-        end = events.end[self.into[rows]]
-        has_end = np.zeros(len(self), np.bool_)
-        has_end[rows] = (end > events.ts[self.into[rows]]) & (end != NEVER)
-        return tied & has_end, tied & ~has_end
+        has_end, has_none = (empty(len(self), np.bool_) for _ in range(2))
+        for block in blocks(len(self)):
+            out, into = self.out[block], self.into[block]
+            ts, end = events.ts[into], events.end[into]
+            tied = (events.ts[out] == ts) & (out != into)
+            has_end[block] = tied & (end > ts) & (end != NEVER)
+            has_none[block] = tied & ~has_end[block]
+        return has_end, has_none
 
 
 class _FlowEvents(Struct, frozen=True):
@@ -88,29 +93,41 @@ def flows(trace: Trace, plan: Plan, events: ThreadEvents, is_written: NDArray[np
         events: the slices to bind to.
         is_written: bool (events,), the events of the file that are written.
     """
-    event = np.flatnonzero(is_phase(trace, "stf") & is_written).astype(np.int32)
-    number = narrow(_numbers(trace, plan, event))
-    has_id = number != NONE
-    event, number = event[has_id], number[has_id]
+    empty = trace.scratch.empty
+    pick = partial(take, empty=empty)
+
+    def is_flow(block: slice) -> NDArray[np.bool_]:
+        return is_in(trace.phase[block], b"stf") & is_written[block]
+
+    event = rows_where(len(trace), is_flow, empty)
+    number = _numbers(trace, plan, event)
+    has_id = rows_where(len(event), lambda block: number[block] != NONE, empty)
+    event, number = pick(event, has_id), pick(number, has_id)
     bound = _bound(events, trace, plan, event)
-    chosen = _in_order(events, bound)
-    event, number, slices = event[chosen], number[chosen], bound.slice[chosen]
+    chosen = _in_order(events, bound, empty)
+    event, number, slices = pick(event, chosen), pick(number, chosen), pick(bound.slice, chosen)
     del bound, chosen, has_id  # arrays of this function are most of the memory of a layout
-    order = np.lexsort((number, trace.cat[event], trace.name[event])).astype(np.int32)
-    event, number, slices = event[order], number[order], slices[order]
-    source = _sources(trace.phase[event], (number, trace.cat[event], trace.name[event]))
-    drawn = np.flatnonzero(source != NONE)
-    by_identity = _by_identity(events, plan) if plan.flows.arrows else (source[:0], source[:0])
-    out = np.concatenate([slices[source[drawn]], by_identity[0]]).astype(np.int32)
-    into = np.concatenate([slices[drawn], by_identity[1]]).astype(np.int32)
-    backward = np.flatnonzero(events.ts[out] > events.ts[into])
-    out[backward], into[backward] = into[backward], out[backward]
+    cat, name = pick(trace.cat, event), pick(trace.name, event)
+    order = np.lexsort((number, cat, name)).astype(np.int32)
+    event, number, slices = pick(event, order), pick(number, order), pick(slices, order)
+    key = number, pick(cat, order), pick(name, order)
+    source = sources(pick(trace.phase, event), key, empty)
+    drawn = rows_where(len(source), lambda block: source[block] != NONE, empty)
+    out, into = pick(slices, pick(source, drawn)), pick(slices, drawn)
+    if plan.flows.arrows:
+        more = _by_identity(events, plan)
+        out, into = (
+            np.concatenate(it).astype(np.int32) for it in zip((out, into), more, strict=True)
+        )
+    is_backward = rows_where(len(out), lambda block: events.ts[out[block]] > events.ts[into[block]])
+    out[is_backward], into[is_backward] = into[is_backward], out[is_backward]
     return Flows(out, into)
 
 
 def _numbers(trace: Trace, plan: Plan, event: Codes) -> Ints:
     """Number the id of each flow event, equally where Perfetto takes two ids for one."""
-    number = read_codes(trace.links, trace.link[event])
+    empty = trace.scratch.empty
+    number = read_codes(trace.links, take(trace.link, event, empty), empty)
     renamed = plan.flows.ids
     at = indices_of(event, renamed)
     new_ids = np.array([renamed[one] for one in event[at].tolist()], np.int64)
@@ -147,10 +164,13 @@ def _by_identity(events: ThreadEvents, plan: Plan) -> tuple[Ints, Ints]:
 
 def _bound(events: ThreadEvents, trace: Trace, plan: Plan, event: Codes) -> _FlowEvents:
     """Bind flow events to slices."""
-    is_next = waits(trace, event)
-    ts = trace.ts[event] - plan.rebase_ns
-    flows = _FlowEvents(event, ts, is_next, np.full(len(event), NONE, np.int32))
-    lane, track = lanes_of(event, plan.moves), trace.track[event]
+    empty = trace.scratch.empty
+    flows = _FlowEvents(event, *(empty(len(event), it) for it in (np.int64, np.bool_, np.int32)))
+    for block in blocks(len(event)):
+        flows.ts[block] = trace.ts[event[block]] - plan.rebase_ns
+        flows.is_next[block] = waits(trace, event[block])
+        flows.slice[block] = NONE
+    lane, track = lanes_of(event, plan.moves, empty), take(trace.track, event, empty)
     number_of: dict[tuple[int, int], int] = {}
     for place in events.places:
         number_of.setdefault((place.track, place.lane % DEEPER), len(number_of))
@@ -162,15 +182,16 @@ def _bound(events: ThreadEvents, trace: Trace, plan: Plan, event: Codes) -> _Flo
         codes.put((track[block].astype(np.int64) << 32) + lane[block], found)
         return found
 
-    order, edges = group_order(len(event), len(number_of) + 1, place_of)
+    order, edges = group_order(len(event), len(number_of) + 1, place_of, empty)
     for key, entries in _by_track(events).items():
         number = number_of[key]
         here = order[edges[number] : edges[number + 1]]
-        if len(here):
-            flows.slice[here] = _neighbours(events, entries, flows, here)
-            to_top = here[~is_next[here]]
-            if (events.closing[entries] >= 0).any():
-                flows.slice[to_top] = stack_tops(events, entries, event[to_top], ts[to_top])
+        for block in blocks(len(here)):
+            flows.slice[here[block]] = _neighbours(events, entries, flows, here[block])
+        if len(here) and (events.closing[entries] >= 0).any():
+            to_top = here[~flows.is_next[here]]
+            tops = stack_tops(events, entries, event[to_top], flows.ts[to_top])
+            flows.slice[to_top] = tops
     return flows
 
 
@@ -234,9 +255,13 @@ def _stepped_back(events: ThreadEvents, entries: slice | Ints, flow: Codes, last
     Returns:
         int (m,), place in `entries` of the slice before each, -1 for none.
     """
+    rows = last + entries.start if isinstance(entries, slice) else entries[last]
+    may_step = ~events.is_complete(rows) | (events.end[rows] == events.ts[rows])
+    if not may_step.any():
+        return last
     ts, event, last = events.ts[entries], events.event[entries], last.copy()
     is_later = ~events.is_complete(entries) | (events.end[entries] == ts)
-    for i in np.flatnonzero(is_later[last]).tolist():
+    for i in np.flatnonzero(may_step).tolist():
         at = ts[last[i]]
         while last[i] >= 0 and ts[last[i]] == at and is_later[last[i]]:
             if event[last[i]] < flow[i]:
@@ -245,7 +270,7 @@ def _stepped_back(events: ThreadEvents, entries: slice | Ints, flow: Codes, last
     return last
 
 
-def _in_order(events: ThreadEvents, flows: _FlowEvents) -> Codes:
+def _in_order(events: ThreadEvents, flows: _FlowEvents, empty: Empty) -> Codes:
     """List the flow events that bind, in the order of binding.
 
     A flow event that waits for the next slice binds when that starts: of events of one time, X
@@ -254,33 +279,12 @@ def _in_order(events: ThreadEvents, flows: _FlowEvents) -> Codes:
     Returns:
         int32, rows of `flows`.
     """
-    binds = np.flatnonzero(flows.slice != NONE).astype(np.int32)
-    number, ts = flows.event[binds], flows.ts[binds]
-    is_late = np.ones(len(binds), np.bool_)
-    waited = np.flatnonzero(flows.is_next[binds])
+    binds = rows_where(len(flows.slice), lambda block: flows.slice[block] != NONE, empty)
+    event, number = (take(flows.event, binds, empty) for _ in range(2))
+    ts, is_late = take(flows.ts, binds, empty), empty(len(binds), np.bool_)
+    is_late[:] = True
+    waited = rows_where(len(binds), lambda block: flows.is_next[binds[block]])
     slices = flows.slice[binds[waited]]
     number[waited], ts[waited] = events.event[slices], events.ts[slices]
     is_late[waited] = ~(events.is_complete(slices) & (events.end[slices] > ts[waited]))
-    return binds[np.lexsort((flows.event[binds], number, is_late, ts))]
-
-
-def _sources(phase: NDArray[np.uint8], key: tuple[Ints, ...]) -> Codes:
-    """Find the flow event that each flow event continues, NONE where it draws no flow.
-
-    Args:
-        phase: uint8 (n,), codes of s, t or f, sorted by key and then time.
-        key: three columns (n,): id, category and name.
-    """
-    place = np.arange(len(phase), dtype=np.int32)
-    starts = np.ones(len(phase), np.bool_)
-    starts[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in key])
-    group = np.cumsum(starts, dtype=np.int32) - 1
-    is_s = phase == ord("s")
-    first = np.full(len(phase), len(phase), np.int32)
-    np.minimum.at(first, group[is_s], place[is_s])
-    first = first[group]
-    behind = place > first
-    sets = (place == first) | ((phase == ord("t")) & behind)
-    last = np.maximum.accumulate(np.where(sets, place, np.int32(NONE)))
-    before = np.concatenate([np.full(1, NONE, np.int32), last[:-1]])[: len(phase)]
-    return np.where(behind & ~is_s, before, np.int32(NONE))
+    return take(binds, np.lexsort((event, number, is_late, ts)), empty)

@@ -95,7 +95,9 @@ def lay_out(
         merged: what differs where the trace is one rank of a merged trace.
     """
     trace = renamed(trace, plan.short_names)
-    is_written = (trace.ts != UNTIMED) | is_phase(trace, "M")
+    is_written = is_phase(trace, "M")
+    for block in blocks(len(trace)):
+        is_written[block] |= trace.ts[block] != UNTIMED
     is_written[plan.flows.left_out] = False
     if keep is not None:
         is_written &= keep

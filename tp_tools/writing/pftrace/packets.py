@@ -15,10 +15,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from msgspec import Struct
 
-from tp_tools.columns import blocks, group_order
+from tp_tools.columns import blocks, group_order, rows_where, take
 from tp_tools.writing.pftrace import wire
+from tp_tools.writing.pftrace.flow_fields import flow_fields
 from tp_tools.writing.pftrace.header import ARGS
 from tp_tools.writing.pftrace.planned_times import NEVER
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import msgspec
     from numpy.typing import NDArray
 
+    from tp_tools.columns import Empty
     from tp_tools.trace.model import Ints
     from tp_tools.writing.pftrace.layout import Layout
     from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     Texts: TypeAlias = "Sequence[bytes | msgspec.Raw]"
 
 BEGIN, END, INSTANT = 1, 2, 3  # TrackEvent.Type
-_FLOW, _LAST_OF_FLOW = 47, 48  # flow_ids, terminating_flow_ids
-_FLOW_BYTES = 10
 _CHUNK = 1 << 14
 SORTED = 1 << 18
 """ENDs that are sorted at a time, about."""
@@ -45,43 +44,6 @@ _SAMPLES = 1 << 14  # ends from which the blocks of time are chosen, about
 _PACKET = b"\x0a"  # Trace.packet
 _TRACK_EVENT = b"\x5a"  # TracePacket.track_event
 _TYPE, _CATEGORY = 0x48, 0x18  # TrackEvent.type, .category_iids
-
-
-class _FlowFields(Struct, frozen=True):
-    """The flow fields of thread events, sorted by these.
-
-    Columns:
-        row: int32, the thread event.
-        flow: int32, number of the flow.
-        is_last: bool, whether the field is _LAST_OF_FLOW; else it is _FLOW.
-
-    Attributes:
-        first: id of flow 0.
-    """
-
-    row: Codes
-    flow: Codes
-    is_last: NDArray[np.bool_]
-    first: int
-
-    def of(self, index: Ints) -> list[bytes] | None:
-        """Return the encoded fields of each of these thread events; None if none has any."""
-        start = np.searchsorted(self.row, index)
-        count = np.searchsorted(self.row, index, "right") - start
-        stop = np.cumsum(count)
-        if not len(index) or not stop[-1]:
-            return None
-        fields = np.repeat(start - (stop - count), count) + np.arange(stop[-1])
-        tags = np.array([[*wire.tag(_FLOW, 1)], [*wire.tag(_LAST_OF_FLOW, 1)]], np.uint8)
-        ids = wire.fixed64_column(self.first + self.flow[fields].astype(np.int64))
-        data = wire.rows(len(fields), tags[self.is_last[fields].astype(np.intp)], ids).tobytes()
-        edges = [0, *(stop * _FLOW_BYTES).tolist()]
-        return [data[a:b] for a, b in pairwise(edges)]
-
-    def sizes(self, index: Ints) -> Ints:
-        """Return the number of bytes of the fields of each of these thread events."""
-        start, stop = (np.searchsorted(self.row, index, side) for side in ("left", "right"))
-        return (stop - start) * _FLOW_BYTES
 
 
 class Packets:
@@ -102,21 +64,19 @@ class Packets:
         )
         self._sequence = wire.number(10, layout.options.sequence)
         first = layout.options.first_flow
-        on_end, _ = flows.at_one_time(events)
-        ids = np.arange(len(flows), dtype=np.int32)
-        last = np.ones(len(flows), np.bool_)
-        self._end_flows = _flow_fields(flows.into[on_end], ids[on_end], last[on_end], first)
-        self._begin_flows = _flow_fields(
-            np.concatenate([flows.out, flows.into[~on_end]]),
-            np.concatenate([ids, ids[~on_end]]),
-            np.concatenate([~last, last[~on_end]]),
-            first,
-        )
+        self._empty = empty = trace.scratch.empty
+        on_end, _ = flows.at_one_time(events, empty)
+        none = np.empty(0, np.int32)
+        late = rows_where(len(flows), on_end.__getitem__, empty)
+        self._end_flows = flow_fields(none, take(flows.into, late, empty), late, first, empty)
+        late = rows_where(len(flows), lambda block: ~on_end[block], empty)
+        into = take(flows.into, late, empty)
+        self._begin_flows = flow_fields(flows.out, into, late, first, empty)
 
     def ends(self) -> Iterator[bytes]:
         """Yield all ENDs, by time; of one time on one track the innermost first."""
         left = np.empty(0, np.int32)
-        for ending in by_end(self._events):
+        for ending in by_end(self._events, empty=self._empty):
             index = np.concatenate([left, ending])
             whole = len(index) // _CHUNK * _CHUNK
             for start in range(0, whole, _CHUNK):
@@ -248,12 +208,13 @@ def _latest(events: ThreadEvents) -> int:
     return latest
 
 
-def by_end(events: ThreadEvents, size: int = SORTED) -> Iterator[Codes]:
+def by_end(events: ThreadEvents, size: int = SORTED, empty: Empty = np.empty) -> Iterator[Codes]:
     """Yield the events that need an END, by its time; of one time the last of the table first.
 
     Args:
         events: the thread events.
         size: how many are sorted at a time, about; they are put into blocks of time first.
+        empty: makes columns.
 
     Yields:
         int32, rows of `events`.
@@ -268,16 +229,10 @@ def by_end(events: ThreadEvents, size: int = SORTED) -> Iterator[Codes]:
         needs_none = (end <= ts) | (end == NEVER)
         return np.where(needs_none, len(edges) + 1, np.searchsorted(edges, end, "right"))
 
-    order, cuts = group_order(len(events), len(edges) + 2, time_of)
+    order, cuts = group_order(len(events), len(edges) + 2, time_of, empty)
     for start, stop in pairwise(cuts[:-1].tolist()):
         rows = order[start:stop]
         yield rows[np.lexsort((-rows, events.end[rows]))]
-
-
-def _flow_fields(row: Codes, flow: Codes, is_last: NDArray[np.bool_], first: int) -> _FlowFields:
-    """Sort flow fields; the arguments are columns of `_FlowFields`, and its `first`."""
-    order = np.argsort(row, kind="stable").astype(np.int32)
-    return _FlowFields(row[order], flow[order], is_last[order], first)
 
 
 def _split(matrix: NDArray[np.uint8]) -> list[bytes]:
