@@ -305,6 +305,18 @@ def test_text_behind_the_trace_is_left_out_and_counted(text: bytes, behind: byte
             "its displayTimeUnit is 1, not text: Perfetto refuses it.",
         ),
         (
+            b'{"displayTimeUnit":false,"displayTimeUnit":"ns","traceEvents":[]}',
+            "its displayTimeUnit is false, not text: Perfetto refuses it.",
+        ),
+        (
+            b'{"traceEvents":[],"displayTimeUnit":"ms","displayTimeUnit":1.5}',
+            "its displayTimeUnit is 1.5, not text: Perfetto refuses it.",
+        ),
+        (
+            b'{"traceEvents":[],"displayTimeUnit":false,"traceName":"cut.js',
+            "its displayTimeUnit is false, not text: Perfetto refuses it.",
+        ),
+        (
             b'{"traceEvents":[],"systemTraceEvents":["x"]}',
             'its systemTraceEvents is ["x"], not text: Perfetto refuses it.',
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import string
 from itertools import takewhile
@@ -72,7 +73,7 @@ def read_head(stream: TextStream) -> Head:
             searched = match.end()
             members = _members_before(stream, searched)
             if members is not None and EVENTS in members:  # not as the end of another key
-                _check_members(stream, members)
+                _check_members(stream, members, stream.text[:searched] + b"null}")
                 if stream.text[searched : searched + 1] != b"[":
                     raise Malformed(f"{stream.name}: its {EVENTS} is not an array.")
                 return Head(stream.take(searched + 1))
@@ -123,15 +124,31 @@ def _decoded(stream: TextStream, text: bytes) -> dict[str, msgspec.Raw]:
         raise Malformed(f"{stream.name}: a key in it is no UTF-8.") from error
 
 
-def _check_members(stream: TextStream, members: dict[str, msgspec.Raw]) -> None:
-    """Raise if Perfetto refuses a member: one of `_TEXTS` that is not text, or any with a DEL."""
+def _check_members(stream: TextStream, members: dict[str, msgspec.Raw], text: bytes) -> None:
+    """Raise if Perfetto refuses a member: one of `_TEXTS` that is not text, or any with a DEL.
+
+    Args:
+        stream: names the file.
+        members: of the outermost object, the last of each key.
+        text: the object that they were decoded from.
+    """
     if any(_DELETE in key.encode() + bytes(value) for key, value in members.items()):
         raise Malformed(f"{stream.name}: has the control character DEL in its text.")
     for key in _TEXTS:
-        value = bytes(members.get(key, b'""'))
-        if not value.startswith(b'"'):
-            shown = value.decode(errors="replace")
-            raise InputError(f"{stream.name}: its {key} is {shown}, not text: Perfetto refuses it.")
+        for value in _values(members, text, key):
+            if not value.startswith(b'"'):
+                shown = value.decode(errors="replace")
+                raise InputError(
+                    f"{stream.name}: its {key} is {shown}, not text: Perfetto refuses it."
+                )
+
+
+def _values(members: dict[str, msgspec.Raw], text: bytes, key: str) -> list[bytes]:
+    """Return the values of a key of the outermost object, which may have it several times."""
+    if text.count(b'"%s"' % key.encode()) < 2:  # noqa: PLR2004  it is there once
+        return [bytes(members[key])] if key in members else []
+    pairs: list[tuple[str, object]] = json.loads(text, object_pairs_hook=list)
+    return [json.dumps(value).encode() for name, value in pairs if name == key]
 
 
 def _headless(stream: TextStream) -> InputError:
@@ -229,10 +246,13 @@ def _tail_of_object(stream: TextStream, text: bytes) -> Tail:
             return Tail(tail.text, lost=len(text[end:].strip(SPACE)))
         if at < len(text):
             raise stream.damaged(at - len(text), why) from error
-        return _tail_cut_short(text)
+        tail = _tail_cut_short(text)
+        kept = _INTO_EVENTS + tail.text
+        _check_members(stream, _members(kept) or {}, kept)
+        return tail
     if EVENTS in members:
         raise InputError(f"{stream.name}: has two arrays named {EVENTS}. Give one trace.")
-    _check_members(stream, members)
+    _check_members(stream, members, _INTO_EVENTS + text)
     return Tail(text)
 
 
