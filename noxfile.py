@@ -13,7 +13,7 @@ import nox
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "fast"]
 
-PYTEST = ("pytest", "-q", "-n", "auto", "--dist", "worksteal")
+PYTEST = ("python", "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal")
 """Runs tests on all cores; neighbours, which share traces and pages, mostly in one process."""
 
 FAST = "not browser and not recorded"

@@ -8,6 +8,7 @@ from importlib.metadata import Distribution
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from tools import licences
 
@@ -65,9 +66,10 @@ def test_a_licence_is_read_where_packages_state_it(
 def test_the_page_names_what_comes_with_tp_tools() -> None:
     """All packages that users get, but for those that other versions need, of Python as well."""
     extras = [extra for extra in licences.EXTRAS if extra not in {"docs", "dev"}]
-    named = set(re.findall(r"^\| (\S+) \|", licences.PAGE.read_text("utf-8"), re.MULTILINE))
-    needed = {package.name for package in licences.packages(tuple(extras))}
-    of_older_versions = {"six", "pytz", "importlib_resources", "async-timeout"}
+    page = licences.PAGE.read_text("utf-8")
+    named = set(map(canonicalize_name, re.findall(r"^\| (\S+) \|", page, re.MULTILINE)))
+    needed = {canonicalize_name(it.name) for it in licences.packages(tuple(extras))}
+    of_older_versions = {"six", "pytz", "importlib-resources", "async-timeout"}
     assert needed - named <= of_older_versions
 
 

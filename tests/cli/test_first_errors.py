@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from fixtures.make import HERE
@@ -38,6 +39,11 @@ NO_TRACE = (
     ".pftrace..."
 )
 RECORD = "tp-tools reads what torch.profiler writes: prof.export_chrome_trace('trace.json.gz')."
+NO_SUCH_OPTION = " ".join(
+    click.NoSuchOption("--forc", possibilities=["--force"]).format_message().split()
+)
+"""As the version of click words it that is installed."""
+
 NO_ENGINE = "--engine takes embedded, native, or the path of a trace_processor_shell"
 
 
@@ -284,7 +290,7 @@ TABLE: list[tuple[str, int, str]] = [
     (
         "fix rank0.json.gz --forc",
         USAGE,
-        "No such option '--forc'. Did you mean '--force'? See `tp-tools fix --help`.",
+        f"{NO_SUCH_OPTION} See `tp-tools fix --help`.",
     ),
     (
         "fix rank0.json.gz --tolerance 5",

@@ -39,7 +39,7 @@ def state() -> dict[str, Any]:
         "folder": Path.cwd(),
         "recursion": sys.getrecursionlimit(),
         "hooks": (sys.excepthook, sys.unraisablehook, sys.displayhook, threading.excepthook),
-        "stdout": os.fstat(1).st_ino,
+        "stdout": (os.fstat(1).st_ino, os.fstat(sys.stdout.fileno()).st_ino),
         "streams": (sys.stdin, sys.stdout, sys.stderr),
     }
 

@@ -165,6 +165,8 @@ def main(arguments: Sequence[str] | None = None, *, patience_s: float = PATIENCE
     except Exception as error:  # noqa: BLE001  the outermost layer: a user never meets a traceback
         if context is not None and context.meta.get(DEBUG):
             traceback.print_exc()
+        if arguments is None and isinstance(error, OSError):
+            _discard_output(error)
         sys.exit(_report(error))
     except (KeyboardInterrupt, click.Abort):
         click.echo("tp-tools: interrupted; nothing was left behind.", err=True)
@@ -207,11 +209,17 @@ def _report(error: Exception) -> int:
     return TpToolsError.exit_code
 
 
+def _discard_output(error: OSError) -> None:
+    """Send the rest of stdout's buffer, which the interpreter writes at its end, to /dev/null.
+
+    Only of a process of our own, and where the error is of no named file, so perhaps of stdout.
+    """
+    if error.filename is None and sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _report_os_error(error: OSError) -> int:
     """Print an error of a file or of stdout, and return the exit code."""
-    if sys.stdout is not None:
-        # the interpreter writes the rest of stdout's buffer at its end: send it to /dev/null
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         return READER_LEFT  # the reader is gone, so print nothing
     click.echo(f"tp-tools: {error.filename or 'standard output'}: {error.strerror}.", err=True)
