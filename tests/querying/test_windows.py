@@ -38,14 +38,15 @@ def written(
     messages: int = 0,
     unlaunched: int = 0,
     elsewhere: int = 0,
+    forked: int = 0,
     twins: bool = False,
     **wishes: object,
 ) -> list[str]:
     """Writes ranks on clocks of their own, with launches; a mark for each step if wanted.
 
     The first so many collectives of each are messages between two ranks, the first so many kernels
-    have no launch, or are on another GPU. A twin, the last rank, does all that the one before it
-    does at the same time.
+    have no launch, are on another GPU, or are launched by another process. A twin, the last rank,
+    does all that the one before it does at the same time.
     """
     made = generated.job(ranks=RANKS, steps=6, only_collectives=False, straggling=0.2, **wishes)
     made.ranks[-1] = made.ranks[-2] if twins else made.ranks[-1]
@@ -66,6 +67,8 @@ def written(
         peer = f'"{("send", "recv")[rank % 2]}", "{("Dst", "Src")[rank % 2]} Rank": {rank ^ 1}'
         text = trace.text().replace('"allreduce"', peer, messages)
         text = text.replace(f'"device": {rank}', f'"device": {rank + 9}', elsewhere)
+        own, other = (f'"cudaLaunchKernel", "pid": {pid}' for pid in (thread[0], 99_000 + rank))
+        text = text.replace(own, other, forked)
         path.write_text(text.replace('"cuda_runtime"', '"lost"', unlaunched))
         paths.append(str(path))
     return paths
@@ -205,6 +208,7 @@ def test_sums_of_a_job_without_marks_are_asked_in_windows(tmp_path: Path) -> Non
             {"args": "comms_id", "unlaunched": 300},
             "launches of a rank are recorded in a part of its time",
         ),
+        ({"args": "comms_id", "forked": 300}, "several processes launch the work of a rank"),
     ],
 )
 def test_rows_that_may_differ_are_asked_at_once(

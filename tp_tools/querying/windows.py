@@ -43,13 +43,17 @@ INCLUDE PERFETTO MODULE tpt.step_marked;
 
 WITH
   launched AS MATERIALIZED (
-    SELECT rank, MAX(launch_id) IS NOT NULL AS is_launched FROM tpt_launched GROUP BY rank
+    SELECT work.rank, COUNT(DISTINCT work.launch_upid) AS callers, MAX(process.pid) AS caller
+    FROM tpt_launched AS work
+    LEFT JOIN process ON process.upid = work.launch_upid
+    GROUP BY work.rank
   )
 SELECT
   part.rank,
   part.rank IN (SELECT rank FROM tpt_step_marked) AS is_marked,
   COUNT(DISTINCT part.upid * 1000 + part.device) AS gpus,
-  MAX(launched.is_launched) AS is_launched
+  MAX(launched.callers) AS callers,
+  MAX(launched.caller) AS caller
 FROM tpt_collective_part AS part
 JOIN launched USING (rank)
 WHERE
@@ -140,12 +144,12 @@ def _in_windows(  # noqa: PLR0917  all are needed
     cuts = time_cuts(job.plan) if size > most and not _whole(queries, how) else []
     if not cuts:
         return None
-    found, launched, count = WindowRows(_modules(queries), folder), dict[int, int](), 0
+    found, callers, count = WindowRows(_modules(queries), folder), dict[int, int | None](), 0
     has_context = any(map(_has_context, queries))
     for start_ns, window in _windows(job, cuts, most):
         with window.loaded(how) as tp:
             if has_context:
-                _check(tp, launched)
+                _check(tp, callers)
             found.add(tp, None if start_ns is None else start_ns - job.plan.start_ns)
         count += 1
     reporter.say(
@@ -221,20 +225,24 @@ def _has_context(query: Query) -> bool:
     return not is_known or _CONTEXT.search(query.sql) is not None
 
 
-def _check(tp: Processor, launched: dict[int, int]) -> None:
+def _check(tp: Processor, callers: dict[int, int | None]) -> None:
     """Look for what makes steps or compute in a window others than in the whole job.
 
     Args:
         tp: the window.
-        launched: 1 by rank where earlier windows have launches of its work, else 0; gets more.
+        callers: pid by rank of the process that launched its work in earlier windows, None where
+            no launch is recorded; gets more.
 
     Raises:
         _Other: there is some.
     """
-    for rank, is_marked, gpus, is_launched in query_rows(tp, _FACTS, "windows").rows:
+    for rank, is_marked, gpus, count, caller in query_rows(tp, _FACTS, "windows").rows:
         if not is_marked:
             raise _Other("nothing marks the steps of its ranks")
         if gpus > 1:
             raise _Other("a rank works on several GPUs")
-        if launched.setdefault(rank, is_launched) != is_launched:
+        known = callers.setdefault(rank, caller)
+        if None in {known, caller} and known != caller:
             raise _Other("launches of a rank are recorded in a part of its time")
+        if count > 1 or known != caller:
+            raise _Other("several processes launch the work of a rank")
