@@ -80,6 +80,10 @@ KINDS = {
         flow(b"f", b"1", 0, 7, 40).replace(b',"bp":"e"', b""),
     ],
     "two starts of an arrow between others": [LAUNCH, KERNEL, *FOREIGN],
+    "a slice that begins after 2^62 ns and never ends": [
+        b'{"ph":"b","cat":"async","name":"a","id":"0x1","pid":1,"tid":1,"ts":2}',
+        b'{"ph":"B","name":"b","pid":2,"tid":1,"ts":9007199254740993}',
+    ],
 }
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tp_tools.trace.sparse_column import SparseColumn
 
 
-NEVER = 1 << 62
-"""End of a slice whose B event has no E event."""
+NEVER = (1 << 63) - 1
+"""End of a slice whose B event has no E event; later than all others, which fit 63 bits."""
 
 
 class PlannedTimes(Struct, frozen=True):
