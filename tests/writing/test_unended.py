@@ -14,7 +14,10 @@ from tp_tools.chrome import read
 from tp_tools.cli.main import main
 from tp_tools.files import Source
 from tp_tools.repair.cut_pairs import cut_pairs
+from tp_tools.repair.ids import plan_of_ids
+from tp_tools.trace.model import UNTIMED
 from tp_tools.trace.slices import slices
+from tp_tools.writing.pftrace.arrangement import cut_by_unended
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,10 +97,13 @@ def test_a_pair_of_0_ns_in_a_trace_without_x_events(suffix: str, tmp_path: Path)
 
 
 def is_cut(events: Events, folder: Path) -> bool:
-    """Tell whether Perfetto ends a pair too soon in JSON."""
+    """Tell whether Perfetto ends a slice too soon in JSON."""
     path = folder / "in.json"
     path.write_text(json.dumps({"traceEvents": events}))
-    return len(cut_pairs(slices(read(Source(path, path.name))))[0]) > 0
+    trace = read(Source(path, path.name))
+    table = slices(trace)
+    early = cut_by_unended(trace, table, plan_of_ids(trace), trace.ts != UNTIMED)
+    return len(cut_pairs(table)[0]) > 0 or len(early) > 0
 
 
 @pytest.mark.parametrize(("suffix", "duration"), [(".json", 1_000), (".pftrace", 2_000)])
@@ -111,6 +117,19 @@ def test_a_pair_that_starts_with_a_shorter_slice(
     assert (f"warning: {tmp_path / 'out.json'}: {said}" in capsys.readouterr().err) == (
         suffix == ".json"
     )
+
+
+@pytest.mark.parametrize(("suffix", "duration"), [(".json", 0), (".pftrace", 2_000)])
+def test_a_slice_that_an_unended_one_holds(
+    suffix: str, duration: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In JSON v52 ends it with the slice around that one, and it is said; a `.pftrace` has it."""
+    held = [event("B", 1), event("X", 1, dur=1), event("X", 2, dur=2, name="held"), event("B", 3)]
+    assert (2_000, duration, "held") in shown(held, suffix, tmp_path)
+    said = "1 slice inside B events without an E: Perfetto v51-56 ends them sooner than recorded"
+    told = capsys.readouterr().err
+    assert said in told
+    assert (f"warning: {tmp_path / 'out.json'}: {said}" in told) == (suffix == ".json")
 
 
 @settings(

@@ -74,3 +74,11 @@ def cut_text(count: int) -> str:
         f"{plural(count, 'slice')} of B and E events: Perfetto v51-56 ends them sooner than "
         "recorded, with another of the same start. In a .pftrace they are whole"
     )
+
+
+def cut_by_unended_text(count: int) -> str:
+    """Say how many slices Perfetto ends with the slice around a B event that has no E event."""
+    return (
+        f"{plural(count, 'slice')} inside B events without an E: Perfetto v51-56 ends them sooner "
+        "than recorded, with the slice around these. In a .pftrace they are whole"
+    )

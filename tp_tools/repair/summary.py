@@ -15,6 +15,7 @@ from tp_tools.trace.gpu_names import new_gpu_names
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.renaming import is_kernel, is_renamed
 from tp_tools.trace.slices import subset
+from tp_tools.writing.pftrace.arrangement import cut_by_unended
 
 if TYPE_CHECKING:
     from tp_tools.repair.analysis import Analysis
@@ -118,6 +119,10 @@ def _damage(analysis: Analysis) -> dict[str, Any]:
         found["unmatched"] = unmatched
     if cut := _cut(analysis):
         found["cut"] = cut
+    if unmatched["B"]:
+        is_written = analysis.trace.ts != UNTIMED
+        early = cut_by_unended(analysis.trace, analysis.table, analysis.plan, is_written)
+        found.update({"cut_by_unended": len(early)} if early else {})
     return found
 
 

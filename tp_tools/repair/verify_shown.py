@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from tp_tools import engine, library
+from tp_tools.columns import indices_of
 from tp_tools.errors import VerificationError
 from tp_tools.progress import BUILDING, SILENT
-from tp_tools.repair.cut_pairs import cut_pairs, cut_text
+from tp_tools.repair.cut_pairs import cut_by_unended_text, cut_pairs, cut_text
 from tp_tools.repair.ids import plan_of_ids
 from tp_tools.repair.verify_flows import comparable
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.slices import slices
-from tp_tools.writing.pftrace.arrangement import thread_events
+from tp_tools.writing.pftrace.arrangement import cut_by_unended, thread_events
 from tp_tools.writing.pftrace.planned_times import NEVER
 
 if TYPE_CHECKING:
@@ -86,6 +87,11 @@ def _compare_slices(name: str, result: Trace, tp: Processor, reporter: Reporter)
     end[cut] = cut_ends
     if len(cut):
         reporter.warn(f"{name}: {cut_text(len(cut))}.")
+    if early := cut_by_unended(result, table, plan_of_ids(result), result.ts != UNTIMED):
+        reporter.warn(f"{name}: {cut_by_unended_text(len(early))}.")
+        here = indices_of(table.event, early)
+        ends = [early[event] for event in table.event[here].tolist()]
+        end[here] = np.minimum(end[here], ends)
     expected_slices = Counter(_keys(result, table.event, table.ts[:], end))
     instants = np.flatnonzero(is_phase(result, "iIR") & (result.ts != UNTIMED))
     expected_slices.update(_keys(result, instants, result.ts[instants], result.ts[instants]))

@@ -14,7 +14,7 @@ from tp_tools.trace.slice_times import Recorded
 from tp_tools.trace.slices import sort_by_time
 from tp_tools.trace.sparse_column import SparseColumn
 from tp_tools.writing.pftrace.planned_times import NEVER, PlannedTimes
-from tp_tools.writing.pftrace.stacking import deep_lanes, ended_as_perfetto
+from tp_tools.writing.pftrace.stacking import deep_lanes, ended_as_perfetto, ended_too_soon
 from tp_tools.writing.pftrace.thread_events import Place, ThreadEvents
 
 if TYPE_CHECKING:
@@ -38,6 +38,44 @@ def thread_events(
         plan: lanes and ends after the repair.
         is_written: bool (events,), the events to write.
     """
+    arranging, events, unended = _as_planned(trace, table, plan, is_written)
+    if len(unended):
+        lanes, ends = ended_as_perfetto(trace, events, plan, is_written)
+        arranging = replace(
+            arranging,
+            lanes=arranging.lanes.changed(lanes.keys, lanes.values),
+            ends=arranging.ends.changed(ends.keys, ends.values),
+        )
+        events = arranging.arranged(events.event)
+    deep = deep_lanes(events)
+    if not len(deep):
+        return events
+    lanes = arranging.lanes.changed(deep.keys, deep.values)
+    return replace(arranging, lanes=lanes).arranged(events.event)
+
+
+def cut_by_unended(
+    trace: Trace, table: Slices, plan: Plan, is_written: NDArray[np.bool_]
+) -> dict[int, int]:
+    """Find the slices that Perfetto ends sooner in JSON, since a B event without an E holds them.
+
+    Args:
+        trace: the trace.
+        table: its slices, with recorded ends.
+        plan: lanes and ends after the repair.
+        is_written: bool (events,), the events to write.
+
+    Returns:
+        The end, ns, rebased, that Perfetto gives each, by event.
+    """
+    _, events, unended = _as_planned(trace, table, plan, is_written)
+    return ended_too_soon(trace, events, plan, is_written) if len(unended) else {}
+
+
+def _as_planned(
+    trace: Trace, table: Slices, plan: Plan, is_written: NDArray[np.bool_]
+) -> tuple[_Arranging, ThreadEvents, Ints]:
+    """Return the table as the plan has it, what made it, and the B events without an E."""
     others = _instants(trace), _unended(trace, table)
     instants, unended = (events[is_written[events]] for events in others)
     arranging = _arranging(trace, table, plan, unended)
@@ -53,19 +91,7 @@ def thread_events(
         kept = chosen, instants.astype(np.int32), unended.astype(np.int32)
         event = empty(sum(map(len, kept)), np.int32)
         events = arranging.arranged(np.concatenate(kept, out=event))
-    if len(unended):
-        lanes, ends = ended_as_perfetto(trace, events, plan, is_written)
-        arranging = replace(
-            arranging,
-            lanes=arranging.lanes.changed(lanes.keys, lanes.values),
-            ends=arranging.ends.changed(ends.keys, ends.values),
-        )
-        events = arranging.arranged(events.event)
-    deep = deep_lanes(events)
-    if not len(deep):
-        return events
-    lanes = arranging.lanes.changed(deep.keys, deep.values)
-    return replace(arranging, lanes=lanes).arranged(events.event)
+    return arranging, events, unended
 
 
 class _Arranging(Struct, frozen=True):

@@ -43,17 +43,12 @@ def ended_as_perfetto(
     Returns:
         Lane by event, and end by event, ns, of the slices that get one.
     """
-    strays = _stray_ends(trace, events, plan, is_written)
-    ends_first = ends_come_first(trace)
     lanes: dict[int, int] = {}
     ends: dict[int, int] = {}
-    for place in events.places:
+    for place, forced in _forced_ends(trace, events, plan, is_written):
         ts, end = events.ts[place.rows], events.end[place.rows].copy()
         never = np.flatnonzero(end == NEVER)
-        if not len(never):
-            continue
-        steps = [*_steps(events, place), *strays.get((place.track, place.lane), ())]
-        for i, at in ends_of_unended(steps, ends_first=ends_first).items():
+        for i, at in forced.items():
             if end[i] == NEVER:
                 end[i] = at
         event = events.event[place.rows]
@@ -64,6 +59,33 @@ def ended_as_perfetto(
         ended = never[~is_unended]
         ends.update(zip(event[ended].tolist(), end[ended].tolist(), strict=True))
     return SparseColumn.of(lanes), SparseColumn.of(ends)
+
+
+def ended_too_soon(
+    trace: Trace, events: ThreadEvents, plan: Plan, is_written: NDArray[np.bool_]
+) -> dict[int, int]:
+    """Find the slices that Perfetto ends sooner in JSON, since a B event without an E holds them.
+
+    Returns:
+        The end, ns, rebased, that Perfetto gives each, by event.
+    """
+    found: dict[int, int] = {}
+    for place, forced in _forced_ends(trace, events, plan, is_written):
+        event, end = events.event[place.rows].tolist(), events.end[place.rows].tolist()
+        found.update((event[i], at) for i, at in forced.items() if at < end[i] != NEVER)
+    return found
+
+
+def _forced_ends(
+    trace: Trace, events: ThreadEvents, plan: Plan, is_written: NDArray[np.bool_]
+) -> Iterator[tuple[Place, dict[int, int]]]:
+    """Yield the places of slices that never end, with the ends that Perfetto sets there, by row."""
+    strays = _stray_ends(trace, events, plan, is_written)
+    ends_first = ends_come_first(trace)
+    for place in events.places:
+        if (events.end[place.rows] == NEVER).any():
+            steps = [*_steps(events, place), *strays.get((place.track, place.lane), ())]
+            yield place, ends_of_unended(steps, ends_first=ends_first)
 
 
 def _steps(events: ThreadEvents, place: Place) -> Iterator[Step]:
