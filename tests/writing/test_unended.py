@@ -10,13 +10,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tp_tools import engine
-from tp_tools.chrome import read
 from tp_tools.cli.main import main
 from tp_tools.files import Source
+from tp_tools.repair import OverlapOptions
+from tp_tools.repair.analysis import plan_trace
 from tp_tools.repair.cut_pairs import cut_pairs
-from tp_tools.repair.ids import plan_of_ids
 from tp_tools.trace.model import UNTIMED
-from tp_tools.trace.slices import slices
 from tp_tools.writing.pftrace.arrangement import cut_by_unended
 
 if TYPE_CHECKING:
@@ -97,13 +96,12 @@ def test_a_pair_of_0_ns_in_a_trace_without_x_events(suffix: str, tmp_path: Path)
 
 
 def is_cut(events: Events, folder: Path) -> bool:
-    """Tell whether Perfetto ends a slice too soon in JSON."""
+    """Tell whether Perfetto ends a slice too soon in JSON, as the repair writes it."""
     path = folder / "in.json"
     path.write_text(json.dumps({"traceEvents": events}))
-    trace = read(Source(path, path.name))
-    table = slices(trace)
-    early = cut_by_unended(trace, table, plan_of_ids(trace), trace.ts != UNTIMED)
-    return len(cut_pairs(table)[0]) > 0 or len(early) > 0
+    found = plan_trace(Source(path, path.name), OverlapOptions())
+    early = cut_by_unended(found.trace, found.table, found.plan, found.trace.ts != UNTIMED)
+    return len(cut_pairs(found.table)[0]) > 0 or len(early) > 0
 
 
 @pytest.mark.parametrize(("suffix", "duration"), [(".json", 1_000), (".pftrace", 2_000)])
