@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fixtures import nsys as made
+from tools.random_exports.making import WORK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 Rows: TypeAlias = "Counter[tuple[Any, ...]]"
 """How often each row occurs."""
 
-WORK = (made.KERNEL, made.MEMCPY, made.MEMSET)
 OWNER = "COALESCE(globalPid, (SELECT pid << 24 FROM TARGET_INFO_CUDA_DEVICE))"
 WAITS = {1: "Event Sync", 2: "Stream Wait Event", 3: "Stream Sync", 4: "Context Sync"}
 
@@ -123,12 +123,13 @@ def truth(path: Path) -> dict[str, Rows]:
     """Return what the tables of an export say."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         export_ = _Export(connection)
+        launches = export_.launches()
         return {
             "kernels": export_.kernels(),
             "streams": export_.streams(),
-            "launches": export_.launches(),
+            "launches": launches,
             "arrows": Counter(
-                (call, work) for _, work, call in export_.launches().elements() if call is not None
+                (call, work) for _, work, call in launches.elements() if call is not None
             ),
             "copies": export_.copies(),
             "waits": export_.waits(),

@@ -18,6 +18,17 @@ OUT_OF_MEMORY = "out of memory"
 TRACEBACK = "Traceback (most recent call last):\n"
 """Heads the places in SQL that TraceProcessor names; to our readers it would be one of Python."""
 
+_OVERFLOW = "integer overflow"
+"""What SQLite says of a sum, and of nothing else in the library."""
+
+_LONGEST = """
+SELECT name, COALESCE(category, 'no category') AS category, dur / 31557600000000000 AS years
+FROM slice
+WHERE dur > (1 << 62) / (SELECT COUNT(*) FROM slice)
+ORDER BY dur DESC
+LIMIT 1;
+"""
+
 
 class Processor(TraceProcessor):  # type: ignore[misc]
     """A TraceProcessor that holds one trace: `.query(sql)` returns rows or a pandas frame.
@@ -137,18 +148,6 @@ class Processor(TraceProcessor):  # type: ignore[misc]
     def _check(self, error: str) -> None:
         if error:
             raise InputError(f"{self.source}: TraceProcessor cannot read it: {error}")
-
-
-_OVERFLOW = "integer overflow"
-"""What SQLite says of a sum, and of nothing else in the library."""
-
-_LONGEST = """
-SELECT name, COALESCE(category, 'no category') AS category, dur / 31557600000000000 AS years
-FROM slice
-WHERE dur > (1 << 62) / (SELECT COUNT(*) FROM slice)
-ORDER BY dur DESC
-LIMIT 1;
-"""
 
 
 def _at_least(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -6,8 +6,7 @@ not told apart. So rows of several windows can be joined as those of one trace.
 
 from __future__ import annotations
 
-import itertools
-from itertools import chain, islice
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -63,8 +62,8 @@ class WindowRows:
             since: its start, ns in the trace; None is open. Rows about slices that began before it
                 are those of an earlier window.
         """
+        included = "".join(f"INCLUDE PERFETTO MODULE {name};\n" for name in self._modules)
         for table in self._tables:
-            included = "".join(f"INCLUDE PERFETTO MODULE {name};\n" for name in self._modules)
             found = query_rows(tp, f"{included}{_select(table, self._first_id, since)};").rows
             files = self._files[table.name]
             file = self._folder / f"{table.name}.{len(files)}"
@@ -152,14 +151,14 @@ def _make(
     """Make a table of rows; see `WindowRows.loaded`."""
     names = [name for name, _ in table.columns]
     columns = ", ".join(f"column{place} AS {name}" for place, name in enumerate(names, 1))
-    few, many, count = list[str](), list[str](), itertools.count()
+    few, many, numbers = list[str](), list[str](), count()
     while part := list(islice(given, most)):
         values = ", ".join(f"({', '.join(map(_literal, row))})" for row in part)
-        few.append(f"{table.name}_{next(count)}")
+        few.append(f"{table.name}_{next(numbers)}")
         select = f"SELECT {columns} FROM (VALUES {values})"  # noqa: S608  values are literals
         rows(tp, f"CREATE PERFETTO TABLE {few[-1]} AS {select}")
         if len(few) == terms:
-            many.append(f"{table.name}_{next(count)}")
+            many.append(f"{table.name}_{next(numbers)}")
             _unite(tp, many[-1], few)
             few = []
     if few or many:

@@ -87,7 +87,8 @@ def _compare_slices(name: str, result: Trace, tp: Processor, reporter: Reporter)
     end[cut] = cut_ends
     if len(cut):
         reporter.warn(f"{name}: {cut_text(len(cut))}.")
-    if early := cut_by_unended(result, table, plan_of_ids(result), result.ts != UNTIMED):
+    early, unended = _unended(result, table)
+    if early:
         reporter.warn(f"{name}: {cut_by_unended_text(len(early))}.")
         here = indices_of(table.event, early)
         ends = [early[event] for event in table.event[here].tolist()]
@@ -95,7 +96,7 @@ def _compare_slices(name: str, result: Trace, tp: Processor, reporter: Reporter)
     expected_slices = Counter(_keys(result, table.event, table.ts[:], end))
     instants = np.flatnonzero(is_phase(result, "iIR") & (result.ts != UNTIMED))
     expected_slices.update(_keys(result, instants, result.ts[instants], result.ts[instants]))
-    expected_slices.update(_unended(result, table))
+    expected_slices.update(unended)
     check_shown(name, shown, expected_slices)
 
 
@@ -114,15 +115,22 @@ def check_shown(name: str, shown: Counter[SliceT], planned: Counter[SliceT]) -> 
         )
 
 
-def _unended(result: Trace, table: Slices) -> list[tuple[int, int, str]]:
-    """List the slices without an E event that Perfetto ends with the slice around them."""
+def _unended(result: Trace, table: Slices) -> tuple[dict[int, int], list[tuple[int, int, str]]]:
+    """Find what B events without an E event make of slices.
+
+    Returns:
+        The ends, ns, of those that Perfetto ends sooner than recorded, by event, and the slices of
+        such events that it ends with the slice around them.
+    """
     is_unended = is_phase(result, "B") & (result.ts != UNTIMED)
     is_unended[table.event] = False
     if not is_unended.any():
-        return []
-    found = thread_events(result, table, plan_of_ids(result), result.ts != UNTIMED)
+        return {}, []
+    plan, is_written = plan_of_ids(result), result.ts != UNTIMED
+    found = thread_events(result, table, plan, is_written)
     ended = np.flatnonzero(is_unended[found.event] & (found.end[:] != NEVER))
-    return _keys(result, found.event[ended], found.ts[ended], found.end[ended])
+    keys = _keys(result, found.event[ended], found.ts[ended], found.end[ended])
+    return cut_by_unended(result, table, plan, is_written), keys
 
 
 def _keys(result: Trace, event: Ints, ts: Ints, end: Ints) -> list[tuple[int, int, str]]:

@@ -38,7 +38,8 @@ def thread_events(
         plan: lanes and ends after the repair.
         is_written: bool (events,), the events to write.
     """
-    arranging, events, unended = _as_planned(trace, table, plan, is_written)
+    unended = _unended(trace, table, is_written)
+    arranging, events = _as_planned(trace, table, plan, is_written, unended)
     if len(unended):
         lanes, ends = ended_as_perfetto(trace, events, plan, is_written)
         arranging = replace(
@@ -68,16 +69,19 @@ def cut_by_unended(
     Returns:
         The end, ns, rebased, that Perfetto gives each, by event.
     """
-    _, events, unended = _as_planned(trace, table, plan, is_written)
-    return ended_too_soon(trace, events, plan, is_written) if len(unended) else {}
+    unended = _unended(trace, table, is_written)
+    if not len(unended):
+        return {}
+    _, events = _as_planned(trace, table, plan, is_written, unended)
+    return ended_too_soon(trace, events, plan, is_written)
 
 
 def _as_planned(
-    trace: Trace, table: Slices, plan: Plan, is_written: NDArray[np.bool_]
-) -> tuple[_Arranging, ThreadEvents, Ints]:
-    """Return the table as the plan has it, what made it, and the B events without an E."""
-    others = _instants(trace), _unended(trace, table)
-    instants, unended = (events[is_written[events]] for events in others)
+    trace: Trace, table: Slices, plan: Plan, is_written: NDArray[np.bool_], unended: Ints
+) -> tuple[_Arranging, ThreadEvents]:
+    """Return the table as the plan has it, and what made it."""
+    instants = _instants(trace)
+    instants = instants[is_written[instants]]
     arranging = _arranging(trace, table, plan, unended)
     empty = trace.scratch.empty
     is_kept = take(is_written, table.event, empty)
@@ -91,7 +95,7 @@ def _as_planned(
         kept = chosen, instants.astype(np.int32), unended.astype(np.int32)
         event = empty(sum(map(len, kept)), np.int32)
         events = arranging.arranged(np.concatenate(kept, out=event))
-    return arranging, events, unended
+    return arranging, events
 
 
 class _Arranging(Struct, frozen=True):
@@ -182,9 +186,9 @@ def _instants(trace: Trace) -> Ints:
     return rows_where(len(trace), is_instant, trace.scratch.empty)
 
 
-def _unended(trace: Trace, table: Slices) -> Ints:
-    """List the B events without an E event."""
-    is_unended = is_phase(trace, "B")
+def _unended(trace: Trace, table: Slices, is_written: NDArray[np.bool_]) -> Ints:
+    """List the B events without an E event that are written."""
+    is_unended = is_phase(trace, "B") & is_written
     if is_unended.any():
         for block in blocks(len(table)):
             is_unended[table.event[block]] = False
