@@ -20,7 +20,7 @@
 -- Grain: one row per device, window of a step, kind and rank on whose time it lies, and the same
 --   for all windows of the device together.
 -- Scope: job
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, op_marks,
 --   user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation, External id
 -- Set: rank RANGE  only the paths of these ranks

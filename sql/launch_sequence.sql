@@ -6,7 +6,7 @@
 --
 -- Grain: one row per kernel, copy or memset.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, op_marks,
 --   user_annotation, gpu_user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work launched in these steps, by their number in steps

@@ -12,7 +12,7 @@
 --
 -- Grain: one row per rank and device for all its messages, and one per send or receive.
 -- Scope: job
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, op_marks,
 --   user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
 -- Set: rank RANGE  only these ranks

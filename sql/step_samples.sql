@@ -12,7 +12,7 @@
 --
 -- Grain: one row per rank, step, reason, level, name and detail.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
+-- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, op_marks,
 --   user_annotation, gpu_user_annotation, collective
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only these steps, by their number in steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.gpu_traces import ask, call, copy, note, op, work
+from tests.support.gpu_traces import THREAD, Event, ask, call, copy, note, op, work
 from tests.support.handmade import text
 from tp_tools import engine, library
 from tp_tools.engine import load, rows
@@ -220,6 +220,30 @@ def test_the_innermost_annotation_that_is_open_counts() -> None:
         work(SEND_RECV, 50, 60, correlation=2),
     ]
     assert [row["kind"] for row in ask("collectives", events)] == ["all_gather", "all_to_all"]
+
+
+@pytest.mark.parametrize("around", [[], [op("forward", 0, 42), op("linear", 0, 41)]])
+def test_of_annotations_on_two_lanes_the_later_counts(around: list[Event]) -> None:
+    """Ops, which are loaded for some queries only, give the other lane a greater depth."""
+    events = [
+        *around,
+        note("nccl:all_to_all", 0, 40),
+        note("nccl:all_gather", 2, 50, thread=99, tpt_tid=THREAD),
+        call("cudaLaunchKernel", 5, 10, 1),
+        work(SEND_RECV, 30, 40, correlation=1),
+    ]
+    assert [row["kind"] for row in ask("collectives", events)] == ["all_gather"]
+
+
+def test_the_latest_of_each_lane_is_asked() -> None:
+    """One of another lane that began later, and has ended, does not hide one that still runs."""
+    events = [
+        note("nccl:all_to_all", 0, 40),
+        note("nccl:all_gather", 2, 4, thread=99, tpt_tid=THREAD),
+        call("cudaLaunchKernel", 5, 10, 1),
+        work(SEND_RECV, 30, 40, correlation=1),
+    ]
+    assert [row["kind"] for row in ask("collectives", events)] == ["all_to_all"]
 
 
 def test_the_op_around_the_launch_names_the_group() -> None:

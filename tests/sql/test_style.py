@@ -13,6 +13,7 @@ from tests.support.handmade import text
 from tools import sql_table
 from tp_tools import engine, library
 from tp_tools.engine import load
+from tp_tools.writing.select import MARKS, OP, OP_MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,10 @@ DEFINITION = re.compile(
 DECLARED = re.compile(r"((?:^  --[^\n]*\n)*)^  (\w+) [\w().]+,?\n", re.MULTILINE)
 COMMENT = re.compile(r"--[^\n]*")
 LITERAL = re.compile(r"'(?:[^']|'')*'")
+NAMED_OPS = re.compile(
+    r"category (?:= 'cpu_op'|IN \('cpu_op', 'Operator'\))\s+"
+    r"AND ((?:s\.)?name (?:GLOB|=) '[^']+'|\((?:\s*(?:OR )?s\.name GLOB '[^']+')+\s*\))"
+)
 INCLUDED = re.compile(r"^INCLUDE PERFETTO MODULE (tpt[\w.]*);$", re.MULTILINE)
 
 
@@ -144,10 +149,20 @@ def categories(path: Path) -> set[str]:
 
 
 def categories_in(sql: str) -> set[str]:
-    """List the categories that a script compares `category` with."""
-    text = code(sql)
+    """List the categories that a script compares `category` with; `op_marks` for ops by name."""
+    text = NAMED_OPS.sub("category = 'op_marks'", code(sql))
+    text = re.sub(r"category IN \('cpu_op', 'Operator'\) AS is_op", "", text)
     named = re.findall(r"category (?:IN \(([^)]*)\)|= ('[^']*'))", text)
-    return {name for some in named for name in re.findall(r"'([^']*)'", "".join(some))}
+    found = {name for some in named for name in re.findall(r"'([^']*)'", "".join(some))}
+    return found - {OP_MARKS} if OP in found else found
+
+
+def test_ops_by_name_are_loaded() -> None:
+    """Each name by which some module looks for ops begins as those that `op_marks` loads."""
+    conditions = [it[1] for path in MODULES for it in NAMED_OPS.finditer(code(path.read_text()))]
+    names = {name for it in conditions for name in re.findall(r"name (?:GLOB|=) '([^']+)'", it)}
+    assert {"ProfilerStep*", "record_param_comms"} <= names
+    assert all(name.startswith(MARKS) for name in names)
 
 
 @pytest.mark.parametrize("path", QUESTIONS, ids=name_of)
@@ -224,7 +239,9 @@ def test_parameters_are_used_and_need_what_their_modules_ask_for(path: Path) -> 
     for parameter in said.parameters:
         if parameter.module is not None and said.needs is not None:
             include = f"INCLUDE PERFETTO MODULE {parameter.module};"
-            assert categories_in(library.expand(include)) - all_have <= said.needs | parameter.needs
+            given = said.needs | parameter.needs
+            given |= {OP_MARKS} if OP in given else set()
+            assert categories_in(library.expand(include)) - all_have <= given
 
 
 @pytest.mark.parametrize("path", QUESTIONS, ids=name_of)

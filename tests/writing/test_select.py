@@ -119,6 +119,17 @@ def test_former_names_of_categories(tmp_path: Path) -> None:
     assert loaded("python_function") == []
 
 
+def test_some_ops_are_loaded_by_name(tmp_path: Path) -> None:
+    """`op_marks` loads the ops that queries about steps and collectives look for, and no others."""
+    names = ("ProfilerStep#3", "aten::mm", "record_param_comms", "_c10d_functional::all_reduce")
+    ops = [kernel(name, i, 0.5, cat="cpu_op") for i, name in enumerate(names)]
+    former = kernel("ProfilerStep#4", 5, 0.5, cat="Operator")
+    other = kernel("record_param_comms", 6, 0.5, cat="python_function")
+    loaded = partial(of, write_trace(tmp_path / "t.json", *ops, former, other))
+    assert loaded("op_marks") == [names[0], *names[2:], "ProfilerStep#4"]
+    assert loaded("op_marks", "cpu_op") == [*names, "ProfilerStep#4"]
+
+
 def test_pairs_stay_pairs(tmp_path: Path) -> None:
     """A slice of B and E events keeps its E event, which has no category."""
     begin, end = kernel("k", 1, 0, ph="B"), {"ph": "E", "pid": 0, "tid": 7, "ts": 5}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,16 +15,17 @@ from tp_tools.files import open_source
 from tp_tools.files.source import disk_size
 from tp_tools.processes import open_pool
 from tp_tools.processes.local import default_jobs
-from tp_tools.progress import Reporter
+from tp_tools.progress import SILENT, Reporter
 from tp_tools.querying import load_trace, lookup
 from tp_tools.querying.trace_loader import is_chrome_json, load_planned
 from tp_tools.repair import OverlapOptions, analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from tp_tools.comparison.ranks import RankSamples
     from tp_tools.engine.processor import Processor
+    from tp_tools.files import Source
     from tp_tools.querying import LoadOptions
 
 QUERIES = (ranks.SAMPLES, ranks.SEQUENCE)
@@ -116,25 +117,23 @@ def read(
     kept = _Kept()
     queries = [lookup.from_file(name) for name in (*QUERIES, *[ranks.MODULES] * modules)]
     ops, phases = lookup.from_file(ranks.OPS), lookup.from_file(ranks.PHASES)
-    with _loaded(file, lookup.needing(how, [*queries, ops, phases]), kept) as (tp, stated):
-        answers = {it.title: query_rows(tp, it.sql, it.name) for it in queries}
-        more = [ops] if not answers[ranks.SEQUENCE].rows else []
-        more += [phases] if ranks.may_have_phases(answers[ranks.SAMPLES]) else []
-        answers |= {it.title: query_rows(tp, it.sql, it.name) for it in more}
+    with open_source(file) as source:
+        load, stated = _loader(source, how, kept)
+        with load(lookup.needing(how, [*queries, phases]), kept) as tp:
+            answers = {it.title: query_rows(tp, it.sql, it.name) for it in queries}
+            if ranks.may_have_phases(answers[ranks.SAMPLES]):
+                answers[ranks.PHASES] = query_rows(tp, phases.sql, phases.name)
+        if not answers[ranks.SEQUENCE].rows:  # ops are many, so they are loaded for it alone
+            with load(lookup.needing(how, [ops]), SILENT) as tp:
+                answers[ranks.OPS] = query_rows(tp, ops.sql, ops.name)
     return ranks.of_trace(answers, stated), kept
 
 
-@contextmanager
-def _loaded(
-    file: str, how: LoadOptions, reporter: Reporter
-) -> Iterator[tuple[Processor, TraceMetadata | None]]:
-    """Load a trace while the block runs; with what its header says, if it is Chrome JSON."""
-    with open_source(file) as source:
-        if not is_chrome_json(source):
-            with load_trace(source, how, reporter) as tp:
-                yield tp, None
-            return
-        planned = analysis.plan_trace(source, OverlapOptions(engine=how.engine), reporter)
-        stated = metadata(planned.trace)
-        with load_planned(source, planned, how, reporter) as tp:
-            yield tp, stated
+def _loader(
+    source: Source, how: LoadOptions, reporter: Reporter
+) -> tuple[Callable[[LoadOptions, Reporter], Processor], TraceMetadata | None]:
+    """Return what loads a trace, and what its header says, if it is Chrome JSON."""
+    if not is_chrome_json(source):
+        return partial(load_trace, source), None
+    planned = analysis.plan_trace(source, OverlapOptions(engine=how.engine), reporter)
+    return partial(load_planned, source, planned), metadata(planned.trace)

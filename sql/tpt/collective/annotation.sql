@@ -18,6 +18,7 @@ SELECT
     LTRIM(SUBSTR(s.name, INSTR(s.name, ':')), ':')
   ) AS name,
   s.arg_set_id,
+  s.track_id,
   s.ts,
   s.ts + tpt_recorded_dur!(s.arg_set_id, s.dur) AS ts_end,
   s.depth,
@@ -50,7 +51,8 @@ WHERE
 ORDER BY number;
 
 -- The marks around the launch of each collective kernel without args, on the thread that launched
--- it. Slices of one depth do not overlap: of each depth the latest is asked whether it still runs.
+-- it. Slices of one lane and depth do not overlap: of each the latest is asked whether it still
+-- runs. The innermost began last; depths on several lanes depend on what else was loaded.
 CREATE PERFETTO TABLE tpt_collective_annotation(
   -- Id of the kernel's slice.
   id JOINID(slice.id),
@@ -72,13 +74,13 @@ WITH
       AND tpt_arg!(slice.arg_set_id, 'Collective name') IS NULL
   ),
   level AS MATERIALIZED (
-    SELECT DISTINCT upid, track_key, depth, source FROM _tpt_collective_mark
+    SELECT DISTINCT upid, track_key, track_id, depth, source FROM _tpt_collective_mark
   ),
   point AS (
-    SELECT upid, track_key, depth, source, ts AS at, number, NULL AS id
+    SELECT track_id, depth, source, ts AS at, number, NULL AS id
     FROM _tpt_collective_mark
     UNION ALL
-    SELECT level.upid, level.track_key, level.depth, level.source, silent.launch_ts, NULL, silent.id
+    SELECT level.track_id, level.depth, level.source, silent.launch_ts, NULL, silent.id
     FROM silent
     CROSS JOIN level
       ON level.upid = silent.launch_upid AND level.track_key = silent.launch_track_key
@@ -88,7 +90,7 @@ WITH
       id,
       at,
       MAX(number) OVER (
-        PARTITION BY upid, track_key, depth, source
+        PARTITION BY track_id, depth, source
         ORDER BY at, id IS NOT NULL
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS number
@@ -101,7 +103,7 @@ WITH
       mark.source,
       mark.arg_set_id,
       ROW_NUMBER() OVER (
-        PARTITION BY latest.id, mark.source ORDER BY mark.depth DESC, mark.ts DESC, mark.number
+        PARTITION BY latest.id, mark.source ORDER BY mark.ts DESC, mark.ts_end, mark.depth DESC
       ) AS place
     FROM latest
     CROSS JOIN _tpt_collective_mark AS mark USING (number)
