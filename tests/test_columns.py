@@ -97,6 +97,14 @@ def test_values_are_ranked(values: list[int], apart: int) -> None:
     assert columns.ranked(column).tolist() == expected.tolist()
 
 
+@PURE
+@given(st.lists(st.integers(-1, 40), max_size=30))
+def test_distinct_values(values: list[int]) -> None:
+    """Those that occur, ascending."""
+    column = np.array(values, np.int64)
+    assert columns.unique(column).tolist() == np.unique(column).tolist()
+
+
 def test_ranks_of_narrow_values_do_not_overflow() -> None:
     """The distance between the lowest and the highest number may need more bits than both."""
     assert columns.ranked(np.array([127, -1, -128, 127], np.int8)).tolist() == [2, 1, 0, 2]

@@ -188,6 +188,21 @@ def distinct(codes: Integers) -> NDArray[np.intp]:
     return np.flatnonzero(occurs)
 
 
+def unique(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Compute `np.unique(values)`, for which numpy 2.4 imports `numpy.ma`, 0.02 s of CPU time.
+
+    Args:
+        values: numbers, shape (n,).
+
+    Returns:
+        Those that occur, ascending: shape (k,).
+    """
+    ordered = np.sort(values)
+    is_first = np.ones(len(ordered), np.bool_)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[is_first]
+
+
 def ranked(values: NDArray[np.signedinteger[Any]], empty: Empty = np.empty) -> NDArray[np.int32]:
     """Number the distinct values in their order: `np.unique(values, return_inverse=True)[1]`.
 

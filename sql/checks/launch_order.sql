@@ -6,7 +6,7 @@
 --
 -- Grain: one row per kernel, call, replay or annotation.
 -- Scope: rank
--- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, user_annotation, cpu_op
+-- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, user_annotation, op_marks
 
 INCLUDE PERFETTO MODULE tpt.kernel_shape;
 

@@ -13,7 +13,6 @@ where they differ.
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +49,8 @@ def text(side: Side, most_samples: int = MOST_SAMPLES) -> bytes:
         side: the side.
         most_samples: samples of a row that are kept.
     """
+    from importlib.metadata import version  # noqa: PLC0415  0.02 s, and few commands write one
+
     side = by_short_name(side)
     kept = np.unique(np.linspace(0, side.samples - 1, most_samples).round().astype(int))
     rows = [_row(key, side.rows[key], kept) for key in sorted(side.rows)]

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tp_tools.chrome.metadata import TraceMetadata, metadata
 from tp_tools.comparison import ranks, waiting
@@ -117,6 +118,7 @@ def read(
     kept = _Kept()
     queries = [lookup.from_file(name) for name in (*QUERIES, *[ranks.MODULES] * modules)]
     ops, phases = lookup.from_file(ranks.OPS), lookup.from_file(ranks.PHASES)
+    how = replace(how, viewer_ids=False)
     with open_source(file) as source:
         load, stated = _loader(source, how, kept)
         with load(lookup.needing(how, [*queries, phases]), kept) as tp:
@@ -135,5 +137,6 @@ def _loader(
     """Return what loads a trace, and what its header says, if it is Chrome JSON."""
     if not is_chrome_json(source):
         return partial(load_trace, source), None
-    planned = analysis.plan_trace(source, OverlapOptions(engine=how.engine), reporter)
+    options = OverlapOptions(engine=how.engine)
+    planned = analysis.plan_trace(source, options, reporter, flows=False)
     return partial(load_planned, source, planned), metadata(planned.trace)

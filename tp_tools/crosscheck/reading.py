@@ -65,14 +65,15 @@ def read(file: str, *, is_export: bool, engine_name: str | None, reporter: Repor
                 f"{file}: is neither Chrome JSON nor an export of Nsight Systems. Give what "
                 "profilers wrote, or what fix made of it as .json.gz."
             )
-        planned = analysis.plan_trace(source, OverlapOptions(engine=engine_name), reporter)
+        options = OverlapOptions(engine=engine_name)
+        planned = analysis.plan_trace(source, options, reporter, flows=False)
         stated = metadata(planned.trace)
         if is_export != ("Nsight Systems" in stated.versions):
             raise UsageError(
                 f"{file}: is {'no' if is_export else 'an'} export of Nsight Systems. Give the "
                 "trace of PyTorch first, and the export second."
             )
-        how = LoadOptions(engine_name, needs=needs)
+        how = LoadOptions(engine_name, needs=needs, viewer_ids=False)
         with load_planned(source, planned, how, reporter) as tp:
             found = engine.run_file(tp, QUERY)
     rows: dict[int | None, list[Row]] = {}

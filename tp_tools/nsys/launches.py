@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
+from tp_tools.columns import unique
 from tp_tools.nsys import tables
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def find_launches(database: Database, layout: Layout) -> Launches:
     for table in tables.GPU_WORK:
         for rows in database.rows(table, ["globalPid", "correlationId"]):
             work.extend(layout.key(process, correlation) for process, correlation in rows)
-    launched = np.unique(np.asarray(work, np.int64))
+    launched = unique(np.asarray(work, np.int64))
     del work
     for rows in database.rows(tables.API, ["globalTid", "correlationId", "start"]):
         calls = [

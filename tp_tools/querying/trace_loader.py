@@ -57,6 +57,7 @@ class LoadOptions(Struct, frozen=True):
         patience_s: seconds that an engine works on a raw file before the file is checked.
         captures: files or folders with traces of captured CUDA graphs, for `modules`.
         memory: most bytes of the embedded engine for a job; None for what it and the machine have.
+        viewer_ids: whether somebody asks for `Processor.slice_ids` and `track_ids`.
     """
 
     engine: str | None = None
@@ -66,6 +67,7 @@ class LoadOptions(Struct, frozen=True):
     patience_s: float = PATIENCE_S
     captures: tuple[str, ...] = ()
     memory: int | None = None
+    viewer_ids: bool = True
 
 
 class Planned(Protocol):
@@ -163,7 +165,7 @@ def load_planned(
     stated = metadata(planned.trace)
     tp.gpu, tp.rank = stated.gpu_name, stated.rank
     tp.start_ns = start_ns(planned.trace, planned.plan)
-    if keep is not None:
+    if keep is not None and how.viewer_ids:
         ids = viewer_ids(planned.trace, planned.plan, keep)
         tp.slice_ids = _if_as_many(ids.slices, tp, "SELECT COUNT(*) FROM slice")
         tp.track_ids = _if_as_many(ids.tracks, tp, "SELECT COUNT(*) FROM track")

@@ -147,7 +147,7 @@ def analyze(
 
 
 def plan_trace(
-    source: Source, options: OverlapOptions, reporter: Reporter = SILENT
+    source: Source, options: OverlapOptions, reporter: Reporter = SILENT, *, flows: bool = True
 ) -> PlannedTrace:
     """Read a trace and plan its repair, as `analyze` does, without a look for hidden events.
 
@@ -155,6 +155,7 @@ def plan_trace(
         source: the file.
         options: how to ask SQL about overlaps.
         reporter: receives the stages of the work, and notes.
+        flows: whether to plan repairs of flows, for those who load or count flow events.
 
     Raises:
         InputError: the file cannot be used.
@@ -162,7 +163,7 @@ def plan_trace(
     """
     placed = _read_placed(source, reporter)
     with reporter.stage("asking SQL about overlaps") as stage:
-        plan = plan_alone(source, placed, options, stage)
+        plan = plan_alone(source, placed, options, stage, flows=flows)
     return PlannedTrace(placed.trace, placed.table, plan)
 
 
@@ -174,7 +175,12 @@ def _read_placed(source: Source, reporter: Reporter, pool: Pool = ALONE) -> Plac
 
 
 def plan_alone(
-    source: Source, placed: PlacedSlices, options: OverlapOptions, reporter: Reporter = SILENT
+    source: Source,
+    placed: PlacedSlices,
+    options: OverlapOptions,
+    reporter: Reporter = SILENT,
+    *,
+    flows: bool = True,
 ) -> Plan:
     """Plan the repair of a trace that is read already, as `analyze` does, in this thread alone.
 
@@ -183,6 +189,7 @@ def plan_alone(
         placed: the trace and its slices.
         options: how to ask SQL about overlaps.
         reporter: receives a note about a step that takes seconds.
+        flows: as in `plan_trace`.
 
     Raises:
         InputError: the file cannot be used.
@@ -190,11 +197,15 @@ def plan_alone(
     """
     with naming(source):
         repairs = decide_repairs(placed.trace, placed.table, options, placed.lane, reporter)
-        return _plan(source, placed, repairs, ids.choose_ids(placed.trace))
+        return _plan(source, placed, repairs, ids.choose_ids(placed.trace), flows=flows)
 
 
-def _plan(source: Source, placed: PlacedSlices, repairs: list[Repair], chosen: Ids) -> Plan:
+def _plan(
+    source: Source, placed: PlacedSlices, repairs: list[Repair], chosen: Ids, *, flows: bool = True
+) -> Plan:
     plan = planner.make_plan(placed.trace, placed.table, repairs, chosen)
+    if not flows:
+        return plan
     read_ids = partial(external_ids, source, placed.trace)
     return with_flows(placed.trace, placed.table, plan, read_ids)
 

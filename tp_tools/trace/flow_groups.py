@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import blocks, is_in, ranked, rows_where, take
+from tp_tools.columns import blocks, distinct, is_in, ranked, rows_where, take
 from tp_tools.trace.model import UNTIMED
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ def _new_ids(links: EventIds, event: Ints, group: Ints, shown: Ints, read: Ints)
     keeps[group[read == NO_ID]] = False
     changes = np.flatnonzero(~keeps[group])
     free = _free_ids(links)
-    ids = {number: next(free) for number in np.unique(group[changes]).tolist()}
+    ids = {number: next(free) for number in distinct(group[changes]).tolist()}
     event_ids = [ids[number] for number in group[changes].tolist()]
     return dict(zip(event[changes].tolist(), event_ids, strict=True))
 

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tp_tools.columns import blocks, group_order, is_in, rows_where, take
+from tp_tools.columns import blocks, group_order, is_in, rows_where, take, unique
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.slice_times import Recorded
 from tp_tools.trace.slices import sort_by_time
@@ -119,7 +119,7 @@ class _Arranging(Struct, frozen=True):
         """Return the table of events that are given in any order."""
         every = np.arange(len(self.trace.tracks), dtype=np.int64) << _LANE_BITS
         lanes = np.concatenate([every + 1, self._places(self.lanes.keys)])
-        places = np.unique(lanes)
+        places = unique(lanes)
         empty = self.trace.scratch.empty
         order, edges = group_order(
             len(event),

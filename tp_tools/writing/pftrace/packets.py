@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from tp_tools.columns import blocks, group_order, rows_where, take
+from tp_tools.columns import blocks, group_order, rows_where, take, unique
 from tp_tools.writing.pftrace import wire
 from tp_tools.writing.pftrace.flow_fields import flow_fields
 from tp_tools.writing.pftrace.header import ARGS
@@ -221,7 +221,7 @@ def by_end(events: ThreadEvents, size: int = SORTED, empty: Empty = np.empty) ->
     """
     step = max(len(events) // _SAMPLES, 1)
     samples = np.sort(np.concatenate([[0], events.end[np.arange(0, len(events), step)]]))
-    edges = np.unique(samples[:: max(size // step, 1)])
+    edges = unique(samples[:: max(size // step, 1)])
 
     def time_of(block: slice) -> Ints:
         """Return the block of time in which each event ends; the last one if it needs no END."""
