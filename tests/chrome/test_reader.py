@@ -325,6 +325,11 @@ def test_half_nanoseconds_that_perfetto_rounds_the_same_way_are_let_be(read_of: 
         (x(1, 10**25), "dur of event 0 is"),
         (b'{"ph":"X","ts":1,"dur":1e999999999}', "dur of event 0 is 1e999999999, not a number"),
         (x(9 * 10**15, 9 * 10**15), "event 0 ends behind what 64 bits of ns can say"),
+        (  # the double next to it is 1 us larger
+            b'{"ph":"X","ts":8.6,"dur":9223372036854767.207}',
+            "event 0 ends behind what 64 bits of ns can say",
+        ),
+        (b'{"ph":"X","ts":0,"dur":9223372036854775.807}', "event 0 ends behind what 64 bits"),
         (x(pid=[1]), r"Expected `int | float | str | null`, got `array` - at `$[0].pid`"),
         (x(tid=True), r"Expected `int | float | str | null`, got `bool` - at `$[0].tid`"),
         (x(name={"a": 1}), r"Expected `bool | int | float | str | null`, got `object`"),

@@ -57,14 +57,16 @@ class Times:
         dur[complete], _ = self._column(
             list(compress(durations, complete.tolist())), "dur", numbers[complete]
         )
-        too_long = np.flatnonzero(dur > _LARGEST - np.maximum(ts, 0))
-        if len(too_long):
-            number = first + int(too_long[0])
-            raise Malformed(f"{self.name}: event {number} ends behind what 64 bits of ns can say.")
+        room = _LARGEST - np.maximum(ts, 0)
+        too_long = dur > room
         # rebasing makes ts small enough to be exact; a duration of years stays as Perfetto reads it
         if dur.max(initial=0) >= EXACT_BELOW_NS:
             is_long = dur >= EXACT_BELOW_NS
             dur[is_long] = timestamps.as_double(dur[is_long])
+            too_long |= is_long & ((dur < 0) | (dur > room))  # rounded up, it may wrap around
+        if too_long.any():
+            number = first + int(np.flatnonzero(too_long)[0])
+            raise Malformed(f"{self.name}: event {number} ends behind what 64 bits of ns can say.")
         others = ~complete
         self._check(list(compress(durations, others.tolist())), "dur", numbers[others])
         self._check([e.tts for e in events], "tts", numbers)

@@ -188,9 +188,9 @@ def as_double(time: NDArray[np.int64]) -> NDArray[np.int64]:
         return time
     whole, fraction = time // 1000, time % 1000
     value = whole.astype(np.float64) + fraction / 1000.0
-    product = value * 1000.0
-    rounded = np.where(product < _EXACT_IN_DOUBLE, np.floor(product + 0.5), product)
     is_whole = value == np.floor(value)
+    product = np.where(is_whole, 0.0, value * 1000.0)  # whole ones may not fit 64 bits
+    rounded = np.where(product < _EXACT_IN_DOUBLE, np.floor(product + 0.5), product)
     result: NDArray[np.int64] = np.where(
         is_whole, np.floor(value).astype(np.int64) * 1000, rounded.astype(np.int64)
     )
