@@ -159,6 +159,7 @@ TESTED_IN = {
     "tp_tools.xplane.schema": "xplane/test_export.py",
     "tp_tools.xplane.stats": "xplane/test_export.py",
     "tp_tools.writing.json.edits": "repair/test_planner.py",
+    "tp_tools.writing.pftrace.arrangement": "writing/test_unended.py",
     "tp_tools.writing.pftrace.batches": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.descriptors": "writing/test_pftrace.py",
     "tp_tools.writing.pftrace.event_args": "writing/test_pftrace.py",

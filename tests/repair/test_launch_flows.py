@@ -150,6 +150,17 @@ def test_a_call_that_starts_with_a_launch_takes_no_arrow(call_dur: int, order: s
     assert both(together(call_dur, order)) == {("launch", "kernel"): 1}
 
 
+@pytest.mark.parametrize("begin", [5, 10, 12])
+@pytest.mark.parametrize("more", [[], [call("later", 30, 1, 3)]])
+def test_a_begin_without_an_end_takes_no_arrow(begin: int, more: list[Event]) -> None:
+    """Where it starts with a launch it lies on top of that."""
+    start, end = call("launch", 10, 3, 2), work("kernel", 20, 5, 2)
+    opened = {**call("open", begin, 0, 1), "ph": "B"}
+    del opened["dur"]
+    events = [opened, start, *flow(2, start, end), end, *more]
+    assert both(events) == {("launch", "kernel"): 1}
+
+
 def test_kernels_that_start_together_keep_their_arrows() -> None:
     """The shorter one lies on top, and takes one arrow, not both."""
     calls = [call("one", 0, 1, 1), call("two", 3, 1, 2)]

@@ -14,9 +14,8 @@ from tp_tools.cli.main import main
 from tp_tools.files import Source
 from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import plan_trace
-from tp_tools.repair.cut_pairs import cut_pairs
+from tp_tools.repair.cut_slices import cut_slices
 from tp_tools.trace.model import UNTIMED
-from tp_tools.writing.pftrace.arrangement import cut_by_unended
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,8 +99,7 @@ def is_cut(events: Events, folder: Path) -> bool:
     path = folder / "in.json"
     path.write_text(json.dumps({"traceEvents": events}))
     found = plan_trace(Source(path, path.name), OverlapOptions())
-    early = cut_by_unended(found.trace, found.table, found.plan, found.trace.ts != UNTIMED)
-    return len(cut_pairs(found.table)[0]) > 0 or len(early) > 0
+    return cut_slices(found.trace, found.table, found.plan, found.trace.ts != UNTIMED).sooner > 0
 
 
 @pytest.mark.parametrize(("suffix", "duration"), [(".json", 1_000), (".pftrace", 2_000)])
@@ -111,7 +109,7 @@ def test_a_pair_that_starts_with_a_shorter_slice(
     """In JSON v52 ends it with that slice, which is said; in `.pftrace` it is whole."""
     pair = [event("B", 1, name="pair"), event("E", 3, name="pair")]
     assert (1_000, duration, "pair") in shown([*pair, event("X", 1, dur=1)], suffix, tmp_path)
-    said = "1 slice of B and E events: Perfetto v51-56 ends them sooner than recorded"
+    said = "1 slice of or inside B and E events: Perfetto v51-56 ends them sooner than recorded"
     assert (f"warning: {tmp_path / 'out.json'}: {said}" in capsys.readouterr().err) == (
         suffix == ".json"
     )
@@ -124,10 +122,21 @@ def test_a_slice_that_an_unended_one_holds(
     """In JSON v52 ends it with the slice around that one, and it is said; a `.pftrace` has it."""
     held = [event("B", 1), event("X", 1, dur=1), event("X", 2, dur=2, name="held"), event("B", 3)]
     assert (2_000, duration, "held") in shown(held, suffix, tmp_path)
-    said = "1 slice inside B events without an E: Perfetto v51-56 ends them sooner than recorded"
+    said = "1 slice of or inside B and E events: Perfetto v51-56 ends them sooner than recorded"
     told = capsys.readouterr().err
     assert said in told
     assert (f"warning: {tmp_path / 'out.json'}: {said}" in told) == (suffix == ".json")
+
+
+def test_an_end_whose_slice_has_ended_ends_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In JSON the E event ends a B event that has none, which is counted; both formats verify."""
+    events = [event("E", 5), event("B", 1), event("B", 3), event("B", 1)]
+    events += [event("X", 2, dur=2), event("X", 3, dur=1, name="b"), event("E", 6, name="c")]
+    assert (1_000, 4_000, "a") in shown(events, ".json", tmp_path)
+    assert "2 slices of or inside B and E events" in capsys.readouterr().err
+    assert (3_000, 2_000, "a") in shown(events, ".pftrace", tmp_path)
 
 
 @settings(

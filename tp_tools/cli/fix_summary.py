@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from tp_tools.formatting import middle, percent, plural, span
-from tp_tools.repair.cut_pairs import cut_by_unended_text, cut_text
+from tp_tools.repair.cut_slices import cut_text
 from tp_tools.repair.summary import REPAIRS, hidden_of
 from tp_tools.trace.gpu_names import new_gpu_names
 from tp_tools.trace.tracks import default_name, only_category
@@ -174,7 +174,5 @@ def _damaged(numbers: dict[str, Any]) -> Iterator[str]:
         yield f"{plural(ends, 'E event')} without a B: Perfetto shows nothing of that"
     if cut := numbers.get("cut", 0):
         yield cut_text(cut)
-    if early := numbers.get("cut_by_unended", 0):
-        yield cut_by_unended_text(early)
     if begins := unmatched.get("B", 0):
         yield f"{plural(begins, 'B event')} without an E: Perfetto shows slices that never end"

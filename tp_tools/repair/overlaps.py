@@ -24,6 +24,7 @@ from tp_tools.repair.lanes import assign_lanes, independent_groups, slices_near
 from tp_tools.repair.placed import placed_json
 from tp_tools.repair.tolerance import TOLERANCE_NS
 from tp_tools.trace import Repair
+from tp_tools.trace.pairs import sorted_from
 from tp_tools.trace.slices import ends_of, on_lanes, subset, with_ends
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def decide_repairs(
     current, lane = table, assign_lanes(table) if lane is None else lane
     for _ in range(MAX_ROUNDS):
         if not lane.any():
-            return _repairs(table, ends, lanes)
+            return _repairs(trace, table, ends, lanes)
         off = np.flatnonzero(lane)
         asked_tracks = set(distinct(current.track[off]).tolist())
         recorded = ends_of(current, dict(_recorded_ends(table, ends)))
@@ -117,7 +118,7 @@ def decide_repairs(
         near = subset(table, slices_near(table, touched, options.tolerance_of(trace)))
         tracks = _unfinished_tracks(with_ends(near, ends), lanes)
         if not len(tracks):
-            return _repairs(table, ends, lanes)
+            return _repairs(trace, table, ends, lanes)
         current = with_ends(table, ends)
         lane = _lanes_on(current, current.track if options.everything else tracks)
     raise VerificationError(f"overlaps are left after {MAX_ROUNDS} rounds of repair.")
@@ -200,29 +201,42 @@ def _recorded_ends(table: Slices, events: Iterable[int]) -> Iterator[tuple[int, 
     return iterate_rows(table.event[index], table.end[index])
 
 
-def _repairs(table: Slices, ends: dict[int, int], lanes: dict[int, int]) -> list[Repair]:
+def _repairs(
+    trace: Trace, table: Slices, ends: dict[int, int], lanes: dict[int, int]
+) -> list[Repair]:
     """List the slices that move or end sooner than recorded, in the order of the file.
 
     Args:
-        table: the slices, with recorded ends.
+        trace: the trace.
+        table: its slices, with recorded ends.
         ends: end in ns by event, of every slice that SQL returned.
         lanes: lane by event, of the slices that move.
     """
-    trimmed = [event for event, end in _recorded_ends(table, ends) if ends[event] != end]
-    sooner = _trimmed_to_pairs(table, ends, trimmed)
+    trimmed = {
+        event: ends[event] for event, end in _recorded_ends(table, ends) if ends[event] != end
+    }
+    if trimmed and (table.closing >= 0).any():
+        sooner = _trimmed_to_pairs(table, trimmed, sorted_from(trace))
+        for event, end in _ending_with(table, trimmed, lanes, sooner):
+            trimmed[event] = end - 1
     return [
-        Repair(event, lanes.get(event, 1), ends[event] - (event in sooner))
+        Repair(event, lanes.get(event, 1), trimmed[event] if event in trimmed else ends[event])
         for event in sorted({*trimmed, *lanes})
     ]
 
 
-def _trimmed_to_pairs(table: Slices, ends: dict[int, int], trimmed: list[int]) -> set[int]:
+def _trimmed_to_pairs(table: Slices, trimmed: dict[int, int], start: int) -> set[int]:
     """Return the pairs of B and E events that would end in the ns in which another pair begins.
 
     Only those whose E event stands behind the other's B event: Perfetto puts the other inside them.
+
+    Args:
+        table: all slices.
+        trimmed: new end in ns by event.
+        start: time from which E events come first, ns; see `sorted_from`.
     """
     paired = np.flatnonzero(table.closing >= 0)
-    own = paired[is_in(table.event[paired], trimmed)]
+    own = paired[is_in(table.event[paired], list(trimmed))]
     near = paired[is_in(table.track[paired], distinct(table.track[own]).tolist())]
     in_order = near[np.argsort(table.event[near])[::-1]]  # the first of the file is taken last
     rows = iterate_rows(table.track[in_order], table.ts[in_order], table.event[in_order])
@@ -231,8 +245,25 @@ def _trimmed_to_pairs(table: Slices, ends: dict[int, int], trimmed: list[int]) -
     return {
         event
         for event, track, ts, closing in rows
-        if ends[event] > ts and first.get((track, ends[event]), closing) < closing
+        if ts < trimmed[event] < start and first.get((track, trimmed[event]), closing) < closing
     }
+
+
+def _ending_with(
+    table: Slices, trimmed: dict[int, int], lanes: dict[int, int], chosen: set[int]
+) -> list[tuple[int, int]]:
+    """Return event and end, ns, of the chosen slices, and of those inside that end with them."""
+    holders = indices_of(table.event, chosen)
+    rows = iterate_rows(table.event[holders], table.track[holders], table.ts[holders])
+    starts = {(track, lanes.get(event, 1), trimmed[event]): ts for event, track, ts in rows}
+    near = np.flatnonzero(is_in(table.track, distinct(table.track[holders]).tolist()))
+    columns = (table.event[near], table.track[near], table.ts[near], table.end[near])
+    found = []
+    for event, track, ts, recorded in iterate_rows(*columns):
+        end = trimmed.get(event, recorded)
+        if starts.get((track, lanes.get(event, 1), end), end) <= ts < end:
+            found.append((event, end))
+    return found
 
 
 def _ask(

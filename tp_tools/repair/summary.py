@@ -9,13 +9,12 @@ import numpy as np
 from msgspec import Struct
 
 from tp_tools.columns import exact_sum, indices_of, iterate_rows
-from tp_tools.repair.cut_pairs import cut_pairs
+from tp_tools.repair.cut_slices import cut_slices
 from tp_tools.repair.perfetto_import import hidden_events
 from tp_tools.trace.gpu_names import new_gpu_names
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.renaming import is_kernel, is_renamed
 from tp_tools.trace.slices import subset
-from tp_tools.writing.pftrace.arrangement import cut_by_unended
 
 if TYPE_CHECKING:
     from tp_tools.repair.analysis import Analysis
@@ -110,19 +109,16 @@ def _gpu_names(analysis: Analysis) -> dict[str, list[str]]:
 
 def _damage(analysis: Analysis) -> dict[str, Any]:
     """Say where the first damage is and how many B and E match no other, where there is any."""
-    damage = analysis.trace.damage
+    trace = analysis.trace
+    damage = trace.damage
     unmatched = _unmatched(analysis)
     found: dict[str, Any] = {}
     if damage:
         found["damage"] = [stretch.as_object() for stretch in damage]
     if any(unmatched.values()):
         found["unmatched"] = unmatched
-    if cut := _cut(analysis):
+    if cut := cut_slices(trace, analysis.table, analysis.plan, trace.ts != UNTIMED).sooner:
         found["cut"] = cut
-    if unmatched["B"]:
-        is_written = analysis.trace.ts != UNTIMED
-        early = cut_by_unended(analysis.trace, analysis.table, analysis.plan, is_written)
-        found.update({"cut_by_unended": len(early)} if early else {})
     return found
 
 
@@ -134,15 +130,6 @@ def _unmatched(analysis: Analysis) -> dict[str, int]:
         phase: int((is_phase(trace, phase) & (trace.ts != UNTIMED)).sum()) - pairs
         for phase in ("B", "E")
     }
-
-
-def _cut(analysis: Analysis) -> int:
-    """Count the slices of B and E events that Perfetto ends too soon, in JSON."""
-    table = analysis.table
-    if not (table.closing >= 0).any():
-        return 0
-    stays = ~np.isin(table.event, list(analysis.plan.moves))
-    return len(cut_pairs(subset(table, np.flatnonzero(stays)))[0])
 
 
 def _rounded(analysis: Analysis) -> int:

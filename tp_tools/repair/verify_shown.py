@@ -12,13 +12,11 @@ from tp_tools import engine, library
 from tp_tools.columns import indices_of
 from tp_tools.errors import VerificationError
 from tp_tools.progress import BUILDING, SILENT
-from tp_tools.repair.cut_pairs import cut_by_unended_text, cut_pairs, cut_text
+from tp_tools.repair.cut_slices import cut_slices, cut_text
 from tp_tools.repair.ids import plan_of_ids
 from tp_tools.repair.verify_flows import comparable
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.slices import slices
-from tp_tools.writing.pftrace.arrangement import cut_by_unended, thread_events
-from tp_tools.writing.pftrace.planned_times import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from tp_tools.engine.processor import Processor
     from tp_tools.files import Source
     from tp_tools.progress import Reporter
-    from tp_tools.trace import Slices, Trace
+    from tp_tools.trace import Trace
     from tp_tools.trace.model import Ints
 
 SliceT = TypeVar("SliceT")
@@ -83,20 +81,17 @@ def _compare_slices(name: str, result: Trace, tp: Processor, reporter: Reporter)
     shown = Counter((ts, dur, comparable(text)) for ts, dur, _, text in answer.rows)
     table = slices(result)
     end = table.end[:]
-    cut, cut_ends = cut_pairs(table)
-    end[cut] = cut_ends
-    if len(cut):
-        reporter.warn(f"{name}: {cut_text(len(cut))}.")
-    early, unended = _unended(result, table)
-    if early:
-        reporter.warn(f"{name}: {cut_by_unended_text(len(early))}.")
-        here = indices_of(table.event, early)
-        ends = [early[event] for event in table.event[here].tolist()]
-        end[here] = np.minimum(end[here], ends)
+    cut = cut_slices(result, table, plan_of_ids(result), result.ts != UNTIMED)
+    if cut.sooner:
+        reporter.warn(f"{name}: {cut_text(cut.sooner)}.")
+    here = indices_of(table.event, cut.ends)
+    end[here] = [cut.ends[event] for event in table.event[here].tolist()]
     expected_slices = Counter(_keys(result, table.event, table.ts[:], end))
+    unended = np.setdiff1d(np.array([*cut.ends], np.int64), table.event)
+    ends = np.array([cut.ends[event] for event in unended.tolist()], np.int64)
+    expected_slices.update(_keys(result, unended, result.ts[unended], ends))
     instants = np.flatnonzero(is_phase(result, "iIR") & (result.ts != UNTIMED))
     expected_slices.update(_keys(result, instants, result.ts[instants], result.ts[instants]))
-    expected_slices.update(unended)
     check_shown(name, shown, expected_slices)
 
 
@@ -113,24 +108,6 @@ def check_shown(name: str, shown: Counter[SliceT], planned: Counter[SliceT]) -> 
         raise failed(
             name, f"{missing} slices are not shown and {extra} are shown wrongly, as {example}"
         )
-
-
-def _unended(result: Trace, table: Slices) -> tuple[dict[int, int], list[tuple[int, int, str]]]:
-    """Find what B events without an E event make of slices.
-
-    Returns:
-        The ends, ns, of those that Perfetto ends sooner than recorded, by event, and the slices of
-        such events that it ends with the slice around them.
-    """
-    is_unended = is_phase(result, "B") & (result.ts != UNTIMED)
-    is_unended[table.event] = False
-    if not is_unended.any():
-        return {}, []
-    plan, is_written = plan_of_ids(result), result.ts != UNTIMED
-    found = thread_events(result, table, plan, is_written)
-    ended = np.flatnonzero(is_unended[found.event] & (found.end[:] != NEVER))
-    keys = _keys(result, found.event[ended], found.ts[ended], found.end[ended])
-    return cut_by_unended(result, table, plan, is_written), keys
 
 
 def _keys(result: Trace, event: Ints, ts: Ints, end: Ints) -> list[tuple[int, int, str]]:

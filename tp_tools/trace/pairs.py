@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tp_tools.trace.model import Trace
 
+NEVER_SORTED = (1 << 63) - 1
+
 
 def pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Pair each E event with the last open B event of its track that it can end.
@@ -29,8 +31,9 @@ def pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         len(trace), lambda block: is_in(trace.phase[block], b"BE") & (trace.ts[block] != UNTIMED)
     )
     is_begin = trace.phase[marks] == ord("B")
-    first = is_begin if ends_come_first(trace) else marks
-    order = np.lexsort((marks, first, trace.ts[marks]))
+    ts = trace.ts[marks]
+    first = np.where(ts >= sorted_from(trace), is_begin, marks) if len(marks) else marks
+    order = np.lexsort((marks, first, ts))
     open_by_track: dict[int, list[int]] = defaultdict(list)
     opening, closing = [], []
     for event, opens in zip(marks[order].tolist(), is_begin[order].tolist(), strict=True):
@@ -39,26 +42,36 @@ def pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
             stack.append(event)
             continue
         depths = reversed(range(len(stack)))
-        ended = next((i for i in depths if _can_end(trace, stack[i], event)), None)
+        ended = next((i for i in depths if can_end(trace, stack[i], event)), None)
         if ended is not None:
             opening.append(stack.pop(ended))
             closing.append(event)
     return np.array(opening, np.int32), np.array(closing, np.int32)
 
 
-def ends_come_first(trace: Trace) -> bool:
-    """Tell whether Perfetto takes E events before B events of the same time.
+def sorted_from(trace: Trace) -> int:
+    """Return the time from which Perfetto takes E events before others of their time, ns.
 
-    It does where the trace holds an X event; else the order of the file counts. Source: Perfetto
-    v52.0, sorter/trace_sorter.h: `use_slow_sorting_`.
+    Earlier ones count in the order of the file. Perfetto sorts from the earliest event on that is
+    out of order: before an earlier one in the file or, once it has read an X event, of its time.
+    Metadata without a time is at 0. Source: Perfetto v52.0, sorter/trace_sorter.h, Queue::Append.
     """
-    return any(
-        ((trace.phase[block] == ord("X")) & (trace.ts[block] != UNTIMED)).any()
-        for block in blocks(len(trace))
-    )
+    latest, earliest, has_complete = 0, NEVER_SORTED, False
+    for block in blocks(len(trace)):
+        phase, ts = trace.phase[block], trace.ts[block]
+        has_time = (ts != UNTIMED) | (phase == ord("M"))
+        phase, ts = phase[has_time], np.where(ts == UNTIMED, 0, ts)[has_time]
+        if not len(ts):
+            continue
+        before = np.maximum.accumulate(np.append(latest, ts))
+        after_complete = np.logical_or.accumulate(np.append(has_complete, phase == ord("X")))[1:]
+        is_late = (ts < before[:-1]) | (after_complete & (ts == before[:-1]))
+        earliest = int(ts.min(where=is_late, initial=earliest))
+        latest, has_complete = int(before[-1]), bool(after_complete[-1])
+    return earliest if has_complete else NEVER_SORTED
 
 
-def _can_end(trace: Trace, opening: int, closing: int) -> bool:
+def can_end(trace: Trace, opening: int, closing: int) -> bool:
     """Tell whether an E event can end a B event: a name or category of the E must be the B's."""
     name, cat = trace.name[closing], trace.cat[closing]
     return bool(

@@ -14,7 +14,7 @@ from tp_tools.trace.slice_times import Recorded
 from tp_tools.trace.slices import sort_by_time
 from tp_tools.trace.sparse_column import SparseColumn
 from tp_tools.writing.pftrace.planned_times import NEVER, PlannedTimes
-from tp_tools.writing.pftrace.stacking import deep_lanes, ended_as_perfetto, ended_too_soon
+from tp_tools.writing.pftrace.stacking import deep_lanes, ended_as_perfetto
 from tp_tools.writing.pftrace.thread_events import Place, ThreadEvents
 
 if TYPE_CHECKING:
@@ -55,25 +55,14 @@ def thread_events(
     return replace(arranging, lanes=lanes).arranged(events.event)
 
 
-def cut_by_unended(
+def planned_events(
     trace: Trace, table: Slices, plan: Plan, is_written: NDArray[np.bool_]
-) -> dict[int, int]:
-    """Find the slices that Perfetto ends sooner in JSON, since a B event without an E holds them.
+) -> ThreadEvents:
+    """List all slices and instants of threads; those without an E event end NEVER.
 
-    Args:
-        trace: the trace.
-        table: its slices, with recorded ends.
-        plan: lanes and ends after the repair.
-        is_written: bool (events,), the events to write.
-
-    Returns:
-        The end, ns, rebased, that Perfetto gives each, by event.
+    Args: as of `thread_events`.
     """
-    unended = _unended(trace, table, is_written)
-    if not len(unended):
-        return {}
-    _, events = _as_planned(trace, table, plan, is_written, unended)
-    return ended_too_soon(trace, events, plan, is_written)
+    return _as_planned(trace, table, plan, is_written, _unended(trace, table, is_written))[1]
 
 
 def _as_planned(

@@ -188,11 +188,17 @@ def _bound(events: ThreadEvents, trace: Trace, plan: Plan, event: Codes) -> _Flo
         here = order[edges[number] : edges[number + 1]]
         for block in blocks(len(here)):
             flows.slice[here[block]] = _neighbours(events, entries, flows, here[block])
-        if len(here) and (events.closing[entries] >= 0).any():
+        if len(here) and _holds_begins(events, entries):
             to_top = here[~flows.is_next[here]]
             tops = stack_tops(events, entries, event[to_top], flows.ts[to_top])
             flows.slice[to_top] = tops
     return flows
+
+
+def _holds_begins(events: ThreadEvents, entries: slice | Ints) -> bool:
+    """Tell whether a track holds B events, whose slices stay on its stack until they are ended."""
+    numbers = events.event[entries]
+    return any((events.phase[numbers[block]] == ord("B")).any() for block in blocks(len(numbers)))
 
 
 def _by_track(events: ThreadEvents) -> dict[tuple[int, int], slice | Ints]:

@@ -10,14 +10,14 @@ from msgspec import Struct
 
 from tp_tools.columns import blocks, iterate_rows
 from tp_tools.trace.model import is_phase
-from tp_tools.trace.pairs import ends_come_first
+from tp_tools.trace.pairs import sorted_from
 from tp_tools.trace.slices import lanes_of
 from tp_tools.trace.sparse_column import SparseColumn
 from tp_tools.writing.pftrace.planned_times import NEVER
 from tp_tools.writing.pftrace.unended import Step, ends_of_unended
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -45,7 +45,13 @@ def ended_as_perfetto(
     """
     lanes: dict[int, int] = {}
     ends: dict[int, int] = {}
-    for place, forced in _forced_ends(trace, events, plan, is_written):
+
+    def holds_unended(place: Place) -> bool:
+        return bool((events.end[place.rows] == NEVER).any())
+
+    start = sorted_from(trace) - plan.rebase_ns
+    for place, steps in steps_of_places(trace, events, plan, is_written, holds_unended):
+        forced = ends_of_unended(steps, start)
         ts, end = events.ts[place.rows], events.end[place.rows].copy()
         never = np.flatnonzero(end == NEVER)
         for i, at in forced.items():
@@ -61,35 +67,21 @@ def ended_as_perfetto(
     return SparseColumn.of(lanes), SparseColumn.of(ends)
 
 
-def ended_too_soon(
-    trace: Trace, events: ThreadEvents, plan: Plan, is_written: NDArray[np.bool_]
-) -> dict[int, int]:
-    """Find the slices that Perfetto ends sooner in JSON, since a B event without an E holds them.
-
-    Returns:
-        The end, ns, rebased, that Perfetto gives each, by event.
-    """
-    found: dict[int, int] = {}
-    for place, forced in _forced_ends(trace, events, plan, is_written):
-        event, end = events.event[place.rows].tolist(), events.end[place.rows].tolist()
-        found.update((event[i], at) for i, at in forced.items() if at < end[i] != NEVER)
-    return found
-
-
-def _forced_ends(
-    trace: Trace, events: ThreadEvents, plan: Plan, is_written: NDArray[np.bool_]
-) -> Iterator[tuple[Place, dict[int, int]]]:
-    """Yield the places of slices that never end, with the ends that Perfetto sets there, by row."""
+def steps_of_places(
+    trace: Trace,
+    events: ThreadEvents,
+    plan: Plan,
+    is_written: NDArray[np.bool_],
+    is_chosen: Callable[[Place], bool],
+) -> Iterator[tuple[Place, list[Step]]]:
+    """Yield the chosen places with all that starts or ends there, slices numbered from 0."""
     strays = _stray_ends(trace, events, plan, is_written)
-    ends_first = ends_come_first(trace)
-    for place in events.places:
-        if (events.end[place.rows] == NEVER).any():
-            steps = [*_steps(events, place), *strays.get((place.track, place.lane), ())]
-            yield place, ends_of_unended(steps, ends_first=ends_first)
+    for place in filter(is_chosen, events.places):
+        yield place, [*_steps(events, place), *strays.get((place.track, place.lane), ())]
 
 
 def _steps(events: ThreadEvents, place: Place) -> Iterator[Step]:
-    """Yield the starts and the E events of the slices of a place, numbered from 0."""
+    """Yield the starts and the E events of the slices of a place."""
     here = place.rows
     columns = (events.event[here], events.closing[here], events.ts[here], events.end[here])
     complete = events.is_complete(here).tolist()

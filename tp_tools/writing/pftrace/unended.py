@@ -8,6 +8,10 @@ importers/common/slice_tracker.cc, MaybeCloseStack.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 MAX_DEPTH = 512
 """Number of slices that Perfetto keeps on the stack of a track: SliceTracker::kMaxDepth."""
@@ -15,13 +19,13 @@ MAX_DEPTH = 512
 _LATE = 1 << 63  # after all times
 
 
-@dataclass(order=True, frozen=True)
+@dataclass(frozen=True)
 class Step:
-    """One start of a slice or one E event, in the order in which Perfetto handles them.
+    """One start of a slice or one E event.
 
     Attributes:
         ts: time, ns.
-        is_start: 1 for a start, 0 for an E event; E events come first.
+        is_start: 1 for a start, 0 for an E event.
         key: minus the duration of an X event, so that longer ones come first; 0 for others.
         event: number of the event in the file.
         slice: index of the slice that starts or ends; -1 for an E event without a B event.
@@ -32,33 +36,71 @@ class Step:
     is_start: int
     key: int
     event: int
-    slice: int = field(compare=False)
-    end: int | None = field(compare=False, default=None)
+    slice: int
+    end: int | None = None
 
 
-def ends_of_unended(steps: list[Step], *, ends_first: bool = True) -> dict[int, int]:
+def ends_of_unended(steps: list[Step], sorted_from: int = 0) -> dict[int, int]:
     """Return the ends of the slices that Perfetto ends with the slice around them.
 
     Args:
         steps: the starts and E events of one track, in any order.
-        ends_first: whether E events come before starts of their time; see `ends_come_first`.
+        sorted_from: time from which E events come before starts of their time, ns.
 
     Returns:
         End in ns by index of the slice; slices that never end are not among them.
     """
     stack = _Stack()
-    for step in sorted(steps, key=None if ends_first else _in_file):
+    for step in _handled(steps, stack, sorted_from):
+        if step.slice in stack.slices:
+            stack.finish(stack.slices.index(step.slice), step.ts)
+    return stack.forced
+
+
+def ends_in_json(
+    steps: list[Step], can_end: Callable[[int, int], bool], sorted_from: int
+) -> dict[int, int]:
+    """Return the ends that Perfetto gives the slices of B events and those inside, in JSON.
+
+    There an E event ends the innermost open slice that it can end, which is another one where its
+    own has ended with the slice around it.
+
+    Args:
+        steps: the starts and E events of one track, in any order.
+        can_end: tells whether it can end a B event (number) by an E event (number).
+        sorted_from: time from which E events come before starts of their time, ns.
+
+    Returns:
+        End in ns by index of the slice; X events and instants that end as recorded, and slices that
+        never end, are not among them.
+    """
+    stack, ended = _Stack(), dict[int, int]()
+    begin = {step.slice: step.event for step in steps if step.is_start}
+    for step in _handled(steps, stack, sorted_from):
+        is_open = (
+            at
+            for at in reversed(range(len(stack.slices)))
+            if stack.ends[at] is None and can_end(begin[stack.slices[at]], step.event)
+        )
+        if (at := next(is_open, None)) is not None:
+            ended[stack.slices[at]] = step.ts
+            stack.finish(at, step.ts)
+    return ended | stack.forced
+
+
+def _handled(steps: list[Step], stack: _Stack, sorted_from: int) -> Iterator[Step]:
+    """Yield the E events in the order in which Perfetto handles them, and stack all before them."""
+
+    def place(step: Step) -> tuple[int, int, int, int]:
+        is_sorted = step.ts >= sorted_from
+        return step.ts, is_sorted and step.is_start, is_sorted and step.key, step.event
+
+    for step in sorted(steps, key=place):
         stack.end_slices_before(step.ts, is_point=bool(step.is_start) and step.end == step.ts)
         if step.is_start:
             stack.start(step)
         else:
-            stack.finish(step.slice, step.ts)
-    return stack.forced
-
-
-def _in_file(step: Step) -> tuple[int, int]:
-    """Return the place of a step in time, then in the file."""
-    return step.ts, step.event
+            yield step
 
 
 @dataclass
@@ -86,11 +128,8 @@ class _Stack:
             self.ends.append(step.end)
             self.soonest = min(self.soonest, _LATE if step.end is None else step.end)
 
-    def finish(self, index: int, ts: int) -> None:
-        """End a slice that is on the stack."""
-        if index not in self.slices:
-            return
-        at = self.slices.index(index)
+    def finish(self, at: int, ts: int) -> None:
+        """End the slice at a place of the stack."""
         self.ends[at] = ts
         self.soonest = min(self.soonest, ts)
         if at == len(self.slices) - 1:

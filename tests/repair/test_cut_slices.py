@@ -1,4 +1,4 @@
-"""Slices of B and E events that Perfetto ends too soon are found, with the ends that it gives."""
+"""Slices that Perfetto ends too soon by B events are found, with the ends that it gives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from tests.support.handmade import fixed, shown, text
 from tp_tools import engine
 from tp_tools.chrome import read
 from tp_tools.files import Source
-from tp_tools.repair.cut_pairs import cut_pairs
+from tp_tools.repair.cut_slices import cut_slices
+from tp_tools.repair.ids import plan_of_ids
+from tp_tools.trace.model import UNTIMED
 from tp_tools.trace.slices import slices
 
 if TYPE_CHECKING:
@@ -33,9 +35,9 @@ def cut(events: Events, folder: Path) -> dict[str, int]:
     path.write_text(json.dumps({"traceEvents": events}))
     trace = read(Source(path, path.name))
     table = slices(trace)
-    index, ends = cut_pairs(table)
-    names = [trace.names[trace.name[number]] for number in table.event[index]]
-    return dict(zip(names, ends.tolist(), strict=True))
+    found = cut_slices(trace, table, plan_of_ids(trace), trace.ts != UNTIMED)
+    assert found.sooner == len(found.ends)
+    return {trace.names[trace.name[event]]: end for event, end in found.ends.items()}
 
 
 PAIR = [event("B", 1, "pair"), event("E", 5, "pair")]
@@ -66,6 +68,42 @@ def test_a_shorter_pair_that_stands_before_it_cuts(tmp_path: Path) -> None:
     """Perfetto opens pairs of one start in the order of the file."""
     inner = [event("B", 1, "inner"), event("E", 3, "inner")]
     assert cut([*inner, *PAIR], tmp_path) == {"pair": 3_000}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ends"),
+    [
+        ([event("i", 1, "other")], [], {"later": 6_000}),
+        ([event("X", 1, "other", dur=1)], [], {}),
+        ([], [event("X", 9, "other", dur=1)], {"later": 6_000}),
+        ([], [event("X", 5, "out of order", dur=1)], {}),
+        ([], [event("X", 9, "other", dur=1), {"ph": "M", "name": "process_labels", "pid": 1}], {}),
+    ],
+    ids=["no X", "after an X", "before an X", "an X out of order", "metadata at 0"],
+)
+def test_a_pair_that_starts_before_the_end_of_another_in_the_file(
+    before: Events, after: Events, ends: dict[str, int], tmp_path: Path
+) -> None:
+    """At one time it is inside the other where Perfetto does not sort; v52 shows it so."""
+    events = [event("B", 3, "first"), event("B", 6, "later"), event("E", 6, "first")]
+    events = [*before, *events, event("E", 8, "later"), *after]
+    assert cut(events, tmp_path) == ends
+    text = json.dumps({"traceEvents": events}).encode()
+    with engine.load([text], source="in", allow_loss=True) as tp:
+        rows = dict(engine.rows(tp, "SELECT name, ts + dur FROM slice WHERE name = 'later'"))
+    assert rows == {"later": 8_000} | ends
+
+
+@pytest.mark.parametrize("name", ["inner", None])
+def test_the_end_of_a_cut_pair_ends_the_one_around_it(name: str | None, tmp_path: Path) -> None:
+    """If it can, by its name or since it has none; of another name it ends nothing."""
+    ends = [event("E", 8, "inner"), event("E", 9, "outer")]
+    if name is None:
+        for it in ends:
+            del it["name"]
+    begins = [event("B", 1, "outer"), event("B", 5, "inner"), event("X", 5, "x", dur=1)]
+    outer = {} if name else {"outer": 8_000}
+    assert cut([*begins, *ends], tmp_path) == {"inner": 6_000} | outer
 
 
 def test_a_trace_without_pairs_has_none(tmp_path: Path) -> None:
@@ -119,3 +157,19 @@ def test_pairs_that_cross_by_jitter_are_shown_whole(others: Events) -> None:
     found = {name: (ts, dur) for name, _, ts, dur in shown(fixed(text([*crossing, *others])).data)}
     found.pop("x", None)
     assert found == {"a": (1_000, 999), "b": (2_000, 2_000)}
+
+
+def test_pairs_inside_one_that_is_trimmed_to_a_pair_are_trimmed_with_it() -> None:
+    """A pair that ends where the next one begins would cross the one around it by the ns."""
+    events = [event("B", 1, "a"), event("B", 2, "inner"), event("E", 4, "inner")]
+    events += [event("B", 4, "b"), {**event("E", 5, "a"), "ts": 4.5}, event("E", 9, "b")]
+    found = {name: (ts, dur) for name, _, ts, dur in shown(fixed(text(events)).data)}
+    assert found == {"a": (1_000, 2_999), "inner": (2_000, 1_999), "b": (4_000, 5_000)}
+
+
+def test_pairs_in_a_file_that_perfetto_sorts_end_where_the_next_one_begins() -> None:
+    """E events come first there."""
+    events = [event("X", 9, "x", dur=1), event("B", 1, "a"), event("B", 2, "b")]
+    events += [{**event("E", 5, "a"), "ts": 2.5}, event("E", 9, "b")]
+    found = {name: (ts, dur) for name, _, ts, dur in shown(fixed(text(events)).data)}
+    assert found == {"a": (1_000, 1_000), "b": (2_000, 7_000), "x": (9_000, 1_000)}
