@@ -88,6 +88,13 @@ def test_the_args_of_record_param_comms_name_the_group(tmp_path: Path) -> None:
     assert table.stream[0] == 7
 
 
+def test_a_kernel_of_51_days_is_no_collective(tmp_path: Path) -> None:
+    """Perfetto rounds such a duration, so that parts of it may cross it; a time must be wrong."""
+    spans = [(1, 1 << 42), (9, (1 << 42) - 1)]
+    events = [x("kernel", "ncclDevKernel_AllReduce_Sum_f32", *span) for span in spans]
+    assert recognised(tmp_path, events).ts.tolist() == [9_000]
+
+
 def test_numbers_of_more_than_64_bits_are_unknown(tmp_path: Path) -> None:
     """A damaged number is no size, stream or sequence number, and costs nothing else."""
     large = 10**20

@@ -21,7 +21,7 @@ from tp_tools.chrome.timestamps import microseconds
 from tp_tools.merging.annotations import OPS, PARAMS, PREFIX, annotations_around
 from tp_tools.merging.collective_args import CollectiveArgs, read_args
 from tp_tools.trace.categories import KERNEL, has_category
-from tp_tools.trace.model import UNTIMED, Scalar, is_phase
+from tp_tools.trace.model import EXACT_BELOW_NS, UNTIMED, Scalar, is_phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,7 +56,8 @@ class CollectiveFinder(Struct):
     def collectives(self, source: Source, trace: Trace, base_ns: int) -> Collectives:
         """Find the collectives of a trace, in order of time.
 
-        A kernel's own args decide, else the annotations around its launch, else its name.
+        A kernel's own args decide, else the annotations around its launch, else its name. One of 51
+        days or more is left out: its time must be wrong, and Perfetto rounds such durations.
 
         Args:
             source: the file; it is read again if a kernel may have args about a collective.
@@ -68,7 +69,7 @@ class CollectiveFinder(Struct):
             EngineError: TraceProcessor could not answer.
         """
         may_be = is_phase(trace, "X") & has_category(trace, _CATS) & (trace.ts != UNTIMED)
-        events = np.flatnonzero(may_be & (trace.dur >= 0))
+        events = np.flatnonzero(may_be & (trace.dur >= 0) & (trace.dur < EXACT_BELOW_NS))
         read = dict(read_args(source, trace, events))
         args = {event: it for event, it in read.items() if it.name is not None}
         full = {event: it.full_name for event, it in read.items() if isinstance(it.full_name, str)}
