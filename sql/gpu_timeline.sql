@@ -48,7 +48,7 @@ WITH RECURSIVE
     FROM tpt_gpu_running
     GROUP BY upid, device
   ),
-  running AS MATERIALIZED (
+  running AS (
     SELECT upid AS owner, device, ts, ts_end, kind FROM tpt_gpu_running
   ),
   edge AS (

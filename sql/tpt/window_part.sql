@@ -16,7 +16,7 @@ INCLUDE PERFETTO MODULE tpt.step_window;
 -- piece of it belongs to two windows.
 CREATE PERFETTO TABLE _tpt_window_work AS
 WITH
-  running AS MATERIALIZED (
+  running AS (
     SELECT upid AS owner, device, ts, ts_end, kind FROM tpt_gpu_running
   ),
   edge AS (
