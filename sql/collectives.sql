@@ -6,8 +6,7 @@
 --
 -- Grain: one row per collective kernel on a rank.
 -- Scope: rank
--- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, op_marks, user_annotation,
---   gpu_user_annotation
+-- Needs: kernel, launch_calls, op_marks, user_annotation, gpu_user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work launched in these steps, by their number in steps
 -- Paste: what `tp-tools sql collectives` prints runs in the Query tab of any Perfetto UI.

@@ -7,8 +7,7 @@
 -- Grain: one row per collective and rank.
 -- Scope: job
 -- Windows: tpt.collective.part, tpt.collective.context
--- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, op_marks, user_annotation,
---   gpu_user_annotation, collective
+-- Needs: kernel, launch_calls, op_marks, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work launched in these steps, by their number in steps

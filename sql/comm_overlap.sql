@@ -11,7 +11,7 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only time in the windows of these steps, by their number in steps, see verdict
---   (with tpt.step_of needing cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
+--   (with tpt.step_of needing launch_calls, cpu_op, user_annotation,
 --   gpu_user_annotation)
 -- Paste: what `tp-tools sql comm_overlap` prints runs in the Query tab of any Perfetto UI.
 

@@ -5,7 +5,7 @@
 -- Needs: gpu_memcpy, gpu_memset
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
---   needing cuda_runtime, cuda_driver, xpu_runtime, op_marks, user_annotation, gpu_user_annotation)
+--   needing launch_calls, op_marks, user_annotation, gpu_user_annotation)
 -- Shown first: rank, name, count, bytes, total_ns, mean_gbps
 -- Paste: what `tp-tools sql copies` prints runs in the Query tab of any Perfetto UI.
 

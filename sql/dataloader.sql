@@ -5,8 +5,8 @@
 --
 -- Grain: one row per step that asked for data, and per rank that asked outside of steps.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
---   python_function, user_annotation, gpu_user_annotation
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, cpu_op, python_function, user_annotation,
+--   gpu_user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only these steps, by their number in steps
 -- Shown first: rank, step, dur, count, dataloader_ns, dataloader_percent, gpu_idle_ns

@@ -16,8 +16,8 @@
 --
 -- Grain: one row per idle gap of a device.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
---   python_function, user_annotation, gpu_user_annotation
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, cpu_op, python_function, user_annotation,
+--   gpu_user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only gaps ended by work launched in these steps, by their number in steps
 -- Set: min_us FLOAT = 0  only gaps of at least so many us

@@ -19,11 +19,10 @@
 --
 -- Grain: one row per rank, device and cause.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
---   python_function, user_annotation
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, cpu_op, python_function, user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only time in the windows of these steps, by their number in steps, see verdict
---   (with tpt.step_of needing cuda_runtime, cuda_driver, xpu_runtime, cpu_op, user_annotation,
+--   (with tpt.step_of needing launch_calls, cpu_op, user_annotation,
 --   gpu_user_annotation)
 -- Shown first: rank, device, cause, idle_ns, idle_percent, gaps, mostly, longest_ns
 -- Kernel names: longest_after

@@ -8,7 +8,7 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
---   needing cuda_runtime, cuda_driver, xpu_runtime, op_marks, user_annotation, gpu_user_annotation)
+--   needing launch_calls, op_marks, user_annotation, gpu_user_annotation)
 -- Set: name TEXT = '*'  only names that match this pattern: * is any text, ? any character
 -- Shown first: rank, name, kind, count, total_ns, total_percent, mean_ns
 -- Kernel names: name

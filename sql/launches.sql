@@ -5,10 +5,10 @@
 --
 -- Grain: one row per kernel, copy or memset.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
---   needing cuda_runtime, cuda_driver, xpu_runtime, op_marks, user_annotation, gpu_user_annotation)
+--   needing launch_calls, op_marks, user_annotation, gpu_user_annotation)
 -- Set: name TEXT = '*'  only names that match this pattern: * is any text, ? any character
 -- Paste: what `tp-tools sql launches` prints runs in the Query tab of any Perfetto UI.
 

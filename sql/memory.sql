@@ -13,8 +13,8 @@
 -- Needs: cpu_instant_event, cpu_op, python_function
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only the peak within these steps, by their number in steps (with
---   tpt.step_of_memory needing kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver,
---   xpu_runtime, user_annotation, gpu_user_annotation)
+--   tpt.step_of_memory needing kernel, gpu_memcpy, gpu_memset, launch_calls, user_annotation,
+--   gpu_user_annotation)
 -- Shown first: rank, device_type, device, part, bytes, blocks, cpu_op, python_line,
 --   reserved_bytes, unfreed, unexplained
 -- Paste: what `tp-tools sql memory` prints runs in the Query tab of any Perfetto UI.

@@ -8,8 +8,7 @@
 --
 -- Grain: one row per rank, path of modules (or reason why it is of none), op and shapes.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
---   python_function, user_annotation
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, cpu_op, python_function, user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work that was launched in these steps, by their number in steps (with
 --   tpt.step_of_module needing gpu_user_annotation)

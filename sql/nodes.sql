@@ -7,8 +7,7 @@
 -- Grain: one row per machine and process group.
 -- Scope: job
 -- Windows: tpt.collective.part, tpt.collective.context, tpt.rank_host
--- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, op_marks, user_annotation,
---   gpu_user_annotation, collective
+-- Needs: kernel, launch_calls, op_marks, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
 -- Set: steps RANGE  only collectives launched in these steps, by their number in steps
 -- Shown first: host, host_caused_wait_us, process_group, times_last, caused_wait_us, straggler

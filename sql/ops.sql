@@ -9,7 +9,7 @@
 --
 -- Grain: one row per rank and op name, and per rank and reason for which GPU work is of no op.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, cpu_op
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only ops that began in these steps, by their number in steps, and work of no op
 --   that was launched in them (with tpt.step_of needing user_annotation, gpu_user_annotation)

@@ -13,8 +13,8 @@
 -- Grain: one row per iteration and device that it used, one without device where it used none, and
 --   per reason and device for which work is of no iteration.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, op_marks,
---   user_annotation, gpu_user_annotation
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, op_marks, user_annotation,
+--   gpu_user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only iterations that began in these steps, by their number in steps, and work
 --   of none that was launched in them (with tpt.step_of_iteration needing user_annotation)

@@ -12,8 +12,8 @@
 --
 -- Grain: one row per rank and device for all its messages, and one per send or receive.
 -- Scope: job
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, op_marks,
---   user_annotation, gpu_user_annotation, collective
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, op_marks, user_annotation,
+--   gpu_user_annotation, collective
 -- Args: device, stream, correlation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only messages launched in these steps, by their number in steps, and the

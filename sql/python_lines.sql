@@ -8,8 +8,7 @@
 --
 -- Grain: one row per rank and Python function, and per rank and reason for which work is of none.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
---   python_function, user_annotation
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, cpu_op, python_function, user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only calls that began in these steps, by their number in steps, and work that
 --   was launched in them (with tpt.step_of_line needing gpu_user_annotation)

@@ -8,7 +8,7 @@
 --
 -- Grain: one row per rank, op, shapes and type, and per rank, op and reason for what is not known.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, cpu_op
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
 --   needing user_annotation, gpu_user_annotation)

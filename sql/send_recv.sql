@@ -7,8 +7,7 @@
 -- Grain: one row per message.
 -- Scope: job
 -- Windows: tpt.collective.part, tpt.collective.context
--- Needs: kernel, cuda_runtime, cuda_driver, xpu_runtime, op_marks, user_annotation,
---   gpu_user_annotation, collective
+-- Needs: kernel, launch_calls, op_marks, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
 -- Set: steps RANGE  only those launched in these steps by the rank that arrived last, by their
 --   number in steps

@@ -6,8 +6,8 @@
 --
 -- Grain: one row per rank, step, reason and path of modules.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
---   python_function, user_annotation, gpu_user_annotation
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, cpu_op, python_function, user_annotation,
+--   gpu_user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work launched in these steps, by their number in steps
 -- Shown first: rank, number, level, name, count, total_ns

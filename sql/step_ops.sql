@@ -5,8 +5,8 @@
 --
 -- Grain: one row per rank, step, reason and op name.
 -- Scope: rank
--- Needs: cpu_op, cuda_runtime, cuda_driver, xpu_runtime, kernel, gpu_memcpy, gpu_memset,
---   user_annotation, gpu_user_annotation
+-- Needs: cpu_op, launch_calls, kernel, gpu_memcpy, gpu_memset, user_annotation,
+--   gpu_user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only ops of these steps, by their number in steps
 -- Shown first: rank, number, level, name, count, total_ns

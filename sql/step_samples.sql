@@ -12,8 +12,8 @@
 --
 -- Grain: one row per rank, step, reason, level, name and detail.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, op_marks,
---   user_annotation, gpu_user_annotation, collective
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, op_marks, user_annotation,
+--   gpu_user_annotation, collective
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only these steps, by their number in steps
 -- Shown first: rank, number, level, name, count, total_ns

@@ -12,8 +12,8 @@
 -- Grain: one row per step and device that it used, one without device where it used none, and per
 --   reason and device for which work is of no step.
 -- Scope: rank
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, op_marks,
---   user_annotation, gpu_user_annotation
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, op_marks, user_annotation,
+--   gpu_user_annotation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work launched in these steps, by their number in steps
 -- Paste: what `tp-tools sql steps` prints runs in the Query tab of any Perfetto UI.

@@ -11,8 +11,8 @@
 -- Grain: one row per rank that has collectives.
 -- Scope: job
 -- Windows: tpt.collective.part, tpt.collective.context, tpt.collective.work
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, op_marks,
---   user_annotation, gpu_user_annotation, collective
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, op_marks, user_annotation,
+--   gpu_user_annotation, collective
 -- Args: device, stream, correlation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only collectives launched in these steps, by their number in steps

@@ -5,7 +5,7 @@
 -- Needs: kernel, gpu_memcpy, gpu_memset
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only work launched in these steps, by their number in steps (with tpt.step
---   needing cuda_runtime, cuda_driver, xpu_runtime, op_marks, user_annotation, gpu_user_annotation)
+--   needing launch_calls, op_marks, user_annotation, gpu_user_annotation)
 -- Paste: what `tp-tools sql streams` prints runs in the Query tab of any Perfetto UI.
 
 INCLUDE PERFETTO MODULE tpt.gpu_slice;

@@ -19,8 +19,8 @@
 --
 -- Grain: one row per device and window of a step, and one per device for all its time.
 -- Scope: job
--- Needs: kernel, gpu_memcpy, gpu_memset, cuda_runtime, cuda_driver, xpu_runtime, cpu_op,
---   python_function, cpu_instant_event, user_annotation, gpu_user_annotation, collective
+-- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, cpu_op, python_function,
+--   cpu_instant_event, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation, External id, Input type
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only windows of these steps, by their number in steps

@@ -30,8 +30,7 @@ WHERE
   after.launched_by > gap.ts AND after.launch_key IS NOT before.launch_key
 ORDER BY gap.gap_id;
 
--- The calls that hold their thread: they wait for the GPU or for a copy, take, map or give back
--- memory, load code or build graphs.
+-- The calls that hold their thread, by their names or since they wait for a copy.
 CREATE PERFETTO TABLE _tpt_hold AS
 WITH
   called AS MATERIALIZED (
@@ -41,20 +40,7 @@ WITH
     SELECT name
     FROM called
     WHERE
-      tpt_is_sync_call!(name)
-      OR name GLOB '*Malloc*'
-      OR name GLOB '*Free*'
-      OR name GLOB '*MemAlloc*'
-      OR name GLOB '*HostAlloc*'
-      OR name GLOB '*Host*egister*'
-      OR name GLOB '*MemCreate*'
-      OR name GLOB '*MemMap*'
-      OR name GLOB '*MemUnmap*'
-      OR name GLOB '*MemSetAccess*'
-      OR name GLOB '*MemRelease*'
-      OR name GLOB '*ModuleLoad*'
-      OR name GLOB '*LibraryLoad*'
-      OR name GLOB '*GraphInstantiate*'
+      tpt_is_holding_call!(name)
   )
 SELECT upid, track_key, ts, ts_end, name
 FROM tpt_call

@@ -13,7 +13,7 @@ from tests.support.handmade import text
 from tools import sql_table
 from tp_tools import engine, library
 from tp_tools.engine import load
-from tp_tools.writing.select import MARKS, OP, OP_MARKS
+from tp_tools.writing.select import CALLS, HOLDING, LAUNCH_CALLS, MARKS, OP, OP_MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,15 @@ NAMED_OPS = re.compile(
     r"category (?:= 'cpu_op'|IN \('cpu_op', 'Operator'\))\s+"
     r"AND ((?:s\.)?name (?:GLOB|=) '[^']+'|\((?:\s*(?:OR )?s\.name GLOB '[^']+')+\s*\))"
 )
+ALL_CALLS = "category IN ('cuda_runtime', 'cuda_driver', 'xpu_runtime', 'Runtime')"
+HOLDING_CALLS = re.compile(
+    r"SELECT DISTINCT name FROM tpt_call\n"
+    r"|FROM tpt_call\nWHERE\s+\+name IN \(SELECT name FROM holding"
+    r"|SELECT DISTINCT upid FROM tpt_call WHERE launch_key IS NOT NULL\n"
+    r"|CROSS JOIN tpt_call AS call USING \(launch_key\)\n"
+)
+"""Reads of calls of which those are enough that launch work, hold their thread, or stand for it."""
+READS_CALLS = re.compile(r"(?<!TABLE )\btpt_call\b")
 INCLUDED = re.compile(r"^INCLUDE PERFETTO MODULE (tpt[\w.]*);$", re.MULTILINE)
 
 
@@ -149,12 +158,25 @@ def categories(path: Path) -> set[str]:
 
 
 def categories_in(sql: str) -> set[str]:
-    """List the categories that a script compares `category` with; `op_marks` for ops by name."""
+    """List the categories that a script compares `category` with.
+
+    Ops that are looked for by name are `op_marks`, and calls `launch_calls` where they are read
+    through their launches, or where they hold their thread, alone.
+    """
     text = NAMED_OPS.sub("category = 'op_marks'", code(sql))
+    if not READS_CALLS.search(HOLDING_CALLS.sub("", text)):
+        text = text.replace(ALL_CALLS, "category = 'launch_calls'")
     text = re.sub(r"category IN \('cpu_op', 'Operator'\) AS is_op", "", text)
     named = re.findall(r"category (?:IN \(([^)]*)\)|= ('[^']*'))", text)
     found = {name for some in named for name in re.findall(r"'([^']*)'", "".join(some))}
     return found - {OP_MARKS} if OP in found else found
+
+
+def test_calls_that_hold_their_thread_are_loaded() -> None:
+    """The names that SQL looks for are those of the calls that `launch_calls` loads."""
+    sql = code((SQL / "tpt" / "sync_call.sql").read_text("utf-8"))
+    globs = re.findall(r"(?<!NOT )\$name GLOB '\*([^']+)\*'", sql)
+    assert [it.replace("*", ".*") for it in globs] == HOLDING.pattern.split("|")
 
 
 def test_ops_by_name_are_loaded() -> None:
@@ -241,6 +263,7 @@ def test_parameters_are_used_and_need_what_their_modules_ask_for(path: Path) -> 
             include = f"INCLUDE PERFETTO MODULE {parameter.module};"
             given = said.needs | parameter.needs
             given |= {OP_MARKS} if OP in given else set()
+            given |= {LAUNCH_CALLS} if given >= CALLS else set()
             assert categories_in(library.expand(include)) - all_have <= given
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -128,6 +128,39 @@ def test_some_ops_are_loaded_by_name(tmp_path: Path) -> None:
     loaded = partial(of, write_trace(tmp_path / "t.json", *ops, former, other))
     assert loaded("op_marks") == [names[0], *names[2:], "ProfilerStep#4"]
     assert loaded("op_marks", "cpu_op") == [*names, "ProfilerStep#4"]
+
+
+def call(name: str, ts: float, tid: int, correlation: object = None) -> dict[str, Any]:
+    """A call of the runtime, with the correlation id that it has."""
+    args = {} if correlation is None else {"correlation": correlation}
+    return kernel(name, ts, 0.5, cat="cuda_runtime", pid=1, tid=tid, args=args)
+
+
+def test_calls_that_ask_are_left_out(tmp_path: Path) -> None:
+    """`launch_calls` loads those that launch work or may hold their thread, and one per thread."""
+    events = [
+        call("cudaGetDevice", 1, 1, 5),
+        call("cudaLaunchKernel", 2, 1, 6),
+        call("cudaGetDevice", 3, 1, 7),
+        call("cudaMalloc", 4, 1),
+        call("cudaPeekAtLastError", 5, 2, 0),
+        call("cudaEventQuery", 6, 2, 8),
+        call("cudaEventQuery", 7, 2, 9),
+        kernel("gemm", 8, 1, args={"correlation": 6}),
+    ]
+    names = of(write_trace(tmp_path / "t.json", *events), "launch_calls")
+    assert names == ["cudaGetDevice", "cudaLaunchKernel", "cudaMalloc", "cudaEventQuery"]
+
+
+def test_all_calls_are_loaded_where_a_correlation_is_text(tmp_path: Path) -> None:
+    """SQL reads "6" as the number 6, which the columns of a trace tell apart."""
+    events = [
+        call("cudaLaunchKernel", 2, 1, "6"),
+        call("cudaGetDevice", 3, 1, 7),
+        kernel("gemm", 8, 1, args={"correlation": 6}),
+    ]
+    names = of(write_trace(tmp_path / "t.json", *events), "launch_calls")
+    assert names == ["cudaLaunchKernel", "cudaGetDevice"]
 
 
 def test_pairs_stay_pairs(tmp_path: Path) -> None:
