@@ -72,6 +72,10 @@ WITH
     SELECT name, tpt_collective_by_name(name) AS collective
     -- TraceProcessor sorts names in half the time that SQLite takes for DISTINCT
     FROM (SELECT name FROM _tpt_gpu_work WHERE is_kernel GROUP BY name)
+  ),
+  -- few: names of kernels are long, and take time to find among many
+  named_collective AS MATERIALIZED (
+    SELECT * FROM kernel_name WHERE collective IS NOT NULL
   )
 SELECT
   work.id,
@@ -87,15 +91,15 @@ SELECT
   tpt_launch_key!(tpt_process_rank.rank, work.correlation) AS launch_key,
   CASE
     WHEN NOT work.is_kernel THEN 'copy'
-    WHEN COALESCE(work.collective_name, kernel_name.collective) IS NOT NULL THEN 'collective'
+    WHEN COALESCE(work.collective_name, by_name.collective) IS NOT NULL THEN 'collective'
     ELSE 'compute'
   END AS kind,
   IIF(
     work.is_kernel,
     IIF(
       work.collective_name IS NULL,
-      kernel_name.collective,
-      COALESCE(tpt_collective_by_arg(work.collective_name), kernel_name.collective, 'unknown')
+      by_name.collective,
+      COALESCE(tpt_collective_by_arg(work.collective_name), by_name.collective, 'unknown')
     ),
     NULL
   ) AS collective
@@ -103,5 +107,5 @@ FROM _tpt_gpu_work AS work
 CROSS JOIN tpt_track USING (track_id)
 LEFT JOIN process USING (upid)
 LEFT JOIN tpt_process_rank USING (upid)
-LEFT JOIN kernel_name ON work.is_kernel AND kernel_name.name = work.name
+LEFT JOIN named_collective AS by_name ON work.is_kernel AND by_name.name = work.name
 ORDER BY work.id;

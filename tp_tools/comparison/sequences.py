@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MOST_EDITS = 4000
 """Insertions and deletions at most; their paths take 2 * MOST_EDITS ** 2 bytes."""
 
+_AT_A_TIME = 1 << 12
+"""Codes of all diagonals together that are compared at a time, at most, once slides are long."""
+
 _ENOUGH = 0.8
 """A kernel is renamed if this share of its launches has the other one in its place."""
 
@@ -102,15 +105,19 @@ def _edited(x: Codes) -> Codes:
 
 
 def slid(a: Codes, b: Codes, x: Codes, diagonals: Codes) -> Codes:
-    """Follow equal codes along each diagonal as far as they go."""
+    """Follow equal codes along each diagonal as far as they go, twice as many each time."""
     x = x.copy()
-    active = np.arange(len(x))
+    active = np.arange(len(x)) if len(a) and len(b) else np.arange(0)
+    width = 1
     while len(active):
-        at_a, at_b = x[active], x[active] - diagonals[active]
-        inside = (at_a < len(a)) & (at_b < len(b)) & (at_b >= 0)
-        active, at_a, at_b = active[inside], at_a[inside], at_b[inside]
-        active = active[a[at_a] == b[at_b]]
-        x[active] += 1
+        at_a = x[active][:, None] + np.arange(width)
+        at_b = at_a - diagonals[active][:, None]
+        equal = (at_a < len(a)) & (at_b < len(b)) & (at_b >= 0)
+        equal &= a[np.clip(at_a, 0, len(a) - 1)] == b[np.clip(at_b, 0, len(b) - 1)]
+        is_on = equal.all(axis=1)
+        x[active] += np.where(is_on, width, equal.argmin(axis=1))
+        active = active[is_on]
+        width = max(1, min(2 * width, _AT_A_TIME // max(len(active), 1)))
     return x
 
 
