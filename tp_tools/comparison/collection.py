@@ -15,7 +15,7 @@ from tp_tools.engine import query_rows
 from tp_tools.files import open_source
 from tp_tools.files.source import disk_size
 from tp_tools.processes import open_pool
-from tp_tools.processes.local import default_jobs
+from tp_tools.processes.local import default_jobs, is_single_threaded
 from tp_tools.progress import SILENT, Reporter
 from tp_tools.querying import load_trace, lookup
 from tp_tools.querying.trace_loader import is_chrome_json, load_planned
@@ -80,6 +80,8 @@ def collect(
     with ExitStack() as held:
         stage = held.enter_context(reporter.stage(f"reading {len(files)} traces", len(files)))
         jobs = min(default_jobs(disk_size(files)), len(files))
+        if jobs > 1 and is_single_threaded():
+            import tp_tools.engine.loader  # noqa: F401, PLC0415  forked workers then have it
         pool = held.enter_context(open_pool(jobs - 1, ahead=1))
         for it in pool.map_ordered(partial(read, file, how, modules) for file in files):
             found.append(it)
