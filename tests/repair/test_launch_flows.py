@@ -161,6 +161,16 @@ def test_a_begin_without_an_end_takes_no_arrow(begin: int, more: list[Event]) ->
     assert both(events) == {("launch", "kernel"): 1}
 
 
+@pytest.mark.parametrize("at", [24, 25, 26])
+def test_an_end_without_a_begin_leaves_the_arrow(at: int) -> None:
+    """It takes a kernel that is over off the stack, to which a late flow event then cannot bind."""
+    start, end = call("launch", 10, 3, 2), work("kernel", 20, 5, 2)
+    begin, finish = flow(2, start, end)
+    stray = {**work("stray", at, 0, 3), "ph": "E"}
+    del stray["dur"]
+    assert both([start, begin, end, stray, {**finish, "ts": 30}]) == {("launch", "kernel"): 1}
+
+
 def test_kernels_that_start_together_keep_their_arrows() -> None:
     """The shorter one lies on top, and takes one arrow, not both."""
     calls = [call("one", 0, 1, 1), call("two", 3, 1, 2)]

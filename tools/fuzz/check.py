@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from tools.fuzz import exports, mutate
+from tools.fuzz import dense, exports, mutate
 from tools.fuzz.outputs import lost_events, output_faults
 from tp_tools import library
 from tp_tools.cli.main import main
@@ -23,9 +23,17 @@ if TYPE_CHECKING:
 LATEST_CPU_S = 10.0
 """CPU seconds within which every input of a few kB has to end."""
 
-KINDS = {"fix": 54, "pftrace": 20, "merge": 12, "nsys": 10, "header": 3, "answer": 1}
-"""What is done with an input: `fix` to JSON or to `.pftrace`, `merge`, `fix` of an export, the
-parser of headers, one of `ANSWERS`; and how often of 100."""
+KINDS = {
+    "fix": 44,
+    "pftrace": 20,
+    "merge": 12,
+    "nsys": 10,
+    "dense": 10,
+    "header": 3,
+    "answer": 1,
+}
+"""What is done with an input: `fix` to JSON or to `.pftrace`, `merge`, `fix` of an export and of
+`dense.trace`, the parser of headers, one of `ANSWERS`; and how often of 100."""
 
 ANSWERS = ("query", "info", "report", "diagnose", "diff")
 """Commands that answer in words, rows or a page; `query` gets all queries about one rank."""
@@ -74,6 +82,8 @@ def run(number: int, seed: int, corpus: Corpus) -> Ran:
         ran = _merge(random, corpus)
     elif kind == "nsys":
         ran = _nsys(random)
+    elif kind == "dense":
+        ran = _dense(random)
     else:
         ran = _fix(random, corpus, kind)
     took = time.process_time() - began
@@ -107,6 +117,21 @@ def _fix(random: Random, corpus: Corpus, kind: str) -> Ran:
         if kind == "fix" and "left out" not in said:
             faults += lost_events(data, Path(out).read_bytes())
     return Ran(f"fix {Path(out).suffix}{' --verify' if proof else ''}: {code}", faults)
+
+
+def _dense(random: Random) -> Ran:
+    """Repair and prove a trace, in both forms."""
+    data = dense.trace(random)
+    Path("in.json").write_bytes(data)
+    ended, faults = [], []
+    for out in ("out.json", "out.pftrace"):
+        code, said = _command("fix", "-j", "1", "in.json", "-o", out, "--verify")
+        faults += _ended(code, said, {"in.json"}, out)
+        ended.append(str(code))
+        if code == 0:
+            faults += output_faults(Path(out).read_bytes(), [data])
+        Path(out).unlink(missing_ok=True)
+    return Ran(f"fix dense: {' '.join(ended)}", faults)
 
 
 def _nsys(random: Random) -> Ran:

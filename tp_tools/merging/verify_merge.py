@@ -58,7 +58,7 @@ def verify(path: Path, name: str, plan: MergePlan, reporter: Reporter = SILENT) 
     with reporter.stage(f"verifying: reading {name}", source.size()) as stage:
         result = read(source, stage)
     numbers = np.flatnonzero(~is_phase(result, "M"))
-    launches = Launches(Counter(), {}, set())
+    launches = Launches(Counter(), {}, set(), {})
     done = 0
     selection = plan.selection()
     for index, first_flow in enumerate(first_flows(plan)[:-1]):
@@ -66,7 +66,11 @@ def verify(path: Path, name: str, plan: MergePlan, reporter: Reporter = SILENT) 
         rank = place_stored(stored, placement_of(plan, index, first_flow), selection)
         mine = numbers[done : done + int(rank.keep.sum())]
         _compare(f"{name}: {plan.ranks[index].title}", rank, result, mine)
-        _expect(launches, stored, rank, result, mine)
+        found = _expected(stored, rank, result, mine)
+        launches.origin.update(found.origin)
+        launches.kept.update(found.kept)
+        launches.tied.update(dict.fromkeys(found.tied, index))
+        launches.flows.update(found.flows)
         done += len(mine)
     _check_rest(name, result, numbers[done:])
     with loaded(source, result, plan.options.engine, reporter) as tp:
@@ -111,10 +115,8 @@ def _tracks(rank: PlacedRank, result: Trace) -> Ints:
     return tracks
 
 
-def _expect(
-    launches: Launches, stored: StoredRank, rank: PlacedRank, result: Trace, mine: Ints
-) -> None:
-    """Add the flows from launches to work of a rank to those that are expected."""
+def _expected(stored: StoredRank, rank: PlacedRank, result: Trace, mine: Ints) -> Launches:
+    """List the flows from launches to work that are expected of a rank."""
     number_of = np.full(len(rank.trace), -1)
     number_of[rank.keep] = mine
 
@@ -127,11 +129,9 @@ def _expect(
         return slice_key(pid, tid, int(result.ts[number]), text, correlation_of(result, number))
 
     found = verify_flows.expected(stored.trace, stored.table, stored.plan, key)
-    launches.origin.update(found.origin)
-    launches.kept.update(found.kept)
-    for flow, count in found.flows.items():
-        if _NOWHERE not in flow:
-            launches.flows[flow] += count
+    for flow in [flow for flow in found.flows if _NOWHERE in flow]:
+        del found.flows[flow]
+    return found
 
 
 def _check_rest(name: str, result: Trace, rest: Ints) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from msgspec import Struct
 
 from tp_tools import engine, library
+from tp_tools.columns import indices_of
 from tp_tools.errors import VerificationError
 from tp_tools.repair.flow_bindings import recorded_pairs
 from tp_tools.repair.kept_flows import kept_launches
@@ -84,11 +85,19 @@ class Launches(Struct, frozen=True):
         origin: for each call of a launch, the call that represents the launch: where one call made
             the other, both have its correlation.
         kept: flows that may be drawn as well: see `kept_launches`.
+        tied: the slices that name a flow themselves as recorded, by `bind_id`, with the number of
+            their rank. Their flows are not judged, but for those between two ranks: Perfetto
+            confuses small numbers with those that it counts for `s` and `f`.
     """
 
     flows: Counter[Flow]
     origin: dict[SliceKey, SliceKey]
     kept: set[Flow]
+    tied: dict[SliceKey, int]
+
+    def is_tied(self, start: SliceKey, end: SliceKey) -> bool:
+        """Tell whether one of the slices, or both of a rank, name flows themselves."""
+        return len({self.tied[it] for it in (start, end) if it in self.tied}) == 1
 
     def from_origin(self, flow: Flow) -> Flow:
         """Return the flow from the call that represents its launch."""
@@ -104,7 +113,7 @@ def expected(trace: Trace, table: Slices, plan: Plan, key: Callable[[int], Slice
         plan: the repairs.
         key: returns the key of the slice of an event.
     """
-    launches = Launches(Counter(), {}, set())
+    launches = Launches(Counter(), {}, set(), {})
     pairs, _ = recorded_pairs(trace, table, plan, flow_groups(trace))
     for calls, work in meant_launches(trace, table, plan, pairs):
         keys = [key(call) for call in calls]
@@ -113,6 +122,9 @@ def expected(trace: Trace, table: Slices, plan: Plan, key: Callable[[int], Slice
         launches.flows[first, key(work)] += 1
     for call, work in kept_launches(trace, table, plan, pairs):
         launches.kept.add(launches.from_origin((key(call), key(work))))
+    for event in table.event[indices_of(table.event, trace.bind_ids)].tolist():
+        named = key(event)
+        launches.tied.update({named: 0, launches.origin.get(named, named): 0})
     return launches
 
 
@@ -138,7 +150,8 @@ def check(name: str, tp: Processor, launches: Launches, others: Counter[Flow] | 
     extra = launched - launches.flows
     extra -= Counter(launches.from_origin(flow) for flow in (others or Counter()).elements())
     known = {end for flow in launches.flows for end in flow}
-    wrong = [flow for flow in extra if flow not in launches.kept and _is_wrong(flow, known)]
+    judged = {flow for flow in extra if not launches.is_tied(*flow)} - launches.kept
+    wrong = [flow for flow in judged if _is_wrong(flow, known)]
     if missing or wrong:
         start, end = next(iter(missing), None) or wrong[0]
         raise VerificationError(

@@ -17,14 +17,14 @@ from msgspec import Struct
 
 from tp_tools.columns import blocks, distinct, group_order, indices_of, is_in, rows_where, take
 from tp_tools.trace.flow_groups import read_codes
-from tp_tools.trace.model import waits
+from tp_tools.trace.model import UNTIMED, waits
 from tp_tools.trace.slice_times import searched, time_view
 from tp_tools.trace.slices import lanes_of
 from tp_tools.trace.sparse_column import SparseColumn
 from tp_tools.writing.pftrace.flow_sources import NONE, sources
 from tp_tools.writing.pftrace.planned_times import NEVER
 from tp_tools.writing.pftrace.slice_stack import stack_tops
-from tp_tools.writing.pftrace.stacking import DEEPER
+from tp_tools.writing.pftrace.stacking import DEEPER, stray_ends
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -182,15 +182,16 @@ def _bound(events: ThreadEvents, trace: Trace, plan: Plan, event: Codes) -> _Flo
         codes.put((track[block].astype(np.int64) << 32) + lane[block], found)
         return found
 
+    strays = stray_ends(trace, events, plan, trace.ts != UNTIMED)
     order, edges = group_order(len(event), len(number_of) + 1, place_of, empty)
     for key, entries in _by_track(events).items():
         number = number_of[key]
         here = order[edges[number] : edges[number + 1]]
         for block in blocks(len(here)):
             flows.slice[here[block]] = _neighbours(events, entries, flows, here[block])
-        if len(here) and _holds_begins(events, entries):
+        if len(here) and (key in strays or _holds_begins(events, entries)):
             to_top = here[~flows.is_next[here]]
-            tops = stack_tops(events, entries, event[to_top], flows.ts[to_top])
+            tops = stack_tops(events, entries, event[to_top], flows.ts[to_top], strays.get(key, ()))
             flows.slice[to_top] = tops
     return flows
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tp_tools.trace.model import Ints
     from tp_tools.writing.pftrace.thread_events import Codes, ThreadEvents
+    from tp_tools.writing.pftrace.unended import Step
 
 _EMPTY = -1
 
@@ -26,7 +27,9 @@ class _Slice(NamedTuple):
     is_complete: bool
 
 
-def stack_tops(events: ThreadEvents, entries: slice | Ints, flow: Ints, ts: Ints) -> Codes:
+def stack_tops(
+    events: ThreadEvents, entries: slice | Ints, flow: Ints, ts: Ints, strays: Iterable[Step] = ()
+) -> Codes:
     """Find the slice on top of a track's stack at the time of each flow event.
 
     Args:
@@ -34,6 +37,7 @@ def stack_tops(events: ThreadEvents, entries: slice | Ints, flow: Ints, ts: Ints
         entries: rows of `events` on the track.
         flow: int (m,), event numbers of the flow events.
         ts: int64 (m,), their times, ns.
+        strays: the E events of the track that end no slice: they take those that are over off.
 
     Returns:
         int32 (m,), the row of `events` of each top slice, -1 where the stack is empty.
@@ -41,7 +45,8 @@ def stack_tops(events: ThreadEvents, entries: slice | Ints, flow: Ints, ts: Ints
     slices = list(_slices(events, entries))
     stack: list[_Slice] = []
     tops = np.full(len(flow), _EMPTY, np.int32)
-    for at, is_start, _, _, i, query in sorted(_steps(slices, flow, ts)):
+    alone = [(step.ts, 0, 0, step.event, _EMPTY, _EMPTY) for step in strays]
+    for at, is_start, _, _, i, query in sorted([*_steps(slices, flow, ts), *alone]):
         if query != _EMPTY:
             tops[query] = stack[-1].row if stack else _EMPTY
             continue
@@ -50,7 +55,7 @@ def stack_tops(events: ThreadEvents, entries: slice | Ints, flow: Ints, ts: Ints
             stack.pop()
         if is_start:
             stack.append(slices[i])
-        elif stack and stack[-1] is slices[i]:
+        elif stack and i != _EMPTY and stack[-1] is slices[i]:
             stack.pop()
     return tops
 

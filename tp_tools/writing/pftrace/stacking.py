@@ -75,7 +75,7 @@ def steps_of_places(
     is_chosen: Callable[[Place], bool],
 ) -> Iterator[tuple[Place, list[Step]]]:
     """Yield the chosen places with all that starts or ends there, slices numbered from 0."""
-    strays = _stray_ends(trace, events, plan, is_written)
+    strays = stray_ends(trace, events, plan, is_written)
     for place in filter(is_chosen, events.places):
         yield place, [*_steps(events, place), *strays.get((place.track, place.lane), ())]
 
@@ -93,10 +93,12 @@ def _steps(events: ThreadEvents, place: Place) -> Iterator[Step]:
             yield Step(end, 0, 0, closing, i)
 
 
-def _stray_ends(
+def stray_ends(
     trace: Trace, events: ThreadEvents, plan: Plan, is_written: NDArray[np.bool_]
 ) -> dict[tuple[int, int], list[Step]]:
     """Return the E events that end no slice, by track and lane."""
+    if not any((trace.phase[block] == ord("E")).any() for block in blocks(len(trace))):
+        return {}
     is_stray = is_phase(trace, "E") & is_written
     is_stray[events.closing[events.closing >= 0]] = False
     stray = np.flatnonzero(is_stray)
