@@ -505,6 +505,15 @@ def test_an_end_that_waits_takes_no_arrow_from_the_first_slice(events: list[Even
     assert arrows >= Counter({pair: n for pair, n in recorded.items() if pair[0] != "first"})
 
 
+def test_flows_are_grouped_without_the_ends_that_are_left_out() -> None:
+    """A second repair finds nothing: of s, s, f, f, f with one id the first f is left out."""
+    on = {"pid": 100, "tid": 100}
+    ends = [{**waiting(1, at, "other"), **on} for at in (9, 20, 20)]
+    starts = [{**waiting(1, 9, "other"), **on, "ph": "s"}] * 2
+    points = [work(f"m{at}", at, 0, at) for at in (9, 20)]
+    both([call("first", 1, 1, tid=99), *LAUNCHES, *starts, *ends, *points])
+
+
 def covers(event: Event, flow: Event) -> bool:
     """Tell whether a slice is open at the time of a flow event of its track."""
     is_there = (event["ph"], event["pid"], event["tid"]) == ("X", flow["pid"], flow["tid"])

@@ -29,7 +29,7 @@ from tp_tools.trace.model import NO_ID, waits
 from tp_tools.trace.plan import FlowEdits, FlowEnd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,7 +42,13 @@ _FIRST_BIND_ID = 1 << 39
 """Perfetto counts flows of `s` and `f` from 0 in the same numbers."""
 
 
-def with_flows(trace: Trace, table: Slices, plan: Plan, external: ExternalIds | None) -> Plan:
+def with_flows(
+    trace: Trace,
+    table: Slices,
+    plan: Plan,
+    external: ExternalIds | None,
+    invented: Sequence[int] = (),
+) -> Plan:
     """Add the repairs of launch flows to a plan.
 
     Args:
@@ -50,16 +56,16 @@ def with_flows(trace: Trace, table: Slices, plan: Plan, external: ExternalIds | 
         table: its slices, with recorded ends.
         plan: all other repairs.
         external: reads the External ids of events; None if they cannot be read.
+        invented: ends to leave out: those of `invented_ends`, without which others may be grouped
+            differently.
     """
-    groups = flow_groups(trace)
-    plan = replace(plan, flows=_launches_bound(trace, table, plan, external, groups))
-    invented = invented_ends(trace, table, plan, groups)
-    if not invented:
-        return plan
-    flows = plan.flows
-    ids = {event: flows.ids[event] for event in flows.ids.keys() - set(invented)}
+    groups = flow_groups(trace, invented)
+    flows = _launches_bound(trace, table, plan, external, groups)
+    more = invented_ends(trace, table, replace(plan, flows=flows), groups)
+    if more:
+        return with_flows(trace, table, plan, external, [*invented, *more])
     left_out = sorted([*flows.left_out, *invented])
-    return replace(plan, flows=replace(flows, ids=ids, left_out=left_out, invented=len(invented)))
+    return replace(plan, flows=replace(flows, left_out=left_out, invented=len(invented)))
 
 
 def _launches_bound(

@@ -20,7 +20,7 @@ from tp_tools.columns import blocks, distinct, is_in, ranked, rows_where, take
 from tp_tools.trace.model import UNTIMED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
 
@@ -60,11 +60,12 @@ class FlowGroups(Struct, frozen=True):
     ids: dict[int, int]
 
 
-def flow_groups(trace: Trace) -> FlowGroups:
+def flow_groups(trace: Trace, left_out: Collection[int] = ()) -> FlowGroups:
     """Group the flow events of a trace as the profiler joined them.
 
     Args:
         trace: the trace.
+        left_out: numbers of flow events that are not written.
 
     Returns:
         The groups, and the new ids that make Perfetto read the same groups.
@@ -75,6 +76,8 @@ def flow_groups(trace: Trace) -> FlowGroups:
         lambda block: is_in(trace.phase[block], b"stf") & (trace.ts[block] != UNTIMED),
         empty,
     )
+    if left_out:
+        event = event[~is_in(event, left_out)]
     link = take(trace.link, event, empty)
     perfetto_ids = read_codes(trace.links, link, empty)
     is_plain = not (link >= len(trace.links.plain)).any()
