@@ -6,7 +6,7 @@
 --
 -- Grain: one row per all-reduce, over all its ranks.
 -- Scope: job
--- Windows: tpt.collective.part, tpt.collective.context
+-- Parts: tpt.collective.part, tpt.collective.context
 -- Needs: kernel, launch_calls, op_marks, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
 -- Set: steps RANGE  only those launched in these steps by the rank that arrived last, by their

@@ -6,7 +6,7 @@
 --
 -- Grain: one row per collective and rank.
 -- Scope: job
--- Windows: tpt.collective.part, tpt.collective.context
+-- Parts: tpt.collective.part, tpt.collective.context
 -- Needs: kernel, launch_calls, op_marks, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
 -- Set: rank RANGE  only these ranks

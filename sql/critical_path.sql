@@ -25,6 +25,8 @@
 -- Args: device, stream, correlation, External id
 -- Set: rank RANGE  only the paths of these ranks
 -- Set: steps RANGE  only the paths of these steps, by their number in steps
+-- Parts: tpt.collective.part, tpt.collective.context, tpt.path_link, tpt.path_work, tpt.step,
+--   tpt.step_window, tpt.sync
 -- Shown first: rank, part, number, kind, on_rank, path_ns, path_percent, mostly
 -- Kernel names: mostly
 -- Paste: what `tp-tools sql critical_path` prints runs in the Query tab of any Perfetto UI.

@@ -15,6 +15,7 @@
 -- Args: device, stream, correlation
 -- Set: rank RANGE  only these ranks
 -- Set: windows INT = 1000  how many windows
+-- Parts: tpt.collective.part, tpt.collective.context, tpt.gpu_running, tpt.process_rank
 -- Shown first: rank, device, window, ts, dur, compute_ns, communication_ns, waiting_ns, idle_ns
 -- Paste: what `tp-tools sql gpu_timeline` prints runs in the Query tab of any Perfetto UI.
 
@@ -23,6 +24,8 @@ INCLUDE PERFETTO MODULE tpt.gpu_running;
 INCLUDE PERFETTO MODULE tpt.process_rank;
 
 INCLUDE PERFETTO MODULE tpt.state;
+
+INCLUDE PERFETTO MODULE tpt.collective.wait;
 
 WITH RECURSIVE
   extent AS MATERIALIZED (
@@ -50,6 +53,8 @@ WITH RECURSIVE
   ),
   running AS (
     SELECT upid AS owner, device, ts, ts_end, kind FROM tpt_gpu_running
+    UNION ALL
+    SELECT upid, device, ts, ts_end, 'wait' FROM tpt_collective_wait
   ),
   edge AS (
     SELECT * FROM tpt_edges!(running)

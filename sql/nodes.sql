@@ -6,7 +6,7 @@
 --
 -- Grain: one row per machine and process group.
 -- Scope: job
--- Windows: tpt.collective.part, tpt.collective.context, tpt.rank_host
+-- Parts: tpt.collective.part, tpt.collective.context, tpt.rank_host
 -- Needs: kernel, launch_calls, op_marks, user_annotation, gpu_user_annotation, collective
 -- Args: device, stream, correlation
 -- Set: steps RANGE  only collectives launched in these steps, by their number in steps

@@ -17,26 +17,34 @@
 -- Args: device, stream, correlation
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only messages launched in these steps, by their number in steps, and the
---   windows of these, see verdict (with tpt.step_of needing cpu_op)
+--   windows of these, see verdict
+-- Parts: tpt.collective.part, tpt.collective.context, tpt.gpu_exposed, tpt.message_end, tpt.step,
+--   tpt.step_window
 -- Shown first: rank, part, step, kind, peer, message, dur, bubble_ns, waiting_ns, bubble_percent,
 --   reason
 -- Paste: what `tp-tools sql pipeline` prints runs in the Query tab of any Perfetto UI.
-
-INCLUDE PERFETTO MODULE tpt.gpu_state;
 
 INCLUDE PERFETTO MODULE tpt.message;
 
 INCLUDE PERFETTO MODULE tpt.step;
 
+INCLUDE PERFETTO MODULE tpt.step_window;
+
 INCLUDE PERFETTO MODULE tpt.collective.window;
 
 WITH
   device AS (
-    SELECT upid, device, MIN(rank) AS rank, MIN(ts) AS ts, SUM(dur) AS dur
-    FROM tpt_gpu_state AS state
+    SELECT
+      win.upid,
+      win.device,
+      MIN(win.rank) AS rank,
+      MIN(win.ts) AS ts,
+      SUM(win.ts_end - win.ts) AS dur
+    FROM tpt_step_window AS win
+    LEFT JOIN tpt_step USING (seq)
     WHERE
-      tpt_set_steps!((SELECT number FROM tpt_step_of_state WHERE state_id = state.state_id))
-    GROUP BY upid, device
+      tpt_set_steps!(tpt_step.number)
+    GROUP BY win.upid, win.device
   ),
   told AS MATERIALIZED (
     SELECT
@@ -47,7 +55,7 @@ WITH
       SUM(waiting_ns) AS waiting_ns
     FROM tpt_message AS message
     WHERE
-      tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = message.id))
+      tpt_set_steps!((SELECT number FROM tpt_step WHERE seq = message.seq))
     GROUP BY upid, device
   ),
   untold AS MATERIALIZED (
@@ -58,7 +66,7 @@ WITH
       part.kind IN ('send', 'recv', 'send_recv')
       AND part.device IS NOT NULL
       AND message.id IS NULL
-      AND tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = part.id))
+      AND tpt_set_steps!(part.step_number)
     GROUP BY part.upid, part.device
   ),
   listed AS (
@@ -107,7 +115,7 @@ WITH
       track_id
     FROM tpt_message AS message
     WHERE
-      tpt_set_steps!((SELECT number FROM tpt_step_work WHERE id = message.id))
+      tpt_set_steps!((SELECT number FROM tpt_step WHERE seq = message.seq))
   )
 SELECT
   -- rank; NULL in the trace of one rank

@@ -10,7 +10,7 @@
 --
 -- Grain: one row per rank that has collectives.
 -- Scope: job
--- Windows: tpt.collective.part, tpt.collective.context, tpt.collective.work
+-- Parts: tpt.collective.part, tpt.collective.context, tpt.collective.work
 -- Needs: kernel, gpu_memcpy, gpu_memset, launch_calls, op_marks, user_annotation,
 --   gpu_user_annotation, collective
 -- Args: device, stream, correlation

@@ -24,6 +24,8 @@
 -- Args: device, stream, correlation, External id, Input type
 -- Set: rank RANGE  only these ranks
 -- Set: steps RANGE  only windows of these steps, by their number in steps
+-- Parts: tpt.collective.part, tpt.collective.context, tpt.gpu_exposed, tpt.profiler, tpt.step,
+--   tpt.step_window, tpt.window_time
 -- Shown first: rank, part, number, dur, verdict, gpu_percent, waiting_percent, cpu_percent,
 --   communication_percent, profiler, device, step
 -- Paste: what `tp-tools sql verdict` prints runs in the Query tab of any Perfetto UI.

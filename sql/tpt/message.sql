@@ -2,53 +2,13 @@
 
 INCLUDE PERFETTO MODULE tpt.busy_in;
 
-INCLUDE PERFETTO MODULE tpt.kernel_turn;
+INCLUDE PERFETTO MODULE tpt.gpu_exposed;
+
+INCLUDE PERFETTO MODULE tpt.message_end;
 
 INCLUDE PERFETTO MODULE tpt.step;
 
 INCLUDE PERFETTO MODULE tpt.collective.window;
-
--- Each end of a message on the GPU that says with which rank. Of messages that are open at once,
--- time counts to the one that began first: `since` is when it began to be that one.
-CREATE PERFETTO TABLE _tpt_message_end AS
-SELECT
-  part.id,
-  part.track_id,
-  part.rank,
-  part.upid,
-  part.device,
-  part.kind,
-  IIF(part.kind = 'recv', part.src_rank, part.dst_rank) AS peer,
-  part.process_group_desc,
-  part.bytes,
-  part.arrival,
-  part.ts_end,
-  MIN(
-    part.ts_end,
-    MAX(
-      part.arrival,
-      COALESCE(
-        MAX(part.ts_end) OVER (
-          PARTITION BY part.upid, part.device
-          ORDER BY part.arrival, part.ts_end, part.id
-          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ),
-        part.arrival
-      )
-    )
-  ) AS since,
-  -- when both ends had come
-  IIF(
-    part.confidence IN ('certain', 'tested'), MIN(part.ts_end, part.arrival + part.wait_ns), NULL
-  ) AS met,
-  of_step.seq
-FROM tpt_collective_rank AS part
-LEFT JOIN tpt_step_work AS of_step USING (id)
-WHERE
-  part.kind IN ('send', 'recv')
-  AND part.device IS NOT NULL
-  AND IIF(part.kind = 'recv', part.src_rank, part.dst_rank) IS NOT NULL
-ORDER BY part.id;
 
 -- Each end of a message, with the time in which its rank computes nothing meanwhile. Each moment
 -- counts to one message.
@@ -82,26 +42,38 @@ CREATE PERFETTO TABLE tpt_message(
   -- Of that, until the other rank had come, ns; NULL where its end was not found for sure.
   waiting_ns DURATION,
   -- The step that launched it, as in `tpt_step`; NULL: none.
-  seq LONG
+  seq JOINID(tpt_step.seq)
 ) AS
 WITH
-  compute AS (
-    SELECT upid || ' ' || device AS key, turn AS ts, ts_end
-    FROM tpt_kernel_turn
-    WHERE
-      kind = 'compute'
+  -- when both ends had come; NULL where that is not known for sure
+  message AS MATERIALIZED (
+    SELECT
+      part.*,
+      message_end.peer,
+      message_end.since,
+      message_end.seq AS step_seq,
+      IIF(
+        part.confidence IN ('certain', 'tested'),
+        MIN(part.ts_end, part.arrival + part.wait_ns),
+        NULL
+      ) AS met
+    FROM tpt_message_end AS message_end
+    CROSS JOIN tpt_collective_rank AS part USING (id)
+  ),
+  exposed AS (
+    SELECT upid || ' ' || device AS key, ts, ts_end FROM tpt_gpu_exposed
   ),
   -- two intervals of each: until both ends had come, and all of it
   meeting AS (
-    SELECT 2 * id AS id, upid || ' ' || device AS key, since AS ts, ts_end FROM _tpt_message_end
+    SELECT 2 * id AS id, upid || ' ' || device AS key, since AS ts, ts_end FROM message
     UNION ALL
     SELECT 2 * id + 1, upid || ' ' || device, since, MAX(since, met)
-    FROM _tpt_message_end
+    FROM message
     WHERE
       met IS NOT NULL
   ),
-  busy AS MATERIALIZED (
-    SELECT * FROM tpt_busy_in!(compute, meeting)
+  bubble AS MATERIALIZED (
+    SELECT * FROM tpt_busy_in!(exposed, meeting)
   )
 SELECT
   it.id,
@@ -112,16 +84,16 @@ SELECT
   it.kind,
   it.peer,
   ROW_NUMBER() OVER (
-    PARTITION BY it.upid, it.device, it.seq, it.kind, it.peer ORDER BY it.arrival, it.id
+    PARTITION BY it.upid, it.device, it.step_seq, it.kind, it.peer ORDER BY it.arrival, it.id
   ) AS message,
   it.process_group_desc,
   it.bytes,
   it.arrival,
   it.ts_end,
-  it.ts_end - it.since - busy.busy_ns AS bubble_ns,
-  MAX(it.since, it.met) - it.since - until_met.busy_ns AS waiting_ns,
-  it.seq
-FROM _tpt_message_end AS it
-CROSS JOIN busy ON busy.id = 2 * it.id
-LEFT JOIN busy AS until_met ON until_met.id = 2 * it.id + 1
+  bubble.busy_ns AS bubble_ns,
+  until_met.busy_ns AS waiting_ns,
+  it.step_seq AS seq
+FROM message AS it
+CROSS JOIN bubble ON bubble.id = 2 * it.id
+LEFT JOIN bubble AS until_met ON until_met.id = 2 * it.id + 1
 ORDER BY it.id;

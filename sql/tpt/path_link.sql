@@ -1,12 +1,10 @@
--- What each piece of GPU work waited for before it ran: the edges of critical paths.
+-- What each piece of GPU work waited for on its rank before it ran: edges of critical paths.
 
 INCLUDE PERFETTO MODULE tpt.kernel_turn;
 
 INCLUDE PERFETTO MODULE tpt.launched;
 
 INCLUDE PERFETTO MODULE tpt.sync;
-
-INCLUDE PERFETTO MODULE tpt.collective.approach;
 
 -- Each piece of GPU work with its place in the order of ends, when it had been launched, and when
 -- that call had returned: at the latest when its turn came.
@@ -126,39 +124,14 @@ WHERE
   latest.id IS NOT NULL
 ORDER BY latest.id;
 
--- The rank that each collective waited for: the part that came last, of several that of the lowest
--- rank. Only where the match is sure, and the part ran on when the last had come.
-CREATE PERFETTO TABLE _tpt_path_awaited AS
-WITH
-  last AS MATERIALIZED (
-    SELECT match_id, id, MIN(rank) AS rank
-    FROM tpt_collective_approach
-    WHERE
-      is_sure AND wait_ns = 0
-    GROUP BY match_id
-  )
-SELECT
-  part.id,
-  last.id AS last_id,
-  part.arrival + part.wait_ns AS last_arrival
-FROM tpt_collective_approach AS part
-CROSS JOIN last USING (match_id)
-CROSS JOIN tpt_kernel_turn AS kernel ON kernel.id = part.id
-WHERE
-  part.is_sure AND part.wait_ns > 0 AND part.arrival + part.wait_ns < kernel.ts_end
-ORDER BY part.id;
-
--- For each piece of GPU work the cause that it waited for last. The time between its turn and the
--- cause is covered: by turn, launched_by, launch_ts, sync_end, before_end, where they are not NULL.
+-- For each piece of GPU work the cause on its rank that it waited for last. The time between its
+-- turn and the cause is covered: by turn, launched_by, launch_ts, sync_end, before_end, where they
+-- are not NULL.
 CREATE PERFETTO TABLE tpt_path_link(
   -- Id of the work's slice.
   id JOINID(slice.id),
   -- When its turn came, ns, as in `tpt_kernel_turn`; of copies their start.
   turn TIMESTAMP,
-  -- For collectives that waited for another rank the part of the last; NULL: it waited for none.
-  awaited_id JOINID(slice.id),
-  -- When that came, ns; NULL likewise.
-  awaited_at TIMESTAMP,
   -- launch: its launch came last; device: other work of its device ended last; NULL: neither is in
   -- the trace.
   waited_for STRING,
@@ -195,8 +168,6 @@ WITH
 SELECT
   met.id,
   met.turn,
-  awaited.last_id AS awaited_id,
-  awaited.last_arrival AS awaited_at,
   CASE
     WHEN met.is_by_device THEN 'device'
     WHEN met.launched_by IS NOT NULL THEN 'launch'
@@ -210,5 +181,4 @@ SELECT
   IIF(met.is_by_device, met.ended_at, synced.work_end) AS before_end
 FROM met
 LEFT JOIN _tpt_path_synced AS synced USING (id)
-LEFT JOIN _tpt_path_awaited AS awaited USING (id)
 ORDER BY met.id;

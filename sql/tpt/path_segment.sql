@@ -1,10 +1,10 @@
 -- Critical paths of the windows of steps, walked from their ends back to their starts.
 
-INCLUDE PERFETTO MODULE tpt.gpu_slice;
-
-INCLUDE PERFETTO MODULE tpt.launched;
+INCLUDE PERFETTO MODULE tpt.path_awaited;
 
 INCLUDE PERFETTO MODULE tpt.path_link;
+
+INCLUDE PERFETTO MODULE tpt.path_work;
 
 INCLUDE PERFETTO MODULE tpt.step_window;
 
@@ -15,10 +15,10 @@ INCLUDE PERFETTO MODULE tpt.sync;
 CREATE PERFETTO TABLE _tpt_path_end AS
 WITH
   moment AS MATERIALIZED (
-    SELECT upid, device, ts_end AS at, id, 1 AS is_end FROM tpt_gpu_slice WHERE dur > 0
+    SELECT upid, device, ts_end AS at, id, 1 AS is_end FROM tpt_path_work WHERE dur > 0
     UNION ALL
     SELECT work.upid, work.device, link.turn, work.id, 0
-    FROM tpt_gpu_slice AS work
+    FROM tpt_path_work AS work
     CROSS JOIN tpt_path_link AS link USING (id)
   ),
   met AS (
@@ -47,7 +47,14 @@ ORDER BY window_id;
 CREATE PERFETTO TABLE _tpt_path_step AS
 WITH RECURSIVE
   link AS MATERIALIZED (
-    SELECT * FROM tpt_path_link
+    SELECT
+      link.id,
+      link.before_id,
+      link.before_end,
+      awaited.last_id AS awaited_id,
+      awaited.last_arrival AS awaited_at
+    FROM tpt_path_link AS link
+    LEFT JOIN tpt_path_awaited AS awaited USING (id)
   ),
   walk(window_id, since, at, id) AS (
     SELECT window_id, since, at, id FROM _tpt_path_end
@@ -96,11 +103,12 @@ WITH
       work.name,
       work.kind,
       work.launch_name,
-      IIF(link.awaited_at < walk.at, link.awaited_at, link.turn) AS began,
-      COALESCE(link.awaited_at < walk.at, FALSE) AS is_awaiting
+      IIF(awaited.last_arrival < walk.at, awaited.last_arrival, link.turn) AS began,
+      COALESCE(awaited.last_arrival < walk.at, FALSE) AS is_awaiting
     FROM _tpt_path_step AS walk
     CROSS JOIN tpt_path_link AS link USING (id)
-    CROSS JOIN tpt_launched AS work USING (id)
+    CROSS JOIN tpt_path_work AS work USING (id)
+    LEFT JOIN tpt_path_awaited AS awaited USING (id)
   ),
   part AS (
     SELECT

@@ -10,7 +10,7 @@ INCLUDE PERFETTO MODULE tpt.work_in;
 -- those that repeat, see `tpt_step_repeat`.
 CREATE PERFETTO TABLE tpt_step(
   -- The step, counted in the order of ranks and starts.
-  seq LONG,
+  seq JOINID(tpt_step.seq),
   -- Its number on its rank: that of the ProfilerStep, of other steps counted from 0.
   number LONG,
   -- Id of the annotation's slice; of a repetition that of its first GPU work.
@@ -82,7 +82,7 @@ CREATE PERFETTO TABLE tpt_step_work(
   -- Id of the work's slice.
   id JOINID(slice.id),
   -- Its step, as in `tpt_step`; NULL: of none.
-  seq LONG,
+  seq JOINID(tpt_step.seq),
   -- The number of the step on its rank; NULL likewise.
   number LONG,
   -- Why it is of none: launch not recorded, or outside steps; NULL for work of a step.

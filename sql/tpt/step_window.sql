@@ -13,7 +13,7 @@ INCLUDE PERFETTO MODULE tpt.step;
 -- the first begins with the first work of any step. Steps without work on the device have none.
 CREATE PERFETTO TABLE tpt_step_window(
   -- Number of the window, in the order of devices and starts.
-  window_id LONG,
+  window_id JOINID(tpt_step_window.window_id),
   -- The process that the device's tracks belong to.
   upid JOINID(process.id),
   -- Device.
@@ -21,7 +21,7 @@ CREATE PERFETTO TABLE tpt_step_window(
   -- Rank; NULL in the trace of one rank.
   rank LONG,
   -- Its step, as in `tpt_step`; NULL: before the first step, after the last, or no steps.
-  seq LONG,
+  seq JOINID(tpt_step.seq),
   -- step, before the first step, after the last step, or no steps.
   part STRING,
   -- Its start, ns.

@@ -1,61 +1,37 @@
 -- Parts of the windows of steps: what a device did, or what kept it.
 
-INCLUDE PERFETTO MODULE tpt.gap;
-
-INCLUDE PERFETTO MODULE tpt.gap_part;
-
-INCLUDE PERFETTO MODULE tpt.gpu_running;
-
-INCLUDE PERFETTO MODULE tpt.gpu_slice;
+INCLUDE PERFETTO MODULE tpt.gpu_exposed;
 
 INCLUDE PERFETTO MODULE tpt.state;
 
 INCLUDE PERFETTO MODULE tpt.step_window;
 
--- Time of each window by kind of work. All work ends before a window does, or with it, so that no
--- piece of it belongs to two windows.
-CREATE PERFETTO TABLE _tpt_window_work AS
+INCLUDE PERFETTO MODULE tpt.window_time;
+
+INCLUDE PERFETTO MODULE tpt.collective.wait;
+
+-- Time of each window in which nothing but collectives ran, by whether these waited. All work ends
+-- before a window does, or with it, so that no piece of it belongs to two windows.
+CREATE PERFETTO TABLE _tpt_window_wait AS
 WITH
-  running AS (
-    SELECT upid AS owner, device, ts, ts_end, kind FROM tpt_gpu_running
+  running AS MATERIALIZED (
+    SELECT upid AS owner, device, ts, ts_end, 'collective' AS kind FROM tpt_gpu_exposed
+    UNION ALL
+    SELECT upid, device, ts, ts_end, 'wait' FROM tpt_collective_wait
   ),
   edge AS (
     SELECT * FROM tpt_edges!(running)
     UNION ALL
     SELECT upid, device, ts, 0, NULL, window_id FROM tpt_step_window
   )
-SELECT
-  mark AS window_id,
-  compute_ns + hidden_ns AS compute_ns,
-  communication_ns,
-  waiting_ns,
-  copy_ns
+SELECT mark AS window_id, waiting_ns
 FROM tpt_time_by_mark!(edge)
 ORDER BY window_id;
-
--- Idle time of each window by the cause that kept the work at the end of each gap.
-CREATE PERFETTO TABLE _tpt_window_gap AS
-WITH
-  moment AS (
-    SELECT work.upid, work.device, gap.ts, gap.gap_id AS id
-    FROM tpt_gap AS gap
-    CROSS JOIN tpt_gpu_slice AS work ON work.id = gap.after_id
-  )
-SELECT
-  placed.window_id,
-  SUM(part.cpu_ns + part.launch_call_ns) AS cpu_ns,
-  SUM(part.wait_ns) AS sync_ns,
-  SUM(part.dependency_ns + part.front_end_ns) AS dependency_ns,
-  SUM(part.unknown_ns) AS unknown_ns
-FROM tpt_window_of!(moment) AS placed
-CROSS JOIN tpt_gap_part AS part ON part.gap_id = placed.id
-GROUP BY placed.window_id
-ORDER BY placed.window_id;
 
 -- The parts of each window, which add up to it.
 CREATE PERFETTO TABLE tpt_window_part(
   -- Number of the window, as in `tpt_step_window`.
-  window_id LONG,
+  window_id JOINID(tpt_step_window.window_id),
   -- At least one kernel ran that is no collective, ns.
   compute_ns DURATION,
   -- A collective ran, all its ranks had come as far as is known, and no compute, ns.
@@ -74,16 +50,15 @@ CREATE PERFETTO TABLE tpt_window_part(
   unknown_ns DURATION
 ) AS
 SELECT
-  part.window_id,
-  COALESCE(work.compute_ns, 0) AS compute_ns,
-  COALESCE(work.communication_ns, 0) AS communication_ns,
-  COALESCE(work.waiting_ns, 0) AS waiting_ns,
-  COALESCE(work.copy_ns, 0) AS copy_ns,
-  COALESCE(gap.cpu_ns, 0) AS cpu_ns,
-  COALESCE(gap.sync_ns, 0) AS sync_ns,
-  COALESCE(gap.dependency_ns, 0) AS dependency_ns,
-  COALESCE(gap.unknown_ns, 0) AS unknown_ns
-FROM tpt_step_window AS part
-LEFT JOIN _tpt_window_work AS work USING (window_id)
-LEFT JOIN _tpt_window_gap AS gap USING (window_id)
-ORDER BY part.window_id;
+  own.window_id,
+  own.compute_ns,
+  own.collective_ns - COALESCE(wait.waiting_ns, 0) AS communication_ns,
+  COALESCE(wait.waiting_ns, 0) AS waiting_ns,
+  own.copy_ns,
+  own.cpu_ns,
+  own.sync_ns,
+  own.dependency_ns,
+  own.unknown_ns
+FROM tpt_window_time AS own
+LEFT JOIN _tpt_window_wait AS wait USING (window_id)
+ORDER BY own.window_id;

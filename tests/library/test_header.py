@@ -68,13 +68,13 @@ def test_wrong_fields_are_refused(line: str) -> None:
         parse(f"-- Own: x\n--\n{line}\nSELECT 1", "own.sql")
 
 
-def test_windows_are_of_modules_of_a_job() -> None:
-    """`Windows` lists the modules of which windows of time give the rows, of jobs alone."""
-    said = "-- Scope: job\n-- Windows: tpt.collective.part,\n--   tpt.rank_host\nSELECT 1"
-    assert parse(said, "q.sql").windows == ("tpt.collective.part", "tpt.rank_host")
-    assert parse("-- Scope: job\nSELECT 1", "q.sql").windows == ()
-    for wrong in ("-- Scope: job\n-- Windows: rows", "-- Scope: rank\n-- Windows: tpt.gap"):
-        with pytest.raises(InputError, match=r"q\.sql: its header says 'Windows: "):
+def test_parts_are_of_modules_of_a_job() -> None:
+    """`Parts` lists the modules of which parts of a job give the rows, of jobs alone."""
+    said = "-- Scope: job\n-- Parts: tpt.collective.part,\n--   tpt.rank_host\nSELECT 1"
+    assert parse(said, "q.sql").parts == ("tpt.collective.part", "tpt.rank_host")
+    assert parse("-- Scope: job\nSELECT 1", "q.sql").parts == ()
+    for wrong in ("-- Scope: job\n-- Parts: rows", "-- Scope: rank\n-- Parts: tpt.gap"):
+        with pytest.raises(InputError, match=r"q\.sql: its header says 'Parts: "):
             parse(f"{wrong}\nSELECT 1", "q.sql")
 
 

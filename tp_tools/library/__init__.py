@@ -13,7 +13,7 @@ from tp_tools.library.files import (
     queries,
     read,
 )
-from tp_tools.library.given import Table, reads, tables, without
+from tp_tools.library.given import Table, reads, tables, tables_read, without
 from tp_tools.library.header import Header, Scope, combine, parse, union, with_macros
 from tp_tools.library.modules import PACKAGE, args_read, expand, includes_modules, modules
 from tp_tools.library.parameters import with_parameters
@@ -51,6 +51,7 @@ __all__ = [
     "read",
     "reads",
     "tables",
+    "tables_read",
     "union",
     "with_macros",
     "with_parameters",

@@ -1,6 +1,7 @@
 """Put rows in place of what modules of the package make: of a trace that is in several parts.
 
-A script whose modules are given reads nothing of the trace that it runs on; `reads` tells.
+A script whose modules are given reads nothing of the trace that it runs on; `reads` tells. Tables
+are given; functions and macros stay as they are.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_WORD = re.compile(r"\w+")
 _LITERAL = re.compile(r"'[^']*'")
 _MADE = re.compile(
     r"^CREATE OR REPLACE PERFETTO (TABLE|VIEW|FUNCTION|MACRO) (\w+)(?:\(\n(.*?)^\))?",
     re.MULTILINE | re.DOTALL,
+)
+_CALLABLE = re.compile(
+    r"^CREATE OR REPLACE PERFETTO (?:FUNCTION|MACRO) .*?;$", re.MULTILINE | re.DOTALL
 )
 _COLUMN = re.compile(r"^  (\w+) ([\w().]+),?$", re.MULTILINE)
 _CREATED = re.compile(r"\bPERFETTO\s+(?:TABLE|VIEW|FUNCTION|MACRO)\s+(\w+)", re.IGNORECASE)
@@ -59,20 +64,37 @@ def tables(module: str) -> list[Table]:
     """Return the public tables and views that a module makes.
 
     Raises:
-        InputError: there is no such module, or it makes functions or macros.
+        InputError: there is no such module, or it makes none.
     """
-    made = _MADE.findall(modules().get(module, ""))
-    others = sorted({kind.lower() for kind, _, _ in made} - {"table", "view"})
-    if not made or others:
-        what = f"makes a {others[0]}" if others else "is no module that makes tables"
-        raise InputError(f"windows of time cannot give {module}: it {what}.")
-    public = [(name, body) for _, name, body in made if not name.startswith("_")]
-    return [Table(name, tuple(_COLUMN.findall(_COMMENT.sub("", body)))) for name, body in public]
+    made = [
+        (name, body)
+        for kind, name, body in _MADE.findall(modules().get(module, ""))
+        if kind in {"TABLE", "VIEW"} and not name.startswith("_")
+    ]
+    if not made:
+        raise InputError(f"parts of a job cannot give {module}: it is no module that makes tables.")
+    return [Table(name, tuple(_COLUMN.findall(_COMMENT.sub("", body)))) for name, body in made]
 
 
 def without(given: Iterable[str]) -> dict[str, str]:
-    """Return the modules of the package; of those that are given nothing is made."""
-    return modules() | dict.fromkeys(given, _NOTHING)
+    """Return the modules of the package; those that are given make functions and macros alone."""
+    every = modules()
+    return every | {name: _callables(every.get(name, "")) or _NOTHING for name in given}
+
+
+def tables_read(sql: Iterable[str], given: Iterable[str]) -> list[Table]:
+    """Return the tables of modules that are given of which scripts say the names.
+
+    Args:
+        sql: queries, which may include modules.
+        given: names of modules.
+
+    Raises:
+        InputError: a script includes a module that does not exist, or a module makes no tables.
+    """
+    texts = without(given)
+    said = {name for it in sql for name in _WORD.findall(_COMMENT.sub("", expand(it, texts)))}
+    return [it for module in given for it in tables(module) if it.name in said]
 
 
 def reads(sql: str, given: Iterable[str]) -> list[str]:
@@ -96,6 +118,10 @@ def reads(sql: str, given: Iterable[str]) -> list[str]:
             named |= {it.strip() for it in args.split(",")} if macro in of_tables else set()
         read |= named - set(_NAMED.findall(statement))
     return sorted({name.lower() for name in read} - made - {""})
+
+
+def _callables(module: str) -> str:
+    return "".join(f"{it}\n" for it in _CALLABLE.findall(module))
 
 
 def _sources(statement: str) -> Iterator[str]:

@@ -9,12 +9,13 @@
     -- Set: rank RANGE  only these ranks
     -- Shown first: name, count, total_ns
     -- Kernel names: name
-    -- Windows: tpt.collective.part
+    -- Parts: tpt.collective.part
 
 A file without a header has scope rank and needs every category. `Args` lists the args that it reads
 of events other than collectives; of collectives it gets all. Each `Set` declares a parameter, see
-`tp_tools.library.settings`. `Windows` lists, for a query about a job, the modules through which it
-reads the trace: their rows are the same from windows of time between collectives as from the whole.
+`tp_tools.library.settings`. `Parts` lists, for a query about a job, the modules through which it
+reads the trace: their rows are the same from parts of the job, one after the other, as from all of
+it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ EVERYTHING = "every category"
 
 Scope = Literal["rank", "job"]
 
-_KEYS = ("Grain", "Scope", "Needs", "Args", "Set", "Shown first", "Kernel names", "Windows")
+_KEYS = ("Grain", "Scope", "Needs", "Args", "Set", "Shown first", "Kernel names", "Parts")
 _FIELD = re.compile(r"([A-Z][a-z]*(?: [a-z]+)?): +(.*)")
 _TITLE = re.compile(r"^[A-Z]\w*: +")
 _CATEGORY = re.compile(r"[A-Za-z_]\w*")
@@ -57,7 +58,7 @@ class Header(Struct, frozen=True):
         first: the columns that answer the question, which a narrow terminal shows first.
         kernels: the columns with kernel names, which a terminal shows as short names.
         parameters: those that can be set.
-        windows: the modules whose rows windows of time of a job give; empty: it is asked at once.
+        parts: the modules whose rows parts of a job give; empty: it is asked at once.
     """
 
     answers: str
@@ -68,7 +69,7 @@ class Header(Struct, frozen=True):
     first: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
-    windows: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     def needing(self, values: Values) -> Header:
         """Return the header, with what the query also needs where parameters have these values."""
@@ -86,7 +87,7 @@ def parse(sql: str, name: str) -> Header:
         name: the name of the file in errors.
 
     Raises:
-        InputError: the scope, the needs, the windows or a parameter is malformed.
+        InputError: the scope, the needs, the parts or a parameter is malformed.
     """
     lines = list(_comment(sql))
     fields = dict(_fields(lines))
@@ -102,7 +103,7 @@ def parse(sql: str, name: str) -> Header:
         first=tuple(_listed(fields["Shown first"])) if "Shown first" in fields else (),
         kernels=tuple(_listed(fields["Kernel names"])) if "Kernel names" in fields else (),
         parameters=_parameters(lines, name),
-        windows=_windows(fields, name),
+        parts=_parts(fields, name),
     )
 
 
@@ -193,14 +194,14 @@ def _needs(text: str, name: str) -> frozenset[str] | None:
     return frozenset(categories)
 
 
-def _windows(fields: Mapping[str, str], name: str) -> tuple[str, ...]:
-    if "Windows" not in fields:
+def _parts(fields: Mapping[str, str], name: str) -> tuple[str, ...]:
+    if "Parts" not in fields:
         return ()
-    said = _listed(fields["Windows"])
+    said = _listed(fields["Parts"])
     if not all(map(_MODULE.fullmatch, said)) or fields.get("Scope") != "job":
         raise InputError(
-            f"{name}: its header says 'Windows: {fields['Windows']}'; of a job it lists modules, "
-            "as in 'Windows: tpt.collective.part'."
+            f"{name}: its header says 'Parts: {fields['Parts']}'; of a job it lists modules, "
+            "as in 'Parts: tpt.collective.part'."
         )
     return tuple(said)
 

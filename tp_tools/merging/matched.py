@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tp_tools.alignment import Alignment, Collectives
+    from tp_tools.merging.preparation import MergePlan
     from tp_tools.merging.selection import Selection
     from tp_tools.merging.write_rank import RankFragment
     from tp_tools.trace.model import Ints
@@ -190,3 +191,20 @@ def _ranges(numbers: list[int]) -> str:
     starts = [n for i, n in enumerate(ordered) if not i or n != ordered[i - 1] + 1]
     ends = [n for i, n in enumerate(ordered) if i + 1 == len(ordered) or ordered[i + 1] != n + 1]
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
+
+
+def shown_collectives(
+    plan: MergePlan, written: list[RankFragment], selection: Selection
+) -> list[Collective]:
+    """List every matched collective that touches the window, once all ranks are written."""
+    tables = [summary.collectives for summary in plan.summaries]
+    numbers = [rank.rank for rank in plan.ranks]
+    matched = collectives(plan.alignment, tables, numbers, written)
+    return [one for one in matched if _is_inside(one, selection, plan.start_ns)]
+
+
+def _is_inside(collective: Collective, selection: Selection, start_ns: int) -> bool:
+    """Tell whether a collective touches the window of the selection."""
+    first, end = collective.first.arrival + start_ns, collective.end + start_ns
+    begun = selection.end_ns is None or first < selection.end_ns
+    return begun and (selection.start_ns is None or end > selection.start_ns)

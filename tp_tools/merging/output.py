@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from tp_tools.chrome.metadata import MERGED_KEY
 from tp_tools.chrome.sanitize import encoded
 from tp_tools.files.gzip_parts import Deflated, gzip, text
 from tp_tools.merging import collective_tracks, json_fragment
-from tp_tools.merging.matched import collectives, matches_of_rank
+from tp_tools.merging.matched import matches_of_rank, shown_collectives
 from tp_tools.merging.placement import RANK_IDS, RankPlacement
 from tp_tools.merging.write_rank import write
 from tp_tools.processes.worker import FileCall
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tp_tools.files.gzip_parts import GzipPart
-    from tp_tools.merging.collective_tracks import Collective
     from tp_tools.merging.preparation import MergePlan
     from tp_tools.merging.selection import Selection
     from tp_tools.merging.write_rank import Form, RankFragment
@@ -100,8 +100,46 @@ def blocks(
         selection=selection,
         keeps_inputs=keeps_inputs,
     )
-    fragments = writer.packets() if form == "pftrace" else writer.json()
+    fragments = writer.packets() if form == "pftrace" else chain.from_iterable(writer.sections())
     yield from gzip(fragments) if packed else text(fragments)
+
+
+def sections(
+    plan: MergePlan,
+    pool: Pool,
+    reporter: Reporter,
+    selection: Selection | None,
+    *,
+    keeps_inputs: bool,
+) -> Iterator[Iterator[bytes]]:
+    """Write the merged trace as Chrome JSON without a header, section by section.
+
+    The first, any other and the last together are a trace: of a rank, or, of the last but one, of
+    the collectives. All of a section has to be taken before the next.
+
+    Args:
+        plan: the ranks, read and aligned.
+        pool: processes that write the ranks.
+        reporter: receives the size of each input in bytes once the rank was written.
+        selection: as for `blocks`.
+        keeps_inputs: as for `blocks`.
+
+    Raises:
+        InputError: as `blocks`.
+    """
+    selection = selection or plan.selection()
+    writer = _MergeWriter(
+        plan,
+        pool,
+        {},
+        "json",
+        reporter,
+        Counts(),
+        packed=False,
+        selection=selection,
+        keeps_inputs=keeps_inputs,
+    )
+    return map(text, writer.sections())
 
 
 class _MergeWriter(Struct, eq=False):
@@ -123,28 +161,34 @@ class _MergeWriter(Struct, eq=False):
         yield from self._ranks(written)
         yield from self._collective_packets(written)
 
-    def json(self) -> Iterator[GzipPart]:
-        """Write the merge as Chrome JSON."""
+    def sections(self) -> Iterator[Iterator[GzipPart]]:
+        """Write the merge as Chrome JSON: what stands before the ranks, each, and what behind."""
         header = b'"%b":%b' % (MERGED_KEY.encode(), encoded(self.header))
         check_events([b"{%b}" % header])
-        yield b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n%b,\n' % (
-            self.plan.start_ns,
-            header,
-        )
-        yield b'"traceEvents":[\n'
         hosts = b"".join(json_fragment.without_last_comma(self._host_events()))
-        yield hosts
+        yield iter(
+            (
+                b'{"schemaVersion":1,"displayTimeUnit":"ns","baseTimeNanoseconds":%d,\n%b,\n'
+                % (self.plan.start_ns, header),
+                b'"traceEvents":[\n',
+                hosts,
+            )
+        )
         separator = b",\n" if hosts else b""
         written: list[RankFragment] = []
         for fragment in self._ranks(written):
-            yield separator
-            yield fragment
+            yield iter((separator, fragment))
             separator = b",\n"
-        for block in json_fragment.without_last_comma(self._collective_events(written)):
+        yield self._separated(separator, self._collective_events(written))
+        yield iter((b"\n]}\n",))
+
+    @staticmethod
+    def _separated(separator: bytes, events: Iterator[bytes]) -> Iterator[GzipPart]:
+        """Put the separator before the first event."""
+        for block in json_fragment.without_last_comma(events):
             yield separator if block else b""
             yield block
             separator = b"" if block else separator
-        yield b"\n]}\n"
 
     def _host_events(self) -> Iterator[bytes]:
         """Write the machine of each rank as a thread's name, as `tpt.rank_host` reads it."""
@@ -198,7 +242,7 @@ class _MergeWriter(Struct, eq=False):
         """Write the collectives as JSON events, each followed by a comma."""
         plan = self.plan
         first_flow = 1 + sum(summary.links for summary in plan.summaries)
-        shown = _collectives(plan, written, self.selection)
+        shown = shown_collectives(plan, written, self.selection)
         for block, count in collective_tracks.events(shown, first_flow, links=plan.options.links):
             self.counts.links += count
             check_events([block.removesuffix(b",\n")])
@@ -214,7 +258,7 @@ class _MergeWriter(Struct, eq=False):
         from tp_tools.writing import PftraceOptions  # noqa: PLC0415
 
         plan = self.plan
-        shown = _collectives(plan, written, self.selection)
+        shown = shown_collectives(plan, written, self.selection)
         if plan.options.links:
             self.counts.links += sum(
                 max(sum(kernel.is_written for kernel in collective.kernels) - 1, 0)
@@ -229,16 +273,6 @@ class _MergeWriter(Struct, eq=False):
 def _in_file(block: Path | Deflated, part: Path) -> Path | Deflated:
     """Return a block with the file that it is in here: another machine may have written it."""
     return replace(block, data=part) if isinstance(block, Deflated) else part
-
-
-def _collectives(
-    plan: MergePlan, written: list[RankFragment], selection: Selection
-) -> list[Collective]:
-    """List every matched collective that touches the window, once all ranks are written."""
-    tables = [summary.collectives for summary in plan.summaries]
-    numbers = [rank.rank for rank in plan.ranks]
-    matched = collectives(plan.alignment, tables, numbers, written)
-    return [one for one in matched if _is_inside(one, selection, plan.start_ns)]
 
 
 def first_flows(plan: MergePlan) -> list[int]:
@@ -259,10 +293,3 @@ def placement_of(plan: MergePlan, index: int, first_flow: int) -> RankPlacement:
         start_ns=plan.start_ns,
         first_flow=first_flow,
     )
-
-
-def _is_inside(collective: Collective, selection: Selection, start_ns: int) -> bool:
-    """Tell whether a collective touches the window of the selection."""
-    first, end = collective.first.arrival + start_ns, collective.end + start_ns
-    begun = selection.end_ns is None or first < selection.end_ns
-    return begun and (selection.start_ns is None or end > selection.start_ns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -45,7 +46,7 @@ _SMALL = 16 << 20
 
 
 class Job(Struct, frozen=True):
-    """A job whose merged ranks were written to a file of Chrome JSON.
+    """A job, or a part of it, whose merged ranks were written to a file of Chrome JSON.
 
     Attributes:
         plan: the ranks, their clocks and their matches.
@@ -57,33 +58,43 @@ class Job(Struct, frozen=True):
     _pool: Pool
     _bytes: int
     _reporter: Reporter
+    _edges: tuple[int, ...] = ()
+    """Where the sections of the file begin, and its end."""
+
+    _section: int | None = None
+    """The only one beside the first and the last; None for all."""
 
     def size(self) -> int:
-        """Return the bytes of the file."""
-        return self.file.stat().st_size
+        """Return the bytes of text."""
+        return sum(last - first for first, last in self._ranges())
 
     def written(self, selection: Selection | None = None) -> Job:
         """Write the ranks; `selection` says which events, by default those that a query needs."""
+        edges = [0]
         with (
             self._reporter.stage("merging the ranks", self._bytes, "writing collectives") as stage,
             self.file.open("wb") as out,
         ):
-            blocks = merge_output.blocks(
+            for section in merge_output.sections(
                 self.plan,
                 self._pool,
-                {},
-                reporter=stage,
-                selection=selection,
+                stage,
+                selection,
                 keeps_inputs=True,  # for other windows, and queries about the ranks
-            )
-            out.writelines(blocks)
-        return self
+            ):
+                out.writelines(section)
+                edges.append(out.tell())
+        return replace(self, _edges=tuple(edges))
 
     def window(self, start_ns: int | None, end_ns: int | None) -> Job:
         """Write a window of time in place of what was written; bounds are ns since the epoch."""
         return self.written(
             replace(self.plan.selection(), start_ns=start_ns, end_ns=end_ns, has_context=True)
         )
+
+    def ranks(self) -> list[Job]:
+        """Return each rank by itself, in order, and behind them the collectives."""
+        return [replace(self, _section=number) for number in range(1, len(self._edges) - 2)]
 
     @contextmanager
     def loaded(self, how: LoadOptions) -> Iterator[Processor]:
@@ -92,8 +103,24 @@ class Job(Struct, frozen=True):
         Raises:
             EngineError: TraceProcessor failed.
         """
-        with _load(self.file, self.plan, how, self._reporter) as tp:
+        with _load(self, how, self._reporter) as tp:
             yield tp
+
+    def text(self, reporter: Reporter) -> Iterator[bytes]:
+        """Read the text in blocks; `reporter` receives the size of each."""
+        with self.file.open("rb") as file:
+            for first, last in self._ranges():
+                file.seek(first)
+                while block := file.read(min(BLOCK, last - file.tell())):
+                    reporter.advance(len(block))
+                    yield block
+
+    def _ranges(self) -> list[tuple[int, int]]:
+        """Return the bytes of the file that are the job's."""
+        if self._section is None:
+            return [(self._edges[0], self._edges[-1])]
+        every = list(pairwise(self._edges))
+        return [every[0], every[self._section], every[-1]]
 
 
 def load_job(
@@ -130,18 +157,19 @@ def load_job(
     """
     with temporary.folder() as folder:
         file = folder / "job.json"
-        prepared = write(
+        with written(
             traces, header, how, file, align=align, reporter=reporter, kept=kept, workers=workers
-        )
-        return _load(file, prepared, how, reporter), prepared
+        ) as job:
+            pass
+        return _load(job, how, reporter), job.plan
 
 
-def _load(file: Path, plan: MergePlan, how: LoadOptions, reporter: Reporter) -> Processor:
+def _load(job: Job, how: LoadOptions, reporter: Reporter) -> Processor:
     """Load a job that was written; the caller closes the TraceProcessor."""
-    size = file.stat().st_size
+    size, plan = job.size(), job.plan
     with reporter.stage("loading the job", size, BUILDING) as stage:
         tp = engine.load(
-            _blocks(file, stage),
+            job.text(stage),
             source="the job",
             engine=how.engine,
             size=size,
@@ -239,11 +267,3 @@ def _with_needs(prepared: MergePlan, header: Header, how: LoadOptions) -> MergeP
     links = FLOWS in how.needs
     options = replace(prepared.options, needs=how.needs, args=header.args, links=links)
     return replace(prepared, options=options)
-
-
-def _blocks(file: Path, reporter: Reporter) -> Iterator[bytes]:
-    """Read the file in blocks; `reporter` receives the size of each."""
-    with file.open("rb") as text:
-        while block := text.read(BLOCK):
-            reporter.advance(len(block))
-            yield block

@@ -110,9 +110,9 @@ def _all_rows(  # noqa: PLR0917  all are needed
     if of_job:
         loading = how if all_categories else lookup.needing(how, of_job)
         # merging and alignment: not for one trace
-        from tp_tools.querying import windows  # noqa: PLC0415
+        from tp_tools.querying import parts  # noqa: PLC0415
 
-        rows = windows.run(of_job, traces.files, loading, reporter, workers)
+        rows = parts.run(of_job, traces.files, loading, reporter, workers)
         answers.update(_first_rows(rows, limit))
     if of_rank:
         loading = how if all_categories else lookup.needing(how, of_rank)
