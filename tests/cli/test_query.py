@@ -551,3 +551,14 @@ def test_one_trace_imports_nothing_of_jobs() -> None:
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_a_caller_in_python_may_take_words_alone(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stdout without bytes below it, as of contextlib.redirect_stdout, gets the rows as well."""
+    words = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", words)
+    main(["query", "-e", "SELECT 'Größe' AS name", str(DECODE), "--format", form])
+    assert "Größe" in words.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import shutil
@@ -144,7 +145,9 @@ def _print_all(answers: dict[Query, Rows], options: OutputOptions, console: Cons
     if options.form != "table" or not (fits or options.wide):
         most = options.rows or None
         shown = {query: replace(rows, rows=rows.rows[:most]) for query, rows in answers.items()}
-        for block in _blocks(shown, options.form):
+        text = _blocks(shown, options.form)
+        is_text = not hasattr(sys.stdout, "buffer")  # a caller in Python may take words alone
+        for block in codecs.iterdecode(text, "utf-8") if is_text else text:
             click.echo(block, nl=False)
         if not any(answer.rows for answer in answers.values()):
             console.say("No rows.")
