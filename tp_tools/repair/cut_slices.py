@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import distinct, is_in, iterate_rows
+from tp_tools.columns import distinct, is_in, iterate_rows, unique
 from tp_tools.formatting import plural
 from tp_tools.trace.model import is_phase
 from tp_tools.trace.pairs import can_end, sorted_from
@@ -122,7 +122,7 @@ def _starting_together(near: Slices) -> Ints:
 def _starting_at_an_end(near: Slices, start: int) -> Ints:
     """Find the pairs before `start` that start when another ends whose E event stands behind."""
     ts, end, closing = near.ts[:], near.end[:], near.closing
-    times = np.unique(ts[ts < start])
+    times = unique(ts[ts < start])
     times = times[np.isin(times, end[end > ts])]
     if not len(times):
         return np.empty(0, np.int64)
