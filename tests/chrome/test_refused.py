@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.support.handmade import fixed, shown, trace_of
-from tp_tools.chrome.refused import holds_huge_number, holds_refused_time
+from tests.support.handmade import fixed, shown, source_of, trace_of
+from tests.support.perfetto_content import both
+from tp_tools.chrome.reader import read
+from tp_tools.chrome.refused import check_accepted, holds_huge_number
+from tp_tools.chrome.stream import Malformed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OTHER = ',{"ph":"X","name":"z","pid":1,"tid":1,"ts":9,"dur":1}'
 
@@ -81,4 +89,23 @@ def test_places_are_found_across_blocks() -> None:
     for shift in range(-12, 4):
         lead = b'{"x":"' + b"x" * ((1 << 17) + shift) + b'",'
         assert holds_huge_number(lead + b'"foo":1e400}')
-        assert holds_refused_time(lead + b'"ts":{},"ts":1}')
+        for twice, place in (('"ts":{},"ts":1', "time"), ('"args":{},"args":1', "args")):
+            with pytest.raises(Malformed, match=place):
+                check_accepted(lead + twice.encode() + b"}", [], "x.json")
+
+
+@pytest.mark.parametrize("space", ["", " ", "\n  "])
+@pytest.mark.parametrize("value", ["5", "null", "true", '"t"', "[]", '[{"y":1}]'])
+def test_the_last_object_among_args_counts(value: str, space: str, tmp_path: Path) -> None:
+    """Args that are no object hide none before them, in neither form, as in Perfetto v52."""
+    given = (
+        (1, f'"args":{space}{{"x":1}},"ts":6,"args":{space}{value},"dur":2'),
+        (0, f'"args":{space}{{"x":0,"args":7}},"ts":6,"args":{space}{{"x":1}},"dur":2'),
+        (0, f'"args":{space}{value},"ts":6,"dur":2,"args":{space}{{"x":1}}'),
+    )
+    for renamed, members in given:
+        source = source_of(traced(members), tmp_path)
+        assert read(source).repairs["args_twice"] == renamed
+        as_json, as_pftrace = both(source)
+        assert as_json == as_pftrace
+        assert [it[-1] for it, _, _ in as_json.slices if it[2] == "a"] == ["args.x int 1"]

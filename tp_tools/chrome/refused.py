@@ -1,8 +1,9 @@
-"""Find what Perfetto v52 refuses a whole file for, in members that are not read into columns.
+"""Find what Perfetto v52 refuses a whole file for, or reads in another way than the decoder.
 
     "foo": 1e400                 a number of an event that no double holds
     "ts": {}, "ts": 5            a time that is no number, though the last of its key counts
     "pid": "a", "pid": 5         an id that is text, likewise: it takes 5 for the number of a text
+    "args": {}, "args": 5        args that are no object behind others: it keeps the last object
 
 All are rare, and a look at every byte has to be cheap: numpy marks the few places to look at.
 """
@@ -38,6 +39,7 @@ _LONGEST = 512  # bytes of a number before its exponent
 _TIMES = ("ts", "dur", "tts", "tdur")
 _IDS = ("pid", "tid")
 _NO_NUMBER = re.compile(rb'(?<=")(?:t?ts|t?dur)"\s*:\s*(?![-\d]|"-?[\d.]+"|\s)')
+_OTHER_ARGS = re.compile(rb'(?<=")args"\s*:\s*(?!\{|\s)')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _RAW_EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -60,7 +62,7 @@ def holds_huge_number(text: bytes) -> bool:
 def check_accepted(
     text: bytes, events: Sequence[Event], file: str, *, thorough: bool = False
 ) -> None:
-    """Make sure that Perfetto refuses nothing of a batch of events.
+    """Make sure that Perfetto refuses nothing of a batch of events, and reads it like the decoder.
 
     Args:
         text: of the batch, with the separators before its events.
@@ -69,28 +71,38 @@ def check_accepted(
         thorough: whether every token was looked at, so that huge numbers are left in strings only.
 
     Raises:
-        Malformed: it refuses a number or a time.
+        Malformed: it refuses a number or a time, or takes other args.
     """
     if not thorough and holds_huge_number(text):
         raise Malformed(f"{file}: a number is too large for a double.")
-    if holds_refused_time(text):
+    marks = np.frombuffer(text, np.uint8)
+    ends = _marked(marks, _key_ends)
+    if holds_refused_time(text, marks, ends):
         raise Malformed(f"{file}: an event has a time twice, and one of them is no number.")
+    if holds_args_twice(text, marks, ends):
+        raise Malformed(f"{file}: an event has args twice, and the last of them are no object.")
     if holds_refused_id(text, events):
         raise Malformed(f"{file}: an event has a pid or tid twice, and the first of them is text.")
 
 
-def holds_refused_time(text: bytes) -> bool:
+def holds_refused_time(text: bytes, marks: NDArray[np.uint8], ends: Ints) -> bool:
     """Tell whether an event has a time twice of which one before the last is no number."""
-    if not any(_NO_NUMBER.match(text, _key(text, at)) for at in _odd_times(text).tolist()):
+    odd = _odd_times(marks, ends).tolist()
+    if not any(_NO_NUMBER.match(text, _key(text, at)) for at in odd):
         return False
-    return any(map(_is_refused, _RAW_EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")))
+    return any(map(_is_refused, _raw_events(text)))
+
+
+def holds_args_twice(text: bytes, marks: NDArray[np.uint8], ends: Ints) -> bool:
+    """Tell whether an event has args twice of which the last are no object, but others are."""
+    return _holds_other_args(text, marks, ends) and any(map(_has_args_twice, _raw_events(text)))
 
 
 def holds_refused_id(text: bytes, events: Sequence[Event]) -> bool:
     """Tell whether an event has a pid or tid twice of which one before the last is text."""
     if not _holds_text_id(text) or _has_ids_once(text, events):
         return False
-    return any(map(_has_text_id_twice, _RAW_EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")))
+    return any(map(_has_text_id_twice, _raw_events(text)))
 
 
 def _has_ids_once(text: bytes, events: Sequence[Event]) -> bool:
@@ -105,17 +117,33 @@ def _has_text_id_twice(event: msgspec.Raw) -> bool:
     return any(isinstance(value, str) for value in values)
 
 
+def _raw_events(text: bytes) -> list[msgspec.Raw]:
+    """Return the JSON text of each event of a batch."""
+    return _RAW_EVENTS.decode(b"[" + text[text.find(b"{") :] + b"]")
+
+
+def _has_args_twice(event: msgspec.Raw) -> bool:
+    values = _values(bytes(event), "args")
+    return not isinstance((values or [()])[-1], tuple) and any(
+        isinstance(value, tuple) for value in values
+    )
+
+
 def _is_refused(event: msgspec.Raw) -> bool:
     return not all(map(_is_number, _repeated(bytes(event), _TIMES)))
 
 
 def _repeated(event: bytes, keys: tuple[str, ...]) -> list[object]:
     """Return the values of keys that an event has again behind them."""
-    if event[:1] != b"{" or not any(event.count(b'"%s"' % key.encode()) > 1 for key in keys):
+    return [value for key in keys for value in _values(event, key)[:-1]]
+
+
+def _values(event: bytes, key: str) -> list[object]:
+    """Return the values of a key that an event has twice; of others none. Objects are tuples."""
+    if event[:1] != b"{" or event.count(b'"%s"' % key.encode()) < 2:  # noqa: PLR2004
         return []
-    members: Any = json.loads(event, object_pairs_hook=list)
-    by_key = ([value for name, value in members if name == key] for key in keys)
-    return [value for values in by_key for value in values[:-1]]
+    members: Any = json.loads(event, object_pairs_hook=tuple)
+    return [value for name, value in members if name == key]
 
 
 def _is_number(value: object) -> bool:
@@ -138,19 +166,30 @@ def _marked(
     return np.concatenate([np.empty(0, np.int64), *found])
 
 
-def _odd_times(text: bytes) -> Ints:
+def _holds_other_args(text: bytes, marks: NDArray[np.uint8], ends: Ints) -> bool:
+    """Tell whether the value of a key `args` may be no object."""
+    quote = ends[marks[np.maximum(ends - 2, 0)] == ord("g")]
+    value = _values_at(marks, quote)
+    odd = quote[(value != ord("{")) | (marks[np.minimum(quote + 1, len(marks) - 1)] != ord(":"))]
+    return any(_OTHER_ARGS.match(text, _key(text, at)) for at in odd.tolist())
+
+
+def _odd_times(marks: NDArray[np.uint8], ends: Ints) -> Ints:
     """Return the closing quotes of keys of times whose values may be no numbers."""
-    marks = np.frombuffer(text, np.uint8)
-    quote = _marked(marks, _time_ends)
-    letter = marks[np.maximum(quote - 2, 0)]
-    quote = quote[(letter & np.uint8(254)) == ord("t")]
+    letter = marks[np.maximum(ends - 2, 0)]
+    quote = ends[(letter & np.uint8(254)) == ord("t")]
     quote = quote[_BEFORE[marks[np.maximum(quote - 3, 0)]]]
-    value = np.minimum(quote + 2, len(marks) - 1)
-    value += marks[value] == ord(" ")
-    value = np.minimum(value, len(marks) - 1)
-    is_number = _VALUE[marks[value]]
+    is_number = _VALUE[_values_at(marks, quote)]
     odd: Ints = quote[~(is_number & (marks[np.minimum(quote + 1, len(marks) - 1)] == ord(":")))]
     return odd
+
+
+def _values_at(marks: NDArray[np.uint8], quote: Ints) -> NDArray[np.uint8]:
+    """Return the first byte of the value of each key, behind one colon and at most one space."""
+    value = np.minimum(quote + 2, len(marks) - 1)
+    value += marks[value] == ord(" ")
+    found: NDArray[np.uint8] = marks[np.minimum(value, len(marks) - 1)]
+    return found
 
 
 def _holds_text_id(text: bytes) -> bool:
@@ -177,7 +216,7 @@ def _exponents(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return found
 
 
-def _time_ends(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _key_ends(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Mark the last letter, s or r, of keys."""
     found: NDArray[np.bool_] = marks[1:-1] == ord('"')
     found &= (marks[:-2] & np.uint8(254)) == ord("r")

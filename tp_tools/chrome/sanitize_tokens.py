@@ -10,6 +10,7 @@ It repairs the numbers of `sanitize_numbers`, and
     times finer than nanoseconds    with three decimals
     "ts": {} before another "ts"    under the key "tpt_ts"; other times too
     "pid": "a" before another       under the key "tpt_pid"; tid too
+    "args": 5 behind "args": {}     under the key "tpt_args": Perfetto keeps the last object
     numbers as name, cat, ph        as text
     +3, 03, 3., .5, 0x10            as JSON numbers
 """
@@ -66,6 +67,8 @@ _TOKENS = re.compile(
             rb"(?P<comma>,(?=\s*[,\]}]))",
             _TWICE,
             _TEXT_ID_TWICE,
+            rb'(?P<args>"args"(?=\s*:\s*\{))',
+            rb'(?P<other_args>"args"(?=\s*:\s*[^\s{]))',
             rb"(?P<void>" + _TIME + rb"(?=\s*:\s*" + _VOID + rb"))",
             rb"(?P<time>" + _TIME + rb'\s*:\s*(?:"-?\d[\d.eE+-]*"|-?\d[\d.eE+-]*(?!\w)))',
             rb'(?P<bare>"(?:name|cat|ph)"\s*:\s*(?:-?\d[\d.eE+-]*|true|false))',
@@ -98,12 +101,15 @@ class TokenSanitizer:
         self.depth = 0
         self.key = b""  # the last string in the outermost object
         self.level = 0  # depth of the keys of an event; 0 outside the array of events
+        self.has_args = False  # whether args of the event that is read are an object
         self.handlers: dict[str | None, Callable[[bytes], bytes]] = {
             "opening": self._opening,
             "closing": self._closing,
             "comma": self._comma,
             "twice": self._void,
             "twice_id": self._text_id,
+            "args": self._args,
+            "other_args": self._other_args,
             "void": self._void,
             "time": self._time,
             "bare": self._bare,
@@ -145,6 +151,8 @@ class TokenSanitizer:
         before, self.depth = self.depth, self.depth - len(run.translate(None, _SPACE))
         if self.depth <= self.level - 2 < before:
             self.level = 0
+        if self.depth < self.level:
+            self.has_args = False
         return run
 
     def _comma(self, _comma: bytes) -> bytes:
@@ -161,6 +169,16 @@ class TokenSanitizer:
         if self.depth != self.level:
             return key
         self.repairs["text_ids_twice"] += 1
+        return b'"tpt_' + key[1:]
+
+    def _args(self, key: bytes) -> bytes:
+        self.has_args = self.has_args or self.depth == self.level
+        return key
+
+    def _other_args(self, key: bytes) -> bytes:
+        if self.depth != self.level or not self.has_args:
+            return key
+        self.repairs["args_twice"] += 1
         return b'"tpt_' + key[1:]
 
     def _time(self, member: bytes) -> bytes:

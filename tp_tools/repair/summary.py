@@ -208,6 +208,7 @@ REPAIRS = {
     "unescaped_quotes": "texts with quotes that were not escaped",
     "unfilled_times": "events with time 0, which was never filled in, left out",
     "text_ids_twice": "ids given twice, the first as text, renamed",
+    "args_twice": "args given twice, the last no object, renamed",
     "unknown_escapes": "backslashes that escape nothing doubled",
     "untimed": "events that Perfetto cannot place left out",
     "void_times": "times that are no number renamed",
