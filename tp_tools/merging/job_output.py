@@ -21,6 +21,7 @@ from tp_tools.merging import archive, archive_folder, preparation, verify_merge
 from tp_tools.merging import output as merge_output
 from tp_tools.merging.exported_ranks import ExportSources, converted
 from tp_tools.merging.summary import summary
+from tp_tools.merging.unsorted_pairs import unsorted_pairs
 from tp_tools.merging.workers import HERE, Workers
 from tp_tools.repair import protobuf
 
@@ -217,6 +218,9 @@ def _write(
         if options.form == "archive":
             blocks = archive.archive(plan, pool, stage, counts=counts, is_verified=options.verify)
         else:
+            if not _is_pftrace(options):
+                for line in unsorted_pairs(plan):
+                    reporter.warn(f"{line}.")
             blocks = merge_output.blocks(
                 plan,
                 pool,

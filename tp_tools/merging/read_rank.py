@@ -25,6 +25,7 @@ from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import place_slices, plan_alone
 from tp_tools.trace.model import UNTIMED, is_phase
 from tp_tools.trace.renaming import kernel_names
+from tp_tools.trace.slices import count_unsorted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,8 @@ class RankSummary(Struct, frozen=True):
         first_ns, last_ns: first start and last end of its events, ns on its own clock; None if no
             event has a time.
         host: name of its machine; "" if it is not known.
+        unsorted: number of its pairs of B and E events that `count_unsorted` counts.
+        has_complete: whether it has an X event: with one Perfetto sorts the merged file.
     """
 
     file: str
@@ -70,6 +73,8 @@ class RankSummary(Struct, frozen=True):
     first_ns: int | None
     last_ns: int | None
     host: str = ""
+    unsorted: int = 0
+    has_complete: bool = False
 
 
 class StoredRank(Struct, frozen=True):
@@ -178,6 +183,8 @@ def _summarize(source: Source, spool: Path, engine: str | None, *, based: bool) 
         first,
         last,
         host_of(source.name, trace, stated),
+        count_unsorted(trace, placed.table),
+        bool(is_phase(trace, "X").any()),
     )
 
 

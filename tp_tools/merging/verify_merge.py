@@ -19,6 +19,7 @@ from tp_tools.merging.output import first_flows, placement_of
 from tp_tools.merging.place_rank import place_stored
 from tp_tools.merging.placement import RANK_IDS
 from tp_tools.merging.read_rank import load_rank
+from tp_tools.merging.unsorted_pairs import unsorted_pairs
 from tp_tools.progress import SILENT
 from tp_tools.repair import verify_flows
 from tp_tools.repair.verify_flows import Launches, correlation_of, slice_key
@@ -54,6 +55,8 @@ def verify(path: Path, name: str, plan: MergePlan, reporter: Reporter = SILENT) 
         VerificationError: the file differs from the ranks and the plan.
         EngineError: TraceProcessor failed.
     """
+    for line in unsorted_pairs(plan):
+        raise failed(name, line)
     source = Source(path, name)
     with reporter.stage(f"verifying: reading {name}", source.size()) as stage:
         result = read(source, stage)
