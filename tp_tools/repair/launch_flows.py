@@ -22,6 +22,7 @@ from tp_tools.repair.flow_bindings import (
     recorded_pairs,
 )
 from tp_tools.repair.invented_flows import invented_ends
+from tp_tools.repair.own_flow_ids import own_flow_ids
 from tp_tools.repair.unclear_flows import rebound, unclear_flows
 from tp_tools.trace.flow_groups import flow_groups
 from tp_tools.trace.flow_slices import NONE, Launch, LaunchSlices
@@ -65,7 +66,8 @@ def with_flows(
     if more:
         return with_flows(trace, table, plan, external, [*invented, *more])
     left_out = sorted([*flows.left_out, *invented])
-    return replace(plan, flows=replace(flows, left_out=left_out, invented=len(invented)))
+    flows = replace(flows, left_out=left_out, invented=len(invented), own_ids=own_flow_ids(trace))
+    return replace(plan, flows=flows)
 
 
 def _launches_bound(

@@ -185,6 +185,7 @@ REPAIRS = {
     "flow_ids": "ids of arrows that other arrows have too, or that are no number: new ones",
     "invalid_utf8": "invalid UTF-8 replaced",
     "large_integers": "integers over 63 bits written as text",
+    "own_flow_ids": "slices whose bind_id Perfetto confuses with the arrows of s and f: new ones",
     "numbers_not_json": "numbers that JSON does not know (+3, 03, 3., .5, 0x10) written as it does",
     "launch_arrows_bound": "launch arrows that would join other slices: tied to their own",
     "launch_arrows_left_out": "launch arrows left out that would join other slices: their own "

@@ -86,8 +86,8 @@ class Launches(Struct, frozen=True):
             the other, both have its correlation.
         kept: flows that may be drawn as well: see `kept_launches`.
         tied: the slices that name a flow themselves as recorded, by `bind_id`, with the number of
-            their rank. Their flows are not judged, but for those between two ranks: Perfetto
-            confuses small numbers with those that it counts for `s` and `f`.
+            their rank. Their flows are not judged, but for those between two ranks: they join
+            what the file says, whether it launched the other or not.
     """
 
     flows: Counter[Flow]

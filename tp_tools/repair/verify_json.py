@@ -118,6 +118,7 @@ def _planned_bind_ids(trace: Trace, plan: Plan, kept: NDArray[np.bool_]) -> dict
     """Return the `bind_id` that events should have, by event of the result."""
     place = np.cumsum(kept) - 1
     planned = {event: text for event, text in trace.bind_ids.items() if kept[event]}
+    planned.update({event: b"%d" % number for event, number in plan.flows.own_ids.items()})
     planned.update({event: b"%d" % end.bind_id for event, end in plan.flows.ends.items()})
     return {int(place[event]): text for event, text in planned.items()}
 

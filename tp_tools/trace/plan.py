@@ -92,6 +92,7 @@ class FlowEdits(Struct, frozen=True):
     Attributes:
         ids: new id by flow event.
         ends: by event of a slice: what it is tied by instead of flow events.
+        own_ids: new `bind_id` by event of a slice that has one as recorded: see `own_flow_ids`.
         arrows: the slices that these tie, (launch, work), as numbers of events.
         left_out: flow events that are not written, ascending.
         lost: how many launch arrows are left out: one of their slices was not recorded, or starts
@@ -102,6 +103,7 @@ class FlowEdits(Struct, frozen=True):
 
     ids: dict[int, int] = field(default_factory=dict)
     ends: dict[int, FlowEnd] = field(default_factory=dict)
+    own_ids: dict[int, int] = field(default_factory=dict)
     arrows: list[tuple[int, int]] = field(default_factory=list)
     left_out: list[int] = field(default_factory=list)
     lost: int = 0
@@ -110,12 +112,13 @@ class FlowEdits(Struct, frozen=True):
 
     def is_empty(self) -> bool:
         """Tell whether no flow changes."""
-        return not (self.ids or self.ends or self.left_out)
+        return not (self.ids or self.ends or self.own_ids or self.left_out)
 
     def repairs(self) -> dict[str, int]:
         """Count the changed flow events or arrows, by kind."""
         counts = {
             "flow_ids": len(self.ids),
+            "own_flow_ids": len(self.own_ids),
             "launch_arrows_bound": len(self.arrows),
             "launch_arrows_left_out": self.lost,
             "flow_ends_left_out": self.invented,

@@ -52,6 +52,7 @@ class PlanEdits:
             plan.process_names,
             flows.ids,
             flows.ends,
+            flows.own_ids,
         )
         self._is_renamed = is_renamed(trace, plan.short_names)
         named = np.flatnonzero(self._is_renamed)
@@ -177,6 +178,8 @@ class PlanEdits:
         flows = self.plan.flows
         if number in flows.ids:
             yield MemberEdit("id", b"%d" % flows.ids[number])
+        if number in flows.own_ids:
+            yield MemberEdit("bind_id", b"%d" % flows.own_ids[number])
         if end := flows.ends.get(number):
             yield MemberEdit("bind_id", b"%d" % end.bind_id)
             if end.is_out:
