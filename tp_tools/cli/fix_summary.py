@@ -162,7 +162,7 @@ def _process(trace: Trace, pid: Scalar) -> str:
 
 
 def _damaged(numbers: dict[str, Any]) -> Iterator[str]:
-    """Yield lines on the first damaged stretches, and on B and E events without a partner."""
+    """Yield lines on the first damaged stretches, and on B and E events Perfetto misreads."""
     for damage in numbers.get("damage", ()):
         name = f" of {middle(damage['name'], _MOST_CHARACTERS)}" if damage["name"] else ""
         yield (
@@ -172,6 +172,11 @@ def _damaged(numbers: dict[str, Any]) -> Iterator[str]:
     unmatched = numbers.get("unmatched", {})
     if ends := unmatched.get("E", 0):
         yield f"{plural(ends, 'E event')} without a B: Perfetto shows nothing of that"
+    if swapped := numbers.get("swapped", 0):
+        yield (
+            f"{plural(swapped, 'slice')} of 0 ns of B and E events: Perfetto takes the E first, "
+            "which ends another slice; those around are shown with wrong times"
+        )
     if cut := numbers.get("cut", 0):
         yield cut_text(cut)
     if begins := unmatched.get("B", 0):

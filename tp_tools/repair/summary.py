@@ -13,6 +13,7 @@ from tp_tools.repair.cut_slices import cut_slices
 from tp_tools.repair.perfetto_import import hidden_events
 from tp_tools.trace.gpu_names import new_gpu_names
 from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.trace.pairs import count_swapped
 from tp_tools.trace.renaming import is_kernel, is_renamed
 from tp_tools.trace.slices import subset
 
@@ -108,7 +109,7 @@ def _gpu_names(analysis: Analysis) -> dict[str, list[str]]:
 
 
 def _damage(analysis: Analysis) -> dict[str, Any]:
-    """Say where the first damage is and how many B and E match no other, where there is any."""
+    """Say where the first damage is and how many B and E Perfetto matches otherwise, if any."""
     trace = analysis.trace
     damage = trace.damage
     unmatched = _unmatched(analysis)
@@ -117,6 +118,8 @@ def _damage(analysis: Analysis) -> dict[str, Any]:
         found["damage"] = [stretch.as_object() for stretch in damage]
     if any(unmatched.values()):
         found["unmatched"] = unmatched
+    if swapped := count_swapped(trace):
+        found["swapped"] = swapped
     if cut := cut_slices(trace, analysis.table, analysis.plan, trace.ts != UNTIMED).sooner:
         found["cut"] = cut
     return found

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 NEVER_SORTED = (1 << 63) - 1
 
 
-def pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def pairs(trace: Trace, start: int | None = None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Pair each E event with the last open B event of its track that it can end.
 
     B and E events without a partner are left out. Perfetto pairs them by the same rule (v52.0,
     importers/common/slice_tracker.cc).
+
+    Args:
+        trace: the trace.
+        start: time from which E events come before B events of their time, ns; None for Perfetto's,
+            see `sorted_from`.
 
     Returns:
         Numbers of the B events and of their E events.
@@ -32,7 +37,9 @@ def pairs(trace: Trace) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     )
     is_begin = trace.phase[marks] == ord("B")
     ts = trace.ts[marks]
-    first = np.where(ts >= sorted_from(trace), is_begin, marks) if len(marks) else marks
+    if start is None:
+        start = sorted_from(trace) if len(marks) else NEVER_SORTED
+    first = np.where(ts >= start, is_begin, marks)
     order = np.lexsort((marks, first, ts))
     open_by_track: dict[int, list[int]] = defaultdict(list)
     opening, closing = [], []
@@ -69,6 +76,25 @@ def sorted_from(trace: Trace) -> int:
         earliest = int(ts.min(where=is_late, initial=earliest))
         latest, has_complete = int(before[-1]), bool(after_complete[-1])
     return earliest if has_complete else NEVER_SORTED
+
+
+def count_swapped(trace: Trace) -> int:
+    """Count the slices of 0 ns of B and E events whose E event Perfetto takes before their B.
+
+    By the order of the file they begin and end at one time. Perfetto ends another slice there, or
+    none, and shows the slice until a later E event.
+    """
+    marks = np.flatnonzero(is_in(trace.phase, b"BE") & (trace.ts != UNTIMED))
+    marks = marks[np.lexsort((marks, trace.ts[marks], trace.track[marks]))]
+    is_begin = trace.phase[marks] == ord("B")
+    ends_next = is_begin[:-1] & ~is_begin[1:]
+    for column in (trace.ts[marks], trace.track[marks]):
+        ends_next &= column[:-1] == column[1:]
+    if not ends_next.any():
+        return 0
+    opening, closing = pairs(trace, NEVER_SORTED)
+    ts = trace.ts[opening]
+    return int(((ts == trace.ts[closing]) & (ts >= sorted_from(trace))).sum())
 
 
 def can_end(trace: Trace, opening: int, closing: int) -> bool:
