@@ -39,18 +39,26 @@ def stages_of(ranks: Path) -> dict[str, tuple[list[str], list[str]]]:
     one, two = sorted(map(str, ranks.iterdir()))
     loaded = [*ANALYSIS, "loading {}", BUILDING]
     job = ["reading 2 ranks", "aligning clocks", "merging the ranks", "writing collectives"]
-    written = [f"{it} out.json" for it in ("writing", "verifying: reading", "verifying: loading")]
-    comparing = "verifying: comparing slices and arrows"
+    listing, comparing = (f"verifying: {it} slices and arrows" for it in ("listing", "comparing"))
     return {
         "fix": (
             ["fix", str(DECODE), "-o", "out.json", "--verify"],
-            [*ANALYSIS, *written, BUILDING, comparing],
+            [
+                *ANALYSIS,
+                "writing out.json",
+                "verifying: reading out.json",
+                listing,
+                "verifying: loading out.json",
+                BUILDING,
+                comparing,
+            ],
         ),
         "fix to .pftrace": (
             ["fix", str(DECODE), "-o", "out.pftrace", "--verify"],
             [
                 *ANALYSIS,
                 "writing out.pftrace",
+                listing,
                 "verifying: loading out.pftrace",
                 BUILDING,
                 comparing,

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.helping import Slow, here
+from tests.support.helping import Slow, here, kill_one
 from tests.support.strategies import PURE
 from tp_tools.errors import EngineError, InputError, TpToolsError
 from tp_tools.files.sources import source_of
@@ -111,6 +111,38 @@ def test_calls_are_begun_only_shortly_before_their_turn() -> None:
     for i, result in enumerate(Pool([Slow(1), Slow(2)], 1, helps=False).map_ordered(calls())):
         assert result == i
         assert len(begun) <= i + 3
+
+
+def test_a_call_is_begun_beside_the_work_of_this_process() -> None:
+    """A worker does it, and its result or error waits until it is asked for, before other calls."""
+    with open_pool(1) as pool:
+        here, task = os.getpid(), pool.begin(os.getpid)
+        failing = pool.begin(partial(int, "x"))
+        assert task is not None
+        assert failing is not None
+        assert list(pool.map_ordered([partial(bytes.upper, b"b")])) == [b"B"]
+        assert here != task.result()
+        with pytest.raises(ValueError, match="invalid literal"):
+            failing.result()
+
+
+def test_a_call_that_is_begun_is_done_here_where_its_worker_is_lost() -> None:
+    """A worker that the system killed costs no result."""
+    with open_pool(1) as pool:
+        task = pool.begin(os.getpid)
+        assert task is not None
+        task.result()
+        slow = pool.begin(partial(time.sleep, 0.2))
+        task = pool.begin(os.getpid)
+        kill_one(pool)
+        assert slow is not None
+        assert task is not None
+        assert task.result() == os.getpid()
+
+
+def test_without_a_worker_no_call_is_begun() -> None:
+    """The caller does it when it needs the result."""
+    assert ALONE.begin(partial(os.abort)) is None
 
 
 def test_the_size_counts_this_process_where_it_helps() -> None:

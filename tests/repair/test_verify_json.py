@@ -9,12 +9,16 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.handmade import Fixed, arrow, cpu, fixed, kernel, mark, text
+from tests.support.helping import here
 from tp_tools.errors import VerificationError
+from tp_tools.processes.pool import ALONE
 from tp_tools.repair.verify_json import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tp_tools.processes import Pool
 
 US = 1000
 Events = list[dict[str, Any]]
@@ -32,11 +36,11 @@ def work() -> Events:
     return [*kernels, *launches, *arrows, *stack, mark("i", 5 * US, name="now", s="t")]
 
 
-def verified(result: Fixed, data: bytes, folder: Path) -> None:
+def verified(result: Fixed, data: bytes, folder: Path, pool: Pool = ALONE) -> None:
     """Verifies these bytes against the plan of that repair."""
     path = folder / "out.json"
     path.write_bytes(data)
-    verify(path, "out.json", result.analysis, None)
+    verify(path, "out.json", result.analysis, None, pool=pool)
 
 
 def test_a_right_result_passes(tmp_path: Path) -> None:
@@ -152,13 +156,16 @@ def forget_an_arrow(events: Events) -> None:
         forget_an_arrow,
     ],
 )
-def test_a_wrong_result_is_refused(damage: Callable[[Events], None], tmp_path: Path) -> None:
-    """Each of these is no longer what was recorded, and is said to be not."""
+@pytest.mark.parametrize("pool", [ALONE, here(2)], ids=["alone", "with a worker"])
+def test_a_wrong_result_is_refused(
+    damage: Callable[[Events], None], pool: Pool, tmp_path: Path
+) -> None:
+    """Each of these is no longer what was recorded, and is said to be not, whoever loads it."""
     result = fixed(text(work()))
     document = json.loads(result.data)
     damage(document["traceEvents"])
     with pytest.raises(VerificationError, match=r"^out\.json: .*The result was not kept"):
-        verified(result, json.dumps(document).encode(), tmp_path)
+        verified(result, json.dumps(document).encode(), tmp_path, pool)
 
 
 def test_a_loss_on_loading_is_refused(tmp_path: Path) -> None:

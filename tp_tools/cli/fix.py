@@ -71,9 +71,9 @@ STDOUT = "-"
     "--jobs",
     "-j",
     type=click.IntRange(1),
-    help="Processes that read and write a large trace together, and engines that are asked about "
-    "its overlaps. Default: one per core, up to 4. Of several traces: those worked on at a time; "
-    "default: one per core.",
+    help="Processes that read, write and verify a large trace together, and engines that are asked "
+    "about its overlaps. Default: one per core, up to 4. Of several traces: those worked on at a "
+    "time; default: one per core.",
 )
 @ray_option
 @engine_option

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tp_tools.engine.names import is_embedded
-from tp_tools.engine.rows import Rows, query_rows, rows, run_file
+from tp_tools.engine.rows import Rows, columns_of_file, query_rows, rows, run_file
 from tp_tools.engine.stats import Stat, check_whole, drops_slices, harmless, load_stats, losses
 from tp_tools.engine.stopping import doubted, map_on_threads
 from tp_tools.errors import EngineError
@@ -23,6 +23,7 @@ __all__ = [
     "Rows",
     "Stat",
     "check_whole",
+    "columns_of_file",
     "doubted",
     "drops_slices",
     "get_ready",

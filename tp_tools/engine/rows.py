@@ -9,6 +9,7 @@ from tp_tools import library
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tp_tools.engine._perfetto import QueryResultIterator
     from tp_tools.engine.processor import Processor
 
 
@@ -43,10 +44,18 @@ def query_rows(tp: "Processor", sql: str, name: str | None = None) -> Rows:
         SqlError: TraceProcessor refused the script.
     """
     result = tp.query(sql, name)
+    return Rows(tuple(result.column_names), list(zip(*_columns(result), strict=True)))
+
+
+def _columns(result: "QueryResultIterator") -> list[list[Any]]:
+    """Return the cells column by column: one slice of the flat cells each, no loop in Python."""
     width = result.column_count
-    # One slice per column of the flat cells, then zip: no loop over cells in Python.
-    columns = [result.cells[i::width].tolist() for i in range(width)]
-    return Rows(tuple(result.column_names), list(zip(*columns, strict=True)))
+    return [result.cells[i::width].tolist() for i in range(width)]
+
+
+def columns_of_file(tp: "Processor", path: "Path") -> list[list[Any]]:
+    """Run a query file and return its columns, without tuples of rows; else as `run_file`."""
+    return _columns(tp.query(library.read(path), path.name))
 
 
 def run_file(tp: "Processor", path: "Path") -> Rows:

@@ -233,7 +233,7 @@ def _write(
         with output.written(options.output, blocks, packed=packed) as path:
             writing.close()  # the block may write to stdout
             if options.verify and options.form != "archive":
-                verify_merge.verify(path, options.output, plan, reporter)
+                verify_merge.verify(path, options.output, plan, reporter, pool)
     return counts
 
 

@@ -20,11 +20,13 @@ from tp_tools.merging.place_rank import place_stored
 from tp_tools.merging.placement import RANK_IDS
 from tp_tools.merging.read_rank import load_rank
 from tp_tools.merging.unsorted_pairs import unsorted_pairs
+from tp_tools.processes.pool import ALONE
 from tp_tools.progress import SILENT
 from tp_tools.repair import verify_flows
+from tp_tools.repair.shown import Loading, ask
 from tp_tools.repair.verify_flows import Launches, correlation_of, slice_key
 from tp_tools.repair.verify_json import codes, planned_names, planned_times
-from tp_tools.repair.verify_shown import failed, loaded
+from tp_tools.repair.verify_shown import LISTING, failed, prove_shown, written_keys
 from tp_tools.trace.model import is_phase
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from tp_tools.merging.place_rank import PlacedRank
     from tp_tools.merging.preparation import MergePlan
     from tp_tools.merging.read_rank import StoredRank
+    from tp_tools.processes import Pool
     from tp_tools.progress import Reporter
     from tp_tools.repair.verify_flows import SliceKey
     from tp_tools.trace import Trace
@@ -42,7 +45,9 @@ _NOWHERE = slice_key(-1, -1, -1, None, None)
 """Stands for slices that were not selected."""
 
 
-def verify(path: Path, name: str, plan: MergePlan, reporter: Reporter = SILENT) -> None:
+def verify(
+    path: Path, name: str, plan: MergePlan, reporter: Reporter = SILENT, pool: Pool = ALONE
+) -> None:
     """Prove the merged file.
 
     Args:
@@ -50,6 +55,7 @@ def verify(path: Path, name: str, plan: MergePlan, reporter: Reporter = SILENT) 
         name: its final path, for messages.
         plan: the merge; its ranks are still in their temporary files.
         reporter: receives stages of the work, and notes.
+        pool: a worker of it loads the file while this process reads it.
 
     Raises:
         VerificationError: the file differs from the ranks and the plan.
@@ -57,6 +63,7 @@ def verify(path: Path, name: str, plan: MergePlan, reporter: Reporter = SILENT) 
     """
     for line in unsorted_pairs(plan):
         raise failed(name, line)
+    answer = ask(Loading(path, name, plan.options.engine, None, allow_loss=True), pool)
     source = Source(path, name)
     with reporter.stage(f"verifying: reading {name}", source.size()) as stage:
         result = read(source, stage)
@@ -76,8 +83,9 @@ def verify(path: Path, name: str, plan: MergePlan, reporter: Reporter = SILENT) 
         launches.flows.update(found.flows)
         done += len(mine)
     _check_rest(name, result, numbers[done:])
-    with loaded(source, result, plan.options.engine, reporter) as tp:
-        verify_flows.check(name, tp, launches, None)
+    with reporter.stage(LISTING):
+        written = written_keys(name, result, reporter)
+    prove_shown(name, written, launches, answer, reporter)
 
 
 def _compare(name: str, rank: PlacedRank, result: Trace, mine: Ints) -> None:

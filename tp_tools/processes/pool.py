@@ -124,6 +124,19 @@ class Pool(Struct, frozen=True):
         """
         yield from self.map_ordered(partial(attempt, call) for call in calls)
 
+    def begin(self, call: Call[T]) -> Task[T] | None:
+        """Begin a call on a worker, which does it beside the work of this process.
+
+        Returns:
+            The task, to ask for its result later; None if no worker is free.
+        """
+        worker = self._free_worker()
+        if worker is None:
+            return None
+        task = Task(call, worker)
+        worker.submit(task)
+        return task
+
     def on_each_worker(self, call: Call[object]) -> None:
         """Have every worker do a call before its next task; ignore its result and errors."""
         for worker in self.workers:
@@ -135,12 +148,7 @@ class Pool(Struct, frozen=True):
 
     def _task(self, call: Call[T]) -> Task[T] | _Done[T]:
         """Submit a call to a free worker, or do it here."""
-        worker = self._free_worker()
-        if worker is None:
-            return _Done(call())
-        task = Task(call, worker)
-        worker.submit(task)
-        return task
+        return self.begin(call) or _Done(call())
 
     def _free_worker(self) -> Worker | None:
         """Return the worker with the fewest tasks; None if this process must do the call."""

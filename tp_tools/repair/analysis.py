@@ -131,7 +131,13 @@ def analyze(
         InputError: the file cannot be used.
         EngineError: TraceProcessor could not answer.
     """
-    placed = _read_placed(source, reporter, pool)
+    return analyze_placed(source, read_placed(source, reporter, pool), options, reporter)
+
+
+def analyze_placed(
+    source: Source, placed: PlacedSlices, options: OverlapOptions, reporter: Reporter = SILENT
+) -> Analysis:
+    """Plan the repair of a trace that is read already; else as `analyze`."""
     trace = placed.trace
     with (
         reporter.stage("asking SQL about overlaps") as stage,
@@ -161,13 +167,14 @@ def plan_trace(
         InputError: the file cannot be used.
         EngineError: TraceProcessor could not answer.
     """
-    placed = _read_placed(source, reporter)
+    placed = read_placed(source, reporter)
     with reporter.stage("asking SQL about overlaps") as stage:
         plan = plan_alone(source, placed, options, stage, flows=flows)
     return PlannedTrace(placed.trace, placed.table, plan)
 
 
-def _read_placed(source: Source, reporter: Reporter, pool: Pool = ALONE) -> PlacedSlices:
+def read_placed(source: Source, reporter: Reporter, pool: Pool = ALONE) -> PlacedSlices:
+    """Read a trace and place its slices; arguments and errors as of `analyze`."""
     with reporter.stage(f"reading {source.name}", source.size()) as stage:
         trace = read(source, stage, pool)
     with reporter.stage("placing slices"):

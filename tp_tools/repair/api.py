@@ -73,7 +73,7 @@ def fix(
         lanes: in a .pftrace, "shared" or "rows", as for `tp-tools fix --lanes`.
         short_names: whether kernels get names that can be read.
         force: whether an existing output is replaced.
-        jobs: processes that read and write together; None for one per core, up to 4.
+        jobs: processes that read, write and verify together; None for one per core, up to 4.
         engine: the TraceProcessor, as for `tp_tools.open_trace`.
 
     Raises:

@@ -7,6 +7,7 @@ given to `repair`. Heavy imports wait until workers start.
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -87,7 +88,7 @@ def repair_file(
         options: the file, and how it is repaired.
         reporter: receives the stages of the work, notes and warnings.
         force: whether an existing output is replaced.
-        jobs: processes that read and write together; None for one per core, up to 4.
+        jobs: processes that read, write and verify together; None for one per core, up to 4.
 
     Returns:
         What was done, as `repair`.
@@ -141,7 +142,10 @@ def repair(
     if pool.size > 1:
         engine.prepare(options.engine)
     overlap_options = OverlapOptions(options.tolerance_ns, options.engine, engines=pool.size)
-    analyzed = analysis.analyze(source, overlap_options, reporter, pool)
+    placed = analysis.read_placed(source, reporter, pool)
+    if options.verify and not options.check:
+        pool.begin(partial(engine.get_ready, options.engine))  # a worker will load the result
+    analyzed = analysis.analyze_placed(source, placed, overlap_options, reporter)
     analyzed = analysis.with_gpu_names(analyzed)
     if options.short_names:
         analyzed = analysis.with_short_names(analyzed)
@@ -178,18 +182,20 @@ def _write(
         with output.written(options.output, blocks, packed=packed) as path:
             writing.close()  # the block may write to stdout
             if options.verify:
-                _verify(path, analyzed, options, reporter)
+                _verify(path, analyzed, options, reporter, pool)
 
 
-def _verify(path: Path, analyzed: Analysis, options: FileOptions, reporter: Reporter) -> None:
+def _verify(
+    path: Path, analyzed: Analysis, options: FileOptions, reporter: Reporter, pool: Pool
+) -> None:
     """Load the written file, and prove that it holds the trace."""
     from tp_tools.repair import verify_json, verify_pftrace  # noqa: PLC0415  only if it is asked for
 
     arguments = (path, options.output, analyzed, options.engine, reporter)
     if options.pftrace:
-        verify_pftrace.verify(*arguments, options=options.pftrace)
+        verify_pftrace.verify(*arguments, options=options.pftrace, pool=pool)
     else:
-        verify_json.verify(*arguments)
+        verify_json.verify(*arguments, pool=pool)
 
 
 def pftrace_options(output: str, lanes: Lanes | None) -> PftraceOptions | None:

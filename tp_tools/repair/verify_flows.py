@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from tp_tools import engine, library
 from tp_tools.columns import indices_of
 from tp_tools.errors import VerificationError
 from tp_tools.repair.flow_bindings import recorded_pairs
@@ -25,7 +24,6 @@ from tp_tools.trace.model import NO_ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tp_tools.engine.processor import Processor
     from tp_tools.trace import Plan, Slices, Trace
 
 _NUL = re.compile(r"\\*(?:\x00|\\u0000)")
@@ -58,6 +56,9 @@ def slice_key(pid: int, tid: int, ts: int, name: str | None, correlation: str | 
 
 
 Flow: TypeAlias = tuple[SliceKey, SliceKey]
+
+Arrows: TypeAlias = list[tuple[Any, ...]]
+"""Rows of `checks/arrows.sql`."""
 
 
 def comparable(name: str | None) -> str:
@@ -128,12 +129,12 @@ def expected(trace: Trace, table: Slices, plan: Plan, key: Callable[[int], Slice
     return launches
 
 
-def check(name: str, tp: Processor, launches: Launches, others: Counter[Flow] | None) -> None:
+def check(name: str, arrows: Arrows, launches: Launches, others: Counter[Flow] | None) -> None:
     """Prove that a flow joins each launch and its own work, and no other work.
 
     Args:
         name: name of the file, for messages.
-        tp: the loaded file.
+        arrows: what TraceProcessor shows.
         launches: the expected flows.
         others: expected flows that are no launches; None if the file gives the category of each.
 
@@ -141,7 +142,7 @@ def check(name: str, tp: Processor, launches: Launches, others: Counter[Flow] | 
         VerificationError: a flow is missing or wrong.
     """
     drawn, launched = Counter[Flow](), Counter[Flow]()
-    for category, *ends in engine.run_file(tp, library.check("arrows")).rows:
+    for category, *ends in arrows:
         flow = launches.from_origin((_shown(ends[:5]), _shown(ends[5:])))
         drawn[flow] += 1
         if others is not None or category in LAUNCH_CATS:

@@ -13,10 +13,11 @@ import numpy as np
 
 from tp_tools.chrome import read
 from tp_tools.files import Source
+from tp_tools.processes.pool import ALONE
 from tp_tools.progress import SILENT
-from tp_tools.repair import verify_flows
-from tp_tools.repair.verify_flows import SliceKey, correlation_of, expected, slice_key
-from tp_tools.repair.verify_shown import failed, loaded
+from tp_tools.repair.shown import Loading, ask
+from tp_tools.repair.verify_flows import correlation_of, expected, slice_key
+from tp_tools.repair.verify_shown import LISTING, failed, prove_shown, written_keys
 from tp_tools.trace.model import NO_ID, UNTIMED, is_phase
 from tp_tools.trace.renaming import renamed
 from tp_tools.writing.json.writer import metadata_count
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tp_tools.engine.processor import Processor
+    from tp_tools.processes import Pool
     from tp_tools.progress import Reporter
     from tp_tools.repair.analysis import Analysis
+    from tp_tools.repair.verify_flows import Launches, SliceKey
     from tp_tools.trace import Trace
     from tp_tools.trace.model import Ints, Scalar
     from tp_tools.trace.plan import Plan
@@ -41,6 +43,8 @@ def verify(
     analyzed: Analysis,
     engine_name: str | None,
     reporter: Reporter = SILENT,
+    *,
+    pool: Pool = ALONE,
 ) -> None:
     """Prove the repaired file.
 
@@ -50,17 +54,22 @@ def verify(
         analyzed: the recorded trace and the plan.
         engine_name: the TraceProcessor to load it with.
         reporter: receives stages of the work, and notes.
+        pool: a worker of it loads the file while this process reads it.
 
     Raises:
         VerificationError: the file differs from the recorded trace and the plan.
         EngineError: TraceProcessor failed.
     """
+    # The file is about as long as what was recorded, and half of the engine's memory is to spare.
+    size = analyzed.trace.text_size()
+    answer = ask(Loading(path, name, engine_name, size, allow_loss=True), pool)
     source = Source(path, name)
     with reporter.stage(f"verifying: reading {name}", source.size()) as stage:
         result = read(source, stage)
-    _compare_events(name, analyzed, result)
-    with loaded(source, result, engine_name, reporter) as tp:
-        _compare_launch_flows(name, analyzed, result, tp)
+        _compare_events(name, analyzed, result)
+    with reporter.stage(LISTING):
+        launches, written = _launches(analyzed, result), written_keys(name, result, reporter)
+    prove_shown(name, written, launches, answer, reporter)
 
 
 def _compare_events(name: str, analyzed: Analysis, result: Trace) -> None:
@@ -165,8 +174,8 @@ def _ints(values: list[int]) -> Ints:
     return np.array(values, np.int64)
 
 
-def _compare_launch_flows(name: str, analyzed: Analysis, result: Trace, tp: Processor) -> None:
-    """Check that a flow joins each launch and its own work."""
+def _launches(analyzed: Analysis, result: Trace) -> Launches:
+    """List the flows that have to join each launch and its own work."""
     number_of = np.cumsum(_kept(analyzed.trace, analyzed.plan)) - 1
 
     def key(event: int) -> SliceKey:
@@ -175,8 +184,7 @@ def _compare_launch_flows(name: str, analyzed: Analysis, result: Trace, tp: Proc
         ts, text = int(result.ts[number]), result.names[result.name[number]]
         return slice_key(pid, tid, ts, text, correlation_of(result, number))
 
-    launches = expected(analyzed.trace, analyzed.table, analyzed.plan, key)
-    verify_flows.check(name, tp, launches, None)
+    return expected(analyzed.trace, analyzed.table, analyzed.plan, key)
 
 
 def _number(value: Scalar) -> int:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
-from tp_tools import engine, library
-from tp_tools.columns import iterate_rows
 from tp_tools.errors import TraceLossError, VerificationError
-from tp_tools.files import Source
-from tp_tools.progress import BUILDING, SILENT
+from tp_tools.processes.pool import ALONE
+from tp_tools.progress import SILENT
 from tp_tools.repair import verify_flows
-from tp_tools.repair.verify_flows import SliceKey, comparable, correlation_of, expected, slice_key
-from tp_tools.repair.verify_shown import check_shown, say_losses
+from tp_tools.repair.shown import Loading, ask
+from tp_tools.repair.verify_flows import comparable, correlation_of, expected, slice_key
+from tp_tools.repair.verify_shown import COMPARING, LISTING, SliceKeys, check_slices, say_losses
 from tp_tools.trace.categories import has_category
 from tp_tools.trace.flow_groups import LAUNCH_CATS
 from tp_tools.writing.pftrace.flows import flows
@@ -30,9 +29,11 @@ from tp_tools.writing.pftrace.planned_times import NEVER
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tp_tools.engine.processor import Processor
+    from tp_tools.processes import Pool
     from tp_tools.progress import Reporter
     from tp_tools.repair.analysis import Analysis
+    from tp_tools.repair.shown import Shown
+    from tp_tools.repair.verify_flows import Flow, Launches, SliceKey
     from tp_tools.writing import PftraceOptions
     from tp_tools.writing.pftrace.layout import Layout
 
@@ -45,6 +46,7 @@ def verify(
     reporter: Reporter = SILENT,
     *,
     options: PftraceOptions,
+    pool: Pool = ALONE,
 ) -> None:
     """Prove the repaired file.
 
@@ -55,44 +57,46 @@ def verify(
         engine_name: the TraceProcessor to load it with.
         reporter: receives stages of the work, and notes.
         options: the options it was written with.
+        pool: a worker of it loads the file while this process makes what it is compared with.
 
     Raises:
         VerificationError: the file differs from the recorded trace and the plan.
         EngineError: TraceProcessor failed.
     """
-    source, size = Source(path, name), analyzed.trace.text_size()
+    size = analyzed.trace.text_size()
+    answer = ask(Loading(path, name, engine_name, size, allow_loss=False), pool)
+    with reporter.stage(LISTING):
+        layout = lay_out(analyzed.trace, analyzed.table, analyzed.plan, options)
+        planned, (launches, others) = _planned_keys(layout), _planned_flows(analyzed, layout)
     try:
-        with reporter.stage(f"verifying: loading {name}", source.size(), BUILDING) as stage:
-            blocks = source.blocks(stage)
-            tp = engine.load(blocks, source=name, engine=engine_name, size=size, reporter=stage)
-        with tp, reporter.stage("verifying: comparing slices and arrows"):
-            layout = lay_out(analyzed.trace, analyzed.table, analyzed.plan, options)
-            _compare_slices(name, _expected_slices(layout), tp)
-            _compare_launch_flows(name, analyzed, layout, tp)
-            say_losses(name, tp, reporter)
+        shown = answer.get(reporter)
     except TraceLossError as error:
         raise VerificationError(f"{error} The result was not kept.") from error
+    with reporter.stage(COMPARING):
+        check_slices(name, _shown_keys(shown), planned)
+        verify_flows.check(name, shown.arrows, launches, others)
+        say_losses(name, shown.losses, reporter)
 
 
-def _expected_slices(layout: Layout) -> Counter[tuple[int, int, int, str]]:
-    """Count the (ts, dur, tid, name) of all thread events that have an end."""
-    trace = layout.trace
+def _planned_keys(layout: Layout) -> SliceKeys:
+    """Return start, duration, tid and name of all thread events that have an end."""
+    events, trace = layout.thread_events, layout.trace
+    rows = np.flatnonzero(events.end[:] != NEVER)
+    ts, end = events.ts[rows], events.end[rows]
+    tid = np.array(layout.tracks.tids, np.int64)[events.place_of(rows)]
     names = [comparable(text or NO_NAME) for text in trace.names]
-    events = layout.thread_events
-    counts: Counter[tuple[int, int, int, str]] = Counter()
-    for place, tid in zip(events.places, layout.tracks.tids.tolist(), strict=True):
-        here = place.rows
-        columns = events.ts[here], events.end[here], trace.name[events.event[here]]
-        counts.update(
-            (ts, end - ts, tid, names[code])
-            for ts, end, code in iterate_rows(*columns)
-            if end != NEVER
-        )
-    return counts
+    return SliceKeys((ts, end - ts, tid), trace.name[events.event[rows]], names)
 
 
-def _compare_launch_flows(name: str, analyzed: Analysis, layout: Layout, tp: Processor) -> None:
-    """Check that a flow joins each launch and its own work, and that all others are expected."""
+def _shown_keys(shown: Shown) -> SliceKeys:
+    """Return start, duration, tid and name of what TraceProcessor shows of threads."""
+    here = shown.on_thread
+    numbers = shown.ts[here], shown.dur[here], shown.tid[here]
+    return SliceKeys(numbers, shown.name[here], [*map(comparable, shown.names)])
+
+
+def _planned_flows(analyzed: Analysis, layout: Layout) -> tuple[Launches, Counter[Flow] | None]:
+    """List the flows of launches, and all others; None where slices name flows themselves."""
     trace, events = layout.trace, layout.thread_events
     entry = np.full(len(trace), -1, np.int32)
     entry[events.event] = np.arange(len(events))
@@ -110,13 +114,4 @@ def _compare_launch_flows(name: str, analyzed: Analysis, layout: Layout, tp: Pro
     rest = flows(trace, unbound, events, layout.is_written & ~has_category(trace, LAUNCH_CATS))
     ends = events.event[rest.out].tolist(), events.event[rest.into].tolist()
     others = Counter((key(out), key(into)) for out, into in zip(*ends, strict=True))
-    verify_flows.check(name, tp, launches, None if trace.bind_ids else others)
-
-
-def _compare_slices(name: str, planned: Counter[tuple[int, int, int, str]], tp: Processor) -> None:
-    """Check that TraceProcessor shows the planned slices, and no other."""
-    answer = engine.run_file(tp, library.check("slices"))
-    shown = Counter(
-        (ts, dur, tid, comparable(text)) for ts, dur, tid, text in answer.rows if tid is not None
-    )
-    check_shown(name, shown, planned)
+    return launches, None if trace.bind_ids else others
