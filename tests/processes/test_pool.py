@@ -93,6 +93,36 @@ def test_a_worker_gets_the_first_calls_and_this_process_the_others() -> None:
     assert done[:5] == [4, 5, 6, 7, 8]
 
 
+def test_a_worker_that_has_yet_to_take_a_call_gets_no_other() -> None:
+    """This process does the call, rather than wait; where it does not help, it has to."""
+
+    class Full(Slow):
+        def has_room(self) -> bool:
+            return False
+
+    for helps, tasks in ((True, 0), (False, 1)):
+        worker = Full(10**9)
+        next(Pool([worker], 4, helps).map_ordered(batches(2)))
+        assert len(worker.tasks) == tasks
+
+
+@pytest.mark.usefixtures("_both")
+def test_a_worker_has_room_once_it_has_read_its_calls() -> None:
+    """A process that was halted reads nothing."""
+    with open_pool(1) as pool:
+        worker = pool.workers[0]
+        assert list(pool.map_ordered(batches(1))) == expected(1)
+        assert worker.has_room()
+        number = worker.process.pid  # type: ignore[attr-defined]
+        os.kill(number, signal.SIGSTOP)
+        os.waitid(os.P_PID, number, os.WSTOPPED)
+        pool.on_each_worker(partial(int, 5))
+        assert not worker.has_room()
+        os.kill(number, signal.SIGCONT)
+        worker.receive()
+        assert worker.has_room()
+
+
 def test_a_pool_that_does_not_help_leaves_all_to_its_workers() -> None:
     """Also where they are slow: no call is done here."""
     results = Pool([Slow(3), Slow(5)], ahead=1, helps=False).map_ordered(batches(9))

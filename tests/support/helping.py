@@ -29,6 +29,10 @@ class Slow:
             self.receive()
         return LOST if self.lives is not None and self.lives < 0 else len(self.tasks)
 
+    def has_room(self) -> bool:
+        """Same as of a worker."""
+        return True
+
     def submit(self, task: Task[Any]) -> None:
         """Same as of a worker."""
         self.tasks.append(task)

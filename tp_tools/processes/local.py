@@ -64,6 +64,17 @@ class _Process(Struct):
             self.receive()
         return LOST if self._is_lost else len(self._tasks)
 
+    def has_room(self) -> bool:
+        import fcntl  # noqa: PLC0415  there are workers on POSIX only
+        import termios  # noqa: PLC0415
+
+        unread = bytearray(4)
+        try:
+            fcntl.ioctl(self.calls.fileno(), termios.FIONREAD, unread)
+        except OSError:  # the system does not tell
+            return True
+        return not any(unread)
+
     def submit(self, task: Task[Any]) -> None:
         self._tasks.append(task)
         with suppress(OSError):  # the worker has ended; `receive` finds that out

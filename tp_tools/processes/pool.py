@@ -47,6 +47,9 @@ class Worker(Protocol):
     def pending_count(self) -> int:
         """Return the number of tasks without an answer; `LOST` if the worker has ended."""
 
+    def has_room(self) -> bool:
+        """Tell whether it has taken all that was submitted, so that more can be sent at once."""
+
     def submit(self, task: Task[Any]) -> None:
         """Submit a task."""
 
@@ -75,8 +78,8 @@ class Pool(Struct, frozen=True):
     Attributes:
         workers: the processes; if empty, this process does all calls.
         ahead: most pending tasks of a worker, the task that it works on included.
-        helps: whether this process does a call itself if all workers have `ahead` tasks; else it
-            waits for a worker.
+        helps: whether this process does a call itself if all workers have `ahead` tasks, or have
+            yet to take one; else it waits for a worker.
     """
 
     workers: Sequence[Worker] = ()
@@ -131,11 +134,7 @@ class Pool(Struct, frozen=True):
             The task, to ask for its result later; None if no worker is free.
         """
         worker = self._free_worker()
-        if worker is None:
-            return None
-        task = Task(call, worker)
-        worker.submit(task)
-        return task
+        return None if worker is None else _submitted(call, worker)
 
     def on_each_worker(self, call: Call[object]) -> None:
         """Have every worker do a call before its next task; ignore its result and errors."""
@@ -148,7 +147,10 @@ class Pool(Struct, frozen=True):
 
     def _task(self, call: Call[T]) -> Task[T] | _Done[T]:
         """Submit a call to a free worker, or do it here."""
-        return self.begin(call) or _Done(call())
+        worker = self._free_worker()
+        if worker is None or (self.helps and not worker.has_room()):
+            return _Done(call())
+        return _submitted(call, worker)
 
     def _free_worker(self) -> Worker | None:
         """Return the worker with the fewest tasks; None if this process must do the call."""
@@ -164,6 +166,13 @@ class Pool(Struct, frozen=True):
             alive = zip(self.workers, counts, strict=True)
             wait({worker.fileno() for worker, count in alive if count != LOST})
         return None
+
+
+def _submitted(call: Call[T], worker: Worker) -> Task[T]:
+    """Submit a call and return its task."""
+    task = Task(call, worker)
+    worker.submit(task)
+    return task
 
 
 ALONE = Pool()
