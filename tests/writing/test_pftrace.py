@@ -25,11 +25,13 @@ from tests.support.handmade import (
     text,
     x,
 )
+from tests.support.helping import Slow, here
 from tests.support.perfetto_content import both, pftrace_of, rows_in
 from tests.support.strategies import LOADING, laminar
 from tp_tools import engine, library
 from tp_tools.errors import InputError
 from tp_tools.files import ReadSizes, Source
+from tp_tools.processes.pool import ALONE, Pool
 from tp_tools.repair.analysis import analyze
 from tp_tools.repair.analysis import rewrite as rewrite_trace
 from tp_tools.writing.pftrace.options import Lanes, PftraceOptions
@@ -207,6 +209,25 @@ def test_random_events_are_shown_as_in_json(trace: list[Event], lanes: Lanes, si
     assert as_pftrace.slices == as_json.slices
     assert as_pftrace.counters == as_json.counters
     assert not as_json.arrows - as_pftrace.arrows
+
+
+@LOADING
+@given(traces(), st.sampled_from([200, 1000]), st.integers(2, 4), st.sampled_from([100, 1000]))
+def test_random_events_are_written_alike_by_any_workers(
+    trace: list[Event], size: int, workers: int, least: int
+) -> None:
+    """Pairs, counters and spans need other batches, and the bytes do not tell who wrote what."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = source_of(text(trace), Path(folder), ReadSizes(batch=size))
+        analysis = analyze(source, overlap_options())
+        columns = source, analysis.trace, analysis.table, analysis.plan
+        dying = Pool([Slow(1, 3), *(Slow(every) for every in range(2, workers))])
+        for options in (PftraceOptions(), PftraceOptions(compressed=False)):
+            alone, *shared = (
+                b"".join(rewrite(*columns, options=options, pool=pool, least=least))
+                for pool in (ALONE, here(workers), dying)
+            )
+            assert shared == [alone, alone]
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -471,13 +492,14 @@ def test_queries_give_the_same_rows(name: str) -> None:
             assert rows[1] == rows[0], query
 
 
-def test_the_file_changed_meanwhile(tmp_path: Path) -> None:
-    """A file that changed since it was read is refused."""
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_file_changed_meanwhile(size: int, tmp_path: Path) -> None:
+    """A file that changed since it was read is refused, whoever meets it."""
     source = source_of(text(OVERLAPPING), tmp_path)
     analysis = analyze(source, overlap_options())
     source.path.write_bytes(source.path.read_bytes().replace(b"args", b"a[gs"))
     with pytest.raises(InputError, match=r"trace\.json: changed while it was being read"):
-        list(rewrite(source, analysis.trace, analysis.table, analysis.plan))
+        list(rewrite(source, analysis.trace, analysis.table, analysis.plan, pool=here(size)))
 
 
 def test_of_arguments_given_twice_the_last_count() -> None:

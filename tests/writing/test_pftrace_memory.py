@@ -20,11 +20,11 @@ from tp_tools.files.scratch import Scratch
 from tp_tools.repair import ids, planner
 from tp_tools.trace.model import Batch, EventIds
 from tp_tools.trace.slices import slices
+from tp_tools.writing.pftrace.event_rows import EventRows, by_end
 from tp_tools.writing.pftrace.flow_sources import NONE, sources
 from tp_tools.writing.pftrace.flows import Flows
 from tp_tools.writing.pftrace.layout import lay_out
 from tp_tools.writing.pftrace.ordering import defer_order
-from tp_tools.writing.pftrace.packets import Packets, by_end
 from tp_tools.writing.pftrace.stacking import DEEPER, LEVELS, deep_lanes
 from tp_tools.writing.pftrace.thread_events import Place, ThreadEvents
 from tp_tools.writing.pftrace.writer import ALONE
@@ -156,9 +156,9 @@ def test_a_layout_takes_few_bytes_an_event(
     tracemalloc.start()
     try:
         layout = lay_out(trace, table, plan, ALONE)
-        packets = Packets(layout)
+        rows = EventRows(layout)
         kept, most = tracemalloc.get_traced_memory()
-        ends = sum(map(len, packets.ends()))
+        ends = sum(len(ends.ts) for ends in rows.ends())
         _, most_at_ends = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -15,7 +15,9 @@ from tp_tools.errors import InputError
 from tp_tools.files import ReadSizes, Source
 from tp_tools.processes import local
 from tp_tools.processes.pool import ALONE, Pool
+from tp_tools.progress import SILENT
 from tp_tools.repair.analysis import analyze, rewrite
+from tp_tools.writing.pftrace.options import PftraceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,14 +94,20 @@ def test_a_file_that_changes_meanwhile_is_an_error(
     [("mi300_xdit_sd35_rank0", 2, None), ("epoch_decimals_rank0", 3, 0)],
 )
 @pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("options", [None, PftraceOptions(), PftraceOptions(compressed=False)])
 def test_a_recorded_trace_is_written_by_processes(
     name: str,
     jobs: int,
     least: int | None,
+    *,
+    options: PftraceOptions | None,
     is_killed: bool,
     real_trace: Callable[[str], Path],
 ) -> None:
-    """The largest one, and another one; also where a worker is killed before it writes."""
+    """The largest one, and another one; also where a worker is killed before it writes.
+
+    As gzip, or as `.pftrace`.
+    """
     path = real_trace(f"{name}.json.gz")
     file = Source(path, "t")
     with batch_pool(file, jobs, least) as pool:
@@ -107,8 +115,8 @@ def test_a_recorded_trace_is_written_by_processes(
         analysis = analyze(file, overlap_options(), pool=pool)
         if is_killed:
             kill_one(pool)
-        shared = made((file, analysis), pool, packed=True)
-    assert shared == made((file, analysis), ALONE, packed=True)
+        shared = b"".join(rewrite(file, analysis, SILENT, options, pool, packed=True))
+    assert shared == b"".join(rewrite(file, analysis, SILENT, options, packed=True))
 
 
 def test_a_text_longer_than_a_pipe_is_written_by_a_worker(tmp_path: Path) -> None:

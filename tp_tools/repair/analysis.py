@@ -26,7 +26,7 @@ from tp_tools.trace.slices import slices
 from tp_tools.writing.json import writer as json_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tp_tools.files import Source
     from tp_tools.processes import Pool
@@ -135,19 +135,28 @@ def analyze(
 
 
 def analyze_placed(
-    source: Source, placed: PlacedSlices, options: OverlapOptions, reporter: Reporter = SILENT
+    source: Source,
+    placed: PlacedSlices,
+    options: OverlapOptions,
+    reporter: Reporter = SILENT,
+    beside_sql: Callable[[], object] | None = None,
 ) -> Analysis:
-    """Plan the repair of a trace that is read already; else as `analyze`."""
+    """Plan the repair of a trace that is read already; else as `analyze`.
+
+    `beside_sql` is called on a thread while SQL is asked: imports for what comes next.
+    """
     trace = placed.trace
     with (
         reporter.stage("asking SQL about overlaps") as stage,
         ThreadPoolExecutor(1) as thread,
     ):
         # SQL may take long: it runs on this thread, which a signal can interrupt
-        beside_sql = thread.submit(lambda: (placed.hidden(), ids.choose_ids(trace)))
+        found = thread.submit(lambda: (placed.hidden(), ids.choose_ids(trace)))
+        if beside_sql is not None:
+            thread.submit(beside_sql)
         with naming(source):
             repairs = decide_repairs(trace, placed.table, options, placed.lane, stage)
-            hidden, chosen = beside_sql.result()
+            hidden, chosen = found.result()
             plan = _plan(source, placed, repairs, chosen)
     return Analysis(trace, placed.table, placed.lane, repairs, plan, hidden)
 
@@ -243,7 +252,7 @@ def rewrite(
         reporter: receives the number of bytes read from disk.
         pftrace: how to write a `.pftrace`; None to write Chrome JSON, in which a trace that needs
             no repair keeps every byte.
-        pool: processes that write JSON together with this one.
+        pool: processes that write together with this one.
         packed: whether to compress JSON as gzip.
 
     Returns:
@@ -255,5 +264,5 @@ def rewrite(
     from tp_tools.writing.pftrace import writer as pftrace_writer  # noqa: PLC0415  most write JSON
 
     return pftrace_writer.rewrite(
-        source, trace, analysis.table, plan, options=pftrace, reporter=reporter
+        source, trace, analysis.table, plan, options=pftrace, reporter=reporter, pool=pool
     )

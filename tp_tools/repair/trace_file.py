@@ -145,7 +145,9 @@ def repair(
     placed = analysis.read_placed(source, reporter, pool)
     if options.verify and not options.check:
         pool.begin(partial(engine.get_ready, options.engine))  # a worker will load the result
-    analyzed = analysis.analyze_placed(source, placed, overlap_options, reporter)
+    writes_pftrace = options.pftrace is not None and not options.check
+    beside_sql = _import_writer if writes_pftrace else None
+    analyzed = analysis.analyze_placed(source, placed, overlap_options, reporter, beside_sql)
     analyzed = analysis.with_gpu_names(analyzed)
     if options.short_names:
         analyzed = analysis.with_short_names(analyzed)
@@ -154,6 +156,11 @@ def repair(
     if is_wanted:
         _write(source, analyzed, options, reporter, pool)
     return Repaired(analyzed, is_wanted, is_wanted and options.verify)
+
+
+def _import_writer() -> None:
+    """Import what writes a `.pftrace`: 0.04 s."""
+    import tp_tools.writing.pftrace.writer  # noqa: F401, PLC0415  while SQL is asked
 
 
 def _warn(source: Source, analyzed: Analysis, reporter: Reporter) -> None:

@@ -39,24 +39,38 @@ class FlowFields(Struct, frozen=True):
     is_last: NDArray[np.bool_]
     first: int
 
-    def of(self, index: Ints) -> list[bytes] | None:
-        """Return the encoded fields of each of these thread events; None if none has any."""
+    def of(self, index: Ints) -> FlowsOfRows | None:
+        """Return the fields of each of these thread events; None if none has any."""
         start = np.searchsorted(self.row, index)
         count = np.searchsorted(self.row, index, "right") - start
         stop = np.cumsum(count)
         if not len(index) or not stop[-1]:
             return None
         fields = np.repeat(start - (stop - count), count) + np.arange(stop[-1])
-        tags = np.array([[*wire.tag(_FLOW, 1)], [*wire.tag(_LAST_OF_FLOW, 1)]], np.uint8)
-        ids = wire.fixed64_column(self.first + self.flow[fields].astype(np.int64))
-        data = wire.rows(len(fields), tags[self.is_last[fields].astype(np.intp)], ids).tobytes()
-        edges = [0, *(stop * _FLOW_BYTES).tolist()]
-        return [data[a:b] for a, b in pairwise(edges)]
+        ids = self.first + self.flow[fields].astype(np.int64)
+        return FlowsOfRows(stop, ids, self.is_last[fields])
 
-    def sizes(self, index: Ints) -> Ints:
-        """Return the number of bytes of the fields of each of these thread events."""
-        start, stop = (np.searchsorted(self.row, index, side) for side in ("left", "right"))
-        return (stop - start) * _FLOW_BYTES
+
+class FlowsOfRows(Struct, frozen=True):
+    """The flow fields of some rows; needs no columns of the trace.
+
+    Attributes:
+        stop: int64 (rows,), index behind the last field of each row.
+        ids: int64 (fields,), ids of flows.
+        is_last: bool (fields,), as in FlowFields.
+    """
+
+    stop: Ints
+    ids: Ints
+    is_last: NDArray[np.bool_]
+
+    def encoded(self) -> list[bytes]:
+        """Return the encoded fields of each row."""
+        tags = np.array([[*wire.tag(_FLOW, 1)], [*wire.tag(_LAST_OF_FLOW, 1)]], np.uint8)
+        ids = wire.fixed64_column(self.ids)
+        data = wire.rows(len(ids), tags[self.is_last.astype(np.intp)], ids).tobytes()
+        edges = [0, *(self.stop * _FLOW_BYTES).tolist()]
+        return [data[a:b] for a, b in pairwise(edges)]
 
 
 def flow_fields(out: Codes, into: Codes, late: Codes, first: int, empty: Empty) -> FlowFields:

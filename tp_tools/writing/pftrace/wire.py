@@ -8,14 +8,18 @@ are rows of one uint8 matrix. Encoding: protobuf.dev/programming-guides/encoding
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from tp_tools.trace.model import Ints
+
+    Column: TypeAlias = "bytes | NDArray[np.uint8]"
 
 _VARINT, _FIXED64, _BYTES = 0, 1, 2
 _MASK64 = (1 << 64) - 1
@@ -96,7 +100,12 @@ def fixed64_column(values: Ints) -> NDArray[np.uint8]:
     return np.ascontiguousarray(values, "<u8").view(np.uint8).reshape(-1, 8)
 
 
-def rows(count: int, *columns: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
+def row_size(columns: Iterable[Column]) -> int:
+    """Return the number of bytes of a row of these columns."""
+    return sum(len(it) if isinstance(it, bytes) else it.shape[1] for it in columns)
+
+
+def rows(count: int, *columns: Column) -> NDArray[np.uint8]:
     """Put columns side by side.
 
     Args:
@@ -106,10 +115,10 @@ def rows(count: int, *columns: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
     Returns:
         uint8 array (count, sum of widths).
     """
-    matrices = [
-        np.broadcast_to(np.frombuffer(column, np.uint8), (count, len(column)))
-        if isinstance(column, bytes)
-        else column
-        for column in columns
-    ]
-    return np.hstack(matrices)
+    out = np.empty((count, row_size(columns)), np.uint8)
+    at = 0
+    for column in columns:
+        values = np.frombuffer(column, np.uint8) if isinstance(column, bytes) else column
+        out[:, at : at + values.shape[-1]] = values
+        at += values.shape[-1]
+    return out
