@@ -14,8 +14,10 @@ from tp_tools import engine
 if TYPE_CHECKING:
     from pathlib import Path
 
-PAIR = [mark("B", 5_000, name="a"), mark("E", 5_000), mark("B", 6_000, name="b"), mark("E", 9_000)]
-"""A slice of 0 ns and one of 3 us, of B and E events."""
+REST = [mark("B", 6_000, name="b"), mark("E", 9_000)]
+PLAIN = [mark("B", 5_000, name="a"), mark("E", 5_000), *REST]
+PAIR = [mark("B", 5_000, name="a"), mark("E", 5_000, args={"k": 1}), *REST]
+"""A slice of 0 ns and one of 3 us, of B and E events; the E event of the first has args."""
 AFTER = x("x", 10_000, 12_000)
 SAID = "rank 0: 1 slice of a B and an E event of the same ns"
 
@@ -62,7 +64,7 @@ def test_what_merged_json_shows_otherwise_is_said(
 
 @pytest.mark.parametrize(
     "ranks",
-    [[PAIR, PAIR], [[*PAIR, AFTER]], [[AFTER, *PAIR], [AFTER, *PAIR]], [PAIR[2:], [AFTER]]],
+    [[PAIR, PAIR], [[*PAIR, AFTER]], [[AFTER, *PAIR], [AFTER, *PAIR]], [REST, [AFTER]]],
     ids=["no X event", "one rank", "both sorted", "no such slice"],
 )
 def test_what_merged_json_shows_alike_is_no_loss(
@@ -71,3 +73,15 @@ def test_what_merged_json_shows_alike_is_no_loss(
     """Where the merge changes nothing about a slice it says nothing, and proves the file."""
     said = tp_tools("merge", *job(tmp_path, *ranks), "-o", tmp_path / "out.json", "--verify")
     assert (said.code, "same ns" in said.err) == (0, False)
+
+
+@pytest.mark.parametrize("output", ["out.json", "out.pftrace"])
+def test_slices_of_0_ns_without_args_are_shown(
+    output: str, tmp_path: Path, tp_tools: TpTools
+) -> None:
+    """An E event without args is joined with its B event, so that merged JSON shows them right."""
+    files = job(tmp_path, PLAIN, [AFTER, *PLAIN])
+    proof = ["--verify"] if output == "out.json" else []
+    said = tp_tools("merge", *files, "-o", tmp_path / output, *proof)
+    assert (said.code, "same ns" in said.err) == (0, False)
+    assert durations(tmp_path / output) == [("a", 0), ("a", 0), ("b", 3_000), ("b", 3_000)]

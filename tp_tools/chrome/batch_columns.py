@@ -47,6 +47,7 @@ class Columns(Struct, frozen=True):
         tracks, cats, names: distinct values, in the order of their first events.
         text_ids: JSON text of the ids that are not plain numbers.
         metadata, bind_ids: by index of the event in the batch.
+        ends_with_args: indices of events in the batch.
     """
 
     length: int
@@ -65,6 +66,7 @@ class Columns(Struct, frozen=True):
     text_ids: list[bytes]
     metadata: dict[int, Scalar]
     bind_ids: dict[int, bytes]
+    ends_with_args: list[int]
 
     def __len__(self) -> int:
         return len(self.phase)
@@ -131,6 +133,7 @@ def columns_of(batch: BatchText[Event], first: int, file: str) -> Columns:
         text_ids=text_ids,
         metadata=metadata,
         bind_ids=_bind_ids(events),
+        ends_with_args=_ends_with_args(events, phase),
     )
 
 
@@ -163,6 +166,12 @@ def _bind_ids(events: list[Event]) -> dict[int, bytes]:
     if texts.count(ABSENT) == len(texts):
         return {}
     return {i: bytes(text) for i, text in enumerate(texts) if text is not ABSENT}
+
+
+def _ends_with_args(events: list[Event], phase: NDArray[np.uint8]) -> list[int]:
+    """Return the indices of the E events that have args."""
+    ends = np.flatnonzero(phase == ord("E"))
+    return [i for i in ends.tolist() if events[i].args is not None]
 
 
 _INSTANTS = b"iIR"

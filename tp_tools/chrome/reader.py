@@ -22,6 +22,7 @@ from tp_tools.files.read_ahead import read_ahead
 from tp_tools.processes.pool import ALONE
 from tp_tools.progress import SILENT
 from tp_tools.trace.model import UNTIMED, Head, Tail, is_phase
+from tp_tools.trace.points import with_points
 
 if TYPE_CHECKING:
     from tp_tools.files import Source
@@ -137,7 +138,7 @@ def _trace(
         raise InputError(
             f"{source.name}: holds no events. Was the profiler stopped before it recorded?"
         )
-    return trace
+    return with_points(trace)
 
 
 def _leave_out_unfilled(trace: Trace) -> None:

@@ -66,6 +66,7 @@ class TraceBuilder:
         self._text_ids: dict[bytes, int] = {}
         self._metadata: dict[int, Scalar] = {}
         self._bind_ids: dict[int, bytes] = {}
+        self._ends_with_args: list[int] = []
 
     def add(self, batch: Columns) -> None:
         """Append the next batch."""
@@ -80,6 +81,7 @@ class TraceBuilder:
         self._rounded |= batch.rounded
         self._metadata.update({self.count + i: value for i, value in batch.metadata.items()})
         self._bind_ids.update({self.count + i: text for i, text in batch.bind_ids.items()})
+        self._ends_with_args += [self.count + i for i in batch.ends_with_args]
         self._batches.append(Batch(self.count, len(batch), batch.length))
         self.count += len(batch)
 
@@ -127,6 +129,7 @@ class TraceBuilder:
             quoted=quoted,
             recorded_tracks=None if quoted is None else recorded.with_ids(),
             bind_ids=self._bind_ids,
+            ends_with_args=self._ends_with_args,
             damage=damage,
             scratch=scratch,
             **columns,

@@ -57,6 +57,7 @@ _FIELDS = msgspec.json.Decoder(list[dict[str, Raw]])
 _ARGS = msgspec.json.Decoder(dict[str, Raw])
 _ENCODER = msgspec.json.Encoder()
 _PROCESS = Raw(b'"p"')
+_COMPLETE = Raw(b'"X"')
 _GLOBAL = b'"g"'
 _ZERO = Raw(b"0")
 _COLLECTIVE = b'"Collective name"'
@@ -102,9 +103,8 @@ class Writer:
         self.opening = {closing: event for event, closing in plan.closings.items()}
         needs_edit = np.zeros(len(trace), np.bool_)
         flows = plan.flows
-        needs_edit[[*plan.moves, *plan.trims, *self.opening, *matched, *flows.ids, *flows.ends]] = (
-            True
-        )
+        edited = [*plan.moves, *plan.trims, *self.opening, *matched, *flows.ids, *flows.ends]
+        needs_edit[[*edited, *trace.points]] = True
         new_ids = {number: i for i, number in enumerate(dict.fromkeys(flows.ids.values()))}
         first = placement.first_flow + len(trace.links)
         self.renamed = {event: first + new_ids[number] for event, number in flows.ids.items()}
@@ -187,6 +187,8 @@ class Writer:
         """Apply the repairs of one event; give instants of global scope that of their process."""
         placed, trace = self.placed, self.placed.trace
         plan, track, ts = placed.plan, int(trace.track[number]), int(trace.ts[number])
+        if number in trace.points:
+            event.ph, event.dur = _COMPLETE, _ZERO
         if number in plan.moves:
             lane = plan.lanes[track, plan.moves[number]]
             event.tid = Raw(b"%d" % lane.tid)

@@ -24,6 +24,7 @@ from tp_tools.merging.hosts import host_of
 from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import place_slices, plan_alone
 from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.trace.points import with_points
 from tp_tools.trace.renaming import kernel_names
 from tp_tools.trace.slices import count_unsorted
 
@@ -148,7 +149,7 @@ def _stored(
 
 
 def _summarize(source: Source, spool: Path, engine: str | None, *, based: bool) -> RankSummary:
-    trace = read(source)
+    trace = with_points(read(source), 0)  # Perfetto sorts the merged file
     placed = place_slices(trace)
     edits = plan_alone(source, placed, OverlapOptions(engine=engine))
     stated = metadata(trace)

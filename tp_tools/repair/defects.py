@@ -85,7 +85,7 @@ def defects(trace: Trace, external: ExternalIds | None = None) -> Defects:
         return Defects(overlapping, hidden, 0, dict(sorted(counts.items())), str(error))
     counts.update(plan.flows.repairs())
     counts["durationless"] = len(plan.durationless)
-    counts["untimed"] = len(plan.untimed) - counts["unfilled_times"]
+    counts["untimed"] = len(plan.untimed) - counts["unfilled_times"] - counts["points"]
     return Defects(
         overlapping,
         hidden,

@@ -46,8 +46,8 @@ def find_hidden(trace: Trace, table: Slices, lane: Ints, block_size: int = BLOCK
     Returns:
         Event numbers, ascending.
     """
-    if trace.recorded_tracks is not None:
-        return hidden_events(trace)  # old traces, which are small
+    if trace.recorded_tracks is not None or trace.points:
+        return hidden_events(trace)  # these are small
     threads = threads_of(trace)
     misread = _misread_tracks(trace, table, threads)
     holds_pairs = occurs_where(

@@ -19,6 +19,7 @@ from tp_tools.chrome.timestamps import as_double
 from tp_tools.columns import distinct, is_in, iterate_rows
 from tp_tools.repair.crossing import may_cross
 from tp_tools.trace.model import NAMELESS, UNTIMED, is_phase
+from tp_tools.trace.points import as_recorded
 from tp_tools.trace.slices import sort_order
 from tp_tools.trace.tracks import ID_LIMIT
 
@@ -87,6 +88,7 @@ def hidden_events(
     Returns:
         Event numbers, ascending.
     """
+    trace = as_recorded(trace)
     if misread_ids and only is None and trace.recorded_tracks is not None:
         tracks, track = trace.recorded_tracks
         trace = replace(trace, tracks=tracks, track=track)

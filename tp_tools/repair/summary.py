@@ -13,7 +13,7 @@ from tp_tools.repair.cut_slices import cut_slices
 from tp_tools.repair.perfetto_import import hidden_events
 from tp_tools.trace.gpu_names import new_gpu_names
 from tp_tools.trace.model import UNTIMED, is_phase
-from tp_tools.trace.pairs import count_swapped
+from tp_tools.trace.pairs import swapped_pairs
 from tp_tools.trace.renaming import is_kernel, is_renamed
 from tp_tools.trace.slices import subset
 
@@ -118,7 +118,7 @@ def _damage(analysis: Analysis) -> dict[str, Any]:
         found["damage"] = [stretch.as_object() for stretch in damage]
     if any(unmatched.values()):
         found["unmatched"] = unmatched
-    if swapped := count_swapped(trace):
+    if swapped := len(swapped_pairs(trace)[0]):
         found["swapped"] = swapped
     if cut := cut_slices(trace, analysis.table, analysis.plan, trace.ts != UNTIMED).sooner:
         found["cut"] = cut
@@ -167,7 +167,7 @@ def _repairs(analysis: Analysis) -> dict[str, int]:
     plan = analysis.plan
     counts = analysis.trace.repairs + plan.ids.repairs + Counter(plan.flows.repairs())
     counts["durationless"] = len(plan.durationless)
-    counts["untimed"] = len(plan.untimed) - counts["unfilled_times"]
+    counts["untimed"] = len(plan.untimed) - counts["unfilled_times"] - counts["points"]
     return {kind: count for kind, count in sorted(counts.items()) if count}
 
 
@@ -188,6 +188,7 @@ REPAIRS = {
     "flow_ids": "ids of arrows that other arrows have too, or that are no number: new ones",
     "invalid_utf8": "invalid UTF-8 replaced",
     "large_integers": "integers over 63 bits written as text",
+    "points": "slices of 0 ns of B and E events, whose E Perfetto takes first: X events",
     "own_flow_ids": "slices whose bind_id Perfetto confuses with the arrows of s and f: new ones",
     "numbers_not_json": "numbers that JSON does not know (+3, 03, 3., .5, 0x10) written as it does",
     "launch_arrows_bound": "launch arrows that would join other slices: tied to their own",

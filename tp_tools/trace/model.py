@@ -104,6 +104,8 @@ class Trace(Struct, frozen=True):
         recorded_tracks: where ids are quoted, `tracks` and `track` with these as text, as Perfetto
             reads the file; else None.
         bind_ids: JSON text of `bind_id`, by event, where there is one.
+        ends_with_args: numbers of the E events that have args, ascending.
+        points: the E event of each X event that is a B event in the text: see `with_points`.
         damage: the first few damaged stretches of text that were left out; a second pass over the
             text must do the same. None where none was looked for.
         scratch: where its columns lie, and others that are made of them.
@@ -131,6 +133,8 @@ class Trace(Struct, frozen=True):
     quoted: NDArray[np.bool_] | None = None
     recorded_tracks: tuple[list[tuple[Scalar, Scalar]], Ints] | None = None
     bind_ids: dict[int, bytes] = field(default_factory=dict)
+    ends_with_args: list[int] = field(default_factory=list)
+    points: dict[int, int] = field(default_factory=dict)
     damage: list[TextDamage] | None = None
     scratch: Scratch = IN_MEMORY
 

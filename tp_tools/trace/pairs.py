@@ -78,12 +78,22 @@ def sorted_from(trace: Trace) -> int:
     return earliest if has_complete else NEVER_SORTED
 
 
-def count_swapped(trace: Trace) -> int:
-    """Count the slices of 0 ns of B and E events whose E event Perfetto takes before their B.
+def swapped_pairs(
+    trace: Trace, start: int | None = None
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Find the slices of 0 ns of B and E events whose E event Perfetto takes before their B.
 
     By the order of the file they begin and end at one time. Perfetto ends another slice there, or
     none, and shows the slice until a later E event.
+
+    Args:
+        trace: the trace.
+        start: time from which Perfetto takes E events first, ns; None for that of the file alone.
+
+    Returns:
+        Numbers of the B events and of their E events.
     """
+    none = np.empty(0, np.int32)
     marks = np.flatnonzero(is_in(trace.phase, b"BE") & (trace.ts != UNTIMED))
     marks = marks[np.lexsort((marks, trace.ts[marks], trace.track[marks]))]
     is_begin = trace.phase[marks] == ord("B")
@@ -91,10 +101,12 @@ def count_swapped(trace: Trace) -> int:
     for column in (trace.ts[marks], trace.track[marks]):
         ends_next &= column[:-1] == column[1:]
     if not ends_next.any():
-        return 0
+        return none, none
     opening, closing = pairs(trace, NEVER_SORTED)
     ts = trace.ts[opening]
-    return int(((ts == trace.ts[closing]) & (ts >= sorted_from(trace))).sum())
+    is_swapped = ts == trace.ts[closing]
+    is_swapped &= ts >= (sorted_from(trace) if start is None else start)
+    return opening[is_swapped], closing[is_swapped]
 
 
 def can_end(trace: Trace, opening: int, closing: int) -> bool:

@@ -42,6 +42,7 @@ class PlanEdits:
         """
         self.trace, self.plan = trace, plan
         self._durationless = frozenset(plan.durationless)
+        self._points = frozenset(trace.points)
         self._opening = {closing: event for event, closing in plan.closings.items()}
         flows = plan.flows
         edited = chain(
@@ -53,6 +54,7 @@ class PlanEdits:
             flows.ids,
             flows.ends,
             flows.own_ids,
+            trace.points,
         )
         self._is_renamed = is_renamed(trace, plan.short_names)
         named = np.flatnonzero(self._is_renamed)
@@ -146,6 +148,8 @@ class PlanEdits:
     def _time(self, number: int, ts: int, *, is_rebased: bool) -> Iterator[Edit]:
         """Set start and duration; args keep a recorded duration that is trimmed or unusable."""
         plan = self.plan
+        if number in self._points:
+            yield from (MemberEdit("ph", b'"X"', is_there=True), MemberEdit("dur", b"0"))
         if is_rebased:
             yield MemberEdit("ts", microseconds(ts - plan.rebase_ns))
         if plan.retimed and plan.retimed.has_new_dur[number] and number not in plan.trims:
