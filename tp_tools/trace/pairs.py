@@ -32,9 +32,7 @@ def pairs(trace: Trace, start: int | None = None) -> tuple[NDArray[np.int32], ND
     Returns:
         Numbers of the B events and of their E events.
     """
-    marks = rows_where(
-        len(trace), lambda block: is_in(trace.phase[block], b"BE") & (trace.ts[block] != UNTIMED)
-    )
+    marks = begins_and_ends(trace)
     is_begin = trace.phase[marks] == ord("B")
     ts = trace.ts[marks]
     if start is None:
@@ -78,6 +76,13 @@ def sorted_from(trace: Trace) -> int:
     return earliest if has_complete else NEVER_SORTED
 
 
+def begins_and_ends(trace: Trace) -> NDArray[np.int32]:
+    """Return the numbers of the B and E events that have a time."""
+    return rows_where(
+        len(trace), lambda block: is_in(trace.phase[block], b"BE") & (trace.ts[block] != UNTIMED)
+    )
+
+
 def swapped_pairs(
     trace: Trace, start: int | None = None
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -94,7 +99,7 @@ def swapped_pairs(
         Numbers of the B events and of their E events.
     """
     none = np.empty(0, np.int32)
-    marks = np.flatnonzero(is_in(trace.phase, b"BE") & (trace.ts != UNTIMED))
+    marks = begins_and_ends(trace)
     marks = marks[np.lexsort((marks, trace.ts[marks], trace.track[marks]))]
     is_begin = trace.phase[marks] == ord("B")
     ends_next = is_begin[:-1] & ~is_begin[1:]

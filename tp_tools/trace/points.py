@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from tp_tools.columns import is_in
 from tp_tools.trace.model import UNTIMED
-from tp_tools.trace.pairs import swapped_pairs
+from tp_tools.trace.pairs import begins_and_ends, swapped_pairs
 
 if TYPE_CHECKING:
     from tp_tools.trace.model import Trace
@@ -58,7 +58,7 @@ def as_recorded(trace: Trace) -> Trace:
 
 def _unordered_tracks(trace: Trace) -> list[int]:
     """List the tracks on which a B or E event is before an earlier one."""
-    marks = np.flatnonzero(is_in(trace.phase, b"BE") & (trace.ts != UNTIMED))
+    marks = begins_and_ends(trace)
     track = trace.track[marks]
     order = np.argsort(track, kind="stable")
     track, ts = track[order], trace.ts[marks][order]
