@@ -59,3 +59,12 @@ def test_only_numbers_that_perfetto_counts_are_new() -> None:
     once = fixed(text([*launches(), *named(1)]))
     assert once.analysis.plan.flows.repairs() == {"own_flow_ids": 2}
     assert fixed(once.data).analysis.plan.flows.is_empty()
+
+
+def test_a_slice_that_is_left_out_ties_nothing(tmp_path: Path) -> None:
+    """A slice without a time, whose number would be new, is no slice that the result has to tie."""
+    lost = {key: value for key, value in named(1)[0].items() if key != "ts"}
+    result = fixed(text([lost, *launches(), *named(1)]))
+    assert len(result.analysis.plan.untimed) == 1
+    (out := tmp_path / "out.json").write_bytes(result.data)
+    verify(out, "out.json", result.analysis, None)

@@ -126,10 +126,10 @@ def planned_names(trace: Trace, plan: Plan, result: Trace) -> Ints:
 def _planned_bind_ids(trace: Trace, plan: Plan, kept: NDArray[np.bool_]) -> dict[int, bytes]:
     """Return the `bind_id` that events should have, by event of the result."""
     place = np.cumsum(kept) - 1
-    planned = {event: text for event, text in trace.bind_ids.items() if kept[event]}
+    planned = dict(trace.bind_ids)
     planned.update({event: b"%d" % number for event, number in plan.flows.own_ids.items()})
     planned.update({event: b"%d" % end.bind_id for event, end in plan.flows.ends.items()})
-    return {int(place[event]): text for event, text in planned.items()}
+    return {int(place[event]): text for event, text in planned.items() if kept[event]}
 
 
 def planned_times(trace: Trace, plan: Plan) -> tuple[Ints, Ints]:
