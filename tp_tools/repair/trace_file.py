@@ -147,6 +147,8 @@ def repair(
         pool.begin(partial(engine.get_ready, options.engine))  # a worker will load the result
     writes_pftrace = options.pftrace is not None and not options.check
     beside_sql = _import_writer if writes_pftrace else None
+    if writes_pftrace:
+        pool.on_each_worker(_import_writer)
     analyzed = analysis.analyze_placed(source, placed, overlap_options, reporter, beside_sql)
     analyzed = analysis.with_gpu_names(analyzed)
     if options.short_names:
@@ -160,7 +162,7 @@ def repair(
 
 def _import_writer() -> None:
     """Import what writes a `.pftrace`: 0.04 s."""
-    import tp_tools.writing.pftrace.writer  # noqa: F401, PLC0415  while SQL is asked
+    import tp_tools.writing.pftrace.writer  # noqa: F401, PLC0415  while SQL is asked, here and there
 
 
 def _warn(source: Source, analyzed: Analysis, reporter: Reporter) -> None:
