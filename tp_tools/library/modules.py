@@ -94,7 +94,19 @@ def args_read(sql: str) -> frozenset[str]:
     SQL of the package names the key of an arg in a literal that is given to a macro or to
     EXTRACT_ARG, `tpt_arg!(arg_set_id, 'correlation')`, or that begins with `args.`.
     """
-    text = _COMMENT.sub("", expand(sql))
+    included = {module for name in _included(sql) for module in _named_modules(name)}
+    return _own_args(sql).union(*map(_args_of_module, included))
+
+
+@functools.cache
+def _args_of_module(name: str) -> frozenset[str]:
+    """Return what `args_read` finds in a module; each is searched once for all that include it."""
+    return args_read(modules()[name])
+
+
+def _own_args(sql: str) -> frozenset[str]:
+    """Return names of args that a text may read itself."""
+    text = _COMMENT.sub("", sql)
     keys = [key for call in _CALL.findall(text) for key in _LITERAL.findall(call)]
     keys += _KEY.findall(text)
     names = {name for key in keys for name in (key, key.partition("[")[0])}
