@@ -87,7 +87,6 @@ TESTED_IN = {
     "tp_tools.merging.earlier_output": "merging/test_job_files.py",
     "tp_tools.cli.cluster": "merging/test_failed_ranks.py",
     "tp_tools.cluster.task": "cluster/test_pool.py",
-    "tp_tools.merging.workers": "cluster/test_pool.py",
     "tp_tools.cli.stages": "cli/test_progress.py",
     "tp_tools.cli.query_output": "cli/test_query.py",
     "tp_tools.comparison.doubts": "comparison/test_comparing.py",

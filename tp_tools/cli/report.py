@@ -35,6 +35,7 @@ class Options(Struct, frozen=True):
     force: bool
     engine: str | None
     captures: tuple[str, ...]
+    jobs: int | None
     cluster: ClusterOptions
 
 
@@ -54,6 +55,13 @@ class Options(Struct, frozen=True):
     show_default=True,
     help="The common clock of several ranks, as for `tp-tools merge`.",
 )
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(1),
+    help="Processes that work on a large trace, or on the ranks of a job. Default: one per core, "
+    "up to 4.",
+)
 @click.option("--force", is_flag=True, help="Replace an existing OUT.")
 @capture_option
 @choice_options
@@ -68,6 +76,7 @@ def command(  # noqa: PLR0917  click passes all by name
     force: bool,  # noqa: FBT001  click passes flags by name
     captures: tuple[str, ...],
     engine: str | None,
+    jobs: int | None,
     cluster: ClusterOptions,
     choice: RankChoice,
     console: Console,
@@ -87,7 +96,8 @@ def command(  # noqa: PLR0917  click passes all by name
     """
     output = output or in_current_folder(traces, REPORT)
     mode = cast("Mode", align)
-    _run(Options(traces, choice, output, mode, force, engine, captures, cluster), console)
+    options = Options(traces, choice, output, mode, force, engine, captures, jobs, cluster)
+    _run(options, console)
 
 
 def _run(options: Options, console: Console) -> None:
@@ -116,7 +126,7 @@ def _run(options: Options, console: Console) -> None:
         output.refuse_input(options.output, job.files)
         job.say_left_out(console)
         how = (options.engine, options.align, console, options.captures)
-        data = collect(job.files, *how, kept=kept, workers=workers)
+        data = collect(job.files, *how, kept=kept, workers=workers, jobs=options.jobs)
     with console.stage("drawing"):
         page = build.html(data).encode()
     with output.written(options.output, [page]):

@@ -60,6 +60,7 @@ class RankSummary(Struct, frozen=True):
         host: name of its machine; "" if it is not known.
         unsorted: number of its pairs of B and E events that `count_unsorted` counts.
         has_complete: whether it has an X event: with one Perfetto sorts the merged file.
+        text_bytes: length of its text.
     """
 
     file: str
@@ -76,6 +77,7 @@ class RankSummary(Struct, frozen=True):
     host: str = ""
     unsorted: int = 0
     has_complete: bool = False
+    text_bytes: int = 0
 
 
 class StoredRank(Struct, frozen=True):
@@ -165,9 +167,7 @@ def _summarize(source: Source, spool: Path, engine: str | None, *, based: bool) 
             f"{abs(last) // _YEAR_NS} years from 1970. Correct it, or merge with --align none."
         )
     collectives = _collective_finder(engine).collectives(source, trace, base)
-    with spool.open("wb") as out:
-        stored = StoredRank(source, trace, edits, placed.table)
-        pickle.dump(stored, out, pickle.HIGHEST_PROTOCOL)
+    store_rank(StoredRank(source, trace, edits, placed.table), spool)
     lost = damage(trace, source)
     links = len(trace.links) + len(set(edits.flows.ids.values()))
     names = kernel_names(trace)
@@ -186,6 +186,7 @@ def _summarize(source: Source, spool: Path, engine: str | None, *, based: bool) 
         host_of(source.name, trace, stated),
         count_unsorted(trace, placed.table),
         bool(is_phase(trace, "X").any()),
+        trace.text_size(),
     )
 
 
@@ -198,8 +199,14 @@ def _first_and_last(trace: Trace, base: int) -> tuple[int | None, int | None]:
     return int(ts.min()) + base, int((ts + np.maximum(trace.dur[timed], 0)).max()) + base
 
 
+def store_rank(stored: StoredRank, spool: Path) -> None:
+    """Store a rank in a temporary file, for `load_rank`."""
+    with spool.open("wb") as out:
+        pickle.dump(stored, out, pickle.HIGHEST_PROTOCOL)
+
+
 def load_rank(spool: Path) -> StoredRank:
-    """Load a rank that `read_rank` stored, maybe on another machine."""
+    """Load a rank that `store_rank` stored, maybe on another machine."""
     with spool.open("rb") as file:
-        stored: StoredRank = pickle.load(file)  # noqa: S301  what `read_rank` wrote
+        stored: StoredRank = pickle.load(file)  # noqa: S301  what `store_rank` wrote
     return stored

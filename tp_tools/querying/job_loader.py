@@ -45,6 +45,53 @@ _SMALL = 16 << 20
 """Bytes on disk below which starting workers takes longer than they save."""
 
 
+class JobText(Struct, frozen=True):
+    """Text of merged ranks in a file of Chrome JSON.
+
+    Attributes:
+        file: the file.
+        ranges: the first byte and the one behind the last of each stretch of it.
+        start_ns: start of the job as the viewer shows it, ns.
+    """
+
+    file: Path
+    ranges: list[tuple[int, int]]
+    start_ns: int
+
+    def size(self) -> int:
+        """Return the bytes of text."""
+        return sum(last - first for first, last in self.ranges)
+
+    def load(self, how: LoadOptions, reporter: Reporter) -> Processor:
+        """Load it; the caller closes the TraceProcessor.
+
+        Raises:
+            EngineError: TraceProcessor failed.
+        """
+        size = self.size()
+        with reporter.stage("loading the job", size, BUILDING) as stage:
+            tp = engine.load(
+                self._blocks(stage),
+                source="the job",
+                engine=how.engine,
+                size=size,
+                reporter=stage,
+                memory_limit=how.memory,
+            )
+        tp.is_partial = how.needs is not None
+        tp.start_ns = self.start_ns
+        return tp
+
+    def _blocks(self, reporter: Reporter) -> Iterator[bytes]:
+        """Read the text in blocks; `reporter` receives the size of each."""
+        with self.file.open("rb") as file:
+            for first, last in self.ranges:
+                file.seek(first)
+                while block := file.read(min(BLOCK, last - file.tell())):
+                    reporter.advance(len(block))
+                    yield block
+
+
 class Job(Struct, frozen=True):
     """A job, or a part of it, whose merged ranks were written to a file of Chrome JSON.
 
@@ -66,7 +113,7 @@ class Job(Struct, frozen=True):
 
     def size(self) -> int:
         """Return the bytes of text."""
-        return sum(last - first for first, last in self._ranges())
+        return self.text().size()
 
     def written(self, selection: Selection | None = None) -> Job:
         """Write the ranks; `selection` says which events, by default those that a query needs."""
@@ -103,24 +150,16 @@ class Job(Struct, frozen=True):
         Raises:
             EngineError: TraceProcessor failed.
         """
-        with _load(self, how, self._reporter) as tp:
+        with self.text().load(how, self._reporter) as tp:
             yield tp
 
-    def text(self, reporter: Reporter) -> Iterator[bytes]:
-        """Read the text in blocks; `reporter` receives the size of each."""
-        with self.file.open("rb") as file:
-            for first, last in self._ranges():
-                file.seek(first)
-                while block := file.read(min(BLOCK, last - file.tell())):
-                    reporter.advance(len(block))
-                    yield block
-
-    def _ranges(self) -> list[tuple[int, int]]:
-        """Return the bytes of the file that are the job's."""
-        if self._section is None:
-            return [(self._edges[0], self._edges[-1])]
-        every = list(pairwise(self._edges))
-        return [every[0], every[self._section], every[-1]]
+    def text(self) -> JobText:
+        """Return what was written, for a TraceProcessor here or in another process."""
+        ranges = [(self._edges[0], self._edges[-1])]
+        if self._section is not None:
+            every = list(pairwise(self._edges))
+            ranges = [every[0], every[self._section], every[-1]]
+        return JobText(self.file, ranges, self.plan.first_ns - self.plan.start_ns)
 
 
 def load_job(
@@ -161,24 +200,7 @@ def load_job(
             traces, header, how, file, align=align, reporter=reporter, kept=kept, workers=workers
         ) as job:
             pass
-        return _load(job, how, reporter), job.plan
-
-
-def _load(job: Job, how: LoadOptions, reporter: Reporter) -> Processor:
-    """Load a job that was written; the caller closes the TraceProcessor."""
-    size, plan = job.size(), job.plan
-    with reporter.stage("loading the job", size, BUILDING) as stage:
-        tp = engine.load(
-            job.text(stage),
-            source="the job",
-            engine=how.engine,
-            size=size,
-            reporter=stage,
-            memory_limit=how.memory,
-        )
-    tp.is_partial = how.needs is not None
-    tp.start_ns = plan.first_ns - plan.start_ns
-    return tp
+        return job.text().load(how, reporter), job.plan
 
 
 def write(

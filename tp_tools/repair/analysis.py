@@ -162,7 +162,12 @@ def analyze_placed(
 
 
 def plan_trace(
-    source: Source, options: OverlapOptions, reporter: Reporter = SILENT, *, flows: bool = True
+    source: Source,
+    options: OverlapOptions,
+    reporter: Reporter = SILENT,
+    pool: Pool = ALONE,
+    *,
+    flows: bool = True,
 ) -> PlannedTrace:
     """Read a trace and plan its repair, as `analyze` does, without a look for hidden events.
 
@@ -170,13 +175,14 @@ def plan_trace(
         source: the file.
         options: how to ask SQL about overlaps.
         reporter: receives the stages of the work, and notes.
+        pool: processes that read together with this one.
         flows: whether to plan repairs of flows, for those who load or count flow events.
 
     Raises:
         InputError: the file cannot be used.
         EngineError: TraceProcessor could not answer.
     """
-    placed = read_placed(source, reporter)
+    placed = read_placed(source, reporter, pool)
     with reporter.stage("asking SQL about overlaps") as stage:
         plan = plan_alone(source, placed, options, stage, flows=flows)
     return PlannedTrace(placed.trace, placed.table, plan)

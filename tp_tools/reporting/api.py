@@ -56,6 +56,7 @@ def report(
     stage: str | None = None,
     engine: str | None = None,
     captures: PathLike | Iterable[PathLike] = (),
+    jobs: int | None = None,
 ) -> Report:
     """Make one page of tables and plots of a trace, or of the ranks of a job.
 
@@ -70,6 +71,8 @@ def report(
         stage: of several stages, this one.
         engine: the TraceProcessor, as for `tp_tools.open_trace`.
         captures: traces of captured CUDA graphs, or folders of these, as for `tp_tools.query`.
+        jobs: processes that work on a large trace, or on the ranks of a job; None for one per core,
+            up to four.
 
     Raises:
         tp_tools.errors.UsageError: the output exists, or plotly or Jinja2 is not installed.
@@ -88,7 +91,7 @@ def report(
         files = api.find_files(traces, profile, stage, warned, kept.of).files
         if target is not None:
             outputs.refuse_input(target, files)
-        data = collect(files, engine, align, warned, paths(captures), kept=kept)
+        data = collect(files, engine, align, warned, paths(captures), kept=kept, jobs=jobs)
     page = build.html(data)
     if target is not None:
         with outputs.written(target, [page.encode()]):
