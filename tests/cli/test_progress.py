@@ -87,8 +87,12 @@ def stages_of(ranks: Path) -> dict[str, tuple[list[str], list[str]]]:
         ),
         "info": (["info", str(DECODE)], ["reading {}", "counting", "looking for defects"]),
         "report": (
-            ["report", str(ranks), "-o", "out.html"],
+            ["report", "-j", "1", str(ranks), "-o", "out.html"],
             [*job, "loading the job", BUILDING, "asking about the job", "2 ranks", "drawing"],
+        ),
+        "report in two processes": (
+            ["report", "-j", "2", str(ranks), "-o", "out.html"],
+            [*job, "asking about the job", "2 ranks", "drawing"],
         ),
     }
 
@@ -105,6 +109,7 @@ COMMANDS = [
     "query of a job",
     "info",
     "report",
+    "report in two processes",
 ]
 
 
