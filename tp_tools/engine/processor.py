@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tp_tools import library
 from tp_tools.engine._perfetto import ProtoFactory, QueryResultIterator, TraceProcessor
+from tp_tools.engine.literals import naming_texts
 from tp_tools.engine.rpc import REQUEST_BYTES, RpcBackend
 from tp_tools.errors import EngineError, EngineOutOfMemory, InputError, SqlError
 
@@ -94,6 +95,8 @@ class Processor(TraceProcessor):  # type: ignore[misc]
             EngineError: the engine failed.
         """
         with self._named():
+            if texts := naming_texts(sql):
+                self._backend.execute_query(texts)
             response = self._backend.execute_query(sql)
         if response.error:
             reason = response.error.strip()
