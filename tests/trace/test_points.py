@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.handmade import Event, cpu, fixed, mark, shown, source_of, text, trace_of
@@ -120,6 +120,7 @@ def call_trees(draw: st.DrawFn) -> list[Event]:
     return events
 
 
+@settings(max_examples=25)
 @given(call_trees())
 def test_calls_have_their_own_times(
     tmp_path_factory: pytest.TempPathFactory, events: list[Event]
