@@ -6,11 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.handmade import Event, cpu, fixed, mark, shown, source_of, text, trace_of
 from tests.support.perfetto_content import both
+from tests.support.strategies import LOADING
 from tp_tools.cli.fix_summary import lines
 from tp_tools.repair.summary import summary
 from tp_tools.repair.verify_json import verify
@@ -120,7 +121,7 @@ def call_trees(draw: st.DrawFn) -> list[Event]:
     return events
 
 
-@settings(max_examples=25)
+@LOADING
 @given(call_trees())
 def test_calls_have_their_own_times(
     tmp_path_factory: pytest.TempPathFactory, events: list[Event]
