@@ -34,7 +34,7 @@ def output_faults(data: bytes, inputs: list[bytes], cut: int = 0) -> list[str]:
         return [f"unreadable output: {error}"]
     faults = []
     if lost and None not in (before_each := [_losses(it) for it in inputs]):
-        before = sum((Counter(it) for it in before_each), Counter[str]())
+        before = sum((Counter(it) for it in before_each), Counter[str]()) | _own_failures(data)
         more = {name: n for name, n in lost.items() if n > before[name]}
         faults += [f"loses {more}, the inputs {dict(before)}"] if more else []
     if data[:1] in b"{[" and data[:1]:
@@ -45,6 +45,19 @@ def output_faults(data: bytes, inputs: list[bytes], cut: int = 0) -> list[str]:
         if missing.total() > cut:
             faults.append(f"{missing.total()} slices are not shown: {list(missing)[:3]}")
     return faults
+
+
+def _own_failures(data: bytes) -> Counter[str]:
+    """Count the counters without values, each of which is a failure, also where an input broke off.
+
+    TraceProcessor may stop reading a damaged input before such an event, and not say so.
+    """
+    try:
+        events = _events(json.loads(data)) if data[:1] in b"{[" else []
+    except (ValueError, RecursionError):
+        return Counter()
+    values = [event.get("args") for event in events if event.get("ph") == "C"]
+    return Counter(json_parser_failure=sum(not isinstance(it, dict) for it in values))
 
 
 def _losses(data: bytes) -> dict[str, int] | None:
