@@ -124,9 +124,7 @@ def _raw_events(text: bytes) -> list[msgspec.Raw]:
 
 def _has_args_twice(event: msgspec.Raw) -> bool:
     values = _values(bytes(event), "args")
-    return not isinstance((values or [()])[-1], tuple) and any(
-        isinstance(value, tuple) for value in values
-    )
+    return any(isinstance(it, tuple) for it in values) and not isinstance(values[-1], tuple)
 
 
 def _is_refused(event: msgspec.Raw) -> bool:

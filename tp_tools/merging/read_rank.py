@@ -24,9 +24,9 @@ from tp_tools.merging.hosts import host_of
 from tp_tools.repair import OverlapOptions
 from tp_tools.repair.analysis import place_slices, plan_alone
 from tp_tools.trace.model import UNTIMED, is_phase
+from tp_tools.trace.pairs import swapped_pairs
 from tp_tools.trace.points import with_points
 from tp_tools.trace.renaming import kernel_names
-from tp_tools.trace.slices import count_unsorted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,8 @@ class RankSummary(Struct, frozen=True):
         first_ns, last_ns: first start and last end of its events, ns on its own clock; None if no
             event has a time.
         host: name of its machine; "" if it is not known.
-        unsorted: number of its pairs of B and E events that `count_unsorted` counts.
+        unsorted: number of its slices of 0 ns of B and E events that Perfetto shows as recorded in
+            its own file, but not in one that it sorts.
         has_complete: whether it has an X event: with one Perfetto sorts the merged file.
         text_bytes: length of its text.
     """
@@ -184,7 +185,7 @@ def _summarize(source: Source, spool: Path, engine: str | None, *, based: bool) 
         first,
         last,
         host_of(source.name, trace, stated),
-        count_unsorted(trace, placed.table),
+        len(swapped_pairs(trace, 0)[0]) - len(swapped_pairs(trace)[0]),
         bool(is_phase(trace, "X").any()),
         trace.text_size(),
     )

@@ -12,7 +12,7 @@ from tp_tools.errors import InputError
 from tp_tools.repair import ids, planner
 from tp_tools.repair.analysis import place_slices
 from tp_tools.repair.launch_flows import with_flows
-from tp_tools.repair.summary import hidden_of
+from tp_tools.repair.summary import hidden_of, repairs_of
 from tp_tools.trace import Repair
 
 if TYPE_CHECKING:
@@ -83,13 +83,4 @@ def defects(trace: Trace, external: ExternalIds | None = None) -> Defects:
         plan = with_flows(trace, placed.table, plan, external)
     except InputError as error:
         return Defects(overlapping, hidden, 0, dict(sorted(counts.items())), str(error))
-    counts.update(plan.flows.repairs())
-    counts["durationless"] = len(plan.durationless)
-    counts["untimed"] = len(plan.untimed) - counts["unfilled_times"] - counts["points"]
-    return Defects(
-        overlapping,
-        hidden,
-        plan.rebase_ns,
-        {kind: count for kind, count in sorted(counts.items()) if count},
-        None,
-    )
+    return Defects(overlapping, hidden, plan.rebase_ns, repairs_of(trace, plan), None)

@@ -47,7 +47,7 @@ def find_hidden(trace: Trace, table: Slices, lane: Ints, block_size: int = BLOCK
         Event numbers, ascending.
     """
     if trace.recorded_tracks is not None or trace.points:
-        return hidden_events(trace)  # these are small
+        return hidden_events(trace)  # it reads ids and points as recorded
     threads = threads_of(trace)
     misread = _misread_tracks(trace, table, threads)
     holds_pairs = occurs_where(

@@ -19,7 +19,7 @@ from tp_tools.trace.slices import subset
 
 if TYPE_CHECKING:
     from tp_tools.repair.analysis import Analysis
-    from tp_tools.trace import Slices, Trace
+    from tp_tools.trace import Plan, Slices, Trace
     from tp_tools.trace.model import Ints
 
 
@@ -89,7 +89,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "trimmed": len(plan.trims),
         "rebased_ns": plan.rebase_ns,
         "lanes": len(plan.lanes),
-        "repairs": _repairs(analysis),
+        "repairs": repairs_of(trace, plan),
         **_damage(analysis),
         **_short_names(analysis),
         **_gpu_names(analysis),
@@ -162,10 +162,9 @@ def _overlapping(table: Slices, off: Slices, events: Ints) -> set[int]:
     return found & set(events.tolist())
 
 
-def _repairs(analysis: Analysis) -> dict[str, int]:
+def repairs_of(trace: Trace, plan: Plan) -> dict[str, int]:
     """Count the repairs other than of overlaps, by kind; kinds that did not occur are left out."""
-    plan = analysis.plan
-    counts = analysis.trace.repairs + plan.ids.repairs + Counter(plan.flows.repairs())
+    counts = trace.repairs + plan.ids.repairs + Counter(plan.flows.repairs())
     counts["durationless"] = len(plan.durationless)
     counts["untimed"] = len(plan.untimed) - counts["unfilled_times"] - counts["points"]
     return {kind: count for kind, count in sorted(counts.items()) if count}

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from tp_tools.columns import group_order, indices_of, rows_where, runs, take
+from tp_tools.columns import group_order, indices_of, runs, take
 from tp_tools.trace.model import UNTIMED
-from tp_tools.trace.pairs import pairs, sorted_from
+from tp_tools.trace.pairs import pairs
 from tp_tools.trace.slice_times import Recorded, time_view
 
 if TYPE_CHECKING:
@@ -96,21 +96,6 @@ def slices(trace: Trace, sizes: SortSizes = DEFAULT_SORT_SIZES) -> Slices:
         _sort(trace, event[run], closing_of, sizes)
     ts, end = _recorded_times(trace, event, closing_of)
     return Slices(event, ts.closing, take(trace.track, event, empty), ts, end)
-
-
-def count_unsorted(trace: Trace, table: Slices) -> int:
-    """Count the pairs of one ns that Perfetto shows since it does not sort the file up to them.
-
-    In a file that it sorts from the start it takes the E event first, and the slice never ends.
-
-    Args:
-        trace: the trace.
-        table: its slices, as recorded.
-    """
-    pair = rows_where(len(table), lambda block: table.closing[block] >= 0)
-    ts = table.ts[pair]
-    ts = ts[ts == table.end[pair]]
-    return int((ts < sorted_from(trace)).sum()) if len(ts) else 0
 
 
 def _recorded_times(

@@ -42,7 +42,6 @@ class PlanEdits:
         """
         self.trace, self.plan = trace, plan
         self._durationless = frozenset(plan.durationless)
-        self._points = frozenset(trace.points)
         self._opening = {closing: event for event, closing in plan.closings.items()}
         flows = plan.flows
         edited = chain(
@@ -148,7 +147,7 @@ class PlanEdits:
     def _time(self, number: int, ts: int, *, is_rebased: bool) -> Iterator[Edit]:
         """Set start and duration; args keep a recorded duration that is trimmed or unusable."""
         plan = self.plan
-        if number in self._points:
+        if number in self.trace.points:
             yield from (MemberEdit("ph", b'"X"', is_there=True), MemberEdit("dur", b"0"))
         if is_rebased:
             yield MemberEdit("ts", microseconds(ts - plan.rebase_ns))
