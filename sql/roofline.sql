@@ -39,6 +39,8 @@ WITH
         FROM tpt_gpu_peak
         WHERE
           UPPER(tpt_set_gpu!()) GLOB pattern
+          -- a part of a GPU does a part of what the whole does
+          AND NOT UPPER(tpt_set_gpu!()) GLOB '* MIG *'
         ORDER BY LENGTH(pattern) DESC, pattern
         LIMIT 1
       )
@@ -149,7 +151,7 @@ SELECT
   -- shapes of the inputs; NULL where what it does is not known
   dims,
   -- the peak that it is compared with: fp64, fp32, tf32 (where the kernels are named so), fp16,
-  -- bf16, fp8, fp4, int8; NULL likewise
+  -- bf16, fp8, fp4, int8; NULL likewise, and where it is not known of these types
   dtype,
   -- calls of the op
   calls,

@@ -3,7 +3,8 @@
 -- Peaks of GPUs by name, of dense products (without structured sparsity), at the boost clock, one
 -- row per GPU and type. Sources: NVIDIA's data sheets of V100, A100, H100, H200, L4, L40S and A10,
 -- the Ada whitepaper (RTX 4090; products of 16 bits accumulate in 32), the Blackwell architecture
--- technical brief (HGX B200, B300); AMD's data sheets of MI210, MI300X, MI325X, MI350X and MI355X.
+-- technical brief (HGX B200, B300), the data sheets of GB200 and GB300 NVL72, of which a GPU is a
+-- 72nd; AMD's data sheets of MI210, MI300X, MI325X, MI350X and MI355X.
 -- Where a sheet gives sparse numbers only, they are halved.
 CREATE PERFETTO TABLE tpt_gpu_peak(
   -- The name, as GLOB pattern in capitals; of several that match the longest counts.
@@ -34,7 +35,9 @@ WITH
       ('*H100 NVL*', 3900, 60, 60, 417.5, 835.5, 835.5, 1670.5, NULL, 1670.5),
       ('*H200', 4800, 67, 67, 494.7, 989.4, 989.4, 1978.9, NULL, 1978.9),
       ('*B200', 8000, 37, 75, 1100, 2250, 2250, 4500, 9000, 4500),
+      ('*GB200*', 8000, 40, 80, 1250, 2500, 2500, 5000, 10000, 5000),
       ('*B300*', 8000, 1.25, 75, 1100, 2250, 2250, 4500, 14000, NULL),
+      ('*GB300*', 8000, 1.39, 80, 1250, 2500, 2500, 5000, 15000, NULL),
       ('*MI210*', 1638.4, 45.3, 45.3, NULL, 181, 181, NULL, NULL, 181),
       ('*MI300X*', 5300, 163.4, 163.4, 653.7, 1307.4, 1307.4, 2614.9, NULL, 2614.9),
       ('*MI325X*', 6000, 163.4, 163.4, 653.7, 1307.4, 1307.4, 2614.9, NULL, 2614.9),

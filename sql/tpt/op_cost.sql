@@ -8,9 +8,9 @@
 --   grouped             2 k n for each row, all rows counted as routed
 --   experts             a token goes through two products for each of its experts
 --   attention           q k' and p v: 2 n_q n_kv (d_qk + d_v) per head of q; half where causal, as
---                       FlashAttention's own benchmark counts. Backward: five products, q k' again,
---                       dv, dp, dq, dk. Heads of k and v count once in bytes, however many heads of
---                       q share them (GQA)
+--                       FlashAttention's own benchmark counts; with a window the pairs inside it.
+--                       Backward: five products, q k' again, dv, dp, dq, dk. Heads of k and v count
+--                       once in bytes, however many heads of q share them (GQA)
 --   norm                per element 3 for mean and variance (of a batch where it trains), and 2 to
 --                       normalise, weight and bias folded in, as in TraceLens (Normalization); RMS
 --                       norm: 4 (square, sum, two products), 5 with the sum before it; backward 9
@@ -20,7 +20,10 @@
 --   cat                 none: it reads its inputs and writes as much; the size of an element is
 --                       told by the kernel's name, for that of a list of tensors is not recorded
 --   convolution         2 c_in/groups k_1 k_2.. per element of the output, of the input where
---                       transposed; backward the same for each gradient that is asked for
+--                       transposed; backward the same for each gradient of input and weight that
+--                       is asked for. Biases are added by aten::add_, and their gradients summed by
+--                       aten::sum inside it (aten/src/ATen/native/Convolution.cpp), which count
+--                       for themselves
 
 INCLUDE PERFETTO MODULE tpt.cat_cost;
 
@@ -87,6 +90,19 @@ IIF(
   )
 );
 
+-- Bytes of a type that an op was asked for, by its number (ScalarType of c10/core/ScalarType.h);
+-- NULL for others.
+CREATE PERFETTO MACRO _tpt_scalar_type_bytes(number Expr)
+RETURNS Expr AS
+CASE $number
+  WHEN '3' THEN 4
+  WHEN '4' THEN 8
+  WHEN '5' THEN 2
+  WHEN '6' THEN 4
+  WHEN '7' THEN 8
+  WHEN '15' THEN 2
+END;
+
 -- Inputs with their sizes, and the sizes of outputs that need some work.
 CREATE PERFETTO TABLE _tpt_sized_input AS
 WITH
@@ -102,6 +118,7 @@ WITH
       a_dtype.peak AS a_peak,
       b_dtype.bytes AS b_bytes,
       b_dtype.is_float AS b_float,
+      b_dtype.peak AS b_peak,
       c_dtype.bytes AS c_bytes,
       c_dtype.is_float AS c_float,
       (a0 IS NOT NULL) + (a1 IS NOT NULL) + (a2 IS NOT NULL) + (a3 IS NOT NULL)
@@ -129,13 +146,8 @@ SELECT
   ) AS float_bytes,
   _tpt_spread!(0) * _tpt_spread!(1) * _tpt_spread!(2) * _tpt_spread!(3) * _tpt_spread!(4)
     AS spread_count,
-  -- what a scaled product's output is made of: ScalarType of c10/core/ScalarType.h
-  CASE d_value
-    WHEN '' THEN a_bytes
-    WHEN '5' THEN 2
-    WHEN '6' THEN 4
-    WHEN '15' THEN 2
-  END AS scaled_bytes,
+  -- what a scaled product's output is made of
+  IIF(d_value = '', a_bytes, _tpt_scalar_type_bytes!(d_value)) AS scaled_bytes,
   IIF(
     kind = 'convolution' AND form = 'forward',
     a0 * IIF(e_value = 'True', b1 * CAST(e_third AS INT), b0)
@@ -233,6 +245,7 @@ WITH
     SELECT
       *,
       form GLOB '*backward' AS is_backward,
+      d_value = 'True' AS is_causal,
       a_rank = 3 AS is_packed,
       CASE WHEN form GLOB 'bhnd*' THEN a1 WHEN a_rank = 3 THEN a1 ELSE a2 END AS heads,
       CASE WHEN form GLOB 'bhnd*' THEN a2 WHEN a_rank = 3 THEN a0 ELSE a1 END AS queries,
@@ -244,27 +257,46 @@ WITH
     WHERE
       kind = 'attention'
   ),
+  -- keys that a query sees at most, its own apart; a width below 0 is none
+  windowed AS (
+    SELECT
+      *,
+      IIF(keys_before BETWEEN 0 AND keys - 1, keys_before, keys) AS most_before,
+      CASE
+        WHEN is_causal THEN 0
+        WHEN keys_after BETWEEN 0 AND keys - 1 THEN keys_after
+        ELSE keys
+      END AS most_after
+    FROM named
+  ),
   judged AS (
     SELECT
       *,
-      batch * heads * queries * keys AS pairs,
+      -- twice the pairs of a query and a key that it sees: a triangle is missing on either side
+      batch * heads * CASE
+        WHEN is_causal AND most_before = keys THEN queries * keys
+        ELSE 2 * queries * keys
+          - (keys - most_before) * (keys - most_before - 1)
+          - (keys - most_after) * (keys - most_after - 1)
+      END AS pairs,
       batch * heads * queries * value_width AS out_count,
       CASE
         WHEN form = 'paged' OR (is_packed AND COALESCE(e0, 0) != 2) THEN 'lengths not recorded'
         WHEN COALESCE(d_value, '') NOT IN ('True', 'False') THEN 'causal or not is not recorded'
         WHEN a_rank NOT IN (3, 4) OR a_rank != b_rank OR b_rank != c_rank THEN 'shapes do not fit'
-        WHEN d_value = 'True' AND queries != keys THEN 'causal, of unlike lengths'
+        WHEN queries != keys AND MIN(most_before, most_after) < keys
+          THEN 'causal or windowed, of unlike lengths'
         WHEN NOT a_float THEN 'output type not recorded'
       END AS reason
-    FROM named
+    FROM windowed
   )
 SELECT
   seq,
   CASE
     WHEN reason IS NOT NULL THEN NULL
-    WHEN is_backward THEN 2 * pairs * (3 * width + 2 * value_width)
-    ELSE 2 * pairs * (width + value_width)
-  END / IIF(d_value = 'True', 2, 1) AS flops,
+    WHEN is_backward THEN pairs * (3 * width + 2 * value_width)
+    ELSE pairs * (width + value_width)
+  END AS flops,
   IIF(
     reason IS NULL,
     (a_count + b_count + c_count + out_count) * IIF(is_backward, 2, 1) * a_bytes,
@@ -279,9 +311,8 @@ WITH
   judged AS (
     SELECT
       *,
-      -- gradients that are asked for: of input and weight, and of the bias
+      -- gradients of input and weight that are asked for
       (e_fourth GLOB '[[]True, *') + (e_fourth GLOB '*, True, *') AS gradients,
-      e_fourth GLOB '*, True]' AS has_bias_gradient,
       IIF(form = 'forward', convolved_count, c_count) AS out_count,
       CASE
         WHEN form = 'backward' AND e_fourth IS NULL THEN 'gradients not recorded'
@@ -306,13 +337,12 @@ SELECT
   CASE
     WHEN reason IS NOT NULL THEN NULL
     WHEN form = 'forward' THEN product
-    ELSE gradients * product + has_bias_gradient * out_count
+    ELSE gradients * product
   END AS flops,
   CASE
     WHEN reason IS NOT NULL THEN NULL
     WHEN form = 'forward' THEN (a_count + b_count + out_count) * a_bytes
-    ELSE (gradients * (a_count + b_count + out_count) + has_bias_gradient * (out_count + c1))
-      * a_bytes
+    ELSE gradients * (a_count + b_count + out_count) * a_bytes
   END AS bytes,
   reason
 FROM counted;
@@ -355,12 +385,21 @@ OR INSTR(', ' || TRIM($list, '[]') || ',', ', ' || ($n - $rank) || ',') > 0;
 -- are: mean and variance, read, and written where it trains.
 CREATE PERFETTO TABLE _tpt_row_cost AS
 WITH
+  asked AS (
+    SELECT
+      *,
+      -- the type of the sum, which stands in the place of the dimensions where there are none
+      IIF(form = 'sum', IIF(d_value GLOB '[0-9]*', d_value, NULLIF(d_last, '')), NULL) AS out_type
+    FROM _tpt_sized_input
+    WHERE
+      kind IN ('norm', 'softmax', 'reduction')
+  ),
   judged AS (
     SELECT
       *,
       CASE
         WHEN kind != 'reduction' THEN a_count
-        WHEN COALESCE(d_value, '') IN ('', '[]') THEN 1
+        WHEN d_value IN ('', '[]') OR d_value NOT GLOB '[[]*' THEN 1
         ELSE IIF(a_rank < 1 OR _tpt_is_taken!(d_value, a_rank, 0), 1, a0)
           * IIF(a_rank < 2 OR _tpt_is_taken!(d_value, a_rank, 1), 1, a1)
           * IIF(a_rank < 3 OR _tpt_is_taken!(d_value, a_rank, 2), 1, a2)
@@ -369,15 +408,14 @@ WITH
       END AS out_count,
       CASE
         WHEN kind = 'softmax' AND form = 'forward' AND d_value = 'True' THEN 4
+        WHEN out_type IS NOT NULL THEN _tpt_scalar_type_bytes!(out_type)
         -- integers are summed in 64 bits
-        WHEN kind = 'reduction' AND form = 'sum' AND NOT a_float THEN 8
+        WHEN form = 'sum' AND NOT a_float THEN 8
         ELSE a_bytes
       END AS out_bytes,
       a_count * COALESCE(a_bytes, 0) + b_count * COALESCE(b_bytes, 0)
       + c_count * COALESCE(c_bytes, 0) AS in_bytes
-    FROM _tpt_sized_input
-    WHERE
-      kind IN ('norm', 'softmax', 'reduction')
+    FROM asked
   )
 SELECT
   seq,
@@ -402,6 +440,7 @@ SELECT
     WHEN form = 'batch' AND COALESCE(d_value, '') NOT IN ('True', 'False')
       THEN 'training or not is not recorded'
     WHEN kind = 'reduction' AND d_value IS NULL THEN 'dimensions not recorded'
+    WHEN out_bytes IS NULL THEN 'output type not recorded'
   END AS reason
 FROM judged;
 
@@ -415,7 +454,8 @@ CREATE PERFETTO TABLE tpt_op_cost(
   uses_matrix_units BOOL,
   -- Shapes of its inputs, as `tpt_dims!` writes them.
   dims STRING,
-  -- Which peak of a GPU it computes at: fp64, fp32, fp16, bf16, fp8, fp4, int8; NULL for others.
+  -- Which peak of a GPU it computes at: fp64, fp32, fp16, bf16, fp8, fp4, int8; NULL for others,
+  -- and where the two inputs of a product are of different ones, as bf16 and fp8.
   dtype STRING,
   -- Operations; NULL where not known.
   flops LONG,
@@ -423,9 +463,9 @@ CREATE PERFETTO TABLE tpt_op_cost(
   bytes LONG,
   -- Why one of these is NULL: shapes not recorded; shapes do not fit (they are those of no such
   -- product, as where weights are packed); output type not recorded; lengths not recorded (of
-  -- sequences that are packed or lie in pages); causal or not is not recorded; causal, of unlike
-  -- lengths; stride not recorded; gradients not recorded; training or not is not recorded;
-  -- dimensions not recorded (of a reduction); experts not recorded (bytes only: which
+  -- sequences that are packed or lie in pages); causal or not is not recorded; causal or windowed,
+  -- of unlike lengths; stride not recorded; gradients not recorded; training or not is not
+  -- recorded; dimensions not recorded (of a reduction); experts not recorded (bytes only: which
   -- experts got tokens); counted inside (another op of the list, in it, did the arithmetic); NULL
   -- where both are known.
   reason STRING
@@ -450,7 +490,7 @@ WITH
       input.kind,
       COALESCE(cat.dims, input.dims) AS dims,
       input.kind IN ('gemm', 'grouped gemm', 'attention', 'convolution') AS uses_matrix_units,
-      input.a_peak,
+      IIF(input.a_peak IS input.b_peak, input.a_peak, NULL) AS product_peak,
       cost.flops,
       cost.bytes,
       CASE
@@ -469,7 +509,7 @@ SELECT
   kind,
   uses_matrix_units,
   dims,
-  IIF(uses_matrix_units, a_peak, 'fp32') AS dtype,
+  IIF(uses_matrix_units, product_peak, 'fp32') AS dtype,
   IIF(COALESCE(reason, 'output type not recorded') IN ('output type not recorded',
     'experts not recorded'), flops, NULL) AS flops,
   IIF(reason IS NULL, bytes, NULL) AS bytes,

@@ -144,7 +144,11 @@ CREATE PERFETTO TABLE tpt_op_input(
   -- Value of the one after that.
   e_third STRING,
   -- Value of the fourth from `e` on.
-  e_fourth STRING
+  e_fourth STRING,
+  -- Value of the input `w`; NULL where not recorded, or not given.
+  keys_before LONG,
+  -- Value of the one after it; NULL likewise.
+  keys_after LONG
 ) AS
 WITH
   owning AS (
@@ -196,6 +200,10 @@ SELECT
   CAST(IIF(e < 0, NULL, _tpt_item!(args, prefix, 'Concrete Inputs', e)) AS TEXT) AS e_value,
   CAST(IIF(e < 0, NULL, _tpt_item!(args, prefix, 'Concrete Inputs', e + 1)) AS TEXT) AS e_next,
   CAST(IIF(e < 0, NULL, _tpt_item!(args, prefix, 'Concrete Inputs', e + 2)) AS TEXT) AS e_third,
-  CAST(IIF(e < 0, NULL, _tpt_item!(args, prefix, 'Concrete Inputs', e + 3)) AS TEXT) AS e_fourth
+  CAST(IIF(e < 0, NULL, _tpt_item!(args, prefix, 'Concrete Inputs', e + 3)) AS TEXT) AS e_fourth,
+  CAST(NULLIF(IIF(w < 0, NULL, _tpt_item!(args, prefix, 'Concrete Inputs', w)), '') AS INT)
+    AS keys_before,
+  CAST(NULLIF(IIF(w < 0, NULL, _tpt_item!(args, prefix, 'Concrete Inputs', w + 1)), '') AS INT)
+    AS keys_after
 FROM op
 ORDER BY seq;

@@ -24,7 +24,9 @@ CREATE PERFETTO TABLE tpt_op_rule(
   -- Attention: ends of the sequences of a packed batch. Convolution: transposed, followed by output
   -- padding, groups and, backward, which gradients are asked for. Grouped products: ends of the
   -- groups. Mixture of experts: ids of the experts of each token.
-  e LONG
+  e LONG,
+  -- Attention: how many keys before its own a query sees at most, followed by how many after.
+  w LONG
 ) AS
 WITH
   rule(name, kind, form, a, b, c, d, e) AS (
@@ -145,14 +147,22 @@ WITH
       ('aten::gt'),
       ('aten::ge')
   )
-SELECT * FROM rule
+SELECT
+  *,
+  CASE
+    WHEN name GLOB 'flash_attn::*' THEN d + 1
+    WHEN name = 'aten::_flash_attention_forward' THEN 11
+    WHEN name = 'aten::_flash_attention_backward' THEN 15
+    ELSE -1
+  END AS w
+FROM rule
 UNION ALL
-SELECT name, 'elementwise', 'map', a, b, c, -1, -1 FROM mapped
+SELECT name, 'elementwise', 'map', a, b, c, -1, -1, -1 FROM mapped
 UNION ALL
 -- the same in place: the result takes the first input's memory
-SELECT name || '_', 'elementwise', 'in place', a, b, c, -1, -1
+SELECT name || '_', 'elementwise', 'in place', a, b, c, -1, -1, -1
 FROM mapped
 WHERE
   name NOT GLOB '*backward'
 UNION ALL
-SELECT name, 'elementwise', 'compare', 0, 1, -1, -1, -1 FROM compared;
+SELECT name, 'elementwise', 'compare', 0, 1, -1, -1, -1, -1 FROM compared;

@@ -108,11 +108,19 @@ MATRICES = [[4, 6], [6, 5]]
 QKV = [[2, 7, 8, 16], [2, 7, 2, 16], [2, 7, 2, 16]]  # 8 heads of q share 2 of k and v
 BHND = [[2, 8, 7, 16], [2, 2, 9, 16], [2, 2, 9, 16]]
 PAIRS = 2 * 8 * 7 * 7
+QKV_BYTES = 2 * (2 * 2 * 7 * 8 * 16 + 2 * 2 * 7 * 2 * 16)
 IMAGE, FILTER = [3, 4, 10, 8], [6, 2, 3, 1]  # two groups
 # (10 + 2 - 2 - 1) / 2 + 1 = 5 by (8 + 0 - 0 - 1) / 1 + 1 = 8
 STRIDES = ["[2, 1]", "[1, 0]", "[1, 1]"]
 CONVOLVED = 3 * 6 * 5 * 8
 NORM = ["", "", "", "", "", "True", "0.1", "1e-05"]
+
+
+def seen(before: int, after: int) -> int:
+    """Pairs of 7 queries and 7 keys, of which each query sees so many keys before and after."""
+    pairs = [-before <= key - query <= after for query in range(7) for key in range(7)]
+    return 2 * 8 * sum(pairs)
+
 
 COSTS = {
     "addmm adds": (
@@ -198,12 +206,47 @@ COSTS = {
     "causal, of unlike lengths": (
         "aten::_scaled_dot_product_flash_attention",
         shapes(BHND, [HALF] * 3 + [SCALAR] * 2, ["", "", "", "0.", "True"]),
-        (None, None, "causal, of unlike lengths"),
+        (None, None, "causal or windowed, of unlike lengths"),
+    ),
+    "windowed, of unlike lengths": (
+        "flash_attn::_flash_attn_forward",
+        shapes([[2, 7, 8, 16], *[[2, 9, 2, 16]] * 2], [HALF] * 3, [""] * 5 + ["False", "8", "-1"]),
+        (None, None, "causal or windowed, of unlike lengths"),
+    ),
+    "a window wider than unlike lengths": (
+        "flash_attn::_flash_attn_forward",
+        shapes([[2, 7, 8, 16], *[[2, 9, 2, 16]] * 2], [HALF] * 3, [""] * 5 + ["False", "9", "-1"]),
+        (4 * 2 * 8 * 7 * 9 * 16, 2 * (2 * 2 * 8 * 7 * 16 + 2 * 2 * 2 * 9 * 16), None),
+    ),
+    "a window": (
+        "aten::_flash_attention_forward",
+        shapes(QKV, [HALF] * 3, [*[""] * 8, "False", "False", "", "2", "1", "", ""]),
+        (4 * seen(2, 1) * 16, QKV_BYTES, None),
+    ),
+    "a window behind, and causal": (
+        "flash_attn::_flash_attn_forward",
+        shapes(QKV, [HALF] * 3, [*[""] * 5, "True", "2", "2", "0."]),
+        (4 * seen(2, 0) * 16, QKV_BYTES, None),
+    ),
+    "a window of a query's own key": (
+        "flash_attn::_flash_attn_forward",
+        shapes(QKV, [HALF] * 3, [*[""] * 5, "False", "0", "0", "0."]),
+        (4 * seen(0, 0) * 16, QKV_BYTES, None),
+    ),
+    "a window that hides nothing": (
+        "flash_attn::_flash_attn_forward",
+        shapes(QKV, [HALF] * 3, [*[""] * 5, "True", "7", "-1", "0."]),
+        (2 * PAIRS * 16, QKV_BYTES, None),
+    ),
+    "a window backward": (
+        "aten::_flash_attention_backward",
+        shapes([QKV[0], *QKV], [HALF] * 4, [*[""] * 11, "False", "", "", "", "3", "-1"]),
+        (10 * seen(3, 7) * 16, 2 * QKV_BYTES, None),
     ),
     "causal": (
         "aten::_flash_attention_forward",
         shapes(QKV, [HALF] * 3, ["", "", "", "", "", "7", "7", "0.", "True"]),
-        (2 * PAIRS * 16, 2 * (2 * 2 * 7 * 8 * 16 + 2 * 2 * 7 * 2 * 16), None),
+        (2 * PAIRS * 16, QKV_BYTES, None),
     ),
     "causal or not": (
         "aten::_flash_attention_forward",
@@ -213,7 +256,7 @@ COSTS = {
     "attention backward": (
         "aten::_flash_attention_backward",
         shapes([QKV[0], *QKV], [HALF] * 4, [""] * 11 + ["False"]),
-        (10 * PAIRS * 16, 4 * (2 * 2 * 7 * 8 * 16 + 2 * 2 * 7 * 2 * 16), None),
+        (10 * PAIRS * 16, 2 * QKV_BYTES, None),
     ),
     "one packed sequence": (
         "flash_attn::_flash_attn_varlen_forward",
@@ -268,18 +311,14 @@ COSTS = {
         shapes([IMAGE, FILTER, []], [HALF, HALF, NONE]),
         (None, None, "stride not recorded"),
     ),
-    "gradients of weight and bias": (
+    "gradients of weight and bias, which a sum makes": (
         "aten::convolution_backward",
         shapes(
             [[3, 6, 5, 8], IMAGE, FILTER],
             [HALF] * 3,
             ["", "", "", "[6]", *STRIDES, "False", "[0, 0]", "2", "[False, True, True]"],
         ),
-        (
-            2 * CONVOLVED * 6 + CONVOLVED,
-            2 * (3 * 4 * 80 + 36 + CONVOLVED + CONVOLVED + 6),
-            None,
-        ),
+        (2 * CONVOLVED * 6, 2 * (3 * 4 * 80 + 36 + CONVOLVED), None),
     ),
     "written": ("aten::fill_", shapes([[4, 5], []], [HALF, SCALAR]), (0, 40, None)),
     "copied and cast": (
@@ -354,6 +393,21 @@ COSTS = {
         (4 * 20, 4 * 60, None),
     ),
     "a sum of all": ("aten::sum", shapes([[4, 5], []], [FLOAT, NONE], ["", ""]), (20, 84, None)),
+    "a sum of all in another type": (
+        "aten::sum",
+        shapes([[4, 5], []], [HALF, SCALAR], ["", "6"]),
+        (20, 2 * 20 + 4, None),
+    ),
+    "a mean in another type": (
+        "aten::mean",
+        shapes([[4, 5], [], [], []], [HALF, LISTS, SCALAR, SCALAR], ["", "[1]", "False", "6"]),
+        (20, 2 * 20 + 4 * 4, None),
+    ),
+    "a sum in a type that has no size here": (
+        "aten::sum",
+        shapes([[4, 5], []], [HALF, SCALAR], ["", "9"]),
+        (20, None, "output type not recorded"),
+    ),
     "a mean over the last": (
         "aten::mean",
         shapes([[3, 4, 5], [], [], []], [HALF, LISTS, SCALAR, NONE], ["", "[-1]", "True", ""]),
@@ -483,9 +537,23 @@ def test_the_peak_is_that_of_the_type(kernel: str, dtype: str, expected: str) ->
     assert row["dtype"] == expected
 
 
+def test_a_product_of_two_types_has_no_peak() -> None:
+    """Tokens in bf16 by experts in fp8: which of them it computes in is not recorded."""
+    types = ["c10::BFloat16", FP8, FP8, FLOAT, "int"]
+    args = shapes([[9, 6], [4, 10, 6], [4, 6, 5], [9, 2], [9, 2]], types)
+    (row,) = ask(launching("vllm::inplace_fused_experts", 1, 50, **args), gpu="NVIDIA H200")
+    assert (row["dtype"], row["peak_tflops"], row["mfu_percent"]) == (None, None, None)
+    assert (row["flops"], row["tflops"]) == (2 * 9 * 2 * 90, 0.065)  # 3,240 / 50 ns
+
+
 @pytest.mark.parametrize(
     ("gpu", "tflops", "gbps"),
     [
+        ("NVIDIA B200", 2250.0, 8000.0),
+        ("NVIDIA GB200", 2500.0, 8000.0),
+        ("NVIDIA GB300", 2500.0, 8000.0),
+        ("NVIDIA A100-SXM4-80GB", 312.0, 2039.0),
+        ("NVIDIA A100-SXM4-80GB MIG 1g.10gb", None, None),
         ("NVIDIA H100 80GB HBM3", 989.4, 3350.0),
         ("NVIDIA H100 PCIe", 756.0, 2000.0),
         ("AMD Instinct MI300X", 1307.4, 5300.0),
