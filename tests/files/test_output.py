@@ -1,6 +1,7 @@
 """An output file appears whole or not at all."""
 
 import gzip
+import io
 import os
 import random
 import resource
@@ -8,11 +9,13 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 import zstandard
 
+from tp_tools.cli.main import main
 from tp_tools.errors import InputError, OutputError, UsageError
 from tp_tools.files import output
 
@@ -107,6 +110,19 @@ def test_closed_stdout_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(OutputError, match="standard output is closed"):
         output.check("-", force=False)
+
+
+def test_stdout_that_takes_text_alone_is_refused(tmp_path: Path) -> None:
+    """A caller in Python who puts a StringIO there gets a line, before any work is done."""
+    trace = tmp_path / "rank0.json"
+    trace.write_text("[]")
+    said = io.StringIO()
+    with redirect_stderr(said), redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as left:
+        main(["fix", str(trace), "-o", "-"])
+    assert left.value.code == OutputError.exit_code
+    assert said.getvalue() == (
+        "tp-tools: -: standard output takes text here, and no bytes. Name a file.\n"
+    )
 
 
 # -- writing -------------------------------------------------------------------------------------

@@ -48,11 +48,11 @@ def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> No
     Raises:
         UsageError: the suffix is none of `suffixes`, the name is a URL, or the file exists and
             `force` is not set.
-        OutputError: the folder does not exist or may not be written to, or stdout is closed.
+        OutputError: the folder does not exist or may not be written to, or stdout is closed or
+            takes no bytes.
     """
     if name == STDOUT:
-        if sys.stdout is None:
-            raise OutputError("-: standard output is closed.")
+        _check_stdout()
         return
     path = _local(name)
     try:
@@ -201,6 +201,13 @@ def output_errors(name: str) -> Iterator[None]:
         raise OutputError(
             f"{name}: cannot be written: {error.strerror}. Nothing was left behind."
         ) from error
+
+
+def _check_stdout() -> None:
+    if sys.stdout is None:
+        raise OutputError("-: standard output is closed.")
+    if not hasattr(sys.stdout, "buffer"):  # a caller in Python has put another object there
+        raise OutputError("-: standard output takes text here, and no bytes. Name a file.")
 
 
 def _write(file: BinaryIO, name: str, blocks: Iterable[bytes]) -> None:
