@@ -282,6 +282,15 @@ def test_negative_times_are_rebased() -> None:
     assert result.top["baseTimeNanoseconds"] == -86_400 * 10**9
 
 
+@pytest.mark.parametrize("days", [40_000, -2])
+def test_an_event_at_midnight_is_rebased_to_the_day_after(days: int) -> None:
+    """At 0, with all others days later, it would read as one whose time was never filled in."""
+    events = [late_kernel(f"{days * DAY_US}"), late_kernel(f"{(days + 3) * DAY_US}.001")]
+    result = fixed(text(events))
+    assert [it["ts"] for it in result.events] == [86_400 * 10**9, 4 * 86_400 * 10**9 + 1]
+    assert fixed(result.data).data == result.data
+
+
 def test_metadata_of_time_0_stays() -> None:
     """Metadata at time 0 is not rebased when all other times count from the epoch."""
     stamped = {**named("thread_name", "stream 7"), "ts": 0}

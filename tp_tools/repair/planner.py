@@ -132,6 +132,8 @@ def _rebase(trace: Trace, new_times: Iterable[int]) -> int:
     if first >= 0 and not rounded:
         return 0
     shift = first // DAY_NS * DAY_NS
+    if shift == first and last - first < EXACT_BELOW_NS - DAY_NS:
+        shift -= DAY_NS  # an event at 0 would read as one whose time was never filled in
     if last - shift >= EXACT_BELOW_NS:
         raise InputError(
             f"its times span {(last - first) // DAY_NS} days; Perfetto reads at most 50 exactly. "
