@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import damage, story
+from tools import bounds, damage, story
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,7 +19,7 @@ def tool(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("name", ["damage", "launch_arrows"])
+@pytest.mark.parametrize("name", ["bounds", "damage", "launch_arrows"])
 def test_the_help_has_an_example(name: str) -> None:
     """A command line that can be pasted stands in it."""
     done = tool(name, "--help")
@@ -65,3 +65,32 @@ def test_a_picture_shows_what_lies_in_its_window() -> None:
     assert drawn.count(f'width="{5 * per_ns - 0.5:.1f}"') == 2
     assert drawn.count(story.MARKED) == 1
     assert "&lt;title&gt;" in drawn
+
+
+def test_an_input_is_repaired_within_its_bounds() -> None:
+    """A row says what it took, and how it ended; `python -m tools.bounds` has the large ones."""
+    done = tool("bounds", "--only", "800 kernels")
+    assert (done.returncode, done.stderr) == (0, "")
+    (row,) = done.stdout.splitlines()
+    assert row.startswith("800 kernels that all overlap ")
+    assert row.endswith(" MB  success")
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "seconds", "megabytes", "fault"),
+    [
+        (3, "tp-tools: in.json: holds no text.", 1.0, 50.0, ""),
+        (0, "", 1.0, 50.0, "ended with 0: "),
+        (3, "tp-tools: in.json: is damaged.", 1.0, 50.0, "ended with 3: tp-tools: in.json: is dam"),
+        (3, "tp-tools: in.json: holds no text.", 1e3, 50.0, "took 1000.0 s and 50 MB"),
+        (3, "tp-tools: in.json: holds no text.", 1.0, 9e3, "took 1.0 s and 9000 MB"),
+    ],
+)
+def test_what_is_wrong_with_an_input(
+    code: int, words: str, seconds: float, megabytes: float, fault: str
+) -> None:
+    """Another end than the one it has to have, too much time, too much memory."""
+    given = bounds.Input("zeros", "in.json", list, says="holds no text", is_refused=True)
+    found = bounds.fault_of(given, code, words, seconds, megabytes)
+    assert found.startswith(fault)
+    assert bool(found) == bool(fault)

@@ -3,6 +3,7 @@
     python -m tools.fuzz                          200,000 inputs
     python -m tools.fuzz --count 150 --seed 7     a short run
     python -m tools.fuzz --kind merge             the merges among the inputs
+    python -m tools.fuzz --first 8000             from this input on, where a run was stopped
     python -m tools.fuzz --only 1234              one input again, which is left in ./fuzz-1234/
 
 An input ends in success or in one line with exit code 3, in time; whatever is written loads into
@@ -70,21 +71,22 @@ class Fuzzer:
         self.kind = [] if kind is None else ["--kind", kind]
         self.kinds, self.faults = Counter[str](), list[str]()
 
-    def run(self, count: int, until: float) -> None:
-        """Run `count` inputs, or as many as there is time for.
+    def run(self, first: int, stop: int, until: float) -> None:
+        """Run a range of inputs, or as many as there is time for.
 
         Args:
-            count: number of inputs.
+            first: number of the first input.
+            stop: number behind that of the last input.
             until: when to stop, by time.monotonic().
         """
-        todo = {it: it for it in range(self.processes)}
-        running = {it: self._start(first, count) for it, first in todo.items()}
+        todo = {it: first + it for it in range(self.processes)}
+        running = {it: self._start(number, stop) for it, number in todo.items()}
         try:
             while running:
                 for it, process in list(running.items()):
                     again = self._read(it, process, todo, until)
                     if again:
-                        running[it] = self._start(todo[it], count)
+                        running[it] = self._start(todo[it], stop)
                     elif again is False:
                         del running[it]
         finally:
@@ -92,8 +94,8 @@ class Fuzzer:
                 process.kill()
                 process.wait()
 
-    def _start(self, first: int, count: int) -> subprocess.Popen[str]:
-        words = [str(it) for it in (first, count, self.processes, self.seed)]
+    def _start(self, first: int, stop: int) -> subprocess.Popen[str]:
+        words = [str(it) for it in (first, stop, self.processes, self.seed)]
         return subprocess.Popen(  # noqa: S603  this program
             bound([sys.executable, "-m", "tools.fuzz", *self.kind, "--serve", *words]),
             start_new_session=True,  # Ctrl-C is for this process, which says the figures
@@ -147,7 +149,8 @@ def _again(number: int, seed: int) -> None:
 def main() -> None:
     """Print the figures; exit code 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--count", type=int, default=COUNT, help="number behind the last input")
+    parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
@@ -165,7 +168,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # which a shell may have set to be ignored
         signal.signal(number, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        fuzzer.run(given.count, time.monotonic() + 60 * given.minutes)
+        fuzzer.run(given.first, given.count, time.monotonic() + 60 * given.minutes)
     for kind, count in sorted(fuzzer.kinds.items()):
         print(f"{count:7}  {kind}")
     ran, used = sum(fuzzer.kinds.values()), resource.getrusage(resource.RUSAGE_CHILDREN)
