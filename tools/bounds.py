@@ -193,6 +193,8 @@ INPUTS = (
         "gzip of 1 GiB of spaces before a trace",
         "in.json.gz",
         partial(gzip_members, b"", b" ", 1 << 30, SMALL),
+        says=NO_END,
+        is_refused=True,
     ),
     *(
         Input(
