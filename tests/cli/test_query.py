@@ -16,6 +16,7 @@ from fixtures.make import HERE, truth_of
 from tests.support.command_line import KERNELS, TpTools, kernel, write_trace
 from tests.support.reporters import Recorder
 from tp_tools.cli.main import main
+from tp_tools.errors import OutputError
 from tp_tools.merging import job_files
 from tp_tools.querying import LoadOptions, lookup, runner
 
@@ -562,3 +563,14 @@ def test_a_caller_in_python_may_take_words_alone(
     monkeypatch.setattr(sys, "stdout", words)
     main(["query", "-e", "SELECT 'Größe' AS name", str(DECODE), "--format", form])
     assert "Größe" in words.getvalue()
+
+
+def test_a_caller_who_takes_words_alone_gets_no_bytes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Parquet is refused in one line."""
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with pytest.raises(SystemExit) as left:
+        main(["query", "-e", "SELECT 1 AS x", str(DECODE), "--format", "parquet"])
+    assert left.value.code == OutputError.exit_code
+    assert "takes text here, and no bytes" in capsys.readouterr().err

@@ -223,7 +223,8 @@ def _answer(queries: list[Query], options: Options, console: Console) -> None:
 
     names = query_output.files(queries, options.written)
     for name in names:
-        output.check(name, force=options.written.force, suffixes=("",))
+        is_text = options.written.form != "parquet"
+        output.check(name, force=options.written.force, suffixes=("",), is_text=is_text)
     try:
         with (
             temporary.in_folder(output.folder_of(names[0])),

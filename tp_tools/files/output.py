@@ -37,13 +37,16 @@ class Sink(Protocol):
         """Write all of the bytes."""
 
 
-def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> None:
+def check(
+    name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES, is_text: bool = False
+) -> None:
     """Check that an output can be written, before any work is done.
 
     Args:
         name: a file, or "-" for stdout. A pipe or a device (/dev/stdout) is written to as it is.
         force: whether an existing file may be replaced.
         suffixes: the suffixes that the command can write.
+        is_text: whether the command can write to a stdout that takes no bytes.
 
     Raises:
         UsageError: the suffix is none of `suffixes`, the name is a URL, or the file exists and
@@ -52,7 +55,7 @@ def check(name: str, *, force: bool, suffixes: tuple[str, ...] = SUFFIXES) -> No
             takes no bytes.
     """
     if name == STDOUT:
-        _check_stdout()
+        _check_stdout(is_text=is_text)
         return
     path = _local(name)
     try:
@@ -203,10 +206,11 @@ def output_errors(name: str) -> Iterator[None]:
         ) from error
 
 
-def _check_stdout() -> None:
+def _check_stdout(*, is_text: bool) -> None:
     if sys.stdout is None:
         raise OutputError("-: standard output is closed.")
-    if not hasattr(sys.stdout, "buffer"):  # a caller in Python has put another object there
+    # a caller in Python may have put another object there
+    if not (is_text or hasattr(sys.stdout, "buffer")):
         raise OutputError("-: standard output takes text here, and no bytes. Name a file.")
 
 
