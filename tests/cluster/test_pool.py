@@ -37,14 +37,15 @@ pytestmark = pytest.mark.filterwarnings("default")  # of Ray itself
 def cluster() -> Iterator[Any]:
     """A cluster of two machines, each with a CPU, to which this process is connected."""
     head = {"num_cpus": 1, "include_dashboard": False}
-    try:
-        machines = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
-        machines.add_node(num_cpus=1)
-    except Exception as error:  # noqa: BLE001  Ray gives up after 30 s, with this class itself
-        pytest.skip(f"this machine is too busy to start Ray: {error}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-        ray.init(address=machines.address, log_to_driver=False)
+        try:
+            machines = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+            # before the second machine comes, which a test takes away
+            ray.init(address=machines.address, log_to_driver=False)
+            machines.add_node(num_cpus=1)
+        except Exception as error:  # noqa: BLE001  Ray gives up after 30 s, with this class itself
+            pytest.skip(f"this machine is too busy to start Ray: {error}")
         yield machines
         ray.shutdown()
         machines.shutdown()

@@ -96,8 +96,12 @@ def test_a_bisection_that_goes_on(repository: Repository) -> None:
         repository.check_clean()
 
 
-def test_errors_of_git(repository: Repository, tmp_path: Path) -> None:
+def test_errors_of_git(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A revision or a folder that git does not know."""
+    # folders of tests may lie in a repository, as those of nox do
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(InputError, match=r"git log: .*nowhere"):
         repository.commit("nowhere")
     with pytest.raises(InputError, match="not a git repository"):
