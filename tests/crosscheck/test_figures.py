@@ -1,13 +1,11 @@
-"""Durations, busy time and overlaps of matched kernels, worked out by hand."""
+"""Durations and overlaps of matched kernels, worked out by hand."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.support.crosschecking import column
-from tp_tools.crosscheck.figures import busy_ns, durations, overlaps
+from tp_tools.crosscheck.figures import durations, overlaps
 from tp_tools.crosscheck.model import KINETO, NSYS, Pairs, Recording
 
 
@@ -50,13 +48,6 @@ def test_names_in_order_of_time() -> None:
         ("norm<2>", "norm<(int)2>"),
         ("gemm<1>", "gemm<(int)1>"),
     ]
-
-
-@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=12))
-def test_busy_time_is_the_union(found: list[tuple[int, int]]) -> None:
-    """Each ns in which some kernel runs counts once."""
-    truth = {ns for ts, dur in found for ns in range(ts, ts + dur)}
-    assert busy_ns(column([ts for ts, _ in found]), column([dur for _, dur in found])) == len(truth)
 
 
 def test_overlaps_of_each() -> None:

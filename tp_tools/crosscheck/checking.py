@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tp_tools.crosscheck import figures, losses, matching
 from tp_tools.crosscheck.model import KINETO, NSYS, CrossCheck
 from tp_tools.formatting import percent, plural
+from tp_tools.inspection.inventory import busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +55,8 @@ def check(kineto: Recording, nsys: Recording) -> CrossCheck:
         losses=tuple(losses.losses(kineto, nsys, pairs, of)),
         durations=tuple(figures.durations(kineto, nsys, pairs)),
         busy_ns={
-            KINETO: figures.busy_ns(kineto.ts[pairs.kineto], kineto.dur[pairs.kineto]),
-            NSYS: figures.busy_ns(nsys.ts[pairs.nsys], nsys.dur[pairs.nsys]),
+            KINETO: busy(kineto.ts[pairs.kineto], kineto.dur[pairs.kineto]),
+            NSYS: busy(nsys.ts[pairs.nsys], nsys.dur[pairs.nsys]),
         },
         overlaps=figures.overlaps(kineto, nsys, pairs),
     )

@@ -1,4 +1,4 @@
-"""Hold the times of matched kernels side by side: durations by name, busy time, overlaps."""
+"""Hold the times of matched kernels side by side: durations by name, overlaps."""
 
 from __future__ import annotations
 
@@ -38,16 +38,6 @@ def _row(name: str, nsys_name: str, kineto: Ints, nsys: Ints) -> NameRow:
     low, middle, high = np.percentile(other / one, [LOW, 50, HIGH]).tolist()
     medians = float(np.median(one)), float(np.median(other))
     return NameRow(name, nsys_name, len(known), *medians, middle, low, high, unknown)
-
-
-def busy_ns(ts: Ints, dur: Ints) -> int:
-    """Return the time in which at least one of some kernels ran, ns."""
-    if not len(ts):
-        return 0
-    order = np.argsort(ts, kind="stable")
-    begin, end = ts[order], (ts + dur)[order]
-    until = np.concatenate([begin[:1], np.maximum.accumulate(end)[:-1]])
-    return int(np.maximum(end - np.maximum(begin, until), 0).sum())
 
 
 def overlaps(kineto: Recording, nsys: Recording, pairs: Pairs) -> Overlaps:
