@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from tp_tools.chrome.metadata import MERGED_KEY
@@ -88,17 +88,16 @@ def blocks(
     Raises:
         InputError: a file changed since it was read, or a rank has too many ids.
     """
-    counts, selection = counts or Counts(), selection or plan.selection()
     writer = _MergeWriter(
         plan,
         pool,
+        reporter,
+        selection or plan.selection(),
+        keeps_inputs,
         header,
         form,
-        reporter,
-        counts,
-        packed=packed,
-        selection=selection,
-        keeps_inputs=keeps_inputs,
+        packed,
+        counts or Counts(),
     )
     fragments = writer.packets() if form == "pftrace" else chain.from_iterable(writer.sections())
     yield from gzip(fragments) if packed else text(fragments)
@@ -127,18 +126,7 @@ def sections(
     Raises:
         InputError: as `blocks`.
     """
-    selection = selection or plan.selection()
-    writer = _MergeWriter(
-        plan,
-        pool,
-        {},
-        "json",
-        reporter,
-        Counts(),
-        packed=False,
-        selection=selection,
-        keeps_inputs=keeps_inputs,
-    )
+    writer = _MergeWriter(plan, pool, reporter, selection or plan.selection(), keeps_inputs)
     return map(text, writer.sections())
 
 
@@ -147,13 +135,13 @@ class _MergeWriter(Struct, eq=False):
 
     plan: MergePlan
     pool: Pool
-    header: object
-    form: Form
     reporter: Reporter
-    counts: Counts
-    packed: bool
     selection: Selection
     keeps_inputs: bool
+    header: object = field(default_factory=dict)
+    form: Form = "json"
+    packed: bool = False
+    counts: Counts = field(default_factory=Counts)
 
     def packets(self) -> Iterator[GzipPart]:
         """Write the merge as packets of a .pftrace."""
