@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-LEVEL = 1
+LEVEL = 2
+"""Level of isal, 0 to 3. At level 1 isal 1.9.1 compresses a text of some 600 kB in another way once
+in 10,000 times (10 of 94,000), at level 2 never (0 of 62,000), in as much time."""
 _RAW = -15  # no header, no checksum
 _HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # no time, no name
 _BLOCK = 1 << 20
