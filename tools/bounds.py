@@ -1,6 +1,6 @@
 """Repair inputs that are large or hostile in one way, and hold what that takes against bounds.
 
-    python -m tools.bounds                   all of them: 6 minutes of CPU, 2 GB of disk
+    python -m tools.bounds                   all of them: 4 minutes of CPU
     python -m tools.bounds --only flow       those whose name holds a word
 
 Each is given to `fix --jobs 1`, in a process of its own. It prints CPU seconds, most memory (1e6

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from isal import igzip_threaded
 
 from tp_tools.errors import OutputError, UsageError
-from tp_tools.files import temporary
+from tp_tools.files import gzip_parts, temporary
 from tp_tools.files.remote import is_url
 from tp_tools.processes import signals
 
@@ -26,7 +26,6 @@ STDOUT = "-"
 PAGE_SUFFIXES = (".html", ".htm")
 PFTRACE_SUFFIXES = (".pftrace", ".pftrace.gz")
 SUFFIXES = (".json", ".json.gz", ".json.zst", *PFTRACE_SUFFIXES)
-GZIP_LEVEL = 2  # of isal, 0 to 3; not 1: see `gzip_parts.LEVEL`
 ZSTD_LEVEL = 3
 
 
@@ -230,7 +229,7 @@ def _write(file: BinaryIO, name: str, blocks: Iterable[bytes]) -> None:
 def _gzip(file: BinaryIO) -> AbstractContextManager[Sink]:
     """Open a compressor that works on a thread; its header carries no time and no name."""
     packed: AbstractContextManager[Sink] = igzip_threaded.open(  # type: ignore[no-untyped-call]
-        file, "wb", compresslevel=GZIP_LEVEL, threads=1
+        file, "wb", compresslevel=gzip_parts.LEVEL, threads=1
     )
     return packed
 
